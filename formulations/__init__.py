@@ -1,0 +1,1 @@
+"""The same problem, rewritten for a modelling language."""

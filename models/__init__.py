@@ -1,0 +1,1 @@
+"""What is solved: pure mathematics and data."""

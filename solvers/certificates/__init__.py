@@ -1,0 +1,1 @@
+"""What is proved about a partition or an attack."""

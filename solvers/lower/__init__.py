@@ -1,0 +1,1 @@
+"""The lower level: the learning model at fixed data."""
