@@ -1,1 +1,23 @@
-"""What is solved: pure mathematics and data."""
+"""What is solved: learning models, perturbations, deviations, bilevel problems and data."""
+
+from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.datasets import Dataset, DatasetError, load_dataset
+from bilad.models.deviation import deviation
+from bilad.models.fusion_graph import FusionGraph
+from bilad.models.perturbation import Perturbation
+from bilad.models.validation import ArgumentError
+
+__all__ = [
+    "ArgumentError",
+    "BilevelProblem",
+    "ConvexClustering",
+    "Dataset",
+    "DatasetError",
+    "FusionGraph",
+    "MaxDeviation",
+    "MinPerturbation",
+    "Perturbation",
+    "deviation",
+    "load_dataset",
+]

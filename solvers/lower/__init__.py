@@ -1,1 +1,6 @@
-"""The lower level: the learning model at fixed data."""
+"""The lower level: convex clustering at fixed data."""
+
+from bilad.solvers.lower.cluster import LOWER_METHODS, cluster
+from bilad.solvers.lower.result import Clustering
+
+__all__ = ["LOWER_METHODS", "Clustering", "cluster"]

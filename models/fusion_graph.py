@@ -1,0 +1,193 @@
+"""The fusion graph: which pairs of points convex clustering pulls together, and how strongly.
+
+Edges are rows (i, j) with i < j; the signed incidence matrix B (m, n) takes X to the edge
+differences, (BX)_e = x_i - x_j.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
+from sklearn.neighbors import kneighbors_graph
+
+from bilad.models.norms import row_norms
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    IntArray,
+    real_array,
+    real_number,
+    whole_number,
+)
+
+
+class FusionGraph:
+    """Weighted graph on the points 0..n-1.
+
+    Parameters
+    ----------
+    n : int
+        Number of points, at least 2.
+    edges : array_like of int, shape (m, 2)
+        Pairs i < j, each at most once. m = 0 is allowed, as is a graph with several components.
+    weights : array_like, shape (m,)
+        Nonnegative.
+
+    Raises
+    ------
+    ArgumentError
+        If an edge is out of range, doubled or not ordered, or a weight is negative or not finite.
+    """
+
+    def __init__(self, n: int, edges: ArrayLike, weights: ArrayLike) -> None:
+        self.n = whole_number(n, "n", least=2)
+        self._edges = _check_edges(edges, self.n)
+        self._weights = real_array(weights, "weights", (len(self._edges),))
+        if (self._weights < 0).any():
+            raise ArgumentError("weights", self._weights.min(), "no negative number")
+
+    @staticmethod
+    def complete(n: int, weight: float = 1.0) -> FusionGraph:
+        """Join every pair with the same weight (the case study's graph).
+
+        The n (n - 1) / 2 edges are only made when something asks for them.
+        """
+        return _CompleteGraph(n, weight)
+
+    @classmethod
+    def knn(cls, A: ArrayLike, k: int = 10, phi: float = 0.5) -> FusionGraph:
+        """Join i and j if either is among the other's k nearest, weight exp(-phi ||a_i - a_j||^2).
+
+        Parameters
+        ----------
+        A : array_like, shape (n, d)
+            The points.
+        k : int, default 10
+            Neighbours of each point, 1 <= k < n.
+        phi : float, default 0.5
+            Decay of the weight, phi >= 0, in 1 / (unit of A)^2.
+
+        References
+        ----------
+        Sun, Toh and Yuan, JMLR 22(9), 2021, section 5.
+        """
+        points = real_array(A, "A", (None, None))
+        n = whole_number(len(points), "rows of A", least=2)
+        if whole_number(k, "k", least=1) >= n:
+            raise ArgumentError("k", k, f"fewer neighbours than points (n = {n})")
+        phi = real_number(phi, "phi", least=0.0)
+        nearest = kneighbors_graph(points, k, mode="connectivity")
+        either = sp.triu(nearest + nearest.T, k=1).tocoo()
+        edges = np.column_stack([either.row, either.col]).astype(np.int64)
+        edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+        squared = ((points[edges[:, 0]] - points[edges[:, 1]]) ** 2).sum(axis=1)
+        return cls(n, edges, np.exp(-phi * squared))
+
+    @property
+    def edges(self) -> IntArray:
+        """Pairs i < j: shape (m, 2)."""
+        return self._edges
+
+    @property
+    def weights(self) -> FloatArray:
+        """Weight of each edge: shape (m,)."""
+        return self._weights
+
+    @property
+    def m(self) -> int:
+        """Number of edges."""
+        return len(self.edges)
+
+    @cached_property
+    def uniform_weight(self) -> float | None:
+        """The common weight if every pair is joined with the same weight, else None."""
+        whole = self.m == self.n * (self.n - 1) // 2
+        return float(self.weights[0]) if whole and np.ptp(self.weights) == 0 else None
+
+    @cached_property
+    def incidence(self) -> sp.csr_array:
+        """The signed incidence matrix B: shape (m, n), +1 at i and -1 at j."""
+        signs = np.tile([1.0, -1.0], self.m)
+        rows = np.arange(0, 2 * self.m + 1, 2)
+        return sp.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
+
+    @cached_property
+    def _incidence_transpose(self) -> sp.csr_array:
+        return self.incidence.T.tocsr()
+
+    def differences(self, X: FloatArray) -> FloatArray:
+        """Return BX, the edge differences x_i - x_j: shape (m, d)."""
+        return X[self.edges[:, 0]] - X[self.edges[:, 1]]
+
+    def adjoint(self, Z: FloatArray) -> FloatArray:
+        """Return B'Z, the net flow out of each point: shape (n, d)."""
+        return np.asarray(self._incidence_transpose @ Z)
+
+    def total_variation(self, X: FloatArray, p: float) -> float:
+        """Return sum_e w_e ||x_i - x_j||_p."""
+        return float(self.weights @ row_norms(self.differences(X), p))
+
+    def components(self, chosen: np.ndarray) -> IntArray:
+        """Number the connected components of the graph that keeps the `chosen` edges: (n,)."""
+        i, j = self.edges[chosen].T
+        adjacency = sp.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
+        return connected_components(adjacency, directed=False)[1].astype(np.int64)
+
+
+class _CompleteGraph(FusionGraph):
+    """Every pair once, with one weight; edges made on demand, so n may be a million."""
+
+    def __init__(self, n: int, weight: float) -> None:
+        self.n = whole_number(n, "n", least=2)
+        self._weight = real_number(weight, "weight", least=0.0)
+
+    @cached_property
+    def edges(self) -> IntArray:
+        edges = np.column_stack(np.triu_indices(self.n, k=1)).astype(np.int64)
+        edges.flags.writeable = False
+        return edges
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        weights = np.full(self.m, self._weight)
+        weights.flags.writeable = False
+        return weights
+
+    @property
+    def m(self) -> int:
+        return self.n * (self.n - 1) // 2
+
+    @property
+    def uniform_weight(self) -> float:
+        return self._weight
+
+    def total_variation(self, X: FloatArray, p: float) -> float:
+        """Return sum_e w_e ||x_i - x_j||_p, by sorting where the norm separates."""
+        if X.shape[1] > 1 and p != 1:
+            return super().total_variation(X, p)
+        ranks = 2.0 * np.arange(1, self.n + 1) - self.n - 1
+        return float(self._weight * (ranks @ np.sort(X, axis=0)).sum())
+
+
+def _check_edges(edges: ArrayLike, n: int) -> IntArray:
+    expected = f"shape (m, 2), rows i < j with 0 <= i and j < {n}, none twice"
+    array = np.asarray(edges)
+    if array.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise ArgumentError("edges", f"{array.dtype} array of shape {array.shape}", expected)
+    wrong = (array[:, 0] < 0) | (array[:, 0] >= array[:, 1]) | (array[:, 1] >= n)
+    if wrong.any():
+        raise ArgumentError("edges", f"row {array[wrong][0].tolist()}", expected)
+    keys = array[:, 0].astype(np.int64) * n + array[:, 1]
+    values, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    if len(values) < len(keys):
+        doubled = array[first[counts > 1][0]].tolist()
+        raise ArgumentError("edges", f"row {doubled} twice", expected)
+    result = array.astype(np.int64)
+    result.flags.writeable = False
+    return result

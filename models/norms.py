@@ -1,0 +1,62 @@
+"""The norms of the fusion terms: conjugate exponent, row norms, projection on the dual ball.
+
+Rows of an (m, d) array are edges. The fusion term of an edge is `||u||_p`, its dual variable lives
+in a ball of the conjugate norm `q`, 1/p + 1/q = 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bilad.models.validation import FloatArray, one_of
+
+NORMS = (1, 2, float("inf"))
+
+
+def check_norm(value: Any, argument: str) -> float:
+    """Return the exponent of a norm, one of 1, 2 and inf."""
+    return float(one_of(value, argument, NORMS))
+
+
+def conjugate(p: float) -> float:
+    """Return q with 1/p + 1/q = 1, for p in {1, 2, inf}."""
+    return {1.0: float("inf"), 2.0: 2.0}.get(p, 1.0)
+
+
+def row_norms(U: FloatArray, p: float) -> FloatArray:
+    """Return the p-norm of each row of `U`: shape (m,)."""
+    magnitude = np.abs(U)
+    if U.shape[1] == 1:
+        return magnitude[:, 0]
+    if p == 1:
+        return magnitude.sum(axis=1)
+    if p == 2:
+        return np.sqrt(np.einsum("ij,ij->i", U, U))
+    return magnitude.max(axis=1)
+
+
+def project_rows(Z: FloatArray, radii: FloatArray, q: float) -> FloatArray:
+    """Return each row of `Z` projected on the q-ball of the radius given for it."""
+    if Z.shape[1] == 1 or q == float("inf"):
+        return np.clip(Z, -radii[:, None], radii[:, None])
+    if q == 2:
+        length = row_norms(Z, 2)
+        outside = length > radii
+        scale = np.ones_like(length)
+        scale[outside] = radii[outside] / length[outside]
+        return Z * scale[:, None]
+    return _project_rows_on_l1_balls(Z, radii)
+
+
+def _project_rows_on_l1_balls(Z: FloatArray, radii: FloatArray) -> FloatArray:
+    """Soft-threshold each row at the level that puts it on its ball (Held, Wolfe, Crowder)."""
+    magnitude = np.abs(Z)
+    descending = -np.sort(-magnitude, axis=1)
+    levels = (np.cumsum(descending, axis=1) - radii[:, None]) / np.arange(1, Z.shape[1] + 1)
+    active = np.count_nonzero(descending > levels, axis=1)
+    level = levels[np.arange(len(Z)), np.maximum(active, 1) - 1]
+    outside = magnitude.sum(axis=1) > radii
+    shrunk = np.sign(Z) * np.maximum(magnitude - level[:, None], 0.0)
+    return np.where(outside[:, None], shrunk, Z)

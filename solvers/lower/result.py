@@ -1,0 +1,78 @@
+"""The result of a lower-level solve, the same whatever the method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.certificates.partition import Partition
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """The solution of a convex clustering model, with its proofs.
+
+    Attributes
+    ----------
+    model : ConvexClustering
+        What was solved.
+    method : str
+        Which solver did it: "ssnal", "clarabel" or "exact".
+    X : ndarray, shape (n, d)
+        Primal solution.
+    partition : Partition
+        Labels, and the pairs left undecided.
+    objective : float
+        Primal objective at X.
+    gap : float
+        Proved relative duality gap, (primal - dual) / (1 + |primal|), Z projected.
+    kkt_residual : float
+        Relative KKT residual.
+    status : str
+        "optimal": gap and KKT residual are at most tol; else "inaccurate", "iteration limit" or
+        "time limit", and X is the best so far.
+    iterations : int
+        The method's own count: Newton systems for SSNAL, interior-point steps for Clarabel.
+    seconds : float
+        Wall time, labels included.
+    """
+
+    model: ConvexClustering
+    method: str
+    X: FloatArray
+    partition: Partition
+    objective: float
+    gap: float
+    kkt_residual: float
+    status: str
+    iterations: int
+    seconds: float
+    make_dual: Callable[[], FloatArray] = field(repr=False)
+
+    @cached_property
+    def Z(self) -> FloatArray:
+        """Dual solution, feasible: shape (m, d), edges in the graph's order, oriented i -> j."""
+        return self.model.project_dual(self.make_dual())
+
+    @property
+    def labels(self) -> IntArray:
+        """Cluster of each point: shape (n,)."""
+        return self.partition.labels
+
+    @property
+    def undecided(self) -> IntArray:
+        """Pairs that the proof leaves undecided: shape (u, 2)."""
+        return self.partition.undecided
+
+    @property
+    def proved(self) -> bool:
+        """Whether the relation of every pair of points is proved."""
+        return self.partition.proved
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters."""
+        return int(self.labels.max()) + 1
