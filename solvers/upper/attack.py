@@ -1,0 +1,149 @@
+"""`attack`: solve a bilevel problem by a method chosen by name."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.upper import direct
+from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.upper.result import Attack
+
+RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
+
+
+@dataclass(frozen=True)
+class UpperMethod:
+    """A named way to attack: `run(lower, rng, journal, **options)` evaluates candidates."""
+
+    name: str
+    refusal: Callable[[BilevelProblem], str | None]
+    run: Callable[..., None]
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the method's own options."""
+        parameters = inspect.signature(self.run).parameters.values()
+        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
+UPPER_METHODS = {
+    method.name: method
+    for method in (
+        UpperMethod("direct", direct.refusal, direct.run),
+        UpperMethod("kkt", kkt.refusal, kkt.run),
+        UpperMethod("value-function", value_function.refusal, value_function.run),
+    )
+}
+
+
+def attack(
+    problem: BilevelProblem,
+    method: str = "kkt",
+    seed: int = 0,
+    time_limit: float | None = None,
+    max_solves: int | None = None,
+    *,
+    lower: str = "auto",
+    tol: float = 1e-8,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    **options: Any,
+) -> Attack:
+    """Look for the best perturbation.
+
+    Parameters
+    ----------
+    problem : MaxDeviation or MinPerturbation
+    method : {"direct", "kkt", "value-function"}
+    seed : int, default 0
+        Of the random starts, if the method has any.
+    time_limit : float, optional
+        Seconds.
+    max_solves : int, optional
+        Lower-level solves; 0 returns eps = 0.
+    lower, tol
+        Method and tolerance of the lower level, as in `cluster`.
+    on_progress : callable(done, total), optional
+    **options
+        The method's own: `step` (direct); `start`, `schedule`, `ipopt_options` (kkt,
+        value-function). See the method's `run`.
+
+    Returns
+    -------
+    Attack
+        Always, once the arguments are accepted; also when a limit or Ctrl-C came first.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is wrong, before any work.
+    UnsupportedError
+        If the method cannot take the problem; the message names those that can.
+    EngineError
+        If the method needs IPOPT and none can be started.
+    """
+    chosen = _choose(problem, method, options)
+    limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
+    most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
+    rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+    oracle = LowerLevel(problem, lower, tol, most, limit)
+    journal = Journal(on_progress)
+    status = "feasible"
+    try:
+        chosen.run(oracle, rng, journal, **options)
+    except BudgetSpentError as limit_met:
+        status = str(limit_met)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    return _result(chosen.name, oracle, journal, status)
+
+
+def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> UpperMethod:
+    if not isinstance(problem, BilevelProblem):
+        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    chosen = UPPER_METHODS[one_of(method, "method", UPPER_METHODS)]
+    for name in options:
+        one_of(name, f"option of method {method!r}", chosen.options)
+    reason = chosen.refusal(problem)
+    if reason is not None:
+        able = [other.name for other in UPPER_METHODS.values() if other.refusal(problem) is None]
+        raise UnsupportedError(method, reason, able)
+    return chosen
+
+
+def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> Attack:
+    """Solve the lower level once more at the best eps, and report only what that says."""
+    problem, best = oracle.problem, oracle.best
+    if best is None:
+        k = problem.perturbation.dim
+        best = Evaluation(np.zeros(k), 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
+        status = "no attack found" if status == "feasible" else status
+    model = problem.perturbation.apply(problem.model, best.eps)
+    clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL))
+    return Attack(
+        problem=problem,
+        method=method,
+        eps=best.eps,
+        norm=best.size,
+        deviation=problem.deviation.value(oracle.baseline.labels, clustering.labels),
+        baseline=oracle.baseline,
+        clustering=clustering,
+        bound=None,
+        status=status,
+        lower_solves=oracle.solves,
+        undecided=oracle.undecided,
+        seconds=time.perf_counter() - oracle.began,
+        history=tuple(oracle.history),
+        stages=tuple(journal.stages),
+        engine=journal.engine,
+    )

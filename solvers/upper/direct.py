@@ -1,0 +1,59 @@
+"""Direct search, the paper's: try every eps of a grid (section 6.3).
+
+`-a : step : a` for one parameter, the lattice with that step inside the norm ball for a few. The
+grid is walked outwards, so that for (BL2) the first attack met is the best on the grid.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.lower_level import LowerLevel
+
+FEW = 6  # parameters; a lattice grows as a power of their number
+DEFAULT_POINTS = 1001
+MOST_POINTS = 2_000_000
+
+
+def refusal(problem: BilevelProblem) -> str | None:
+    """Say why this method cannot take the problem, or None."""
+    k = problem.perturbation.dim
+    return None if k <= FEW else f"a lattice is for at most {FEW} parameters, eps has {k}"
+
+
+def run(
+    lower: LowerLevel, rng: np.random.Generator, journal: Journal, *, step: float | None = None
+) -> None:
+    """Evaluate the grid.
+
+    Parameters
+    ----------
+    step : float, optional
+        Distance of neighbours on the grid; by default about 1001 points span the box.
+    """
+    problem = lower.problem
+    points = _lattice(problem, step)
+    sizes = np.linalg.norm(points, ord=problem.norm, axis=1)
+    largest = problem.deviation.largest(problem.model.n)
+    for done, index in enumerate(np.argsort(sizes, kind="stable")):
+        best = lower.best
+        if best and problem.rank(sizes[index], largest) < problem.rank(best.size, best.deviation):
+            break  # from here on, not even the largest deviation would be better
+        lower.evaluate(points[index])
+        journal.progress(done + 1, len(points))
+
+
+def _lattice(problem: BilevelProblem, step: float | None) -> FloatArray:
+    a, k = problem.radius, problem.perturbation.dim
+    if step is None:
+        step = 2 * a / (DEFAULT_POINTS ** (1 / k) - 1)
+    step = real_number(step, "step", above=0.0)
+    per_axis = int(np.floor(2 * a / step * (1 + 1e-12))) + 1
+    if per_axis**k > MOST_POINTS:
+        raise ArgumentError("step", step, f"a lattice of at most {MOST_POINTS} points, not {per_axis}^{k}")
+    axis = np.minimum(-a + step * np.arange(per_axis), a)
+    points = np.stack(np.meshgrid(*[axis] * k, indexing="ij"), axis=-1).reshape(-1, k)
+    return points[np.linalg.norm(points, ord=problem.norm, axis=1) <= a]

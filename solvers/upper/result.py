@@ -1,0 +1,100 @@
+"""The result of an attack, the same whatever the method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.lower.result import Clustering
+from bilad.solvers.upper.lower_level import Evaluation
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One solve of a reformulation: what it claimed, and what its eps really does.
+
+    Attributes
+    ----------
+    name : str
+        E.g. the relaxation parameter and the smoothing width.
+    claimed : float or None
+        Value of the reformulation's own objective.
+    eps : ndarray, shape (k,)
+        Where it stopped, projected on the problem's ball.
+    deviation : float
+        U(eps), recomputed from the lower level's solution.
+    engine_status : str
+        The engine's exit. Not a certificate of anything about the bilevel problem.
+    iterations : int
+    seconds : float
+    """
+
+    name: str
+    claimed: float | None
+    eps: FloatArray
+    deviation: float
+    engine_status: str
+    iterations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Attack:
+    """The best perturbation a method found.
+
+    Attributes
+    ----------
+    problem : BilevelProblem
+    method : str
+    eps : ndarray, shape (k,)
+        Zero if no attack was found.
+    norm : float
+        ||eps|| in the problem's norm.
+    deviation : float
+        U(eps), recomputed from the lower level's own solution at eps.
+    baseline, clustering : Clustering
+        Solutions at 0 and at eps, the second solved again to high accuracy.
+    bound : float or None
+        Proved bound on the optimum (upper for BL1, lower for BL2), if the method has one.
+    status : str
+        "optimal" (bound met), "feasible" (an attack, no claim of optimality), "no attack found",
+        "solve limit", "time limit" or "interrupted" (best so far) or "error: ...".
+    lower_solves : int
+        Lower-level solves spent, the one at eps = 0 not counted.
+    undecided : int
+        How many of these had labels that could not be proved; they never count as attacks.
+    seconds : float
+    history : tuple of Evaluation
+        Every eps solved, in order.
+    stages : tuple of Stage
+        Solves of a reformulation, in order.
+    engine : str or None
+        Name and version of the nonlinear solver, if one was used.
+    """
+
+    problem: BilevelProblem
+    method: str
+    eps: FloatArray
+    norm: float
+    deviation: float
+    baseline: Clustering = field(repr=False)
+    clustering: Clustering = field(repr=False)
+    bound: float | None
+    status: str
+    lower_solves: int
+    undecided: int
+    seconds: float
+    history: tuple[Evaluation, ...] = field(repr=False)
+    stages: tuple[Stage, ...] = field(repr=False)
+    engine: str | None
+
+    @property
+    def labels(self) -> IntArray:
+        """Cluster of each point at eps: shape (n,)."""
+        return self.clustering.labels
+
+    @property
+    def proved(self) -> bool:
+        """Whether the labels at 0 and at eps, and so the deviation, are proved."""
+        return self.baseline.proved and self.clustering.proved
