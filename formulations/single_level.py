@@ -41,9 +41,9 @@ class SingleLevel(ABC):
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        `eps[k]`, `x[i, c]` (d features c of n points i), `t` (relaxation), `width`,
-        `smooth_deviation` (an Expression), the objective `goal`, and the constraints of the
-        subclass. Change it as you like before solving.
+        `eps[k]`, `x[i, c]` (feature c of point i), `t` (relaxation), `width`; the Expressions
+        `smooth_deviation` and `share[i]`, the part that point i has in it with later points; the
+        objective `goal`, and the constraints of the subclass. Change it before you solve it.
     unit : float
         Unit of length of the schedule, in units of the data.
     """
@@ -60,11 +60,21 @@ class SingleLevel(ABC):
         model.t, model.width = pyo.Var(), pyo.Var()
         self.data = _perturbed_data(model, problem)
         self._add_lower_level()
-        scale = 1.0 if problem.deviation.name == "delta" else 1.0 / (n * (n - 1))
-        model.smooth_deviation = pyo.Expression(
-            expr=smooth_deviation.smooth_delta(self.squared_distance, labels, model.width, scale)
-        )
+        self._add_smooth_deviation(labels)
         _add_upper_level(model, problem)
+
+    def _add_smooth_deviation(self, labels: IntArray) -> None:
+        model, n = self.model, self.problem.model.n
+        scale = 1.0 if self.problem.deviation.name == "delta" else 1.0 / (n * (n - 1))
+        width = model.width
+
+        def share(m: pyo.ConcreteModel, i: int) -> Any:
+            return scale * smooth_deviation.share(self.squared_distance, labels, i, width)
+
+        model.share = pyo.Expression(model.points, rule=share)
+        model.smooth_deviation = pyo.Expression(
+            expr=pyo.quicksum(model.share[i] for i in model.points)
+        )
 
     @abstractmethod
     def _add_lower_level(self) -> None:
@@ -76,9 +86,16 @@ class SingleLevel(ABC):
         return sum((x[i, c] - x[j, c]) ** 2 for c in self.model.features)
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set the relaxation and the width."""
+        """Set the relaxation and the width, after `start_from` for the first stage."""
         set_parameter(self.model.t, stage.relaxation * self.unit)
-        set_parameter(self.model.width, stage.width * self.unit)
+        self._set_width(stage.width)
+
+    def _set_width(self, width: float) -> None:
+        model = self.model
+        set_parameter(model.width, width * self.unit)
+        if isinstance(self.problem, MinPerturbation):
+            for i in model.points:
+                model.reached[i].set_value(pyo.value(model.share[i], exception=False))
 
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start the next solve at a lower-level solution X, Z for the given eps."""
@@ -99,7 +116,14 @@ def _add_upper_level(model: Any, problem: BilevelProblem) -> None:
     if isinstance(problem, MaxDeviation):
         model.goal = pyo.Objective(expr=model.smooth_deviation, sense=pyo.maximize)
     elif isinstance(problem, MinPerturbation):
-        model.reach = pyo.Constraint(expr=model.smooth_deviation >= problem.target)
+        # Point by point: one row with every variable in it would make the Jacobian's colouring,
+        # and so the differentiation, a hundred times slower.
+        model.reached = pyo.Var(model.points)
+        model.reached_by_point = pyo.Constraint(
+            model.points, rule=lambda m, i: m.reached[i] <= m.share[i]
+        )
+        total = pyo.quicksum(model.reached[i] for i in model.points)
+        model.reach = pyo.Constraint(expr=total >= problem.target)
         model.goal = pyo.Objective(expr=size, sense=pyo.minimize)
 
 
@@ -122,9 +146,7 @@ def _add_norm(model: Any, problem: BilevelProblem) -> Any:
         model.ball = pyo.Constraint(expr=total <= a)
         return total
     model.largest = pyo.Var(bounds=(0.0, a), initialize=0.0)
-    model.ball = pyo.Constraint(
-        model.parameters, rule=lambda m, k: magnitude[k] <= m.largest
-    )
+    model.ball = pyo.Constraint(model.parameters, rule=lambda m, k: magnitude[k] <= m.largest)
     return model.largest
 
 

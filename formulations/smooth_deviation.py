@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyomo.environ as pyo
 
 from bilad.models.bilevel import BilevelProblem
@@ -27,13 +26,8 @@ def refusal(problem: BilevelProblem) -> str | None:
     return f"only the deviations {' and '.join(SMOOTHED)} are smoothed, the problem has {name!r}"
 
 
-def smooth_delta(
-    squared_distance: Callable[[int, int], Any],
-    labels: IntArray,
-    width: Any,
-    pair_scale: float = 1.0,
-) -> Any:
-    """Return `pair_scale` times U_w as a Pyomo expression.
+def share(squared_distance: Callable[[int, int], Any], labels: IntArray, i: int, width: Any) -> Any:
+    """Return the terms of U_w that pair point i with later points, as a Pyomo expression.
 
     Parameters
     ----------
@@ -41,12 +35,13 @@ def smooth_delta(
         Expression of ||x_i - x_j||^2, i < j, in the reformulation's own variables.
     labels : ndarray of int, shape (n,)
         Labels at eps = 0.
+    i : int
     width : Pyomo variable
     """
     w2 = width**2
     terms = []
-    for i, j in zip(*np.triu_indices(len(labels), k=1), strict=True):
-        squared = squared_distance(int(i), int(j))
+    for j in range(i + 1, len(labels)):
+        squared = squared_distance(i, j)
         numerator = squared if labels[i] == labels[j] else w2
-        terms.append(2 * pair_scale * numerator / (w2 + squared))
+        terms.append(2 * numerator / (w2 + squared))
     return pyo.quicksum(terms)

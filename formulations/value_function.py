@@ -36,13 +36,13 @@ class ValueFunctionFormulation(SingleLevel):
         model.mu, model.tangent_constant = pyo.Var(), pyo.Var()
         model.tangent_slope = pyo.Var(model.parameters)
         self._total_radius = float(lower.radii.sum())
-        misfit = pyo.quicksum(
-            0.5 * (model.x[i, c] - a) ** 2 for (i, c), a in self.data.items()
-        )
+        misfit = pyo.quicksum(0.5 * (model.x[i, c] - a) ** 2 for (i, c), a in self.data.items())
         mu2 = model.mu**2
         fusion = pyo.quicksum(
             float(r)
-            * pyo.sqrt(sum((model.x[int(i), c] - model.x[int(j), c]) ** 2 for c in range(lower.d)) + mu2)
+            * pyo.sqrt(
+                sum((model.x[int(i), c] - model.x[int(j), c]) ** 2 for c in range(lower.d)) + mu2
+            )
             for (i, j), r in zip(lower.graph.edges, lower.radii, strict=True)
             if r > 0
         )
@@ -55,7 +55,7 @@ class ValueFunctionFormulation(SingleLevel):
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the slack, in units of the objective, and the width."""
         set_parameter(self.model.t, stage.relaxation * self.unit**2)
-        set_parameter(self.model.width, stage.width * self.unit)
+        self._set_width(stage.width)
         mu = ROUNDING_SHARE * stage.relaxation * self.unit**2 / max(self._total_radius, 1e-300)
         set_parameter(self.model.mu, mu)
 

@@ -140,6 +140,12 @@ class MinPerturbation(BilevelProblem):
         else:
             self.radius = real_number(limit, "limit", above=0.0)
 
+    def largest_deviation(self) -> MaxDeviation:
+        """Return (BL1) with the largest eps that is searched as its budget."""
+        return MaxDeviation(
+            self.model, self.perturbation, self.radius, self.norm, self.deviation.name
+        )
+
     def _default_limit(self) -> float:
         diameter = float(np.linalg.norm(np.ptp(self.model.data, axis=0)))
         displacement = np.abs(self.perturbation.operator.data)

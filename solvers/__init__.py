@@ -1,1 +1,6 @@
-"""How a problem is solved."""
+"""How a problem is solved: the lower level at fixed data, and attacks on it."""
+
+from bilad.solvers.lower import Clustering, cluster
+from bilad.solvers.upper import Attack, LowerLevel, attack
+
+__all__ = ["Attack", "Clustering", "LowerLevel", "attack", "cluster"]

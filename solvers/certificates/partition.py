@@ -80,7 +80,7 @@ def make_partition(
             member = np.unique(blocks, return_index=True)[1]
             doubtful = np.vstack([doubtful, np.sort(member[near], axis=1)])
         links = sp.coo_array((np.ones(len(near)), tuple(near.T)), shape=(len(centroids),) * 2)
-        blocks = connected_components(links, directed=False)[1][blocks]
+        blocks = connected_components(links, directed=False)[1].astype(np.int64)[blocks]
     _, first, inverse = np.unique(blocks, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -128,9 +128,7 @@ def _attempts(
         yield blocks, reroute(model, centred, _aligned(model, centred, Z, blocks), blocks)
 
 
-def _aligned(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray
-) -> FloatArray:
+def _aligned(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray) -> FloatArray:
     """Return Z with gamma w_e u_e / ||u_e|| on the edges between blocks."""
     U = model.graph.differences(X)
     lengths = row_norms(U, 2)
@@ -140,9 +138,7 @@ def _aligned(
     return result
 
 
-def _examine(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray
-) -> Partition:
+def _examine(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray) -> Partition:
     """Apply the two proofs of the module's docstring to one guess of blocks and flow."""
     i, j = model.graph.edges.T
     centroids = block_means(X, blocks)
@@ -169,7 +165,7 @@ def _examine(
 def _sum_at_ends(model: ConvexClustering, values: FloatArray) -> FloatArray:
     """Return at each point the sum of the values of its edges: shape (n,)."""
     i, j = model.graph.edges.T
-    return np.bincount(i, values, model.n) + np.bincount(j, values, model.n)
+    return (np.bincount(i, values, model.n) + np.bincount(j, values, model.n)).astype(float)
 
 
 def _direction_error(

@@ -11,7 +11,7 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
-from bilad.solvers.certificates.partition import Partition, prove_partition
+from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower import exact_1d, ssnal
 from bilad.solvers.lower.clarabel import solve_clarabel
@@ -165,9 +165,16 @@ def cluster(
     chosen = choose_lower_method(model, method)
     if start is not None and (start.model.graph is not model.graph or start.model.d != model.d):
         raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
-    limit = float("inf") if time_limit == float("inf") else real_number(time_limit, "time_limit", above=0)
+    limit = (
+        float("inf")
+        if time_limit == float("inf")
+        else real_number(time_limit, "time_limit", above=0)
+    )
     request = Request(
-        real_number(tol, "tol", above=0.0), start, whole_number(max_iterations, "max_iterations", 1), limit
+        real_number(tol, "tol", above=0.0),
+        start,
+        whole_number(max_iterations, "max_iterations", 1),
+        limit,
     )
     outcome = chosen.solve(model, request)
     return Clustering(

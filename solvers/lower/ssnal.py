@@ -80,7 +80,7 @@ def solve_ssnal(
         return Iterate(model.data, np.zeros_like(Z), "optimal")
     system = newton_system(model.graph, model.d)
     sigma = first_sigma = _first_sigma(model)
-    epsilon = tol ** 0.5 * (1.0 + float(np.linalg.norm(model.data)))
+    epsilon = tol**0.5 * (1.0 + float(np.linalg.norm(model.data)))
     infeasibility = np.inf
     while iterate.newton_systems < max_iterations:
         epsilon *= EPSILON_RATIO

@@ -1,1 +1,7 @@
 """The upper level: attacks."""
+
+from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
+from bilad.solvers.upper.result import Attack, Stage
+
+__all__ = ["UPPER_METHODS", "Attack", "Evaluation", "LowerLevel", "Stage", "attack"]

@@ -14,7 +14,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
-from bilad.solvers.upper import direct
+from bilad.solvers.upper import direct, kkt, value_function
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
 from bilad.solvers.upper.result import Attack
@@ -75,8 +75,8 @@ def attack(
         Method and tolerance of the lower level, as in `cluster`.
     on_progress : callable(done, total), optional
     **options
-        The method's own: `step` (direct); `start`, `schedule`, `ipopt_options` (kkt,
-        value-function). See the method's `run`.
+        The method's own: `step` (direct); `start`, `starts`, `schedule`, `refinement`,
+        `ipopt_options` (kkt, value-function); `tangents` (value-function). See the method's `run`.
 
     Returns
     -------

@@ -53,7 +53,9 @@ def _lattice(problem: BilevelProblem, step: float | None) -> FloatArray:
     step = real_number(step, "step", above=0.0)
     per_axis = int(np.floor(2 * a / step * (1 + 1e-12))) + 1
     if per_axis**k > MOST_POINTS:
-        raise ArgumentError("step", step, f"a lattice of at most {MOST_POINTS} points, not {per_axis}^{k}")
+        raise ArgumentError(
+            "step", step, f"a lattice of at most {MOST_POINTS} points, not {per_axis}^{k}"
+        )
     axis = np.minimum(-a + step * np.arange(per_axis), a)
     points = np.stack(np.meshgrid(*[axis] * k, indexing="ij"), axis=-1).reshape(-1, k)
     return points[np.linalg.norm(points, ord=problem.norm, axis=1) <= a]

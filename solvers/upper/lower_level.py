@@ -161,10 +161,13 @@ class LowerLevel:
         )
         self._known[eps.tobytes()] = evaluation
         self.history.append(evaluation)
-        if evaluation.proved and problem.is_attack(evaluation.size, evaluation.deviation):
-            if self.best is None or self._rank(evaluation) > self._rank(self.best):
-                self.best = evaluation
+        if self._is_better(evaluation):
+            self.best = evaluation
         self.on_solve(evaluation)
 
-    def _rank(self, evaluation: Evaluation) -> tuple[float, float]:
-        return self.problem.rank(evaluation.size, evaluation.deviation)
+    def _is_better(self, new: Evaluation) -> bool:
+        problem, old = self.problem, self.best
+        if not (new.proved and problem.is_attack(new.size, new.deviation)):
+            return False
+        new_rank = problem.rank(new.size, new.deviation)
+        return old is None or new_rank > problem.rank(old.size, old.deviation)

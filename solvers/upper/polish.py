@@ -1,0 +1,64 @@
+"""Polishing: a short search on the true staircase, along the ray through a candidate.
+
+A relaxed lower level promises too much, so the eps of a reformulation stops a little short of the
+step it was after. Lengthen it until the step is met; for (BL2), then bisect back to the step.
+"""
+
+from __future__ import annotations
+
+from bilad.models.bilevel import MinPerturbation
+from bilad.models.validation import FloatArray
+from bilad.solvers.upper.lower_level import LowerLevel
+
+FIRST_STRETCH = 0.01  # relative; doubled at each trial
+WIDTH = 1e-6  # relative width of the final bracket
+
+
+def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
+    """Evaluate points on the rays through the candidates and through the best attack so far."""
+    if lower.best is not None:
+        candidates = [lower.best.eps, *candidates]
+    search = _least_attack if isinstance(lower.problem, MinPerturbation) else _lengthen
+    for eps in candidates:
+        size = lower.problem.size(eps)
+        if size > 0:
+            search(lower, eps / size, size)
+
+
+def _stretched(size: float, radius: float) -> list[float]:
+    """Return lengths from `size` to `radius`, in steps that double."""
+    lengths, stretch = [size], FIRST_STRETCH
+    while lengths[-1] < radius:
+        lengths.append(min(lengths[-1] * (1 + stretch), radius))
+        stretch *= 2
+    return lengths
+
+
+def _lengthen(lower: LowerLevel, direction: FloatArray, size: float) -> None:
+    """(BL1): evaluate longer multiples, up to the budget."""
+    for length in _stretched(size, lower.problem.radius):
+        lower.evaluate(lower.problem.project(length * direction))
+
+
+def _least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
+    """(BL2): lengthen to the first attack, then bisect between it and the last that was none."""
+    problem = lower.problem
+
+    def is_attack(length: float) -> bool:
+        seen = lower.evaluate(problem.project(length * direction))
+        return seen.proved and problem.is_attack(seen.size, seen.deviation)
+
+    below = 0.0
+    for above in _stretched(size, problem.radius):
+        if is_attack(above):
+            break
+        below = above
+    else:
+        return
+    # A bracket that starts above the best attack known cannot improve on it.
+    while above - below > WIDTH * above and (lower.best is None or below < lower.best.size):
+        middle = 0.5 * (below + above)
+        if is_attack(middle):
+            above = middle
+        else:
+            below = middle
