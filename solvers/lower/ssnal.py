@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import row_norms
@@ -34,6 +35,8 @@ EPSILON_RATIO = 0.1
 # Sigma rule: raised by SIGMA_FACTOR unless the primal infeasibility fell by more than that.
 SIGMA_FACTOR = 5.0
 SIGMA_RANGE = 1e12
+# The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
+BLAS = ThreadpoolController()
 
 
 @dataclass
@@ -78,13 +81,23 @@ def solve_ssnal(
     iterate = Iterate(X, model.project_dual(Z))
     if not (model.radii > 0).any():
         return Iterate(model.data, np.zeros_like(Z), "optimal")
+    with BLAS.limit(limits=1, user_api="blas"):
+        return _outer_loop(model, tol, iterate, max_iterations, deadline)
+
+
+def _outer_loop(
+    model: ConvexClustering, tol: float, iterate: Iterate, max_iterations: int, deadline: float
+) -> Iterate:
+    """Algorithm 1."""
     system = newton_system(model.graph, model.d)
     sigma = first_sigma = _first_sigma(model)
     epsilon = tol**0.5 * (1.0 + float(np.linalg.norm(model.data)))
     infeasibility = np.inf
     while iterate.newton_systems < max_iterations:
         epsilon *= EPSILON_RATIO
-        criterion_a = max(epsilon / max(1.0, np.sqrt(sigma)), _rounding_level(model))
+        criterion_a = max(
+            epsilon / max(1.0, np.sqrt(sigma)), _rounding_level(model, iterate.X, sigma)
+        )
         _newton(model, iterate, sigma, criterion_a, system, max_iterations, deadline)
         Z = model.project_dual(iterate.Z + sigma * model.graph.differences(iterate.X))
         previous, infeasibility = infeasibility, float(np.linalg.norm(Z - iterate.Z)) / sigma
@@ -107,9 +120,11 @@ def _first_sigma(model: ConvexClustering) -> float:
     return float(np.mean(model.radii) / max(np.mean(lengths), np.finfo(float).tiny))
 
 
-def _rounding_level(model: ConvexClustering) -> float:
-    """Below this, rounding hides ||grad||."""
-    return 1e-15 * float(np.linalg.norm(model.data) + np.linalg.norm(model.radii))
+def _rounding_level(model: ConvexClustering, X: FloatArray, sigma: float) -> float:
+    """Below this, rounding hides ||grad||: each edge difference is off by an ulp of x."""
+    differences = sigma * np.sqrt(2.0 * model.graph.m) * float(np.abs(X).max())
+    forces = float(np.linalg.norm(model.data) + np.linalg.norm(model.radii))
+    return 2.0 * float(np.finfo(float).eps) * (differences + forces)
 
 
 def _is_solved(model: ConvexClustering, iterate: Iterate, tol: float) -> bool:
@@ -193,8 +208,8 @@ class _Subproblem:
 def _line_search(subproblem: _Subproblem, point: _Point, direction: FloatArray) -> _Point | None:
     """Return the first point of X + delta^k D that satisfies Armijo's condition, if any.
 
-    Near the solution the decrease drowns in the rounding of phi; there, a gradient half as large
-    will do, and None says that rounding allows no more.
+    Near the solution the decrease drowns in the rounding of phi. There the slope along D, which
+    keeps its digits, must have fallen by half: as phi is convex, that is progress too.
     """
     descent = float(np.vdot(point.gradient, direction))
     rounding = 1e-13 * abs(point.value)
@@ -202,9 +217,10 @@ def _line_search(subproblem: _Subproblem, point: _Point, direction: FloatArray) 
     for _ in range(LINE_SEARCH_TRIALS):
         trial = subproblem.at(point.X + step * direction)
         if -step * descent > rounding:
-            if trial.value <= point.value + LINE_SEARCH_MU * step * descent:
-                return trial
-        elif trial.slope < 0.5 * point.slope:
+            accepted = trial.value <= point.value + LINE_SEARCH_MU * step * descent
+        else:
+            accepted = float(np.vdot(trial.gradient, direction)) <= -0.5 * descent
+        if accepted:
             return trial
         step *= LINE_SEARCH_DELTA
     return None

@@ -53,6 +53,8 @@ class Homotopy:
         Solves the stages one after another; returns the last eps.
     schedule, refinement : Schedule
         From loose to tight; and, for (BL2), tight from the beginning.
+    solves_per_stage : int
+        Most NLPs at one stage.
     ipopt_options : mapping
     """
 
@@ -62,6 +64,7 @@ class Homotopy:
     walk: Walk
     schedule: Schedule
     refinement: Schedule
+    solves_per_stage: int
     ipopt_options: Mapping[str, Any]
 
     def follow(self, points: list[FloatArray]) -> None:
@@ -72,9 +75,11 @@ class Homotopy:
         from there, tightly.
         """
         problem = self.lower.problem
+        self.journal.expected = len(points) * len(self.schedule.stages) * self.solves_per_stage
         if not isinstance(problem, MinPerturbation):
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
             return
+        self.journal.expected += len(self.refinement.stages) * self.solves_per_stage
         leading = problem.largest_deviation()
         self._walk_from(points, self.schedule, leading, self.ipopt_options)
         if self.lower.best is not None:
@@ -92,11 +97,7 @@ class Homotopy:
         formulation = self.formulate(problem, baseline.labels, baseline.X)
         session = IpoptSession(formulation.model, options)
         self.journal.engine = f"{session.engine} {session.version}"
-        ends = []
-        for done, point in enumerate(points):
-            self.journal.progress(done, len(points))
-            ends.append(self.walk(formulation, session, point, schedule))
-        polish(self.lower, ends)
+        polish(self.lower, [self.walk(formulation, session, point, schedule) for point in points])
 
 
 def solve_stage(
@@ -112,9 +113,10 @@ def solve_stage(
     result = session.solve(time_limit=left if np.isfinite(left) else None)
     eps = formulation.eps()
     evaluation = lower.evaluate(eps)
-    journal.stages.append(
+    model = type(formulation.problem).__name__
+    journal.record(
         Stage(
-            name=f"t = {stage.relaxation:g}, width = {stage.width:g}",
+            name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
             claimed=result.objective,
             eps=eps,
             deviation=evaluation.deviation,

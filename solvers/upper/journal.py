@@ -13,10 +13,23 @@ class Journal:
     Parameters
     ----------
     on_progress : callable(done, total)
-        Called as the method advances.
+        Called as the method advances; `total` may be an upper estimate.
+
+    Attributes
+    ----------
+    stages : list of Stage
+    engine : str or None
+    expected : int
+        Stages that the method expects to solve, for the progress.
     """
 
     def __init__(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         self.progress = on_progress
         self.stages: list[Stage] = []
         self.engine: str | None = None
+        self.expected = 0
+
+    def record(self, stage: Stage) -> None:
+        """Add a stage."""
+        self.stages.append(stage)
+        self.progress(min(len(self.stages), self.expected), self.expected)

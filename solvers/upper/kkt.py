@@ -70,5 +70,7 @@ def run(
             eps = solve_stage(formulation, session, stage, lower, journal)
         return eps
 
-    homotopy = Homotopy(lower, journal, KKTFormulation, walk, schedule, refinement, ipopt_options)
+    homotopy = Homotopy(
+        lower, journal, KKTFormulation, walk, schedule, refinement, 1, ipopt_options
+    )
     homotopy.follow(starting_points(lower, start, starts, rng))

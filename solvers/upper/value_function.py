@@ -76,6 +76,6 @@ def run(
         return eps
 
     homotopy = Homotopy(
-        lower, journal, ValueFunctionFormulation, walk, schedule, refinement, ipopt_options
+        lower, journal, ValueFunctionFormulation, walk, schedule, refinement, most, ipopt_options
     )
     homotopy.follow(starting_points(lower, start, starts, rng))

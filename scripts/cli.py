@@ -1,0 +1,81 @@
+"""The command line: `bilad compare`, `bilad verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bilad.models.validation import one_of
+from bilad.scripts.compare import compare as run_compare
+from bilad.scripts.settings import SETTINGS
+from bilad.scripts.verify import verify as run_verify
+from bilad.solvers.lower import LOWER_METHODS
+from bilad.solvers.nlp import EngineError
+from bilad.solvers.upper import UPPER_METHODS
+
+TABLE_WIDTH = 112  # columns that the tables need; a narrower terminal wraps them
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Attacks on convex clustering, each answer recomputed and its labels proved.",
+)
+
+
+@app.command()
+def compare(
+    setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
+    methods: Annotated[str, typer.Option(help="Comma-separated.", show_default=True)] = ",".join(
+        UPPER_METHODS
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the CSV and the picture.")] = Path(
+        "results"
+    ),
+    lower: Annotated[
+        str, typer.Option(help=f"Lower-level method: auto, {', '.join(LOWER_METHODS)}.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for each attack.")] = None,
+) -> None:
+    """Run the attacks of one setting and print them side by side."""
+    try:
+        chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
+        names = [one_of(name.strip(), "methods", UPPER_METHODS) for name in methods.split(",")]
+        one_of(lower, "lower", ["auto", *LOWER_METHODS])
+        run_compare(
+            chosen,
+            names,
+            out / setting,
+            _console(),
+            lower=lower,
+            seed=seed,
+            time_limit=time_limit,
+        )
+    except (ValueError, EngineError, OSError) as error:
+        raise _failure(error) from None
+
+
+@app.command()
+def verify(
+    problems: Annotated[int, typer.Option(min=1, help="Random problems.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Check SSNAL and the exact solver against Clarabel on random problems."""
+    agreed = run_verify(problems, seed, _console())
+    raise typer.Exit(0 if agreed else 1)
+
+
+def _console() -> Console:
+    return Console(width=max(TABLE_WIDTH, Console().width))
+
+
+def _failure(error: Exception) -> typer.Exit:
+    Console(stderr=True).print(f"[bold red]error[/] {error}", highlight=False)
+    return typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

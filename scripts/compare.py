@@ -1,0 +1,186 @@
+"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from bilad.models import BilevelProblem, deviation
+from bilad.scripts.settings import Setting
+from bilad.scripts.staircase import Staircase, draw, sweep
+from bilad.solvers import Attack, attack, cluster
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method's answer; delta, N_chg and clusters from a lower-level solve of their own."""
+
+    problem: str
+    method: str
+    eps: float
+    norm: float
+    delta: int
+    n_changed_matched: int
+    clusters: int
+    labels_proved: bool
+    lower_solves: int
+    undecided: int
+    seconds: float
+    status: str
+    engine: str
+
+
+def recompute(name: str, found: Attack) -> Row:
+    """Solve the lower level at 0 and at the answer again, and count from the labels."""
+    problem = found.problem
+    before = cluster(problem.model, tol=1e-10)
+    after = cluster(problem.perturbation.apply(problem.model, found.eps), tol=1e-10)
+    return Row(
+        problem=name,
+        method=found.method,
+        eps=float(found.eps[0]),
+        norm=found.norm,
+        delta=int(deviation(before.labels, after.labels, "delta")),
+        n_changed_matched=int(deviation(before.labels, after.labels, "changed-matched")),
+        clusters=after.n_clusters,
+        labels_proved=before.proved and after.proved,
+        lower_solves=found.lower_solves,
+        undecided=found.undecided,
+        seconds=found.seconds,
+        status=found.status,
+        engine=found.engine or "",
+    )
+
+
+def attacks(
+    setting: Setting,
+    methods: Sequence[str],
+    console: Console,
+    *,
+    lower: str,
+    seed: int,
+    time_limit: float | None,
+) -> Iterator[Row]:
+    """Run every method on (BL1) and on (BL2), one row as soon as it is known."""
+    problems: dict[str, BilevelProblem] = {
+        "BL1": setting.max_deviation(),
+        "BL2": setting.min_perturbation(),
+    }
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+    with Progress(
+        *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as progress:
+        for name, problem in problems.items():
+            for method in methods:
+                task = progress.add_task(f"{name} {method}", total=None)
+
+                def advance(done: int, total: int, task: Any = task) -> None:
+                    progress.update(task, completed=done, total=total)
+
+                options: dict[str, Any] = {"step": setting.step} if method == "direct" else {}
+                found = attack(
+                    problem,
+                    method,
+                    seed=seed,
+                    time_limit=time_limit,
+                    lower=lower,
+                    on_progress=advance,
+                    **options,
+                )
+                progress.remove_task(task)
+                yield recompute(name, found)
+                if found.status == "interrupted":
+                    return
+
+
+def compare(
+    setting: Setting,
+    methods: Sequence[str],
+    folder: Path,
+    console: Console,
+    *,
+    lower: str = "auto",
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> list[Row]:
+    """Print the table and write `compare.csv`, `staircase.csv` and `staircase.png` to a folder.
+
+    Each row is on disk before the next method starts.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    console.print(f"Our setting: {setting.describe()}.")
+    rows = []
+    with (folder / "compare.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+        writer.writeheader()
+        for row in attacks(
+            setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
+        ):
+            writer.writerow(asdict(row))
+            file.flush()
+            rows.append(row)
+    console.print(table(setting, rows))
+    stairs = sweep(setting)
+    write_staircase(stairs, folder / "staircase.csv")
+    marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
+    draw(stairs, marks, setting, folder / "staircase.png")
+    console.print(f"Written: compare.csv, staircase.csv and staircase.png in {folder}")
+    return rows
+
+
+def table(setting: Setting, rows: Sequence[Row]) -> Table:
+    """Lay the rows out for a terminal."""
+    view = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
+        f"BL2: least |eps| for delta >= {setting.target:g}",
+        caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
+        "solution at eps; proved: its labels are.\nSolves: of the lower level. Undecided: those "
+        "whose labels are not proved; none of them counts as an attack.",
+    )
+    for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
+        view.add_column(title, justify="left" if title in ("", "method") else "right")
+    for title in ("solves", "undecided", "seconds", "status"):
+        view.add_column(title, justify="left" if title == "status" else "right")
+    for row in rows:
+        view.add_row(
+            row.problem,
+            row.method,
+            f"{row.eps:.6f}",
+            f"{row.norm:.6f}",
+            str(row.delta),
+            str(row.n_changed_matched),
+            str(row.clusters),
+            "yes" if row.labels_proved else "no",
+            str(row.lower_solves),
+            str(row.undecided),
+            f"{row.seconds:.2f}",
+            row.status,
+        )
+    return view
+
+
+def write_staircase(stairs: Staircase, path: Path) -> None:
+    """Write the picture's data."""
+    columns = np.column_stack([stairs.eps, stairs.delta, stairs.n_changed, stairs.proved])
+    header = "eps,delta,n_changed_matched,labels_proved"
+    np.savetxt(
+        path, columns, fmt=("%.10g", "%d", "%d", "%d"), delimiter=",", header=header, comments=""
+    )

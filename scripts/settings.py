@@ -1,0 +1,101 @@
+"""The experiments' settings, by name. Ours: the paper's own were partly lost with its formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    load_dataset,
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One feature of a data set, part of its points shifted by one eps.
+
+    Attributes
+    ----------
+    dataset : str
+    points : int
+        The first so many rows.
+    feature : int
+        Column, counted from 0.
+    scale : float
+        What the feature is multiplied with.
+    unit : str
+        Unit of the scaled feature, and so of eps.
+    shifted : tuple of int
+        First and last of the shifted points, counted from 1, both included.
+    gamma, weight : float
+        Equal weights on the complete graph.
+    budget, step : float
+        a of (BL1) and the step of the direct search.
+    target : float
+        delta_0 of (BL2).
+    """
+
+    dataset: str
+    points: int
+    feature: int
+    scale: float
+    unit: str
+    shifted: tuple[int, int]
+    gamma: float
+    weight: float
+    budget: float
+    step: float
+    target: float
+
+    def model(self) -> ConvexClustering:
+        """Return the unperturbed model."""
+        column = load_dataset(self.dataset).data[: self.points, [self.feature]]
+        # Rounding undoes that 0.3 cm times 10 is 3.0000000000000004 mm.
+        data = np.round(column * self.scale, 9)
+        return ConvexClustering(data, FusionGraph.complete(self.points, self.weight), self.gamma)
+
+    def shift(self) -> Perturbation:
+        """Return the perturbation: the chosen points moved together."""
+        direction = np.zeros((self.points, 1))
+        direction[self.shifted[0] - 1 : self.shifted[1]] = 1.0
+        return Perturbation.shift(direction)
+
+    def max_deviation(self) -> MaxDeviation:
+        """Return (BL1)."""
+        return MaxDeviation(self.model(), self.shift(), self.budget)
+
+    def min_perturbation(self) -> MinPerturbation:
+        """Return (BL2), eps searched within the budget of (BL1)."""
+        return MinPerturbation(self.model(), self.shift(), self.target, limit=self.budget)
+
+    def describe(self) -> str:
+        """Return the setting in one sentence."""
+        first, last = self.shifted
+        return (
+            f"{self.dataset}, first {self.points} points, feature {self.feature + 1} in "
+            f"{self.unit}, equal weights {self.weight:g}, gamma = {self.gamma:g}, points "
+            f"{first}..{last} shifted by eps in [-{self.budget:g}, {self.budget:g}] {self.unit}"
+        )
+
+
+SETTINGS = {
+    "iris": Setting(
+        dataset="iris",
+        points=100,
+        feature=3,
+        scale=10.0,
+        unit="mm",
+        shifted=(51, 70),
+        gamma=0.1,
+        weight=1.0,
+        budget=8.0,
+        step=0.01,
+        target=1200,
+    )
+}
