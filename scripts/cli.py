@@ -1,4 +1,4 @@
-"""The command line: `bilad compare`, `bilad verify`."""
+"""The command line: `bilad compare`, `bilad starts`, `bilad verify`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from bilad.models.validation import one_of
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.settings import SETTINGS
+from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
 from bilad.solvers.lower import LOWER_METHODS
 from bilad.solvers.nlp import EngineError
@@ -55,6 +56,17 @@ def compare(
             time_limit=time_limit,
         )
     except (ValueError, EngineError, OSError) as error:
+        raise _failure(error) from None
+
+
+@app.command()
+def starts(
+    setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
+) -> None:
+    """Run the reformulations from five starts, against direct search by SSNAL."""
+    try:
+        run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], _console())
+    except (ValueError, EngineError) as error:
         raise _failure(error) from None
 
 

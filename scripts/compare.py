@@ -148,7 +148,7 @@ def table(setting: Setting, rows: Sequence[Row]) -> Table:
     """Lay the rows out for a terminal."""
     view = Table(
         box=SIMPLE_HEAD,
-        pad_edge=False,
+        padding=(0, 1, 0, 0),
         title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
         f"BL2: least |eps| for delta >= {setting.target:g}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "

@@ -15,7 +15,7 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.settings import Setting
 from bilad.solvers import cluster
 
-MARKERS = {"BL1": "*", "BL2": "v"}
+MARKERS = {"BL1": "o", "BL2": "v"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def draw(
             axes.set_ylabel(name)
             for number, (label, eps) in enumerate(marks):
                 height = values[int(np.argmin(np.abs(stairs.eps - eps)))]
+                size = 18 - 2.2 * number  # answers coincide: the later inside the earlier
+                style = {"color": f"C{number}", "markerfacecolor": "none", "linestyle": "none"}
                 marker = MARKERS[label[:3]]
-                axes.plot(
-                    eps, height, marker, color=f"C{number}", markersize=11, alpha=0.75, label=label
-                )
+                axes.plot(eps, height, marker=marker, markersize=size, label=label, **style)
         upper.legend(loc="best", fontsize=8)
         lower.set_xlabel(f"eps [{setting.unit}]")
         upper.set_title(setting.describe(), fontsize=8)

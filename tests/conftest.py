@@ -1,0 +1,45 @@
+"""What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from threadpoolctl import threadpool_limits
+
+import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
+
+HERE = Path(__file__).parent
+
+# The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile(
+    "suite", deadline=None, max_examples=60, derandomize=True, database=None, print_blob=True
+)
+settings.register_profile("explore", deadline=None, max_examples=1000, database=None)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """The matrices are small: two BLAS threads on a busy machine cost fifty times one."""
+    with threadpool_limits(1):
+        yield
+
+
+def _load(path):
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def problems():
+    """Random graphs and models: Hypothesis strategies, and one generator of larger instances."""
+    return _load(HERE / "models" / "problems.py")
+
+
+@pytest.fixture(scope="session")
+def rational():
+    """Convex clustering on a line in rational arithmetic: no tolerance, no rounding."""
+    return _load(HERE / "solvers" / "lower" / "rational.py")

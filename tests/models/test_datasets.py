@@ -1,0 +1,212 @@
+"""Data sets: bundled, from CSV files, and Seeds with and without its public home."""
+
+import io
+import os
+import urllib.error
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bilad.models import ArgumentError, DatasetError, datasets, load_dataset
+
+DATA = os.environ.get("BILAD_DATA")
+needs_seeds = pytest.mark.skipif(not DATA, reason="BILAD_DATA names no folder with seeds.csv")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder, and no BILAD_DATA."""
+    monkeypatch.delenv("BILAD_DATA", raising=False)
+    folder = tmp_path / "cache" / "bilad"
+    monkeypatch.setattr(datasets, "user_cache_path", lambda name: folder)
+    return folder
+
+
+@pytest.fixture
+def answer(monkeypatch):
+    """Let every fetch be answered by this content; return the list of addresses asked for."""
+
+    def prepare(content):
+        asked = []
+
+        def urlopen(address, timeout=None):
+            asked.append(address)
+            if isinstance(content, Exception):
+                raise content
+            return io.BytesIO(content)
+
+        monkeypatch.setattr("urllib.request.urlopen", urlopen)
+        return asked
+
+    return prepare
+
+
+def archive(text, name="seeds_dataset.txt"):
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as bundle:
+        bundle.writestr(name, text)
+    return memory.getvalue()
+
+
+def published_rows():
+    return np.loadtxt(Path(DATA) / "seeds.csv", delimiter=",", skiprows=1)
+
+
+def in_layout_of_uci(rows):
+    """Tab-separated, without a header, a few tabs doubled, as the published file has them."""
+    lines = ["\t".join([f"{value:g}" for value in row]) for row in rows]
+    lines[7] = lines[7].replace("\t", "\t\t", 1)
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "counts"),
+    [
+        ("iris", (150, 4), [50, 50, 50]),
+        ("wine", (178, 13), [59, 71, 48]),
+        ("digits", (1797, 64), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
+    ],
+)
+def test_bundled_sets(name, shape, counts):
+    dataset = load_dataset(name)
+    assert dataset.name == name
+    assert dataset.data.shape == shape
+    assert dataset.data.dtype == np.float64
+    assert len(set(dataset.feature_names)) == shape[1]
+    assert np.bincount(dataset.labels).tolist() == counts
+
+
+def test_iris_has_the_published_numbers():
+    dataset = load_dataset("iris")
+    assert dataset.data[0].tolist() == [5.1, 3.5, 1.4, 0.2]
+    assert dataset.labels.tolist() == [0] * 50 + [1] * 50 + [2] * 50
+
+
+@pytest.mark.parametrize("title", ["label", "Labels", "CLASS", "target", "variety", "species"])
+def test_csv_with_a_label_column(tmp_path, title):
+    path = tmp_path / "birds.csv"
+    path.write_text(f'"wing",{title},beak\n1.5,swift,2\n3,crow,4e1\n-5,swift,6\n')
+    dataset = load_dataset(path)
+    assert dataset.name == "birds"
+    assert dataset.feature_names == ("wing", "beak")
+    assert dataset.data.tolist() == [[1.5, 2], [3, 40], [-5, 6]]
+    assert dataset.labels.tolist() == [1, 0, 1]
+
+
+def test_csv_without_labels_and_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "table.CSV"
+    path.write_text("a,b\n1,2\n3,4\n", encoding="utf-8-sig")
+    dataset = load_dataset(str(path))
+    assert dataset.feature_names == ("a", "b")
+    assert dataset.data.tolist() == [[1, 2], [3, 4]]
+    assert dataset.labels is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n", "0 rows"),
+        ("a,b\n1,x\n", "'x'"),
+        ("a,b\n1,\n", "expected numbers"),
+        ("label,class\n1,2\n", "at most one"),
+        ("label\n1\n", "expected a header line"),
+        ("a,b\n1,nan\n", "nan"),
+        ("a,b\n1,2\n3\n", "column"),
+        ("", "header"),
+    ],
+    ids=["no rows", "word", "hole", "two labels", "labels only", "nan", "ragged", "empty"],
+)
+def test_csv_that_is_no_table(tmp_path, text, message):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=message) as caught:
+        load_dataset(path)
+    assert str(path) in str(caught.value)
+
+
+def test_csv_that_is_not_there(tmp_path):
+    with pytest.raises(ArgumentError, match=r"^name: got .*none.csv.*expected a file that exists"):
+        load_dataset(tmp_path / "none.csv")
+
+
+@needs_seeds
+def test_seeds_from_a_folder():
+    dataset = load_dataset("seeds")
+    assert dataset.data.shape == (210, 7)
+    assert dataset.feature_names[0] == "area"
+    assert np.bincount(dataset.labels).tolist() == [70, 70, 70]
+    assert (dataset.data[:, 0].min(), dataset.data[:, 0].max()) == (10.59, 21.18)
+    assert np.array_equal(load_dataset("seeds", folder=DATA).data, dataset.data)
+
+
+@needs_seeds
+def test_seeds_with_one_wrong_value(tmp_path):
+    lines = (Path(DATA) / "seeds.csv").read_text().splitlines()
+    (tmp_path / "seeds.csv").write_text("\n".join(lines) + "\n")
+    load_dataset("seeds", folder=tmp_path)
+    lines[100] = lines[100].replace(lines[100].split(",")[3], "5.1234", 1)
+    (tmp_path / "seeds.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DatasetError, match=r"not the published table.*checksum"):
+        load_dataset("seeds", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1,2,3,4,5,6,7,1\n" * 210, "checksum"),
+        ("1,2,3,4,5,6,7,1\n" * 3, r"got shape \(3, 8\)"),
+        ("1,2,3,4,5,6,7,1\n1,2\n", "seeds.csv"),
+        ("1,2,3,4,5,6,nan,1\n" * 210, "seeds.csv"),
+    ],
+    ids=["values", "rows", "ragged", "nan"],
+)
+def test_seeds_that_are_something_else(tmp_path, rows, message):
+    (tmp_path / "seeds.csv").write_text("area,b,c,d,e,f,g,variety\n" + rows)
+    with pytest.raises(DatasetError, match=message):
+        load_dataset("seeds", folder=tmp_path)
+
+
+def test_seeds_from_a_folder_without_them(tmp_path):
+    with pytest.raises(DatasetError, match=r"neither seeds.csv nor seeds_dataset.txt"):
+        load_dataset("seeds", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        urllib.error.URLError("no route"),
+        TimeoutError("slow"),
+        b"not a zip",
+        archive("1", "other.txt"),
+    ],
+    ids=["no network", "timeout", "no archive", "another file"],
+)
+def test_seeds_that_cannot_be_fetched(cache, answer, content):
+    asked = answer(content)
+    with pytest.raises(DatasetError, match=r"seeds.zip.*`folder`"):
+        load_dataset("seeds")
+    assert asked == [datasets.SEEDS_URL]
+
+
+@needs_seeds
+def test_seeds_are_fetched_once(cache, answer, monkeypatch):
+    rows = published_rows()
+    asked = answer(archive(in_layout_of_uci(rows)))
+    for _ in range(2):
+        dataset = load_dataset("seeds")
+        assert np.array_equal(dataset.data, rows[:, :7])
+        assert dataset.labels.tolist() == (rows[:, 7].astype(int) - 1).tolist()
+    assert asked == [datasets.SEEDS_URL]
+    assert (cache / "seeds_dataset.txt").is_file()
+
+
+@needs_seeds
+def test_a_bad_download_is_not_kept(cache, answer):
+    rows = published_rows()
+    answer(archive(in_layout_of_uci(rows + 1)))
+    with pytest.raises(DatasetError, match="checksum"):
+        load_dataset("seeds")
+    answer(archive(in_layout_of_uci(rows)))
+    assert np.array_equal(load_dataset("seeds").data, rows[:, :7])

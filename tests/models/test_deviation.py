@@ -1,0 +1,159 @@
+"""Deviation functions against n x n matrices, brute force and the paper's numbers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, rand_score
+
+from bilad.models import deviation
+from bilad.models.deviation import DEVIATIONS, contingency
+
+NAMES = sorted(DEVIATIONS)
+
+
+@st.composite
+def two_labellings(draw, max_clusters=5):
+    n = draw(st.integers(2, 14))
+    values = st.lists(st.integers(0, max_clusters - 1), min_size=n, max_size=n)
+    return np.array(draw(values)), np.array(draw(values))
+
+
+def relation(labels):
+    """D D' for the membership matrix D."""
+    D = (labels[:, None] == np.unique(labels)).astype(int)
+    return D @ D.T
+
+
+@given(two_labellings())
+def test_delta_is_the_norm_of_the_matrices(pair):
+    labels, other = pair
+    assert deviation(labels, other) == ((relation(labels) - relation(other)) ** 2).sum()
+
+
+@given(two_labellings())
+def test_delta_and_the_rand_index(pair):
+    labels, other = pair
+    n = len(labels)
+    one_minus_ri = 1 - rand_score(labels, other)
+    assert deviation(labels, other) == pytest.approx(n * (n - 1) * one_minus_ri, abs=1e-9)
+    assert deviation(labels, other, "rand") == pytest.approx(one_minus_ri, abs=1e-12)
+
+
+@given(two_labellings())
+def test_contingency_counts(pair):
+    labels, other = pair
+    expected = [
+        [np.sum((labels == k) & (other == m)) for m in np.unique(other)] for k in np.unique(labels)
+    ]
+    assert contingency(labels, other).tolist() == expected
+
+
+@pytest.mark.parametrize("sizes", [(5, 3), (2, 6), (4, 2, 3), (3, 3, 1, 2), (4, 1, 2, 3, 2)])
+def test_closed_forms_over_all_spills(sizes):
+    """MATH, section 6: points leave cluster 1 only, s_k of them into cluster k."""
+    n, n1, K = sum(sizes), sizes[0], len(sizes)
+    labels = np.repeat(np.arange(K), sizes)
+    patterns = 0
+    for spill in itertools.product(range(n1 + 1), repeat=K - 1):
+        S = sum(spill)
+        if n1 - S < 0:
+            continue
+        other = labels.copy()
+        other[:S] = np.repeat(np.arange(1, K), spill)
+        brute = ((relation(labels) - relation(other)) ** 2).sum()
+        crossing = sum(s * t for s, t in itertools.combinations(spill, 2))
+        joined = sum(size * s for size, s in zip(sizes[1:], spill, strict=True))
+        closed = [2 * (S * (n1 - S) + crossing + joined)]
+        if K == 2:
+            closed.append(2 * S * (n - S))
+        if K == 3:
+            s2, s3 = spill
+            closed.append(2 * (S * (n1 - S) + s2 * s3 + sizes[1] * s2 + sizes[2] * s3))
+        assert {brute, deviation(labels, other), *closed} == {brute}, spill
+        patterns += 1
+    assert patterns > n1
+
+
+@pytest.mark.parametrize(
+    ("n", "n1", "leave", "expected"),
+    [(100, 50, 6, 1128), (100, 50, 49, 4998), (140, 70, 25, 5750), (100, 50, 50, 5000)],
+)
+def test_the_numbers_of_the_paper(n, n1, leave, expected):
+    labels = np.repeat([0, 1], [n1, n - n1])
+    other = labels.copy()
+    other[:leave] = 1
+    assert expected == 2 * leave * (n - leave)
+    # With all 50 gone one cluster is left: 2 * 50 * 50 pairs were torn from none and joined.
+    assert deviation(labels, other) == expected
+
+
+@given(two_labellings(max_clusters=4))
+def test_changed_and_the_best_matching(pair):
+    labels, other = pair
+    assert deviation(labels, other, "changed") == sum(a != b for a, b in zip(*pair, strict=True))
+    best = min(
+        np.sum(np.array(names)[labels] != other) for names in itertools.permutations(range(4))
+    )
+    assert deviation(labels, other, "changed-matched") == best
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "changed"])
+@given(pair=two_labellings(), names=st.permutations(range(5)))
+def test_the_numbers_of_the_clusters_do_not_matter(name, pair, names):
+    labels, other = pair
+    renamed = 7 * np.array(names)[other] - 3
+    assert deviation(labels, renamed, name) == pytest.approx(
+        deviation(labels, other, name), abs=1e-12
+    )
+    assert deviation(labels, 7 * np.array(names)[labels] - 3, name) == 0
+
+
+def test_changed_reads_the_numbers():
+    assert deviation([0, 0, 1], [1, 1, 0], "changed") == 3
+    assert deviation([0, 0, 1], [1, 1, 0], "changed-matched") == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pair=two_labellings())
+def test_a_deviation_function_is_zero_nonnegative_symmetric_and_bounded(name, pair):
+    labels, other = pair
+    value = deviation(labels, other, name)
+    assert deviation(labels, labels, name) == 0
+    assert 0 <= value <= DEVIATIONS[name].largest(len(labels)) + 1e-12
+    assert value == pytest.approx(deviation(other, labels, name), abs=1e-12)
+    if relation(labels).tolist() != relation(other).tolist():
+        assert value > 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_the_largest_value_of_delta_is_reached(n):
+    one, many = np.zeros(n, dtype=int), np.arange(n)
+    assert deviation(one, many) == DEVIATIONS["delta"].largest(n) == n * (n - 1)
+    assert deviation(one, many, "rand") == DEVIATIONS["rand"].largest(n) == 1
+    assert deviation(one, many, "changed-matched") == DEVIATIONS["changed-matched"].largest(n)
+
+
+def test_conventions_of_ari_and_nmi():
+    one, two, many = [0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3]
+    assert deviation(one, one, "nmi") == deviation(many, many, "nmi") == 0
+    assert deviation(one, two, "nmi") == deviation(two, one, "nmi") == 1
+    assert deviation(one, many, "nmi") == 1
+    assert deviation(one, one, "adjusted-rand") == deviation(many, many, "adjusted-rand") == 0
+    assert deviation(one, two, "adjusted-rand") == 1
+    # Entropies log 2 and 2 log 2, mutual information log 2: arithmetic mean 2/3, geometric 0.707.
+    assert deviation(two, many, "nmi") == pytest.approx(1 / 3)
+    assert deviation([0, 0, 1, 1], [0, 1, 0, 1], "adjusted-rand") == pytest.approx(1.5)
+
+
+@given(two_labellings())
+def test_ari_and_nmi_are_those_of_scikit_learn(pair):
+    labels, other = pair
+    assert deviation(labels, other, "nmi") == pytest.approx(
+        1 - normalized_mutual_info_score(*pair), abs=1e-12
+    )
+    assert deviation(labels, other, "adjusted-rand") == pytest.approx(
+        1 - adjusted_rand_score(*pair), abs=1e-12
+    )

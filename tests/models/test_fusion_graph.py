@@ -1,0 +1,128 @@
+"""Fusion graphs against their definitions."""
+
+import itertools
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import FusionGraph
+
+
+def variation_by_loop(graph, X, p):
+    return sum(
+        weight * np.linalg.norm(X[i] - X[j], ord=p)
+        for (i, j), weight in zip(graph.edges, graph.weights, strict=True)
+    )
+
+
+def test_complete_graph_has_every_pair_once():
+    graph = FusionGraph.complete(5, weight=0.25)
+    assert graph.edges.tolist() == [list(pair) for pair in itertools.combinations(range(5), 2)]
+    assert graph.weights.tolist() == [0.25] * 10
+    assert (graph.n, graph.m, graph.uniform_weight) == (5, 10, 0.25)
+
+
+def test_explicit_graph_keeps_its_order_and_copies():
+    edges, weights = np.array([[1, 2], [0, 2]]), np.array([3.0, 0.0])
+    graph = FusionGraph(4, edges, weights)
+    edges[0], weights[0] = (0, 1), 7
+    assert graph.edges.tolist() == [[1, 2], [0, 2]]
+    assert graph.weights.tolist() == [3.0, 0.0]
+    with pytest.raises(ValueError, match="read-only"):
+        graph.weights[0] = 1.0
+
+
+@given(data=st.data())
+def test_incidence_is_the_definition(problems, data):
+    graph = data.draw(problems.graphs(data.draw(st.integers(2, 7))))
+    expected = np.zeros((graph.m, graph.n))
+    for e, (i, j) in enumerate(graph.edges):
+        expected[e, i], expected[e, j] = 1, -1
+    assert np.array_equal(graph.incidence.toarray(), expected)
+
+
+@given(data=st.data())
+def test_differences_and_adjoint(problems, data):
+    n, d = data.draw(st.integers(2, 7)), data.draw(st.integers(1, 3))
+    graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
+    X, Z = data.draw(problems.data(n, d)), data.draw(problems.data(graph.m, d))
+    assert np.array_equal(graph.differences(X), graph.incidence.toarray() @ X)
+    assert np.vdot(graph.differences(X), Z) == np.vdot(X, graph.adjoint(Z))  # quarters: exact
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+@given(data=st.data())
+def test_total_variation_is_the_sum_over_edges(problems, p, data):
+    n, d = data.draw(st.integers(2, 7)), data.draw(st.integers(1, 3))
+    graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
+    X = data.draw(problems.data(n, d, problems.reals))
+    expected = variation_by_loop(graph, X, p)
+    scale = 1 + np.abs(X).max() * n**2 * 3
+    assert graph.total_variation(X, p) == pytest.approx(expected, rel=1e-12, abs=1e-14 * scale)
+
+
+def test_total_variation_by_sorting_sees_every_column():
+    X = np.array([[0.0, 5.0], [1.0, 3.0], [4.0, 4.0]])
+    assert FusionGraph.complete(3, 2.0).total_variation(X, 1) == 2 * (4 + 3 + 1 + 2 + 1 + 1)
+    assert FusionGraph.complete(3, 2.0).total_variation(X[:, :1], 2) == 16
+
+
+def test_uniform_weight_needs_every_pair_and_one_weight():
+    pairs = np.array(list(itertools.combinations(range(4), 2)))
+    assert FusionGraph(4, pairs, np.full(6, 0.5)).uniform_weight == 0.5
+    assert FusionGraph(4, pairs[:-1], np.full(5, 0.5)).uniform_weight is None
+    assert FusionGraph(4, pairs, [0.5] * 5 + [0.6]).uniform_weight is None
+    assert FusionGraph(2, np.empty((0, 2), dtype=int), []).uniform_weight is None
+
+
+def test_complete_graph_on_a_million_points_makes_no_edges():
+    tracemalloc.start()
+    graph = FusionGraph.complete(1_000_000, 1e-6)
+    assert (graph.m, graph.uniform_weight) == (499_999_500_000, 1e-6)
+    X = np.zeros((1_000_000, 1))
+    X[0] = 1.0
+    assert graph.total_variation(X, 2) == pytest.approx(0.999999)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
+
+
+@pytest.mark.parametrize(("n", "d", "k", "phi"), [(12, 2, 3, 0.5), (30, 4, 7, 0.1), (5, 1, 4, 0)])
+def test_knn_joins_if_either_is_a_neighbour(n, d, k, phi):
+    A = np.random.default_rng(n).normal(size=(n, d))
+    distances = [[float(np.linalg.norm(a - b)) for b in A] for a in A]
+    near = [set(sorted(range(n), key=lambda j, i=i: distances[i][j])[1 : k + 1]) for i in range(n)]
+    expected = [
+        (i, j) for i, j in itertools.combinations(range(n), 2) if j in near[i] or i in near[j]
+    ]
+    graph = FusionGraph.knn(A, k=k, phi=phi)
+    assert graph.edges.tolist() == [list(pair) for pair in expected]
+    gauss = [np.exp(-phi * distances[i][j] ** 2) for i, j in expected]
+    assert graph.weights == pytest.approx(gauss, rel=1e-12)
+    one_sided = [
+        pair for pair in expected if (pair[1] in near[pair[0]]) != (pair[0] in near[pair[1]])
+    ]
+    assert one_sided or k == n - 1, "the instance does not tell `or` from `and`"
+
+
+def test_knn_of_coinciding_points_has_weight_one_and_no_loop():
+    graph = FusionGraph.knn(np.zeros((4, 2)), k=3)
+    assert graph.m == 6
+    assert graph.weights.tolist() == [1.0] * 6
+
+
+@given(data=st.data())
+def test_components_are_reachability(problems, data):
+    n = data.draw(st.integers(2, 7))
+    graph = data.draw(problems.graphs(n))
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=graph.m, max_size=graph.m)), bool)
+    reach = np.eye(n, dtype=bool)
+    for i, j in graph.edges[chosen]:
+        reach[i, j] = reach[j, i] = True
+    for _ in range(n):
+        reach = reach @ reach
+    component = graph.components(chosen)
+    assert np.array_equal(component[:, None] == component, reach)

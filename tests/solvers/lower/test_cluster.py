@@ -1,0 +1,268 @@
+"""`cluster`: properties every method has, which method is taken, and wrong arguments."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import ArgumentError, ConvexClustering, FusionGraph
+from bilad.solvers import cluster
+from bilad.solvers.errors import UnsupportedError
+
+METHODS = ["exact", "ssnal"]
+MODEL = ConvexClustering([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 0.1)
+
+
+@pytest.fixture(scope="module")
+def draw_model(problems):
+    """Draw a model that the method takes."""
+
+    def draw(data, method, graph=None, **options):
+        if method == "exact":
+            options |= {"d": 1, "graph": problems.complete_graphs}
+        elif graph:
+            options["graph"] = graph
+        return data.draw(problems.models(**options))
+
+    return draw
+
+
+def solve(model, method):
+    solution = cluster(model, method, tol=1e-10)
+    assert solution.status == "optimal"
+    return solution
+
+
+def error(solution):
+    """What the gap proves about ||X - X*||; the gap itself is known up to rounding."""
+    model = solution.model
+    lengths = np.linalg.norm(model.graph.differences(solution.X), axis=1)
+    rounding = 1e-15 * float(model.radii @ lengths)
+    scale = 1 + np.linalg.norm(model.data) + model.radii.sum()
+    gap = model.absolute_gap(solution.X, solution.Z)
+    return np.sqrt(2 * (gap + rounding)) + 1e-13 * scale
+
+
+def check_same(problems, solution, other, expected_X, expected_labels, scale=1.0):
+    """`other` must be what `solution`, times the scale, says, up to the errors of the two."""
+    allowed = scale * error(solution) + error(other)
+    assert allowed < 1e-3 * (1 + np.linalg.norm(other.model.data))
+    assert np.linalg.norm(other.X - expected_X) <= allowed
+    if solution.proved and other.proved:
+        assert problems.same_partition(other.labels, expected_labels)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data())
+def test_permuted_points(problems, draw_model, method, data):
+    model = draw_model(data, method)
+    order = np.array(data.draw(st.permutations(range(model.n))))
+    place = np.argsort(order)
+    edges = np.sort(place[model.graph.edges], axis=1)
+    graph = FusionGraph(model.n, edges, model.graph.weights)
+    solution = solve(model, method)
+    permuted = solve(ConvexClustering(model.data[order], graph, model.gamma), method)
+    check_same(problems, solution, permuted, solution.X[order], solution.labels[order])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data())
+def test_translated_data(problems, draw_model, method, data):
+    model = draw_model(data, method)
+    shift = data.draw(problems.data(1, model.d))
+    solution, moved = solve(model, method), solve(model.with_data(model.data + shift), method)
+    check_same(problems, solution, moved, solution.X + shift, solution.labels)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data(), scale=st.sampled_from([0.125, 0.3, 3.0, 16.0]))
+def test_scaled_data_and_gamma(problems, draw_model, method, data, scale):
+    model = draw_model(data, method)
+    solution = solve(model, method)
+    scaled = solve(ConvexClustering(scale * model.data, model.graph, scale * model.gamma), method)
+    check_same(problems, solution, scaled, scale * solution.X, solution.labels, scale)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data())
+def test_duplicates_share_a_cluster_on_the_complete_graph(problems, draw_model, method, data):
+    model = draw_model(data, method, graph=problems.complete_graphs)
+    copies = np.array(data.draw(st.lists(st.integers(0, model.n - 1), min_size=2, max_size=4)))
+    A = np.vstack([model.data, model.data[copies]])
+    graph = FusionGraph.complete(len(A), model.graph.uniform_weight)
+    solution = solve(ConvexClustering(A, graph, model.gamma), method)
+    assert np.array_equal(solution.labels[model.n :], solution.labels[copies])
+    assert np.linalg.norm(solution.X[model.n :] - solution.X[copies]) <= 4 * error(solution)
+
+
+@given(data=st.data())
+def test_components_are_solved_independently(problems, data):
+    d = data.draw(st.integers(1, 2))
+    first, second = (data.draw(problems.models(max_n=5, d=d)) for _ in range(2))
+    second = ConvexClustering(second.data, second.graph, first.gamma)
+    graph = FusionGraph(
+        first.n + second.n,
+        np.vstack([first.graph.edges, second.graph.edges + first.n]),
+        np.concatenate([first.graph.weights, second.graph.weights]),
+    )
+    whole = solve(
+        ConvexClustering(np.vstack([first.data, second.data]), graph, first.gamma), "ssnal"
+    )
+    for part, rows in ((first, slice(0, first.n)), (second, slice(first.n, None))):
+        alone = solve(part, "ssnal")
+        assert np.linalg.norm(whole.X[rows] - alone.X) <= error(whole) + error(alone)
+        if whole.proved and alone.proved:
+            assert problems.same_partition(whole.labels[rows], alone.labels)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data(), n=st.integers(2, 9), weight=st.sampled_from([0.25, 1.0]))
+def test_all_fused_once_gamma_can_route_every_difference(problems, method, data, n, weight):
+    """z_ij = (a_i - a_j) / n is feasible once gamma w >= max ||a_i - a_j|| / n: X* = mean."""
+    A = data.draw(problems.data(n, 1 if method == "exact" else data.draw(st.integers(1, 3))))
+    widest = max(np.linalg.norm(a - b) for a, b in itertools.combinations(A, 2))
+    gamma = 1.05 * max(widest, 0.1) / (n * weight)
+    solution = solve(ConvexClustering(A, FusionGraph.complete(n, weight), gamma), method)
+    assert np.linalg.norm(solution.X - A.mean(axis=0)) <= error(solution)
+    assert solution.labels.tolist() == [0] * n
+    assert solution.proved
+
+
+@pytest.mark.parametrize("method", [*METHODS, "clarabel"])
+@given(data=st.data())
+def test_gamma_zero_is_the_data_and_proved(problems, draw_model, method, data):
+    model = draw_model(data, method, gammas=st.just(0.0))
+    solution = cluster(model, method, tol=1e-10)
+    np.testing.assert_allclose(
+        solution.X, model.data, rtol=0, atol=0 if method in METHODS else 1e-6
+    )
+    if method in METHODS:
+        equal = (model.data[:, None] == model.data).all(axis=2)
+        assert np.array_equal(solution.labels[:, None] == solution.labels, equal)
+        assert solution.proved
+
+
+@pytest.mark.parametrize("method", ["exact", "ssnal", "clarabel"])
+@pytest.mark.parametrize("gamma", [1e-3, 1.0, 10.0, 1e6])
+def test_all_data_equal(method, gamma):
+    A = np.full((4, 1 if method == "exact" else 2), 7.0)
+    solution = cluster(ConvexClustering(A, FusionGraph.complete(4), gamma), method)
+    np.testing.assert_allclose(solution.X, A, rtol=0, atol=1e-6)
+    assert (solution.status, solution.labels.tolist()) == ("optimal", [0] * 4)
+
+
+def test_edges_between_duplicates_only():
+    graph = FusionGraph(4, [[0, 2], [1, 3]], [1.0, 3.0])
+    model = ConvexClustering([[0.0], [5.0], [0.0], [5.0]], graph, 7.0)
+    solution = cluster(model, "ssnal")
+    assert np.array_equal(solution.X, model.data)
+    assert solution.labels.tolist() == [0, 1, 0, 1]
+    assert solution.proved
+
+
+def test_no_edges():
+    graph = FusionGraph(3, np.empty((0, 2), dtype=int), [])
+    model = ConvexClustering([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]], graph, 2.0)
+    for method in ("auto", "clarabel"):
+        solution = cluster(model, method)
+        assert np.array_equal(solution.X, model.data)
+        assert solution.Z.shape == (0, 2)
+        assert solution.labels.tolist() == [0, 1, 0]
+        assert (solution.status, solution.gap, solution.proved) == ("optimal", 0.0, True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@given(data=st.data())
+def test_what_a_result_says_of_itself(draw_model, method, data):
+    model = draw_model(data, method)
+    solution = solve(model, method)
+    assert solution.model is model
+    assert solution.X.shape == model.data.shape
+    assert solution.Z.shape == (model.graph.m, model.d)
+    assert solution.objective == model.primal(solution.X)
+    sizes = np.linalg.norm(solution.Z, axis=1)
+    assert (sizes <= model.radii * (1 + 1e-12)).all()
+    true_gap = model.primal(solution.X) - model.dual(solution.Z)
+    assert solution.gap == pytest.approx(true_gap / (1 + solution.objective), abs=1e-10)
+    assert solution.kkt_residual <= 1e-9
+    assert solution.proved == (len(solution.undecided) == 0)
+    assert solution.n_clusters == len(set(solution.labels.tolist()))
+    assert solution.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("A", "graph", "p", "expected"),
+    [
+        ([[0.0], [1.0], [5.0]], FusionGraph.complete(3), 2, "exact"),
+        ([[0.0], [1.0], [5.0]], FusionGraph.complete(3), 1, "exact"),
+        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 2]), 2, "exact"),
+        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 1]), 2, "ssnal"),
+        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [1, 2]], [2, 2]), np.inf, "ssnal"),
+        ([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 2, "ssnal"),
+    ],
+)
+def test_auto_takes_the_first_method_that_can(A, graph, p, expected):
+    solution = cluster(ConvexClustering(A, graph, 0.1, p))
+    assert solution.method == expected
+    assert solution.status == "optimal"
+
+
+@pytest.mark.parametrize("method", ["auto", "ssnal", "clarabel"])
+@pytest.mark.parametrize("p", [1, np.inf])
+def test_other_norms_in_the_plane_are_refused_and_nobody_can(method, p):
+    model = ConvexClustering(MODEL.data, MODEL.graph, 0.1, p)
+    with pytest.raises(
+        UnsupportedError, match=f"'{method}' cannot take.*p = {p}, d = 2; able: none yet"
+    ):
+        cluster(model, method)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (MODEL, "d = 1, the data have d = 2"),
+        (ConvexClustering([[0.0], [1.0]], FusionGraph(2, [[0, 1]], [1]), 1), None),
+        (
+            ConvexClustering([[0.0], [1.0], [2.0]], FusionGraph(3, [[0, 1]], [1]), 1),
+            "complete graph",
+        ),
+    ],
+)
+def test_exact_says_why_not_and_who_can(model, reason):
+    if reason is None:
+        assert cluster(model, "exact").method == "exact"
+        return
+    with pytest.raises(
+        UnsupportedError, match=f"'exact' cannot.*{reason}.*able: 'ssnal', 'clarabel'"
+    ):
+        cluster(model, "exact")
+
+
+OTHER = cluster(ConvexClustering(MODEL.data, FusionGraph.complete(3), 0.1))
+FLAT = cluster(ConvexClustering(MODEL.data[:, :1], MODEL.graph, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("argument", "call", "given", "expected"),
+    [
+        ("model", lambda: cluster(MODEL.data), "ndarray", "a ConvexClustering"),
+        ("method", lambda: cluster(MODEL, "admm"), "'admm'", "'auto', 'exact', 'ssnal'"),
+        ("method", lambda: cluster(MODEL, None), "None", "one of 'auto'"),
+        ("tol", lambda: cluster(MODEL, tol=0), "0.0", "finite number > 0"),
+        ("tol", lambda: cluster(MODEL, tol=float("nan")), "nan", "finite number > 0"),
+        ("max_iterations", lambda: cluster(MODEL, max_iterations=0), "0", "whole number >= 1"),
+        ("max_iterations", lambda: cluster(MODEL, max_iterations=1.5), "1.5", "whole number >= 1"),
+        ("time_limit", lambda: cluster(MODEL, time_limit=0), "0.0", "number > 0"),
+        ("time_limit", lambda: cluster(MODEL, time_limit=float("nan")), "nan", "number > 0"),
+        ("start", lambda: cluster(MODEL, start=OTHER), "another graph", "own graph"),
+        ("start", lambda: cluster(MODEL, start=FLAT), "d = 1|shape", "d = 2|shape|same"),
+        ("start", lambda: cluster(MODEL, start=MODEL.data), "ndarray", "a Clustering"),
+    ],
+)  # fmt: skip
+def test_wrong_argument(argument, call, given, expected):
+    with pytest.raises(
+        ArgumentError, match=f"^{argument}: got .*({given}).*, expected .*({expected})"
+    ):
+        call()
