@@ -40,10 +40,9 @@ class ConicProgram:
 
     def set_model(self, model: ConvexClustering) -> None:
         """Move the program to other data, gamma or weights; graph, p and d stay."""
-        self._centre = model.data.mean(axis=0)
-        self._unit = float(np.std(model.data - self._centre)) or 1.0
-        self._data.value = (model.data - self._centre) / self._unit
-        self._radii.value = model.radii / self._unit
+        standardised, self._centre, self._unit = model.standardised()
+        self._data.value = standardised.data
+        self._radii.value = standardised.radii
 
     @property
     def X(self) -> FloatArray | None:

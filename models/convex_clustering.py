@@ -74,6 +74,17 @@ class ConvexClustering:
             real_array(data, "data", self.data.shape), self.graph, self.gamma, self.p
         )
 
+    def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
+        """Return the model in centred data of unit spread, the centre (d,) and the unit.
+
+        If X, Z solve the standardised model, centre + unit X and unit Z solve this one.
+        """
+        centre = self.data.mean(axis=0)
+        centred = self.data - centre
+        unit = float(np.sqrt(np.mean(centred**2))) or 1.0
+        model = ConvexClustering(centred / unit, self.graph, self.gamma / unit, self.p)
+        return model, centre, unit
+
     def primal(self, X: FloatArray) -> float:
         """Return the primal objective at X: shape (n, d)."""
         misfit = X - self.data

@@ -75,6 +75,8 @@ def load_dataset(name: str | Path, folder: str | Path | None = None) -> Dataset:
     DatasetError
         If a file cannot be read, or Seeds cannot be fetched or is not the published table.
     """
+    if not isinstance(name, str | Path):
+        raise ArgumentError("name", repr(name), "a name, or the path of a .csv file")
     if str(name).lower().endswith(".csv"):
         return _read_csv(Path(name))
     if name == "seeds":
@@ -103,7 +105,13 @@ def _dataset(name: str, data: object, features: Sequence[str], labels: object | 
 def _read_csv(path: Path) -> Dataset:
     if not path.is_file():
         raise ArgumentError("name", repr(str(path)), "a file that exists")
-    table = np.loadtxt(path, dtype=str, delimiter=",", ndmin=2, comments=None, encoding="utf-8-sig")
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    if not lines:
+        raise DatasetError(f"{path}: got an empty file, expected a header line and rows")
+    try:
+        table = np.loadtxt(lines, dtype=str, delimiter=",", ndmin=2, comments=None)
+    except ValueError as cause:
+        raise DatasetError(f"{path}: {cause}") from None
     header, rows = [title.strip().strip('"') for title in table[0]], table[1:]
     is_label = np.array([title.lower() in LABEL_COLUMNS for title in header])
     if len(rows) == 0 or is_label.sum() > 1 or is_label.all():
@@ -112,9 +120,11 @@ def _read_csv(path: Path) -> Dataset:
             f"numeric columns and at most one of {', '.join(LABEL_COLUMNS)}"
         )
     try:
-        data = rows[:, ~is_label].astype(float)
+        data = real_array(rows[:, ~is_label].astype(float), "data", (None, None))
     except ValueError as cause:
-        raise DatasetError(f"{path}: {cause}; expected numbers in every column but one") from None
+        raise DatasetError(
+            f"{path}: {cause}; expected numbers, finite, in every column but the label"
+        ) from None
     features = [title for title, label in zip(header, is_label, strict=True) if not label]
     labels = np.char.strip(rows[:, is_label].ravel()) if is_label.any() else None
     return _dataset(path.stem, data, features, labels)
@@ -127,8 +137,8 @@ def _load_seeds(folder: str | Path | None) -> Dataset:
         _fetch_seeds(home)
     for file, separator, header in (("seeds.csv", ",", 1), ("seeds_dataset.txt", None, 0)):
         if (home / file).is_file():
-            table = np.loadtxt(home / file, delimiter=separator, skiprows=header)
-            _verify_seeds(table, home / file)
+            lines = (home / file).read_text().splitlines()[header:]
+            table = _parse_seeds(lines, separator, home / file)
             return _dataset("seeds", table[:, :-1], SEEDS_FEATURES, table[:, -1])
     raise DatasetError(f"seeds: neither seeds.csv nor seeds_dataset.txt is in {home}")
 
@@ -143,14 +153,21 @@ def _fetch_seeds(home: Path) -> None:
             f"seeds: could not fetch {SEEDS_URL} ({cause}); download it by hand, and name the "
             "folder that holds seeds_dataset.txt by `folder` or the variable BILAD_DATA"
         ) from None
+    _parse_seeds(content.decode().splitlines(), None, SEEDS_URL)
     home.mkdir(parents=True, exist_ok=True)
     (home / "seeds_dataset.txt").write_bytes(content)
 
 
-def _verify_seeds(table: FloatArray, source: Path) -> None:
-    digest = hashlib.sha256(np.round(table * 1e4).astype("<i8").tobytes()).hexdigest()
-    if table.shape != (210, 8) or digest != SEEDS_SHA256:
+def _parse_seeds(lines: list[str], separator: str | None, source: object) -> FloatArray:
+    """Read the table and check that it is the published one, value by value."""
+    try:
+        table = np.loadtxt(lines, delimiter=separator)
+        fixed_point = real_array(table * 1e4, "values", (210, 8)).round().astype("<i8")
+    except ValueError as cause:
+        raise DatasetError(f"{source}: not the published table: {cause}") from None
+    digest = hashlib.sha256(fixed_point.tobytes()).hexdigest()
+    if digest != SEEDS_SHA256:
         raise DatasetError(
-            f"{source}: not the published table: got shape {table.shape} and checksum {digest}, "
-            f"expected (210, 8) and {SEEDS_SHA256}"
+            f"{source}: not the published table: got checksum {digest}, expected {SEEDS_SHA256}"
         )
+    return table

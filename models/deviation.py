@@ -48,7 +48,7 @@ def rand_deviation(labels: IntArray, other: IntArray) -> float:
 
 def adjusted_rand_deviation(labels: IntArray, other: IntArray) -> float:
     """Return 1 - ARI, ARI the Rand index adjusted for chance (scikit-learn)."""
-    return 1.0 - float(adjusted_rand_score(labels, other))
+    return _one_minus(adjusted_rand_score(labels, other), labels, other)
 
 
 def nmi_deviation(labels: IntArray, other: IntArray) -> float:
@@ -57,7 +57,12 @@ def nmi_deviation(labels: IntArray, other: IntArray) -> float:
     NMI of two one-cluster partitions, 0/0, is taken as 1; of a one-cluster partition and any
     other, as 0. The paper finds that NMI is not monotone and hence not a reasonable choice.
     """
-    return 1.0 - float(normalized_mutual_info_score(labels, other))
+    return _one_minus(normalized_mutual_info_score(labels, other), labels, other)
+
+
+def _one_minus(score: float, labels: IntArray, other: IntArray) -> float:
+    """Return 1 - score, exactly zero for equal partitions, which the score only nearly is."""
+    return 0.0 if delta(labels, other) == 0 else max(0.0, 1.0 - float(score))
 
 
 def changed(labels: IntArray, other: IntArray) -> int:
@@ -115,7 +120,8 @@ def deviation(labels: ArrayLike, perturbed_labels: ArrayLike, name: str = "delta
         If the lengths differ, the labels are not integers, or the name is not known.
     """
     function = deviation_function(name)
-    first, second = _check_labels(labels, "labels"), _check_labels(perturbed_labels, "perturbed")
+    first = _check_labels(labels, "labels")
+    second = _check_labels(perturbed_labels, "perturbed_labels")
     if len(first) != len(second):
         raise ArgumentError("perturbed_labels", f"length {len(second)}", f"length {len(first)}")
     return function.value(first, second)

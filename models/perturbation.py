@@ -65,6 +65,8 @@ class Perturbation:
         points, features : array_like of int, optional
             Rows and columns that may move; all by default.
         """
+        if not isinstance(shape, tuple | list) or len(shape) != 2:
+            raise ArgumentError("shape", repr(shape), "a pair (n, d)")
         n, d = (whole_number(length, "shape", least=1) for length in shape)
         rows = np.arange(n) if points is None else index_array(points, "points", n)
         columns = np.arange(d) if features is None else index_array(features, "features", d)

@@ -89,6 +89,8 @@ def whole_number(value: Any, argument: str, least: int) -> int:
 def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
     """Return `value` if it is one of `known`."""
     choices = list(known)
+    if isinstance(value, np.generic):
+        value = value.item()
     if not isinstance(value, str | int | float) or value not in choices:
         raise ArgumentError(argument, repr(value), "one of " + ", ".join(map(repr, choices)))
     return value

@@ -15,17 +15,16 @@ from bilad.models.validation import FloatArray
 
 # Clarabel's own 0.99 stalls before 1e-12 on clusters that have collapsed to a point.
 STEP_FRACTION = 0.9
-NO_SOLUTION = "no solution"
 
 
 @dataclass(frozen=True)
 class ConicSolution:
-    """X (n, d), Z (m, d), Clarabel's iterations and CVXPY's own word for the outcome."""
+    """X (n, d), Z (m, d), Clarabel's iterations, and what to say if they miss the tolerance."""
 
     X: FloatArray
     Z: FloatArray
     iterations: int
-    status: str
+    status_if_short: str
 
 
 def solve_clarabel(
@@ -33,7 +32,7 @@ def solve_clarabel(
 ) -> ConicSolution:
     """Solve the conic program with Clarabel's gap and feasibility tolerances at `tol`."""
     if model.graph.m == 0:
-        return ConicSolution(model.data, np.zeros((0, model.d)), 0, cp.OPTIMAL)
+        return ConicSolution(model.data, np.zeros((0, model.d)), 0, "inaccurate")
     program = ConicProgram(model)
     settings = {"tol_gap_abs": tol, "tol_gap_rel": tol, "tol_feas": tol}
     limits = {"max_iter": max_iterations, "time_limit": time_limit}
@@ -43,8 +42,11 @@ def solve_clarabel(
         program.problem.solve(
             solver=cp.CLARABEL, max_step_fraction=STEP_FRACTION, **settings, **limits
         )
-    X, Z = program.X, program.Z
+    X, Z, stats = program.X, program.Z, program.problem.solver_stats
+    iterations = 0 if stats is None or stats.num_iters is None else int(stats.num_iters)
+    status = "inaccurate"
+    if program.problem.status == cp.USER_LIMIT:
+        status = "iteration limit" if iterations >= max_iterations else "time limit"
     if X is None or Z is None:  # stopped before any iterate: the trivial pair, with its true gap
-        return ConicSolution(model.data, np.zeros((model.graph.m, model.d)), 0, NO_SOLUTION)
-    iterations = int(program.problem.solver_stats.num_iters)
-    return ConicSolution(X, Z, iterations, program.problem.status)
+        X, Z = model.data, np.zeros((model.graph.m, model.d))
+    return ConicSolution(X, Z, iterations, status)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
 from bilad.solvers.certificates.partition import prove_partition
@@ -41,14 +39,13 @@ def _run_exact(model: ConvexClustering, request: Request) -> dict[str, Any]:
     solution = exact_1d.solve_exact_1d(model)
     X = solution.X
     primal = model.primal(X)
-    scale = 1.0 + float(np.linalg.norm(model.data))
     return {
         "X": X,
         "make_dual": lambda: exact_1d.dual_solution(model, solution),
         "partition": solution.partition,
         "objective": primal,
         "gap": solution.absolute_gap / (1.0 + abs(primal)),
-        "kkt_residual": float(np.sqrt(2.0 * solution.absolute_gap)) / scale,
+        "kkt_residual": solution.kkt_residual,
         "status": "optimal",
         "iterations": 0,
     }
@@ -63,8 +60,9 @@ def _run_ssnal(model: ConvexClustering, request: Request) -> dict[str, Any]:
 
 def _run_clarabel(model: ConvexClustering, request: Request) -> dict[str, Any]:
     solution = solve_clarabel(model, request.tol, request.max_iterations, request.time_limit)
-    status = solution.status.replace("_", " ").replace("optimal inaccurate", "inaccurate")
-    return _measured(model, solution.X, solution.Z, status, solution.iterations, request)
+    return _measured(
+        model, solution.X, solution.Z, solution.status_if_short, solution.iterations, request
+    )
 
 
 def _measured(
@@ -121,6 +119,17 @@ def choose_lower_method(model: ConvexClustering, method: str) -> LowerMethod:
     return chosen
 
 
+def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
+    if start is None:
+        return
+    if not isinstance(start, Clustering):
+        raise ArgumentError("start", type(start).__name__, "a Clustering")
+    if start.model.graph is not model.graph:
+        raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
+    if start.model.d != model.d:
+        raise ArgumentError("start", f"a solution with d = {start.model.d}", f"d = {model.d}")
+
+
 def cluster(
     model: ConvexClustering,
     method: str = "auto",
@@ -163,8 +172,7 @@ def cluster(
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     chosen = choose_lower_method(model, method)
-    if start is not None and (start.model.graph is not model.graph or start.model.d != model.d):
-        raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
+    _check_start(model, start)
     limit = (
         float("inf")
         if time_limit == float("inf")

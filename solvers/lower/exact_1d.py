@@ -28,9 +28,9 @@ class ExactSolution:
     order: IntArray  # points by increasing datum
     bounds: IntArray  # (K + 1,) first position of each block, then n
     levels: FloatArray  # (K,) value of each block
-    prefix: FloatArray  # (n,) prefix sums of the residual inside each block
     partition: Partition
     absolute_gap: float
+    kkt_residual: float
 
     @property
     def X(self) -> FloatArray:
@@ -71,12 +71,15 @@ def solve_exact_1d(model: ConvexClustering) -> ExactSolution:
 
     blocks = np.empty(n, dtype=np.int64)
     blocks[order] = np.repeat(np.arange(len(starts)), sizes)
-    resolution = 4 * ROUNDOFF * scale if step else 0.0
+    resolution = (4 * ROUNDOFF + 2 * n * LONG_ROUNDOFF) * scale if step else 0.0
     centroids = levels.astype(float)
     partition = make_partition(blocks, centroids[:, None], resolution, cuts)
     violation = float(max(0.0, -prefix.min()))
     gap = abs(float(np.repeat(levels, sizes) @ residual)) + 0.5 * n * violation**2
-    return ExactSolution(order, bounds, centroids, prefix.astype(float), partition, gap)
+    # Levels are rounded to double precision; a violated prefix sum is flow that Z cannot carry.
+    residual_norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation
+    kkt_residual = float(residual_norm / (1.0 + np.linalg.norm(a)))
+    return ExactSolution(order, bounds, centroids, partition, gap, kkt_residual)
 
 
 def dual_solution(model: ConvexClustering, solution: ExactSolution) -> FloatArray:

@@ -35,6 +35,7 @@ EPSILON_RATIO = 0.1
 # Sigma rule: raised by SIGMA_FACTOR unless the primal infeasibility fell by more than that.
 SIGMA_FACTOR = 5.0
 SIGMA_RANGE = 1e12
+TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
 # The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
 BLAS = ThreadpoolController()
 
@@ -65,6 +66,9 @@ def solve_ssnal(
 ) -> Iterate:
     """Run Algorithm 1 until the relative KKT residual and the relative gap are at most `tol`.
 
+    Works, and measures these, in centred data of unit spread, so that the answer scales with the
+    data.
+
     Parameters
     ----------
     model : ConvexClustering
@@ -77,18 +81,27 @@ def solve_ssnal(
     deadline : float
         Value of `time.perf_counter()` at which to stop.
     """
-    X, Z = (model.data, np.zeros((model.graph.m, model.d))) if start is None else start
-    iterate = Iterate(X, model.project_dual(Z))
     if not (model.radii > 0).any():
-        return Iterate(model.data, np.zeros_like(Z), "optimal")
+        return Iterate(model.data, np.zeros((model.graph.m, model.d)), "optimal")
+    scaled, centre, unit = model.standardised()
+    X, Z = (model.data, np.zeros((model.graph.m, model.d))) if start is None else start
+    iterate = Iterate((X - centre) / unit, scaled.project_dual(Z / unit))
     with BLAS.limit(limits=1, user_api="blas"):
-        return _outer_loop(model, tol, iterate, max_iterations, deadline)
+        _outer_loop(scaled, unit, tol, iterate, max_iterations, deadline)
+    iterate.Z = model.project_dual(unit * iterate.Z)
+    iterate.X = model.data - model.graph.adjoint(iterate.Z)
+    return iterate
 
 
 def _outer_loop(
-    model: ConvexClustering, tol: float, iterate: Iterate, max_iterations: int, deadline: float
-) -> Iterate:
-    """Algorithm 1."""
+    model: ConvexClustering,
+    unit: float,
+    tol: float,
+    iterate: Iterate,
+    max_iterations: int,
+    deadline: float,
+) -> None:
+    """Algorithm 1, moving the iterate."""
     system = newton_system(model.graph, model.d)
     sigma = first_sigma = _first_sigma(model)
     epsilon = tol**0.5 * (1.0 + float(np.linalg.norm(model.data)))
@@ -102,7 +115,7 @@ def _outer_loop(
         Z = model.project_dual(iterate.Z + sigma * model.graph.differences(iterate.X))
         previous, infeasibility = infeasibility, float(np.linalg.norm(Z - iterate.Z)) / sigma
         iterate.Z = Z
-        if _is_solved(model, iterate, tol):
+        if _is_solved(model, iterate, tol, unit):
             iterate.status = "optimal"
             break
         if time.perf_counter() >= deadline:
@@ -110,14 +123,13 @@ def _outer_loop(
             break
         if infeasibility * SIGMA_FACTOR > previous:
             sigma = min(sigma * SIGMA_FACTOR, first_sigma * SIGMA_RANGE)
-    iterate.X = model.data - model.graph.adjoint(iterate.Z)
-    return iterate
 
 
 def _first_sigma(model: ConvexClustering) -> float:
-    """Make sigma ||u_e|| comparable with the radii, so that the method is free of scale."""
+    """Make sigma ||u_e|| comparable with the radii; the data have unit spread."""
     lengths = row_norms(model.graph.differences(model.data), 2)
-    return float(np.mean(model.radii) / max(np.mean(lengths), np.finfo(float).tiny))
+    typical = float(np.mean(lengths))
+    return float(np.mean(model.radii)) / (typical if typical > 1e-12 else 1.0)
 
 
 def _rounding_level(model: ConvexClustering, X: FloatArray, sigma: float) -> float:
@@ -127,9 +139,16 @@ def _rounding_level(model: ConvexClustering, X: FloatArray, sigma: float) -> flo
     return 2.0 * float(np.finfo(float).eps) * (differences + forces)
 
 
-def _is_solved(model: ConvexClustering, iterate: Iterate, tol: float) -> bool:
+def _is_solved(model: ConvexClustering, iterate: Iterate, tol: float, unit: float) -> bool:
+    """Test gap and KKT residual, relative in the data's units and in the standardised ones."""
     X = model.data - model.graph.adjoint(iterate.Z)
-    return model.kkt_residual(X, iterate.Z) <= tol and model.gap(X, iterate.Z) <= tol
+    norm = float(np.linalg.norm(model.data))
+    residual = model.kkt_residual(X, iterate.Z) * (1.0 + norm)
+    gap = model.absolute_gap(X, iterate.Z)
+    target = TOL_SHARE * tol
+    return residual <= target * (min(1.0, 1.0 / unit) + norm) and gap <= target * (
+        min(1.0, 1.0 / unit**2) + model.primal(X)
+    )
 
 
 def _newton(
