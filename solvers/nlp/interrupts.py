@@ -31,6 +31,9 @@ def interrupts_kept() -> Iterator[None]:
             signal.signal(number, _recorder(handler, raised))
     try:
         yield
+    except SystemError:  # how Python 3.12 and later answer to the exception that CasADi left set
+        if not raised:
+            raise
     finally:
         for number, handler in before.items():
             if callable(handler):

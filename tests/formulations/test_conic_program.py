@@ -8,7 +8,7 @@ from bilad.formulations import ConicProgram
 from bilad.models import ConvexClustering, FusionGraph, Perturbation
 
 NORMS = [1, 2, np.inf]
-EXACT = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_step_fraction": 0.9}
+EXACT = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11, "max_step_fraction": 0.9}
 
 
 def solve(program):

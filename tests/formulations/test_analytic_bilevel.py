@@ -1,0 +1,52 @@
+"""A bilevel problem with a known answer: the farthest that a perturbation can move X.
+
+X*(eps) is nonexpansive in the data, and a translation of all points moves X by as much. So
+
+    max ||X(eps) - X(0)||_F   s.t.   ||eps||_F <= a        is a,  every entry of the data free.
+"""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.schedule import Schedule
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.solvers import cluster
+from bilad.solvers.nlp import IpoptSession
+
+SCHEDULE = Schedule.of((1e-1, 1e-2, 1e-4, 1e-6, 1e-8), (1,) * 5)
+
+
+@pytest.mark.parametrize("kind", ["complete", "knn"])
+@pytest.mark.parametrize("n", [6, 10])
+@pytest.mark.parametrize("budget", [0.3, 2.0])
+def test_farthest_solution_is_a_translation(kind, n, budget):
+    rng = np.random.default_rng(n)
+    A = rng.normal(size=(n, 2))
+    graph = FusionGraph.complete(n) if kind == "complete" else FusionGraph.knn(A, k=3)
+    model = ConvexClustering(A, graph, 1.5 / n if kind == "complete" else 0.25)
+    problem = MaxDeviation(model, Perturbation.additive(A.shape), budget)
+    baseline = cluster(model, tol=1e-12)
+    assert 1 < baseline.n_clusters < n
+
+    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    pyomo_model = built.model
+    pyomo_model.goal.deactivate()
+    pyomo_model.moved = pyo.Objective(
+        expr=sum((pyomo_model.x[i] - float(v)) ** 2 for i, v in np.ndenumerate(baseline.X)),
+        sense=pyo.maximize,
+    )
+    eps = 0.05 * budget * rng.normal(size=problem.perturbation.dim)
+    start = cluster(problem.perturbation.apply(model, eps), tol=1e-10)
+    built.start_from(eps, start.X, start.Z)
+    session = IpoptSession(pyomo_model, {"tol": 1e-9, "max_iter": 500})
+    for stage in SCHEDULE.stages:
+        built.set_stage(stage)
+        session.solve()
+    assert np.sqrt(pyo.value(pyomo_model.moved)) == pytest.approx(budget, abs=1e-4)
+
+    found = built.eps()
+    assert np.linalg.norm(found) <= budget
+    truth = cluster(problem.perturbation.apply(model, found), tol=1e-12)
+    assert np.linalg.norm(truth.X - baseline.X) == pytest.approx(budget, abs=1e-4)

@@ -1,0 +1,207 @@
+"""`attack`: what every method must answer on an instance with known steps."""
+
+import numpy as np
+import pytest
+
+from bilad.models import MaxDeviation, MinPerturbation, deviation
+from bilad.solvers import attack, cluster
+
+METHODS = ["direct", "kkt", "value-function"]
+
+
+def check_report(found):
+    """What is reported is what the lower level says at eps, and is allowed."""
+    problem = found.problem
+    before = cluster(problem.model, "exact")
+    after = cluster(problem.perturbation.apply(problem.model, found.eps), "exact")
+    assert after.proved
+    assert found.proved
+    assert found.deviation == deviation(before.labels, after.labels)
+    assert np.array_equal(found.labels, after.labels)
+    assert found.norm == pytest.approx(np.linalg.norm(found.eps, problem.norm))
+    assert found.norm <= problem.radius
+    assert problem.is_attack(found.norm, found.deviation)
+    assert found.status == "feasible"
+    assert found.bound is None
+    assert found.lower_solves == len(found.history) > 0
+    assert found.seconds > 0
+    for stage in found.stages:
+        there = cluster(problem.perturbation.apply(problem.model, stage.eps), "exact")
+        if there.proved:
+            assert stage.deviation == deviation(before.labels, there.labels)
+        assert np.linalg.norm(stage.eps, problem.norm) <= problem.radius
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("budget", [18.0, 5.0])
+def test_bl1_reaches_the_known_optimum(groups, method, budget):
+    found = attack(groups.bl1(budget), method)
+    check_report(found)
+    assert found.deviation == (groups.joined if budget > groups.joins else groups.parted)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("target", ["parted", "joined"])
+def test_bl2_reaches_the_known_step(groups, method, target):
+    found = attack(groups.bl2(getattr(groups, target)), method)
+    check_report(found)
+    step = {"parted": groups.parts, "joined": groups.joins}[target]
+    grid = 2 * 18.0 / 1000 if method == "direct" else 1e-5 * step
+    assert step < found.norm <= step + grid
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_in_rand(groups, method):
+    pairs = groups.n * (groups.n - 1)
+    found = attack(groups.bl1(deviation="rand"), method)
+    assert found.deviation == pytest.approx(groups.joined / pairs)
+    found = attack(groups.bl2(groups.parted / pairs - 1e-9, deviation="rand"), method)
+    assert groups.parts < found.norm < groups.parts + 0.04
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("lower", ["exact", "ssnal", "clarabel"])
+def test_any_lower_level_gives_the_same_answer(groups, method, lower):
+    options = {"step": 1.0} if method == "direct" else {}
+    found = attack(groups.bl1(), method, lower=lower, **options)
+    assert found.deviation == groups.joined
+    assert found.clustering.method == lower
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_two_parameters_in_every_norm(groups, method, norm):
+    """Both points move alone or together; the step of one is gamma first in every norm."""
+    problem = MaxDeviation(groups.model(), groups.each(), 5.0, norm=norm)
+    found = attack(problem, method, starts=3)
+    check_report(found)
+    best = attack(problem, "direct", step=0.5)
+    assert found.deviation >= best.deviation > 0
+    one = MinPerturbation(groups.model(), groups.each(), 1, norm=norm, limit=18.0)
+    found = attack(one, method, starts=3)
+    check_report(found)
+    assert found.norm >= groups.parts
+    # A single point parts as far out as a group does.
+    assert found.norm <= attack(one, "direct", step=0.6).norm * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_budget_below_the_first_step(groups, method):
+    found = attack(groups.bl1(0.99 * groups.parts), method)
+    assert found.status == "no attack found"
+    assert found.eps.tolist() == [0.0]
+    assert (found.deviation, found.norm) == (0, 0.0)
+    assert len(found.history) > 0
+    found = attack(groups.bl2(groups.joined, limit=0.99 * groups.joins), method)
+    assert (found.status, found.deviation) == ("no attack found", 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_solves_allowed(groups, method):
+    found = attack(groups.bl1(), method, max_solves=0)
+    assert found.status == "solve limit"
+    assert found.eps.tolist() == [0.0]
+    assert (found.deviation, found.norm, found.lower_solves) == (0, 0.0, 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("most", [1, 2, 40])
+def test_the_limit_on_solves_is_kept(groups, method, most):
+    found = attack(groups.bl2(groups.joined), method, max_solves=most, seed=1)
+    assert found.lower_solves == len(found.history) <= most
+    assert found.status == "solve limit"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_time(groups, method):
+    found = attack(groups.bl1(), method, time_limit=0)
+    assert found.status == "time limit"
+    assert (found.eps.tolist(), found.deviation) == ([0.0], 0)
+
+
+def test_time_runs_out_on_the_way_and_the_best_so_far_is_kept(groups, monkeypatch):
+    from bilad.solvers.upper import lower_level
+
+    class Clock:
+        """A second goes by with every look."""
+
+        now = 0
+
+        @classmethod
+        def perf_counter(cls):
+            cls.now += 1
+            return cls.now
+
+    monkeypatch.setattr(lower_level, "time", Clock)
+    found = attack(groups.bl1(), "direct", step=1.0, time_limit=30)
+    assert found.status == "time limit"
+    assert found.deviation == groups.parted
+    assert found.norm == 3.0
+    assert 0 < found.lower_solves < 30
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupt_keeps_the_best_so_far(groups, method):
+    def stop(done, total):
+        assert 0 < done <= total
+        if done == (300 if method == "direct" else 3):
+            raise KeyboardInterrupt
+
+    found = attack(groups.bl1(), method, on_progress=stop)
+    assert found.status == "interrupted"
+    assert found.deviation in (groups.parted, groups.joined)
+    assert found.deviation == max(e.deviation for e in found.history if e.proved)
+    assert found.deviation == groups.deviation(float(found.eps[0]))
+    assert len(found.stages) == (0 if method == "direct" else 3)
+
+
+def test_an_interrupt_before_anything(groups):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    found = attack(groups.bl1(), "direct", step=1.0, on_progress=stop)
+    assert (found.status, found.eps.tolist(), found.deviation) == ("interrupted", [0.0], 0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_progress_runs_up_to_the_total(groups, method):
+    seen = []
+    attack(groups.bl1(), method, on_progress=lambda done, total: seen.append((done, total)))
+    assert all(0 < done <= total for done, total in seen)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    if method != "value-function":  # which stops at a slack when eps stands still
+        assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_engine_is_named(groups, method):
+    found = attack(groups.bl1(), method, max_solves=30)
+    if method == "direct":
+        assert found.engine is None
+    else:
+        name, version = found.engine.rsplit(" ", 1)
+        assert name in {"IPOPT in CasADi", "IPOPT executable"}
+        assert all(part.isdigit() for part in version.split("."))
+
+
+def trace(found):
+    return [(e.eps.tolist(), e.deviation) for e in found.history]
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+def test_the_same_seed_gives_the_same_run(groups, method):
+    first, again, other = (
+        attack(groups.bl1(), method, seed=seed, starts=3) for seed in (5, 5, 6)
+    )
+    assert trace(first) == trace(again)
+    assert first.eps.tolist() == again.eps.tolist()
+    assert trace(first) != trace(other)
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+def test_the_start_is_used(groups, method):
+    """The first lower-level solve is at the start; one outside the ball is scaled back."""
+    found = attack(groups.bl1(), method, start=-7.5)
+    assert found.history[0].eps == -7.5
+    assert attack(groups.bl1(), method, start=[100.0]).history[0].size <= 18.0
+    assert attack(groups.bl1(), method, start=[100.0]).history[0].size > 17.99

@@ -1,0 +1,123 @@
+"""Direct search against the same grid walked by a plain loop."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    deviation,
+)
+from bilad.solvers import attack, cluster
+
+
+def grid(a, step, k, norm):
+    """-a, -a + step, .. a, in k dimensions, within the ball."""
+    axis, steps = [], 0
+    while -a + steps * step <= a + 1e-9:
+        axis.append(min(-a + steps * step, a))
+        steps += 1
+    points = map(np.array, itertools.product(axis, repeat=k))
+    return [eps for eps in points if np.linalg.norm(eps, norm) <= a]
+
+
+def brute_force(model, perturbation, points, norm):
+    """All (norm, deviation) of grid points whose labels are proved."""
+    before = cluster(model, "exact").labels
+    seen = []
+    for eps in points:
+        after = cluster(perturbation.apply(model, eps), "exact")
+        if after.proved:
+            seen.append((np.linalg.norm(eps, norm), deviation(before, after.labels)))
+    return seen
+
+
+def check(model, perturbation, a, step, norm, target):
+    points = grid(a, step, perturbation.dim, norm)
+    seen = brute_force(model, perturbation, points, norm)
+
+    found = attack(MaxDeviation(model, perturbation, a, norm), "direct", step=step)
+    most = max((value for _, value in seen), default=0)
+    assert found.deviation == most
+    assert found.lower_solves in (len(points), len(points) - 1)  # eps = 0 may be known
+    if most:
+        least = min(size for size, value in seen if value == most)
+        assert found.norm == pytest.approx(least, abs=1e-12)
+    else:
+        assert found.status == "no attack found"
+
+    bl2 = MinPerturbation(model, perturbation, target, norm, limit=a)
+    found = attack(bl2, "direct", step=step)
+    enough = [size for size, value in seen if value >= target]
+    if enough:
+        assert found.norm == pytest.approx(min(enough), abs=1e-12)
+        of_that_size = [v for size, v in seen if size <= min(enough) + 1e-12 and v >= target]
+        assert found.deviation == max(of_that_size)
+    else:
+        assert (found.status, found.deviation) == ("no attack found", 0)
+
+
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 10**6),
+    n=st.integers(3, 8),
+    k=st.integers(1, 2),
+    norm=st.sampled_from([1, 2, np.inf]),
+    step=st.sampled_from([0.5, 0.31]),
+)
+def test_equals_brute_force(seed, n, k, norm, step):
+    rng = np.random.default_rng(seed)
+    A = rng.integers(-12, 13, size=(n, 1)) / 4
+    model = ConvexClustering(A, FusionGraph.complete(n), rng.choice([0.1, 0.25, 0.37]))
+    perturbation = Perturbation.additive((n, 1), points=rng.choice(n, k, replace=False))
+    check(model, perturbation, 3.0, step, norm, target=float(rng.integers(1, n)))
+
+
+def test_equals_brute_force_in_the_plane(planar):
+    perturbation = Perturbation.additive(planar.data.shape, points=[0])
+    points = grid(4.0, 1.0, 2, 2)
+    before = cluster(planar).labels
+    values = [deviation(before, cluster(perturbation.apply(planar, e)).labels) for e in points]
+    found = attack(MaxDeviation(planar, perturbation, 4.0), "direct", step=1.0)
+    assert found.deviation == max(values) > 0
+
+
+def test_bl2_stops_early(groups):
+    whole = attack(groups.bl1(), "direct", step=0.1)
+    short = attack(groups.bl2(), "direct", step=0.1)
+    assert whole.lower_solves >= 360
+    # Out to the first step and back: the two points of that size, and none beyond.
+    assert max(e.size for e in short.history) == pytest.approx(short.norm, abs=1e-9)
+    assert short.norm == pytest.approx(groups.parts, abs=0.1 + 1e-9)
+
+
+@pytest.mark.parametrize(("norm", "count"), [(1, 13), (2, 13), (np.inf, 25)])
+def test_the_lattice_fills_the_ball(groups, norm, count):
+    """Integers within distance 2 in the plane: 13 in the diamond and in the disc, 25 in the box."""
+    problem = MaxDeviation(groups.model(), groups.each(), 2.0, norm=norm)
+    found = attack(problem, "direct", step=1.0)
+    seen = {tuple(e.eps) for e in found.history} | {(0.0, 0.0)}
+    integers = itertools.product(range(-2, 3), repeat=2)
+    assert seen == {v for v in integers if np.linalg.norm(v, norm) <= 2}
+    assert len(seen) == count
+
+
+def test_the_default_step_makes_about_a_thousand_points(groups):
+    assert attack(groups.bl1(), "direct").lower_solves in (1000, 1001)
+    box = MaxDeviation(groups.model(), groups.each(), 2.0, norm=np.inf)
+    assert 900 <= attack(box, "direct").lower_solves <= 1024
+
+
+def test_both_ends_of_the_interval_are_tried(groups):
+    """Also where the step does not divide it in floating-point numbers: 0.1 + 0.2 > 0.3."""
+    found = attack(groups.bl1(budget=0.3), "direct", step=0.1)
+    tried = sorted(float(e.eps[0]) for e in found.history if abs(e.eps[0]) > 1e-9)
+    assert tried == pytest.approx([-0.3, -0.2, -0.1, 0.1, 0.2, 0.3])
+    assert max(map(abs, tried)) <= 0.3

@@ -1,0 +1,91 @@
+"""Polishing on a synthetic staircase: no lower level, only a step at a known length."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.solvers.upper.lower_level import Evaluation
+from bilad.solvers.upper.polish import polish
+
+RADIUS = 10.0
+
+
+class Stairs:
+    """An oracle: deviation 10 from a length on, in one direction; 4 in all others."""
+
+    def __init__(self, kind, first_step, undecided=()):
+        model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
+        shape = Perturbation.additive((4, 1), points=[0, 1])
+        options = {"budget": RADIUS} if kind is MaxDeviation else {"target": 10, "limit": RADIUS}
+        self.problem = kind(model, shape, **options)
+        self.first_step, self.undecided = first_step, undecided
+        self.best, self.seen = None, []
+
+    def evaluate(self, eps):
+        size = self.problem.size(eps)
+        along = eps[0] == 0 and eps[1] < 0
+        value = 10 if along and size >= self.first_step else 4
+        proved = not any(low <= size <= high for low, high in self.undecided)
+        new = Evaluation(np.array(eps), size, value, proved, len(self.seen) + 1, 0.0)
+        self.seen.append(new)
+        if proved and self.problem.is_attack(size, value):
+            rank = self.problem.rank
+            if self.best is None or rank(size, value) > rank(self.best.size, self.best.deviation):
+                self.best = new
+        return new
+
+
+DOWN = np.array([0.0, -1.0])
+
+
+@given(step=st.floats(1e-3, 9.99), candidate=st.floats(1e-3, 10.0))
+def test_bl2_brackets_the_step_from_either_side(step, candidate):
+    stairs = Stairs(MinPerturbation, step)
+    polish(stairs, [candidate * DOWN])
+    assert step <= stairs.best.size <= step * (1 + 2e-6)
+    assert len(stairs.seen) < 60
+
+
+def test_bl2_gives_up_where_there_is_no_step():
+    stairs = Stairs(MinPerturbation, 20.0)
+    polish(stairs, [3 * DOWN, np.array([2.0, 0.0])])
+    assert stairs.best is None
+    assert max(e.size for e in stairs.seen) == RADIUS
+    assert len(stairs.seen) < 40
+
+
+def test_bl2_does_not_take_an_undecided_point_for_an_attack():
+    stairs = Stairs(MinPerturbation, 4.0, undecided=[(3.9, 4.2)])
+    polish(stairs, [5 * DOWN])
+    assert stairs.best.proved
+    assert 4.2 < stairs.best.size <= 4.2 * (1 + 2e-6)
+
+
+def test_bl2_starts_from_the_best_known_and_drops_worse_brackets():
+    stairs = Stairs(MinPerturbation, 4.0)
+    stairs.evaluate(6 * DOWN)
+    known = len(stairs.seen)
+    polish(stairs, [])
+    assert stairs.best.size == pytest.approx(4.0, rel=2e-6)
+    spent = len(stairs.seen) - known
+    polish(stairs, [9 * DOWN])
+    assert len(stairs.seen) - known - spent < spent
+
+
+@pytest.mark.parametrize("step", [5.05, 7.0, 9.9])
+def test_bl1_lengthens_up_to_the_budget(step):
+    stairs = Stairs(MaxDeviation, step)
+    polish(stairs, [5 * DOWN])
+    assert stairs.best.deviation == 10
+    assert max(e.size for e in stairs.seen) == pytest.approx(RADIUS)
+    assert all(e.size <= RADIUS for e in stairs.seen)
+    assert len(stairs.seen) < 12
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+def test_zero_has_no_direction(kind):
+    stairs = Stairs(kind, 5.0)
+    polish(stairs, [np.zeros(2)])
+    assert stairs.seen == []
