@@ -74,10 +74,10 @@ def verify(problems: int, seed: int, console: Console) -> bool:
     for _ in track(range(problems), "SSNAL", console=console, transient=True):
         model = random_model(rng)
         ssnal.add(cluster(model, "ssnal", SSNAL_TOL), cluster(model, "clarabel", CLARABEL_TOL))
-    for _ in track(range(problems), "exact, d = 1", console=console, transient=True):
+    for _ in track(range(problems), "exact 1-D", console=console, transient=True):
         model = random_model(rng, d=1)
         exact.add(cluster(model, "exact"), cluster(model, "clarabel", CLARABEL_TOL))
-    console.print(_table({"SSNAL": ssnal, "exact, d = 1": exact}))
+    console.print(_table({"SSNAL": ssnal, "exact 1-D": exact}))
     console.print(_large(rng))
     return ssnal.disagreements + exact.disagreements == 0
 
@@ -87,7 +87,7 @@ def _table(worsts: dict[str, Worst]) -> Table:
         box=SIMPLE_HEAD, title=f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
     )
     for title in (
-        "", "problems", "objective (relative)", "distance / its bound", "disagreements",
+        "", "problems", "objective (relative)", "distance / its bound", "disagree",
         "labels proved", "most Newton systems", "time / Clarabel",
     ):  # fmt: skip
         view.add_column(title, justify="right" if title else "left")

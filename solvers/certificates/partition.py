@@ -74,7 +74,7 @@ def make_partition(
     doubtful : ndarray of int, shape (u, 2)
         Pairs inside blocks that are not proved fused.
     """
-    near = _near_pairs(centroids, resolution * (1 + 4 * ROUNDOFF))
+    near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
     if len(near):
         if resolution > 0:  # else they coincide exactly, and that is proved
             member = np.unique(blocks, return_index=True)[1]

@@ -100,7 +100,10 @@ class LowerLevel:
         self._known: dict[bytes, Evaluation] = {}
         self._recent: deque[tuple[FloatArray, Clustering]] = deque(maxlen=WARM_STARTS)
         self.baseline = cluster(problem.model, self.method, tol)
-        self._recent.append((np.zeros(problem.perturbation.dim), self.baseline))
+        zero = np.zeros(problem.perturbation.dim)
+        self._recent.append((zero, self.baseline))
+        seconds = time.perf_counter() - self.began
+        self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, self.baseline.proved, 0, seconds)
 
     @property
     def solves(self) -> int:
@@ -133,8 +136,6 @@ class LowerLevel:
         vector = self._vector(eps)
         for seen, clustering in self._recent:
             if np.array_equal(seen, vector):
-                if vector.tobytes() not in self._known:
-                    self._learn(vector, clustering)
                 return clustering
         left = self.seconds_left()
         if self.max_solves is not None and self.solves >= self.max_solves:

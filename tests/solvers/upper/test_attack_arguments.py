@@ -28,7 +28,6 @@ METHODS = ["direct", "kkt", "value-function"]
         ({"time_limit": -1}, "time_limit"),
         ({"time_limit": float("nan")}, "time_limit"),
         ({"lower": "simplex"}, "lower"),
-        ({"tol": 0.0}, "tol"),
         ({"method": "direct", "step": 0.0}, "step"),
         ({"method": "direct", "step": -1}, "step"),
         ({"method": "direct", "step": 1e-9}, "step"),
@@ -43,6 +42,11 @@ def test_refused_before_any_work(groups, no_clustering, options, argument):
         attack(groups.bl1(), **options)
     assert caught.value.argument == argument
     assert re.search(r": got .*, expected ", str(caught.value))
+
+
+def test_a_tolerance_of_zero(groups):
+    with pytest.raises(ArgumentError, match="tol: got 0.0, expected a finite number > 0"):
+        attack(groups.bl1(), tol=0.0)
 
 
 def test_not_a_problem(groups, no_clustering):

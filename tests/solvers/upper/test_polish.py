@@ -1,4 +1,4 @@
-"""Polishing on a synthetic staircase: no lower level, only a step at a known length."""
+"""Polishing on a synthetic staircase: no lower level, only steps at known lengths."""
 
 import numpy as np
 import pytest
@@ -13,20 +13,21 @@ RADIUS = 10.0
 
 
 class Stairs:
-    """An oracle: deviation 10 from a length on, in one direction; 4 in all others."""
+    """An oracle: deviation 10 down from `first_step` on, and to the right from `other_step` on."""
 
-    def __init__(self, kind, first_step, undecided=()):
+    def __init__(self, kind, first_step, other_step=np.inf, undecided=()):
         model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
         shape = Perturbation.additive((4, 1), points=[0, 1])
         options = {"budget": RADIUS} if kind is MaxDeviation else {"target": 10, "limit": RADIUS}
         self.problem = kind(model, shape, **options)
-        self.first_step, self.undecided = first_step, undecided
+        self.steps, self.undecided = (first_step, other_step), undecided
         self.best, self.seen = None, []
 
     def evaluate(self, eps):
         size = self.problem.size(eps)
-        along = eps[0] == 0 and eps[1] < 0
-        value = 10 if along and size >= self.first_step else 4
+        down, right = eps[0] == 0 and eps[1] < 0, eps[1] == 0 and eps[0] > 0
+        over = (down and size >= self.steps[0]) or (right and size >= self.steps[1])
+        value = 10 if over else 4
         proved = not any(low <= size <= high for low, high in self.undecided)
         new = Evaluation(np.array(eps), size, value, proved, len(self.seen) + 1, 0.0)
         self.seen.append(new)
@@ -37,7 +38,7 @@ class Stairs:
         return new
 
 
-DOWN = np.array([0.0, -1.0])
+DOWN, RIGHT = np.array([0.0, -1.0]), np.array([1.0, 0.0])
 
 
 @given(step=st.floats(1e-3, 9.99), candidate=st.floats(1e-3, 10.0))
@@ -50,7 +51,7 @@ def test_bl2_brackets_the_step_from_either_side(step, candidate):
 
 def test_bl2_gives_up_where_there_is_no_step():
     stairs = Stairs(MinPerturbation, 20.0)
-    polish(stairs, [3 * DOWN, np.array([2.0, 0.0])])
+    polish(stairs, [3 * DOWN, 2 * RIGHT])
     assert stairs.best is None
     assert max(e.size for e in stairs.seen) == RADIUS
     assert len(stairs.seen) < 40
@@ -63,15 +64,20 @@ def test_bl2_does_not_take_an_undecided_point_for_an_attack():
     assert 4.2 < stairs.best.size <= 4.2 * (1 + 2e-6)
 
 
-def test_bl2_starts_from_the_best_known_and_drops_worse_brackets():
+def test_bl2_polishes_the_best_known_attack_too():
     stairs = Stairs(MinPerturbation, 4.0)
     stairs.evaluate(6 * DOWN)
-    known = len(stairs.seen)
     polish(stairs, [])
     assert stairs.best.size == pytest.approx(4.0, rel=2e-6)
-    spent = len(stairs.seen) - known
-    polish(stairs, [9 * DOWN])
-    assert len(stairs.seen) - known - spent < spent
+
+
+def test_bl2_does_not_bisect_a_bracket_above_the_best():
+    stairs = Stairs(MinPerturbation, 4.0, other_step=8.0)
+    polish(stairs, [5 * DOWN, 7 * RIGHT])
+    to_the_right = [e.size for e in stairs.seen if e.eps[0] > 0]
+    assert to_the_right == sorted(to_the_right)
+    assert len(to_the_right) < 10
+    assert stairs.best.size == pytest.approx(4.0, rel=2e-6)
 
 
 @pytest.mark.parametrize("step", [5.05, 7.0, 9.9])

@@ -1,0 +1,48 @@
+"""Attacks for d = 2, p = 2 and four free entries of the data: no closed form, so rival searches."""
+
+import numpy as np
+import pytest
+
+from bilad.models import MaxDeviation, MinPerturbation, Perturbation, deviation
+from bilad.solvers import LowerLevel, attack, cluster
+
+BUDGET = 2.0
+
+
+def random_search(problem, solves, seed):
+    """Uniform directions, uniform lengths."""
+    lower, rng = LowerLevel(problem), np.random.default_rng(seed)
+    for _ in range(solves):
+        direction = rng.normal(size=problem.perturbation.dim)
+        length = problem.radius * rng.random()
+        lower.evaluate(length * direction / np.linalg.norm(direction))
+    return lower.best
+
+
+@pytest.fixture(scope="module", params=[(0, 1), (3, 8)])
+def perturbation(request, planar):
+    return Perturbation.additive(planar.data.shape, points=request.param)
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
+    problem = MaxDeviation(planar, perturbation, BUDGET)
+    rival = random_search(problem, 200, seed=0)
+    found = attack(problem, method)
+    assert found.deviation >= 0.9 * rival.deviation > 0
+    assert found.proved
+    assert found.norm <= BUDGET
+    # Another solver counts the same at eps.
+    before = cluster(planar, "clarabel", tol=1e-10).labels
+    after = cluster(perturbation.apply(planar, found.eps), "clarabel", tol=1e-10)
+    assert deviation(before, after.labels) == found.deviation
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+def test_bl2_keeps_up_with_random_search(planar, perturbation, method):
+    problem = MinPerturbation(planar, perturbation, 1, limit=BUDGET)
+    rival = random_search(problem, 200, seed=0)
+    found = attack(problem, method)
+    assert found.norm <= 1.1 * rival.size
+    assert found.deviation >= 1
+    assert found.proved
