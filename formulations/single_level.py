@@ -101,8 +101,17 @@ class SingleLevel(ABC):
         """Start the next solve at a lower-level solution X, Z for the given eps."""
         for k, value in enumerate(eps):
             self.model.eps[k].set_value(float(value))
+        self._start_norm(np.abs(eps))
         for (i, c), value in np.ndenumerate(X):
             self.model.x[i, c].set_value(float(value))
+
+    def _start_norm(self, magnitudes: FloatArray) -> None:
+        magnitude, largest = map(self.model.component, ("magnitude", "largest"))
+        if magnitude is not None:
+            for k, value in enumerate(magnitudes):
+                magnitude[k].set_value(float(value))
+        if largest is not None:
+            largest.set_value(float(magnitudes.max()))
 
     def eps(self) -> FloatArray:
         """Return the current eps, scaled back if it is outside the problem's ball."""

@@ -2,15 +2,15 @@
 
     f(x, eps) <= v(eps) + t,        v(eps) = min_X f(X, eps)
 
-v is convex and differentiable, grad v = T'(A(eps) - X*(eps)) (Moreau envelope), so its tangent at
-an eps already solved lies below it: with the tangent in its place, every point allowed here obeys
-the true constraint. One lower-level solve gives one tangent. The norms in f are rounded,
+v is convex and differentiable, grad v = T'(A(eps) - X*(eps)) = T'B'Z* (Moreau envelope), so its
+tangent at an eps already solved lies below it: with the tangent in its place, every point allowed
+here obeys the true constraint. One lower-level solve gives one tangent; any feasible Z gives one
+that is below v, <A(eps), B'Z> - 1/2 ||B'Z||^2, by weak duality. The norms in f are rounded,
 ||u|| <= sqrt(||u||^2 + mu^2), again on the safe side, with mu small against t.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.schedule import ScheduleStage
@@ -62,10 +62,8 @@ class ValueFunctionFormulation(SingleLevel):
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start at, and take the tangent of v at, a lower-level solution."""
         super().start_from(eps, X, Z)
-        problem = self.problem
-        model = problem.perturbation.apply(problem.model, eps)
-        slope = problem.perturbation.operator.T @ (model.data - X).ravel()
-        for k, value in enumerate(slope):
+        lower = self.problem.model
+        flow = lower.graph.adjoint(lower.project_dual(Z))
+        for k, value in enumerate(self.problem.perturbation.operator.T @ flow.ravel()):
             set_parameter(self.model.tangent_slope[k], float(value))
-        # The dual objective is the proved side: a tangent from it is never above v.
-        set_parameter(self.model.tangent_constant, model.dual(Z) - float(np.dot(slope, eps)))
+        set_parameter(self.model.tangent_constant, lower.dual(Z))

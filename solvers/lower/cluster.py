@@ -98,6 +98,12 @@ LOWER_METHODS = {
 }
 
 
+def refusal(model: ConvexClustering) -> str | None:
+    """Say why no method can take the model, or None."""
+    reasons = [method.refusal(model) for method in LOWER_METHODS.values()]
+    return None if None in reasons else reasons[-1]
+
+
 def choose_lower_method(model: ConvexClustering, method: str) -> LowerMethod:
     """Return the method of that name; for "auto", the first of the list that takes the model.
 

@@ -13,9 +13,10 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import LOWER_METHODS, cluster
+from bilad.solvers.lower.cluster import refusal as lower_level_refusal
 from bilad.solvers.upper import direct, kkt, value_function
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
 from bilad.solvers.upper.result import Attack
 
@@ -24,25 +25,32 @@ RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
 
 @dataclass(frozen=True)
 class UpperMethod:
-    """A named way to attack: `run(lower, rng, journal, **options)` evaluates candidates."""
+    """A named way to attack.
+
+    `prepare(problem, rng, **options)` checks the options and returns the work to do.
+    """
 
     name: str
     refusal: Callable[[BilevelProblem], str | None]
-    run: Callable[..., None]
+    prepare: Callable[..., Work]
+
+    def refuses(self, problem: BilevelProblem) -> str | None:
+        """Say why the problem cannot be attacked by this method, or None."""
+        return lower_level_refusal(problem.model) or self.refusal(problem)
 
     @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
-        parameters = inspect.signature(self.run).parameters.values()
+        parameters = inspect.signature(self.prepare).parameters.values()
         return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 UPPER_METHODS = {
     method.name: method
     for method in (
-        UpperMethod("direct", direct.refusal, direct.run),
-        UpperMethod("kkt", kkt.refusal, kkt.run),
-        UpperMethod("value-function", value_function.refusal, value_function.run),
+        UpperMethod("direct", direct.refusal, direct.prepare),
+        UpperMethod("kkt", kkt.refusal, kkt.prepare),
+        UpperMethod("value-function", value_function.refusal, value_function.prepare),
     )
 }
 
@@ -76,7 +84,8 @@ def attack(
     on_progress : callable(done, total), optional
     **options
         The method's own: `step` (direct); `start`, `starts`, `schedule`, `refinement`,
-        `ipopt_options` (kkt, value-function); `tangents` (value-function). See the method's `run`.
+        `ipopt_options` (kkt, value-function); `tangents` (value-function). See the method's
+        `prepare`.
 
     Returns
     -------
@@ -96,11 +105,13 @@ def attack(
     limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+    work = chosen.prepare(problem, rng, **options)
+    one_of(lower, "lower", ["auto", *LOWER_METHODS])
     oracle = LowerLevel(problem, lower, tol, most, limit)
     journal = Journal(on_progress)
     status = "feasible"
     try:
-        chosen.run(oracle, rng, journal, **options)
+        work(oracle, journal)
     except BudgetSpentError as limit_met:
         status = str(limit_met)
     except KeyboardInterrupt:
@@ -114,9 +125,9 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
     chosen = UPPER_METHODS[one_of(method, "method", UPPER_METHODS)]
     for name in options:
         one_of(name, f"option of method {method!r}", chosen.options)
-    reason = chosen.refusal(problem)
+    reason = chosen.refuses(problem)
     if reason is not None:
-        able = [other.name for other in UPPER_METHODS.values() if other.refusal(problem) is None]
+        able = [other.name for other in UPPER_METHODS.values() if other.refuses(problem) is None]
         raise UnsupportedError(method, reason, able)
     return chosen
 

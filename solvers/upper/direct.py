@@ -10,7 +10,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, real_number
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
 
 FEW = 6  # parameters; a lattice grows as a power of their number
@@ -24,26 +24,32 @@ def refusal(problem: BilevelProblem) -> str | None:
     return None if k <= FEW else f"a lattice is for at most {FEW} parameters, eps has {k}"
 
 
-def run(
-    lower: LowerLevel, rng: np.random.Generator, journal: Journal, *, step: float | None = None
-) -> None:
-    """Evaluate the grid.
+def prepare(
+    problem: BilevelProblem, rng: np.random.Generator, *, step: float | None = None
+) -> Work:
+    """Lay out the grid.
 
     Parameters
     ----------
     step : float, optional
         Distance of neighbours on the grid; by default about 1001 points span the box.
     """
-    problem = lower.problem
     points = _lattice(problem, step)
     sizes = np.linalg.norm(points, ord=problem.norm, axis=1)
+    outwards = np.argsort(sizes, kind="stable")
     largest = problem.deviation.largest(problem.model.n)
-    for done, index in enumerate(np.argsort(sizes, kind="stable")):
-        best = lower.best
-        if best and problem.rank(sizes[index], largest) < problem.rank(best.size, best.deviation):
-            break  # from here on, not even the largest deviation would be better
-        lower.evaluate(points[index])
-        journal.progress(done + 1, len(points))
+
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        for done, index in enumerate(outwards):
+            best = lower.best
+            if best and problem.rank(sizes[index], largest) < problem.rank(
+                best.size, best.deviation
+            ):
+                break  # from here on, not even the largest deviation would be better
+            lower.evaluate(points[index])
+            journal.progress(done + 1, len(points))
+
+    return work
 
 
 def _lattice(problem: BilevelProblem, step: float | None) -> FloatArray:

@@ -28,10 +28,9 @@ CLOSE_START = {"mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
 
 
 def starting_points(
-    lower: LowerLevel, start: ArrayLike | None, starts: int, rng: np.random.Generator
+    problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
-    problem = lower.problem
     k = problem.perturbation.dim
     first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
     box = rng.uniform(-problem.radius, problem.radius, (whole_number(starts, "starts", 1) - 1, k))

@@ -1,9 +1,10 @@
-"""What a method tells while it works: its stages, its engine and how far it is."""
+"""What a method does, once prepared, and what it tells meanwhile: stages, engine, progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.result import Stage
 
 
@@ -33,3 +34,7 @@ class Journal:
         """Add a stage."""
         self.stages.append(stage)
         self.progress(min(len(self.stages), self.expected), self.expected)
+
+
+# A prepared method: it evaluates candidates, and the lower level keeps the best.
+Work = Callable[[LowerLevel, Journal], None]

@@ -19,7 +19,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper.homotopy import Homotopy, solve_stage, starting_points
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
 
 SCHEDULE = Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2))
@@ -33,18 +33,17 @@ def refusal(problem: BilevelProblem) -> str | None:
     return check_supported(problem)
 
 
-def run(
-    lower: LowerLevel,
+def prepare(
+    problem: BilevelProblem,
     rng: np.random.Generator,
-    journal: Journal,
     *,
     start: ArrayLike | None = None,
     starts: int = 1,
     schedule: Schedule = SCHEDULE,
     refinement: Schedule = REFINEMENT,
     ipopt_options: Mapping[str, Any] = IPOPT_OPTIONS,
-) -> None:
-    """Follow the homotopy from each start.
+) -> Work:
+    """Choose the starts of the homotopy.
 
     Parameters
     ----------
@@ -60,17 +59,21 @@ def run(
     ipopt_options : mapping
         IPOPT's own options.
     """
+    points = starting_points(problem, start, starts, rng)
 
-    def walk(
-        formulation: SingleLevel, session: IpoptSession, eps: FloatArray, schedule: Schedule
-    ) -> FloatArray:
-        solution = lower.solve(eps)
-        formulation.start_from(eps, solution.X, solution.Z)
-        for stage in schedule.stages:
-            eps = solve_stage(formulation, session, stage, lower, journal)
-        return eps
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        def walk(
+            formulation: SingleLevel, session: IpoptSession, eps: FloatArray, schedule: Schedule
+        ) -> FloatArray:
+            solution = lower.solve(eps)
+            formulation.start_from(eps, solution.X, solution.Z)
+            for stage in schedule.stages:
+                eps = solve_stage(formulation, session, stage, lower, journal)
+            return eps
 
-    homotopy = Homotopy(
-        lower, journal, KKTFormulation, walk, schedule, refinement, 1, ipopt_options
-    )
-    homotopy.follow(starting_points(lower, start, starts, rng))
+        homotopy = Homotopy(
+            lower, journal, KKTFormulation, walk, schedule, refinement, 1, ipopt_options
+        )
+        homotopy.follow(points)
+
+    return work

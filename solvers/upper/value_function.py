@@ -20,7 +20,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper.homotopy import Homotopy, solve_stage, starting_points
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
 
 SCHEDULE = Schedule.of(relaxations=(300, 100, 30, 10, 3, 1), widths=(5, 3, 2, 1, 0.5, 0.3))
@@ -34,10 +34,9 @@ def refusal(problem: BilevelProblem) -> str | None:
     return check_supported(problem)
 
 
-def run(
-    lower: LowerLevel,
+def prepare(
+    problem: BilevelProblem,
     rng: np.random.Generator,
-    journal: Journal,
     *,
     start: ArrayLike | None = None,
     starts: int = 1,
@@ -45,8 +44,8 @@ def run(
     refinement: Schedule = REFINEMENT,
     tangents: int = 4,
     ipopt_options: Mapping[str, Any] = IPOPT_OPTIONS,
-) -> None:
-    """Follow the schedule from each start.
+) -> Work:
+    """Choose the starts of the schedule.
 
     Parameters
     ----------
@@ -61,21 +60,32 @@ def run(
     ipopt_options : mapping
         IPOPT's own options.
     """
+    points = starting_points(problem, start, starts, rng)
     most = whole_number(tangents, "tangents", least=1)
 
-    def walk(
-        formulation: SingleLevel, session: IpoptSession, eps: FloatArray, schedule: Schedule
-    ) -> FloatArray:
-        for stage in schedule.stages:
-            for _ in range(most):
-                solution = lower.solve(eps)
-                formulation.start_from(eps, solution.X, solution.Z)
-                previous, eps = eps, solve_stage(formulation, session, stage, lower, journal)
-                if lower.problem.size(eps - previous) <= STILL * lower.problem.radius:
-                    break
-        return eps
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        def walk(
+            formulation: SingleLevel, session: IpoptSession, eps: FloatArray, schedule: Schedule
+        ) -> FloatArray:
+            for stage in schedule.stages:
+                for _ in range(most):
+                    solution = lower.solve(eps)
+                    formulation.start_from(eps, solution.X, solution.Z)
+                    previous, eps = eps, solve_stage(formulation, session, stage, lower, journal)
+                    if problem.size(eps - previous) <= STILL * problem.radius:
+                        break
+            return eps
 
-    homotopy = Homotopy(
-        lower, journal, ValueFunctionFormulation, walk, schedule, refinement, most, ipopt_options
-    )
-    homotopy.follow(starting_points(lower, start, starts, rng))
+        homotopy = Homotopy(
+            lower,
+            journal,
+            ValueFunctionFormulation,
+            walk,
+            schedule,
+            refinement,
+            most,
+            ipopt_options,
+        )
+        homotopy.follow(points)
+
+    return work

@@ -13,7 +13,7 @@ LIMIT = 18.0
 
 @dataclass(frozen=True)
 class TwoGroups:
-    """`first` points at 0 and `second` at `far`, equal weights 1; `moved` of the first shift by eps.
+    """`first` points at 0, `second` at `far`, equal weights 1; `moved` of the first shift by eps.
 
     With equal points in one place, every point feels a force gamma towards each other point, so
     the moved ones, at eps in (0, far), want to be at eps + gamma (second - (first - moved)), those

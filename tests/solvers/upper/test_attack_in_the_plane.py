@@ -7,6 +7,7 @@ from bilad.models import MaxDeviation, MinPerturbation, Perturbation, deviation
 from bilad.solvers import LowerLevel, attack, cluster
 
 BUDGET = 2.0
+STARTS = 5  # from one start, zero, both methods miss the best of some of these instances
 
 
 def random_search(problem, solves, seed):
@@ -28,7 +29,7 @@ def perturbation(request, planar):
 def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
     problem = MaxDeviation(planar, perturbation, BUDGET)
     rival = random_search(problem, 200, seed=0)
-    found = attack(problem, method)
+    found = attack(problem, method, starts=STARTS)
     assert found.deviation >= 0.9 * rival.deviation > 0
     assert found.proved
     assert found.norm <= BUDGET
@@ -42,7 +43,7 @@ def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
 def test_bl2_keeps_up_with_random_search(planar, perturbation, method):
     problem = MinPerturbation(planar, perturbation, 1, limit=BUDGET)
     rival = random_search(problem, 200, seed=0)
-    found = attack(problem, method)
+    found = attack(problem, method, starts=STARTS)
     assert found.norm <= 1.1 * rival.size
     assert found.deviation >= 1
     assert found.proved

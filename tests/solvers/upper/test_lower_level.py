@@ -177,7 +177,7 @@ def test_warm_starts_save_newton_systems(planar):
     cold = [cluster(problem.perturbation.apply(planar, eps), "ssnal") for eps in walk]
     assert sum(c.iterations for c in warm) < 0.7 * sum(c.iterations for c in cold)
     for ours, theirs in zip(warm, cold, strict=True):
-        assert ours.X == pytest.approx(theirs.X, abs=1e-4)
+        assert pytest.approx(theirs.X, abs=1e-4) == ours.X
 
 
 def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
