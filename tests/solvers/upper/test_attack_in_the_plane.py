@@ -1,4 +1,8 @@
-"""Attacks for d = 2, p = 2 and four free entries of the data: no closed form, so rival searches."""
+"""Attacks for d = 2, p = 2 and four free entries of the data: no closed form, so a rival search.
+
+From one start, eps = 0, the methods are sometimes left behind by 200 random points; five starts
+cost fewer lower-level solves than these for (BL1), and keep up.
+"""
 
 import numpy as np
 import pytest
@@ -31,6 +35,7 @@ def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
     rival = random_search(problem, 200, seed=0)
     found = attack(problem, method, starts=STARTS)
     assert found.deviation >= 0.9 * rival.deviation > 0
+    assert found.lower_solves < 200
     assert found.proved
     assert found.norm <= BUDGET
     # Another solver counts the same at eps.

@@ -46,7 +46,8 @@ def check(model, perturbation, a, step, norm, target):
     found = attack(MaxDeviation(model, perturbation, a, norm), "direct", step=step)
     most = max((value for _, value in seen), default=0)
     assert found.deviation == most
-    assert found.lower_solves in (len(points), len(points) - 1)  # eps = 0 may be known
+    if most < model.n * (model.n - 1):  # else nothing can be better, and the walk may stop
+        assert found.lower_solves in (len(points), len(points) - 1)  # eps = 0 may be known
     if most:
         least = min(size for size, value in seen if value == most)
         assert found.norm == pytest.approx(least, abs=1e-12)

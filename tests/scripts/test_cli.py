@@ -1,0 +1,172 @@
+"""The command line: files, exit codes, messages."""
+
+import csv
+import importlib
+
+import matplotlib.image
+import numpy as np
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from bilad.models import deviation
+from bilad.scripts.cli import app
+from bilad.scripts.settings import SETTINGS
+from bilad.solvers import cluster
+
+IRIS = SETTINGS["iris"]
+compare = importlib.import_module("bilad.scripts.compare")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The folder and the screen of one comparison."""
+    out = tmp_path_factory.mktemp("out")
+    result = run("compare", "iris", "--methods", "direct", "--out", out)
+    assert result.exit_code == 0, result.output
+    return out / "iris", result.output
+
+
+def test_compare_writes_two_rows_that_are_true(written):
+    rows = rows_of(written[0] / "compare.csv")
+    assert [(row["problem"], row["method"]) for row in rows] == [
+        ("BL1", "direct"),
+        ("BL2", "direct"),
+    ]
+    model = IRIS.model()
+    before = cluster(model, "clarabel", tol=1e-10).labels
+    for row in rows:
+        eps = float(row["eps"])
+        after = cluster(IRIS.shift().apply(model, eps), "ssnal", tol=1e-9)
+        assert float(row["norm"]) == abs(eps) <= IRIS.budget
+        assert int(row["delta"]) == deviation(before, after.labels)
+        assert int(row["clusters"]) == after.n_clusters
+        assert row["labels_proved"] == "True"
+        assert (row["status"], row["engine"]) == ("feasible", "")
+        assert 0 < float(row["seconds"]) < 600
+        assert int(row["lower_solves"]) > int(row["undecided"]) >= 0
+    assert int(rows[0]["delta"]) == 4998
+    assert int(rows[1]["delta"]) >= IRIS.target
+
+
+def test_compare_prints_what_it_writes(written):
+    folder, output = written
+    assert IRIS.describe()[:60] in output
+    for row in rows_of(folder / "compare.csv"):
+        line = next(
+            line for line in output.splitlines() if f"{row['problem']}  {row['method']}" in line
+        )
+        for value in (f"{float(row['eps']):.6f}", row["delta"], row["status"]):
+            assert value in line
+
+
+def test_compare_writes_the_staircase_and_its_picture(written):
+    folder, _ = written
+    stairs = np.genfromtxt(folder / "staircase.csv", delimiter=",", names=True)
+    assert stairs.dtype.names == ("eps", "delta", "n_changed_matched", "labels_proved")
+    assert stairs["eps"] == pytest.approx(np.arange(-800, 801) / 100, abs=1e-9)
+    assert stairs["delta"][800] == 0
+    assert stairs["delta"][stairs["labels_proved"] == 1].max() == 4998
+    assert matplotlib.image.imread(folder / "staircase.png").ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rose"], "setting: got 'rose', expected one of 'iris'"),
+        (["[iris]"], "setting: got '[iris]', expected one of 'iris'"),
+        (["[/]"], "setting: got '[/]', expected one of 'iris'"),
+        (["iris", "--methods", "direct,magic"], "methods: got 'magic', expected one of 'direct'"),
+        (["iris", "--methods", ""], "methods: got '', expected one of 'direct'"),
+        (["iris", "--lower", "simplex"], "lower: got 'simplex', expected one of 'auto', 'exact'"),
+        (["iris", "--time-limit", "-1"], "time_limit: got -1.0, expected a finite number >= 0"),
+    ],
+)
+def test_a_wrong_argument_is_answered(arguments, message, tmp_path):
+    result = run("compare", *arguments, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    result = run("compare", "iris", "--methods", "direct", "--out", tmp_path / "taken")
+    assert result.exit_code == 2
+    assert "taken" in result.output
+
+
+def test_a_row_is_on_disk_before_the_next_method_starts(tmp_path, monkeypatch):
+    solve, seen = compare.attack, []
+
+    def attack(problem, method, **options):
+        seen.append([row["method"] for row in rows_of(tmp_path / "compare.csv")])
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return solve(problem, method, **{**options, "step": 1.0})
+
+    monkeypatch.setattr(compare, "attack", attack)
+    with pytest.raises(KeyboardInterrupt):
+        compare.compare(IRIS, ["direct"], tmp_path, Console(quiet=True))
+    assert seen == [[], ["direct"]]
+    (row,) = rows_of(tmp_path / "compare.csv")
+    assert row["problem"] == "BL1"
+    assert int(row["delta"]) > 0
+
+
+def test_an_interrupted_method_keeps_its_best_and_ends_the_comparison(tmp_path, monkeypatch):
+    solve, asked = compare.attack, []
+
+    def attack(problem, method, **options):
+        def stop(done, total):
+            if done == 700:
+                raise KeyboardInterrupt
+
+        asked.append(method)
+        return solve(problem, method, **{**options, "on_progress": stop})
+
+    monkeypatch.setattr(compare, "attack", attack)
+    compare.compare(IRIS, ["direct", "kkt"], tmp_path, Console(quiet=True))
+    (row,) = rows_of(tmp_path / "compare.csv")
+    assert (row["status"], row["delta"]) == ("interrupted", "4998")
+    assert asked == ["direct"]
+
+
+def test_verify():
+    result = run("verify", "--problems", 5)
+    assert result.exit_code == 0, result.output
+    assert "SSNAL" in result.output
+    assert "exact, d = 1" in result.output
+
+
+def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
+    verify = importlib.import_module("bilad.scripts.verify")
+    solve = verify.cluster
+
+    def one_relabelled(model, method="auto", *arguments, **options):
+        solution = solve(model, method, *arguments, **options)
+        if method == "clarabel":
+            labels = solution.labels.copy()
+            labels[0] = labels.max() + 1 if np.count_nonzero(labels == labels[0]) > 1 else labels[1]
+            changed = type(solution.partition)(labels, solution.partition.undecided)
+            object.__setattr__(solution, "partition", changed)
+        return solution
+
+    monkeypatch.setattr(verify, "cluster", one_relabelled)
+    monkeypatch.setattr(verify, "LARGE", 1000)
+    assert run("verify", "--problems", 5).exit_code == 1
+
+
+def test_help_names_both_commands():
+    output = run("--help").output
+    assert "compare" in output
+    assert "verify" in output

@@ -1,0 +1,50 @@
+"""The staircase of a setting: its grid, its values, its picture."""
+
+import dataclasses
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from bilad.models import deviation
+from bilad.scripts.settings import SETTINGS
+from bilad.scripts.staircase import draw, sweep
+from bilad.solvers import cluster
+
+COARSE = dataclasses.replace(SETTINGS["iris"], step=0.5)
+
+
+@pytest.fixture(scope="module")
+def stairs():
+    return sweep(COARSE)
+
+
+def test_values_on_the_grid(stairs):
+    assert stairs.eps == pytest.approx(np.arange(-16, 17) / 2, abs=1e-12)
+    model = COARSE.model()
+    before = cluster(model)
+    for eps, delta, changed, proved in zip(
+        stairs.eps, stairs.delta, stairs.n_changed, stairs.proved, strict=True
+    ):
+        after = cluster(COARSE.shift().apply(model, eps), "exact")
+        together = [labels[:, None] == labels for labels in (before.labels, after.labels)]
+        assert delta == np.count_nonzero(together[0] != together[1])
+        assert changed == deviation(before.labels, after.labels, "changed-matched")
+        assert proved == after.proved
+    assert stairs.delta[16] == 0
+
+
+def test_two_clusters_exchange_points_as_the_paper_counts(stairs):
+    """delta = 2 s (n - s) wherever the partition still has two clusters."""
+    model = COARSE.model()
+    for eps, delta, s in zip(stairs.eps, stairs.delta, stairs.n_changed, strict=True):
+        if cluster(COARSE.shift().apply(model, eps)).n_clusters == 2:
+            assert delta == 2 * s * (100 - s)
+
+
+def test_the_picture_opens(stairs, tmp_path):
+    draw(stairs, [("BL1 direct", 2.0), ("BL2 kkt", -1.968)], COARSE, tmp_path / "a.png")
+    draw(stairs, [], COARSE, tmp_path / "b.png")
+    marked, bare = (matplotlib.image.imread(tmp_path / f"{name}.png") for name in "ab")
+    assert marked.shape == bare.shape == (750, 1200, 4)
+    assert (marked != bare).any()

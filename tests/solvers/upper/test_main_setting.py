@@ -1,0 +1,82 @@
+"""The main setting: Iris, feature 4 in mm, points 51 to 70 shifted by one eps."""
+
+import time
+
+import pytest
+
+from bilad.models import deviation
+from bilad.scripts.settings import SETTINGS
+from bilad.solvers import attack, cluster
+
+pytestmark = pytest.mark.slow
+
+SETTING = SETTINGS["iris"]
+OPTIMUM = 4998
+STARTS = [0, -6, -3, 3, 7]
+
+
+def true_deviation(eps):
+    model = SETTING.model()
+    after = cluster(SETTING.shift().apply(model, eps), "exact")
+    return deviation(cluster(model, "exact").labels, after.labels) if after.proved else -1
+
+
+def first_step(side):
+    """By bisection: the least length at which the target is met, on one side of 0."""
+    below, above = 0.0, next(k / 100 for k in range(1, 801) if reaches(side * k / 100))
+    below = above - 0.01
+    assert not reaches(side * below)
+    while above - below > 1e-10:
+        middle = 0.5 * (below + above)
+        if reaches(side * middle):
+            above = middle
+        else:
+            below = middle
+    return above
+
+
+def reaches(eps):
+    return true_deviation(eps) >= SETTING.target
+
+
+@pytest.fixture(scope="module")
+def direct_by_ssnal():
+    """Direct search over a lower level that takes any data; and its wall time."""
+    began = time.perf_counter()
+    found = attack(SETTING.max_deviation(), "direct", step=0.01, lower="ssnal")
+    return found, time.perf_counter() - began
+
+
+def test_direct_search_finds_the_optimum(direct_by_ssnal, record_property):
+    exact = attack(SETTING.max_deviation(), "direct", step=0.01)
+    assert exact.deviation == true_deviation(float(exact.eps[0])) == OPTIMUM
+    assert direct_by_ssnal[0].deviation == OPTIMUM
+    record_property("direct with ssnal, seconds", round(direct_by_ssnal[1], 1))
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_kkt_from_every_start(direct_by_ssnal, start, record_property):
+    found = attack(SETTING.max_deviation(), "kkt", start=start)
+    assert found.deviation >= 0.999 * OPTIMUM
+    assert found.deviation == true_deviation(float(found.eps[0]))
+    assert found.seconds < direct_by_ssnal[1]
+    record_property("found", (float(found.eps[0]), found.deviation, round(found.seconds, 1)))
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_value_function_from_every_start(start, record_property):
+    found = attack(SETTING.max_deviation(), "value-function", start=start)
+    assert found.deviation >= 0.99 * OPTIMUM
+    assert found.deviation == true_deviation(float(found.eps[0]))
+    record_property("found", (float(found.eps[0]), found.deviation, round(found.seconds, 1)))
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+def test_bl2_finds_the_first_step(method, record_property):
+    step = min(first_step(-1), first_step(1))
+    assert step == pytest.approx(1.968, abs=1e-3)
+    found = attack(SETTING.min_perturbation(), method)
+    assert step <= found.norm * (1 + 1e-9)
+    assert found.norm == pytest.approx(step, rel=1e-3)
+    assert found.deviation >= SETTING.target
+    record_property("found", (float(found.eps[0]), found.deviation, round(found.seconds, 1)))
