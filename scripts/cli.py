@@ -17,7 +17,7 @@ from bilad.solvers.lower import LOWER_METHODS
 from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import UPPER_METHODS
 
-TABLE_WIDTH = 112  # columns that the tables need; a narrower terminal wraps them
+TABLE_WIDTH = 118  # columns that the tables need; a narrower terminal wraps them
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -152,8 +152,8 @@ def table(setting: Setting, rows: Sequence[Row]) -> Table:
         title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
         f"BL2: least |eps| for delta >= {setting.target:g}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
-        "solution at eps; proved: its labels are.\nSolves: of the lower level. Undecided: those "
-        "whose labels are not proved; none of them counts as an attack.",
+        "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
+        "labels not proved (ties);\nnone of them counts as an attack.",
     )
     for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
         view.add_column(title, justify="left" if title in ("", "method") else "right")

@@ -65,7 +65,12 @@ def draw(
             for number, (label, eps) in enumerate(marks):
                 height = values[int(np.argmin(np.abs(stairs.eps - eps)))]
                 size = 18 - 2.2 * number  # answers coincide: the later inside the earlier
-                style = {"color": f"C{number}", "markerfacecolor": "none", "linestyle": "none"}
+                style = {
+                    "color": f"C{number}",
+                    "markerfacecolor": "none",
+                    "linestyle": "none",
+                    "clip_on": False,
+                }
                 marker = MARKERS[label[:3]]
                 axes.plot(eps, height, marker=marker, markersize=size, label=label, **style)
         upper.legend(loc="best", fontsize=8)

@@ -144,8 +144,9 @@ def test_an_interrupted_method_keeps_its_best_and_ends_the_comparison(tmp_path, 
 def test_verify():
     result = run("verify", "--problems", 5)
     assert result.exit_code == 0, result.output
-    assert "SSNAL" in result.output
-    assert "exact, d = 1" in result.output
+    lines = [line.split() for line in result.output.splitlines()]
+    for name in ("SSNAL", "exact"):
+        assert any(name in line and "5" in line for line in lines)
 
 
 def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
