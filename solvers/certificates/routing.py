@@ -16,6 +16,7 @@ from bilad.models.validation import FloatArray, IntArray
 
 SPARED_CAPACITY = 1e-3  # share of each edge's capacity that the flow tries to leave unused
 ROUNDS = 500
+STALL_ROUNDS, STALLED = 25, 0.95  # give up if so many rounds leave so much of the missing flow
 BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
 
 
@@ -50,11 +51,17 @@ def reroute(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntAr
     ground[np.unique(blocks, return_index=True)[1]] = model.radii.max(initial=0.0) or 1.0
     factor = splu((laplacian + sp.diags_array(ground)).tocsc())
     radii = np.where(inside, (1 - SPARED_CAPACITY) * model.radii, model.radii)
-    for _ in range(ROUNDS):
+    before = np.inf
+    for done in range(ROUNDS):
         residual = X - model.data + graph.adjoint(Z)
         missing = residual - block_means(residual, blocks)[blocks]
-        if np.abs(missing).max() <= BALANCED * model.radii.max(initial=0.0):
+        worst = float(np.abs(missing).max())
+        if worst <= BALANCED * model.radii.max(initial=0.0):
             break
+        if done % STALL_ROUNDS == 0:
+            if worst > STALLED * before:
+                break  # the sets do not meet: there is no such flow
+            before = worst
         Z = Z - conductance[:, None] * graph.differences(factor.solve(missing))
         Z = project_rows(Z, radii, 2)
     return Z

@@ -24,8 +24,8 @@ from bilad.solvers.upper.lower_level import LowerLevel
 
 SCHEDULE = Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2))
 REFINEMENT = Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1))
-# A stage's eps is only a candidate: more digits than these would be lost in the next stage.
-IPOPT_OPTIONS = {"tol": 1e-4, "max_iter": 80, "mu_init": 1e-2}
+# A stage's eps is only a candidate, and polished: more digits would only cost iterations.
+IPOPT_OPTIONS = {"tol": 1e-2, "max_iter": 80, "mu_init": 1e-3}
 
 
 def refusal(problem: BilevelProblem) -> str | None:

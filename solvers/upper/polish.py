@@ -1,7 +1,7 @@
 """Polishing: a short search on the true staircase, along the ray through a candidate.
 
-A relaxed lower level promises too much, so the eps of a reformulation stops a little short of the
-step it was after. Lengthen it until the step is met; for (BL2), then bisect back to the step.
+A relaxed and smoothed problem puts the steps of the staircase a little off where they are, mostly
+too near. So try neighbours on the ray; for (BL2), bisect back to the step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
     """Evaluate points on the rays through the candidates and through the best attack so far."""
     if lower.best is not None:
         candidates = [lower.best.eps, *candidates]
-    search = _least_attack if isinstance(lower.problem, MinPerturbation) else _lengthen
+    search = _least_attack if isinstance(lower.problem, MinPerturbation) else _neighbours
     for eps in candidates:
         size = lower.problem.size(eps)
         if size > 0:
@@ -34,9 +34,11 @@ def _stretched(size: float, radius: float) -> list[float]:
     return lengths
 
 
-def _lengthen(lower: LowerLevel, direction: FloatArray, size: float) -> None:
-    """(BL1): evaluate longer multiples, up to the budget."""
-    for length in _stretched(size, lower.problem.radius):
+def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
+    """(BL1): evaluate longer multiples, up to the budget, and as many shorter ones."""
+    longer = _stretched(size, lower.problem.radius)
+    shorter = [size * size / length for length in longer[1:]]
+    for length in longer + shorter:
         lower.evaluate(lower.problem.project(length * direction))
 
 

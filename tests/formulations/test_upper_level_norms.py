@@ -74,6 +74,21 @@ def test_the_objective_of_bl2_orders_eps_by_norm(make_problem, norm, k):
     assert values[-1] == 0
 
 
+@pytest.mark.parametrize("norm", [1, np.inf])
+def test_the_objective_of_bl2_cannot_be_less_than_the_norm(make_problem, violations, norm):
+    """Any auxiliary variable below what eps needs breaks a row."""
+    model = build(make_problem, norm, 3, MinPerturbation).model
+    eps = np.array([0.4, -0.3, 0.2])
+    set_eps(model, eps)
+    assert pyo.value(model.goal) == pytest.approx(np.linalg.norm(eps, norm))
+    assert excess(model, violations) == 0
+    for variable in [*model.magnitude.values()] if norm == 1 else [model.largest]:
+        value = variable.value
+        variable.set_value(value - 1e-3)
+        assert excess(model, violations) > 5e-4
+        variable.set_value(value)
+
+
 def test_a_point_outside_is_scaled_back_into_the_ball(make_problem):
     for norm in (1, 2, np.inf):
         built = build(make_problem, norm, 3)

@@ -188,7 +188,7 @@ def trace(found):
 
 @pytest.mark.parametrize("method", ["kkt", "value-function"])
 def test_the_same_seed_gives_the_same_run(groups, method):
-    first, again, other = (attack(groups.bl1(), method, seed=seed, starts=3) for seed in (5, 5, 6))
+    first, again, other = (attack(groups.bl1(), method, seed=seed, starts=2) for seed in (5, 5, 6))
     assert trace(first) == trace(again)
     assert first.eps.tolist() == again.eps.tolist()
     assert trace(first) != trace(other)
