@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bilad.models.validation import one_of
 from bilad.scripts.compare import compare as run_compare
@@ -85,7 +86,7 @@ def _console() -> Console:
 
 
 def _failure(error: Exception) -> typer.Exit:
-    Console(stderr=True).print(f"[bold red]error[/] {error}", highlight=False)
+    Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False)
     return typer.Exit(2)
 
 

@@ -73,7 +73,8 @@ def draw(
                 }
                 marker = MARKERS[label[:3]]
                 axes.plot(eps, height, marker=marker, markersize=size, label=label, **style)
-        upper.legend(loc="best", fontsize=8)
+        if marks:
+            upper.legend(loc="best", fontsize=8)
         lower.set_xlabel(f"eps [{setting.unit}]")
         upper.set_title(setting.describe(), fontsize=8)
         figure.savefig(path, dpi=150)

@@ -16,7 +16,7 @@ from bilad.models.validation import FloatArray, IntArray
 
 SPARED_CAPACITY = 1e-3  # share of each edge's capacity that the flow tries to leave unused
 ROUNDS = 500
-STALL_ROUNDS, STALLED = 25, 0.95  # give up if so many rounds leave so much of the missing flow
+STALL_ROUNDS, STALLED = 50, 0.99  # give up if so many rounds leave so much of the missing flow
 BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
 
 
@@ -58,7 +58,7 @@ def reroute(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntAr
         worst = float(np.abs(missing).max())
         if worst <= BALANCED * model.radii.max(initial=0.0):
             break
-        if done % STALL_ROUNDS == 0:
+        if done and done % STALL_ROUNDS == 0:
             if worst > STALLED * before:
                 break  # the sets do not meet: there is no such flow
             before = worst

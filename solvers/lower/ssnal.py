@@ -32,9 +32,10 @@ LINE_SEARCH_TRIALS = 30
 NEWTON_STEPS = 100
 # Algorithm 1, stopping criterion (A): ||grad|| <= EPSILON_RATIO^k eps_0 / max(1, sqrt(sigma)).
 EPSILON_RATIO = 0.1
-# Sigma rule: raised by SIGMA_FACTOR unless the primal infeasibility fell by more than that.
+# Sigma rule: raised by SIGMA_FACTOR unless the primal infeasibility fell by more than that, and
+# never so far that rounding, which grows with sigma, exceeds SIGMA_CAUTION times the tolerance.
 SIGMA_FACTOR = 5.0
-SIGMA_RANGE = 1e12
+SIGMA_CAUTION = 0.1
 TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
 # The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
 BLAS = ThreadpoolController()
@@ -101,12 +102,14 @@ def _outer_loop(
     max_iterations: int,
     deadline: float,
 ) -> None:
-    """Algorithm 1, moving the iterate."""
+    """Algorithm 1, moving the iterate; it ends at the best multiplier met."""
     system = newton_system(model.graph, model.d)
-    sigma = first_sigma = _first_sigma(model)
+    sigma = _first_sigma(model)
+    largest_sigma = max(sigma, _largest_sigma(model, tol))
     epsilon = tol**0.5 * (1.0 + float(np.linalg.norm(model.data)))
-    infeasibility = np.inf
-    while iterate.newton_systems < max_iterations:
+    infeasibility = best_error = np.inf
+    best = iterate.Z
+    for _ in range(max_iterations):
         epsilon *= EPSILON_RATIO
         criterion_a = max(
             epsilon / max(1.0, np.sqrt(sigma)), _rounding_level(model, iterate.X, sigma)
@@ -115,14 +118,20 @@ def _outer_loop(
         Z = model.project_dual(iterate.Z + sigma * model.graph.differences(iterate.X))
         previous, infeasibility = infeasibility, float(np.linalg.norm(Z - iterate.Z)) / sigma
         iterate.Z = Z
-        if _is_solved(model, iterate, tol, unit):
+        error = _error(model, Z, unit)
+        if error < best_error:
+            best_error, best = error, Z
+        if error <= TOL_SHARE * tol:
             iterate.status = "optimal"
             break
         if time.perf_counter() >= deadline:
             iterate.status = "time limit"
             break
+        if iterate.newton_systems >= max_iterations:
+            break
         if infeasibility * SIGMA_FACTOR > previous:
-            sigma = min(sigma * SIGMA_FACTOR, first_sigma * SIGMA_RANGE)
+            sigma = min(sigma * SIGMA_FACTOR, largest_sigma)
+    iterate.Z = best
 
 
 def _first_sigma(model: ConvexClustering) -> float:
@@ -139,16 +148,19 @@ def _rounding_level(model: ConvexClustering, X: FloatArray, sigma: float) -> flo
     return 2.0 * float(np.finfo(float).eps) * (differences + forces)
 
 
-def _is_solved(model: ConvexClustering, iterate: Iterate, tol: float, unit: float) -> bool:
-    """Test gap and KKT residual, relative in the data's units and in the standardised ones."""
-    X = model.data - model.graph.adjoint(iterate.Z)
+def _largest_sigma(model: ConvexClustering, tol: float) -> float:
+    """Return the sigma at which rounding would hide a gradient that `tol` still asks for."""
+    asked = SIGMA_CAUTION * tol * (1.0 + float(np.linalg.norm(model.data)))
+    return asked / _rounding_level(model, model.data, 1.0)
+
+
+def _error(model: ConvexClustering, Z: FloatArray, unit: float) -> float:
+    """Return the larger of gap and KKT residual, relative in both the data's units and ours."""
+    X = model.data - model.graph.adjoint(Z)
     norm = float(np.linalg.norm(model.data))
-    residual = model.kkt_residual(X, iterate.Z) * (1.0 + norm)
-    gap = model.absolute_gap(X, iterate.Z)
-    target = TOL_SHARE * tol
-    return residual <= target * (min(1.0, 1.0 / unit) + norm) and gap <= target * (
-        min(1.0, 1.0 / unit**2) + model.primal(X)
-    )
+    residual = model.kkt_residual(X, Z) * (1.0 + norm) / (min(1.0, 1.0 / unit) + norm)
+    gap = model.absolute_gap(X, Z) / (min(1.0, 1.0 / unit**2) + model.primal(X))
+    return max(residual, gap)
 
 
 def _newton(

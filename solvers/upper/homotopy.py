@@ -24,7 +24,7 @@ from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
 
 # Options that keep IPOPT near a start that is nearly optimal already.
-CLOSE_START = {"mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
+CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
 
 
 def starting_points(
