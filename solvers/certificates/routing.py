@@ -1,7 +1,7 @@
 """Routing: a flow inside blocks that balances given forces and leaves capacity unused.
 
-Used to prove that a block is one cluster (MATH: "contract the clusters, and exhibit a feasible Z
-inside each"). A solver's own Z may fill edges to the brim although another flow would not.
+Used to prove that a block is one cluster: contract the clusters, and exhibit a feasible Z inside
+each. A solver's own Z may fill edges to the brim although another flow would not.
 """
 
 from __future__ import annotations

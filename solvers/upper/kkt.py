@@ -1,7 +1,7 @@
 """Attack by the KKT reformulation: Scholtes homotopy on the MPCC, solved by IPOPT.
 
-The first stage is so loose that it is nearly convex; its solution leads the next, as in the
-homotopy of MATH section 8 (t from loose to tight, with the smoothing width).
+The first stage is so loose that it is nearly convex; its solution leads the next, while the
+relaxation t and the smoothing width shrink together.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def test_contingency_counts(pair):
 
 @pytest.mark.parametrize("sizes", [(5, 3), (2, 6), (4, 2, 3), (3, 3, 1, 2), (4, 1, 2, 3, 2)])
 def test_closed_forms_over_all_spills(sizes):
-    """MATH, section 6: points leave cluster 1 only, s_k of them into cluster k."""
+    """Paper, Theorems 3 to 5: points leave cluster 1 only, s_k of them into cluster k."""
     n, n1, K = sum(sizes), sizes[0], len(sizes)
     labels = np.repeat(np.arange(K), sizes)
     patterns = 0
