@@ -125,11 +125,11 @@ def _attempts(
         blocks = model.graph.components((lengths <= guess * open_length) & (model.radii > 0))
         yield blocks, Z
         centred = block_means(X, blocks)[blocks]
-        yield blocks, reroute(model, centred, _aligned(model, centred, Z, blocks), blocks)
+        yield blocks, reroute(model, centred, _aligned(model, centred, Z), blocks)
 
 
-def _aligned(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray) -> FloatArray:
-    """Return Z with gamma w_e u_e / ||u_e|| on the edges between blocks."""
+def _aligned(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatArray:
+    """Return Z with gamma w_e u_e / ||u_e|| on the edges whose ends differ in X."""
     U = model.graph.differences(X)
     lengths = row_norms(U, 2)
     between = lengths > 0
@@ -143,7 +143,7 @@ def _examine(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntA
     i, j = model.graph.edges.T
     centroids = block_means(X, blocks)
     X = centroids[blocks]
-    Z = _aligned(model, X, Z, blocks)
+    Z = _aligned(model, X, Z)
     G = X - model.data + model.graph.adjoint(Z)
     rounding = _rounding(model, X)
     rho = float(np.linalg.norm(G) + np.linalg.norm(rounding))
