@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from bilad.formulations import ConicProgram
-from bilad.models import ConvexClustering, FusionGraph, Perturbation
+from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
 
 NORMS = [1, 2, np.inf]
 EXACT = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11, "max_step_fraction": 0.9}
 
 
 def solve(program):
-    program.problem.solve(solver=cp.CLARABEL, **EXACT)
+    program.solve(**EXACT)
     return program.X, program.Z
 
 
@@ -110,7 +110,34 @@ def test_units_do_not_matter():
     )
 
 
-def test_nothing_before_a_solve():
+def test_nothing_before_a_solve_nor_after_the_model_moved():
     program = ConicProgram(random_model(2))
-    assert program.X is None
-    assert program.Z is None
+    nothing = (None, None, None, 0)
+    assert (program.X, program.Z, program.status, program.iterations) == nothing
+    program.solve(**EXACT)
+    assert (program.status, program.iterations > 0) == ("optimal", True)
+    program.set_model(random_model(2, gamma=0.3))
+    assert (program.X, program.Z, program.status, program.iterations) == nothing
+
+
+def test_it_fits_the_same_edges_p_and_shape_only():
+    model = random_model(1)
+    program = ConicProgram(model)
+    edges, weights = model.graph.edges, model.graph.weights
+    copy = FusionGraph(model.n, edges.copy(), 2 * weights)
+    fewer = FusionGraph(model.n, edges[1:], weights[1:])
+    assert program.fits(ConvexClustering(model.data + 1, copy, 0.7, 1))
+    for other in (
+        ConvexClustering(model.data, fewer, 0.2, 1),
+        ConvexClustering(model.data, model.graph, 0.2, 2),
+        ConvexClustering(model.data[:, :2], model.graph, 0.2, 1),
+    ):
+        assert not program.fits(other)
+        with pytest.raises(ArgumentError, match="model: got another graph, p or shape"):
+            program.set_model(other)
+
+
+def test_a_graph_without_edges_is_refused():
+    model = ConvexClustering(np.zeros((3, 2)), FusionGraph(3, [], []), 1.0)
+    with pytest.raises(ArgumentError, match="at least one edge"):
+        ConicProgram(model)
