@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import project_rows
+from bilad.models.norms import conjugate, project_rows
 from bilad.models.validation import FloatArray, IntArray
 
 SPARED_CAPACITY = 1e-3  # share of each edge's capacity that the flow tries to leave unused
 ROUNDS = 500
 STALL_ROUNDS, STALLED = 50, 0.99  # give up if so many rounds leave so much of the missing flow
 BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
+# More edges are not rerouted, and the rounds together touch at most so many numbers.
+MOST_EDGES, MOST_WORK = 200_000, 20_000_000
 
 
 def block_means(values: FloatArray, blocks: IntArray) -> FloatArray:
@@ -26,7 +29,13 @@ def block_means(values: FloatArray, blocks: IntArray) -> FloatArray:
     return sums / np.bincount(blocks)[:, None]
 
 
-def reroute(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray) -> FloatArray:
+def reroute(
+    model: ConvexClustering,
+    X: FloatArray,
+    Z: FloatArray,
+    blocks: IntArray,
+    settled: NDArray[np.bool_] | None = None,
+) -> FloatArray:
     """Alternate between the balanced flows and the balls, shrunk, of the edges inside blocks.
 
     Parameters
@@ -37,6 +46,8 @@ def reroute(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntAr
     Z : ndarray, shape (m, d)
         A dual-feasible flow; kept on the edges between blocks.
     blocks : ndarray of int, shape (n,)
+    settled : ndarray of bool, shape (K,), optional
+        Blocks whose flow is kept too.
 
     Returns
     -------
@@ -44,24 +55,56 @@ def reroute(model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntAr
         Dual feasible; the nearer to balance, the better for the proof, but nothing is promised.
     """
     graph = model.graph
-    inside = (blocks[graph.edges[:, 0]] == blocks[graph.edges[:, 1]]) & (model.radii > 0)
-    conductance = np.where(inside, model.radii, 0.0)
-    laplacian = graph.incidence.T @ sp.diags_array(conductance) @ graph.incidence
-    ground = np.zeros(graph.n)
-    ground[np.unique(blocks, return_index=True)[1]] = model.radii.max(initial=0.0) or 1.0
-    factor = splu((laplacian + sp.diags_array(ground)).tocsc())
-    radii = np.where(inside, (1 - SPARED_CAPACITY) * model.radii, model.radii)
+    i, j = graph.edges.T
+    inside = (blocks[i] == blocks[j]) & (model.radii > 0)
+    if settled is not None:
+        inside &= ~settled[blocks[i]]
+    chosen = np.flatnonzero(inside)
+    if not 0 < len(chosen) <= MOST_EDGES:
+        return Z
+    result = Z.copy()
+    result[chosen] = 0.0
+    points = np.unique(graph.edges[chosen])
+    _, inner = np.unique(blocks[points], return_inverse=True)
+    demand = (X - model.data + graph.adjoint(result))[points]
+    demand -= block_means(demand, inner)[inner]
+    result[chosen] = _balanced_flow(
+        graph.incidence[chosen][:, points].tocsr(),
+        demand,
+        Z[chosen],
+        model.radii[chosen],
+        inner,
+        conjugate(model.p),
+    )
+    return result
+
+
+def _balanced_flow(
+    B: sp.csr_array,
+    demand: FloatArray,
+    Z: FloatArray,
+    radii: FloatArray,
+    blocks: IntArray,
+    q: float,
+) -> FloatArray:
+    """Return feasible Z with demand + B'Z small: alternating projections, starting from Z."""
+    transpose = B.T.tocsr()
+    ground = np.zeros(B.shape[1])  # one point of each block, so that the Laplacian is regular
+    ground[np.unique(blocks, return_index=True)[1]] = radii.max()
+    laplacian = transpose @ sp.diags_array(radii) @ B + sp.diags_array(ground)
+    factor = splu(laplacian.tocsc())
+    work = Z.shape[1] * (2 * len(radii) + factor.nnz)
+    shrunk = (1 - SPARED_CAPACITY) * radii
     before = np.inf
-    for done in range(ROUNDS):
-        residual = X - model.data + graph.adjoint(Z)
-        missing = residual - block_means(residual, blocks)[blocks]
+    for done in range(min(ROUNDS, max(1, MOST_WORK // work))):
+        missing = demand + transpose @ Z
         worst = float(np.abs(missing).max())
-        if worst <= BALANCED * model.radii.max(initial=0.0):
+        if worst <= BALANCED * radii.max():
             break
         if done and done % STALL_ROUNDS == 0:
             if worst > STALLED * before:
                 break  # the sets do not meet: there is no such flow
             before = worst
-        Z = Z - conductance[:, None] * graph.differences(factor.solve(missing))
-        Z = project_rows(Z, radii, 2)
+        Z = Z - radii[:, None] * (B @ factor.solve(missing))
+        Z = project_rows(Z, shrunk, q)
     return Z

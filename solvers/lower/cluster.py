@@ -52,10 +52,13 @@ def _run_exact(model: ConvexClustering, request: Request) -> dict[str, Any]:
 
 
 def _run_ssnal(model: ConvexClustering, request: Request) -> dict[str, Any]:
-    start = None if request.start is None else (request.start.X, request.start.Z)
+    start = None
+    if request.start is not None:
+        start = ssnal.Solution(request.start.X, request.start.Z, "", 1e3)
     deadline = time.perf_counter() + request.time_limit
     iterate = ssnal.solve_ssnal(model, request.tol, start, request.max_iterations, deadline)
-    return _measured(model, iterate.X, iterate.Z, iterate.status, iterate.newton_systems, request)
+    steps = iterate.admm_steps + iterate.newton_steps
+    return _measured(model, iterate.X, iterate.Z, iterate.status, steps, request)
 
 
 def _run_clarabel(model: ConvexClustering, request: Request) -> dict[str, Any]:
@@ -88,12 +91,18 @@ def _measured(
     }
 
 
+def _unproved(model: ConvexClustering) -> str | None:
+    if model.p != 2 and model.d > 1:
+        return f"labels are proved for p = 2 (any p if d = 1), the model has p = {model.p:g}"
+    return None
+
+
 LOWER_METHODS = {
     method.name: method
     for method in (
         LowerMethod("exact", exact_1d.refusal, _run_exact),
-        LowerMethod("ssnal", ssnal.refusal, _run_ssnal),
-        LowerMethod("clarabel", ssnal.refusal, _run_clarabel),
+        LowerMethod("ssnal", _unproved, _run_ssnal),
+        LowerMethod("clarabel", _unproved, _run_clarabel),
     )
 }
 

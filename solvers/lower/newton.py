@@ -1,104 +1,94 @@
-"""The Newton system of SSNAL: (I + sigma B' H B) D = R, H block diagonal over the edges.
+"""The Newton system of SSNAL: (I + B' H B) D = R with H_e = diag(a_e) - v_e v_e'.
 
-The pattern is the fusion graph's and never changes, so memory and the symbolic factorisation are
-made once. Small or nearly full systems are factorised densely, the others by a sparse LDL'.
+Three ways: where the features separate (v = 0), an n x n matrix for each of them; for few
+features, the nd x nd matrix; for many, CG preconditioned by the n x n matrix of the mean of the
+diagonal of each H_e.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import qdldl
-import scipy.linalg
-import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, cg
 
-from bilad.models.fusion_graph import FusionGraph
 from bilad.models.validation import FloatArray
+from bilad.solvers.lower.kernels import hessian_times
+from bilad.solvers.lower.linear_systems import Edges, System
 
-DENSE_SIZE = 150  # unknowns; below, a dense factorisation is faster whatever the pattern
-DENSE_FILL = 0.1  # share of the entries of the matrix that are not zero
+DIRECT_FEATURES = 2
+DIRECT_SIZE = 400  # unknowns up to which the whole matrix is factorised for any d
+CG_STEPS = 500
 
 
 class NewtonSystem(Protocol):
-    """Solves (I + B' blocks B) D = R."""
+    """Solves (I + B' H B) D = R, H_e = diag(a_e) - v_e v_e'."""
 
-    def solve(self, blocks: FloatArray, R: FloatArray) -> FloatArray:
-        """Return D (n, d) for edge blocks sigma H_e (m, d, d), symmetric and semidefinite."""
+    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
+        """Return D (n, d), its residual at most rtol ||R||; a and v are (m, d)."""
         ...
 
 
-def newton_system(graph: FusionGraph, d: int) -> NewtonSystem:
-    """Choose the factorisation for a graph and a number of features."""
-    fill = 2 * graph.m / graph.n**2
-    if graph.n * d <= DENSE_SIZE or fill >= DENSE_FILL:
-        return DenseNewton(graph, d)
-    return SparseNewton(graph, d)
+def newton_system(edges: Edges, d: int, separable: bool) -> NewtonSystem:
+    """Choose the way for a graph and a number of features."""
+    if separable:
+        return SeparableNewton(edges)
+    if d <= DIRECT_FEATURES or edges.n * d <= DIRECT_SIZE:
+        return DirectNewton(edges, d)
+    return IterativeNewton(edges)
 
 
-def _diagonal_blocks(graph: FusionGraph, blocks: FloatArray) -> FloatArray:
-    """Return I + the sum of the blocks of each point's edges: shape (n, d, d)."""
-    i, j = graph.edges.T
-    n, d = graph.n, blocks.shape[1]
-    result = np.empty((n, d, d))
-    for a in range(d):
-        for b in range(a + 1):
-            values = blocks[:, a, b]
-            total = np.bincount(i, values, n) + np.bincount(j, values, n)
-            result[:, a, b] = result[:, b, a] = total + (a == b)
-    return result
+class SeparableNewton:
+    """One n x n factorisation for each feature."""
+
+    def __init__(self, edges: Edges) -> None:
+        self.system = System(edges, 1)
+
+    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
+        """Return D (n, d) for a (m, d) and v = 0."""
+        D = np.empty_like(R)
+        for k in range(R.shape[1]):
+            self.system.update(a[:, k, None, None])
+            D[:, k] = self.system.solve(R[:, k])
+        return D
 
 
-class DenseNewton:
-    """LAPACK's Cholesky factorisation of the full matrix."""
+class DirectNewton:
+    """One nd x nd factorisation."""
 
-    def __init__(self, graph: FusionGraph, d: int) -> None:
-        self.graph, self.d = graph, d
+    def __init__(self, edges: Edges, d: int) -> None:
+        self.system = System(edges, d)
 
-    def solve(self, blocks: FloatArray, R: FloatArray) -> FloatArray:
-        """Return D (n, d) for edge blocks (m, d, d)."""
-        n, d = self.graph.n, self.d
-        i, j = self.graph.edges.T
-        points = np.arange(n)
-        matrix = np.zeros((n, n, d, d))
-        matrix[j, i] = -blocks  # the lower triangle is enough
-        matrix[points, points] = _diagonal_blocks(self.graph, blocks)
-        square = matrix.transpose(0, 2, 1, 3).reshape(n * d, n * d)
-        factor = scipy.linalg.cho_factor(square, lower=True, overwrite_a=True, check_finite=False)
-        return scipy.linalg.cho_solve(factor, R.ravel(), check_finite=False).reshape(n, d)
+    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
+        """Return D (n, d) for a and v (m, d)."""
+        blocks = -v[:, :, None] * v[:, None, :]
+        k = np.arange(a.shape[1])
+        blocks[:, k, k] += a
+        self.system.update(blocks)
+        return self.system.solve(R)
 
 
-class SparseNewton:
-    """Sparse LDL' (QDLDL): the symbolic factorisation is made once, then updated."""
+class IterativeNewton:
+    """CG with an n x n factorisation as preconditioner, the same for every feature."""
 
-    def __init__(self, graph: FusionGraph, d: int) -> None:
-        self.graph, self.d = graph, d
-        i, j = graph.edges.T
-        a, b = (index.ravel() for index in np.indices((d, d)))
-        upper_a, upper_b = np.triu_indices(d)
-        points = np.arange(graph.n)
-        rows = np.concatenate(
-            [(i[:, None] * d + a).ravel(), (points[:, None] * d + upper_a).ravel()]
+    def __init__(self, edges: Edges) -> None:
+        self._edges = edges
+        self.system = System(edges, 1)
+
+    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
+        """Return D (n, d) for a and v (m, d)."""
+        self.system.update((a - v * v).mean(axis=1)[:, None, None])
+        shape, out = R.shape, np.empty_like(R)
+
+        def times(flat: FloatArray) -> FloatArray:
+            tails, heads = self._edges.tails, self._edges.heads
+            hessian_times(tails, heads, a, v, flat.reshape(shape), out)
+            return out.ravel().copy()
+
+        size = (R.size, R.size)
+        matrix = LinearOperator(size, matvec=times, dtype=float)
+        preconditioner = LinearOperator(
+            size, matvec=lambda flat: self.system.solve(flat.reshape(shape)).ravel(), dtype=float
         )
-        columns = np.concatenate(
-            [(j[:, None] * d + b).ravel(), (points[:, None] * d + upper_b).ravel()]
-        )
-        self._order = np.lexsort((rows, columns))
-        size = graph.n * d
-        ends = np.cumsum(np.bincount(columns, minlength=size))
-        self._matrix = sp.csc_matrix(
-            (np.zeros(len(rows)), rows[self._order], np.concatenate([[0], ends])),
-            shape=(size, size),
-        )
-        self._upper = (upper_a, upper_b)
-        self._factor: Any = None
-
-    def solve(self, blocks: FloatArray, R: FloatArray) -> FloatArray:
-        """Return D (n, d) for edge blocks (m, d, d)."""
-        diagonal = _diagonal_blocks(self.graph, blocks)[:, self._upper[0], self._upper[1]]
-        self._matrix.data = np.concatenate([-blocks.ravel(), diagonal.ravel()])[self._order]
-        if self._factor is None:
-            self._factor = qdldl.Solver(self._matrix, upper=True)
-        else:
-            self._factor.update(self._matrix, upper=True)
-        return np.asarray(self._factor.solve(R.ravel())).reshape(R.shape)
+        flat, _ = cg(matrix, R.ravel(), rtol=rtol, maxiter=CG_STEPS, M=preconditioner)
+        return flat.reshape(shape)

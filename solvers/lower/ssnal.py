@@ -1,200 +1,163 @@
-"""SSNAL: semismooth Newton based augmented Lagrangian method for convex clustering, p = 2.
+"""SSNAL: semismooth Newton based augmented Lagrangian method for convex clustering, any p.
 
 Sun, Toh and Yuan, "Convex clustering: model, theoretical guarantee and efficient algorithm",
 JMLR 22(9), 2021, Algorithms 1 and 2. With U = BX and multiplier Z, the augmented Lagrangian
 subproblem in X alone is
 
-    phi(X) = 1/2 ||X - A||^2 + 1/sigma sum_e ( <Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2 ),
-    y_e    = z_e + sigma (x_i - x_j),       Pi the projection on the ball of radius gamma w_e,
+    phi(X) = 1/2 ||X - A||^2 + sum_e ( <Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2 ) / sigma_e,
+    y_e    = z_e + sigma_e (x_i - x_j),     Pi the projection on the q-ball of radius gamma w_e,
     grad   = X - A + B' Pi(y),
 
-and the next multiplier is Pi(y). Differences from the paper: the Newton system is solved by a
-factorisation, not by conjugate gradients; the duality gap must be small too.
+and the next multiplier is Pi(y). Differences from the paper: each edge has its own penalty,
+sigma_e = s gamma w_e; ADMM runs until the gap is small, not a fixed number of steps; the Newton
+system is factorised where that pays; the duality gap must be small too, with X averaged over the
+edges that Pi leaves fused.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
+from bilad.solvers.lower import kernels
+from bilad.solvers.lower.admm import admm
+from bilad.solvers.lower.budget import Budget
+from bilad.solvers.lower.linear_systems import System
 from bilad.solvers.lower.newton import NewtonSystem, newton_system
+from bilad.solvers.lower.standard_form import Candidate, StandardForm
 
 # Algorithm 2 (SSNCG): Armijo condition with slope share mu, step reduced by delta.
 LINE_SEARCH_MU = 1e-4
 LINE_SEARCH_DELTA = 0.5
 LINE_SEARCH_TRIALS = 30
 NEWTON_STEPS = 100
-# Algorithm 1, stopping criterion (A): ||grad|| <= EPSILON_RATIO^k eps_0 / max(1, sqrt(sigma)).
-EPSILON_RATIO = 0.1
-# Sigma rule: raised by SIGMA_FACTOR unless the primal infeasibility fell by more than that, and
-# never so far that rounding, which grows with sigma, exceeds SIGMA_CAUTION times the tolerance.
-SIGMA_FACTOR = 5.0
-SIGMA_CAUTION = 0.1
+# Algorithm 1: the subproblem is solved until ||grad|| <= SUBPROBLEM_SHARE times the primal
+# infeasibility ||Z+ - Z|| / sigma, or times the tolerance.
+SUBPROBLEM_SHARE = 0.1
+# s starts at FIRST_PENALTY, and grows by PENALTY_FACTOR up to where rounding would hide a gradient
+# that the tolerance still asks for.
+FIRST_PENALTY = 10.0
+PENALTY_FACTOR = 5.0
 TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
+# ADMM ends here, or after so many steps.
+ADMM_GOAL = 1e-6
+ADMM_STEPS = 400
 # The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
 BLAS = ThreadpoolController()
 
 
 @dataclass
-class Iterate:
-    """Where SSNAL stands: X (n, d), feasible Z (m, d), and the cost so far."""
+class Solution:
+    """Where SSNAL ended: X (n, d), feasible Z (m, d), and the cost.
+
+    Attributes
+    ----------
+    status : str
+        "optimal", "iteration limit" or "time limit".
+    penalty : float
+        s of the last subproblem, for a warm start.
+    """
 
     X: FloatArray
     Z: FloatArray
-    status: str = "iteration limit"
-    newton_systems: int = 0
-
-
-def refusal(model: ConvexClustering) -> str | None:
-    """Say why this method cannot take the model, or None."""
-    if model.p != 2 and model.d > 1:
-        return f"SSNAL is for p = 2 (any p if d = 1), the model has p = {model.p:g}, d = {model.d}"
-    return None
+    status: str
+    penalty: float
+    admm_steps: int = 0
+    newton_steps: int = 0
+    remark: str = ""
 
 
 def solve_ssnal(
     model: ConvexClustering,
     tol: float,
-    start: tuple[FloatArray, FloatArray] | None,
+    start: Solution | None,
     max_iterations: int,
     deadline: float,
-) -> Iterate:
-    """Run Algorithm 1 until the relative KKT residual and the relative gap are at most `tol`.
-
-    Works, and measures these, in centred data of unit spread, so that the answer scales with the
-    data.
+) -> Solution:
+    """Solve until the relative KKT residual and the relative gap are at most `tol`.
 
     Parameters
     ----------
     model : ConvexClustering
-        One that `refusal` accepts.
     tol : float
-    start : (X, Z), optional
-        Warm start, shapes (n, d) and (m, d).
+    start : Solution, optional
+        Warm start: of a model on the same graph.
     max_iterations : int
-        Largest number of Newton systems.
+        Largest number of steps, of ADMM and of Newton together.
     deadline : float
         Value of `time.perf_counter()` at which to stop.
     """
     if not (model.radii > 0).any():
-        return Iterate(model.data, np.zeros((model.graph.m, model.d)), "optimal")
-    scaled, centre, unit = model.standardised()
-    X, Z = (model.data, np.zeros((model.graph.m, model.d))) if start is None else start
-    iterate = Iterate((X - centre) / unit, scaled.project_dual(Z / unit))
+        return Solution(model.data, np.zeros((model.graph.m, model.d)), "optimal", FIRST_PENALTY)
+    form = StandardForm(model)
+    budget = Budget(max_iterations, deadline)
     with BLAS.limit(limits=1, user_api="blas"):
-        _outer_loop(scaled, unit, tol, iterate, max_iterations, deadline)
-    iterate.Z = model.project_dual(unit * iterate.Z)
-    iterate.X = model.data - model.graph.adjoint(iterate.Z)
-    return iterate
+        run = _Run(form, TOL_SHARE * tol, budget)
+        penalty = FIRST_PENALTY
+        if start is None:
+            best = form.candidate(form.data, np.zeros((len(form.radii), model.d)))
+        else:
+            best = form.candidate(*form.enter(start.X, start.Z))
+            penalty = start.penalty
+        best = run.solve(best, penalty)
+    X, Z = form.leave(best.X, best.Z)
+    status = "optimal" if best.error <= run.tol else budget.exhausted or "inaccurate"
+    return Solution(
+        X, Z, status, run.penalty, budget.admm_steps, budget.newton_steps, run.remark
+    )
 
 
-def _outer_loop(
-    model: ConvexClustering,
-    unit: float,
-    tol: float,
-    iterate: Iterate,
-    max_iterations: int,
-    deadline: float,
-) -> None:
-    """Algorithm 1, moving the iterate; it ends at the best multiplier met."""
-    system = newton_system(model.graph, model.d)
-    sigma = _first_sigma(model)
-    largest_sigma = max(sigma, _largest_sigma(model, tol))
-    epsilon = tol**0.5 * (1.0 + float(np.linalg.norm(model.data)))
-    infeasibility = best_error = np.inf
-    best = iterate.Z
-    for _ in range(max_iterations):
-        epsilon *= EPSILON_RATIO
-        criterion_a = max(
-            epsilon / max(1.0, np.sqrt(sigma)), _rounding_level(model, iterate.X, sigma)
-        )
-        _newton(model, iterate, sigma, criterion_a, system, max_iterations, deadline)
-        Z = model.project_dual(iterate.Z + sigma * model.graph.differences(iterate.X))
-        previous, infeasibility = infeasibility, float(np.linalg.norm(Z - iterate.Z)) / sigma
-        iterate.Z = Z
-        error = _error(model, Z, unit)
-        if error < best_error:
-            best_error, best = error, Z
-        if error <= TOL_SHARE * tol:
-            iterate.status = "optimal"
-            break
-        if time.perf_counter() >= deadline:
-            iterate.status = "time limit"
-            break
-        if iterate.newton_systems >= max_iterations:
-            break
-        if infeasibility * SIGMA_FACTOR > previous:
-            sigma = min(sigma * SIGMA_FACTOR, largest_sigma)
-    iterate.Z = best
+class _Run:
+    """One solve: the two phases."""
 
+    def __init__(self, form: StandardForm, tol: float, budget: Budget) -> None:
+        self.form, self.tol, self.budget = form, tol, budget
+        self.penalty = FIRST_PENALTY
+        self.remark = ""
 
-def _first_sigma(model: ConvexClustering) -> float:
-    """Make sigma ||u_e|| comparable with the radii; the data have unit spread."""
-    lengths = row_norms(model.graph.differences(model.data), 2)
-    typical = float(np.mean(lengths))
-    return float(np.mean(model.radii)) / (typical if typical > 1e-12 else 1.0)
+    def solve(self, start: Candidate, penalty: float) -> Candidate:
+        form = self.form
+        best = start
+        goal = max(ADMM_GOAL, self.tol)
+        if best.gap > goal:
+            system = System(form.edges, 1)
+            best = admm(form, best, system, goal, ADMM_STEPS, self.budget)
+            penalty = min(penalty, FIRST_PENALTY)
+        self.penalty = penalty
+        if best.error <= self.tol or self.budget.exhausted:
+            return best
+        return self.outer_loop(best)
 
-
-def _rounding_level(model: ConvexClustering, X: FloatArray, sigma: float) -> float:
-    """Below this, rounding hides ||grad||: each edge difference is off by an ulp of x."""
-    differences = sigma * np.sqrt(2.0 * model.graph.m) * float(np.abs(X).max())
-    forces = float(np.linalg.norm(model.data) + np.linalg.norm(model.radii))
-    return 2.0 * float(np.finfo(float).eps) * (differences + forces)
-
-
-def _largest_sigma(model: ConvexClustering, tol: float) -> float:
-    """Return the sigma at which rounding would hide a gradient that `tol` still asks for."""
-    asked = SIGMA_CAUTION * tol * (1.0 + float(np.linalg.norm(model.data)))
-    return asked / _rounding_level(model, model.data, 1.0)
-
-
-def _error(model: ConvexClustering, Z: FloatArray, unit: float) -> float:
-    """Return the larger of gap and KKT residual, relative in both the data's units and ours."""
-    X = model.data - model.graph.adjoint(Z)
-    norm = float(np.linalg.norm(model.data))
-    residual = model.kkt_residual(X, Z) * (1.0 + norm) / (min(1.0, 1.0 / unit) + norm)
-    gap = model.absolute_gap(X, Z) / (min(1.0, 1.0 / unit**2) + model.primal(X))
-    return max(residual, gap)
-
-
-def _newton(
-    model: ConvexClustering,
-    iterate: Iterate,
-    sigma: float,
-    criterion_a: float,
-    system: NewtonSystem,
-    max_iterations: int,
-    deadline: float,
-) -> None:
-    """Minimise phi by Algorithm 2, moving `iterate.X`."""
-    subproblem = _Subproblem(model, iterate.Z, sigma)
-    point = subproblem.at(iterate.X)
-    for _ in range(NEWTON_STEPS):
-        out_of_time = time.perf_counter() >= deadline
-        if point.slope <= criterion_a or iterate.newton_systems >= max_iterations or out_of_time:
-            break
-        direction = system.solve(subproblem.hessian_blocks(point), -point.gradient)
-        iterate.newton_systems += 1
-        better = _line_search(subproblem, point, direction)
-        if better is None:
-            break
-        point = better
-    iterate.X = point.X
+    def outer_loop(self, start: Candidate) -> Candidate:
+        """Algorithm 1, from a warm start; return the best pair met."""
+        form = self.form
+        system = newton_system(form.edges, form.data.shape[1], form.separable)
+        largest = max(self.penalty, 0.1 * self.tol * (1.0 + form.norm) / form.rounding)
+        best, X, Z = start, start.X, start.Z
+        while not self.budget.exhausted:
+            subproblem = _Subproblem(form, Z, self.penalty)
+            point = _minimise(subproblem, X, self.tol, system, self.budget)
+            X, Z = point.X, point.P
+            fused = (point.P == point.Y).all(axis=1)
+            found = form.better_candidate(X, Z, fused)
+            best = min(best, found, key=lambda pair: pair.error)
+            if best.error <= self.tol:
+                break
+            self.penalty = min(PENALTY_FACTOR * self.penalty, largest)
+        return best
 
 
 @dataclass(frozen=True)
 class _Point:
-    """phi and its gradient at one X."""
+    """phi and its gradient at one X; Y and P are y and Pi(y) of every edge."""
 
     X: FloatArray
-    y: FloatArray
-    lengths: FloatArray
+    Y: FloatArray
+    P: FloatArray
     value: float
     gradient: FloatArray
 
@@ -204,36 +167,55 @@ class _Point:
 
 
 class _Subproblem:
-    """phi for one multiplier Z and one sigma."""
+    """phi for one multiplier Z and one penalty s."""
 
-    def __init__(self, model: ConvexClustering, Z: FloatArray, sigma: float) -> None:
-        self.model, self.Z, self.sigma = model, Z, sigma
+    def __init__(self, form: StandardForm, Z: FloatArray, penalty: float) -> None:
+        self.form, self.Z, self.penalty = form, Z, penalty
+        self.sigma = penalty * form.radii
 
     def at(self, X: FloatArray) -> _Point:
-        model, sigma = self.model, self.sigma
-        y = self.Z + sigma * model.graph.differences(X)
-        lengths = row_norms(y, 2)
-        outside = lengths > model.radii
-        scale = np.where(outside, model.radii / np.where(outside, lengths, 1.0), 1.0)
-        misfit = X - model.data
-        clipped = np.minimum(lengths, model.radii)
-        envelope = float(clipped @ (lengths - 0.5 * clipped)) / sigma
-        value = 0.5 * float(np.vdot(misfit, misfit)) + envelope
-        gradient = misfit + model.graph.adjoint(y * scale[:, None])
-        return _Point(X, y, lengths, value, gradient)
+        form, edges = self.form, self.form.edges
+        Y, P = np.empty_like(self.Z), np.empty_like(self.Z)
+        misfit = X - form.data
+        gradient = misfit.copy()
+        envelope = kernels.moreau_pass(
+            edges.tails, edges.heads, form.radii, self.sigma, form.q, X, self.Z, Y, P, gradient
+        )
+        return _Point(X, Y, P, 0.5 * float(np.vdot(misfit, misfit)) + envelope, gradient)
 
-    def hessian_blocks(self, point: _Point) -> FloatArray:
-        """Return sigma dPi(y_e), one (d, d) block per edge: the identity inside the ball."""
-        d, radii = self.model.d, self.model.radii
-        outside = point.lengths > radii
-        if d == 1:
-            return np.where(outside, 0.0, self.sigma)[:, None, None]
-        blocks = np.broadcast_to(self.sigma * np.eye(d), (len(radii), d, d)).copy()
-        length = point.lengths[outside]
-        unit = point.y[outside] / length[:, None]
-        tangent = np.eye(d) - unit[:, :, None] * unit[:, None, :]
-        blocks[outside] = (self.sigma * radii[outside] / length)[:, None, None] * tangent
-        return blocks
+    def infeasibility(self, point: _Point) -> float:
+        """Return ||BX - U||."""
+        return float(np.linalg.norm((point.P - self.Z) / self.sigma[:, None]))
+
+    def newton_direction(self, point: _Point, system: NewtonSystem, rtol: float) -> FloatArray:
+        a, v = np.empty_like(self.Z), np.empty_like(self.Z)
+        form = self.form
+        kernels.jacobian_pass(form.radii, self.sigma, form.q, point.Y, point.P, a, v)
+        return system.solve(a, v, -point.gradient, rtol)
+
+    def rounding(self) -> float:
+        """Below this, rounding hides ||grad||."""
+        return self.penalty * self.form.rounding + self.form.forces_rounding
+
+
+def _minimise(
+    subproblem: _Subproblem, X: FloatArray, tol: float, system: NewtonSystem, budget: Budget
+) -> _Point:
+    """Minimise phi by Algorithm 2 from X."""
+    point = subproblem.at(X)
+    least = max(SUBPROBLEM_SHARE * tol * (1.0 + subproblem.form.norm), subproblem.rounding())
+    for _ in range(NEWTON_STEPS):
+        enough = max(least, SUBPROBLEM_SHARE * subproblem.infeasibility(point))
+        if point.slope <= enough or budget.exhausted:
+            break
+        rtol = min(0.1, 0.1 * enough / point.slope)
+        direction = subproblem.newton_direction(point, system, rtol)
+        budget.newton_steps += 1
+        better = _line_search(subproblem, point, direction)
+        if better is None:
+            break
+        point = better
+    return point
 
 
 def _line_search(subproblem: _Subproblem, point: _Point, direction: FloatArray) -> _Point | None:

@@ -1,0 +1,54 @@
+"""What an exact method says of one coordinate of the points that it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bilad.models.validation import FloatArray, IntArray
+
+ROUNDOFF = float(np.finfo(np.float64).eps)
+LONG_ROUNDOFF = float(np.finfo(np.longdouble).eps)  # of the sums that proofs rest on
+
+
+@dataclass(frozen=True)
+class LineSolution:
+    """The solution on a line, with what is proved of it.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+    fused : ndarray of int, shape (n,)
+        Points of one number are proved equal.
+    error : ndarray, shape (n,)
+        Bound on |x - x*|, rounding of x included; 0 where x is the datum, which no edge pulls.
+    absolute_gap : float
+        Duality gap of x and the dual solution.
+    residual : float
+        Absolute KKT residual of the two.
+    make_dual : callable
+        Gives the flow along each edge: shape (m,).
+    """
+
+    x: FloatArray
+    fused: IntArray
+    error: FloatArray
+    absolute_gap: float
+    residual: float
+    make_dual: Callable[[], FloatArray]
+
+    def proved_equal(self) -> IntArray:
+        """Number the points so that equal numbers are proved equal: shape (n,)."""
+        by_value = np.unique(self.x, return_inverse=True)[1] + int(self.fused.max()) + 1
+        return np.where(self.error == 0, by_value, self.fused)
+
+    def not_proved_apart(self) -> IntArray:
+        """Number the points so that different numbers are proved apart: shape (n,)."""
+        lower, upper = self.x - self.error, self.x + self.error
+        order = np.argsort(lower, kind="stable")
+        reach = np.maximum.accumulate(upper[order])
+        numbers = np.zeros(len(order), dtype=np.int64)
+        numbers[order[1:]] = np.cumsum(lower[order[1:]] > reach[:-1])
+        return numbers
