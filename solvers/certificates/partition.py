@@ -10,6 +10,7 @@ apart, and together if every feature proves them together.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,31 +136,25 @@ def _prove_jointly(
     model: ConvexClustering, X: FloatArray, Z: FloatArray
 ) -> tuple[Partition, Proof]:
     """Return the first proved partition, or else that with the fewest undecided pairs."""
-    Z = model.project_dual(Z)
-    best: tuple[Partition, Proof] | None = None
+    attempts = []
+    for proof in _proofs(model, X, model.project_dual(Z)):
+        doubtful, why = proof.doubtful(model), proof.why_not_fused(model)
+        partition = make_partition(proof.blocks, proof.centroids, proof.resolution, doubtful, why)
+        if partition.proved:
+            return partition, proof
+        attempts.append((partition, proof))
+    return min(attempts, key=lambda attempt: len(attempt[0].undecided))
+
+
+def _proofs(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> Iterator[Proof]:
+    """Examine guesses of the blocks, each with the solver's own flow, then with one rerouted."""
     for blocks, length in block_guesses(model, X, Z):
         restriction = _restrict(model, X, Z, blocks, length)
-        for own_flow in (True, False):
-            if not own_flow:
-                if proof.fused.all():
-                    break  # routing does not help to tell blocks apart
-                restriction.Z = reroute(
-                    model, restriction.X, restriction.Z, blocks, settled=proof.fused
-                )
-            proof = examine(model, restriction)
-            partition = make_partition(
-                blocks,
-                proof.centroids,
-                proof.resolution,
-                proof.doubtful(model),
-                proof.why_not_fused(model),
-            )
-            if best is None or len(partition.undecided) < len(best[0].undecided):
-                best = partition, proof
-            if partition.proved:
-                return best
-    assert best is not None
-    return best
+        proof = examine(model, restriction)
+        yield proof
+        if not proof.fused.all():
+            restriction.Z = reroute(model, restriction.X, restriction.Z, blocks, proof.fused)
+            yield examine(model, restriction)
 
 
 def _restrict(
@@ -179,12 +174,9 @@ def _meet(features: list[tuple[Partition, Proof]]) -> Partition:
     first = np.sort(np.unique(pieces, return_index=True)[1])
     first = first[np.argsort(clusters[first], kind="stable")]  # one point of each piece
     same = clusters[first[:-1]] == clusters[first[1:]]
-    undecided = np.column_stack([first[:-1], first[1:]])[same]
-    reasons = [f"feature {k}: {partition.why}" for k, (partition, _) in enumerate(features)]
-    why = "; ".join(
-        reason for reason, (partition, _) in zip(reasons, features, strict=True) if partition.why
-    )
-    return Partition(clusters, undecided.astype(np.int64), why if len(undecided) else "")
+    undecided = np.column_stack([first[:-1], first[1:]])[same].astype(np.int64)
+    reasons = [f"feature {k}: {part.why}" for k, (part, _) in enumerate(features) if part.why]
+    return Partition(clusters, undecided, "; ".join(reasons) if len(undecided) else "")
 
 
 def _proved_together(partition: Partition, proof: Proof) -> IntArray:

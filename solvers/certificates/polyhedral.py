@@ -50,7 +50,7 @@ class PolyhedralRestriction(Restriction):
     ) -> None:
         self.model, self.blocks = model, blocks
         self.centroids = block_means(X, blocks)
-        self.masses = np.bincount(blocks)
+        self.masses = np.bincount(blocks).astype(float)
         self._find_pairs()
         self._find_ties(tolerance)
         for system in self.systems:

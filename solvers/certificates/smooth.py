@@ -61,4 +61,5 @@ class SmoothRestriction(Restriction):
         if self.model.d == 1:
             bound = np.where(lengths > error, 0.0, 2.0)
         bound[self.blocks[i] == self.blocks[j]] = 0.0
-        return np.bincount(self.blocks, sum_at_ends(self.model, self.model.radii * bound))
+        changes = sum_at_ends(self.model, self.model.radii * bound)
+        return np.bincount(self.blocks, changes).astype(float)

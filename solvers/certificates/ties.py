@@ -76,7 +76,8 @@ class TieSystem:
     def balance(self, sums: FloatArray) -> FloatArray:
         """Return the multipliers delta that nearly balance forces, T delta = -sums: shape (t,)."""
         scaled = self.matrix / self.root_masses[:, None]
-        return -np.linalg.lstsq(scaled, sums.ravel() / self.root_masses, rcond=None)[0]
+        target = -sums.ravel() / self.root_masses
+        return np.asarray(np.linalg.lstsq(scaled, target, rcond=None)[0], dtype=float)
 
 
 def tie_system(
