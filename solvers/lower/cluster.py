@@ -11,7 +11,7 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
 from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower import exact_1d, ssnal
+from bilad.solvers.lower import exact, ssnal
 from bilad.solvers.lower.clarabel import solve_clarabel
 from bilad.solvers.lower.result import Clustering
 
@@ -36,12 +36,12 @@ class LowerMethod:
 
 
 def _run_exact(model: ConvexClustering, request: Request) -> dict[str, Any]:
-    solution = exact_1d.solve_exact_1d(model)
+    solution = exact.solve_exact(model)
     X = solution.X
     primal = model.primal(X)
     return {
         "X": X,
-        "make_dual": lambda: exact_1d.dual_solution(model, solution),
+        "make_dual": solution.make_dual,
         "partition": solution.partition,
         "objective": primal,
         "gap": solution.absolute_gap / (1.0 + abs(primal)),
@@ -100,7 +100,7 @@ def _unproved(model: ConvexClustering) -> str | None:
 LOWER_METHODS = {
     method.name: method
     for method in (
-        LowerMethod("exact", exact_1d.refusal, _run_exact),
+        LowerMethod("exact", exact.refusal, _run_exact),
         LowerMethod("ssnal", _unproved, _run_ssnal),
         LowerMethod("clarabel", _unproved, _run_clarabel),
     )

@@ -48,6 +48,7 @@ class _Components:
 
     numbers: IntArray  # (n,)
     active: IntArray  # edges that have capacity
+    owners: IntArray  # component of each of these
     trees: np.ndarray  # (K,) of bool; the others are complete with equal weights
 
 
@@ -63,32 +64,19 @@ def refusal(model: ConvexClustering) -> str | None:
 def solve_exact(model: ConvexClustering) -> ExactSolution:
     """Solve a model that `refusal` accepts."""
     parts = _parts(model)
-    X = np.empty((model.n, model.d))
-    lines: list[list[LineSolution]] = []
-    for k in range(model.d):
-        lines.append([part.solve(model.data[part.points, k]) for part in parts])
-        for part, line in zip(parts, lines[k], strict=True):
-            X[part.points, k] = line.x
-
-    def make_dual() -> FloatArray:
-        Z = np.zeros((model.graph.m, model.d))
-        for k, column in enumerate(lines):
-            for part, line in zip(parts, column, strict=True):
-                Z[part.edges, k] = line.make_dual()
-        return Z
-
-    gap = sum(line.absolute_gap for column in lines for line in column)
-    residual = np.sqrt(sum(line.residual**2 for column in lines for line in column))
-    partition = _combine([_join(parts, column, model.n) for column in lines])
-    relative = float(residual / (1.0 + np.linalg.norm(model.data)))
-    return ExactSolution(X, partition, gap, relative, make_dual)
+    lines = [_solve_coordinate(parts, a, model.graph.m) for a in model.data.T]
+    norm = np.sqrt(sum(line.residual**2 for line in lines))
+    return ExactSolution(
+        X=np.column_stack([line.x for line in lines]),
+        partition=_combine(lines),
+        absolute_gap=sum(line.absolute_gap for line in lines),
+        kkt_residual=float(norm / (1.0 + np.linalg.norm(model.data))),
+        make_dual=lambda: np.column_stack([line.make_dual() for line in lines]),
+    )
 
 
 def _components(model: ConvexClustering) -> _Components | None:
     """Return the components if each is a tree or complete with equal weights, else None."""
-    if model.graph.uniform_weight is not None:  # its edges are not to be made
-        empty = np.empty(0, dtype=np.int64)
-        return _Components(np.arange(model.n), empty, np.ones(model.n, dtype=bool))
     numbers = model.graph.components(model.radii > 0)
     active = np.flatnonzero(model.radii > 0)
     owners, radii = numbers[model.graph.edges[active, 0]], model.radii[active]
@@ -99,27 +87,66 @@ def _components(model: ConvexClustering) -> _Components | None:
     np.maximum.at(most, owners, radii)
     trees = counts == sizes - 1
     complete = (counts == sizes * (sizes - 1) // 2) & (least == most)
-    return _Components(numbers, active, trees) if (trees | complete).all() else None
+    return _Components(numbers, active, owners, trees) if (trees | complete).all() else None
 
 
 def _parts(model: ConvexClustering) -> list[_Part]:
     """Split the graph: all its trees as one forest, and each complete component."""
-    step = model.gamma * float(model.graph.uniform_weight or 0.0)
-    if step > 0:
-        solve = partial(solve_complete, step=step, edges=lambda: model.graph.edges)
-        return [_Part(slice(None), slice(None), solve)]
+    if model.graph.uniform_weight is not None:  # then its edges, maybe 10^11, are not made
+        step, every = model.gamma * model.graph.uniform_weight, slice(None)
+        if step == 0:
+            bare = Forest(model.n, np.empty((0, 2), dtype=np.int64), np.empty(0))
+            return [_Part(every, slice(0), partial(solve_forest, bare))]
+        return [_Part(every, every, partial(solve_complete, step, lambda: model.graph.edges))]
     components = _components(model)
     if components is None:
         raise ValueError(refusal(model))
-    owners = components.numbers[model.graph.edges[components.active, 0]] if step else None
-    raise NotImplementedError(owners)
+    parts = []
+    points = np.flatnonzero(components.trees[components.numbers])
+    if len(points):
+        edges = components.active[components.trees[components.owners]]
+        forest = Forest(len(points), _local(model, points, edges), model.radii[edges])
+        parts.append(_Part(points, edges, partial(solve_forest, forest)))
+    points_of = _split(components.numbers, len(components.trees))
+    edges_of = _split(components.owners, len(components.trees))
+    for k in np.flatnonzero(~components.trees):
+        points, edges = points_of[k], components.active[edges_of[k]]
+        ends = partial(_local, model, points, edges)
+        parts.append(_Part(points, edges, partial(solve_complete, model.radii[edges[0]], ends)))
+    return parts
 
 
-def _join(parts: list[_Part], lines: list[LineSolution], n: int) -> LineSolution:
-    """Put the parts of one coordinate together."""
-    if len(parts) == 1 and isinstance(parts[0].points, slice):
-        return lines[0]
-    raise NotImplementedError
+def _split(owners: IntArray, count: int) -> list[IntArray]:
+    """Return the places at which `owners` is 0, 1, .., count - 1."""
+    ends = np.cumsum(np.bincount(owners, minlength=count))
+    return np.split(np.argsort(owners, kind="stable"), ends[:-1])
+
+
+def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArray:
+    """Return the ends of the edges as places in `points`, which increase: shape (len(edges), 2)."""
+    return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
+
+
+def _solve_coordinate(parts: list[_Part], a: FloatArray, m: int) -> LineSolution:
+    """Solve every part of one coordinate, and put them together."""
+    x, error, fused = np.empty(len(a)), np.empty(len(a)), np.empty(len(a), dtype=np.int64)
+    lines, used = [], 0
+    for part in parts:
+        line = part.solve(a[part.points])
+        x[part.points], error[part.points] = line.x, line.error
+        fused[part.points] = line.fused + used
+        used += int(line.fused.max()) + 1
+        lines.append(line)
+
+    def make_dual() -> FloatArray:
+        z = np.zeros(m)
+        for part, line in zip(parts, lines, strict=True):
+            z[part.edges] = line.make_dual()
+        return z
+
+    gap = sum(line.absolute_gap for line in lines)
+    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+    return LineSolution(x, fused, error, gap, residual, make_dual)
 
 
 def _combine(lines: list[LineSolution]) -> Partition:

@@ -27,17 +27,17 @@ class _Blocks:
     levels: np.ndarray  # (K,) value of each block, in extended precision
 
 
-def solve_complete(a: FloatArray, step: float, edges: Callable[[], IntArray]) -> LineSolution:
+def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) -> LineSolution:
     """Solve one coordinate.
 
     Parameters
     ----------
-    a : ndarray, shape (n,)
-        The data.
     step : float
         Capacity of every edge, positive.
     edges : callable
         Gives the pairs i < j, shape (n (n - 1) / 2, 2); called only if the dual is asked for.
+    a : ndarray, shape (n,)
+        The data.
     """
     n = len(a)
     order = np.argsort(a, kind="stable")
