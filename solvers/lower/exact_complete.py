@@ -57,7 +57,8 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     inside[bounds[1:-1] - 1] = False
     marginal = inside & (prefix[:-1] <= tolerance)
     fused = np.empty(n, dtype=np.int64)
-    fused[order] = np.concatenate([[0], np.cumsum(marginal | ~inside)])
+    differ = np.diff(a[order]) > 0  # equal data have equal x, whatever the sums say
+    fused[order] = np.concatenate([[0], np.cumsum((marginal & differ) | ~inside)])
     x = np.empty(n)
     x[order] = np.repeat(levels.astype(float), sizes)
     # Data moved by v across a cut raise its prefix sum by v, and x* by no more than they move.

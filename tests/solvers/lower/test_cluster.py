@@ -199,7 +199,8 @@ def test_what_a_result_says_of_itself(draw_model, method, data):
         ([[0.0], [1.0], [5.0]], FusionGraph.complete(3), 1, "exact"),
         ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 2]), 2, "exact"),
         ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 1]), 2, "ssnal"),
-        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [1, 2]], [2, 2]), np.inf, "ssnal"),
+        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [1, 2]], [2, 3]), np.inf, "exact"),
+        ([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 1, "exact"),
         ([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 2, "ssnal"),
     ],
 )
@@ -225,8 +226,10 @@ def test_other_norms_in_the_plane_are_refused_and_nobody_can(method, p):
         (MODEL, "d = 1, the data have d = 2"),
         (ConvexClustering([[0.0], [1.0]], FusionGraph(2, [[0, 1]], [1]), 1), None),
         (
-            ConvexClustering([[0.0], [1.0], [2.0]], FusionGraph(3, [[0, 1]], [1]), 1),
-            "complete graph",
+            ConvexClustering(
+                [[0.0], [1.0], [2.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [1, 1, 2]), 1
+            ),
+            "complete graph with equal weights, a forest",
         ),
     ],
 )
