@@ -24,7 +24,10 @@ from bilad.solvers.lower.exact_tree import Forest, solve_forest
 
 @dataclass(frozen=True)
 class ExactSolution:
-    """X (n, d), its partition with proofs, the gap, the relative KKT residual, and the dual."""
+    """X (n, d), its partition with proofs, the gap, the relative KKT residual, and the dual.
+
+    How the dual is made can be pickled, as can the rest.
+    """
 
     X: FloatArray
     partition: Partition
@@ -71,8 +74,12 @@ def solve_exact(model: ConvexClustering) -> ExactSolution:
         partition=_combine(lines),
         absolute_gap=sum(line.absolute_gap for line in lines),
         kkt_residual=float(norm / (1.0 + np.linalg.norm(model.data))),
-        make_dual=lambda: np.column_stack([line.make_dual() for line in lines]),
+        make_dual=partial(_stack_duals, lines),
     )
+
+
+def _stack_duals(lines: list[LineSolution]) -> FloatArray:
+    return np.column_stack([line.make_dual() for line in lines])
 
 
 def _components(model: ConvexClustering) -> _Components | None:
@@ -97,7 +104,7 @@ def _parts(model: ConvexClustering) -> list[_Part]:
         if step == 0:
             bare = Forest(model.n, np.empty((0, 2), dtype=np.int64), np.empty(0))
             return [_Part(every, slice(0), partial(solve_forest, bare))]
-        return [_Part(every, every, partial(solve_complete, step, lambda: model.graph.edges))]
+        return [_Part(every, every, partial(solve_complete, step, partial(_edges, model)))]
     components = _components(model)
     if components is None:
         raise ValueError(refusal(model))
@@ -122,6 +129,10 @@ def _split(owners: IntArray, count: int) -> list[IntArray]:
     return np.split(np.argsort(owners, kind="stable"), ends[:-1])
 
 
+def _edges(model: ConvexClustering) -> IntArray:
+    return model.graph.edges
+
+
 def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArray:
     """Return the ends of the edges as places in `points`, which increase: shape (len(edges), 2)."""
     return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
@@ -137,16 +148,16 @@ def _solve_coordinate(parts: list[_Part], a: FloatArray, m: int) -> LineSolution
         fused[part.points] = line.fused + used
         used += int(line.fused.max()) + 1
         lines.append(line)
-
-    def make_dual() -> FloatArray:
-        z = np.zeros(m)
-        for part, line in zip(parts, lines, strict=True):
-            z[part.edges] = line.make_dual()
-        return z
-
     gap = sum(line.absolute_gap for line in lines)
     residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
-    return LineSolution(x, fused, error, gap, residual, make_dual)
+    return LineSolution(x, fused, error, gap, residual, partial(_join_duals, parts, lines, m))
+
+
+def _join_duals(parts: list[_Part], lines: list[LineSolution], m: int) -> FloatArray:
+    z = np.zeros(m)
+    for part, line in zip(parts, lines, strict=True):
+        z[part.edges] = line.make_dual()
+    return z
 
 
 def _combine(lines: list[LineSolution]) -> Partition:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -69,7 +70,7 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     # Levels are rounded to double precision; a violated prefix sum is flow that no edge carries.
     norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation
     blocks = _Blocks(order, bounds, levels)
-    return LineSolution(x, fused, error, gap, norm, lambda: _dual(a, step, blocks, edges()))
+    return LineSolution(x, fused, error, gap, norm, partial(_dual, a, step, blocks, edges))
 
 
 def _increasing(
@@ -84,7 +85,7 @@ def _increasing(
         bounds = bounds[np.concatenate([[True], kept, [True]])]
 
 
-def _dual(a: FloatArray, step: float, blocks: _Blocks, edges: IntArray) -> FloatArray:
+def _dual(a: FloatArray, step: float, blocks: _Blocks, edges: Callable[[], IntArray]) -> FloatArray:
     """Return an optimal flow along each edge: shape (m,).
 
     Between blocks every edge is full. Inside a block the net flows are majorised by those of the
@@ -100,7 +101,8 @@ def _dual(a: FloatArray, step: float, blocks: _Blocks, edges: IntArray) -> Float
         others = step * (start - (n - stop))
         net = a[order[start:stop]] - level - others
         _transform(flow[start:stop, start:stop], net)
-    return flow[position[edges[:, 0]], position[edges[:, 1]]]
+    i, j = edges().T
+    return flow[position[i], position[j]]
 
 
 def _transform(flow: FloatArray, net: FloatArray) -> None:

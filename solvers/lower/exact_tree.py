@@ -19,6 +19,7 @@ fused iff its flow is below its capacity by more than rounding.
 from __future__ import annotations
 
 import heapq
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -267,7 +268,7 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
         error[by_point],
         absolute_gap=0.5 * norm**2,
         residual=norm,
-        make_dual=lambda: forest.edge_values(z),
+        make_dual=partial(forest.edge_values, z),
     )
 
 
