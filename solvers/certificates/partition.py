@@ -20,13 +20,14 @@ from scipy.spatial import KDTree
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.guesses import block_guesses
+from bilad.solvers.certificates.guesses import Guess, guesses
 from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
 from bilad.solvers.certificates.proof import Proof, Restriction, examine
-from bilad.solvers.certificates.routing import reroute
+from bilad.solvers.certificates.routing import SPARED_CAPACITIES, reroute
 from bilad.solvers.certificates.smooth import SmoothRestriction
 
 ROUNDOFF = float(np.finfo(float).eps)
+RETRIED = 2  # guesses on which more work is spent
 CROWDED = 64  # near pairs for each block, above which blocks are joined more coarsely
 
 
@@ -147,22 +148,44 @@ def _prove_jointly(
 
 
 def _proofs(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> Iterator[Proof]:
-    """Examine guesses of the blocks, each with the solver's own flow, then with one rerouted."""
-    for blocks, length in block_guesses(model, X, Z):
-        restriction = _restrict(model, X, Z, blocks, length)
+    """Examine guesses of the blocks; then spend work on the best, those with least residual."""
+    tried = []
+    for guess in guesses(model, X, Z):
+        restriction = _restrict(model, X, Z, guess)
         proof = examine(model, restriction)
         yield proof
-        if not proof.fused.all():
-            restriction.Z = reroute(model, restriction.X, restriction.Z, blocks, proof.fused)
-            yield examine(model, restriction)
+        tried.append((restriction, proof))
+    tried.sort(key=lambda attempt: attempt[1].resolution)
+    for restriction, proof in tried[:RETRIED]:
+        if restriction.polish():
+            proof = examine(model, restriction)
+            yield proof
+        for spared in SPARED_CAPACITIES:
+            if proof.balanced.all():
+                break
+            proof = _reroute(model, restriction, proof, spared)
+            yield proof
 
 
-def _restrict(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray, length: float
-) -> Restriction:
+def _reroute(
+    model: ConvexClustering, restriction: Restriction, proof: Proof, spared: float
+) -> Proof:
+    """Reroute the flow inside blocks that are not balanced; keep it where that has helped."""
+    blocks, own = restriction.blocks, restriction.Z
+    i, j = model.graph.edges.T
+    restriction.Z = reroute(model, restriction.X, own, blocks, proof.balanced, spared)
+    proof = examine(model, restriction)
+    if proof.balanced.all():
+        return proof
+    failed = (blocks[i] == blocks[j]) & ~proof.balanced[blocks[i]]
+    restriction.Z = np.where(failed[:, None], own, restriction.Z)
+    return examine(model, restriction)
+
+
+def _restrict(model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess) -> Restriction:
     if model.p == np.inf and model.d > 1:
-        return PolyhedralRestriction(model, X, Z, blocks, length)
-    return SmoothRestriction(model, X, Z, blocks)
+        return PolyhedralRestriction(model, X, Z, guess)
+    return SmoothRestriction(model, X, Z, guess.blocks)
 
 
 def _meet(features: list[tuple[Partition, Proof]]) -> Partition:

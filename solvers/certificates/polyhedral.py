@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import FloatArray
+from bilad.solvers.certificates.guesses import Guess
 from bilad.solvers.certificates.proof import ROUNDOFF, Restriction
 from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.certificates.ties import TieSystem, tie_system
@@ -35,24 +36,16 @@ class PolyhedralRestriction(Restriction):
     ----------
     model : ConvexClustering
     X, Z : ndarray, shapes (n, d) and (m, d)
-    blocks : ndarray of int, shape (n,)
-    tolerance : float
-        Features closer than this to the largest are taken for tied.
+    guess : Guess
+        The blocks, and when a feature is taken for tied.
     """
 
-    def __init__(
-        self,
-        model: ConvexClustering,
-        X: FloatArray,
-        Z: FloatArray,
-        blocks: IntArray,
-        tolerance: float,
-    ) -> None:
-        self.model, self.blocks = model, blocks
-        self.centroids = block_means(X, blocks)
-        self.masses = np.bincount(blocks).astype(float)
+    def __init__(self, model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess) -> None:
+        self.model, self.blocks, self.own = model, guess.blocks, Z
+        self.centroids = block_means(X, self.blocks)
+        self.masses = np.bincount(self.blocks).astype(float)
         self._find_pairs()
-        self._find_ties(tolerance)
+        self._find_ties(Z, guess)
         for system in self.systems:
             self.centroids[system.members] = system.project(self.centroids[system.members])
         self.Z = Z.copy()
@@ -71,12 +64,18 @@ class PolyhedralRestriction(Restriction):
         self.ends = np.column_stack(np.divmod(keys, len(self.centroids)))
         self.direction = np.where(ends[:, 0] == low, 1.0, -1.0)[:, None]
 
-    def _find_ties(self, tolerance: float) -> None:
+    def _find_ties(self, Z: FloatArray, guess: Guess) -> None:
         """Guess the leading features of each pair, and factorise the ties by components."""
         U = self.centroids[self.ends[:, 0]] - self.centroids[self.ends[:, 1]]
         magnitude = np.abs(U)
         self.signs = np.where(U < 0, -1.0, 1.0)
-        self.tied = magnitude >= magnitude.max(axis=1, keepdims=True) - tolerance
+        lag = magnitude.max(axis=1, keepdims=True, initial=0.0) - magnitude
+        flow = np.zeros(U.shape)
+        np.add.at(flow, self.pair, self.direction * Z[self.between])
+        capacity = np.bincount(self.pair, self.model.radii[self.between], len(U)).astype(float)[
+            :, None
+        ]
+        self.tied = guess.vanishing(lag, np.maximum(self.signs * flow, 0.0), capacity)
         several = np.flatnonzero(np.count_nonzero(self.tied, axis=1) > 1)
         K = len(self.centroids)
         links = sp.coo_array((np.ones(len(several)), tuple(self.ends[several].T)), shape=(K, K))
@@ -179,9 +178,10 @@ class PolyhedralRestriction(Restriction):
         hidden = leakage * total if total else 0.0
         return float(np.linalg.norm(root * self._tangent(means))) + hidden
 
-    def force_error(self, error: float, imbalance: float) -> FloatArray:
+    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
         """Bound the change of the forces; infinite in components where it is not known."""
         result = np.zeros(len(self.centroids))
+        error = max(error, central)
         if not np.isfinite(error) or self.too_large:
             result[:] = np.inf
             return result

@@ -4,7 +4,8 @@ Let X be constant on blocks and lie on a linear manifold M, let z_e be a subgrad
 gamma w_e ||.||_p at u_e on the edges between blocks, and let z be dual feasible inside them. Then
 G = X - A + B'z is a subgradient of the objective at X, which is strongly convex with modulus 1.
 
-*Apart, whatever is fused.* ||X - X*||_F <= ||G||_F = rho.
+*Apart, whatever is fused.* ||X - X*||_F <= ||G||_F. If the blocks are wrong, the duality gap g of
+X and the solver's own Z may say more: ||X - X*||_F <= sqrt(2 g). Let rho be the smaller.
 
 *Together.* Let X_M be the minimiser of the objective on M; ||X - X_M||_F <= ||P_M G||_F. It is X*
 iff z can be changed so that X_M - A + B'z = 0. Between blocks, z changes by the change of the
@@ -47,6 +48,8 @@ class Restriction:
         X on each block.
     Z : ndarray, shape (m, d)
         A subgradient on the edges between blocks, dual feasible inside them.
+    own : ndarray, shape (m, d)
+        The dual-feasible Z that was given.
     offset : float
         Bound on the distance of X from M; infinite if it is not known.
     """
@@ -54,6 +57,7 @@ class Restriction:
     blocks: IntArray
     centroids: FloatArray
     Z: FloatArray
+    own: FloatArray
     offset: float = 0.0
 
     @property
@@ -61,17 +65,23 @@ class Restriction:
         """The centroid of each point's block: shape (n, d)."""
         return self.centroids[self.blocks]
 
+    def polish(self) -> bool:
+        """Bring X nearer to the minimiser on M, at some cost; return whether that was tried."""
+        return False
+
     def tangent_norm(self, means: FloatArray) -> float:
         """Return ||P_M G||_F, given the mean of G on each block: shape (K, d)."""
         raise NotImplementedError
 
-    def force_error(self, error: float, imbalance: float) -> FloatArray:
+    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
         """Bound the change of the forces on each block's points, summed over them: shape (K,).
 
         Parameters
         ----------
         error : float
             X is within this of the point at which the forces are wanted.
+        central : float
+            X is within this of the minimiser on M.
         imbalance : float
             Bound on the Frobenius norm of the mean part of G.
         """
@@ -90,6 +100,8 @@ class Proof:
         Points whose centroids are farther apart than this are apart in X*.
     fused : ndarray of bool, shape (K,)
         Whether the block is proved to be one point of X*.
+    balanced : ndarray of bool, shape (K,)
+        Whether it would be if all the others were.
     demand : ndarray, shape (K,)
         Flow that one edge of the block may have to carry besides z.
     slack : ndarray, shape (m,)
@@ -100,6 +112,7 @@ class Proof:
     centroids: FloatArray
     resolution: float
     fused: NDArray[np.bool_]
+    balanced: NDArray[np.bool_]
     demand: FloatArray
     slack: FloatArray
 
@@ -154,29 +167,33 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
     missing = np.bincount(blocks, away)
     slack = (1 - (model.d + 4) * ROUNDOFF) * model.radii - row_norms(Z, q)
     inside = blocks[i] == blocks[j]
-    for error in (central, rho):
-        force_error = restriction.force_error(error, imbalance)
+
+    def passing(error: float) -> tuple[NDArray[np.bool_], FloatArray]:
+        force_error = restriction.force_error(error, central, imbalance)
         demand = (0.5 + model.n * ROUNDOFF) * (missing + 2 * force_error)
         usable = inside & (slack > 0) & (slack >= demand[blocks[i]])
         connected = model.graph.components(usable)
-        fused = np.bincount(blocks[np.unique(connected, return_index=True)[1]]) == 1
-        if fused.all() and np.isfinite(force_error).all():
-            break
+        return np.bincount(blocks[np.unique(connected, return_index=True)[1]]) == 1, demand
+
+    error = central
+    balanced, demand = passing(error)
+    fused = balanced
+    if not (balanced.all() and np.isfinite(demand).all()):
+        error = min(rho, _distance_by_gap(model, restriction.X, restriction.own))
+        fused, demand = passing(error)
     resolution = np.sqrt(2) * error
-    if not np.isfinite(resolution):
-        resolution = _resolution_of_gap(model, restriction.X, Z)
-    return Proof(blocks, restriction.centroids, resolution, fused, demand, slack)
+    return Proof(blocks, restriction.centroids, resolution, fused, balanced, demand, slack)
 
 
-def _resolution_of_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
-    """Return 2 sqrt(g), g the duality gap: points of X farther apart are apart in X*."""
+def _distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
+    """Return sqrt(2 g) >= ||X - X*||_F, g the duality gap of X and a feasible Z."""
     residual = X - model.data + model.graph.adjoint(Z)
     unseen = np.linalg.norm(_rounding(model, X))
     U = model.graph.differences(X)
     terms = model.radii * row_norms(U, model.p)
     edges = np.maximum(terms - np.einsum("ij,ij->i", Z, U), 0.0) + 8 * model.d * ROUNDOFF * terms
     gap = 0.5 * (np.linalg.norm(residual) + unseen) ** 2 + edges.sum()
-    return float(2 * np.sqrt((1 + 4 * X.size * ROUNDOFF) * gap))
+    return float((1 + 4 * X.size * ROUNDOFF) * np.sqrt(2 * gap))
 
 
 def sum_at_ends(model: ConvexClustering, values: FloatArray) -> FloatArray:

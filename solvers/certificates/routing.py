@@ -9,18 +9,19 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import conjugate, project_rows
+from bilad.models.norms import conjugate, project_rows, row_norms
 from bilad.models.validation import FloatArray, IntArray
 
-SPARED_CAPACITY = 1e-3  # share of each edge's capacity that the flow tries to leave unused
+SPARED_CAPACITIES = (1e-3, 1e-5)  # shares of each edge's capacity to leave unused, to be tried
+LEAST_CONDUCTANCE, FIRST_ROUNDS = 1e-9, 2
 ROUNDS = 500
 STALL_ROUNDS, STALLED = 50, 0.99  # give up if so many rounds leave so much of the missing flow
 BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
 # More edges are not rerouted, and the rounds together touch at most so many numbers.
-MOST_EDGES, MOST_WORK = 200_000, 20_000_000
+MOST_EDGES, MOST_WORK = 200_000, 10_000_000
 
 
 def block_means(values: FloatArray, blocks: IntArray) -> FloatArray:
@@ -35,8 +36,9 @@ def reroute(
     Z: FloatArray,
     blocks: IntArray,
     settled: NDArray[np.bool_] | None = None,
+    spared: float = SPARED_CAPACITIES[0],
 ) -> FloatArray:
-    """Alternate between the balanced flows and the balls, shrunk, of the edges inside blocks.
+    """Bring the flow inside blocks nearer to balance, without leaving the balls of the edges.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def reroute(
     blocks : ndarray of int, shape (n,)
     settled : ndarray of bool, shape (K,), optional
         Blocks whose flow is kept too.
+    spared : float
+        Share of each edge's capacity that the flow tries to leave unused.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def reroute(
         model.radii[chosen],
         inner,
         conjugate(model.p),
+        spared,
     )
     return result
 
@@ -86,15 +91,32 @@ def _balanced_flow(
     radii: FloatArray,
     blocks: IntArray,
     q: float,
+    spared: float,
 ) -> FloatArray:
-    """Return feasible Z with demand + B'Z small: alternating projections, starting from Z."""
+    """Return feasible Z with demand + B'Z small, starting from Z.
+
+    First as a current through conductances equal to the unused capacities, which ends the matter
+    if little is missing; then by alternating projections.
+    """
     transpose = B.T.tocsr()
     ground = np.zeros(B.shape[1])  # one point of each block, so that the Laplacian is regular
     ground[np.unique(blocks, return_index=True)[1]] = radii.max()
-    laplacian = transpose @ sp.diags_array(radii) @ B + sp.diags_array(ground)
-    factor = splu(laplacian.tocsc())
+
+    def factorised(conductance: FloatArray) -> SuperLU:
+        laplacian = transpose @ sp.diags_array(conductance) @ B
+        return splu((laplacian + sp.diags_array(ground)).tocsc())
+
+    unused = np.maximum(radii - row_norms(Z, q), LEAST_CONDUCTANCE * radii)
+    factor = factorised(unused)
+    for _ in range(FIRST_ROUNDS):
+        Z = Z - unused[:, None] * (B @ factor.solve(demand + transpose @ Z))
+        Z = project_rows(Z, radii, q)
+    if np.abs(demand + transpose @ Z).max() <= BALANCED * radii.max():
+        return Z
+
+    factor = factorised(radii)
     work = Z.shape[1] * (2 * len(radii) + factor.nnz)
-    shrunk = (1 - SPARED_CAPACITY) * radii
+    shrunk = (1 - spared) * radii
     before = np.inf
     for done in range(min(ROUNDS, max(1, MOST_WORK // work))):
         missing = demand + transpose @ Z
@@ -105,6 +127,5 @@ def _balanced_flow(
             if worst > STALLED * before:
                 break  # the sets do not meet: there is no such flow
             before = worst
-        Z = Z - radii[:, None] * (B @ factor.solve(missing))
-        Z = project_rows(Z, shrunk, q)
+        Z = project_rows(Z - radii[:, None] * (B @ factor.solve(missing)), shrunk, q)
     return Z

@@ -12,6 +12,7 @@ import numpy as np
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.certificates.contracted import ContractedProblem
 from bilad.solvers.certificates.proof import Restriction, sum_at_ends
 from bilad.solvers.certificates.routing import block_means
 
@@ -22,11 +23,22 @@ class SmoothRestriction(Restriction):
     def __init__(
         self, model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray
     ) -> None:
-        self.model, self.blocks = model, blocks
+        self.model, self.blocks, self.own = model, blocks, Z
         self.centroids = block_means(X, blocks)
         self.Z = self._aligned(Z)
         if model.d == 1:
             self._centre()
+
+    def polish(self) -> bool:
+        """Solve the contracted problem to the last digits; return whether that was tried."""
+        if self.model.d == 1 or len(self.centroids) == 1:
+            return False
+        problem = ContractedProblem(self.model, self.blocks)
+        if not problem.small:
+            return False
+        self.centroids = problem.polished(self.centroids)
+        self.Z = self._aligned(self.Z)
+        return True
 
     def _aligned(self, Z: FloatArray) -> FloatArray:
         """Return Z with gamma w_e u_e / ||u_e|| on the edges whose ends differ in X."""
@@ -51,7 +63,7 @@ class SmoothRestriction(Restriction):
         """Return ||P_M G||_F: P_M takes the mean on each block."""
         return float(np.linalg.norm(np.sqrt(np.bincount(self.blocks))[:, None] * means))
 
-    def force_error(self, error: float, imbalance: float) -> FloatArray:
+    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
         """Bound the change of the forces: differences are known up to sqrt(2) times the error."""
         i, j = self.model.graph.edges.T
         lengths = row_norms(self.model.graph.differences(self.X), 2)
