@@ -164,6 +164,8 @@ def _combine(lines: list[LineSolution]) -> Partition:
     """Combine what is proved in each coordinate."""
     together = _numbered([line.proved_equal() for line in lines])
     labels = _numbered([line.not_proved_apart() for line in lines])
+    if together.max() == labels.max():  # as many classes: the same
+        return Partition(labels, np.empty((0, 2), dtype=np.int64))
     first = np.unique(together, return_index=True)[1]  # a point of each class proved together
     by_label = first[np.lexsort((first, labels[first]))]
     doubtful = labels[by_label[1:]] == labels[by_label[:-1]]
@@ -173,11 +175,11 @@ def _combine(lines: list[LineSolution]) -> Partition:
 
 def _numbered(columns: list[IntArray]) -> IntArray:
     """Number the points alike iff they are so in every column, by first appearance: (n,)."""
-    numbers = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
+    numbers = columns[0]
+    for column in columns[1:]:
         keys = numbers * (int(column.max()) + 1) + column
-        numbers = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    first = np.unique(numbers, return_index=True)[1]
+        numbers = np.unique(keys, return_inverse=True)[1]
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
-    return rank[numbers]
+    return rank[inverse]
