@@ -65,7 +65,7 @@ def soft_threshold_level(y: FloatArray, radius: float) -> float:
             if abs(y[k]) > level:
                 total += abs(y[k])
                 count += 1
-        if count == active or count == 0:
+        if count >= active or count == 0:
             return level
         active, level = count, (total - radius) / count
 

@@ -16,7 +16,7 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.lower.kernels import hessian_times
 from bilad.solvers.lower.linear_systems import Edges, System
 
-DIRECT_FEATURES = 2
+DIRECT_FEATURES = 3
 DIRECT_SIZE = 400  # unknowns up to which the whole matrix is factorised for any d
 CG_STEPS = 500
 

@@ -37,15 +37,16 @@ LINE_SEARCH_TRIALS = 30
 NEWTON_STEPS = 100
 # Algorithm 1: the subproblem is solved until ||grad|| <= SUBPROBLEM_SHARE times the primal
 # infeasibility ||Z+ - Z|| / sigma, or times the tolerance.
-SUBPROBLEM_SHARE = 0.1
+SUBPROBLEM_SHARE = 0.3
 # s starts at FIRST_PENALTY, and grows by PENALTY_FACTOR up to where rounding would hide a gradient
 # that the tolerance still asks for.
-FIRST_PENALTY = 10.0
+FIRST_PENALTY = 100.0
 PENALTY_FACTOR = 5.0
 TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
 # ADMM ends here, or after so many steps.
 ADMM_GOAL = 1e-6
 ADMM_STEPS = 400
+STALLED_ROUNDS = 10  # subproblems that bring no better pair: rounding is in the way
 # The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
 BLAS = ThreadpoolController()
 
@@ -138,12 +139,14 @@ class _Run:
         system = newton_system(form.edges, form.data.shape[1], form.separable)
         largest = max(self.penalty, 0.1 * self.tol * (1.0 + form.norm) / form.rounding)
         best, X, Z = start, start.X, start.Z
-        while not self.budget.exhausted:
+        stalled = 0
+        while stalled < STALLED_ROUNDS and not self.budget.exhausted:
             subproblem = _Subproblem(form, Z, self.penalty)
             point = _minimise(subproblem, X, self.tol, system, self.budget)
             X, Z = point.X, point.P
             fused = (point.P == point.Y).all(axis=1)
             found = form.better_candidate(X, Z, fused)
+            stalled = 0 if found.error < best.error else stalled + 1
             best = min(best, found, key=lambda pair: pair.error)
             if best.error <= self.tol:
                 break
