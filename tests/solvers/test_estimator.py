@@ -127,5 +127,6 @@ def test_a_method_that_cannot_take_the_problem(A):
 
 
 def test_the_examples_run():
-    assert doctest.testmod(bilad.solvers.estimator).failed == 0
-    assert doctest.testmod(bilad.solvers.estimator).attempted > 0
+    outcome = doctest.testmod(bilad.solvers.estimator)
+    assert outcome.failed == 0
+    assert outcome.attempted > 0

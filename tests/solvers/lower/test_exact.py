@@ -1,6 +1,7 @@
 """What every exact method must do, whatever the graph: against rational arithmetic and Clarabel."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -90,6 +91,22 @@ def test_against_rational_arithmetic(draw_model, rational, data):
     open_pairs = np.zeros_like(same)
     open_pairs[tuple(solution.undecided.T)] = True
     assert same[open_pairs].all()
+    if solution.proved:
+        assert np.array_equal(same, together)
+
+
+@given(data=st.data(), exponent=st.integers(-17, -10), centre=st.sampled_from([0, 1e3, 2.0**30]))
+def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, exponent, centre):
+    """Data and gamma off a tie by rounding, in rational arithmetic on the numbers as they are."""
+    model = draw_model(data, gammas=st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12]))
+    noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
+    model = model.with_data(model.data + 10.0**exponent * noise + centre)
+    solution = cluster(model, "exact")
+    radii = [Fraction(model.gamma) * Fraction(w) for w in model.graph.weights.tolist()]
+    exact = [rational.solve_graph(a.tolist(), model.graph.edges, radii) for a in model.data.T]
+    together = relation(np.array(exact, dtype=object).T)
+    same = solution.labels[:, None] == solution.labels
+    assert (same | ~together).all()
     if solution.proved:
         assert np.array_equal(same, together)
 
