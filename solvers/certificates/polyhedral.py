@@ -24,7 +24,7 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.guesses import Guess
 from bilad.solvers.certificates.proof import ROUNDOFF, Restriction
 from bilad.solvers.certificates.routing import block_means
-from bilad.solvers.certificates.ties import TieSystem, tie_system
+from bilad.solvers.certificates.ties import Ties, TieSystem, tie_system
 
 LARGEST = 1500  # rows of a dense factorisation
 
@@ -46,10 +46,11 @@ class PolyhedralRestriction(Restriction):
         self.masses = np.bincount(self.blocks).astype(float)
         self._find_pairs()
         self._find_ties(Z, guess)
-        for system in self.systems:
-            self.centroids[system.members] = system.project(self.centroids[system.members])
         self.Z = Z.copy()
         self.Z[self.between] = self._on_faces(Z[self.between])
+        self._factorise_ties()
+        for system in self.systems:
+            self.centroids[system.members] = system.project(self.centroids[system.members])
         self._balance_ties()
         self._centre()
         self.offset = self._distance_from_manifold()
@@ -65,19 +66,20 @@ class PolyhedralRestriction(Restriction):
         self.direction = np.where(ends[:, 0] == low, 1.0, -1.0)[:, None]
 
     def _find_ties(self, Z: FloatArray, guess: Guess) -> None:
-        """Guess the leading features of each pair, and factorise the ties by components."""
+        """Guess the leading features of each pair."""
         U = self.centroids[self.ends[:, 0]] - self.centroids[self.ends[:, 1]]
         magnitude = np.abs(U)
         self.signs = np.where(U < 0, -1.0, 1.0)
         lag = magnitude.max(axis=1, keepdims=True, initial=0.0) - magnitude
         flow = np.zeros(U.shape)
         np.add.at(flow, self.pair, self.direction * Z[self.between])
-        capacity = np.bincount(self.pair, self.model.radii[self.between], len(U)).astype(float)[
-            :, None
-        ]
-        self.tied = guess.vanishing(lag, np.maximum(self.signs * flow, 0.0), capacity)
+        capacity = np.bincount(self.pair, self.model.radii[self.between], len(U)).astype(float)
+        self.tied = guess.vanishing(lag, np.maximum(self.signs * flow, 0.0), capacity[:, None])
+
+    def _factorise_ties(self) -> None:
+        """Number the components of blocks that ties couple, and factorise each one's ties."""
         several = np.flatnonzero(np.count_nonzero(self.tied, axis=1) > 1)
-        K = len(self.centroids)
+        K, d = self.centroids.shape
         links = sp.coo_array((np.ones(len(several)), tuple(self.ends[several].T)), shape=(K, K))
         self.component = connected_components(links, directed=False)[1]
         self.systems: list[TieSystem] = []
@@ -85,15 +87,14 @@ class PolyhedralRestriction(Restriction):
         of_pair = self.component[self.ends[several, 0]]
         by_component = np.argsort(self.component, kind="stable")
         starts = np.searchsorted(self.component[by_component], np.arange(K + 1))
+        ties = Ties(self.ends, self.tied, self.signs, self._stock())
         for component in np.unique(of_pair):
             members = by_component[starts[component] : starts[component + 1]]
-            if len(members) * self.tied.shape[1] > LARGEST:
+            if len(members) * d > LARGEST:
                 self.too_large = True
                 continue
             pairs = several[of_pair == component]
-            self.systems.append(
-                tie_system(members, self.ends, pairs, self.tied, self.signs, self.masses[members])
-            )
+            self.systems.append(tie_system(ties, members, pairs, self.masses[members]))
 
     def _on_faces(self, Z: FloatArray) -> FloatArray:
         """Return the flows between blocks projected on the faces of their pairs."""

@@ -25,6 +25,7 @@ from bilad.models.validation import FloatArray, IntArray
 
 ROUNDOFF = float(np.finfo(float).eps)
 RANK_TOLERANCE = 1e-9
+ROOM_LEVELS = (1e-3, 1e-6, 0.0)  # of the largest, in the choice of independent ties
 DENOMINATORS = (1, 2, 3, 4, 5, 6, 12)
 
 
@@ -80,42 +81,50 @@ class TieSystem:
         return np.asarray(np.linalg.lstsq(scaled, target, rcond=None)[0], dtype=float)
 
 
-def tie_system(
-    members: IntArray,
-    ends: IntArray,
-    pairs: IntArray,
-    tied: NDArray[np.bool_],
-    signs: FloatArray,
-    masses: FloatArray,
-) -> TieSystem:
+@dataclass(frozen=True)
+class Ties:
+    """The pairs of blocks and their leading features.
+
+    Attributes
+    ----------
+    ends : ndarray of int, shape (P, 2)
+        The two blocks of each pair.
+    tied, signs : ndarray, shape (P, d)
+        The features that attain the norm, and the signs of u.
+    stock : ndarray, shape (P, d)
+        The sum of |z| over the pair's edges.
+    """
+
+    ends: IntArray
+    tied: NDArray[np.bool_]
+    signs: FloatArray
+    stock: FloatArray
+
+
+def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArray) -> TieSystem:
     """Write down and factorise the ties of one component.
 
     Parameters
     ----------
+    ties : Ties
     members : ndarray of int, shape (k,)
-        Its blocks, increasing.
-    ends : ndarray of int, shape (P, 2)
-        The two blocks of each pair.
+        The component's blocks, increasing.
     pairs : ndarray of int
-        The pairs inside the component.
-    tied, signs : ndarray, shape (P, d)
-        The features that attain the norm, and the signs of u.
+        Its tied pairs.
     masses : ndarray, shape (k,)
         Sizes of the blocks.
     """
-    d = tied.shape[1]
-    columns = _columns(pairs, tied)
-    local = np.searchsorted(members, ends[columns[:, 0]])
+    d = ties.tied.shape[1]
+    columns = _columns(pairs, ties.tied)
+    local = np.searchsorted(members, ties.ends[columns[:, 0]])
     C = np.zeros((len(members) * d, len(columns)))
     which = np.arange(len(columns))
     for feature, side in ((columns[:, 1], 1.0), (columns[:, 2], -1.0)):
-        value = side * signs[columns[:, 0], feature]
+        value = side * ties.signs[columns[:, 0], feature]
         C[local[:, 0] * d + feature, which] = value
         C[local[:, 1] * d + feature, which] = -value
     root_masses = np.repeat(np.sqrt(masses), d)
-    _, R, order = qr(C, mode="economic", pivoting=True)
-    diagonal = np.abs(np.diag(R))
-    rank = int(np.count_nonzero(diagonal > RANK_TOLERANCE * diagonal[0]))
+    order, rank = _independent(C, _room(ties, columns[:, 0]))
     T = C[:, order[:rank]]
     scaled = T / root_masses[:, None]
     basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
@@ -125,6 +134,34 @@ def tie_system(
         sigma = 0.0
     leakage = error / sigma if sigma else float("inf")
     return TieSystem(members, columns[order[:rank]], T, basis, root_masses, sigma, leakage)
+
+
+def _room(ties: Ties, pairs: IntArray) -> FloatArray:
+    """Return the smallest stock of a tied feature of each pair."""
+    return np.where(ties.tied, ties.stock, np.inf)[pairs].min(axis=1)
+
+
+def _independent(C: FloatArray, room: FloatArray) -> tuple[IntArray, int]:
+    """Order the columns, independent ones first, of these those with room; return their number.
+
+    Only independent ties have to change, so those that cannot are better among the dependent.
+    """
+    order = np.argsort(-room, kind="stable")
+    kept, others = order[:0], order
+    for level in ROOM_LEVELS:
+        chosen = others[room[others] >= level * room[order[0]]]
+        others = others[room[others] < level * room[order[0]]]
+        if len(chosen) == 0:
+            continue
+        residual = C[:, chosen]
+        if len(kept):
+            basis = qr(C[:, kept], mode="economic")[0]
+            residual = residual - basis @ (basis.T @ residual)
+        _, R, pivots = qr(residual, mode="economic", pivoting=True)
+        rank = int(np.count_nonzero(np.abs(np.diag(R)) > RANK_TOLERANCE))
+        kept = np.concatenate([kept, chosen[pivots[:rank]]])
+    rest = np.setdiff1d(order, kept)
+    return np.concatenate([kept, rest]), len(kept)
 
 
 def _columns(pairs: IntArray, tied: NDArray[np.bool_]) -> IntArray:
