@@ -30,6 +30,7 @@ CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so
 CURVATURE_SHARE = 0.1
 FUSED_FACTOR = 300.0
 PENALTY_RANGE = (1e-2, 1e4)
+PATIENCE, WORTHWHILE = 80, 0.3  # from so many steps on, each revision must have lowered the gap to this share
 
 
 def admm(
@@ -57,7 +58,7 @@ def admm(
     sigma = radii.copy() if cold else _penalties(radii, U)
     system.update(sigma[:, None, None])
     forces = np.empty_like(X)
-    best, revision = start, CHECK_STEPS
+    best, revision, before = start, CHECK_STEPS, np.inf
     for step in range(1, steps + 1):
         kernels.admm_pass(
             edges.tails, edges.heads, radii, sigma, form.q, RELAXATION, form.data, X, Z, U, forces
@@ -71,7 +72,9 @@ def admm(
         if best.gap <= goal or budget.exhausted:
             break
         if step == revision:
-            revision *= 2
+            if step >= PATIENCE and best.gap > WORTHWHILE * before:
+                break
+            revision, before = 2 * revision, best.gap
             sigma = _penalties(radii, U)
             system.update(sigma[:, None, None])
     return best
