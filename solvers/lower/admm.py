@@ -25,9 +25,9 @@ from bilad.solvers.lower.standard_form import Candidate, StandardForm
 
 RELAXATION = 1.7
 CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so many steps
-# Penalties over capacities, in data of unit spread: share of the curvature for edges apart, this
-# many times their median for fused edges, and bounds.
-CURVATURE_SHARE = 0.1
+# Penalties over capacities, in data of unit spread: share of the curvature for edges apart (by q;
+# a polyhedral norm has none), this many times their median for fused edges, and bounds.
+CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
 FUSED_FACTOR = 300.0
 PENALTY_RANGE = (1e-2, 1e4)
 PATIENCE, WORTHWHILE = 80, 0.3  # from so many steps on, each revision must have lowered the gap to this share
@@ -55,7 +55,8 @@ def admm(
     X, Z = start.X, start.Z.copy()
     U = form.differences(X)
     cold = not Z.any()
-    sigma = radii.copy() if cold else _penalties(radii, U)
+    share = CURVATURE_SHARE[form.q]
+    sigma = radii.copy() if cold else _penalties(radii, U, share)
     system.update(sigma[:, None, None])
     forces = np.empty_like(X)
     best, revision, before = start, CHECK_STEPS, np.inf
@@ -75,17 +76,17 @@ def admm(
             if step >= PATIENCE and best.gap > WORTHWHILE * before:
                 break
             revision, before = 2 * revision, best.gap
-            sigma = _penalties(radii, U)
+            sigma = _penalties(radii, U, share)
             system.update(sigma[:, None, None])
     return best
 
 
-def _penalties(radii: FloatArray, U: FloatArray) -> FloatArray:
+def _penalties(radii: FloatArray, U: FloatArray, share: float) -> FloatArray:
     """Choose the penalties by the present lengths: shape (m,)."""
     lengths = row_norms(U, 2)
     apart = lengths > 0
     with np.errstate(divide="ignore"):
-        ratios = np.clip(CURVATURE_SHARE / lengths, *PENALTY_RANGE)
+        ratios = np.clip(share / lengths, *PENALTY_RANGE)
     typical = float(np.median(ratios[apart])) if apart.any() else 1.0
     ratios[~apart] = FUSED_FACTOR * typical
     return ratios * radii

@@ -1,8 +1,7 @@
 """The Newton system of SSNAL: (I + B' H B) D = R with H_e = diag(a_e) - v_e v_e'.
 
-Three ways: where the features separate (v = 0), an n x n matrix for each of them; for few
-features, the nd x nd matrix; for many, CG preconditioned by the n x n matrix of the mean of the
-diagonal of each H_e.
+For few features the nd x nd matrix is factorised; for many, CG is preconditioned by the n x n
+matrix of the mean of the diagonal of each H_e.
 """
 
 from __future__ import annotations
@@ -29,28 +28,11 @@ class NewtonSystem(Protocol):
         ...
 
 
-def newton_system(edges: Edges, d: int, separable: bool) -> NewtonSystem:
+def newton_system(edges: Edges, d: int, isotropic: bool) -> NewtonSystem:
     """Choose the way for a graph and a number of features."""
-    if separable:
-        return SeparableNewton(edges)
     if d <= DIRECT_FEATURES or edges.n * d <= DIRECT_SIZE:
         return DirectNewton(edges, d)
-    return IterativeNewton(edges)
-
-
-class SeparableNewton:
-    """One n x n factorisation for each feature."""
-
-    def __init__(self, edges: Edges) -> None:
-        self.system = System(edges, 1)
-
-    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
-        """Return D (n, d) for a (m, d) and v = 0."""
-        D = np.empty_like(R)
-        for k in range(R.shape[1]):
-            self.system.update(a[:, k, None, None])
-            D[:, k] = self.system.solve(R[:, k])
-        return D
+    return IterativeNewton(edges, 1 if isotropic else d)
 
 
 class DirectNewton:
@@ -69,26 +51,43 @@ class DirectNewton:
 
 
 class IterativeNewton:
-    """CG with an n x n factorisation as preconditioner, the same for every feature."""
+    """CG with a factorisation of each feature's own n x n diagonal block as preconditioner.
 
-    def __init__(self, edges: Edges) -> None:
+    For p = 2 the blocks are replaced by their mean over the features, one factorisation for all.
+    """
+
+    def __init__(self, edges: Edges, blocks: int) -> None:
         self._edges = edges
-        self.system = System(edges, 1)
+        self.systems = [System(edges, 1) for _ in range(blocks)]
 
     def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
         """Return D (n, d) for a and v (m, d)."""
-        self.system.update((a - v * v).mean(axis=1)[:, None, None])
-        shape, out = R.shape, np.empty_like(R)
+        diagonal = a - v * v
+        if len(self.systems) == 1:
+            diagonal = diagonal.mean(axis=1, keepdims=True)
+        for k, system in enumerate(self.systems):
+            system.update(diagonal[:, k, None, None])
+        shape = R.shape
 
         def times(flat: FloatArray) -> FloatArray:
+            out = np.empty(shape)
             tails, heads = self._edges.tails, self._edges.heads
             hessian_times(tails, heads, a, v, flat.reshape(shape), out)
-            return out.ravel().copy()
+            return out.ravel()
+
+        def precondition(flat: FloatArray) -> FloatArray:
+            columns = flat.reshape(shape)
+            if len(self.systems) == 1:
+                return self.systems[0].solve(columns).ravel()
+            parts = [s.solve(columns[:, k].copy()) for k, s in enumerate(self.systems)]
+            return np.stack(parts, axis=1).ravel()
 
         size = (R.size, R.size)
-        matrix = LinearOperator(size, matvec=times, dtype=float)
-        preconditioner = LinearOperator(
-            size, matvec=lambda flat: self.system.solve(flat.reshape(shape)).ravel(), dtype=float
+        flat, _ = cg(
+            LinearOperator(size, matvec=times, dtype=float),
+            R.ravel(),
+            rtol=rtol,
+            maxiter=CG_STEPS,
+            M=LinearOperator(size, matvec=precondition, dtype=float),
         )
-        flat, _ = cg(matrix, R.ravel(), rtol=rtol, maxiter=CG_STEPS, M=preconditioner)
         return flat.reshape(shape)

@@ -16,7 +16,7 @@ edges that Pi leaves fused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -94,22 +94,53 @@ def solve_ssnal(
     """
     if not (model.radii > 0).any():
         return Solution(model.data, np.zeros((model.graph.m, model.d)), "optimal", FIRST_PENALTY)
-    form = StandardForm(model)
     budget = Budget(max_iterations, deadline)
     with BLAS.limit(limits=1, user_api="blas"):
-        run = _Run(form, TOL_SHARE * tol, budget)
-        penalty = FIRST_PENALTY
-        if start is None:
-            best = form.candidate(form.data, np.zeros((len(form.radii), model.d)))
-        else:
-            best = form.candidate(*form.enter(start.X, start.Z))
-            penalty = start.penalty
-        best = run.solve(best, penalty)
+        if model.p == 1 and model.d > 1:
+            return _each_feature(model, tol, start, budget)
+        return _solve(model, tol, start, budget)
+
+
+def _each_feature(
+    model: ConvexClustering, tol: float, start: Solution | None, budget: Budget
+) -> Solution:
+    """Solve a model with p = 1: one problem for each feature."""
+    parts = []
+    for k in range(model.d):
+        part = ConvexClustering(model.data[:, [k]], model.graph, model.gamma, 1)
+        begin = start and replace(start, X=start.X[:, [k]], Z=start.Z[:, [k]])
+        parts.append(_solve(part, tol, begin, budget, 1.0 / model.d))
+    short = [part.status for part in parts if part.status != "optimal"]
+    return Solution(
+        np.hstack([part.X for part in parts]),
+        np.hstack([part.Z for part in parts]),
+        short[0] if short else "optimal",
+        min(part.penalty for part in parts),
+        budget.admm_steps,
+        budget.newton_steps,
+        parts[0].remark,
+    )
+
+
+def _solve(
+    model: ConvexClustering,
+    tol: float,
+    start: Solution | None,
+    budget: Budget,
+    share: float = 1.0,
+) -> Solution:
+    form = StandardForm(model, share)
+    run = _Run(form, TOL_SHARE * tol, budget)
+    penalty = FIRST_PENALTY
+    if start is None:
+        best = form.candidate(form.data, np.zeros((len(form.radii), model.d)))
+    else:
+        best = form.candidate(*form.enter(start.X, start.Z))
+        penalty = start.penalty
+    best = run.solve(best, penalty)
     X, Z = form.leave(best.X, best.Z)
     status = "optimal" if best.error <= run.tol else budget.exhausted or "inaccurate"
-    return Solution(
-        X, Z, status, run.penalty, budget.admm_steps, budget.newton_steps, run.remark
-    )
+    return Solution(X, Z, status, run.penalty, budget.admm_steps, budget.newton_steps, run.remark)
 
 
 class _Run:
@@ -136,7 +167,7 @@ class _Run:
     def outer_loop(self, start: Candidate) -> Candidate:
         """Algorithm 1, from a warm start; return the best pair met."""
         form = self.form
-        system = newton_system(form.edges, form.data.shape[1], form.separable)
+        system = newton_system(form.edges, form.data.shape[1], form.q == 2.0)
         largest = max(self.penalty, 0.1 * self.tol * (1.0 + form.norm) / form.rounding)
         best, X, Z = start, start.X, start.Z
         stalled = 0

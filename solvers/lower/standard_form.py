@@ -39,6 +39,13 @@ class Candidate:
 class StandardForm:
     """A model in centred data of unit spread, with the edges of positive capacity only.
 
+    Parameters
+    ----------
+    model : ConvexClustering
+    share : float, default 1.0
+        Errors are relative to share + |objective| and share + ||A||: less than 1 for a part of a
+        model, so that the errors of the parts add up to one of the whole.
+
     Attributes
     ----------
     data : ndarray, shape (n, d)
@@ -50,21 +57,17 @@ class StandardForm:
         Conjugate exponent of the model's norm.
     """
 
-    def __init__(self, model: ConvexClustering) -> None:
+    def __init__(self, model: ConvexClustering, share: float = 1.0) -> None:
         scaled, self._centre, self._unit = model.standardised()
+        self._one = share * min(1.0, 1.0 / self._unit), share * min(1.0, self._unit**-2)
         self._model = model
         self._kept = model.radii > 0
         i, j = np.ascontiguousarray(model.graph.edges[self._kept].T)
         self.data = np.array(scaled.data)
         self.edges = Edges(model.n, i, j)
         self.radii = scaled.radii[self._kept]
-        self.q = conjugate(model.p) if model.d > 1 else np.inf
+        self.q = conjugate(model.p) if model.d > 1 else 2.0
         self._norm = float(np.linalg.norm(self.data))
-
-    @property
-    def separable(self) -> bool:
-        """Whether the features are independent of each other."""
-        return self.q == np.inf
 
     def enter(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return X and the feasible Z in standardised units, from the model's."""
@@ -101,8 +104,8 @@ class StandardForm:
         return Candidate(
             X,
             Z,
-            gap / (min(1.0, self._unit**-2) + primal),
-            residual / (min(1.0, 1.0 / self._unit) + self._norm),
+            gap / (self._one[1] + primal),
+            residual / (self._one[0] + self._norm),
         )
 
     def better_candidate(self, X: FloatArray, Z: FloatArray, fused: BoolArray) -> Candidate:
