@@ -139,8 +139,10 @@ def _prove_jointly(
     """Return the first proved partition, or else that with the fewest undecided pairs."""
     attempts = []
     for proof in _proofs(model, X, model.project_dual(Z)):
-        doubtful, why = proof.doubtful(model), proof.why_not_fused(model)
-        partition = make_partition(proof.blocks, proof.centroids, proof.resolution, doubtful, why)
+        why = proof.why_not_fused(model)
+        partition = make_partition(
+            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, why
+        )
         if partition.proved:
             return partition, proof
         attempts.append((partition, proof))

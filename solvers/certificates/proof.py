@@ -116,18 +116,21 @@ class Proof:
     demand: FloatArray
     slack: FloatArray
 
-    def doubtful(self, model: ConvexClustering) -> IntArray:
-        """Return the edges inside the blocks that are not proved fused: shape (u, 2)."""
-        i, j = model.graph.edges.T
-        inside = self.blocks[i] == self.blocks[j]
-        return model.graph.edges[inside & ~self.fused[self.blocks[i]]]
+    @property
+    def doubtful(self) -> IntArray:
+        """Pairs that link the points of each block not proved fused, in a chain: (u, 2)."""
+        points = np.flatnonzero(~self.fused[self.blocks])
+        points = points[np.argsort(self.blocks[points], kind="stable")]
+        linked = self.blocks[points[:-1]] == self.blocks[points[1:]]
+        return np.column_stack([points[:-1], points[1:]])[linked]
 
     def why_not_fused(self, model: ConvexClustering) -> str:
         """Say what the blocks lack that are not proved fused; empty if there is none."""
         open_blocks = np.flatnonzero(~self.fused)
         if len(open_blocks) == 0:
             return ""
-        edges = len(self.doubtful(model))
+        i, j = model.graph.edges.T
+        edges = np.count_nonzero((self.blocks[i] == self.blocks[j]) & ~self.fused[self.blocks[i]])
         worst = open_blocks[np.argmax(self.demand[open_blocks])]
         room = _bottleneck(model, self.blocks == worst, self.slack)
         return (

@@ -54,9 +54,11 @@ def _run_exact(model: ConvexClustering, request: Request) -> dict[str, Any]:
 def _run_ssnal(model: ConvexClustering, request: Request) -> dict[str, Any]:
     start = None
     if request.start is not None:
-        start = ssnal.Solution(request.start.X, request.start.Z, "", 1e3)
+        start = request.start.X, request.start.Z
     deadline = time.perf_counter() + request.time_limit
-    iterate = ssnal.solve_ssnal(model, request.tol, start, request.max_iterations, deadline)
+    iterate = ssnal.solve_ssnal(
+        model, request.tol, start, None, request.max_iterations, deadline
+    )
     steps = iterate.admm_steps + iterate.newton_steps
     return _measured(model, iterate.X, iterate.Z, iterate.status, steps, request)
 

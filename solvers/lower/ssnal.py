@@ -16,7 +16,8 @@ edges that Pi leaves fused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -26,9 +27,9 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.lower import kernels
 from bilad.solvers.lower.admm import admm
 from bilad.solvers.lower.budget import Budget
-from bilad.solvers.lower.linear_systems import System
-from bilad.solvers.lower.newton import NewtonSystem, newton_system
+from bilad.solvers.lower.newton import NewtonSystem
 from bilad.solvers.lower.standard_form import Candidate, StandardForm
+from bilad.solvers.lower.workspace import Workspace
 
 # Algorithm 2 (SSNCG): Armijo condition with slope share mu, step reduced by delta.
 LINE_SEARCH_MU = 1e-4
@@ -43,41 +44,40 @@ SUBPROBLEM_SHARE = 0.3
 FIRST_PENALTY = 100.0
 PENALTY_FACTOR = 5.0
 TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
-# ADMM ends here, or after so many steps.
+# ADMM ends at this gap, or after so many steps; a warm start with this gap does without.
 ADMM_GOAL = 1e-6
+WARM_GOAL = 1e-3
 ADMM_STEPS = 400
 STALLED_ROUNDS = 10  # subproblems that bring no better pair: rounding is in the way
 # The systems are small: threads of BLAS cost more than they save, and by far on a busy machine.
 BLAS = ThreadpoolController()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Solution:
-    """Where SSNAL ended: X (n, d), feasible Z (m, d), and the cost.
+    """Where SSNAL ended: X (n, d), feasible Z (m, d), the cost, and what helps the next solve.
 
     Attributes
     ----------
     status : str
-        "optimal", "iteration limit" or "time limit".
-    penalty : float
-        s of the last subproblem, for a warm start.
+        "optimal", "inaccurate" (rounding is in the way), "iteration limit" or "time limit".
     """
 
     X: FloatArray
     Z: FloatArray
     status: str
-    penalty: float
-    admm_steps: int = 0
-    newton_steps: int = 0
-    remark: str = ""
+    admm_steps: int
+    newton_steps: int
+    workspace: Workspace | None
 
 
 def solve_ssnal(
     model: ConvexClustering,
     tol: float,
-    start: Solution | None,
-    max_iterations: int,
-    deadline: float,
+    start: tuple[FloatArray, FloatArray] | None = None,
+    workspace: Workspace | None = None,
+    max_iterations: int = 1000,
+    deadline: float = float("inf"),
 ) -> Solution:
     """Solve until the relative KKT residual and the relative gap are at most `tol`.
 
@@ -85,89 +85,73 @@ def solve_ssnal(
     ----------
     model : ConvexClustering
     tol : float
-    start : Solution, optional
-        Warm start: of a model on the same graph.
-    max_iterations : int
+    start : (X, Z), optional
+        Warm start, shapes (n, d) and (m, d).
+    workspace : Workspace, optional
+        Of an earlier solution; used if it fits the model.
+    max_iterations : int, default 1000
         Largest number of steps, of ADMM and of Newton together.
-    deadline : float
+    deadline : float, default inf
         Value of `time.perf_counter()` at which to stop.
     """
     if not (model.radii > 0).any():
-        return Solution(model.data, np.zeros((model.graph.m, model.d)), "optimal", FIRST_PENALTY)
+        return Solution(model.data, np.zeros((model.graph.m, model.d)), "optimal", 0, 0, None)
+    if workspace is None or not workspace.fits(model):
+        workspace = Workspace(model)
     budget = Budget(max_iterations, deadline)
+    separate = model.p == 1 and model.d > 1
+    parts, starts = [model], [start]
+    if separate:  # one problem for each feature
+        columns = [[k] for k in range(model.d)]
+        parts = [
+            ConvexClustering(model.data[:, k], model.graph, model.gamma, 1) for k in columns
+        ]
+        starts = [start and (start[0][:, k], start[1][:, k]) for k in columns]
+    penalties = workspace.penalties if start else []
     with BLAS.limit(limits=1, user_api="blas"):
-        if model.p == 1 and model.d > 1:
-            return _each_feature(model, tol, start, budget)
-        return _solve(model, tol, start, budget)
-
-
-def _each_feature(
-    model: ConvexClustering, tol: float, start: Solution | None, budget: Budget
-) -> Solution:
-    """Solve a model with p = 1: one problem for each feature."""
-    parts = []
-    for k in range(model.d):
-        part = ConvexClustering(model.data[:, [k]], model.graph, model.gamma, 1)
-        begin = start and replace(start, X=start.X[:, [k]], Z=start.Z[:, [k]])
-        parts.append(_solve(part, tol, begin, budget, 1.0 / model.d))
-    short = [part.status for part in parts if part.status != "optimal"]
-    return Solution(
-        np.hstack([part.X for part in parts]),
-        np.hstack([part.Z for part in parts]),
-        short[0] if short else "optimal",
-        min(part.penalty for part in parts),
-        budget.admm_steps,
-        budget.newton_steps,
-        parts[0].remark,
-    )
-
-
-def _solve(
-    model: ConvexClustering,
-    tol: float,
-    start: Solution | None,
-    budget: Budget,
-    share: float = 1.0,
-) -> Solution:
-    form = StandardForm(model, share)
-    run = _Run(form, TOL_SHARE * tol, budget)
-    penalty = FIRST_PENALTY
-    if start is None:
-        best = form.candidate(form.data, np.zeros((len(form.radii), model.d)))
-    else:
-        best = form.candidate(*form.enter(start.X, start.Z))
-        penalty = start.penalty
-    best = run.solve(best, penalty)
-    X, Z = form.leave(best.X, best.Z)
-    status = "optimal" if best.error <= run.tol else budget.exhausted or "inaccurate"
-    return Solution(X, Z, status, run.penalty, budget.admm_steps, budget.newton_steps, run.remark)
+        runs = [
+            _Run(part, tol, begin, penalty, 1 / len(parts), workspace, budget)
+            for part, begin, penalty in zip_longest(parts, starts, penalties)
+        ]
+    workspace.penalties = [run.penalty for run in runs]
+    short = [run.status for run in runs if run.status != "optimal"]
+    X, Z = (np.hstack(columns) for columns in zip(*(run.result for run in runs), strict=True))
+    status = short[0] if short else "optimal"
+    return Solution(X, Z, status, budget.admm_steps, budget.newton_steps, workspace)
 
 
 class _Run:
-    """One solve: the two phases."""
+    """One solve: ADMM, then Algorithm 1."""
 
-    def __init__(self, form: StandardForm, tol: float, budget: Budget) -> None:
-        self.form, self.tol, self.budget = form, tol, budget
-        self.penalty = FIRST_PENALTY
-        self.remark = ""
+    def __init__(
+        self,
+        model: ConvexClustering,
+        tol: float,
+        start: tuple[FloatArray, FloatArray] | None,
+        penalty: float | None,
+        share: float,
+        workspace: Workspace,
+        budget: Budget,
+    ) -> None:
+        self.form = form = StandardForm(model, workspace.kept, workspace.edges, share)
+        self.tol, self.budget, self.workspace = TOL_SHARE * tol, budget, workspace
+        self.penalty = penalty or FIRST_PENALTY
+        if start is None:
+            best, goal = form.candidate(form.data, np.zeros((len(form.radii), model.d))), ADMM_GOAL
+        else:
+            best, goal = form.candidate(*form.enter(*start)), WARM_GOAL
+        if best.gap > max(goal, self.tol):
+            self.penalty = FIRST_PENALTY
+            goal = max(ADMM_GOAL, self.tol)
+            best = admm(form, best, workspace.point_system, goal, ADMM_STEPS, budget)
+        if best.error > self.tol:
+            best = self._outer_loop(best)
+        self.result = form.leave(best.X, best.Z)
+        self.status = "optimal" if best.error <= self.tol else budget.exhausted or "inaccurate"
 
-    def solve(self, start: Candidate, penalty: float) -> Candidate:
-        form = self.form
-        best = start
-        goal = max(ADMM_GOAL, self.tol)
-        if best.gap > goal:
-            system = System(form.edges, 1)
-            best = admm(form, best, system, goal, ADMM_STEPS, self.budget)
-            penalty = min(penalty, FIRST_PENALTY)
-        self.penalty = penalty
-        if best.error <= self.tol or self.budget.exhausted:
-            return best
-        return self.outer_loop(best)
-
-    def outer_loop(self, start: Candidate) -> Candidate:
+    def _outer_loop(self, start: Candidate) -> Candidate:
         """Algorithm 1, from a warm start; return the best pair met."""
-        form = self.form
-        system = newton_system(form.edges, form.data.shape[1], form.q == 2.0)
+        form, system = self.form, self.workspace.newton_system
         largest = max(self.penalty, 0.1 * self.tol * (1.0 + form.norm) / form.rounding)
         best, X, Z = start, start.X, start.Z
         stalled = 0

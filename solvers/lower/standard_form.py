@@ -42,7 +42,11 @@ class StandardForm:
     Parameters
     ----------
     model : ConvexClustering
-    share : float, default 1.0
+    kept : ndarray of bool, shape (edges of the graph,)
+        Edges of positive capacity.
+    edges : Edges
+        The same.
+    share : float
         Errors are relative to share + |objective| and share + ||A||: less than 1 for a part of a
         model, so that the errors of the parts add up to one of the whole.
 
@@ -57,14 +61,13 @@ class StandardForm:
         Conjugate exponent of the model's norm.
     """
 
-    def __init__(self, model: ConvexClustering, share: float = 1.0) -> None:
+    def __init__(self, model: ConvexClustering, kept: BoolArray, edges: Edges, share: float) -> None:
         scaled, self._centre, self._unit = model.standardised()
         self._one = share * min(1.0, 1.0 / self._unit), share * min(1.0, self._unit**-2)
         self._model = model
-        self._kept = model.radii > 0
-        i, j = np.ascontiguousarray(model.graph.edges[self._kept].T)
+        self._kept = kept
         self.data = np.array(scaled.data)
-        self.edges = Edges(model.n, i, j)
+        self.edges = edges
         self.radii = scaled.radii[self._kept]
         self.q = conjugate(model.p) if model.d > 1 else 2.0
         self._norm = float(np.linalg.norm(self.data))
