@@ -7,6 +7,7 @@ the problem with gamma / 2. Two points, and the corners of a simplex, are known 
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
 from bilad.solvers.certificates import polyhedral
-from bilad.solvers.certificates.partition import prove_partition
+from bilad.solvers.certificates.guesses import Guess
+from bilad.solvers.certificates.partition import make_partition, prove_partition
+from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
+from bilad.solvers.certificates.proof import examine
 from bilad.solvers.lower.clarabel import solve_clarabel
 
 INF = float("inf")
@@ -107,6 +111,36 @@ def test_never_wrong_far_from_the_solution(rational, check_sound, seed, kind, si
         check_sound(prove_partition(model, X, Z), x)
 
 
+def wrong_restrictions(rng, model, X, Z):
+    """Blocks and ties that a solution does not have, X and Z near it or not."""
+    noise = 10 ** rng.uniform(-6, 1)
+    X = X + noise * rng.normal(size=X.shape)
+    Z = model.project_dual(Z + 10 ** rng.uniform(-6, 1) * rng.normal(size=Z.shape))
+    blocks = np.unique(rng.integers(0, model.n, size=model.n), return_inverse=True)[1]
+    every = np.arange(model.n)
+    for guess in (Guess(blocks, t, 1.0) for t in (0.0, 0.03, 0.3, 3.0)):
+        yield PolyhedralRestriction(model, X, Z, guess)
+        yield PolyhedralRestriction(model, X, Z, replace(guess, blocks=every))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "inf" in kind])
+def test_wrong_blocks_and_ties_prove_nothing_wrong(rational, check_sound, kind):
+    rng = np.random.default_rng(KINDS.index(kind))
+    proved = 0
+    for _ in range(20):
+        model = random_instance(rng, kind)
+        x = truth(rational, model)
+        X, Z = solve(model)
+        for _ in range(4):
+            for restriction in wrong_restrictions(rng, model, X, Z):
+                proof = examine(model, restriction)
+                partition = make_partition(
+                    proof.blocks, proof.centroids, proof.resolution, proof.doubtful
+                )
+                proved += check_sound(partition, x)
+    assert proved > 0
+
+
 SHARES = [1 + sign * 10.0**-k for k in (1, 6, 8, 10) for sign in (-1, 1)]
 
 
@@ -124,7 +158,7 @@ def test_two_points_near_their_threshold(check_sound, near_solutions, p, share):
         x = [0, 0] if share > 1 else [0, 1]
         partition = prove_partition(model, X, Z)
         assert check_sound(partition, x), partition.why
-        for noise in NOISE:
+        for noise in rng.choice(NOISE, size=3, replace=False):
             for near_X, near_Z in near_solutions(rng, X, Z, np.array(x), noise):
                 check_sound(prove_partition(model, near_X, near_Z), x)
 
