@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -135,7 +133,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.clustering_ = _picklable(clustering)
+        self.clustering_ = clustering
         self.labels_ = clustering.labels
         self.cluster_centers_ = _centers(clustering)
         self.n_iter_ = clustering.iterations
@@ -174,10 +172,3 @@ def _graph_of_matrix(weights: Any, n: int) -> FusionGraph:
     upper = sp.triu(matrix, k=1).tocoo()
     edges = np.column_stack([upper.row, upper.col]).astype(np.int64)
     return FusionGraph(n, edges, upper.data)
-
-
-def _picklable(clustering: Clustering) -> Clustering:
-    """Return it with the dual that iterative methods have made by now as a constant."""
-    if clustering.method == "exact":  # made on demand, by what can be pickled
-        return clustering
-    return replace(clustering, make_dual=partial(np.asarray, clustering.Z))

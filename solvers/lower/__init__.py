@@ -1,6 +1,7 @@
 """The lower level: convex clustering at fixed data."""
 
-from bilad.solvers.lower.cluster import LOWER_METHODS, cluster
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.methods import LOWER_METHODS
 from bilad.solvers.lower.result import Clustering
 
 __all__ = ["LOWER_METHODS", "Clustering", "cluster"]

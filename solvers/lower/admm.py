@@ -30,7 +30,10 @@ CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so
 CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
 FUSED_FACTOR = 300.0
 PENALTY_RANGE = (1e-2, 1e4)
-PATIENCE, WORTHWHILE = 80, 0.3  # from so many steps on, each revision must have lowered the gap to this share
+PATIENCE, WORTHWHILE = (
+    80,
+    0.3,
+)  # from so many steps on, each revision must have lowered the gap to this share
 
 
 def admm(
@@ -68,7 +71,7 @@ def admm(
         budget.admm_steps += 1
         if step % CHECK_STEPS and not budget.exhausted:
             continue
-        found = form.better_candidate(X, Z.copy(), ~U.any(axis=1))
+        found = form.better_candidate(X, Z.copy(), row_norms(U, 2) == 0)
         best = min(best, found, key=lambda pair: pair.gap)
         if best.gap <= goal or budget.exhausted:
             break

@@ -3,148 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
-from bilad.solvers.certificates.partition import prove_partition
-from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower import exact, ssnal
-from bilad.solvers.lower.clarabel import solve_clarabel
+from bilad.models.validation import ArgumentError, real_number, whole_number
+from bilad.solvers.lower.methods import LowerMethod, Outcome, Request, choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
-
-@dataclass(frozen=True)
-class Request:
-    """What every method is asked for besides the model."""
-
-    tol: float
-    start: Clustering | None
-    max_iterations: int
-    time_limit: float
-
-
-@dataclass(frozen=True)
-class LowerMethod:
-    """A named way to solve the lower level."""
-
-    name: str
-    refusal: Callable[[ConvexClustering], str | None]
-    solve: Callable[[ConvexClustering, Request], dict[str, Any]]
-
-
-def _run_exact(model: ConvexClustering, request: Request) -> dict[str, Any]:
-    solution = exact.solve_exact(model)
-    X = solution.X
-    primal = model.primal(X)
-    return {
-        "X": X,
-        "make_dual": solution.make_dual,
-        "partition": solution.partition,
-        "objective": primal,
-        "gap": solution.absolute_gap / (1.0 + abs(primal)),
-        "kkt_residual": solution.kkt_residual,
-        "status": "optimal",
-        "iterations": 0,
-    }
-
-
-def _run_ssnal(model: ConvexClustering, request: Request) -> dict[str, Any]:
-    start = None
-    if request.start is not None:
-        start = request.start.X, request.start.Z
-    deadline = time.perf_counter() + request.time_limit
-    iterate = ssnal.solve_ssnal(
-        model, request.tol, start, None, request.max_iterations, deadline
-    )
-    steps = iterate.admm_steps + iterate.newton_steps
-    return _measured(model, iterate.X, iterate.Z, iterate.status, steps, request)
-
-
-def _run_clarabel(model: ConvexClustering, request: Request) -> dict[str, Any]:
-    solution = solve_clarabel(model, request.tol, request.max_iterations, request.time_limit)
-    return _measured(
-        model, solution.X, solution.Z, solution.status_if_short, solution.iterations, request
-    )
-
-
-def _measured(
-    model: ConvexClustering,
-    X: FloatArray,
-    Z: FloatArray,
-    status_if_short: str,
-    iterations: int,
-    request: Request,
-) -> dict[str, Any]:
-    """Measure a primal-dual pair the same way whichever solver made it."""
-    gap, residual = model.gap(X, Z), model.kkt_residual(X, Z)
-    solved = gap <= request.tol and residual <= request.tol
-    return {
-        "X": X,
-        "make_dual": lambda: Z,
-        "partition": prove_partition(model, X, Z),
-        "objective": model.primal(X),
-        "gap": gap,
-        "kkt_residual": residual,
-        "status": "optimal" if solved else status_if_short,
-        "iterations": iterations,
-    }
-
-
-def _unproved(model: ConvexClustering) -> str | None:
-    if model.p != 2 and model.d > 1:
-        return f"labels are proved for p = 2 (any p if d = 1), the model has p = {model.p:g}"
-    return None
-
-
-LOWER_METHODS = {
-    method.name: method
-    for method in (
-        LowerMethod("exact", exact.refusal, _run_exact),
-        LowerMethod("ssnal", _unproved, _run_ssnal),
-        LowerMethod("clarabel", _unproved, _run_clarabel),
-    )
-}
-
-
-def refusal(model: ConvexClustering) -> str | None:
-    """Say why no method can take the model, or None."""
-    reasons = [method.refusal(model) for method in LOWER_METHODS.values()]
-    return None if None in reasons else reasons[-1]
-
-
-def choose_lower_method(model: ConvexClustering, method: str) -> LowerMethod:
-    """Return the method of that name; for "auto", the first of the list that takes the model.
-
-    Raises
-    ------
-    ArgumentError
-        If the name is not known.
-    UnsupportedError
-        If the method cannot take the model; the message names those that can.
-    """
-    one_of(method, "method", ["auto", *LOWER_METHODS])
-    able = [candidate for candidate in LOWER_METHODS.values() if candidate.refusal(model) is None]
-    if method == "auto" and able:
-        return able[0]
-    chosen = LOWER_METHODS["ssnal" if method == "auto" else method]
-    reason = chosen.refusal(model)
-    if reason is not None:
-        raise UnsupportedError(method, reason, [candidate.name for candidate in able])
-    return chosen
-
-
-def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
-    if start is None:
-        return
-    if not isinstance(start, Clustering):
-        raise ArgumentError("start", type(start).__name__, "a Clustering")
-    if start.model.graph is not model.graph:
-        raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
-    if start.model.d != model.d:
-        raise ArgumentError("start", f"a solution with d = {start.model.d}", f"d = {model.d}")
+TIGHTENING = 1e-2  # each attempt's tolerance over the last one's
+LEAST_TOL = 1e-14  # of an attempt to prove labels
+COARSE_TOL = 1e-5  # of the first attempt, where labels are all that is asked
 
 
 def cluster(
@@ -154,24 +23,33 @@ def cluster(
     start: Clustering | None = None,
     max_iterations: int = 1000,
     time_limit: float = float("inf"),
+    refine: bool = False,
+    labels_only: bool = False,
 ) -> Clustering:
     """Solve a convex clustering model.
 
     Parameters
     ----------
     model : ConvexClustering
-        With p = 2, or d = 1 and any p.
     method : {"auto", "exact", "ssnal", "clarabel"}
-        "exact" needs d = 1 and a complete graph with equal weights; "auto" takes it where it can
-        and SSNAL elsewhere.
+        "exact" needs p = 1 or d = 1, and a graph that is complete with equal weights, a forest, or
+        a union of these; "auto" takes it where it can and SSNAL elsewhere.
     tol : float, default 1e-8
         Largest relative duality gap and largest relative KKT residual, both.
     start : Clustering, optional
-        A solution of a model of the same shape and graph, as a warm start (SSNAL uses it).
+        A solution of a model of the same shape and graph. SSNAL starts from its X and Z, with its
+        penalty and factorisations; Clarabel reuses its program.
     max_iterations : int, default 1000
-        Newton systems (SSNAL) or interior-point steps (Clarabel).
+        Steps of ADMM and Newton (SSNAL) or of the interior-point method (Clarabel), for each
+        attempt.
     time_limit : float, default inf
         Seconds.
+    refine : bool, default False
+        If labels are not proved at `tol`, tighten the tolerance until they are, or until that does
+        not help; then `remark` says why not.
+    labels_only : bool, default False
+        Stop as soon as the labels are proved, perhaps before `tol` is reached. The status is then
+        "labels proved". (SSNAL.)
 
     Returns
     -------
@@ -190,18 +68,89 @@ def cluster(
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     chosen = choose_lower_method(model, method)
     _check_start(model, start)
-    limit = (
-        float("inf")
-        if time_limit == float("inf")
-        else real_number(time_limit, "time_limit", above=0)
-    )
+    tol = real_number(tol, "tol", above=0.0)
+    if time_limit != float("inf"):
+        time_limit = real_number(time_limit, "time_limit", above=0)
     request = Request(
-        real_number(tol, "tol", above=0.0),
-        start,
+        tol,
+        None if start is None or chosen.name != "ssnal" else (start.X, start.Z),
+        None if start is None else start.kept,
         whole_number(max_iterations, "max_iterations", 1),
-        limit,
+        began + time_limit,
     )
-    outcome = chosen.solve(model, request)
+    outcome = _attempts(chosen, model, request, refine, labels_only)
     return Clustering(
-        model=model, method=chosen.name, seconds=time.perf_counter() - began, **outcome
+        model=model,
+        method=chosen.name,
+        seconds=time.perf_counter() - began,
+        **{name: getattr(outcome, name) for name in Outcome.__dataclass_fields__},
     )
+
+
+def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
+    if start is None:
+        return
+    if not isinstance(start, Clustering):
+        raise ArgumentError("start", type(start).__name__, "a Clustering")
+    if start.model.graph is not model.graph:
+        raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
+    if start.model.d != model.d:
+        raise ArgumentError("start", f"a solution with d = {start.model.d}", f"d = {model.d}")
+
+
+def _attempts(
+    chosen: LowerMethod,
+    model: ConvexClustering,
+    request: Request,
+    refine: bool,
+    labels_only: bool,
+) -> Outcome:
+    """Solve at one tolerance after the other, each from the last, until nothing is left to ask."""
+    best: Outcome | None = None
+    spent = 0
+    for tol in _tolerances(request.tol, refine, labels_only and chosen.name == "ssnal"):
+        outcome = chosen.solve(model, replace(request, tol=tol))
+        spent += outcome.iterations
+        better = best is None or len(outcome.partition.undecided) < len(best.partition.undecided)
+        if best is None or tol >= request.tol or better:
+            best = outcome
+        if outcome.status in ("iteration limit", "time limit") or chosen.name == "exact":
+            break
+        if outcome.partition.proved and (tol <= request.tol or labels_only):
+            break
+        if chosen.name == "ssnal":
+            request = replace(request, start=(outcome.X, outcome.make_dual()))
+        request = replace(request, kept=outcome.kept)
+    assert best is not None
+    return replace(
+        best,
+        iterations=spent,
+        status=_status(best, request.tol, labels_only),
+        remark=_remark(best, refine),
+    )
+
+
+def _tolerances(tol: float, refine: bool, labels_only: bool) -> Iterator[float]:
+    coarse = COARSE_TOL
+    while labels_only and coarse > tol:
+        yield coarse
+        coarse *= TIGHTENING
+    yield tol
+    while refine and tol > LEAST_TOL:
+        tol = max(TIGHTENING * tol, LEAST_TOL)
+        yield tol
+
+
+def _status(outcome: Outcome, tol: float, labels_only: bool) -> str:
+    if max(outcome.gap, outcome.kkt_residual) <= tol:
+        return "optimal"
+    if labels_only and outcome.partition.proved:
+        return "labels proved"
+    return outcome.status if outcome.status != "optimal" else "inaccurate"
+
+
+def _remark(outcome: Outcome, refine: bool) -> str:
+    if not refine or outcome.partition.proved:
+        return outcome.remark
+    why = f"labels not proved, and a tighter tolerance does not help: {outcome.partition.why}"
+    return "; ".join(filter(None, [outcome.remark, why]))

@@ -52,7 +52,7 @@ def project(y: FloatArray, radius: float, q: float, z: FloatArray) -> bool:
 
 @kernel
 def soft_threshold_level(y: FloatArray, radius: float) -> float:
-    """Return the level at which soft thresholding puts y on the l1 ball (Michelot 1986); 0 inside."""
+    """Return the level at which soft thresholding puts y on the l1 ball; 0 inside (Michelot)."""
     total = 0.0
     for k in range(len(y)):
         total += abs(y[k])
@@ -124,7 +124,7 @@ def admm_pass(
 ) -> None:
     """Update Z and U by one step of ADMM; leave A + B'(sigma U - Z) in the forces.
 
-    With u = relaxation (BX) + (1 - relaxation) U and y = z + sigma u: z = Pi(y), U = (y - z) / sigma.
+    With u = relaxation BX + (1 - relaxation) U and y = z + sigma u: z = Pi(y), U = (y - z) / sigma.
     """
     d = X.shape[1]
     y, z = np.empty(d), np.empty(d)

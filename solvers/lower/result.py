@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
@@ -32,12 +33,18 @@ class Clustering:
     kkt_residual : float
         Relative KKT residual.
     status : str
-        "optimal": gap and KKT residual are at most tol; else "inaccurate", "iteration limit" or
-        "time limit", and X is the best so far.
+        "optimal": gap and KKT residual are at most tol; "labels proved": they need not be, as
+        labels were all that was asked; else "inaccurate", "iteration limit" or "time limit", and X
+        is the best so far.
     iterations : int
-        The method's own count: Newton systems for SSNAL, interior-point steps for Clarabel.
+        The method's own count: steps of ADMM and of Newton for SSNAL, interior-point steps for
+        Clarabel.
     seconds : float
         Wall time, labels included.
+    remark : str
+        What did not go as planned, such as a factorisation that failed; empty if nothing.
+    kept : object
+        What the method leaves for a warm start; not pickled.
     """
 
     model: ConvexClustering
@@ -51,6 +58,12 @@ class Clustering:
     iterations: int
     seconds: float
     make_dual: Callable[[], FloatArray] = field(repr=False)
+    remark: str = ""
+    kept: Any = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the factorisations."""
+        return {**self.__dict__, "kept": None}
 
     @cached_property
     def Z(self) -> FloatArray:

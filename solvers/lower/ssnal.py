@@ -103,9 +103,7 @@ def solve_ssnal(
     parts, starts = [model], [start]
     if separate:  # one problem for each feature
         columns = [[k] for k in range(model.d)]
-        parts = [
-            ConvexClustering(model.data[:, k], model.graph, model.gamma, 1) for k in columns
-        ]
+        parts = [ConvexClustering(model.data[:, k], model.graph, model.gamma, 1) for k in columns]
         starts = [start and (start[0][:, k], start[1][:, k]) for k in columns]
     penalties = workspace.penalties if start else []
     with BLAS.limit(limits=1, user_api="blas"):

@@ -61,7 +61,9 @@ class StandardForm:
         Conjugate exponent of the model's norm.
     """
 
-    def __init__(self, model: ConvexClustering, kept: BoolArray, edges: Edges, share: float) -> None:
+    def __init__(
+        self, model: ConvexClustering, kept: BoolArray, edges: Edges, share: float
+    ) -> None:
         scaled, self._centre, self._unit = model.standardised()
         self._one = share * min(1.0, 1.0 / self._unit), share * min(1.0, self._unit**-2)
         self._model = model

@@ -13,8 +13,8 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import LOWER_METHODS, cluster
-from bilad.solvers.lower.cluster import refusal as lower_level_refusal
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.methods import LOWER_METHODS
 from bilad.solvers.upper import direct, kkt, value_function
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
@@ -33,10 +33,6 @@ class UpperMethod:
     name: str
     refusal: Callable[[BilevelProblem], str | None]
     prepare: Callable[..., Work]
-
-    def refuses(self, problem: BilevelProblem) -> str | None:
-        """Say why the problem cannot be attacked by this method, or None."""
-        return lower_level_refusal(problem.model) or self.refusal(problem)
 
     @property
     def options(self) -> list[str]:
@@ -125,9 +121,9 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
     chosen = UPPER_METHODS[one_of(method, "method", UPPER_METHODS)]
     for name in options:
         one_of(name, f"option of method {method!r}", chosen.options)
-    reason = chosen.refuses(problem)
+    reason = chosen.refusal(problem)
     if reason is not None:
-        able = [other.name for other in UPPER_METHODS.values() if other.refuses(problem) is None]
+        able = [other.name for other in UPPER_METHODS.values() if other.refusal(problem) is None]
         raise UnsupportedError(method, reason, able)
     return chosen
 

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, real_array
-from bilad.solvers.lower.cluster import choose_lower_method, cluster
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
 WARM_STARTS = 8  # most recent solutions that may serve as a warm start
