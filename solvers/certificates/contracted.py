@@ -17,7 +17,7 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.routing import block_means
 
-STEPS, HALVINGS = 8, 5
+STEPS, HALVINGS = 20, 8
 # Newton's matrix is factorised up to this many rows, and this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
 
@@ -87,7 +87,7 @@ class ContractedProblem:
                 step = 0.5 * step
             else:
                 return y
-            y, improved, before = y + step, after < 0.5 * before, after
+            y, improved, before = y + step, after < 0.9 * before, after
             if not improved:
                 return y
         return y

@@ -39,10 +39,11 @@ NEWTON_STEPS = 100
 # Algorithm 1: the subproblem is solved until ||grad|| <= SUBPROBLEM_SHARE times the primal
 # infeasibility ||Z+ - Z|| / sigma, or times the tolerance.
 SUBPROBLEM_SHARE = 0.3
-# s starts at FIRST_PENALTY, and grows by PENALTY_FACTOR up to where rounding would hide a gradient
-# that the tolerance still asks for.
+# s starts at FIRST_PENALTY, and grows by PENALTY_FACTOR up to where the rounding of the gradient,
+# which grows with it, is this share of the error that is left.
 FIRST_PENALTY = 100.0
 PENALTY_FACTOR = 5.0
+ROUNDING_SHARE = 0.1
 TOL_SHARE = 0.99  # of the tolerance, so that rounding in a change of units does not exceed it
 # ADMM ends at this gap, or after so many steps; a warm start with this gap does without.
 ADMM_GOAL = 1e-6
@@ -150,7 +151,6 @@ class _Run:
     def _outer_loop(self, start: Candidate) -> Candidate:
         """Algorithm 1, from a warm start; return the best pair met."""
         form, system = self.form, self.workspace.newton_system
-        largest = max(self.penalty, 0.1 * self.tol * (1.0 + form.norm) / form.rounding)
         best, X, Z = start, start.X, start.Z
         stalled = 0
         while stalled < STALLED_ROUNDS and not self.budget.exhausted:
@@ -163,7 +163,9 @@ class _Run:
             best = min(best, found, key=lambda pair: pair.error)
             if best.error <= self.tol:
                 break
-            self.penalty = min(PENALTY_FACTOR * self.penalty, largest)
+            visible = ROUNDING_SHARE * max(best.error, self.tol) * (1.0 + form.norm)
+            largest = max(FIRST_PENALTY, visible / form.rounding)
+            self.penalty = float(min(PENALTY_FACTOR * self.penalty, largest))
         return best
 
 

@@ -136,7 +136,9 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
         best = Evaluation(np.zeros(k), 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
         status = "no attack found" if status == "feasible" else status
     model = problem.perturbation.apply(problem.model, best.eps)
-    clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL))
+    clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL), refine=True)
+    if status == "feasible" and not clustering.proved:
+        status = "unproved"
     return Attack(
         problem=problem,
         method=method,
