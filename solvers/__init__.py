@@ -1,7 +1,17 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
 from bilad.solvers.estimator import ConvexClusterer
-from bilad.solvers.lower import Clustering, cluster
+from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
 from bilad.solvers.upper import Attack, LowerLevel, attack
 
-__all__ = ["Attack", "Clustering", "ConvexClusterer", "LowerLevel", "attack", "cluster"]
+__all__ = [
+    "Attack",
+    "ClusterPath",
+    "Clustering",
+    "ConvexClusterer",
+    "LowerLevel",
+    "NoDendrogramError",
+    "attack",
+    "cluster",
+    "cluster_path",
+]
