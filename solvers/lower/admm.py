@@ -4,12 +4,13 @@ On BX - U = 0 with multiplier Z and penalties sigma_e (Sun, Toh and Yuan start t
 with one sigma):
 
     U, Z:  y_e = z_e + sigma_e u_e,   z_e <- Pi(y_e),   U_e <- (y_e - z_e) / sigma_e,
-    X:     (I + B' diag(sigma) B) X = A + B' (sigma U - Z),
+    X:     (M + B' diag(sigma) B) X = M A + B' (sigma U - Z),
 
-where u_e = x_i - x_j, over-relaxed. An edge that stays apart has curvature about r_e / ||u_e|| and
-asks for a penalty of that size; a fused one is an equality, u_e = 0, and asks for a large one. With
-penalties so chosen, and revised at geometrically growing intervals, some 50 to 200 steps reach a
-relative gap of 1e-6, each at the cost of one solve with an n x n factorisation.
+where u_e = x_i - x_j, over-relaxed, and M = diag(masses) is I but in a contracted problem. An edge
+that stays apart has curvature about r_e / ||u_e|| and asks for a penalty of that size; a fused one
+is an equality, u_e = 0, and asks for a large one. With penalties so chosen, and revised at
+geometrically growing intervals, some 50 to 200 steps reach a relative gap of 1e-6, each at the cost
+of one solve with an n x n factorisation.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def admm(
     budget : Budget
         Charged for the steps.
     """
-    edges, radii = form.edges, form.radii
+    edges, radii, pull = form.edges, form.radii, form.weighted_data
     X, Z = start.X, start.Z.copy()
     U = form.differences(X)
     cold = not Z.any()
@@ -65,7 +66,7 @@ def admm(
     best, revision, before = start, CHECK_STEPS, np.inf
     for step in range(1, steps + 1):
         kernels.admm_pass(
-            edges.tails, edges.heads, radii, sigma, form.q, RELAXATION, form.data, X, Z, U, forces
+            edges.tails, edges.heads, radii, sigma, form.q, RELAXATION, pull, X, Z, U, forces
         )
         X = system.solve(forces)
         budget.admm_steps += 1

@@ -1,4 +1,6 @@
-"""Factorisations of I + B' H B, with H block diagonal over the edges of the fusion graph.
+"""Factorisations of M + B' H B, with H block diagonal over the edges of the fusion graph.
+
+M = diag(masses) of the points; all are 1, but in a contracted problem.
 
 Small or nearly full systems are factorised densely (LAPACK's Cholesky), the others as sparse LDL'
 (QDLDL: the pattern is the graph's, so the symbolic factorisation is made once). Where a
@@ -26,15 +28,16 @@ FAILURES = (np.linalg.LinAlgError, RuntimeError, ValueError, MemoryError)
 
 @dataclass(frozen=True)
 class Edges:
-    """Ends of the edges, (m,) each, of a graph on n points."""
+    """Ends of the edges, (m,) each, of a graph on n points with masses (n,)."""
 
     n: int
     tails: IntArray
     heads: IntArray
+    masses: FloatArray
 
 
 class Factor(Protocol):
-    """A way to solve (I + B' H B) D = R for edge blocks H_e of one size b.
+    """A way to solve (M + B' H B) D = R for edge blocks H_e of one size b.
 
     A right-hand side is any array of n b rows, when raveled: (n, b), or (n, d) if b = 1.
     """
@@ -90,14 +93,14 @@ def _choose(edges: Edges, block: int) -> Factor:
 
 
 def _diagonal_blocks(edges: Edges, blocks: FloatArray) -> FloatArray:
-    """Return I + the sum of the blocks of each point's edges: shape (n, b, b)."""
+    """Return M + the sum of the blocks of each point's edges: shape (n, b, b)."""
     n, b = edges.n, blocks.shape[1]
     result = np.empty((n, b, b))
     for k in range(b):
         for h in range(k + 1):
             values = blocks[:, k, h]
             total = np.bincount(edges.tails, values, n) + np.bincount(edges.heads, values, n)
-            result[:, k, h] = result[:, h, k] = total + (k == h)
+            result[:, k, h] = result[:, h, k] = total + edges.masses if k == h else total
     return result
 
 
@@ -174,7 +177,7 @@ class ConjugateGradients:
 
 
 class _UpperTriangle:
-    """The upper triangle of I + B' H B, of one pattern and changing values."""
+    """The upper triangle of M + B' H B, of one pattern and changing values."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._edges = edges

@@ -1,4 +1,4 @@
-"""The Newton system of SSNAL: (I + B' H B) D = R with H_e = diag(a_e) - v_e v_e'.
+"""The Newton system of SSNAL: (M + B' H B) D = R with H_e = diag(a_e) - v_e v_e'.
 
 For few features the nd x nd matrix is factorised, and while it changes little an old factorisation
 preconditions conjugate gradients (CG). For many, CG is preconditioned by n x n factorisations of
@@ -25,7 +25,7 @@ REUSE_SIZE, REUSE_CHANGE, REUSE_STEPS = 1000, 0.3, 8
 
 
 class NewtonSystem(Protocol):
-    """Solves (I + B' H B) D = R, H_e = diag(a_e) - v_e v_e'."""
+    """Solves (M + B' H B) D = R, H_e = diag(a_e) - v_e v_e'."""
 
     @property
     def systems(self) -> list[System]:
@@ -54,11 +54,12 @@ def _conjugate_gradients(
     preconditioner: LinearOperator,
 ) -> tuple[FloatArray, bool]:
     """Return D and whether it is as accurate as asked."""
+    beyond_one = edges.masses[:, None] - 1.0
 
     def times(flat: FloatArray) -> FloatArray:
-        out = np.empty(R.shape)
-        hessian_times(edges.tails, edges.heads, a, v, flat.reshape(R.shape), out)
-        return out.ravel()
+        D, out = flat.reshape(R.shape), np.empty(R.shape)
+        hessian_times(edges.tails, edges.heads, a, v, D, out)
+        return (out + beyond_one * D).ravel()
 
     matrix = LinearOperator((R.size, R.size), matvec=times, dtype=float)
     flat, info = cg(matrix, R.ravel(), rtol=rtol, maxiter=steps, M=preconditioner)

@@ -8,10 +8,11 @@ subproblem in X alone is
     y_e    = z_e + sigma_e (x_i - x_j),     Pi the projection on the q-ball of radius gamma w_e,
     grad   = X - A + B' Pi(y),
 
-and the next multiplier is Pi(y). Differences from the paper: each edge has its own penalty,
-sigma_e = s gamma w_e; ADMM runs until the gap is small, not a fixed number of steps; the Newton
-system is factorised where that pays; the duality gap must be small too, with X averaged over the
-edges that Pi leaves fused.
+and the next multiplier is Pi(y). In a contracted problem points have masses, M = diag(masses):
+1/2 <X - A, M (X - A)> and M (X - A) take the place of the first terms. Differences from the paper:
+each edge has its own penalty, sigma_e = s gamma w_e; ADMM runs until the gap is small, not a fixed
+number of steps; the Newton system is factorised where that pays; the duality gap must be small
+too, with X averaged over the edges that Pi leaves fused.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def solve_ssnal(
     start : (X, Z), optional
         Warm start, shapes (n, d) and (m, d).
     workspace : Workspace, optional
-        Of an earlier solution; used if it fits the model.
+        Of an earlier solution, or made with masses; used if it fits the model.
     max_iterations : int, default 1000
         Largest number of steps, of ADMM and of Newton together.
     deadline : float, default inf
@@ -195,11 +196,12 @@ class _Subproblem:
         form, edges = self.form, self.form.edges
         Y, P = np.empty_like(self.Z), np.empty_like(self.Z)
         misfit = X - form.data
-        gradient = misfit.copy()
+        gradient = form.masses * misfit
+        value = 0.5 * float(np.vdot(misfit, gradient))
         envelope = kernels.moreau_pass(
             edges.tails, edges.heads, form.radii, self.sigma, form.q, X, self.Z, Y, P, gradient
         )
-        return _Point(X, Y, P, 0.5 * float(np.vdot(misfit, misfit)) + envelope, gradient)
+        return _Point(X, Y, P, value + envelope, gradient)
 
     def infeasibility(self, point: _Point) -> float:
         """Return ||BX - U||."""

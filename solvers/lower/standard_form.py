@@ -53,6 +53,10 @@ class StandardForm:
     Attributes
     ----------
     data : ndarray, shape (n, d)
+    masses : ndarray, shape (n, 1)
+        Of the points: each counts so often.
+    weighted_data : ndarray, shape (n, d)
+        Their product.
     edges : Edges
         Ends of the edges kept, m of them.
     radii : ndarray, shape (m,)
@@ -69,10 +73,13 @@ class StandardForm:
         self._model = model
         self._kept = kept
         self.data = np.array(scaled.data)
+        self.masses = edges.masses[:, None]
+        self.weighted_data = self.masses * self.data
         self.edges = edges
         self.radii = scaled.radii[self._kept]
         self.q = conjugate(model.p) if model.d > 1 else 2.0
-        self._norm = float(np.linalg.norm(self.data))
+        self._roots = np.sqrt(self.masses)
+        self._norm = float(np.linalg.norm(self._roots * self.data))
 
     def enter(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return X and the feasible Z in standardised units, from the model's."""
@@ -101,8 +108,8 @@ class StandardForm:
         fusion, edge_gaps, fixed_point = kernels.fenchel_young(
             edges.tails, edges.heads, self.radii, self.q, X, Z
         )
-        misfit = X - self.data
-        stationarity = float(np.linalg.norm(misfit + self.adjoint(Z)))
+        misfit = self._roots * (X - self.data)
+        stationarity = float(np.linalg.norm(misfit + self.adjoint(Z) / self._roots))
         primal = 0.5 * float(np.vdot(misfit, misfit)) + fusion
         gap = 0.5 * stationarity**2 + edge_gaps
         residual = max(stationarity, float(np.sqrt(fixed_point)))
@@ -117,8 +124,9 @@ class StandardForm:
         """Measure (X, Z), and (X averaged over the components of the fused edges, Z)."""
         plain = self.candidate(X, Z)
         blocks = self._blocks(fused)
-        sizes = np.bincount(blocks)
-        means = np.stack([np.bincount(blocks, column) / sizes for column in X.T], axis=1)
+        masses = np.bincount(blocks, self.edges.masses)
+        sums = [np.bincount(blocks, column) for column in (self.masses * X).T]
+        means = np.stack(sums, axis=1) / masses[:, None]
         return min(plain, self.candidate(means[blocks], Z), key=lambda pair: pair.error)
 
     def _blocks(self, fused: BoolArray) -> np.ndarray:
@@ -135,10 +143,11 @@ class StandardForm:
 
     @property
     def forces_rounding(self) -> float:
-        """Rounding error of X - A + B'Z."""
-        return 2.0 * float(np.finfo(float).eps) * (self._norm + float(np.linalg.norm(self.radii)))
+        """Rounding error of M (X - A) + B'Z."""
+        sizes = np.linalg.norm(self.weighted_data) + np.linalg.norm(self.radii)
+        return 2.0 * float(np.finfo(float).eps) * float(sizes)
 
     @property
     def norm(self) -> float:
-        """||A||_F."""
+        """||sqrt(M) A||_F."""
         return self._norm

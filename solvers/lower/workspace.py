@@ -8,13 +8,20 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
-from bilad.models.validation import BoolArray
+from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.lower.linear_systems import Edges, System
 from bilad.solvers.lower.newton import NewtonSystem, newton_system
 
 
 class Workspace:
     """Linear systems for the edges of positive capacity of one graph, made when first asked for.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    masses : ndarray, shape (n,), optional
+        Of the points: 1/2 sum_i masses_i ||x_i - a_i||^2 is then what a solve with this workspace
+        minimises, besides the fusion terms. Default 1.
 
     Attributes
     ----------
@@ -23,12 +30,12 @@ class Workspace:
         s of the last subproblem solved, one for each problem that the model falls into.
     """
 
-    def __init__(self, model: ConvexClustering) -> None:
+    def __init__(self, model: ConvexClustering, masses: FloatArray | None = None) -> None:
         self._graph: FusionGraph = model.graph
         self._kind = model.p, model.d
         self.kept: BoolArray = model.radii > 0
         i, j = np.ascontiguousarray(model.graph.edges[self.kept].T)
-        self.edges = Edges(model.n, i, j)
+        self.edges = Edges(model.n, i, j, np.ones(model.n) if masses is None else masses)
         self.penalties: list[float] = []
 
     def fits(self, model: ConvexClustering) -> bool:
@@ -38,7 +45,7 @@ class Workspace:
 
     @cached_property
     def point_system(self) -> System:
-        """I + B' diag(sigma) B."""
+        """M + B' diag(sigma) B."""
         return System(self.edges, 1)
 
     @cached_property
