@@ -19,10 +19,10 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.guesses import Guess, guesses
 from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
-from bilad.solvers.certificates.proof import Proof, Restriction, examine
+from bilad.solvers.certificates.proof import Proof, Restriction, examine, sum_at_ends
 from bilad.solvers.certificates.routing import SPARED_CAPACITIES, reroute
 from bilad.solvers.certificates.smooth import SmoothRestriction
 
@@ -57,7 +57,12 @@ class Partition:
 
 
 def make_partition(
-    blocks: IntArray, centroids: FloatArray, resolution: float, doubtful: IntArray, why: str = ""
+    blocks: IntArray,
+    centroids: FloatArray,
+    resolution: float,
+    doubtful: IntArray,
+    why: str = "",
+    exact: BoolArray | None = None,
 ) -> Partition:
     """Number the clusters, joining blocks that cannot be told apart.
 
@@ -72,13 +77,19 @@ def make_partition(
         Pairs inside blocks that are not proved fused.
     why : str
         Why they are not.
+    exact : ndarray of bool, shape (K,), optional
+        Whose centroids are known exactly; by default, all if the resolution is 0.
     """
+    exact = np.full(len(centroids), resolution == 0) if exact is None else exact
     near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
     if len(near):
-        if resolution > 0:  # else they coincide exactly, and that is proved
+        known = exact[near].all(axis=1)
+        equal = (centroids[near[:, 0]] == centroids[near[:, 1]]).all(axis=1)
+        open_pairs, near = near[~known], near[~known | equal]
+        if len(open_pairs):
             member = np.unique(blocks, return_index=True)[1]
-            doubtful = np.vstack([doubtful, np.sort(member[near], axis=1)])
-            why = "; ".join(filter(None, [why, _why_not_apart(centroids, near, resolution)]))
+            doubtful = np.vstack([doubtful, np.sort(member[open_pairs], axis=1)])
+            why = "; ".join(filter(None, [why, _why_not_apart(centroids, open_pairs, resolution)]))
         links = sp.coo_array((np.ones(len(near)), tuple(near.T)), shape=(len(centroids),) * 2)
         blocks = connected_components(links, directed=False)[1].astype(np.int64)[blocks]
     return Partition(_numbered(blocks), doubtful.astype(np.int64), why)
@@ -138,10 +149,13 @@ def _prove_jointly(
 ) -> tuple[Partition, Proof]:
     """Return the first proved partition, or else that with the fewest undecided pairs."""
     attempts = []
+    free = sum_at_ends(model, model.radii) == 0  # X* is the datum there
+    X = np.where(free[:, None], model.data, X)
     for proof in _proofs(model, X, model.project_dual(Z)):
         why = proof.why_not_fused(model)
+        exact = np.bincount(proof.blocks, ~free) == 0
         partition = make_partition(
-            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, why
+            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, why, exact
         )
         if partition.proved:
             return partition, proof

@@ -7,7 +7,7 @@ the exception.
 
 Columns of C may depend on each other, as those of the edges of a triangle do. Rank decided in
 floating point proves nothing; so independent columns T are chosen by a pivoted QR factorisation,
-and each other column c must satisfy q c = T a in integers, a and q small. Then C and T have the
+and that C has no greater rank is proved in integers (module `integer_rank`). Then C and T have the
 same range, and the smallest singular value of T (scaled by the masses: T' = N^-1/2 T) bounds the
 change of multipliers: the N^-1/2 C delta = -g that balances g in the range has a solution with
 ||delta|| <= ||g|| / sigma_min(T').
@@ -20,13 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
+from scipy.optimize import linprog
 
 from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.certificates.integer_rank import has_rank_at_most
 
 ROUNDOFF = float(np.finfo(float).eps)
 RANK_TOLERANCE = 1e-9
 ROOM_LEVELS = (1e-3, 1e-6, 0.0)  # of the largest, in the choice of independent ties
-DENOMINATORS = (1, 2, 3, 4, 5, 6, 12)
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TieSystem:
     ----------
     members : ndarray of int, shape (k,)
         The component's blocks.
+    pairs : ndarray of int
+        The component's tied pairs.
     columns : ndarray of int, shape (t, 3)
         The independent ties: pair of blocks, first feature, second feature.
     matrix : ndarray, shape (k d, t)
@@ -52,6 +55,7 @@ class TieSystem:
     """
 
     members: IntArray
+    pairs: IntArray
     columns: IntArray
     matrix: FloatArray
     basis: FloatArray
@@ -130,10 +134,54 @@ def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArra
     basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
     error = 10 * len(C) * ROUNDOFF * float(np.linalg.norm(scaled))
     sigma = max(0.0, float(singular[-1]) - error)
-    if not _spanned(T, C[:, order[rank:]]):
+    if rank < C.shape[1] and not has_rank_at_most(C, rank):
         sigma = 0.0
     leakage = error / sigma if sigma else float("inf")
-    return TieSystem(members, columns[order[:rank]], T, basis, root_masses, sigma, leakage)
+    return TieSystem(members, pairs, columns[order[:rank]], T, basis, root_masses, sigma, leakage)
+
+
+def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray | None:
+    """Return stock that leaves the most on the tied feature that has least, or None.
+
+    Where ties depend on each other the multipliers are not unique, and a solver may return some
+    that are zero: max t subject to stock >= t on every tied feature, the pairs' totals, and the
+    balance of the blocks, is a linear program.
+
+    Parameters
+    ----------
+    ties : Ties
+    system : TieSystem
+    sums : ndarray, shape (k, d)
+        Forces that are to be balanced.
+
+    Returns
+    -------
+    ndarray, shape (len(system.pairs), d)
+    """
+    k, d = sums.shape
+    row, feature = np.nonzero(ties.tied[system.pairs])
+    pair = system.pairs[row]
+    ends = np.searchsorted(system.members, ties.ends[pair])
+    which = np.arange(len(row))
+    forces = np.zeros((k * d, len(row) + 1))
+    forces[ends[:, 0] * d + feature, which] = ties.signs[pair, feature]
+    forces[ends[:, 1] * d + feature, which] = -ties.signs[pair, feature]
+    totals = np.zeros((len(system.pairs), len(row) + 1))
+    totals[row, which] = 1.0
+    present = np.append(ties.stock[pair, feature], 0.0)
+    least = np.hstack([-np.eye(len(row)), np.ones((len(row), 1))])
+    solution = linprog(
+        -np.eye(len(row) + 1)[-1],
+        A_ub=least,
+        b_ub=np.zeros(len(row)),
+        A_eq=np.vstack([forces, totals]),
+        b_eq=np.concatenate([forces @ present - sums.ravel(), totals @ present]),
+    )
+    if solution.x is None:
+        return None
+    stock = np.zeros((len(system.pairs), d))
+    stock[row, feature] = solution.x[:-1]
+    return stock
 
 
 def _room(ties: Ties, pairs: IntArray) -> FloatArray:
@@ -171,18 +219,3 @@ def _columns(pairs: IntArray, tied: NDArray[np.bool_]) -> IntArray:
     others[np.arange(len(pairs)), first] = False
     row, feature = np.nonzero(others)
     return np.column_stack([pairs[row], first[row], feature])
-
-
-def _spanned(T: FloatArray, others: FloatArray) -> bool:
-    """Prove, in integers, that the other columns lie in the range of T."""
-    remaining = others
-    coefficients = np.linalg.lstsq(T, others, rcond=None)[0]
-    for q in DENOMINATORS:
-        if remaining.shape[1] == 0:
-            break
-        whole = np.rint(q * coefficients)
-        # Entries are small integers: the products are exact in double precision.
-        exact = (T @ whole == q * remaining).all(axis=0)
-        exact &= np.abs(whole).max(axis=0, initial=0.0) < 2**20
-        remaining, coefficients = remaining[:, ~exact], coefficients[:, ~exact]
-    return remaining.shape[1] == 0

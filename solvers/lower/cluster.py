@@ -8,11 +8,18 @@ from dataclasses import replace
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, real_number, whole_number
-from bilad.solvers.lower.methods import LowerMethod, Outcome, Request, choose_lower_method
+from bilad.solvers.lower.methods import (
+    LOWER_METHODS,
+    LowerMethod,
+    Outcome,
+    Request,
+    choose_lower_method,
+)
 from bilad.solvers.lower.result import Clustering
 
 TIGHTENING = 1e-2  # each attempt's tolerance over the last one's
 LEAST_TOL = 1e-14  # of an attempt to prove labels
+CENTRAL_TOL = 1e-12  # of an interior-point solution that is to prove labels
 COARSE_TOL = 1e-5  # of the first attempt, where labels are all that is asked
 
 
@@ -122,12 +129,29 @@ def _attempts(
             request = replace(request, start=(outcome.X, outcome.make_dual()))
         request = replace(request, kept=outcome.kept)
     assert best is not None
+    if refine and chosen.name == "ssnal" and not best.partition.proved:
+        best = _with_central_proof(model, best, request)
     return replace(
         best,
         iterations=spent,
         status=_status(best, request.tol, labels_only),
         remark=_remark(best, refine),
     )
+
+
+def _with_central_proof(model: ConvexClustering, outcome: Outcome, request: Request) -> Outcome:
+    """Prove the labels from an interior-point solution, whose Z leaves capacity unused.
+
+    Where the dual solution is not unique, SSNAL's may lie on the boundary of the solutions, and
+    prove nothing.
+    """
+    if outcome.status == "time limit":
+        return outcome
+    central = LOWER_METHODS["clarabel"].solve(model, replace(request, tol=CENTRAL_TOL, kept=None))
+    if len(central.partition.undecided) >= len(outcome.partition.undecided):
+        return outcome
+    remark = "labels from an interior-point solution"
+    return replace(outcome, partition=central.partition, remark=remark)
 
 
 def _tolerances(tol: float, refine: bool, labels_only: bool) -> Iterator[float]:

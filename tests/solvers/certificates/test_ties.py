@@ -1,12 +1,11 @@
-"""Ties: ranges compared in integers, the bound on the singular value, the projection."""
+"""Ties: independent columns, the bound on the singular value, the projection, the middle."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from bilad.solvers.certificates import ties as module
-from bilad.solvers.certificates.ties import Ties, tie_system
+from bilad.solvers.certificates.ties import Ties, central_stock, tie_system
 
 
 def random_ties(rng, K, d):
@@ -66,9 +65,14 @@ def test_the_ties_of_a_triangle_depend_on_each_other():
     assert system.sigma == pytest.approx(np.sqrt(2.0))
 
 
-def test_what_is_nearly_in_the_range_is_not_taken_for_it():
-    T = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    assert module._spanned(T, np.array([[2.0], [-3.0], [0.0]]))
-    assert module._spanned(2 * T, np.array([[1.0], [-3.0], [0.0]]))
-    assert not module._spanned(T, np.array([[1.0], [0.0], [1.0]]))
-    assert not module._spanned(T, np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 1e-12]]))
+def test_central_multipliers_leave_stock_on_every_tied_feature_of_a_triangle():
+    ends = np.array([[0, 1], [0, 2], [1, 2]])
+    every = np.ones((3, 2), dtype=bool)
+    stock = np.array([[0.4, 0.6], [0.0, 1.0], [0.4, 0.6]])
+    ties = Ties(ends, every, np.ones((3, 2)), stock)
+    system = tie_system(ties, np.arange(3), np.arange(3), np.ones(3))
+    central = central_stock(ties, system, np.zeros((3, 2)))
+    assert central.min() == pytest.approx(0.2)
+    incidence = np.array([[1.0, -1.0, 0.0], [1.0, 0.0, -1.0], [0.0, 1.0, -1.0]])
+    assert incidence.T @ central == pytest.approx(incidence.T @ stock)
+    assert central.sum(axis=1) == pytest.approx(stock.sum(axis=1))
