@@ -1,4 +1,4 @@
-"""Random convex clustering problems, hard ones on purpose: ties, duplicates, every kind of graph."""
+"""Random convex clustering problems, hard on purpose: ties, duplicates, every kind of graph."""
 
 from __future__ import annotations
 
