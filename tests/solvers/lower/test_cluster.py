@@ -1,6 +1,8 @@
 """`cluster`: properties every method has, which method is taken, and wrong arguments."""
 
 import itertools
+import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -210,20 +212,39 @@ def test_auto_takes_the_first_method_that_can(A, graph, p, expected):
     assert solution.status == "optimal"
 
 
-@pytest.mark.parametrize("method", ["auto", "ssnal", "clarabel"])
-@pytest.mark.parametrize("p", [1, np.inf])
-def test_other_norms_in_the_plane_are_refused_and_nobody_can(method, p):
-    model = ConvexClustering(MODEL.data, MODEL.graph, 0.1, p)
-    with pytest.raises(
-        UnsupportedError, match=f"'{method}' cannot take.*p = {p}, d = 2; able: none yet"
-    ):
-        cluster(model, method)
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+@pytest.mark.parametrize("kind", ["complete", "tree", "knn"])
+def test_every_norm_in_the_plane_is_solved_alike_by_every_method_that_can(p, kind):
+    A = np.random.default_rng(0).normal(size=(12, 2))
+    graph = {
+        "complete": FusionGraph.complete(12, 0.25),
+        "tree": FusionGraph(12, [(i // 2, i + 1) for i in range(11)], np.ones(11)),
+        "knn": FusionGraph.knn(A, k=3),
+    }[kind]
+    model = ConvexClustering(A, graph, 0.3, p)
+    able = ["exact"] * (p == 1 and kind != "knn") + ["ssnal", "clarabel"]
+    solutions = [cluster(model, method, tol=1e-8) for method in able]
+    assert [solution.method for solution in solutions] == able
+    assert cluster(model).method == able[0]
+    for solution in solutions:
+        assert solution.objective == pytest.approx(solutions[0].objective, rel=1e-7)
+        assert solution.proved
+        assert np.array_equal(solution.labels, solutions[0].labels)
+
+
+@given(data=st.data())
+def test_exact_and_ssnal_agree_for_p_1_in_the_plane(problems, data):
+    model = data.draw(problems.models(p=1, graph=problems.complete_graphs))
+    exact, ssnal = solve(model, "exact"), solve(model, "ssnal")
+    check_same(problems, exact, ssnal, exact.X, exact.labels)
 
 
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
         (MODEL, "d = 1, the data have d = 2"),
+        (ConvexClustering(MODEL.data, MODEL.graph, 0.1, np.inf), "d = 2 and p = inf"),
+        (ConvexClustering(MODEL.data, MODEL.graph, 0.1, 1), None),
         (ConvexClustering([[0.0], [1.0]], FusionGraph(2, [[0, 1]], [1]), 1), None),
         (
             ConvexClustering(
@@ -241,6 +262,22 @@ def test_exact_says_why_not_and_who_can(model, reason):
         UnsupportedError, match=f"'exact' cannot.*{reason}.*able: 'ssnal', 'clarabel'"
     ):
         cluster(model, "exact")
+
+
+@pytest.mark.parametrize(("method", "p"), [("exact", 1), ("ssnal", 2), ("clarabel", np.inf)])
+@pytest.mark.parametrize("copy", [deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+def test_a_result_survives_a_copy_without_what_it_keeps_for_the_next(method, p, copy):
+    model = ConvexClustering(MODEL.data, MODEL.graph, 0.1, p)
+    result = cluster(model, method, tol=1e-6)
+    again = copy(result)
+    assert again.kept is None
+    assert (result.kept is None) == (method == "exact")
+    for name in ("X", "Z", "labels", "undecided"):
+        assert np.array_equal(getattr(again, name), getattr(result, name)), name
+    for name in ("method", "objective", "gap", "kkt_residual", "status", "iterations", "seconds"):
+        assert getattr(again, name) == getattr(result, name), name
+    assert again.model.gap(again.X, again.Z) == result.model.gap(result.X, result.Z)
+    assert cluster(again.model, method, tol=1e-6, start=again).status == result.status
 
 
 OTHER = cluster(ConvexClustering(MODEL.data, FusionGraph.complete(3), 0.1))
