@@ -51,12 +51,16 @@ def project_rows(Z: FloatArray, radii: FloatArray, q: float) -> FloatArray:
 
 
 def _project_rows_on_l1_balls(Z: FloatArray, radii: FloatArray) -> FloatArray:
-    """Soft-threshold each row at the level that puts it on its ball (Held, Wolfe, Crowder)."""
+    """Soft-threshold each row at the level that puts it on its ball (Held, Wolfe, Crowder).
+
+    Magnitudes are counted from the largest of the row, so that rows far outside keep their digits.
+    """
     magnitude = np.abs(Z)
-    descending = -np.sort(-magnitude, axis=1)
+    below = magnitude - magnitude.max(axis=1, keepdims=True, initial=0.0)
+    descending = -np.sort(-below, axis=1)
     levels = (np.cumsum(descending, axis=1) - radii[:, None]) / np.arange(1, Z.shape[1] + 1)
     active = np.count_nonzero(descending > levels, axis=1)
     level = levels[np.arange(len(Z)), np.maximum(active, 1) - 1]
     outside = magnitude.sum(axis=1) > radii
-    shrunk = np.sign(Z) * np.maximum(magnitude - level[:, None], 0.0)
+    shrunk = np.sign(Z) * np.maximum(below - level[:, None], 0.0)
     return np.where(outside[:, None], shrunk, Z)

@@ -31,10 +31,8 @@ CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so
 CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
 FUSED_FACTOR = 300.0
 PENALTY_RANGE = (1e-2, 1e4)
-PATIENCE, WORTHWHILE = (
-    80,
-    0.3,
-)  # from so many steps on, each revision must have lowered the gap to this share
+# From so many steps on, the gap must fall to this share from one revision to the next.
+PATIENCE, WORTHWHILE = 80, 0.3
 
 
 def admm(

@@ -20,7 +20,7 @@ from bilad.solvers.lower.result import Clustering
 TIGHTENING = 1e-2  # each attempt's tolerance over the last one's
 LEAST_TOL = 1e-14  # of an attempt to prove labels
 CENTRAL_TOL = 1e-12  # of an interior-point solution that is to prove labels
-COARSE_TOL = 1e-5  # of the first attempt, where labels are all that is asked
+COARSE_TOL = 1e-6  # of the first attempt, where labels are all that is asked
 
 
 def cluster(

@@ -44,30 +44,36 @@ def project(y: FloatArray, radius: float, q: float, z: FloatArray) -> bool:
         for k in range(d):
             z[k] = scale * y[k]
         return outside
-    level = soft_threshold_level(y, radius)
-    for k in range(d):
-        z[k] = np.sign(y[k]) * max(abs(y[k]) - level, 0.0)
-    return level > 0.0
+    return project_on_cross_polytope(y, radius, z)
 
 
 @kernel
-def soft_threshold_level(y: FloatArray, radius: float) -> float:
-    """Return the level at which soft thresholding puts y on the l1 ball; 0 inside (Michelot)."""
-    total = 0.0
-    for k in range(len(y)):
+def project_on_cross_polytope(y: FloatArray, radius: float, z: FloatArray) -> bool:
+    """Project y on the l1 ball by soft thresholding (Michelot 1986); return whether it lay outside.
+
+    Levels are counted from the largest entry, so that they keep their digits if y is far outside.
+    """
+    d = len(y)
+    total = peak = 0.0
+    for k in range(d):
         total += abs(y[k])
+        peak = max(peak, abs(y[k]))
     if total <= radius:
-        return 0.0
-    active, level = len(y), (total - radius) / len(y)
+        z[:] = y
+        return False
+    active, level = d + 1, -np.inf
     while True:
         total, count = 0.0, 0
-        for k in range(len(y)):
-            if abs(y[k]) > level:
-                total += abs(y[k])
+        for k in range(d):
+            if abs(y[k]) - peak > level:
+                total += abs(y[k]) - peak
                 count += 1
         if count >= active or count == 0:
-            return level
+            break
         active, level = count, (total - radius) / count
+    for k in range(d):
+        z[k] = np.sign(y[k]) * max(abs(y[k]) - peak - level, 0.0)
+    return True
 
 
 @kernel

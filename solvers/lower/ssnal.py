@@ -101,73 +101,74 @@ def solve_ssnal(
     if workspace is None or not workspace.fits(model):
         workspace = Workspace(model)
     budget = Budget(max_iterations, deadline)
-    separate = model.p == 1 and model.d > 1
     parts, starts = [model], [start]
-    if separate:  # one problem for each feature
+    if model.p == 1 and model.d > 1:  # one problem for each feature
         columns = [[k] for k in range(model.d)]
         parts = [ConvexClustering(model.data[:, k], model.graph, model.gamma, 1) for k in columns]
         starts = [start and (start[0][:, k], start[1][:, k]) for k in columns]
     penalties = workspace.penalties if start else []
+    pairs, workspace.penalties, short = [], [], []
     with BLAS.limit(limits=1, user_api="blas"):
-        runs = [
-            _Run(part, tol, begin, penalty, 1 / len(parts), workspace, budget)
-            for part, begin, penalty in zip_longest(parts, starts, penalties)
-        ]
-    workspace.penalties = [run.penalty for run in runs]
-    short = [run.status for run in runs if run.status != "optimal"]
-    X, Z = (np.hstack(columns) for columns in zip(*(run.result for run in runs), strict=True))
+        for part, begin, penalty in zip_longest(parts, starts, penalties):
+            form = StandardForm(part, workspace.kept, workspace.edges, 1 / len(parts))
+            best, penalty = _two_phases(form, TOL_SHARE * tol, begin, penalty, workspace, budget)
+            pairs.append(form.leave(best.X, best.Z))
+            workspace.penalties.append(penalty)
+            if best.error > TOL_SHARE * tol:
+                short.append(budget.exhausted or "inaccurate")
+    X, Z = (np.hstack(features) for features in zip(*pairs, strict=True))
     status = short[0] if short else "optimal"
     return Solution(X, Z, status, budget.admm_steps, budget.newton_steps, workspace)
 
 
-class _Run:
-    """One solve: ADMM, then Algorithm 1."""
+def _two_phases(
+    form: StandardForm,
+    tol: float,
+    start: tuple[FloatArray, FloatArray] | None,
+    penalty: float | None,
+    workspace: Workspace,
+    budget: Budget,
+) -> tuple[Candidate, float]:
+    """Run ADMM where it is needed, then Algorithm 1; return the best pair and the last s."""
+    if start is None:
+        best, goal = (
+            form.candidate(form.data, np.zeros_like(form.differences(form.data))),
+            ADMM_GOAL,
+        )
+    else:
+        best, goal = form.candidate(*form.enter(*start)), WARM_GOAL
+    if best.gap > max(goal, tol):
+        penalty = None
+        goal = max(ADMM_GOAL, tol)
+        best = admm(form, best, workspace.point_system, goal, ADMM_STEPS, budget)
+    if best.error <= tol:
+        return best, penalty or FIRST_PENALTY
+    return _outer_loop(form, tol, best, penalty or FIRST_PENALTY, workspace.newton_system, budget)
 
-    def __init__(
-        self,
-        model: ConvexClustering,
-        tol: float,
-        start: tuple[FloatArray, FloatArray] | None,
-        penalty: float | None,
-        share: float,
-        workspace: Workspace,
-        budget: Budget,
-    ) -> None:
-        self.form = form = StandardForm(model, workspace.kept, workspace.edges, share)
-        self.tol, self.budget, self.workspace = TOL_SHARE * tol, budget, workspace
-        self.penalty = penalty or FIRST_PENALTY
-        if start is None:
-            best, goal = form.candidate(form.data, np.zeros((len(form.radii), model.d))), ADMM_GOAL
-        else:
-            best, goal = form.candidate(*form.enter(*start)), WARM_GOAL
-        if best.gap > max(goal, self.tol):
-            self.penalty = FIRST_PENALTY
-            goal = max(ADMM_GOAL, self.tol)
-            best = admm(form, best, workspace.point_system, goal, ADMM_STEPS, budget)
-        if best.error > self.tol:
-            best = self._outer_loop(best)
-        self.result = form.leave(best.X, best.Z)
-        self.status = "optimal" if best.error <= self.tol else budget.exhausted or "inaccurate"
 
-    def _outer_loop(self, start: Candidate) -> Candidate:
-        """Algorithm 1, from a warm start; return the best pair met."""
-        form, system = self.form, self.workspace.newton_system
-        best, X, Z = start, start.X, start.Z
-        stalled = 0
-        while stalled < STALLED_ROUNDS and not self.budget.exhausted:
-            subproblem = _Subproblem(form, Z, self.penalty)
-            point = _minimise(subproblem, X, self.tol, system, self.budget)
-            X, Z = point.X, point.P
-            fused = (point.P == point.Y).all(axis=1)
-            found = form.better_candidate(X, Z, fused)
-            stalled = 0 if found.error < best.error else stalled + 1
-            best = min(best, found, key=lambda pair: pair.error)
-            if best.error <= self.tol:
-                break
-            visible = ROUNDING_SHARE * max(best.error, self.tol) * (1.0 + form.norm)
-            largest = max(FIRST_PENALTY, visible / form.rounding)
-            self.penalty = float(min(PENALTY_FACTOR * self.penalty, largest))
-        return best
+def _outer_loop(
+    form: StandardForm,
+    tol: float,
+    start: Candidate,
+    penalty: float,
+    system: NewtonSystem,
+    budget: Budget,
+) -> tuple[Candidate, float]:
+    """Algorithm 1; return the best pair met and the last s."""
+    best, X, Z = start, start.X, start.Z
+    stalled = 0
+    while stalled < STALLED_ROUNDS and not budget.exhausted:
+        point = _minimise(_Subproblem(form, Z, penalty), X, tol, system, budget)
+        X, Z = point.X, point.P
+        found = form.better_candidate(X, Z, (point.P == point.Y).all(axis=1))
+        stalled = 0 if found.error < best.error else stalled + 1
+        best = min(best, found, key=lambda pair: pair.error)
+        if best.error <= tol:
+            break
+        visible = ROUNDING_SHARE * max(best.error, tol) * (1.0 + form.norm)
+        largest = max(FIRST_PENALTY, visible / form.rounding)
+        penalty = float(min(PENALTY_FACTOR * penalty, largest))
+    return best, penalty
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,10 @@ class StandardForm:
         self._roots = np.sqrt(self.masses)
         self._norm = float(np.linalg.norm(self._roots * self.data))
 
+    def cold_start(self) -> tuple[FloatArray, FloatArray]:
+        """Return the data and no flow."""
+        return self.data, np.zeros((len(self.radii), self.data.shape[1]))
+
     def enter(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return X and the feasible Z in standardised units, from the model's."""
         Z = self._model.project_dual(Z)[self._kept]
