@@ -47,6 +47,8 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Of the method.
     time_limit : float, default inf
         Seconds.
+    refine : bool, default False
+        Tighten the tolerance until the labels are proved, as `cluster` does.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         tol: float = 1e-8,
         max_iterations: int = 1000,
         time_limit: float = float("inf"),
+        refine: bool = False,
     ) -> None:
         self.gamma = gamma
         self.p = p
@@ -96,6 +99,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         self.tol = tol
         self.max_iterations = max_iterations
         self.time_limit = time_limit
+        self.refine = refine
 
     def fit(self, X: Any, y: Any = None) -> ConvexClusterer:
         """Cluster the rows of X.
@@ -125,6 +129,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             self.tol,
             max_iterations=self.max_iterations,
             time_limit=self.time_limit,
+            refine=self.refine,
         )
         if clustering.status != "optimal":
             warnings.warn(
