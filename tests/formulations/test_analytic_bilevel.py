@@ -16,12 +16,32 @@ from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession
 
 SCHEDULE = Schedule.of((1e-1, 1e-2, 1e-4, 1e-6, 1e-8), (1,) * 5)
+STARTS = 3
+
+
+def farthest(problem, baseline, start_eps):
+    """Solve from one start; return ||X - X(0)|| as IPOPT has it, and the eps found."""
+    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    pyomo_model = built.model
+    pyomo_model.goal.deactivate()
+    pyomo_model.moved = pyo.Objective(
+        expr=sum((pyomo_model.x[i] - float(v)) ** 2 for i, v in np.ndenumerate(baseline.X)),
+        sense=pyo.maximize,
+    )
+    start = cluster(problem.perturbation.apply(problem.model, start_eps), tol=1e-10)
+    built.start_from(start_eps, start.X, start.Z)
+    session = IpoptSession(pyomo_model, {"tol": 1e-9, "max_iter": 500})
+    for stage in SCHEDULE.stages:
+        built.set_stage(stage)
+        session.solve()
+    return np.sqrt(pyo.value(pyomo_model.moved)), built.eps()
 
 
 @pytest.mark.parametrize("kind", ["complete", "knn"])
 @pytest.mark.parametrize("n", [6, 10])
 @pytest.mark.parametrize("budget", [0.3, 2.0])
 def test_farthest_solution_is_a_translation(kind, n, budget):
+    """The problem is not convex, and IPOPT is local: of a few starts, the best is the optimum."""
     rng = np.random.default_rng(n)
     A = rng.normal(size=(n, 2))
     graph = FusionGraph.complete(n) if kind == "complete" else FusionGraph.knn(A, k=3)
@@ -30,23 +50,13 @@ def test_farthest_solution_is_a_translation(kind, n, budget):
     baseline = cluster(model, tol=1e-12)
     assert 1 < baseline.n_clusters < n
 
-    built = KKTFormulation(problem, baseline.labels, baseline.X)
-    pyomo_model = built.model
-    pyomo_model.goal.deactivate()
-    pyomo_model.moved = pyo.Objective(
-        expr=sum((pyomo_model.x[i] - float(v)) ** 2 for i, v in np.ndenumerate(baseline.X)),
-        sense=pyo.maximize,
-    )
-    eps = 0.05 * budget * rng.normal(size=problem.perturbation.dim)
-    start = cluster(problem.perturbation.apply(model, eps), tol=1e-10)
-    built.start_from(eps, start.X, start.Z)
-    session = IpoptSession(pyomo_model, {"tol": 1e-9, "max_iter": 500})
-    for stage in SCHEDULE.stages:
-        built.set_stage(stage)
-        session.solve()
-    assert np.sqrt(pyo.value(pyomo_model.moved)) == pytest.approx(budget, abs=1e-4)
-
-    found = built.eps()
-    assert np.linalg.norm(found) <= budget
-    truth = cluster(problem.perturbation.apply(model, found), tol=1e-12)
-    assert np.linalg.norm(truth.X - baseline.X) == pytest.approx(budget, abs=1e-4)
+    reached = []
+    for _ in range(STARTS):
+        eps = 0.05 * budget * rng.normal(size=problem.perturbation.dim)
+        claimed, found = farthest(problem, baseline, eps)
+        assert np.linalg.norm(found) <= budget
+        truth = cluster(problem.perturbation.apply(model, found), tol=1e-12)
+        moved = np.linalg.norm(truth.X - baseline.X)
+        assert moved <= budget + 1e-6  # nonexpansive; gaps of 1e-12
+        reached.append((moved, claimed))
+    assert max(reached) == pytest.approx((budget, budget), abs=1e-4)
