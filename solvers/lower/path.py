@@ -1,4 +1,4 @@
-"""`cluster_path`: solve convex clustering for a list of gammas, each from the last.
+"""`cluster_path`: solve convex clustering for growing gamma, each time from the last.
 
 With general weights a cluster can split again as gamma grows; the result says where.
 """
@@ -25,6 +25,7 @@ from bilad.models.validation import (
     real_number,
 )
 from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.continuation import Continuation
 from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
@@ -179,7 +180,7 @@ def cluster_path(
     gammas : array_like, shape (G,)
         In any order, each once, nonnegative.
     method, tol, refine, max_iterations
-        As for `cluster`, at each gamma.
+        As for `cluster`, at each gamma. SSNAL takes what has fused as single points.
     time_limit : float, default inf
         Seconds, for all.
     progress : bool, default False
@@ -208,6 +209,7 @@ def cluster_path(
     )
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
     chosen = choose_lower_method(models[0], method).name
+    solve = _solver(chosen, real_number(tol, "tol", above=0.0), max_iterations, refine)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
@@ -217,7 +219,7 @@ def cluster_path(
             for index, level in enumerate(models):
                 left = deadline - time.perf_counter()
                 if left > 0:
-                    latest = cluster(level, chosen, tol, latest, max_iterations, left, refine)
+                    latest = solve(level, latest, left)
                 if left <= 0 or latest is None or latest.status == "time limit":
                     status = "time limit"
                     break
@@ -229,6 +231,18 @@ def cluster_path(
             status = "interrupted"
     seconds = time.perf_counter() - began
     return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
+
+
+def _solver(
+    method: str, tol: float, max_iterations: int, refine: bool
+) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
+    """Return how one gamma is solved: from the model, the last clustering and the seconds left."""
+    if method == "ssnal":
+        continuation = Continuation(tol, max_iterations, refine)
+        return lambda model, last, seconds: continuation.solve(model, time.perf_counter() + seconds)
+    return lambda model, last, seconds: cluster(
+        model, method, tol, last, max_iterations, seconds, refine
+    )
 
 
 def _increasing(gammas: ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from bilad.solvers.lower.workspace import Workspace
 
 
 def with_copies(model, masses):
-    """The model with `masses[i]` copies of point i, which heavy edges tie, and the first of each."""
+    """The model with `masses[i]` copies of point i, tied by heavy edges; and the first of each."""
     first = np.concatenate([[0], np.cumsum(masses)[:-1]])
     ties = [(i, i + k) for i, mass in zip(first, masses, strict=True) for k in range(1, mass)]
     edges = np.vstack([first[model.graph.edges], ties])

@@ -1,0 +1,164 @@
+"""Continuation: one SSNAL solve after the other as gamma grows, on ever fewer points.
+
+Blocks that were fused at the last gamma are taken as single points. The lifted solution is measured
+on the whole problem: if its gap and its KKT residual are small, it is as good as any other. If the
+flow inside a block cannot be balanced the block wants to split, as with general weights clusters
+can; it is cut where its edges are full, and the problem is solved again. When that does not help,
+the whole problem is solved, from there.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.norms import conjugate, row_norms
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.guesses import guesses
+from bilad.solvers.certificates.partition import prove_partition
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
+from bilad.solvers.lower.result import Clustering
+from bilad.solvers.lower.ssnal import Solution, solve_ssnal
+from bilad.solvers.lower.workspace import Workspace
+
+MOST_BLOCKS = 0.8  # share of the points; with more blocks contraction does not pay
+CUTS = 3  # times that blocks are cut, the last time into points
+NEARLY = 1e-5  # an accurate pair with less flow missing than this is not cut
+FULL = 1e-3  # an edge with this share of its capacity unused, or less, is full
+
+
+class Continuation:
+    """Solves a model for growing gamma, by SSNAL.
+
+    Parameters
+    ----------
+    tol : float
+        Largest relative gap and KKT residual of the whole problem.
+    max_iterations : int
+        Steps of ADMM and Newton, for each attempt.
+    refine : bool
+        As for `cluster`.
+    """
+
+    def __init__(self, tol: float, max_iterations: int, refine: bool) -> None:
+        self._tol, self._max_iterations, self._refine = tol, max_iterations, refine
+        self._last: Lifted | None = None
+        self._workspace: Workspace | None = None
+        self._contraction: Contraction | None = None
+
+    def solve(self, model: ConvexClustering, deadline: float) -> Clustering:
+        """Solve the next model: the last one's data, graph and norm, and any gamma."""
+        began = time.perf_counter()
+        status, iterations, found = "optimal", 0, None
+        if self._last is not None and model.radii.any():
+            found, good, iterations = self._contracted(model, self._last, deadline)
+            if not good:
+                self._last, found = found, None
+        if found is None:
+            whole = self._whole(model, deadline)
+            status = whole.status
+            iterations += whole.admm_steps + whole.newton_steps
+            found = Lifted(model.gamma, whole.X, whole.Z, _guess(model, whole.X, whole.Z))
+            if status == "optimal" and model.radii.any():
+                better, good, spent = self._contracted(model, found, deadline)
+                found = better if good else found
+                iterations += spent
+        self._last = found
+        return self._result(model, found, status, iterations, began, deadline)
+
+    def _contracted(
+        self, model: ConvexClustering, start: Lifted, deadline: float
+    ) -> tuple[Lifted, bool, int]:
+        """Solve contracted; return the last pair, whether it is accurate, and the iterations."""
+        iterations, blocks, good = 0, start.blocks, None
+        for cut in range(CUTS + 1):
+            K = int(blocks.max()) + 1
+            if MOST_BLOCKS * model.n < K or self._workspace is None:
+                break
+            trial = start
+            if K == 1:
+                X = np.broadcast_to(model.data.mean(axis=0), model.data.shape)
+                trial = Lifted(model.gamma, X, start.Z, blocks)
+            else:
+                if self._contraction is None or self._contraction.blocks is not blocks:
+                    self._contraction = Contraction(model, blocks)
+                trial = self._contraction.solve(
+                    model, start, self._tol, self._max_iterations, deadline
+                )
+            iterations += trial.iterations
+            Z, missing = balance(model, trial, self._workspace)
+            start = replace(trial, Z=Z)
+            if max(model.gap(start.X, Z), model.kkt_residual(start.X, Z)) <= self._tol:
+                good = start
+            worst = missing.max()
+            if worst <= BALANCED or (good is not None and (cut or worst <= NEARLY)):
+                break
+            if time.perf_counter() >= deadline:
+                break
+            blocks = _cut(model, start, missing > BALANCED, into_points=cut == CUTS - 1)
+        return good or start, good is not None, iterations
+
+    def _whole(self, model: ConvexClustering, deadline: float) -> Solution:
+        start = None if self._last is None else (self._last.X, self._last.Z)
+        solution = solve_ssnal(
+            model, self._tol, start, self._workspace, self._max_iterations, deadline
+        )
+        self._workspace = solution.workspace
+        return solution
+
+    def _result(
+        self,
+        model: ConvexClustering,
+        found: Lifted,
+        status: str,
+        iterations: int,
+        began: float,
+        deadline: float,
+    ) -> Clustering:
+        """Measure the pair, prove its labels, and refine it if that is asked for."""
+        gap, residual = model.gap(found.X, found.Z), model.kkt_residual(found.X, found.Z)
+        accurate = max(gap, residual) <= self._tol
+        clustering = Clustering(
+            model=model,
+            method="ssnal",
+            X=found.X,
+            partition=prove_partition(model, found.X, found.Z),
+            objective=model.primal(found.X),
+            gap=gap,
+            kkt_residual=residual,
+            status="optimal" if accurate else status if status != "optimal" else "inaccurate",
+            iterations=iterations,
+            seconds=time.perf_counter() - began,
+            make_dual=partial(np.asarray, found.Z),
+            remark=self._workspace.remark if self._workspace else "",
+        )
+        left = deadline - time.perf_counter()
+        if not self._refine or clustering.proved or not accurate or left <= 0:
+            return clustering
+        return cluster(
+            model, "ssnal", self._tol, clustering, self._max_iterations, left, refine=True
+        )
+
+
+def _guess(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> IntArray:
+    """Return the blocks that strict complementarity suggests."""
+    return next(guesses(model, X, model.project_dual(Z))).blocks
+
+
+def _cut(
+    model: ConvexClustering, lifted: Lifted, unbalanced: BoolArray, into_points: bool
+) -> IntArray:
+    """Cut the blocks that are not balanced where edges are full, or into points."""
+    blocks = lifted.blocks
+    i, j = model.graph.edges.T
+    bad = np.zeros(int(blocks.max()) + 1, dtype=bool)
+    bad[blocks[unbalanced]] = True
+    inside = (blocks[i] == blocks[j]) & (model.radii > 0)
+    unused = model.radii - row_norms(lifted.Z, conjugate(model.p))
+    kept = inside & (~bad[blocks[i]] | ((unused > FULL * model.radii) & (not into_points)))
+    return model.graph.components(kept)
