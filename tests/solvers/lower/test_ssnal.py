@@ -85,22 +85,13 @@ def make_data(kind, d, n=14):
 KINDS = ["complete", "knn", "tree", "zero weights", "disconnected", "duplicates", "ties"]
 
 
-INEXACT = pytest.mark.xfail(
-    reason="rounding of the projection on the l1 ball grows with the vector", strict=True
-)
-
-
-@pytest.mark.parametrize(
-    ("p", "d", "kind"),
-    [
-        pytest.param(*case, marks=INEXACT if case == (np.inf, 4, "ties") else ())
-        for case in itertools.product(NORMS, [1, 2, 3, 4, 5], KINDS)
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("d", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("p", NORMS)
 def test_every_norm_dimension_and_graph_from_loose_to_fused(p, d, kind):
     A, graph = make_data(kind, d)
     theirs = None
-    for gamma in (1e-6, 0.05, 0.5, 50.0):
+    for gamma in (1e-6, 0.05, 0.5, 1e4):
         model = ConvexClustering(A, graph, gamma, p)
         ours = cluster(model, "ssnal", tol=1e-10)
         theirs = cluster(model, "clarabel", tol=1e-12, start=theirs)
@@ -187,19 +178,10 @@ def test_iteration_limit_returns_a_true_gap(crowd, p, method, most):
     check_short(short, full, "iteration limit")
 
 
-@pytest.mark.parametrize(
-    "p",
-    [
-        pytest.param(
-            1,
-            marks=pytest.mark.xfail(
-                reason="each feature takes a step of ADMM, whatever is left", strict=True
-            ),
-        ),
-        2,
-        np.inf,
-    ],
-)
+STEP_EACH = pytest.mark.xfail(reason="each feature takes one step, whatever is left", strict=True)
+
+
+@pytest.mark.parametrize("p", [pytest.param(1, marks=STEP_EACH), 2, np.inf])
 @pytest.mark.parametrize("most", [1, 15])
 def test_the_iteration_limit_is_kept(crowd, p, most):
     assert cluster(crowd[p], "ssnal", tol=1e-10, max_iterations=most).iterations <= most
@@ -315,13 +297,9 @@ def test_a_bad_start_changes_nothing_either(crowd, p, kind):
     check_same_answer(model, start)
 
 
-@pytest.mark.parametrize(
-    ("p", "d", "kind"),
-    [
-        pytest.param(*case, marks=INEXACT if case == (np.inf, 3, "complete") else ())
-        for case in itertools.product(NORMS, [1, 3], KINDS)
-    ],
-)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize("p", NORMS)
 def test_what_rounding_forbids_ends_soon(p, d, kind):
     A, graph = make_data(kind, d, n=30)
     for gamma in (1e-6, 0.05, 0.5, 50.0):
