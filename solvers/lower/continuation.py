@@ -17,7 +17,7 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, row_norms
-from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.models.validation import BoolArray, IntArray
 from bilad.solvers.certificates.guesses import guesses
 from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.lower.cluster import cluster
@@ -27,7 +27,7 @@ from bilad.solvers.lower.ssnal import Solution, solve_ssnal
 from bilad.solvers.lower.workspace import Workspace
 
 MOST_BLOCKS = 0.8  # share of the points; with more blocks contraction does not pay
-CUTS = 3  # times that blocks are cut, the last time into points
+CUTS = 2  # times that blocks are cut, the last time into points
 NEARLY = 1e-5  # an accurate pair with less flow missing than this is not cut
 FULL = 1e-3  # an edge with this share of its capacity unused, or less, is full
 
@@ -63,7 +63,8 @@ class Continuation:
             whole = self._whole(model, deadline)
             status = whole.status
             iterations += whole.admm_steps + whole.newton_steps
-            found = Lifted(model.gamma, whole.X, whole.Z, _guess(model, whole.X, whole.Z))
+            blocks = next(guesses(model, whole.X, whole.Z)).blocks
+            found = _measured(model, Lifted(model.gamma, whole.X, whole.Z, blocks))
             if status == "optimal" and model.radii.any():
                 better, good, spent = self._contracted(model, found, deadline)
                 found = better if good else found
@@ -92,8 +93,8 @@ class Continuation:
                 )
             iterations += trial.iterations
             Z, missing = balance(model, trial, self._workspace)
-            start = replace(trial, Z=Z)
-            if max(model.gap(start.X, Z), model.kkt_residual(start.X, Z)) <= self._tol:
+            start = _measured(model, replace(trial, Z=Z))
+            if start.error <= self._tol:
                 good = start
             worst = missing.max()
             if worst <= BALANCED or (good is not None and (cut or worst <= NEARLY)):
@@ -120,17 +121,16 @@ class Continuation:
         began: float,
         deadline: float,
     ) -> Clustering:
-        """Measure the pair, prove its labels, and refine it if that is asked for."""
-        gap, residual = model.gap(found.X, found.Z), model.kkt_residual(found.X, found.Z)
-        accurate = max(gap, residual) <= self._tol
+        """Prove the labels of the pair, and refine it if that is asked for."""
+        accurate = found.error <= self._tol
         clustering = Clustering(
             model=model,
             method="ssnal",
             X=found.X,
             partition=prove_partition(model, found.X, found.Z),
             objective=model.primal(found.X),
-            gap=gap,
-            kkt_residual=residual,
+            gap=found.gap,
+            kkt_residual=found.residual,
             status="optimal" if accurate else status if status != "optimal" else "inaccurate",
             iterations=iterations,
             seconds=time.perf_counter() - began,
@@ -145,9 +145,10 @@ class Continuation:
         )
 
 
-def _guess(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> IntArray:
-    """Return the blocks that strict complementarity suggests."""
-    return next(guesses(model, X, model.project_dual(Z))).blocks
+def _measured(model: ConvexClustering, pair: Lifted) -> Lifted:
+    """Measure a pair on the whole problem."""
+    gap, residual = model.gap(pair.X, pair.Z), model.kkt_residual(pair.X, pair.Z)
+    return replace(pair, gap=gap, residual=residual)
 
 
 def _cut(

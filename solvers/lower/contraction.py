@@ -25,8 +25,11 @@ from bilad.solvers.lower.workspace import Workspace
 # digits; what is merged is seen better at the second.
 DIGITS = (1e-2, 1e-4)
 LEAST_TOL = 1e-13
+# Merged by length: up to this share of what the gap leaves open, or of the length at the last
+# tolerance.
+SHORT, FALLEN = 1e-4, 0.1
+# Newton's method has done its work when the gradient is this share of the tolerance, or so small.
 POLISHED, LEAST_REACH = 1e-4, 1e-11
-FALLEN = 0.1
 NEWTON_STEPS, HALVINGS, NEWTON_RTOL = 20, 8, 1e-10
 TIE = 1e9  # stiffness that holds together what is merged
 CURRENTS = 4  # currents sent through the blocks
@@ -46,6 +49,8 @@ class Lifted:
     blocks : ndarray of int, shape (n,)
     iterations : int
         Spent on it.
+    gap, residual : float
+        Relative, of the whole problem; infinite before they are measured.
     """
 
     gamma: float
@@ -53,6 +58,13 @@ class Lifted:
     Z: FloatArray
     blocks: IntArray
     iterations: int = 0
+    gap: float = np.inf
+    residual: float = np.inf
+
+    @property
+    def error(self) -> float:
+        """What is compared with the tolerance."""
+        return max(self.gap, self.residual)
 
 
 class Contraction:
@@ -130,13 +142,16 @@ class Contraction:
     ) -> IntArray:
         """Number the components of the edges that are guessed fused: shape (K,).
 
-        By strict complementarity, or as the lengths fell with the tolerance, from those before.
+        By strict complementarity; or as they are very short; or as their lengths fell with the
+        tolerance, from those before: solvers leave some fused edges at full capacity.
         """
         unused = small.radii - row_norms(Z, conjugate(small.p))
         open_length = 2.0 * np.sqrt(gap)
         complementary = lengths * small.radii < open_length * unused
-        falling = lengths <= FALLEN * before
-        return self._graph.components((lengths <= open_length) & (complementary | falling))
+        short = np.maximum(SHORT * open_length, FALLEN * before)
+        return self._graph.components(
+            (lengths <= open_length) & (complementary | (lengths <= short))
+        )
 
     def _averaged(self, Y: FloatArray, merged: IntArray) -> FloatArray:
         masses = np.bincount(merged, self._masses)

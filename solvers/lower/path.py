@@ -180,7 +180,8 @@ def cluster_path(
     gammas : array_like, shape (G,)
         In any order, each once, nonnegative.
     method, tol, refine, max_iterations
-        As for `cluster`, at each gamma. SSNAL takes what has fused as single points.
+        As for `cluster`, at each gamma. SSNAL takes what has fused as single points if p = 2 or
+        d = 1.
     time_limit : float, default inf
         Seconds, for all.
     progress : bool, default False
@@ -209,7 +210,7 @@ def cluster_path(
     )
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
     chosen = choose_lower_method(models[0], method).name
-    solve = _solver(chosen, real_number(tol, "tol", above=0.0), max_iterations, refine)
+    solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), max_iterations, refine)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
@@ -234,10 +235,15 @@ def cluster_path(
 
 
 def _solver(
-    method: str, tol: float, max_iterations: int, refine: bool
+    model: ConvexClustering, method: str, tol: float, max_iterations: int, refine: bool
 ) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
-    """Return how one gamma is solved: from the model, the last clustering and the seconds left."""
-    if method == "ssnal":
+    """Return how one gamma is solved: from the model, the last clustering and the seconds left.
+
+    Contraction is for p = 2 or d = 1. With p = 1 or inf in more features, points that share some
+    coordinates, or the largest difference, tie blocks together in ways that a flow shared in
+    proportion to the weights does not respect: most lifted solutions would be refused.
+    """
+    if method == "ssnal" and (model.p == 2 or model.d == 1):
         continuation = Continuation(tol, max_iterations, refine)
         return lambda model, last, seconds: continuation.solve(model, time.perf_counter() + seconds)
     return lambda model, last, seconds: cluster(
