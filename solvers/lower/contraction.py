@@ -32,7 +32,8 @@ SHORT, FALLEN = 1e-4, 0.1
 POLISHED, LEAST_REACH = 1e-4, 1e-11
 NEWTON_STEPS, HALVINGS, NEWTON_RTOL = 20, 8, 1e-10
 TIE = 1e9  # stiffness that holds together what is merged
-CURRENTS = 4  # currents sent through the blocks
+# Currents sent through the blocks, while each leaves no more than this share missing.
+CURRENTS, STALLED = 6, 0.7
 CONDUCTANCE = 1e10  # of the best edge, against 1 from each point to the ground
 LEAST_CONDUCTANCE = 1e-9
 BALANCED = 1e-8  # missing flow at a point, relative to the largest capacity
@@ -245,13 +246,15 @@ def balance(
     i, j = model.graph.edges.T
     inside = np.flatnonzero(workspace.kept & (blocks[i] == blocks[j]))
     radii, q, largest = model.radii[inside], conjugate(model.p), model.radii.max()
-    Z = model.project_dual(lifted.Z)
+    Z, before = model.project_dual(lifted.Z), np.inf
     for current in range(CURRENTS + 1):
         missing = lifted.X - model.data + model.graph.adjoint(Z)
         missing -= block_means(missing, blocks)[blocks]
         worst = np.abs(missing).max(axis=1) / largest
-        if current == CURRENTS or worst.max() <= BALANCED or len(inside) == 0:
+        stalled = worst.max() > STALLED * before
+        if current == CURRENTS or stalled or worst.max() <= BALANCED or len(inside) == 0:
             break
+        before = worst.max()
         unused = np.maximum(radii - row_norms(Z[inside], q), LEAST_CONDUCTANCE * radii)
         conductances = np.zeros(model.graph.m)
         conductances[inside] = unused * (CONDUCTANCE / unused.max())
