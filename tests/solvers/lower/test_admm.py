@@ -87,10 +87,11 @@ def test_it_keeps_to_the_deadline():
 
 @pytest.mark.parametrize(("p", "d"), SHAPES)
 def test_more_steps_are_never_worse_and_the_start_is_kept_if_it_is_the_best(p, d):
-    _, form, system = make(40, p, d)
+    model, form, system = make(40, p, d)
     gaps = []
     for steps in (20, 60, 180):
         best = admm(form, cold(form), system, 0.0, steps, Budget(steps, np.inf))
+        check_measured(model, form, best)  # the steps after the best leave it alone
         gaps.append(best.gap)
     assert gaps == sorted(gaps, reverse=True)
     before = best.X.copy(), best.Z.copy()
