@@ -83,7 +83,7 @@ class Continuation:
                 break
             trial = start
             if K == 1:
-                X = np.broadcast_to(model.data.mean(axis=0), model.data.shape)
+                X = np.tile(model.data.mean(axis=0), (model.n, 1))
                 trial = Lifted(model.gamma, X, start.Z, blocks)
             else:
                 if self._contraction is None or self._contraction.blocks is not blocks:
