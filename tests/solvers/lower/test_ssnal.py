@@ -212,6 +212,16 @@ def test_the_iterations_of_all_features_are_counted_together():
     assert short.iterations == whole.iterations - 1
 
 
+def test_a_limit_amid_the_newton_steps_of_a_subproblem_is_kept():
+    """Ties and a small gamma: some subproblems take several steps."""
+    A, graph = make_data("ties", 4)
+    model = ConvexClustering(A, graph, 1e-6, np.inf)
+    full = cluster(model, "ssnal", tol=1e-10)
+    for most in range(1, full.iterations):
+        short = cluster(model, "ssnal", tol=1e-10, max_iterations=most)
+        assert (short.iterations, short.status) == (most, "iteration limit")
+
+
 def make_subproblem(p, d):
     rng = np.random.default_rng(d)
     A = rng.normal(size=(7, d))
