@@ -116,12 +116,18 @@ class FusionGraph:
         return sp.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
 
     @cached_property
+    def _ends(self) -> tuple[IntArray, IntArray]:
+        tails, heads = np.ascontiguousarray(self.edges.T)
+        return tails, heads
+
+    @cached_property
     def _incidence_transpose(self) -> sp.csr_array:
         return self.incidence.T.tocsr()
 
     def differences(self, X: FloatArray) -> FloatArray:
         """Return BX, the edge differences x_i - x_j: shape (m, d)."""
-        return X[self.edges[:, 0]] - X[self.edges[:, 1]]
+        tails, heads = self._ends
+        return X.take(tails, axis=0) - X.take(heads, axis=0)
 
     def adjoint(self, Z: FloatArray) -> FloatArray:
         """Return B'Z, the net flow out of each point: shape (n, d)."""

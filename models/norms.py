@@ -33,7 +33,7 @@ def row_norms(U: FloatArray, p: float) -> FloatArray:
     if p == 1:
         return magnitude.sum(axis=1)
     if p == 2:
-        return np.sqrt(np.einsum("ij,ij->i", U, U))
+        return np.sqrt((U * U) @ np.ones(U.shape[1]))
     return magnitude.max(axis=1)
 
 

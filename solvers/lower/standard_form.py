@@ -98,7 +98,7 @@ class StandardForm:
 
     def differences(self, X: FloatArray) -> FloatArray:
         """Return BX: shape (m, d)."""
-        return X[self.edges.tails] - X[self.edges.heads]
+        return X.take(self.edges.tails, axis=0) - X.take(self.edges.heads, axis=0)
 
     def adjoint(self, Z: FloatArray) -> FloatArray:
         """Return B'Z: shape (n, d)."""

@@ -108,10 +108,14 @@ def test_labels_only_gives_the_labels_of_a_full_solve_sooner(p):
 
 
 def test_labels_only_goes_on_to_the_tolerance_where_labels_are_not_proved():
-    solution = cluster(touching_simplex(4, 2), "ssnal", labels_only=True, tol=1e-9)
-    assert not solution.proved
+    """Groups, and apart from them a pair that meets exactly."""
+    model, pair = groups(0, 2), touching_pair(2, length=1.2)
+    graph = FusionGraph(42, [*model.graph.edges, (40, 41)], [*model.graph.weights, 1.0])
+    tied = ConvexClustering(np.vstack([model.data, pair.data]), graph, model.gamma)
+    solution = cluster(tied, "ssnal", labels_only=True, tol=1e-10)
+    assert solution.undecided.tolist() == [[40, 41]]
     assert solution.status == "optimal"
-    assert max(solution.gap, solution.kkt_residual) <= 1e-9
+    assert max(solution.gap, solution.kkt_residual) <= 1e-10
 
 
 @pytest.mark.parametrize(("method", "p"), [("exact", 1), ("clarabel", 2)])
