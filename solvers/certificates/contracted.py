@@ -79,7 +79,10 @@ class ContractedProblem:
 
         before = size(y)
         for _ in range(STEPS if np.isfinite(before) and before else 0):
-            step = self.newton_step(y)
+            try:
+                step = self.newton_step(y)
+            except (np.linalg.LinAlgError, RuntimeError):  # singular to rounding: blocks meet
+                return y
             for _ in range(HALVINGS):
                 after = size(y + step)
                 if after < before:

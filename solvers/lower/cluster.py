@@ -115,7 +115,8 @@ def _attempts(
     """Solve at one tolerance after the other, each from the last, until nothing is left to ask."""
     best: Outcome | None = None
     spent = 0
-    for tol in _tolerances(request.tol, refine, labels_only and chosen.name == "ssnal"):
+    labels_only = labels_only and chosen.name == "ssnal"
+    for tol in _tolerances(request.tol, refine, labels_only):
         outcome = chosen.solve(model, replace(request, tol=tol))
         spent += outcome.iterations
         better = best is None or len(outcome.partition.undecided) < len(best.partition.undecided)
@@ -123,7 +124,7 @@ def _attempts(
             best = outcome
         if outcome.status in ("iteration limit", "time limit") or chosen.name == "exact":
             break
-        if outcome.partition.proved and (tol <= request.tol or labels_only):
+        if outcome.partition.proved:
             break
         if chosen.name == "ssnal":
             request = replace(request, start=(outcome.X, outcome.make_dual()))
@@ -176,5 +177,6 @@ def _status(outcome: Outcome, tol: float, labels_only: bool) -> str:
 def _remark(outcome: Outcome, refine: bool) -> str:
     if not refine or outcome.partition.proved:
         return outcome.remark
-    why = f"labels not proved, and a tighter tolerance does not help: {outcome.partition.why}"
+    reason = outcome.partition.why or "a tie to rounding"
+    why = f"labels not proved, and a tighter tolerance does not help: {reason}"
     return "; ".join(filter(None, [outcome.remark, why]))

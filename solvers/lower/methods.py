@@ -135,7 +135,7 @@ def _takes_all(model: ConvexClustering) -> None:
     """Refuse no model."""
 
 
-# In the order in which "auto" tries them, the fastest first (`python -m bilad.scripts.benchmark_lower`).
+# In the order in which "auto" tries them, the fastest first (scripts/benchmark_lower.py).
 LOWER_METHODS = {
     method.name: method
     for method in (

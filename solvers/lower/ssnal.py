@@ -130,14 +130,10 @@ def _two_phases(
     budget: Budget,
 ) -> tuple[Candidate, float]:
     """Run ADMM where it is needed, then Algorithm 1; return the best pair and the last s."""
-    if start is None:
-        best, goal = (
-            form.candidate(form.data, np.zeros_like(form.differences(form.data))),
-            ADMM_GOAL,
-        )
-    else:
-        best, goal = form.candidate(*form.enter(*start)), WARM_GOAL
-    if best.gap > max(goal, tol):
+    goal = ADMM_GOAL if start is None else WARM_GOAL
+    X, Z = form.cold_start() if start is None else form.enter(*start)
+    best = form.candidate(X, Z)
+    if best.gap > max(goal, tol) and not budget.exhausted:
         penalty = None
         goal = max(ADMM_GOAL, tol)
         best = admm(form, best, workspace.point_system, goal, ADMM_STEPS, budget)

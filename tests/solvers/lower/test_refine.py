@@ -76,7 +76,6 @@ def test_an_exact_tie_stays_undecided_and_refine_says_why(model, method):
     assert model.gap(refined.X, refined.Z) <= max(plain.gap, 1e-8)
 
 
-@pytest.mark.xfail(reason="the reduced system is singular where blocks meet", strict=True)
 def test_refine_raises_nothing_at_a_tie():
     A = np.array([[0.0, 1.0, -0.5], [0.0, 1.0, 0.5]])
     assert not cluster(ConvexClustering(A, FusionGraph.complete(2), 0.5), refine=True).proved
