@@ -209,7 +209,7 @@ def cluster_path(
         time_limit if time_limit == np.inf else real_number(time_limit, "time_limit", least=0.0)
     )
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
-    chosen = choose_lower_method(models[0], method).name
+    chosen = choose_lower_method(models[-1], method).name
     solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), max_iterations, refine)
     done: list[Clustering] = []
     latest: Clustering | None = None

@@ -210,3 +210,11 @@ def test_wrong_arguments_are_refused_before_any_work():
         cluster_path(SPLITTING, [1.0], tol=0)
     with pytest.raises(UnsupportedError):
         cluster_path(connected_model(groups()), [1.0], method="exact")
+
+
+def test_gamma_zero_does_not_choose_the_method_of_the_path():
+    A = np.random.default_rng(0).normal(size=(12, 2))
+    model = ConvexClustering(A, FusionGraph.knn(A, k=3), 1.0, 1)
+    path = cluster_path(model, [0.0, 0.1, 1.0])
+    assert [clustering.method for clustering in path.clusterings] == ["ssnal"] * 3
+    assert path.n_clusters[0] == 12 > path.n_clusters[-1]
