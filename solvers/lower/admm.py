@@ -8,9 +8,9 @@ with one sigma):
 
 where u_e = x_i - x_j, over-relaxed, and M = diag(masses) is I but in a contracted problem. An edge
 that stays apart has curvature about r_e / ||u_e|| and asks for a penalty of that size; a fused one
-is an equality, u_e = 0, and asks for a large one. With penalties so chosen, and revised at
-geometrically growing intervals, some 50 to 200 steps reach a relative gap of 1e-6, each at the cost
-of one solve with an n x n factorisation.
+is an equality, u_e = 0, and asks for a large one. With penalties so chosen, and revised now and
+then, some 50 to 200 steps reach a relative gap of 1e-6, each at the cost of one solve with an n x n
+factorisation.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so
 CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
 FUSED_FACTOR = 300.0
 PENALTY_RANGE = (1e-2, 1e4)
-# From so many steps on, the gap must fall to this share from one revision to the next.
-PATIENCE, WORTHWHILE = 80, 0.3
+# Penalties are revised at intervals that double up to LONGEST. From SETTLED steps on, if the gap is
+# not SLOW times its last value or less, edges apart get REDUCTION times the penalty: a cluster
+# moves as one, and many edges pull at it. From PATIENCE steps on, ADMM gives up if the gap has not
+# fallen to WORTHWHILE times its last value.
+LONGEST = 40
+SETTLED, SLOW, REDUCTION = 40, 0.3, 0.1
+PATIENCE, WORTHWHILE = 160, 0.6
 
 
 def admm(
@@ -77,7 +82,9 @@ def admm(
         if step == revision:
             if step >= PATIENCE and best.gap > WORTHWHILE * before:
                 break
-            revision, before = 2 * revision, best.gap
+            if step > SETTLED and best.gap > SLOW * before:
+                share *= REDUCTION
+            revision, before = step + min(step, LONGEST), best.gap
             sigma = _penalties(radii, U, share)
             system.update(sigma[:, None, None])
     return best

@@ -137,10 +137,17 @@ def admm_pass(
     forces[:] = data
     for e in range(len(tails)):
         i, j, s = tails[e], heads[e], sigma[e]
+        square = 0.0
         for k in range(d):
             u = relaxation * (X[i, k] - X[j, k]) + (1.0 - relaxation) * U[e, k]
             y[k] = Z[e, k] + s * u
-        project(y, radii[e], q, z)
+            square += y[k] * y[k]
+        if q == 2.0:  # written out: the call would cost as much as all the rest
+            scale = radii[e] / np.sqrt(square) if square > radii[e] * radii[e] else 1.0
+            for k in range(d):
+                z[k] = scale * y[k]
+        else:
+            project(y, radii[e], q, z)
         for k in range(d):
             Z[e, k] = z[k]
             U[e, k] = (y[k] - z[k]) / s
