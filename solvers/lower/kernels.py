@@ -21,8 +21,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def kernel(function: Function) -> Function:
-    """Compile on first use, and keep the machine code for the next process."""
-    return cast(Function, numba.njit(cache=True, error_model="numpy")(function))
+    """Compile on first use, and keep the machine code for the next process, if there is a place."""
+    try:
+        compiled = numba.njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        compiled = numba.njit(error_model="numpy")(function)
+    return cast(Function, compiled)
 
 
 @kernel

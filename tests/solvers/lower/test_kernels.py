@@ -1,5 +1,6 @@
 """The compiled passes against NumPy, finite differences and conditions of optimality."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -240,3 +241,17 @@ def test_the_adjoint_and_the_hessian_against_matrices(d):
     kernels.hessian_times(tails, heads, a, V, X, out)
     flow = a * (B @ X) - V * (V * (B @ X)).sum(axis=1, keepdims=True)
     assert out == pytest.approx(X + B.T @ flow)
+
+
+def test_kernels_compile_where_machine_code_cannot_be_kept(monkeypatch):
+    compile_ = numba.njit
+
+    def no_locator(function):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(
+        kernels.numba,
+        "njit",
+        lambda cache=False, **options: no_locator if cache else compile_(**options),
+    )
+    assert kernels.kernel(lambda x: x + 1.0)(1.0) == 2.0
