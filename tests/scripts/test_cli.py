@@ -142,11 +142,12 @@ def test_an_interrupted_method_keeps_its_best_and_ends_the_comparison(tmp_path, 
 
 
 def test_verify():
-    result = run("verify", "--problems", 5)
+    result = run("verify", "--problems", 12)
     assert result.exit_code == 0, result.output
-    lines = [line.split() for line in result.output.splitlines()]
-    for name in ("SSNAL", "exact"):
-        assert any(name in line and "5" in line for line in lines)
+    rows = [line.split() for line in result.output.splitlines() if ", p = " in line]
+    assert sum(int(row[4]) for row in rows if row[0] == "ssnal,") == 12
+    assert {row[3] for row in rows if row[0] == "ssnal,"} == {"1", "2", "inf"}
+    assert any(row[0] == "exact," for row in rows)
 
 
 def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
