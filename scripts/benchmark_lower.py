@@ -40,7 +40,7 @@ from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.lower.ssnal import solve_ssnal
 
 GAP = 1e-6
-RIVAL_LIMIT = 60.0  # seconds after which a rival is stopped
+RIVAL_LIMIT = 40.0  # seconds after which a rival is stopped
 ATTACKED, NOISE = 20, 0.05  # points moved by eps in the warm re-solves, and how far
 Row = dict[str, Any]
 

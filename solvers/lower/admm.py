@@ -25,7 +25,7 @@ from bilad.solvers.lower.linear_systems import System
 from bilad.solvers.lower.standard_form import Candidate, StandardForm
 
 RELAXATION = 1.7
-CHECK_STEPS = 10  # the gap is measured, and perhaps penalties revised, after so many steps
+CHECK_STEPS = 10  # the gap is measured after so many steps, later after twice as many
 # Penalties over capacities, in data of unit spread: share of the curvature for edges apart (by q;
 # a polyhedral norm has none), this many times their median for fused edges, and bounds.
 CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
@@ -73,7 +73,7 @@ def admm(
         )
         X = system.solve(forces)
         budget.admm_steps += 1
-        if step % CHECK_STEPS and not budget.exhausted:
+        if step % (CHECK_STEPS if step <= SETTLED else 2 * CHECK_STEPS) and not budget.exhausted:
             continue
         found = form.better_candidate(X, Z.copy(), row_norms(U, 2) == 0)
         best = min(best, found, key=lambda pair: pair.gap)

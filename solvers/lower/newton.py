@@ -106,14 +106,17 @@ class IterativeNewton:
     def __init__(self, edges: Edges, blocks: int) -> None:
         self._edges = edges
         self.systems = [System(edges, 1) for _ in range(blocks)]
+        self._factorised: FloatArray | None = None
 
     def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
         """Return D (n, d) for a and v (m, d)."""
         diagonal = a - v * v
         if len(self.systems) == 1:
             diagonal = diagonal.mean(axis=1, keepdims=True)
-        for k, system in enumerate(self.systems):
-            system.update(diagonal[:, k, None, None])
+        if not self._has_changed_little(diagonal):
+            for k, system in enumerate(self.systems):
+                system.update(diagonal[:, k, None, None])
+            self._factorised = diagonal
 
         def precondition(flat: FloatArray) -> FloatArray:
             columns = flat.reshape(R.shape)
@@ -124,3 +127,9 @@ class IterativeNewton:
 
         inverse = LinearOperator((R.size, R.size), matvec=precondition, dtype=float)
         return _conjugate_gradients(self._edges, a, v, R, rtol, CG_STEPS, inverse)[0]
+
+    def _has_changed_little(self, diagonal: FloatArray) -> bool:
+        if self._factorised is None:
+            return False
+        change = np.linalg.norm(diagonal - self._factorised)
+        return bool(change <= REUSE_CHANGE * np.linalg.norm(diagonal))
