@@ -25,6 +25,15 @@ def endless():
     return m
 
 
+@pytest.fixture
+def default_interrupts():
+    """Python's own handler: a job in the background of a shell is started with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_interrupts")
 def test_keyboard_interrupt_comes_through():
     m = endless()
     session = IpoptSession(m, {"max_iter": 10**7}, "casadi")
