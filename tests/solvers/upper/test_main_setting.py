@@ -1,7 +1,5 @@
 """The main setting: Iris, feature 4 in mm, points 51 to 70 shifted by one eps."""
 
-import time
-
 import pytest
 
 from bilad.models import deviation
@@ -47,18 +45,15 @@ def say(found):
 
 @pytest.fixture(scope="module")
 def direct_by_ssnal():
-    """Direct search over a lower level that takes any data; and its wall time."""
-    began = time.perf_counter()
-    found = attack(SETTING.max_deviation(), "direct", step=0.01, lower="ssnal")
-    return found, time.perf_counter() - began
+    """Direct search over a lower level that takes any data."""
+    return attack(SETTING.max_deviation(), "direct", step=0.01, lower="ssnal")
 
 
 def test_direct_search_finds_the_optimum(direct_by_ssnal):
     exact = attack(SETTING.max_deviation(), "direct", step=0.01)
     assert exact.deviation == true_deviation(float(exact.eps[0])) == OPTIMUM
-    found, seconds = direct_by_ssnal
-    assert found.deviation == OPTIMUM
-    print(f"direct with ssnal: {seconds:.1f} s, {found.lower_solves} solves")
+    assert direct_by_ssnal.deviation == OPTIMUM
+    say(direct_by_ssnal)
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -66,7 +61,7 @@ def test_kkt_from_every_start(direct_by_ssnal, start):
     found = attack(SETTING.max_deviation(), "kkt", start=start)
     assert found.deviation >= 0.999 * OPTIMUM
     assert found.deviation == true_deviation(float(found.eps[0]))
-    assert found.seconds < direct_by_ssnal[1]
+    assert found.lower_solves < 0.1 * direct_by_ssnal.lower_solves
     say(found)
 
 
