@@ -26,6 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from bilad.formulations.conic import ConicProgram
 from bilad.models import ConvexClustering
+from bilad.models.validation import one_of
 from bilad.scripts.conic_rivals import RIVALS, time_rival
 from bilad.scripts.lower_instances import (
     COLD,
@@ -39,6 +40,7 @@ from bilad.solvers import cluster_path
 from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.lower.ssnal import solve_ssnal
 
+TABLES = ("cold", "warm", "path", "growth", "norms")
 GAP = 1e-6
 RIVAL_LIMIT = 40.0  # seconds after which a rival is stopped
 ATTACKED, NOISE = 20, 0.05  # points moved by eps in the warm re-solves, and how far
@@ -215,8 +217,10 @@ def benchmark(
     ),
     repeats: Annotated[int, typer.Option(min=1, help="Runs of which the median counts.")] = 5,
     largest: Annotated[int, typer.Option(help="Leave out instances with more points.")] = 100_000,
+    only: Annotated[str, typer.Option(help="Comma-separated tables.")] = ",".join(TABLES),
 ) -> None:
     """Time the lower level against CVXPY with Clarabel and with SCS."""
+    chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
     console = Console(width=max(150, Console().width))
     report = Report(out, console)
 
@@ -226,12 +230,17 @@ def benchmark(
     with threadpool_limits(1):
         for instance in small(COLD)[:: max(len(small(COLD)) - 1, 1)]:
             solve_ssnal(instance.model(), 1e-2)  # compile the kernels
-        report.table("Cold, to a relative gap of 1e-6", "cold", cold_rows(small(COLD), repeats))
-        report.table("Re-solve, eps 1 % larger", "warm", warm_rows(small(COLD), repeats))
-        report.table("A path", "path", iter([path_row(repeats)]))
-        growth = report.table("Growth", "growth", growth_rows(small(GROWTH), repeats))
-        report.line(f"fitted exponent: {growth_exponent(growth):.2f}")
-        report.table("Other norms", "norms", cold_rows(small(OTHER_NORMS), repeats))
+        if "cold" in chosen:
+            report.table("Cold, to a relative gap of 1e-6", "cold", cold_rows(small(COLD), repeats))
+        if "warm" in chosen:
+            report.table("Re-solve, eps 1 % larger", "warm", warm_rows(small(COLD), repeats))
+        if "path" in chosen:
+            report.table("A path", "path", iter([path_row(repeats)]))
+        if "growth" in chosen:
+            growth = report.table("Growth", "growth", growth_rows(small(GROWTH), repeats))
+            report.line(f"fitted exponent: {growth_exponent(growth):.2f}")
+        if "norms" in chosen:
+            report.table("Other norms", "norms", cold_rows(small(OTHER_NORMS), repeats))
 
 
 if __name__ == "__main__":
