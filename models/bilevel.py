@@ -10,9 +10,11 @@ accepts and which of two it prefers; it solves nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
@@ -27,6 +29,10 @@ class BilevelProblem(ABC):
 
     Attributes
     ----------
+    model : ConvexClustering
+    perturbation : Perturbation
+    norm : float
+    deviation : DeviationFunction
     radius : float
         Every eps that counts has norm at most this.
     """
@@ -40,27 +46,76 @@ class BilevelProblem(ABC):
             raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
         if not isinstance(perturbation, Perturbation):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
-        if perturbation.shape != model.data.shape:
+        if not perturbation.fits_data(model):
             raise ArgumentError(
                 "perturbation", f"shape {perturbation.shape}", f"{model.data.shape} as the data"
             )
+        if not perturbation.fits_graph(model):
+            raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
         self.model = model
         self.perturbation = perturbation
         self.norm = check_norm(norm, "norm")
         self.deviation = deviation_function(deviation)
+
+    @cached_property
+    def data_operator(self) -> sp.csr_array:
+        """T, with A(eps) = A + T eps: shape (n d, k), all zero if only weights are perturbed."""
+        operator = self.perturbation.operator
+        return sp.csr_array(operator if operator.shape[0] else (self.model.data.size, self._k))
+
+    @cached_property
+    def edge_operator(self) -> sp.csr_array:
+        """S, with w(eps) = w (1 - S eps): shape (m, k), all zero if no weight is perturbed."""
+        operator = self.perturbation.edge_operator
+        return sp.csr_array((self.model.graph.m, self._k) if operator is None else operator)
+
+    @property
+    def box(self) -> tuple[FloatArray, FloatArray]:
+        """The least box that holds every eps that counts: lower and upper bounds, shape (k,)."""
+        lower, upper = self.perturbation.lower, self.perturbation.upper
+        return np.maximum(lower, -self.radius), np.minimum(upper, self.radius)
+
+    @property
+    def _k(self) -> int:
+        return self.perturbation.dim
 
     def size(self, eps: ArrayLike) -> float:
         """Return ||eps|| in the problem's norm."""
         return float(np.linalg.norm(np.atleast_1d(eps), ord=self.norm))
 
     def project(self, eps: ArrayLike) -> FloatArray:
-        """Return eps, scaled back radially if its norm is above the radius."""
-        vector = real_array(np.atleast_1d(eps), "eps", (self.perturbation.dim,))
+        """Return eps clipped to its bounds, then scaled back radially if it is too long."""
+        given = real_array(np.atleast_1d(eps), "eps", (self._k,))
+        vector = np.clip(given, self.perturbation.lower, self.perturbation.upper)
         size = self.size(vector)
         if size <= self.radius:
             return vector
-        # One ulp inward, so that rounding never leaves the result outside.
+        # One ulp inward, so that rounding never leaves the result outside. Zero is within the
+        # bounds, so scaling does not leave them either.
         return vector * (self.radius / size * (1 - 4 * np.finfo(float).eps))
+
+    def reach(self, direction: ArrayLike) -> float:
+        """Return the largest t for which t times a direction (k,) of size 1 is an eps that counts.
+
+        The ray leaves at the radius, or at a bound of eps if that comes first.
+        """
+        along = real_array(np.atleast_1d(direction), "direction", (self._k,))
+        moving = along != 0
+        bounds = np.where(along > 0, self.perturbation.upper, self.perturbation.lower)
+        with np.errstate(over="ignore"):  # a bound that is met nowhere near the radius
+            lengths = bounds[moving] / along[moving]
+        return float(np.min(lengths, initial=self.radius))
+
+    @abstractmethod
+    def normalised(self) -> BilevelProblem:
+        """Return the same problem in centred data of unit spread, and eps in units of the radius.
+
+        Its eps, times this problem's radius, is this problem's: labels and deviations agree.
+        """
+
+    def _normalised_parts(self) -> tuple[ConvexClustering, Perturbation]:
+        model, _, unit = self.model.standardised()
+        return model, self.perturbation.in_units(self.radius, unit)
 
     @abstractmethod
     def is_attack(self, size: float, deviation: float) -> bool:
@@ -98,6 +153,10 @@ class MaxDeviation(BilevelProblem):
         super().__init__(model, perturbation, norm, deviation)
         self.budget = self.radius = real_number(budget, "budget", above=0.0)
 
+    def normalised(self) -> MaxDeviation:
+        """Return the problem with budget 1, in centred data of unit spread."""
+        return MaxDeviation(*self._normalised_parts(), 1.0, self.norm, self.deviation.name)
+
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the budget, and the partition moves."""
         return size <= self.budget and deviation > 0
@@ -118,7 +177,8 @@ class MinPerturbation(BilevelProblem):
         delta_0 > 0, at most the largest value the deviation function takes on n points.
     limit : float, optional
         Largest ||eps|| that is searched. By default large enough for every entry of eps to carry
-        the points it moves past all others (the diameter of the data's bounding box).
+        the points it moves past all others (the diameter of the data's bounding box), or to its
+        bounds.
     """
 
     def __init__(
@@ -140,6 +200,12 @@ class MinPerturbation(BilevelProblem):
         else:
             self.radius = real_number(limit, "limit", above=0.0)
 
+    def normalised(self) -> MinPerturbation:
+        """Return the problem with limit 1, in centred data of unit spread."""
+        return MinPerturbation(
+            *self._normalised_parts(), self.target, self.norm, self.deviation.name, limit=1.0
+        )
+
     def largest_deviation(self) -> MaxDeviation:
         """Return (BL1) with the largest eps that is searched as its budget."""
         return MaxDeviation(
@@ -147,10 +213,15 @@ class MinPerturbation(BilevelProblem):
         )
 
     def _default_limit(self) -> float:
-        diameter = float(np.linalg.norm(np.ptp(self.model.data, axis=0)))
-        displacement = np.abs(self.perturbation.operator.data)
-        reach = max(diameter, 1.0) / float(displacement[displacement > 0].min())
-        return reach * self.size(np.ones(self.perturbation.dim))
+        diameter = max(float(np.linalg.norm(np.ptp(self.model.data, axis=0))), 1.0)
+        displacement = abs(self.perturbation.operator).tocoo()
+        least = np.full(self._k, np.inf)  # what a unit of each eps moves, where it moves anything
+        moves = displacement.data > 0
+        np.minimum.at(least, displacement.col[moves], displacement.data[moves])
+        lengths = np.where(np.isinf(least), np.inf, diameter / least)
+        bounds = np.maximum(-self.perturbation.lower, self.perturbation.upper)
+        lengths = np.minimum(lengths, bounds)
+        return self.size(np.where(np.isinf(lengths), 0.0, lengths))
 
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the limit, and the partition moves by the target."""

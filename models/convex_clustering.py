@@ -74,6 +74,10 @@ class ConvexClustering:
             real_array(data, "data", self.data.shape), self.graph, self.gamma, self.p
         )
 
+    def with_graph(self, graph: FusionGraph) -> ConvexClustering:
+        """Return the same model with another graph on its points."""
+        return ConvexClustering(self.data, graph, self.gamma, self.p)
+
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
         """Return the model in centred data of unit spread, the centre (d,) and the unit.
 

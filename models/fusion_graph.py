@@ -46,9 +46,7 @@ class FusionGraph:
     def __init__(self, n: int, edges: ArrayLike, weights: ArrayLike) -> None:
         self.n = whole_number(n, "n", least=2)
         self._edges = _check_edges(edges, self.n)
-        self._weights = real_array(weights, "weights", (len(self._edges),))
-        if (self._weights < 0).any():
-            raise ArgumentError("weights", self._weights.min(), "no negative number")
+        self._weights = _check_weights(weights, len(self._edges))
 
     @staticmethod
     def complete(n: int, weight: float = 1.0) -> FusionGraph:
@@ -86,6 +84,24 @@ class FusionGraph:
         edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
         squared = ((points[edges[:, 0]] - points[edges[:, 1]]) ** 2).sum(axis=1)
         return cls(n, edges, np.exp(-phi * squared))
+
+    def with_weights(self, weights: ArrayLike) -> FusionGraph:
+        """Return the graph with other weights: nonnegative, shape (m,).
+
+        The array of edges and what follows from it are shared, not copied.
+        """
+        other = FusionGraph.__new__(FusionGraph)
+        other.n, other._edges = self.n, self.edges
+        other._weights = _check_weights(weights, self.m)
+        shared = ("incidence", "_ends", "_incidence_transpose")
+        other.__dict__.update({name: getattr(self, name) for name in shared})
+        return other
+
+    def has_edges_of(self, other: FusionGraph) -> bool:
+        """Whether another graph joins the same pairs in the same order, with whatever weights."""
+        if (self.n, self.m) != (other.n, other.m):
+            return False
+        return self.edges is other.edges or np.array_equal(self.edges, other.edges)
 
     @property
     def edges(self) -> IntArray:
@@ -167,6 +183,12 @@ class _CompleteGraph(FusionGraph):
     def m(self) -> int:
         return self.n * (self.n - 1) // 2
 
+    def has_edges_of(self, other: FusionGraph) -> bool:
+        """Whether another graph joins the same pairs in the same order, with whatever weights."""
+        if isinstance(other, _CompleteGraph):  # no need to make them
+            return self.n == other.n
+        return super().has_edges_of(other)
+
     @property
     def uniform_weight(self) -> float:
         return self._weight
@@ -197,3 +219,10 @@ def _check_edges(edges: ArrayLike, n: int) -> IntArray:
     result = array.astype(np.int64)
     result.flags.writeable = False
     return result
+
+
+def _check_weights(weights: ArrayLike, m: int) -> FloatArray:
+    array = real_array(weights, "weights", (m,))
+    if (array < 0).any():
+        raise ArgumentError("weights", array.min(), "no negative number")
+    return array

@@ -1,7 +1,7 @@
-"""Perturbations of the data, affine in a short vector eps (paper, sections 2.2 and 6.5).
+"""Perturbations of the data or of the weights, affine in a short vector eps (paper, 2.2 and 6.5).
 
-A perturbation is a linear map T from eps (k,) to the n d entries of the data:
-A(eps) = A + T eps. Every formulation and every gradient needs only T.
+A(eps) = A + T eps and w_e(eps) = w_e (1 - (S eps)_e), for eps between bounds. Every formulation and
+every gradient needs only T, S and the bounds.
 """
 
 from __future__ import annotations
@@ -11,29 +11,56 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.fusion_graph import FusionGraph
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
+    IntArray,
     index_array,
     real_array,
     whole_number,
 )
 
+ROUNDING = 1e-12  # eps may be so far outside its bounds, and 1 - (S eps)_e so far from 0
+
 
 class Perturbation:
-    """A(eps) = A + T eps. Made by `shift` or `additive`.
+    """A + T eps and w (1 - S eps). Made by `shift`, `additive`, `multiplicative` or `edges`.
 
     Parameters
     ----------
     shape : tuple of int
-        (n, d), the shape of the data.
+        (n, d), the shape of the data; (n, 0) if only weights are perturbed, whatever d.
     operator : sparse array, shape (n d, k)
         T; rows in the order of `data.ravel()`.
+    graph : FusionGraph, optional
+        Whose weights are perturbed; only its edges count.
+    edge_operator : sparse array, shape (m, k), optional
+        S; rows in the order of the graph's edges. None, as the graph, if no weight is perturbed.
+    lower, upper : array_like, shape (k,), optional
+        Bounds of eps, with lower <= 0 <= upper; infinite by default.
+
+    Attributes
+    ----------
+    shape, operator, graph, edge_operator, lower, upper
+        As given.
     """
 
-    def __init__(self, shape: tuple[int, int], operator: sp.csr_array) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        operator: sp.csr_array,
+        graph: FusionGraph | None = None,
+        edge_operator: sp.csr_array | None = None,
+        lower: ArrayLike = -np.inf,
+        upper: ArrayLike = np.inf,
+    ) -> None:
         self.shape = shape
         self.operator = operator
+        self.graph = graph
+        self.edge_operator = edge_operator
+        self.lower = _bound(lower, self.dim)
+        self.upper = _bound(upper, self.dim)
 
     @classmethod
     def shift(cls, direction: ArrayLike) -> Perturbation:
@@ -68,27 +95,152 @@ class Perturbation:
         if not isinstance(shape, tuple | list) or len(shape) != 2:
             raise ArgumentError("shape", repr(shape), "a pair (n, d)")
         n, d = (whole_number(length, "shape", least=1) for length in shape)
-        rows = np.arange(n) if points is None else index_array(points, "points", n)
-        columns = np.arange(d) if features is None else index_array(features, "features", d)
-        entries = (rows[:, None] * d + columns[None, :]).ravel()
-        k = len(entries)
-        selection = sp.csr_array((np.ones(k), (entries, np.arange(k))), shape=(n * d, k))
-        return cls((n, d), selection)
+        entries = _entries(n, d, points, features)
+        return cls((n, d), _selection(entries, np.ones(len(entries)), n * d))
+
+    @classmethod
+    def multiplicative(
+        cls,
+        data: ArrayLike,
+        points: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> Perturbation:
+        """One eps for every chosen entry of the data, a_ij (1 + eps), in row-major order.
+
+        Parameters
+        ----------
+        data : array_like, shape (n, d)
+            A, of the model that is to be perturbed. An entry that is zero stays so whatever its
+            eps; not all of the chosen ones may be.
+        points, features : array_like of int, optional
+            Rows and columns that may move; all by default.
+        """
+        A = real_array(data, "data", (None, None))
+        n, d = A.shape
+        entries = _entries(n, d, points, features)
+        factors = A.ravel()[entries]
+        if not factors.any():
+            raise ArgumentError(
+                "data", "zeros only where it may move", "at least one entry that is not zero"
+            )
+        return cls((n, d), _selection(entries, factors, n * d))
+
+    @classmethod
+    def edges(cls, graph: FusionGraph, edges: ArrayLike | None = None) -> Perturbation:
+        """One eps for every chosen edge: w_e (1 - eps_e), 0 <= eps_e <= 1; at 1 the edge is gone.
+
+        Parameters
+        ----------
+        graph : FusionGraph
+            Of the model that is to be perturbed.
+        edges : array_like of int, optional
+            Rows of `graph.edges`; all by default.
+        """
+        if not isinstance(graph, FusionGraph):
+            raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
+        if graph.m == 0:
+            raise ArgumentError("graph", "no edges", "at least one edge")
+        chosen = np.arange(graph.m) if edges is None else index_array(edges, "edges", graph.m)
+        k = len(chosen)
+        return cls(
+            (graph.n, 0),
+            sp.csr_array((0, k)),
+            graph,
+            _selection(chosen, np.ones(k), graph.m),
+            lower=0.0,
+            upper=1.0,
+        )
 
     @property
     def dim(self) -> int:
         """k, the length of eps."""
         return int(self.operator.shape[1])
 
+    def in_units(self, eps_unit: float, data_unit: float) -> Perturbation:
+        """Return the same perturbation for eps and data measured in these units."""
+        scaled_edges = None if self.edge_operator is None else self.edge_operator * eps_unit
+        return Perturbation(
+            self.shape,
+            self.operator * (eps_unit / data_unit),
+            self.graph,
+            scaled_edges,
+            self.lower / eps_unit,
+            self.upper / eps_unit,
+        )
+
+    def vector(self, eps: ArrayLike) -> FloatArray:
+        """Return eps as an array of shape (k,), clipped where rounding put it out of bounds.
+
+        Raises
+        ------
+        ArgumentError
+            If eps has another length, is not finite, or is out of bounds by more than rounding.
+        """
+        given = real_array(np.atleast_1d(eps), "eps", (self.dim,))
+        if (given >= self.lower).all() and (given <= self.upper).all():
+            return given
+        clipped = np.clip(given, self.lower, self.upper)
+        outside = np.abs(given - clipped) > ROUNDING * (1 + np.abs(clipped))
+        if outside.any():
+            k = int(np.argmax(outside))
+            raise ArgumentError(
+                "eps",
+                f"{given[k]:g} at index {k}",
+                f"a number from {self.lower[k]:g} to {self.upper[k]:g}",
+            )
+        return clipped
+
     def displacement(self, eps: ArrayLike) -> FloatArray:
-        """Return T eps as an (n, d) array."""
-        vector = real_array(np.atleast_1d(eps), "eps", (self.dim,))
-        return np.asarray(self.operator @ vector).reshape(self.shape)
+        """Return T eps as an array of this perturbation's shape, (n, d)."""
+        return np.asarray(self.operator @ self.vector(eps)).reshape(self.shape)
+
+    def fits_data(self, model: ConvexClustering) -> bool:
+        """Whether the model's data have the shape that is perturbed."""
+        return self.shape in (model.data.shape, (model.n, 0))
+
+    def fits_graph(self, model: ConvexClustering) -> bool:
+        """Whether the model's graph has the edges whose weights are perturbed."""
+        return self.graph is None or self.graph.has_edges_of(model.graph)
 
     def apply(self, model: ConvexClustering, eps: ArrayLike) -> ConvexClustering:
-        """Return the model at the perturbed data A + T eps."""
-        if model.data.shape != self.shape:
+        """Return the model at the data A + T eps and the weights w (1 - S eps).
+
+        Raises
+        ------
+        ArgumentError
+            If the model has data of another shape or a graph with other edges, or eps is wrong.
+        """
+        if not self.fits_data(model):
             raise ArgumentError(
                 "model", f"data of shape {model.data.shape}", f"data of shape {self.shape}"
             )
-        return model.with_data(model.data + self.displacement(eps))
+        if not self.fits_graph(model):
+            raise ArgumentError("model", "a graph with other edges", "the edges that are perturbed")
+        vector = self.vector(eps)
+        if self.shape == model.data.shape:
+            model = model.with_data(model.data + self.displacement(vector))
+        if self.edge_operator is not None:
+            rest = 1.0 - self.edge_operator @ vector
+            rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
+            model = model.with_graph(model.graph.with_weights(model.graph.weights * rest))
+        return model
+
+
+def _bound(value: ArrayLike, k: int) -> FloatArray:
+    """Return a read-only bound of eps: shape (k,)."""
+    return np.broadcast_to(np.asarray(value, dtype=np.float64), (k,))
+
+
+def _entries(n: int, d: int, points: ArrayLike | None, features: ArrayLike | None) -> IntArray:
+    """Return where the chosen rows and columns meet, as places in `data.ravel()`."""
+    rows = np.arange(n) if points is None else index_array(points, "points", n)
+    columns = np.arange(d) if features is None else index_array(features, "features", d)
+    return (rows[:, None] * d + columns[None, :]).ravel()
+
+
+def _selection(places: IntArray, values: FloatArray, length: int) -> sp.csr_array:
+    """Return the matrix that puts `values[k]` times eps_k at `places[k]`: shape (length, k)."""
+    k = len(places)
+    matrix = sp.csr_array((values, (places, np.arange(k))), shape=(length, k))
+    matrix.eliminate_zeros()
+    return matrix

@@ -44,8 +44,8 @@ def cluster(
     tol : float, default 1e-8
         Largest relative duality gap and largest relative KKT residual, both.
     start : Clustering, optional
-        A solution of a model of the same shape and graph. SSNAL starts from its X and Z, with its
-        penalty and factorisations; Clarabel reuses its program.
+        A solution of a model of the same shape and edges, whatever their weights. SSNAL starts
+        from its X and Z, with its penalty and factorisations; Clarabel reuses its program.
     max_iterations : int, default 1000
         Steps of ADMM and Newton (SSNAL) or of the interior-point method (Clarabel), for each
         attempt.
@@ -99,7 +99,7 @@ def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
         return
     if not isinstance(start, Clustering):
         raise ArgumentError("start", type(start).__name__, "a Clustering")
-    if start.model.graph is not model.graph:
+    if not start.model.graph.has_edges_of(model.graph):
         raise ArgumentError("start", "a solution on another graph", "one on the model's own graph")
     if start.model.d != model.d:
         raise ArgumentError("start", f"a solution with d = {start.model.d}", f"d = {model.d}")

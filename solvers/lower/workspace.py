@@ -39,8 +39,11 @@ class Workspace:
         self.penalties: list[float] = []
 
     def fits(self, model: ConvexClustering) -> bool:
-        """Whether it serves another model: the same graph, norm and edges of positive capacity."""
-        same = model.graph is self._graph and (model.p, model.d) == self._kind
+        """Whether it serves another model: the same norm and edges of positive capacity.
+
+        Edges are the same if they are one array, as after `FusionGraph.with_weights`.
+        """
+        same = model.graph.edges is self._graph.edges and (model.p, model.d) == self._kind
         return same and np.array_equal(model.radii > 0, self.kept)
 
     @cached_property

@@ -1,7 +1,8 @@
 """Direct search, the paper's: try every eps of a grid (section 6.3).
 
-`-a : step : a` for one parameter, the lattice with that step inside the norm ball for a few. The
-grid is walked outwards, so that for (BL2) the first attack met is the best on the grid.
+`-a : step : a` for one parameter, the lattice with that step inside the norm ball for a few; where
+eps has bounds, the part of it between them, counted from the lower ones. The grid is walked
+outwards, so that for (BL2) the first attack met is the best on the grid.
 """
 
 from __future__ import annotations
@@ -53,15 +54,21 @@ def prepare(
 
 
 def _lattice(problem: BilevelProblem, step: float | None) -> FloatArray:
-    a, k = problem.radius, problem.perturbation.dim
+    (lower, upper), k = problem.box, problem.perturbation.dim
+    lengths = upper - lower
     if step is None:
-        step = 2 * a / (DEFAULT_POINTS ** (1 / k) - 1)
+        step = float(lengths.max()) / (DEFAULT_POINTS ** (1 / k) - 1)
     step = real_number(step, "step", above=0.0)
-    per_axis = int(np.floor(2 * a / step * (1 + 1e-12))) + 1
-    if per_axis**k > MOST_POINTS:
+    with np.errstate(over="ignore"):
+        counts = np.floor(lengths / step * (1 + 1e-12)) + 1
+    most = counts.max()
+    if k * np.log(most) > np.log(MOST_POINTS):
         raise ArgumentError(
-            "step", step, f"a lattice of at most {MOST_POINTS} points, not {per_axis}^{k}"
+            "step", step, f"a lattice of at most {MOST_POINTS} points, not {most:.0f}^{k}"
         )
-    axis = np.minimum(-a + step * np.arange(per_axis), a)
-    points = np.stack(np.meshgrid(*[axis] * k, indexing="ij"), axis=-1).reshape(-1, k)
-    return points[np.linalg.norm(points, ord=problem.norm, axis=1) <= a]
+    axes = [
+        np.minimum(start + step * np.arange(count), end)
+        for start, count, end in zip(lower, counts, upper, strict=True)
+    ]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, k)
+    return points[np.linalg.norm(points, ord=problem.norm, axis=1) <= problem.radius]

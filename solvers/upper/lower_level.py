@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import FloatArray, real_array
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.validation import FloatArray
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
@@ -61,7 +62,7 @@ class LowerLevel:
     ----------
     problem : BilevelProblem
     method : str, default "auto"
-        Lower-level method, as in `cluster`.
+        Lower-level method, as in `cluster`; one that takes the model at every eps.
     tol : float, default 1e-8
         As in `cluster`.
     max_solves : int, optional
@@ -91,7 +92,7 @@ class LowerLevel:
     ) -> None:
         self.began = time.perf_counter()
         self.problem = problem
-        self.method = choose_lower_method(problem.model, method).name
+        self.method = choose_lower_method(_typical(problem), method).name
         self.tol = tol
         self.max_solves = max_solves
         self.deadline = self.began + time_limit
@@ -149,7 +150,7 @@ class LowerLevel:
         return clustering
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
-        return real_array(np.atleast_1d(eps), "eps", (self.problem.perturbation.dim,)) + 0.0
+        return self.problem.perturbation.vector(eps) + 0.0
 
     def _learn(self, eps: FloatArray, clustering: Clustering) -> None:
         problem = self.problem
@@ -173,3 +174,14 @@ class LowerLevel:
             return False
         new_rank = problem.rank(new.size, new.deviation)
         return old is None or new_rank > problem.rank(old.size, old.deviation)
+
+
+def _typical(problem: BilevelProblem) -> ConvexClustering:
+    """Return the model at an eps with nothing special, whose weights differ if they can.
+
+    A method that takes it takes the model at every eps: equal weights are a special case.
+    """
+    if problem.perturbation.edge_operator is None:  # the data do not matter
+        return problem.model
+    numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
+    return problem.perturbation.apply(problem.model, problem.project(numbers * problem.box[1]))

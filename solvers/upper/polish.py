@@ -25,21 +25,25 @@ def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
             search(lower, eps / size, size)
 
 
-def _stretched(size: float, radius: float) -> list[float]:
-    """Return lengths from `size` to `radius`, in steps that double."""
+def _stretched(size: float, longest: float) -> list[float]:
+    """Return lengths from `size` to `longest`, in steps that double."""
     lengths, stretch = [size], FIRST_STRETCH
-    while lengths[-1] < radius:
-        lengths.append(min(lengths[-1] * (1 + stretch), radius))
+    while lengths[-1] < longest:
+        lengths.append(min(lengths[-1] * (1 + stretch), longest))
         stretch *= 2
     return lengths
 
 
 def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
-    """(BL1): evaluate longer multiples, up to the budget, and as many shorter ones."""
-    longer = _stretched(size, lower.problem.radius)
-    shorter = [size * size / length for length in longer[1:]]
+    """(BL1): evaluate longer multiples, up to the budget or a bound, and shorter ones.
+
+    There are as many shorter ones as longer within the budget, wherever the bounds are.
+    """
+    problem = lower.problem
+    longer = _stretched(size, problem.reach(direction))
+    shorter = [size * size / length for length in _stretched(size, problem.radius)[1:]]
     for length in longer + shorter:
-        lower.evaluate(lower.problem.project(length * direction))
+        lower.evaluate(problem.project(length * direction))
 
 
 def _least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
@@ -51,7 +55,7 @@ def _least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None
         return seen.proved and problem.is_attack(seen.size, seen.deviation)
 
     below = 0.0
-    for above in _stretched(size, problem.radius):
+    for above in _stretched(size, problem.reach(direction)):
         if is_attack(above):
             break
         below = above

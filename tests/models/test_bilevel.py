@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
 MODEL = ConvexClustering([[0.0, 0.0], [1.0, 0.0], [3.0, 4.0]], FusionGraph.complete(3), 0.1)
@@ -101,3 +102,121 @@ def test_problems_keep_what_they_were_given():
     assert (problem.budget, problem.radius, problem.norm) == (2.0, 2.0, 1.0)
     assert problem.deviation.name == "rand"
     assert MinPerturbation(MODEL, EVERYTHING, 6, limit=3).target == 6  # n (n - 1), the largest
+
+
+def test_default_limit_goes_to_the_bounds_of_the_weights():
+    for norm, length in ((1, 2), (2, np.sqrt(2)), (np.inf, 1)):
+        cut = Perturbation.edges(MODEL.graph, [0, 2])
+        problem = MinPerturbation(MODEL, cut, target=2, norm=norm)
+        assert problem.radius == pytest.approx(length)
+        assert problem.project(np.ones(2)).tolist() == [1, 1]
+
+
+def test_default_limit_counts_each_entry_by_itself():
+    """An entry of 2 must grow by 5 / 2 times itself to cross the diameter, one of 0 never can."""
+    A = np.array([[0.0, 2.0], [3.0, 4.0], [0.0, 0.0]])
+    model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
+    grow = Perturbation.multiplicative(A, points=[0, 1])
+    problem = MinPerturbation(model, grow, target=2, norm=1)
+    assert problem.radius == pytest.approx(5 / 2 + 5 / 3 + 5 / 4)
+
+
+def cuts(n, norm, radius, chosen=None):
+    graph = FusionGraph.complete(n)
+    model = ConvexClustering(np.arange(float(n))[:, None], graph, 0.1)
+    return MaxDeviation(model, Perturbation.edges(graph, chosen), radius, norm=norm)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(data=st.data())
+def test_projection_is_in_the_box_and_in_the_ball_and_idempotent(problems, norm, data):
+    problem = cuts(data.draw(st.integers(2, 8)), norm, data.draw(st.floats(1e-3, 10)))
+    eps = data.draw(problems.data(1, problem.perturbation.dim, st.floats(-3, 3)))[0]
+    projected = problem.project(eps)
+    lower, upper = problem.box
+    assert ((lower <= projected) & (projected <= upper)).all()
+    assert problem.size(projected) <= problem.radius
+    assert np.array_equal(problem.project(projected), projected)
+    if problem.size(np.clip(eps, 0, 1)) <= problem.radius:
+        assert np.array_equal(projected, np.clip(eps, 0, 1))
+
+
+def test_the_box_is_that_of_the_bounds_and_the_radius():
+    lower, upper = cuts(3, 2, 0.5).box
+    assert (lower.tolist(), upper.tolist()) == ([0, 0, 0], [0.5, 0.5, 0.5])
+    assert cuts(3, 2, 5.0).box[1].tolist() == [1, 1, 1]
+    lower, upper = MaxDeviation(MODEL, EVERYTHING, 2.0).box
+    assert (lower.tolist(), upper.tolist()) == ([-2.0] * 6, [2.0] * 6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(data=st.data())
+def test_reach_is_where_the_ray_leaves(problems, norm, data):
+    problem = cuts(data.draw(st.integers(2, 6)), norm, data.draw(st.floats(0.1, 10)))
+    eighths = st.integers(0, 8).map(lambda k: k / 8)
+    eps = data.draw(problems.data(1, problem.perturbation.dim, eighths).filter(np.any))[0]
+    direction = eps / problem.size(eps)
+    reach = problem.reach(direction)
+    inside, outside = (1 - 1e-9) * reach * direction, (1 + 1e-9) * reach * direction
+    assert problem.project(inside) == pytest.approx(inside, rel=1e-14)
+    assert not np.array_equal(problem.project(outside), outside)
+    assert problem.reach(-direction) == 0
+
+
+def test_reach_without_bounds_is_the_radius():
+    problem = MaxDeviation(MODEL, EVERYTHING, 3.0)
+    assert problem.reach([0, -1, 0, 0, 0, 0]) == problem.reach(np.ones(6) / np.sqrt(6)) == 3.0
+
+
+def test_both_operators_have_the_shape_of_the_model():
+    moves, cut = (
+        MaxDeviation(MODEL, EVERYTHING, 1.0),
+        MaxDeviation(MODEL, Perturbation.edges(MODEL.graph, [1]), 1.0),
+    )
+    assert np.array_equal(moves.data_operator.toarray(), np.eye(6))
+    assert (moves.edge_operator.shape, moves.edge_operator.nnz) == ((3, 6), 0)
+    assert (cut.data_operator.shape, cut.data_operator.nnz) == ((6, 1), 0)
+    assert cut.edge_operator.toarray().tolist() == [[0], [1], [0]]
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("kind", ["additive", "multiplicative", "shift", "edges"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_normalised_problem_has_the_same_labels(kind, scale, seed):
+    rng = np.random.default_rng(seed)
+    A = scale * (5 + rng.normal(size=(8, 2)) + 3 * (np.arange(8) % 2)[:, None])
+    graph = FusionGraph.complete(8)
+    model = ConvexClustering(A, graph, 0.4 * scale)
+    perturbation, radius = {
+        "additive": (Perturbation.additive(A.shape, points=[0, 3]), 4 * scale),
+        "multiplicative": (Perturbation.multiplicative(A, points=[0, 3]), 0.6),
+        "shift": (Perturbation.shift(A / scale), 0.5 * scale),
+        "edges": (Perturbation.edges(graph), 20.0),
+    }[kind]
+    pairs = []
+    for problem in (
+        MaxDeviation(model, perturbation, radius, norm=1, deviation="rand"),
+        MinPerturbation(model, perturbation, 0.1, norm=1, deviation="rand", limit=radius),
+    ):
+        unit = problem.normalised()
+        assert type(unit) is type(problem)
+        assert (unit.radius, unit.norm, unit.deviation) == (1.0, 1.0, problem.deviation)
+        assert np.mean(unit.model.data**2) == pytest.approx(1)
+        assert unit.box[1] == pytest.approx(problem.box[1] / radius)
+        for _ in range(6):
+            eps = problem.project(radius * rng.uniform(-1, 1, perturbation.dim))
+            here = cluster(perturbation.apply(model, eps), tol=1e-10)
+            there = cluster(unit.perturbation.apply(unit.model, unit.project(eps / radius)))
+            assert here.proved
+            assert there.labels.tolist() == here.labels.tolist()
+            assert unit.size(eps / radius) == pytest.approx(problem.size(eps) / radius)
+            pairs.append(tuple(here.labels))
+    assert len(set(pairs)) > 1, "the instance never changes its labels"
+    assert unit.target == 0.1
+
+
+def test_a_dropped_edge_is_dropped_in_the_normalised_problem_too():
+    problem = cuts(3, 1, 3.0)
+    unit = problem.normalised()
+    moved = unit.perturbation.apply(unit.model, unit.project(np.ones(3) / 3.0))
+    assert moved.graph.weights.tolist() == [0, 0, 0]

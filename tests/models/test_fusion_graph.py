@@ -126,3 +126,42 @@ def test_components_are_reachability(problems, data):
         reach = reach @ reach
     component = graph.components(chosen)
     assert np.array_equal(component[:, None] == component, reach)
+
+
+@given(data=st.data())
+def test_other_weights_share_the_edges(problems, data):
+    n = data.draw(st.integers(2, 6))
+    graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
+    weights = np.arange(1.0, graph.m + 1)
+    other = graph.with_weights(weights)
+    assert other.edges is graph.edges
+    assert other.incidence is graph.incidence
+    assert (other.n, other.weights.tolist()) == (n, weights.tolist())
+    assert graph.has_edges_of(other)
+    assert other.has_edges_of(graph)
+    again = FusionGraph(n, graph.edges, weights)
+    X = data.draw(problems.data(n, 2))
+    assert other.total_variation(X, 2) == again.total_variation(X, 2)
+    assert other.uniform_weight == again.uniform_weight
+    Z = data.draw(problems.data(graph.m, 2))
+    assert np.array_equal(other.adjoint(Z), again.adjoint(Z))
+
+
+def test_the_same_edges_are_the_same_pairs_in_the_same_order():
+    pairs = list(itertools.combinations(range(3), 2))
+    complete, listed = FusionGraph.complete(3), FusionGraph(3, pairs, [1.0, 2.0, 3.0])
+    assert complete.has_edges_of(listed)
+    assert listed.has_edges_of(complete)
+    assert complete.has_edges_of(FusionGraph.complete(3, 0.5))
+    for other in (
+        FusionGraph(3, pairs[::-1], np.ones(3)),
+        FusionGraph(3, pairs[:2], np.ones(2)),
+        FusionGraph(4, pairs, np.ones(3)),
+        FusionGraph.complete(4),
+    ):
+        assert not listed.has_edges_of(other)
+        assert not complete.has_edges_of(other)
+        assert not other.has_edges_of(complete)
+    million = FusionGraph.complete(10**6)
+    assert million.has_edges_of(FusionGraph.complete(10**6))
+    assert not million.has_edges_of(listed)

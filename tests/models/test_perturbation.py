@@ -1,4 +1,4 @@
-"""Perturbations: what moves, in which order, and that they are affine."""
+"""Perturbations: what moves, in which order, within which bounds, and that they are affine."""
 
 import numpy as np
 import pytest
@@ -59,3 +59,120 @@ def test_apply_adds_to_the_data_and_keeps_the_model():
     assert moved.data.ravel().tolist() == [1, 12, 4]
     assert (moved.graph, moved.gamma, moved.p) == (model.graph, 0.1, 1)
     assert model.data.ravel().tolist() == [1, 2, 4]
+
+
+def affine(perturbation, model, eps):
+    """A + T eps and w (1 - S eps), from the matrices written out."""
+    T = perturbation.operator.toarray()
+    data = model.data.ravel() + T @ eps if len(T) else model.data.ravel()
+    S = perturbation.edge_operator
+    weights = model.graph.weights * (1 if S is None else 1 - S.toarray() @ eps)
+    return data.reshape(model.data.shape), weights
+
+
+def bounded(perturbation, units):
+    """An eps from numbers in [-1, 1]: of size up to 2 where it has no bounds."""
+    lower = np.where(np.isinf(perturbation.lower), -2, perturbation.lower)
+    upper = np.where(np.isinf(perturbation.upper), 2, perturbation.upper)
+    return lower + (upper - lower) * (units + 1) / 2
+
+
+@st.composite
+def perturbed(draw, problems):
+    """A model and any perturbation of it."""
+    model = draw(problems.models(max_n=5, graph=problems.complete_graphs))
+    n, d, m = model.n, model.d, model.graph.m
+    rows = draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
+    chosen = draw(st.lists(st.integers(0, m - 1), unique=True, min_size=1))
+    kinds = [
+        Perturbation.additive((n, d), points=rows),
+        Perturbation.edges(model.graph, chosen),
+        Perturbation.edges(model.graph),
+    ]
+    if model.data[rows].any():
+        kinds.append(Perturbation.multiplicative(model.data, points=rows))
+    if model.data.any():
+        kinds.append(Perturbation.shift(model.data))
+    return model, draw(st.sampled_from(kinds))
+
+
+@given(data=st.data())
+def test_apply_is_affine_with_both_operators(problems, data):
+    model, perturbation = data.draw(perturbed(problems))
+    units = data.draw(problems.data(1, perturbation.dim, st.floats(-1, 1)))[0]
+    eps = bounded(perturbation, units)
+    moved = perturbation.apply(model, eps)
+    A, weights = affine(perturbation, model, eps)
+    assert moved.data == pytest.approx(A, rel=1e-12, abs=1e-12)
+    assert moved.graph.weights == pytest.approx(weights, rel=1e-9, abs=1e-11)
+    assert (moved.gamma, moved.p) == (model.gamma, model.p)
+    unmoved = perturbation.apply(model, np.zeros(perturbation.dim))
+    assert np.array_equal(unmoved.data, model.data)
+    assert np.array_equal(unmoved.graph.weights, model.graph.weights)
+
+
+@given(data=st.data())
+def test_multiplicative_is_additive_with_scaled_eps(problems, data):
+    n, d = data.draw(st.integers(2, 5)), data.draw(st.integers(1, 3))
+    A = data.draw(problems.data(n, d).filter(np.all))
+    rows = data.draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
+    columns = data.draw(st.lists(st.integers(0, d - 1), unique=True, min_size=1))
+    model = ConvexClustering(A, FusionGraph.complete(n), 0.1)
+    relative = Perturbation.multiplicative(A, rows, columns)
+    absolute = Perturbation.additive((n, d), rows, columns)
+    eps = data.draw(problems.data(1, relative.dim))[0]
+    moved = relative.apply(model, eps).data
+    scaled = absolute.apply(model, eps * A[np.ix_(rows, columns)].ravel()).data
+    assert np.array_equal(moved, scaled)  # quarters: exact
+    expected = A.copy()
+    expected[np.ix_(rows, columns)] *= 1 + eps.reshape(len(rows), len(columns))
+    assert np.array_equal(moved, expected)
+
+
+def test_multiplicative_keeps_the_eps_of_a_zero():
+    A = np.array([[0.0, 2.0], [3.0, 0.0]])
+    perturbation = Perturbation.multiplicative(A, points=[0])
+    assert (perturbation.dim, perturbation.operator.nnz) == (2, 1)
+    assert perturbation.displacement([5.0, 0.5]).tolist() == [[0, 1], [0, 0]]
+
+
+def test_edges_lower_the_chosen_weights_and_drop_them_at_one():
+    graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [1.0, 2.0, 4.0])
+    model = ConvexClustering([[0.0], [1.0], [2.0], [3.0]], graph, 0.1)
+    perturbation = Perturbation.edges(graph, [2, 0])
+    assert (perturbation.dim, perturbation.shape) == (2, (4, 0))
+    assert perturbation.lower.tolist() == [0, 0]
+    assert perturbation.upper.tolist() == [1, 1]
+    moved = perturbation.apply(model, [0.25, 1.0])
+    assert moved.graph.weights.tolist() == [0, 2, 3]
+    assert moved.data.tolist() == model.data.tolist()
+    assert moved.graph.edges is graph.edges
+    assert graph.weights.tolist() == [1, 2, 4]
+    everything = Perturbation.edges(graph).apply(model, np.ones(3))
+    assert not everything.graph.weights.any()
+    one = Perturbation.edges(FusionGraph.complete(3), [1])
+    complete = ConvexClustering(np.eye(3), FusionGraph.complete(3), 0.1)
+    assert one.apply(complete, 1.0).graph.weights.tolist() == [1, 0, 1]
+
+
+def test_rounding_at_a_bound_is_clipped_and_an_edge_dropped_up_to_rounding_is_gone():
+    graph = FusionGraph(2, [[0, 1]], [3.0])
+    model = ConvexClustering([[0.0], [1.0]], graph, 0.1)
+    perturbation = Perturbation.edges(graph)
+    assert perturbation.vector([1 + 1e-13]).tolist() == [1.0]
+    assert perturbation.vector([-1e-13]).tolist() == [0.0]
+    for nearly in (1 + 1e-13, 1 - 1e-14):
+        assert perturbation.apply(model, [nearly]).graph.weights.tolist() == [0.0]
+
+
+@given(data=st.data(), eps_unit=st.floats(1e-6, 1e6), data_unit=st.floats(1e-6, 1e6))
+def test_in_units_is_the_same_perturbation(problems, data, eps_unit, data_unit):
+    model, perturbation = data.draw(perturbed(problems))
+    scaled = perturbation.in_units(eps_unit, data_unit)
+    units = data.draw(problems.data(1, perturbation.dim, st.floats(-1, 1)))[0]
+    eps = bounded(perturbation, units)
+    left = scaled.displacement(eps / eps_unit) * data_unit
+    assert left == pytest.approx(perturbation.displacement(eps), rel=1e-9, abs=1e-9)
+    weights = scaled.apply(model, eps / eps_unit).graph.weights
+    expected = perturbation.apply(model, eps).graph.weights
+    assert weights == pytest.approx(expected, rel=1e-9, abs=1e-11)

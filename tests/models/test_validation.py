@@ -19,6 +19,8 @@ GRAPH = FusionGraph.complete(3)
 MODEL = ConvexClustering(A, GRAPH, 0.1)
 MOVE = Perturbation.additive((3, 2))
 SMALL = Perturbation.additive((2, 2))
+CUT = Perturbation.edges(GRAPH)
+PATH_CUT = Perturbation.edges(FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0]))
 NAN, INF = float("nan"), float("inf")
 
 
@@ -89,7 +91,23 @@ TABLE = [
     ("eps", lambda: MOVE.displacement([1.0]), r"shape \(1,\)", "shape 6"),
     ("eps", lambda: MOVE.displacement([NAN] * 6), "nan", "finite"),
     ("model", lambda: SMALL.apply(MODEL, np.zeros(4)), r"shape \(3, 2\)", r"shape \(2, 2\)"),
+    ("data", lambda: Perturbation.multiplicative(0 * A), "zeros only", "not zero"),
+    ("data", lambda: Perturbation.multiplicative(A, points=[0], features=[0]), "zeros", "not zero"),
+    ("data", lambda: Perturbation.multiplicative(having(NAN)), "nan at index", "finite"),
+    ("points", lambda: Perturbation.multiplicative(A, points=[3]), "3", "integers from 0 to 2"),
+    ("graph", lambda: Perturbation.edges(A), "ndarray", "a FusionGraph"),
+    ("graph", lambda: Perturbation.edges(FusionGraph(3, [], [])), "no edges", "at least one edge"),
+    ("edges", lambda: Perturbation.edges(GRAPH, [3]), "3", "integers from 0 to 2"),
+    ("edges", lambda: Perturbation.edges(GRAPH, [1, 1]), "1 twice", "distinct"),
+    ("eps", lambda: CUT.apply(MODEL, [0, 1.1, 0]), "1.1 at index 1", "a number from 0 to 1"),
+    ("eps", lambda: CUT.apply(MODEL, [0, 0, -1e-9]), "-1e-09 at index 2", "from 0 to 1"),
+    ("eps", lambda: CUT.vector([0, 0]), r"shape \(2,\)", "shape 3"),
+    ("model", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
+    ("weights", lambda: GRAPH.with_weights([1, 2]), r"shape \(2,\)", "shape 3"),
+    ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "no negative"),
     # bilevel problems
+    ("perturbation", lambda: MaxDeviation(MODEL, PATH_CUT, 1), "other edges", "model's"),
+    ("direction", lambda: MaxDeviation(MODEL, MOVE, 1).reach([1.0]), r"shape \(1,\)", "shape 6"),
     ("model", lambda: MaxDeviation(A, MOVE, 1), "ndarray", "a ConvexClustering"),
     ("perturbation", lambda: MaxDeviation(MODEL, [1], 1), "list", "a Perturbation"),
     ("perturbation", lambda: MaxDeviation(MODEL, SMALL, 1), r"\(2, 2\)", r"\(3, 2\)"),

@@ -280,7 +280,7 @@ def test_a_result_survives_a_copy_without_what_it_keeps_for_the_next(method, p, 
     assert cluster(again.model, method, tol=1e-6, start=again).status == result.status
 
 
-OTHER = cluster(ConvexClustering(MODEL.data, FusionGraph.complete(3), 0.1))
+OTHER = cluster(ConvexClustering(MODEL.data, FusionGraph(3, [[0, 1], [1, 2]], [1, 1]), 0.1))
 FLAT = cluster(ConvexClustering(MODEL.data[:, :1], MODEL.graph, 0.1))
 
 

@@ -122,3 +122,81 @@ def test_both_ends_of_the_interval_are_tried(groups):
     tried = sorted(float(e.eps[0]) for e in found.history if abs(e.eps[0]) > 1e-9)
     assert tried == pytest.approx([-0.3, -0.2, -0.1, 0.1, 0.2, 0.3])
     assert max(map(abs, tried)) <= 0.3
+
+
+def edge_model(seed, n=5):
+    """Points on a line, weights that are no two equal, and a choice of edges to lower."""
+    rng = np.random.default_rng(seed)
+    pairs = np.array(list(itertools.combinations(range(n), 2)))
+    chosen = np.sort(rng.choice(len(pairs), 7, replace=False))
+    graph = FusionGraph(n, pairs[chosen], rng.uniform(0.5, 2, 7))
+    A = np.round(rng.normal(size=(n, 1)) * 2, 3)
+    return ConvexClustering(A, graph, rng.uniform(0.2, 0.6)), rng
+
+
+def corner_grid(radius, step, k, norm):
+    """0, step, .. up to the bound 1 or the radius, within the ball."""
+    end = min(1.0, radius)
+    axis = [min(i * step, end) for i in range(int(end / step * (1 + 1e-9)) + 1)]
+    points = map(np.array, itertools.product(axis, repeat=k))
+    return [eps for eps in points if np.linalg.norm(eps, norm) <= radius]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(("norm", "radius"), [(1, 1.25), (2, 0.8), (np.inf, 1.0)])
+def test_lowering_weights_equals_brute_force(seed, norm, radius):
+    model, rng = edge_model(seed)
+    perturbation = Perturbation.edges(model.graph, rng.choice(7, 2, replace=False))
+    before = cluster(model, "clarabel", refine=True)
+    seen = {}
+    for eps in corner_grid(radius, 0.25, 2, norm):
+        after = cluster(perturbation.apply(model, eps), "clarabel", refine=True)
+        if after.proved:
+            seen[tuple(eps)] = (np.linalg.norm(eps, norm), deviation(before.labels, after.labels))
+    most = max(value for _, value in seen.values())
+
+    found = attack(MaxDeviation(model, perturbation, radius, norm), "direct", step=0.25)
+    assert found.deviation == most
+    assert {tuple(e.eps) for e in found.history} | {(0.0, 0.0)} >= set(seen)
+    if most:
+        least = min(size for size, value in seen.values() if value == most)
+        assert found.norm == pytest.approx(least, abs=1e-12)
+
+    bl2 = MinPerturbation(model, perturbation, 2.0, norm, limit=radius)
+    found = attack(bl2, "direct", step=0.25)
+    enough = [size for size, value in seen.values() if value >= 2]
+    if enough:
+        assert found.norm == pytest.approx(min(enough), abs=1e-12)
+    else:
+        assert (found.status, found.deviation) == ("no attack found", 0)
+
+
+def test_some_of_these_weights_matter():
+    """Else the comparison with brute force would compare nothing."""
+    found = []
+    for seed in range(8):
+        model, rng = edge_model(seed)
+        chosen = rng.choice(7, 2, replace=False)
+        problem = MaxDeviation(model, Perturbation.edges(model.graph, chosen), 1.0, np.inf)
+        found.append(attack(problem, "direct", step=0.25).deviation)
+    assert sum(value > 0 for value in found) >= 2
+
+
+def test_dropping_the_bridge_of_two_groups():
+    """Two pairs joined by one edge, fused with it and apart without: closed form.
+
+    Each pair pulls on the bridge with a force of half the distance of the means, 1 in each of 2
+    points: they stay apart iff gamma w (1 - eps) < 2.
+    """
+    graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
+    model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
+    bridge = Perturbation.edges(graph, [1])
+    found = attack(MinPerturbation(model, bridge, 8.0), "direct", step=1 / 64)
+    assert found.problem.radius == 1
+    assert found.norm == 33 / 64  # the first beyond a half
+    assert found.deviation == 8
+    assert found.lower_solves == 33
+    assert attack(MaxDeviation(model, bridge, 0.5), "direct", step=0.125).deviation == 0
+    default = attack(MaxDeviation(model, bridge, 5.0), "direct")
+    assert (default.deviation, default.problem.box[1].tolist()) == (8, [1.0])
+    assert default.norm == pytest.approx(0.5, abs=2e-3)

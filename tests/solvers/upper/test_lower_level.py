@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bilad.models import MaxDeviation, Perturbation
+from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import LowerLevel, cluster
+from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import lower_level
 from bilad.solvers.upper.lower_level import BudgetSpentError
 
@@ -202,3 +203,47 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
 def test_auto_takes_the_exact_solver_on_a_line(groups, planar):
     assert LowerLevel(groups.bl1()).method == "exact"
     assert LowerLevel(moves(planar)[0]).method == "ssnal"
+
+
+def on_a_line(graph):
+    """Weights of this graph on seven points; the model itself is for the exact solver."""
+    model = ConvexClustering(np.arange(7.0)[:, None] ** 2, graph, 0.3)
+    return MaxDeviation(model, Perturbation.edges(graph), 2.0)
+
+
+def test_a_method_is_chosen_for_every_eps_not_for_zero():
+    """Equal weights on a complete graph are lost as soon as one is lowered; a tree stays one."""
+    path = FusionGraph(7, [[i, i + 1] for i in range(6)], np.ones(6))
+    assert LowerLevel(on_a_line(path)).method == "exact"
+    complete = on_a_line(FusionGraph.complete(7))
+    assert LowerLevel(complete).method == "ssnal"
+    with pytest.raises(UnsupportedError):
+        LowerLevel(complete, "exact")
+    rng = np.random.default_rng(0)
+    for problem in (complete, on_a_line(path)):
+        lower = LowerLevel(problem)
+        for corner in rng.integers(0, 2, size=(20, problem.perturbation.dim)):
+            eps = problem.project(corner)
+            expected = cluster(problem.perturbation.apply(problem.model, eps), "clarabel")
+            assert pytest.approx(expected.X, abs=1e-5) == lower.solve(eps).X
+
+
+def test_warm_starts_reach_across_weights(planar):
+    problem = MaxDeviation(planar, Perturbation.edges(planar.graph), 5.0)
+    rng = np.random.default_rng(0)
+    walk = 0.5 + np.cumsum(1e-3 * rng.normal(size=(12, problem.perturbation.dim)), axis=0)
+    lower = LowerLevel(problem, "ssnal")
+    warm = [lower.solve(eps) for eps in walk]
+    cold = [cluster(problem.perturbation.apply(planar, eps), "ssnal") for eps in walk]
+    assert sum(c.iterations for c in warm) < 0.7 * sum(c.iterations for c in cold)
+    assert all(c.kept is warm[0].kept for c in warm)  # the factorisations
+    for ours, theirs in zip(warm, cold, strict=True):
+        assert pytest.approx(theirs.X, abs=1e-4) == ours.X
+
+
+def test_an_eps_out_of_bounds_is_refused_and_rounding_is_not(planar):
+    lower = LowerLevel(MaxDeviation(planar, Perturbation.edges(planar.graph, [0, 1]), 5.0))
+    with pytest.raises(ArgumentError, match=r"^eps: got 1.5 at index 1, expected .*from 0 to 1"):
+        lower.evaluate([0.5, 1.5])
+    assert lower.solves == 0
+    assert lower.evaluate([1 + 1e-14, -1e-14]).eps.tolist() == [1, 0]

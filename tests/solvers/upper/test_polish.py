@@ -15,9 +15,10 @@ RADIUS = 10.0
 class Stairs:
     """An oracle: deviation 10 down from `first_step` on, and to the right from `other_step` on."""
 
-    def __init__(self, kind, first_step, other_step=np.inf, undecided=()):
+    def __init__(self, kind, first_step, other_step=np.inf, undecided=(), bound=np.inf):
         model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
-        shape = Perturbation.additive((4, 1), points=[0, 1])
+        free = Perturbation.additive((4, 1), points=[0, 1])
+        shape = Perturbation(free.shape, free.operator, lower=-bound)
         options = {"budget": RADIUS} if kind is MaxDeviation else {"target": 10, "limit": RADIUS}
         self.problem = kind(model, shape, **options)
         self.steps, self.undecided = (first_step, other_step), undecided
@@ -96,3 +97,22 @@ def test_zero_has_no_direction(kind):
     stairs = Stairs(kind, 5.0)
     polish(stairs, [np.zeros(2)])
     assert stairs.seen == []
+
+
+def test_no_ray_goes_beyond_a_bound():
+    stairs = Stairs(MaxDeviation, 7.0, bound=6.0)
+    polish(stairs, [5 * DOWN])
+    assert max(e.size for e in stairs.seen) == 6.0
+    assert min(e.size for e in stairs.seen) < 0.75 * 5
+    assert stairs.best.deviation == 4
+    stairs = Stairs(MinPerturbation, 7.0, other_step=8.0, bound=6.0)
+    polish(stairs, [5 * DOWN, 5 * RIGHT])
+    assert max(e.size for e in stairs.seen if e.eps[1] < 0) == 6.0
+    assert stairs.best.size == pytest.approx(8.0, rel=2e-6)
+
+
+def test_at_a_bound_shorter_ones_are_still_tried():
+    stairs = Stairs(MaxDeviation, 7.0, bound=6.0)
+    polish(stairs, [6 * DOWN])
+    assert len({e.size for e in stairs.seen}) > 3
+    assert max(e.size for e in stairs.seen) == 6.0
