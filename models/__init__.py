@@ -3,7 +3,12 @@
 from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.datasets import Dataset, DatasetError, load_dataset
-from bilad.models.deviation import deviation
+from bilad.models.deviation import (
+    DeviationFunction,
+    between_clusters,
+    chosen_pairs,
+    deviation,
+)
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError
@@ -14,10 +19,13 @@ __all__ = [
     "ConvexClustering",
     "Dataset",
     "DatasetError",
+    "DeviationFunction",
     "FusionGraph",
     "MaxDeviation",
     "MinPerturbation",
     "Perturbation",
+    "between_clusters",
+    "chosen_pairs",
     "deviation",
     "load_dataset",
 ]

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.deviation import deviation_function
+from bilad.models.deviation import DeviationFunction, deviation_function
 from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
@@ -40,7 +40,11 @@ class BilevelProblem(ABC):
     radius: float
 
     def __init__(
-        self, model: ConvexClustering, perturbation: Perturbation, norm: Any, deviation: str
+        self,
+        model: ConvexClustering,
+        perturbation: Perturbation,
+        norm: Any,
+        deviation: str | DeviationFunction,
     ) -> None:
         if not isinstance(model, ConvexClustering):
             raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
@@ -56,6 +60,7 @@ class BilevelProblem(ABC):
         self.perturbation = perturbation
         self.norm = check_norm(norm, "norm")
         self.deviation = deviation_function(deviation)
+        self.deviation.check_points(model.n)
 
     @cached_property
     def data_operator(self) -> sp.csr_array:
@@ -138,8 +143,8 @@ class MaxDeviation(BilevelProblem):
         a > 0, in units of eps.
     norm : {1, 2, inf}, default 2
         Norm of eps.
-    deviation : str, default "delta"
-        A name that `deviation` knows.
+    deviation : str or DeviationFunction, default "delta"
+        A name that `deviation` knows, or e.g. `chosen_pairs` or `between_clusters`.
     """
 
     def __init__(
@@ -148,14 +153,14 @@ class MaxDeviation(BilevelProblem):
         perturbation: Perturbation,
         budget: float,
         norm: Any = 2,
-        deviation: str = "delta",
+        deviation: str | DeviationFunction = "delta",
     ) -> None:
         super().__init__(model, perturbation, norm, deviation)
         self.budget = self.radius = real_number(budget, "budget", above=0.0)
 
     def normalised(self) -> MaxDeviation:
         """Return the problem with budget 1, in centred data of unit spread."""
-        return MaxDeviation(*self._normalised_parts(), 1.0, self.norm, self.deviation.name)
+        return MaxDeviation(*self._normalised_parts(), 1.0, self.norm, self.deviation)
 
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the budget, and the partition moves."""
@@ -187,14 +192,16 @@ class MinPerturbation(BilevelProblem):
         perturbation: Perturbation,
         target: float,
         norm: Any = 2,
-        deviation: str = "delta",
+        deviation: str | DeviationFunction = "delta",
         limit: float | None = None,
     ) -> None:
         super().__init__(model, perturbation, norm, deviation)
         self.target = real_number(target, "target", above=0.0)
         largest = self.deviation.largest(model.n)
         if self.target > largest:
-            raise ArgumentError("target", target, f"at most {largest:g} for {deviation!r}")
+            raise ArgumentError(
+                "target", target, f"at most {largest:g} for {self.deviation.name!r}"
+            )
         if limit is None:
             self.radius = self._default_limit()
         else:
@@ -203,14 +210,12 @@ class MinPerturbation(BilevelProblem):
     def normalised(self) -> MinPerturbation:
         """Return the problem with limit 1, in centred data of unit spread."""
         return MinPerturbation(
-            *self._normalised_parts(), self.target, self.norm, self.deviation.name, limit=1.0
+            *self._normalised_parts(), self.target, self.norm, self.deviation, limit=1.0
         )
 
     def largest_deviation(self) -> MaxDeviation:
         """Return (BL1) with the largest eps that is searched as its budget."""
-        return MaxDeviation(
-            self.model, self.perturbation, self.radius, self.norm, self.deviation.name
-        )
+        return MaxDeviation(self.model, self.perturbation, self.radius, self.norm, self.deviation)
 
     def _default_limit(self) -> float:
         diameter = max(float(np.linalg.norm(np.ptp(self.model.data, axis=0))), 1.0)

@@ -1,20 +1,27 @@
 """Deviation functions: how far apart two partitions of the same points are (paper, section 5).
 
 A deviation function is zero on equal partitions and nonnegative. `delta` is the paper's measure,
-the number of ordered pairs whose together/apart relation changed.
+the number of ordered pairs whose together/apart relation changed. Some are additive over pairs,
+
+    U = sum over pairs i < j of c_ij [the relation of i and j changed],
+
+which is what a smooth approximation or a mixed-integer model needs of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from bilad.models.validation import ArgumentError, IntArray, one_of
+from bilad.models.validation import ArgumentError, FloatArray, IntArray, index_array, one_of
+
+Pairs = Callable[[int], tuple[IntArray, FloatArray]]
 
 
 def contingency(labels: IntArray, other: IntArray) -> IntArray:
@@ -77,20 +84,52 @@ def changed_matched(labels: IntArray, other: IntArray) -> int:
     return len(labels) - int(table[rows, columns].sum())
 
 
+def _all_pairs(coefficient: Callable[[int], float], n: int) -> tuple[IntArray, FloatArray]:
+    pairs = np.column_stack(np.triu_indices(n, k=1)).astype(np.int64)
+    return pairs, np.full(len(pairs), coefficient(n))
+
+
 @dataclass(frozen=True)
 class DeviationFunction:
-    """A deviation function and the largest value it can take on n points."""
+    """A deviation function.
+
+    Attributes
+    ----------
+    name : str
+    value : callable(labels, perturbed_labels)
+        For labels of shape (n,); not negative.
+    largest : callable(n)
+        The largest value it can take on n points, or a bound of it.
+    pairs : callable(n), or None
+        If it is additive over pairs, the pairs i < j with c_ij > 0, shape (P, 2), and c, shape
+        (P,). None if it is not.
+    least_n : int
+        The number of points that it needs; more than 2 if it names points.
+    """
 
     name: str
     value: Callable[[IntArray, IntArray], float]
     largest: Callable[[int], float]
+    pairs: Pairs | None = None
+    least_n: int = 2
+
+    def check_points(self, n: int) -> None:
+        """Raise `ArgumentError` if it names a point that n points do not have."""
+        if n < self.least_n:
+            raise ArgumentError(
+                "deviation", f"{self.name!r} with point {self.least_n - 1}", f"points 0 to {n - 1}"
+            )
 
 
 DEVIATIONS = {
     function.name: function
     for function in (
-        DeviationFunction("delta", delta, lambda n: n * (n - 1)),
-        DeviationFunction("rand", rand_deviation, lambda n: 1.0),
+        DeviationFunction(
+            "delta", delta, lambda n: n * (n - 1), partial(_all_pairs, lambda n: 2.0)
+        ),
+        DeviationFunction(
+            "rand", rand_deviation, lambda n: 1.0, partial(_all_pairs, lambda n: 2 / (n * (n - 1)))
+        ),
         DeviationFunction("adjusted-rand", adjusted_rand_deviation, lambda n: 2.0),
         DeviationFunction("nmi", nmi_deviation, lambda n: 1.0),
         DeviationFunction("changed", changed, lambda n: n),
@@ -99,12 +138,101 @@ DEVIATIONS = {
 }
 
 
-def deviation_function(name: str) -> DeviationFunction:
-    """Return the deviation function called `name`."""
-    return DEVIATIONS[one_of(name, "deviation", DEVIATIONS)]
+def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
+    """Return the number of the given pairs whose together/apart relation changed.
+
+    Parameters
+    ----------
+    pairs : array_like of int, shape (P, 2)
+        Pairs of different points, in any order, none twice.
+
+    Returns
+    -------
+    DeviationFunction
+        "chosen-pairs", additive over the pairs with c = 1.
+    """
+    chosen = _check_pairs(pairs)
+    return DeviationFunction(
+        "chosen-pairs",
+        partial(_changed_pairs, chosen),
+        partial(_constant, float(len(chosen))),
+        partial(_given_pairs, chosen),
+        int(chosen.max()) + 1,
+    )
 
 
-def deviation(labels: ArrayLike, perturbed_labels: ArrayLike, name: str = "delta") -> float:
+def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
+    """Return the number of pairs, one of each group, whose together/apart relation changed.
+
+    With two clusters as the groups, it counts what merges them; with two parts of one cluster,
+    what tears it.
+
+    Parameters
+    ----------
+    points, others : array_like of int
+        Indices of points; no point is in both.
+
+    Returns
+    -------
+    DeviationFunction
+        "between-clusters", additive over the len(points) len(others) pairs with c = 1.
+    """
+    first, second = index_array(points, "points"), index_array(others, "others")
+    common = np.intersect1d(first, second)
+    if len(common):
+        raise ArgumentError("others", f"point {common[0]}", "no point that is in `points`")
+    return DeviationFunction(
+        "between-clusters",
+        partial(_changed_between, first, second),
+        partial(_constant, float(len(first) * len(second))),
+        partial(_pairs_between, first, second),
+        int(max(first.max(), second.max())) + 1,
+    )
+
+
+def _constant(value: float, n: int) -> float:
+    return value
+
+
+def _changed_pairs(pairs: IntArray, labels: IntArray, other: IntArray) -> int:
+    i, j = pairs.T
+    return int(np.count_nonzero((labels[i] == labels[j]) != (other[i] == other[j])))
+
+
+def _given_pairs(pairs: IntArray, n: int) -> tuple[IntArray, FloatArray]:
+    return pairs, np.ones(len(pairs))
+
+
+def _pairs_between(first: IntArray, second: IntArray, n: int) -> tuple[IntArray, FloatArray]:
+    grid = np.meshgrid(first, second, indexing="ij")
+    pairs = np.sort(np.stack(grid, axis=-1).reshape(-1, 2), axis=1)
+    return pairs, np.ones(len(pairs))
+
+
+def _changed_between(first: IntArray, second: IntArray, labels: IntArray, other: IntArray) -> int:
+    """Count [together] + [together after] - 2 [both], each from the sizes of the classes."""
+    before = np.unique(labels, return_inverse=True)[1]
+    after = np.unique(other, return_inverse=True)[1]
+    both = np.unique(before * (after.max() + 1) + after, return_inverse=True)[1]
+
+    def together(classes: IntArray) -> int:
+        count = int(classes.max()) + 1
+        sizes = [np.bincount(classes[group], minlength=count) for group in (first, second)]
+        return int(sizes[0] @ sizes[1])
+
+    return together(before) + together(after) - 2 * together(both)
+
+
+def deviation_function(deviation: str | DeviationFunction) -> DeviationFunction:
+    """Return the deviation function of that name, or the one given."""
+    if isinstance(deviation, DeviationFunction):
+        return deviation
+    return DEVIATIONS[one_of(deviation, "deviation", DEVIATIONS)]
+
+
+def deviation(
+    labels: ArrayLike, perturbed_labels: ArrayLike, name: str | DeviationFunction = "delta"
+) -> float:
     """Return the deviation of one partition from another.
 
     Parameters
@@ -112,18 +240,20 @@ def deviation(labels: ArrayLike, perturbed_labels: ArrayLike, name: str = "delta
     labels, perturbed_labels : array_like of int, shape (n,)
         Cluster labels of the same n >= 2 points; only `changed` reads the numbers themselves.
     name : {"delta", "rand", "adjusted-rand", "nmi", "changed", "changed-matched"}
-        Which function; "delta" by default.
+        Which function; "delta" by default. Or a `DeviationFunction`.
 
     Raises
     ------
     ArgumentError
-        If the lengths differ, the labels are not integers, or the name is not known.
+        If the lengths differ, the labels are not integers, the name is not known, or the function
+        names a point that there is not.
     """
     function = deviation_function(name)
     first = _check_labels(labels, "labels")
     second = _check_labels(perturbed_labels, "perturbed_labels")
     if len(first) != len(second):
         raise ArgumentError("perturbed_labels", f"length {len(second)}", f"length {len(first)}")
+    function.check_points(len(first))
     return function.value(first, second)
 
 
@@ -134,3 +264,22 @@ def _check_labels(labels: ArrayLike, argument: str) -> IntArray:
             argument, f"{array.dtype} array of shape {array.shape}", "integers, shape (n,), n >= 2"
         )
     return array.astype(np.int64)
+
+
+def _check_pairs(pairs: ArrayLike) -> IntArray:
+    """Return the pairs as distinct rows i < j."""
+    expected = "shape (P, 2), P >= 1, rows of two different points >= 0, none twice"
+    array = np.asarray(pairs)
+    if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
+        raise ArgumentError("pairs", f"{array.dtype} array of shape {array.shape}", expected)
+    if len(array) == 0:
+        raise ArgumentError("pairs", "none", expected)
+    ordered = np.sort(array.astype(np.int64), axis=1)
+    wrong = (ordered[:, 0] < 0) | (ordered[:, 0] == ordered[:, 1])
+    if wrong.any():
+        raise ArgumentError("pairs", f"row {array[wrong][0].tolist()}", expected)
+    rows, counts = np.unique(ordered, axis=0, return_counts=True)
+    if (counts > 1).any():
+        raise ArgumentError("pairs", f"{rows[counts > 1][0].tolist()} twice", expected)
+    ordered.flags.writeable = False
+    return ordered

@@ -47,13 +47,14 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
     return array
 
 
-def index_array(value: ArrayLike, argument: str, size: int) -> IntArray:
-    """Return `value` as distinct integer indices into a sequence of length `size`."""
-    expected = f"distinct integers from 0 to {size - 1}"
+def index_array(value: ArrayLike, argument: str, size: int | None = None) -> IntArray:
+    """Return `value` as distinct integer indices into a sequence of length `size`, if given."""
+    top = "on" if size is None else f"to {size - 1}"
+    expected = f"distinct integers from 0 {top}"
     array = np.asarray(value)
     if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
         raise ArgumentError(argument, f"{array.dtype} array of shape {array.shape}", expected)
-    outside = (array < 0) | (array >= size)
+    outside = (array < 0) | (array >= (np.inf if size is None else size))
     if outside.any():
         raise ArgumentError(argument, int(array[outside][0]), expected)
     values, counts = np.unique(array, return_counts=True)

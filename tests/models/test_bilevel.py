@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    between_clusters,
+)
 from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
@@ -102,6 +109,10 @@ def test_problems_keep_what_they_were_given():
     assert (problem.budget, problem.radius, problem.norm) == (2.0, 2.0, 1.0)
     assert problem.deviation.name == "rand"
     assert MinPerturbation(MODEL, EVERYTHING, 6, limit=3).target == 6  # n (n - 1), the largest
+    merging = between_clusters([0], [1, 2])
+    problem = MinPerturbation(MODEL, EVERYTHING, 2, limit=3, deviation=merging)
+    for same in (problem, problem.largest_deviation(), problem.normalised()):
+        assert same.deviation is merging
 
 
 def test_default_limit_goes_to_the_bounds_of_the_weights():

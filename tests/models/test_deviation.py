@@ -1,6 +1,7 @@
 """Deviation functions against n x n matrices, brute force and the paper's numbers."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, rand_score
 
-from bilad.models import deviation
-from bilad.models.deviation import DEVIATIONS, contingency
+from bilad.models import between_clusters, chosen_pairs, deviation
+from bilad.models.deviation import DEVIATIONS, contingency, deviation_function
 
 NAMES = sorted(DEVIATIONS)
 
@@ -157,3 +158,96 @@ def test_ari_and_nmi_are_those_of_scikit_learn(pair):
     assert deviation(labels, other, "adjusted-rand") == pytest.approx(
         1 - adjusted_rand_score(*pair), abs=1e-12
     )
+
+
+def over_pairs(function, labels, other):
+    """sum c_ij [the relation of i and j changed], pair by pair."""
+    pairs, coefficients = function.pairs(len(labels))
+    assert pairs.shape == (len(coefficients), 2)
+    total = 0
+    for (i, j), c in zip(pairs.tolist(), coefficients.tolist(), strict=True):
+        assert 0 <= i < j < len(labels)
+        assert c > 0
+        total += c * ((labels[i] == labels[j]) != (other[i] == other[j]))
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+    return total
+
+
+@st.composite
+def additive_functions(draw, n):
+    """Any deviation function that is additive over pairs."""
+    every = list(itertools.combinations(range(n), 2))
+    chosen = draw(st.lists(st.sampled_from(every), unique=True, min_size=1))
+    turned = [pair[::-1] if draw(st.booleans()) else pair for pair in chosen]
+    order = draw(st.permutations(range(n)))
+    cut = draw(st.integers(1, n - 1))
+    end = draw(st.integers(cut + 1, n))
+    return draw(
+        st.sampled_from(
+            [
+                DEVIATIONS["delta"],
+                DEVIATIONS["rand"],
+                chosen_pairs(turned),
+                between_clusters(order[:cut], order[cut:end]),
+            ]
+        )
+    )
+
+
+@given(data=st.data(), pair=two_labellings())
+def test_additive_functions_are_their_sum_over_pairs(data, pair):
+    labels, other = pair
+    function = data.draw(additive_functions(len(labels)))
+    value = deviation(labels, other, function)
+    assert value == pytest.approx(over_pairs(function, labels, other), abs=1e-12)
+    assert value == function.value(labels, other)
+    assert 0 <= value <= function.largest(len(labels))
+    renamed = [3 - 7 * label for label in other]
+    assert deviation(labels, renamed, function) == value
+
+
+@given(data=st.data(), n=st.integers(2, 9))
+def test_the_largest_value_of_an_additive_function_is_reached(data, n):
+    function = data.draw(additive_functions(n))
+    one, many = np.zeros(n, dtype=int), np.arange(n)
+    largest = function.largest(n)
+    assert deviation(one, many, function) == deviation(many, one, function) == largest
+    assert function.pairs(n)[1].sum() == pytest.approx(largest)
+
+
+def test_only_functions_of_the_relations_have_pairs():
+    additive = {name for name, function in DEVIATIONS.items() if function.pairs}
+    assert additive == {"delta", "rand"}
+    assert deviation_function(DEVIATIONS["nmi"]) is DEVIATIONS["nmi"]
+
+
+def test_chosen_pairs_count_the_changed_ones():
+    function = chosen_pairs([[3, 0], [1, 2]])
+    assert (function.name, function.least_n) == ("chosen-pairs", 4)
+    assert function.pairs(9)[0].tolist() == [[0, 3], [1, 2]]
+    assert deviation([0, 0, 1, 1], [0, 0, 1, 0], function) == 1
+    assert deviation([0, 0, 1, 1], [0, 1, 1, 0], function) == 2
+    assert deviation([0, 0, 1, 1], [1, 1, 0, 0], function) == 0
+
+
+def test_between_clusters_counts_what_merges_them():
+    labels = np.repeat([0, 1, 2], [3, 4, 2])
+    merged = np.repeat([0, 0, 2], [3, 4, 2])
+    function = between_clusters(range(3), range(3, 7))
+    assert deviation(labels, merged, function) == 12 == function.largest(9)
+    moved = labels.copy()
+    moved[0] = 1  # one point of the first group joins the second
+    assert deviation(labels, moved, function) == 4
+    moved[0] = 2
+    assert deviation(labels, moved, function) == 0  # the third is no target
+
+
+def test_between_clusters_of_many_points_needs_no_matrix_of_pairs():
+    n = 40_000
+    function = between_clusters(range(n // 2), range(n // 2, n))
+    together, apart = np.zeros(n, dtype=int), np.arange(n)
+    tracemalloc.start()
+    assert deviation(together, apart, function) == (n // 2) ** 2
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6

@@ -10,6 +10,8 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    between_clusters,
+    chosen_pairs,
     deviation,
     load_dataset,
 )
@@ -21,6 +23,11 @@ MOVE = Perturbation.additive((3, 2))
 SMALL = Perturbation.additive((2, 2))
 CUT = Perturbation.edges(GRAPH)
 PATH_CUT = Perturbation.edges(FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0]))
+FAR, WIDE, NEAR = (
+    chosen_pairs([[0, 3]]),
+    between_clusters([0], [1, 3]),
+    between_clusters([0], [1, 2]),
+)
 NAN, INF = float("nan"), float("inf")
 
 
@@ -128,6 +135,21 @@ TABLE = [
     ("labels", lambda: deviation([0.0, 1.0], [0, 1]), "float64", "integers"),
     ("perturbed_labels", lambda: deviation([0, 1], [[0, 1]]), r"shape \(1, 2\)", "integers"),
     ("perturbed_labels", lambda: deviation([0, 1], [0, 1, 1]), "length 3", "length 2"),
+    ("deviation", lambda: deviation([0, 1], [0, 1], 3), "3", "one of 'delta', "),
+    ("deviation", lambda: deviation([0, 1], [0, 1], FAR), "'chosen-pairs' with point 3", "0 to 1"),
+    ("deviation", lambda: MaxDeviation(MODEL, MOVE, 1, deviation=FAR), "point 3", "points 0 to 2"),
+    ("deviation", lambda: MinPerturbation(MODEL, MOVE, 1, deviation=WIDE), "point 3", "0 to 2"),
+    ("target", lambda: MinPerturbation(MODEL, MOVE, 3, deviation=NEAR), "3", "at most 2 for 'betw"),
+    ("pairs", lambda: chosen_pairs([]), r"shape \(0,\)", r"shape \(P, 2\), P >= 1"),
+    ("pairs", lambda: chosen_pairs(np.empty((0, 2), dtype=int)), "none", "P >= 1"),
+    ("pairs", lambda: chosen_pairs([[0.0, 1.0]]), "float64", "rows of two different points"),
+    ("pairs", lambda: chosen_pairs([[0, 1], [2, 2]]), r"row \[2, 2\]", "two different"),
+    ("pairs", lambda: chosen_pairs([[-1, 2]]), r"row \[-1, 2\]", "points >= 0"),
+    ("pairs", lambda: chosen_pairs([[0, 1], [1, 0]]), r"\[0, 1\] twice", "none twice"),
+    ("points", lambda: between_clusters([], [0]), r"shape \(0,\)", "distinct integers from 0 on"),
+    ("points", lambda: between_clusters([-1], [0]), "-1", "integers from 0 on"),
+    ("others", lambda: between_clusters([0], [1, 1]), "1 twice", "distinct"),
+    ("others", lambda: between_clusters([0, 2], [1, 2]), "point 2", "no point that is in `points`"),
     # data sets
     ("name", lambda: load_dataset("irises"), "'irises'", "'iris', 'wine', 'digits', 'seeds' or"),
     ("name", lambda: load_dataset(3), "3", "path of a .csv file"),
