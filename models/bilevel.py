@@ -92,12 +92,13 @@ class BilevelProblem(ABC):
         """Return eps clipped to its bounds, then scaled back radially if it is too long."""
         given = real_array(np.atleast_1d(eps), "eps", (self._k,))
         vector = np.clip(given, self.perturbation.lower, self.perturbation.upper)
-        size = self.size(vector)
-        if size <= self.radius:
-            return vector
-        # One ulp inward, so that rounding never leaves the result outside. Zero is within the
+        size, scaled, margin = self.size(vector), vector, 4 * np.finfo(float).eps
+        # Some ulps inward, so that rounding never leaves the result outside. Zero is within the
         # bounds, so scaling does not leave them either.
-        return vector * (self.radius / size * (1 - 4 * np.finfo(float).eps))
+        while self.size(scaled) > self.radius:
+            scaled = vector * (self.radius / size * (1 - margin))
+            margin *= 2
+        return scaled
 
     def reach(self, direction: ArrayLike) -> float:
         """Return the largest t for which t times a direction (k,) of size 1 is an eps that counts.

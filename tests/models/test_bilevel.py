@@ -90,6 +90,14 @@ def test_projection_of_long_random_vectors_is_never_outside(norm):
             )
 
 
+def test_projection_is_not_outside_where_a_sum_rounds_up():
+    """Thirty addends: four ulps inward are not enough."""
+    model = ConvexClustering(np.zeros((10, 3)), FusionGraph.complete(10), 1.0)
+    problem = MaxDeviation(model, Perturbation.additive((10, 3)), 1.5, norm=1)
+    eps = np.r_[389283.34375, np.full(29, 843892.62907711)]
+    assert 1.5 - 1e-14 < problem.size(problem.project(eps)) <= 1.5
+
+
 @pytest.mark.parametrize(("norm", "length"), [(1, 6), (2, np.sqrt(6)), (np.inf, 1)])
 def test_default_limit_is_the_diameter_in_every_entry(norm, length):
     problem = MinPerturbation(MODEL, EVERYTHING, target=2, norm=norm)
