@@ -1,4 +1,4 @@
-"""What every single-level reformulation shares: eps, its norm, X, and the smooth objective.
+"""What every smooth single-level reformulation shares: eps, its norm, X, and the smooth objective.
 
 A reformulation is a plain Pyomo ConcreteModel plus the few calls a homotopy needs. Parameters that
 change from stage to stage are variables with equal bounds: an NLP solver treats them as constants,
@@ -8,16 +8,19 @@ and the model need not be written again.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations import smooth_deviation
+from bilad.formulations import smooth_deviation, upper_level
 from bilad.formulations.schedule import ScheduleStage, length_unit
+from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
 from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.norms import subgradient_rows
+from bilad.models.validation import FloatArray, IntArray, one_of
 
 
 def set_parameter(variable: Any, value: float) -> None:
@@ -25,6 +28,17 @@ def set_parameter(variable: Any, value: float) -> None:
     variable.setlb(value)
     variable.setub(value)
     variable.set_value(value)
+
+
+def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatArray:
+    """Return z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
+
+    Where r_e = 0, a subgradient of the norm at u_e, which leaves no gap.
+    """
+    z = subgradient_rows(model.graph.differences(X), model.p)
+    positive = model.radii > 0
+    z[positive] = model.project_dual(Z)[positive] / model.radii[positive, None]
+    return z
 
 
 class SingleLevel(ABC):
@@ -37,141 +51,157 @@ class SingleLevel(ABC):
         Labels at eps = 0.
     X : ndarray, shape (n, d)
         Solution at eps = 0; sets the unit of length of the schedule.
+    kernel : {"rational", "exponential"}
+        Of the smooth deviation.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        `eps[k]`, `x[i, c]` (feature c of point i), `t` (relaxation), `width`; the Expressions
-        `smooth_deviation` and `share[i]`, the part that point i has in it with later points; the
-        objective `goal`, and the constraints of the subclass. Change it before you solve it.
+        `eps[k]`, `x[i, c]` (feature c of point i), `t` (relaxation), `width`; where a pair that
+        counts is no edge, `pair_u[i, j, c]`, its difference; the Expressions `smooth_deviation`
+        and `share[i]`, the part that point i has in it with later points; the objective `goal`,
+        and the components of the subclass. Change it before you solve it.
     unit : float
         Unit of length of the schedule, in units of the data.
+    choices : mapping
+        The options of the constructor, and what each may be.
+
+    Notes
+    -----
+    Every nonlinear term is written in the variables of one edge, or of one pair. The Hessian of
+    the Lagrangian is then block diagonal, which makes it many times cheaper to set up than in
+    terms of x.
     """
 
-    def __init__(self, problem: BilevelProblem, labels: IntArray, X: FloatArray) -> None:
+    choices: ClassVar[Mapping[str, Collection[Any]]] = {"kernel": KERNELS}
+
+    def __init__(
+        self,
+        problem: BilevelProblem,
+        labels: IntArray,
+        X: FloatArray,
+        *,
+        kernel: str = "rational",
+    ) -> None:
         self.problem = problem
         self.unit = length_unit(problem.model, X)
         self.model = model = pyo.ConcreteModel(name=type(self).__name__)
-        n, d, k = problem.model.n, problem.model.d, problem.perturbation.dim
+        n, d = problem.model.n, problem.model.d
         model.points, model.features = pyo.RangeSet(0, n - 1), pyo.RangeSet(0, d - 1)
-        model.parameters = pyo.RangeSet(0, k - 1)
-        model.eps = pyo.Var(model.parameters, initialize=0.0)
+        upper_level.add_eps(model, problem)
         model.x = pyo.Var(model.points, model.features)
         model.t, model.width = pyo.Var(), pyo.Var()
-        self.data = _perturbed_data(model, problem)
+        self.data = upper_level.perturbed_data(model, problem)
+        self.radii = upper_level.perturbed_radii(model, problem)
+        kept = np.flatnonzero(problem.model.radii > 0).tolist()
+        ends = problem.model.graph.edges
+        self.ends = {e: (int(ends[e, 0]), int(ends[e, 1])) for e in kept}
+        self._edge_of = {pair: e for e, pair in self.ends.items()}
         self._add_lower_level()
-        self._add_smooth_deviation(labels)
-        _add_upper_level(model, problem)
+        chosen = KERNELS[one_of(kernel, "kernel", KERNELS)]
+        self._add_smooth_deviation(SmoothDeviation.of(problem, labels, X, chosen))
+        self._add_goal()
 
-    def _add_smooth_deviation(self, labels: IntArray) -> None:
-        model, n = self.model, self.problem.model.n
-        scale = 1.0 if self.problem.deviation.name == "delta" else 1.0 / (n * (n - 1))
-        width = model.width
+    @staticmethod
+    def refusal(problem: BilevelProblem) -> str | None:
+        """Say why the reformulation does not apply to the problem, or None."""
+        return smooth_deviation.refusal(problem)
+
+    @abstractmethod
+    def _add_lower_level(self) -> None:
+        """Add the constraints that force x to solve the lower level as t goes to 0."""
+
+    @abstractmethod
+    def difference(self, e: int, c: int) -> Any:
+        """Return an expression of the edge difference u_e,c."""
+
+    def squared_distance(self, i: int, j: int) -> Any:
+        """Return an expression of ||x_i - x_j||^2, in the variables of the edge or the pair."""
+        e = self._edge_of.get((i, j))
+        if e is None:
+            return sum(self.model.pair_u[i, j, c] ** 2 for c in self.model.features)
+        return sum(self.difference(e, c) ** 2 for c in self.model.features)
+
+    def _add_smooth_deviation(self, deviation: SmoothDeviation) -> None:
+        model = self.model
+        self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])
+        rows = deviation.pairs[:, 0]
+        order = np.argsort(rows, kind="stable")
+        limits = np.searchsorted(rows[order], np.arange(self.problem.model.n + 1))
 
         def share(m: pyo.ConcreteModel, i: int) -> Any:
-            return scale * smooth_deviation.share(self.squared_distance, labels, i, width)
+            chosen = order[limits[i] : limits[i + 1]].tolist()
+            return deviation.share(chosen, self.squared_distance, m.width)
 
         model.share = pyo.Expression(model.points, rule=share)
         model.smooth_deviation = pyo.Expression(
             expr=pyo.quicksum(model.share[i] for i in model.points)
         )
 
-    @abstractmethod
-    def _add_lower_level(self) -> None:
-        """Add the constraints that force x to solve the lower level as t goes to 0."""
+    def _add_pairs(self, pairs: list[tuple[int, int]]) -> None:
+        model = self.model
+        model.pairs = pyo.Set(initialize=[p for p in pairs if p not in self._edge_of], dimen=2)
+        model.pair_u = pyo.Var(model.pairs, model.features)
+        model.pair_difference = pyo.Constraint(
+            model.pairs,
+            model.features,
+            rule=lambda m, i, j, c: m.x[i, c] - m.x[j, c] == m.pair_u[i, j, c],
+        )
 
-    def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression of ||x_i - x_j||^2."""
-        x = self.model.x
-        return sum((x[i, c] - x[j, c]) ** 2 for c in self.model.features)
+    def _add_goal(self) -> None:
+        model, problem = self.model, self.problem
+        size = upper_level.add_norm(model, problem)
+        if isinstance(problem, MaxDeviation):
+            payment = self.payment(problem.deviation.largest(problem.model.n))
+            model.goal = pyo.Objective(expr=model.smooth_deviation - payment, sense=pyo.maximize)
+        elif isinstance(problem, MinPerturbation):
+            # Point by point: one row with every variable in it would make the Jacobian's
+            # colouring, and so the differentiation, a hundred times slower.
+            model.reached = pyo.Var(model.points)
+            model.reached_by_point = pyo.Constraint(
+                model.points, rule=lambda m, i: m.reached[i] <= m.share[i]
+            )
+            total = pyo.quicksum(model.reached[i] for i in model.points)
+            model.reach = pyo.Constraint(expr=total >= problem.target)
+            model.goal = pyo.Objective(
+                expr=size + self.payment(problem.radius**2), sense=pyo.minimize
+            )
+
+    def payment(self, scale: float) -> Any:
+        """Return a penalty on the lower level's violation, 0 unless a relaxation asks for one.
+
+        Parameters
+        ----------
+        scale : float
+            The largest value of the objective.
+        """
+        return 0.0
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the relaxation and the width, after `start_from` for the first stage."""
-        set_parameter(self.model.t, stage.relaxation * self.unit)
-        self._set_width(stage.width)
-
-    def _set_width(self, width: float) -> None:
         model = self.model
-        set_parameter(model.width, width * self.unit)
+        set_parameter(model.t, stage.relaxation)
+        set_parameter(model.width, stage.width * self.unit)
         if isinstance(self.problem, MinPerturbation):
             for i in model.points:
                 model.reached[i].set_value(pyo.value(model.share[i], exception=False))
 
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start the next solve at a lower-level solution X, Z for the given eps."""
-        for k, value in enumerate(eps):
-            self.model.eps[k].set_value(float(value))
-        self._start_norm(np.abs(eps))
+        model = self.model
+        upper_level.start_eps(model, eps)
         for (i, c), value in np.ndenumerate(X):
-            self.model.x[i, c].set_value(float(value))
-
-    def _start_norm(self, magnitudes: FloatArray) -> None:
-        magnitude, largest = map(self.model.component, ("magnitude", "largest"))
-        if magnitude is not None:
-            for k, value in enumerate(magnitudes):
-                magnitude[k].set_value(float(value))
-        if largest is not None:
-            largest.set_value(float(magnitudes.max()))
+            model.x[i, c].set_value(float(value))
+        for i, j in model.pairs:
+            for c in model.features:
+                model.pair_u[i, j, c].set_value(float(X[i, c] - X[j, c]))
 
     def eps(self) -> FloatArray:
-        """Return the current eps, scaled back if it is outside the problem's ball."""
+        """Return the current eps, moved into the problem's ball if it is outside."""
         values = [pyo.value(self.model.eps[k]) for k in self.model.parameters]
         return self.problem.project(np.array(values))
 
-
-def _add_upper_level(model: Any, problem: BilevelProblem) -> None:
-    """Add the ball of the problem's radius, and the objective of (BL1) or (BL2)."""
-    size = _add_norm(model, problem)
-    if isinstance(problem, MaxDeviation):
-        model.goal = pyo.Objective(expr=model.smooth_deviation, sense=pyo.maximize)
-    elif isinstance(problem, MinPerturbation):
-        # Point by point: one row with every variable in it would make the Jacobian's colouring,
-        # and so the differentiation, a hundred times slower.
-        model.reached = pyo.Var(model.points)
-        model.reached_by_point = pyo.Constraint(
-            model.points, rule=lambda m, i: m.reached[i] <= m.share[i]
-        )
-        total = pyo.quicksum(model.reached[i] for i in model.points)
-        model.reach = pyo.Constraint(expr=total >= problem.target)
-        model.goal = pyo.Objective(expr=size, sense=pyo.minimize)
-
-
-def _add_norm(model: Any, problem: BilevelProblem) -> Any:
-    """Bound ||eps|| by the radius; return an expression to minimise, monotone in ||eps||."""
-    a = problem.radius
-    model.eps.setlb(-a)
-    model.eps.setub(a)
-    if problem.norm == 2 or problem.perturbation.dim == 1:
-        squared = pyo.quicksum(model.eps[k] ** 2 for k in model.parameters)
-        if problem.perturbation.dim > 1:
-            model.ball = pyo.Constraint(expr=squared <= a**2)
-        return squared
-    magnitude = pyo.Var(model.parameters, bounds=(0.0, a), initialize=0.0)
-    model.magnitude = magnitude
-    model.above = pyo.Constraint(model.parameters, rule=lambda m, k: m.eps[k] <= magnitude[k])
-    model.below = pyo.Constraint(model.parameters, rule=lambda m, k: -m.eps[k] <= magnitude[k])
-    if problem.norm == 1:
-        total = pyo.quicksum(magnitude[k] for k in model.parameters)
-        model.ball = pyo.Constraint(expr=total <= a)
-        return total
-    model.largest = pyo.Var(bounds=(0.0, a), initialize=0.0)
-    model.ball = pyo.Constraint(model.parameters, rule=lambda m, k: magnitude[k] <= m.largest)
-    return model.largest
-
-
-def _perturbed_data(model: Any, problem: BilevelProblem) -> dict[tuple[int, int], Any]:
-    """Return A + T eps, entry by entry: a number where no eps acts."""
-    data = problem.model.data
-    entries: dict[tuple[int, int], Any] = {index: float(a) for index, a in np.ndenumerate(data)}
-    operator = problem.perturbation.operator.tocoo()
-    for row, k, value in zip(operator.row, operator.col, operator.data, strict=True):
-        entries[divmod(int(row), data.shape[1])] += float(value) * model.eps[int(k)]
-    return entries
-
-
-def check_supported(problem: BilevelProblem) -> str | None:
-    """Say why no reformulation of this package takes the problem, or None."""
-    model: ConvexClustering = problem.model
-    if model.p != 2 and model.d > 1:
-        return f"the reformulations are for p = 2 (any p if d = 1), the model has p = {model.p:g}"
-    return smooth_deviation.refusal(problem)
+    def X(self) -> FloatArray:
+        """Return the current x: shape (n, d)."""
+        values = [self.model.x[i, c].value for i in self.model.points for c in self.model.features]
+        return np.array(values).reshape(self.problem.model.data.shape)

@@ -2,68 +2,193 @@
 
     f(x, eps) <= v(eps) + t,        v(eps) = min_X f(X, eps)
 
-v is convex and differentiable, grad v = T'(A(eps) - X*(eps)) = T'B'Z* (Moreau envelope), so its
-tangent at an eps already solved lies below it: with the tangent in its place, every point allowed
-here obeys the true constraint. One lower-level solve gives one tangent; any feasible Z gives one
-that is below v, <A(eps), B'Z> - 1/2 ||B'Z||^2, by weak duality. The norms in f are rounded,
+By weak duality every scaled dual z in its balls bounds v from below,
+
+    v(eps) >= <A(eps), F> - 1/2 ||F||^2,      F = B'(r(eps) z),
+
+and the z of the solution at an eps already solved makes the bound touch v there: with the bound in
+the place of v, every point allowed here obeys the true constraint. One lower-level solve gives one
+bound. Where only the data are perturbed, v is convex (a Moreau envelope) and the bound is its
+tangent; changed weights make it quadratic, and concave. The norms in f are rounded,
 ||u|| <= sqrt(||u||^2 + mu^2), again on the safe side, with mu small against t.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pyomo.environ as pyo
+import scipy.sparse as sp
 
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.single_level import SingleLevel, set_parameter
+from bilad.formulations.single_level import SingleLevel, scaled_dual, set_parameter
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 
 ROUNDING_SHARE = 0.5  # of the slack t, that the rounding of the norms may use up
 
 
 class ValueFunctionFormulation(SingleLevel):
-    """The problem with v replaced by its tangent.
+    """The problem with v replaced by its bound.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        As in `SingleLevel`, and: `tangent_constant`, `tangent_slope[k]` and `mu`, parameters;
-        `lower_objective`, an Expression; `value_bound`, the constraint. Here `t` is in units of
-        the lower-level objective.
+        As in `SingleLevel`, and: `u[e, c]`, the edge differences (`difference[e, c]`);
+        `bound_constant`, `bound_slope[k]`, `bound_curvature[j, k]` and `mu`, parameters;
+        `value_share[i]`, at least what point i and its later neighbours have in the lower-level
+        objective (`value_by_point[i]`), in units of `unit`^2; `value_bound`, the constraint. `t`
+        has the unit `unit`^2 too. For p = inf, `s[e]` >= |u_e,c| (`at_most_s`,
+        `at_least_minus_s`).
     """
 
     def _add_lower_level(self) -> None:
+        model = self.model
+        model.edges = pyo.Set(initialize=list(self.ends), dimen=1)
+        model.u = pyo.Var(model.edges, model.features)
+
+        def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
+            i, j = self.ends[e]
+            return m.x[i, c] - m.x[j, c] == m.u[e, c]
+
+        model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
+        self._add_lengths()
+        self._add_shares()
+        self._add_bound()
+
+    def difference(self, e: int, c: int) -> Any:
+        return self.model.u[e, c]
+
+    def _add_lengths(self) -> None:
         model, lower = self.model, self.problem.model
-        model.mu, model.tangent_constant = pyo.Var(), pyo.Var()
-        model.tangent_slope = pyo.Var(model.parameters)
-        self._total_radius = float(lower.radii.sum())
-        misfit = pyo.quicksum(0.5 * (model.x[i, c] - a) ** 2 for (i, c), a in self.data.items())
-        mu2 = model.mu**2
-        fusion = pyo.quicksum(
-            float(r)
-            * pyo.sqrt(
-                sum((model.x[int(i), c] - model.x[int(j), c]) ** 2 for c in range(lower.d)) + mu2
+        model.mu = pyo.Var()
+        if lower.p == 1 or lower.d == 1:
+            self._length = lambda e: sum(
+                pyo.sqrt(model.u[e, c] ** 2 + model.mu**2) for c in model.features
             )
-            for (i, j), r in zip(lower.graph.edges, lower.radii, strict=True)
-            if r > 0
+        elif lower.p == 2:
+            self._length = lambda e: pyo.sqrt(
+                sum(model.u[e, c] ** 2 for c in model.features) + model.mu**2
+            )
+        else:
+            model.s = pyo.Var(model.edges)
+            model.at_most_s = pyo.Constraint(
+                model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
+            )
+            model.at_least_minus_s = pyo.Constraint(
+                model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
+            )
+            self._length = lambda e: model.s[e]
+
+    def _add_shares(self) -> None:
+        """Split the objective by points: one row with every variable in it is slow to colour."""
+        model = self.model
+        leaving: dict[int, list[int]] = {i: [] for i in model.points}
+        for e, (i, _) in self.ends.items():
+            leaving[i].append(e)
+
+        def share(m: pyo.ConcreteModel, i: int) -> Any:
+            misfit = sum(0.5 * (m.x[i, c] - self.data[i, c]) ** 2 for c in m.features)
+            fusion = pyo.quicksum(self.radii[e] * self._length(e) for e in leaving[i])
+            return misfit + fusion
+
+        model.objective_share = pyo.Expression(model.points, rule=share)
+        model.lower_objective = pyo.Expression(
+            expr=pyo.quicksum(model.objective_share[i] for i in model.points)
         )
-        model.lower_objective = pyo.Expression(expr=misfit + fusion)
-        tangent = model.tangent_constant + pyo.quicksum(
-            model.tangent_slope[k] * model.eps[k] for k in model.parameters
+        model.value_share = pyo.Var(model.points)
+        model.value_by_point = pyo.Constraint(
+            model.points,
+            rule=lambda m, i: m.objective_share[i] / self.unit**2 <= m.value_share[i],
         )
-        model.value_bound = pyo.Constraint(expr=model.lower_objective <= tangent + model.t)
+
+    def _add_bound(self) -> None:
+        model = self.model
+        model.bound_constant = pyo.Var()
+        model.bound_slope = pyo.Var(model.parameters)
+        model.coupled = pyo.Set(initialize=self._coupled_parameters(), dimen=2)
+        model.bound_curvature = pyo.Var(model.coupled)
+        bound = (
+            model.bound_constant
+            + pyo.quicksum(model.bound_slope[k] * model.eps[k] for k in model.parameters)
+            + pyo.quicksum(
+                model.bound_curvature[j, k] * model.eps[j] * model.eps[k] for j, k in model.coupled
+            )
+        )
+        total = pyo.quicksum(model.value_share[i] for i in model.points)
+        model.value_bound = pyo.Constraint(expr=total <= bound + model.t)
+
+    def _coupled_parameters(self) -> list[tuple[int, int]]:
+        """Return the pairs j <= k of eps whose product is in the bound."""
+        ones = np.ones((self.problem.model.graph.m, self.problem.model.d))
+        flow, data = abs(_moved_flow(self.problem, ones)), abs(self.problem.data_operator)
+        pattern = sp.triu(flow.T @ (flow + data) + data.T @ flow).tocoo()
+        return sorted(zip(pattern.row.tolist(), pattern.col.tolist(), strict=True))
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the slack, in units of the objective, and the width."""
-        set_parameter(self.model.t, stage.relaxation * self.unit**2)
-        self._set_width(stage.width)
-        mu = ROUNDING_SHARE * stage.relaxation * self.unit**2 / max(self._total_radius, 1e-300)
-        set_parameter(self.model.mu, mu)
+        super().set_stage(stage)
+        total = max(float(self.problem.model.radii.sum()), 1e-300)
+        set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
 
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
-        """Start at, and take the tangent of v at, a lower-level solution."""
+        """Start at, and take the bound of v at, a lower-level solution."""
         super().start_from(eps, X, Z)
-        lower = self.problem.model
-        flow = lower.graph.adjoint(lower.project_dual(Z))
-        for k, value in enumerate(self.problem.perturbation.operator.T @ flow.ravel()):
-            set_parameter(self.model.tangent_slope[k], float(value))
-        set_parameter(self.model.tangent_constant, lower.dual(Z))
+        model = self.model
+        lower = self.problem.perturbation.apply(self.problem.model, eps)
+        U = lower.graph.differences(X)
+        for e in self.ends:
+            for c in model.features:
+                model.u[e, c].set_value(float(U[e, c]))
+            if model.component("s") is not None:
+                model.s[e].set_value(float(np.abs(U[e]).max()))
+        self._set_bound(scaled_dual(lower, X, Z))
+        for i in model.points:
+            share = pyo.value(model.objective_share[i], exception=False)
+            model.value_share[i].set_value(None if share is None else share / self.unit**2)
+
+    def _set_bound(self, z: FloatArray) -> None:
+        model = self.model
+        constant, slope, curvature = frozen_dual_bound(self.problem, z)
+        square = self.unit**2
+        set_parameter(model.bound_constant, constant / square)
+        for k in model.parameters:
+            set_parameter(model.bound_slope[k], float(slope[k]) / square)
+        for j, k in model.coupled:
+            both = curvature[j, k] if j == k else curvature[j, k] + curvature[k, j]
+            set_parameter(model.bound_curvature[j, k], float(both) / square)
+
+
+def frozen_dual_bound(
+    problem: BilevelProblem, z: FloatArray
+) -> tuple[float, FloatArray, sp.csr_array]:
+    """Return c, g (k,), Q (k, k) with v(eps) >= c + <g, eps> + <eps, Q eps> for every eps allowed.
+
+    Parameters
+    ----------
+    z : ndarray, shape (m, d)
+        Scaled dual, ||z_e||_q <= 1.
+    """
+    lower, T = problem.model, problem.data_operator
+    G = _moved_flow(problem, z)
+    a, f = lower.data.ravel(), lower.graph.adjoint(lower.radii[:, None] * z).ravel()
+    constant = float(a @ f - 0.5 * f @ f)
+    return constant, T.T @ f + G.T @ (a - f), (T.T @ G - 0.5 * (G.T @ G)).tocsr()
+
+
+def _moved_flow(problem: BilevelProblem, z: FloatArray) -> sp.csr_array:
+    """Return G (n d, k): B'(r(eps) z) = B'(r z) + G eps."""
+    graph, d = problem.model.graph, problem.model.d
+    changes = problem.edge_operator.tocoo()
+    taken = -changes.data[:, None] * problem.model.radii[changes.row, None] * z[changes.row]
+    ends = graph.edges[changes.row]
+    columns = np.repeat(changes.col, d)
+    flows = [
+        sp.coo_array(
+            ((sign * taken).ravel(), ((ends[:, [side]] * d + np.arange(d)).ravel(), columns)),
+            shape=(graph.n * d, problem.perturbation.dim),
+        )
+        for side, sign in ((0, 1.0), (1, -1.0))
+    ]
+    return (flows[0] + flows[1]).tocsr()

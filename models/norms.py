@@ -37,6 +37,19 @@ def row_norms(U: FloatArray, p: float) -> FloatArray:
     return magnitude.max(axis=1)
 
 
+def subgradient_rows(U: FloatArray, p: float) -> FloatArray:
+    """Return for each row u of `U` a z with ||z||_q <= 1 and <z, u> = ||u||_p: shape (m, d)."""
+    if p == 1:
+        return np.sign(U)
+    if p == 2:
+        lengths = row_norms(U, 2)
+        return U / np.where(lengths > 0, lengths, 1.0)[:, None]
+    Z = np.zeros_like(U)
+    rows, largest = np.arange(len(U)), np.abs(U).argmax(axis=1)
+    Z[rows, largest] = np.sign(U[rows, largest])
+    return Z
+
+
 def project_rows(Z: FloatArray, radii: FloatArray, q: float) -> FloatArray:
     """Return each row of `Z` projected on the q-ball of the radius given for it."""
     if Z.shape[1] == 1 or q == float("inf"):

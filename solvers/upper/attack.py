@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,39 +13,19 @@ from bilad.models.validation import ArgumentError, one_of, real_number, whole_nu
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import LOWER_METHODS
-from bilad.solvers.upper import direct, kkt, value_function
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper import direct
+from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.upper.method import FunctionMethod, UpperMethod
+from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack
 
 RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
 
 
-@dataclass(frozen=True)
-class UpperMethod:
-    """A named way to attack.
-
-    `prepare(problem, rng, **options)` checks the options and returns the work to do.
-    """
-
-    name: str
-    refusal: Callable[[BilevelProblem], str | None]
-    prepare: Callable[..., Work]
-
-    @property
-    def options(self) -> list[str]:
-        """Names of the method's own options."""
-        parameters = inspect.signature(self.prepare).parameters.values()
-        return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-
-
-UPPER_METHODS = {
-    method.name: method
-    for method in (
-        UpperMethod("direct", direct.refusal, direct.prepare),
-        UpperMethod("kkt", kkt.refusal, kkt.prepare),
-        UpperMethod("value-function", value_function.refusal, value_function.prepare),
-    )
+UPPER_METHODS: dict[str, UpperMethod] = {
+    "direct": FunctionMethod(direct.refusal, direct.prepare),
+    **REFORMULATIONS,
 }
 
 
@@ -68,7 +46,7 @@ def attack(
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-    method : {"direct", "kkt", "value-function"}
+    method : {"direct", "kkt", "duality", "value-function"}
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
@@ -80,8 +58,8 @@ def attack(
     on_progress : callable(done, total), optional
     **options
         The method's own: `step` (direct); `start`, `starts`, `schedule`, `refinement`,
-        `ipopt_options` (kkt, value-function); `tangents` (value-function). See the method's
-        `prepare`.
+        `ipopt_options`, `kernel` (kkt, duality, value-function); `relaxation` (kkt); `aggregate`
+        (duality). See the method's `prepare`.
 
     Returns
     -------
@@ -112,7 +90,7 @@ def attack(
         status = str(limit_met)
     except KeyboardInterrupt:
         status = "interrupted"
-    return _result(chosen.name, oracle, journal, status)
+    return _result(method, oracle, journal, status)
 
 
 def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> UpperMethod:
@@ -123,7 +101,7 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
         one_of(name, f"option of method {method!r}", chosen.options)
     reason = chosen.refusal(problem)
     if reason is not None:
-        able = [other.name for other in UPPER_METHODS.values() if other.refusal(problem) is None]
+        able = [name for name, other in UPPER_METHODS.items() if other.refusal(problem) is None]
         raise UnsupportedError(method, reason, able)
     return chosen
 

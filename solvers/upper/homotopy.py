@@ -1,8 +1,4 @@
-"""What the methods on a single-level reformulation share: starts, stages, candidates.
-
-Every stage's eps is a candidate, scored by the lower level's own solution: the best is often not
-the last.
-"""
+"""The homotopy of a reformulation: starts, stages, and what each stage's point is worth."""
 
 from __future__ import annotations
 
@@ -11,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import FloatArray, IntArray, real_array, whole_number
+from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.nlp import IpoptSession
+from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.polish import polish
@@ -25,35 +21,85 @@ from bilad.solvers.upper.result import Stage
 
 # Options that keep IPOPT near a start that is nearly optimal already.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
+BOUNDS_PER_STAGE = 4  # of the value function, renewed at one slack
+STILL = 1e-4  # of the radius: eps has stopped moving
 
 
-def starting_points(
-    problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
-) -> list[FloatArray]:
-    """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
-    k = problem.perturbation.dim
-    first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
-    box = rng.uniform(-problem.radius, problem.radius, (whole_number(starts, "starts", 1) - 1, k))
-    return [problem.project(point) for point in [first, *box]]
+@dataclass
+class Passage:
+    """One reformulation opened for the stages of one homotopy."""
+
+    frame: Frame
+    formulation: SingleLevel
+    session: IpoptSession
+    lower: LowerLevel
+    journal: Journal
+
+    def start_from(self, eps: FloatArray) -> None:
+        """Start the next solve at the lower level's solution at the user's eps."""
+        solution = self.lower.solve(eps)
+        self.formulation.start_from(self.frame.eps_into(eps), *self.frame.solution_into(solution))
+
+    def solve(self, stage: ScheduleStage) -> FloatArray:
+        """Solve one stage from the model's current values; return, score and record its eps."""
+        self.formulation.set_stage(stage)
+        left = self.lower.seconds_left()
+        result = self.session.solve(time_limit=left if np.isfinite(left) else None)
+        eps = self.frame.eps_out(self.formulation.eps())
+        evaluation = self.lower.evaluate(eps)
+        model = type(self.frame.given).__name__
+        self.journal.record(
+            Stage(
+                name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
+                claimed=result.objective,
+                eps=eps,
+                deviation=evaluation.deviation,
+                engine_status=result.status.value,
+                iterations=result.iterations or 0,
+                seconds=result.seconds,
+            )
+        )
+        return eps
 
 
-Walk = Callable[[SingleLevel, IpoptSession, FloatArray, Schedule], FloatArray]
+Walk = Callable[[Passage, FloatArray, Schedule], FloatArray]
+
+
+def walk_freely(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
+    """Start at a lower-level solution; then each stage starts where the last one ended."""
+    passage.start_from(eps)
+    for stage in schedule.stages:
+        eps = passage.solve(stage)
+    return eps
+
+
+def walk_with_bounds(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
+    """Renew the value function's bound where the last NLP ended, until eps stops moving.
+
+    Each NLP starts from a lower-level solution, which is feasible for it.
+    """
+    problem = passage.frame.given
+    for stage in schedule.stages:
+        for _ in range(BOUNDS_PER_STAGE):
+            passage.start_from(eps)
+            previous, eps = eps, passage.solve(stage)
+            if problem.size(eps - previous) <= STILL * problem.radius:
+                break
+    return eps
 
 
 @dataclass(frozen=True)
 class Homotopy:
-    """A method on a reformulation: how it is written, and how a schedule is walked from a start.
+    """A reformulation of the problem of `lower`, and the way it is walked.
 
     Parameters
     ----------
     formulate : callable(problem, labels, X)
         Makes the reformulation, from the labels and the solution at eps = 0.
-    walk : callable(formulation, session, eps, schedule)
+    walk : Walk
         Solves the stages one after another; returns the last eps.
     schedule, refinement : Schedule
         From loose to tight; and, for (BL2), tight from the beginning.
-    solves_per_stage : int
-        Most NLPs at one stage.
     ipopt_options : mapping
     """
 
@@ -63,7 +109,6 @@ class Homotopy:
     walk: Walk
     schedule: Schedule
     refinement: Schedule
-    solves_per_stage: int
     ipopt_options: Mapping[str, Any]
 
     def follow(self, points: list[FloatArray]) -> None:
@@ -74,11 +119,11 @@ class Homotopy:
         from there, tightly.
         """
         problem = self.lower.problem
-        self.journal.expected = len(points) * len(self.schedule.stages) * self.solves_per_stage
+        self.journal.expected = len(points) * len(self.schedule.stages)
         if not isinstance(problem, MinPerturbation):
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
             return
-        self.journal.expected += len(self.refinement.stages) * self.solves_per_stage
+        self.journal.expected += len(self.refinement.stages)
         leading = problem.largest_deviation()
         self._walk_from(points, self.schedule, leading, self.ipopt_options)
         if self.lower.best is not None:
@@ -92,36 +137,13 @@ class Homotopy:
         problem: BilevelProblem,
         options: Mapping[str, Any],
     ) -> None:
-        baseline = self.lower.baseline
-        formulation = self.formulate(problem, baseline.labels, baseline.X)
+        passage = self._open(problem, options)
+        polish(self.lower, [self.walk(passage, point, schedule) for point in points])
+
+    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
+        frame, baseline = Frame.of(problem), self.lower.baseline
+        X, _ = frame.solution_into(baseline)
+        formulation = self.formulate(frame.problem, baseline.labels, X)
         session = IpoptSession(formulation.model, options)
         self.journal.engine = f"{session.engine} {session.version}"
-        polish(self.lower, [self.walk(formulation, session, point, schedule) for point in points])
-
-
-def solve_stage(
-    formulation: SingleLevel,
-    session: IpoptSession,
-    stage: ScheduleStage,
-    lower: LowerLevel,
-    journal: Journal,
-) -> FloatArray:
-    """Solve one stage from the model's current values; return, score and record its eps."""
-    formulation.set_stage(stage)
-    left = lower.seconds_left()
-    result = session.solve(time_limit=left if np.isfinite(left) else None)
-    eps = formulation.eps()
-    evaluation = lower.evaluate(eps)
-    model = type(formulation.problem).__name__
-    journal.record(
-        Stage(
-            name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
-            claimed=result.objective,
-            eps=eps,
-            deviation=evaluation.deviation,
-            engine_status=result.status.value,
-            iterations=result.iterations or 0,
-            seconds=result.seconds,
-        )
-    )
-    return eps
+        return Passage(frame, formulation, session, self.lower, self.journal)

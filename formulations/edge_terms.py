@@ -1,0 +1,250 @@
+"""The fusion terms in Pyomo, norm by norm: u_e, its length, the scaled dual z_e, their pairs.
+
+For every edge, with ||z_e||_q <= 1, the Fenchel-Young gap  ||u_e||_p - <z_e, u_e>  is nonnegative
+and, at the solution, zero. For p = 1 and inf it is a sum of products of linear expressions, an
+ordinary complementarity each; for p = 2 it is one product of a second-order cone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from bilad.formulations.complementarity import Complementarity, Side
+from bilad.models.validation import FloatArray
+
+
+class EdgeTerms(ABC):
+    """The terms of all edges that have weight.
+
+    Parameters
+    ----------
+    model : pyomo.environ.ConcreteModel
+        With `features` and `x[i, c]`; `edges` and the components of the subclass are added.
+    ends : mapping of int to (int, int)
+        The two points of each edge, i < j.
+    unit : float
+        Unit of length, so that the sides of a complementarity have none.
+    """
+
+    def __init__(
+        self, model: pyo.ConcreteModel, ends: Mapping[int, tuple[int, int]], unit: float
+    ) -> None:
+        self.model, self.unit = model, unit
+        model.edges = pyo.Set(initialize=list(ends), dimen=1)
+        self._add()
+
+        def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
+            i, j = ends[e]
+            return m.x[i, c] - m.x[j, c] == self.difference(e, c)
+
+        model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
+
+    @abstractmethod
+    def _add(self) -> None:
+        """Add the variables of u and z, and what holds z in its ball."""
+
+    def add_sides(self) -> None:  # noqa: B027 (most have them anyway)
+        """Make sure that every complementarity has both its sides."""
+
+    @abstractmethod
+    def difference(self, e: int, c: int) -> Any:
+        """Return u_e,c."""
+
+    @abstractmethod
+    def dual(self, e: int, c: int) -> Any:
+        """Return the scaled dual z_e,c."""
+
+    @abstractmethod
+    def length(self, e: int) -> Any:
+        """Return an expression that is at least ||u_e||_p."""
+
+    @abstractmethod
+    def complementarities(self, e: int) -> list[Complementarity]:
+        """Return the pairs of an edge; their products, times the unit, add up to its gap."""
+
+    def multipliers(self) -> list[tuple[Any, Any]]:
+        """Return the lower level's constraints, each with the variable that is its multiplier."""
+        model = self.model
+        return [(model.difference[index], model.z[index]) for index in model.difference]
+
+    @abstractmethod
+    def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
+        """Give the variables of an edge the values that belong to u_e and z_e: shape (d,) each."""
+
+    def gap(self, e: int) -> Any:
+        """Return the Fenchel-Young gap, length(e) - <z_e, u_e>, at least 0."""
+        inner = sum(self.dual(e, c) * self.difference(e, c) for c in self.model.features)
+        return self.length(e) - inner
+
+
+class SplitEdges(EdgeTerms):
+    """p = 1, and every p where d = 1: u = up - down, -1 <= z <= 1.
+
+    0 <= up _|_ 1 - z >= 0 and 0 <= down _|_ 1 + z >= 0, per coordinate: `up[e, c]`, `down[e, c]`,
+    `z[e, c]`.
+    """
+
+    def _add(self) -> None:
+        model = self.model
+        model.up = pyo.Var(model.edges, model.features, bounds=(0.0, None))
+        model.down = pyo.Var(model.edges, model.features, bounds=(0.0, None))
+        model.z = pyo.Var(model.edges, model.features, bounds=(-1.0, 1.0))
+
+    def difference(self, e: int, c: int) -> Any:
+        return self.model.up[e, c] - self.model.down[e, c]
+
+    def dual(self, e: int, c: int) -> Any:
+        return self.model.z[e, c]
+
+    def length(self, e: int) -> Any:
+        return sum(self.model.up[e, c] + self.model.down[e, c] for c in self.model.features)
+
+    def complementarities(self, e: int) -> list[Complementarity]:
+        model, pairs = self.model, []
+        for c in model.features:
+            up, down, z = model.up[e, c], model.down[e, c], model.z[e, c]
+            for part, capacity in ((up, 1 - z), (down, 1 + z)):
+                left = part / self.unit
+                pairs.append(Complementarity(left * capacity, Side(left, part), Side(capacity, z)))
+        return pairs
+
+    def gap(self, e: int) -> Any:
+        return self.unit * sum(pair.product for pair in self.complementarities(e))
+
+    def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
+        for c in self.model.features:
+            self.model.up[e, c].set_value(max(float(u[c]), 0.0))
+            self.model.down[e, c].set_value(max(-float(u[c]), 0.0))
+            self.model.z[e, c].set_value(float(np.clip(z[c], -1.0, 1.0)))
+
+
+class EuclideanEdges(EdgeTerms):
+    """p = 2: s >= ||u||, ||z|| <= 1, and the one product s - <z, u>.
+
+    `u[e, c]`, `s[e]`, `z[e, c]`, `epigraph[e]`, `dual_ball[e]`. Where a relaxation asks for sides,
+    `angle[e]` in [0, 2] and `alignment[e]`, <z, u> >= s (1 - angle): 0 <= s _|_ angle >= 0.
+    """
+
+    def _add(self) -> None:
+        model = self.model
+        model.u = pyo.Var(model.edges, model.features)
+        model.s = pyo.Var(model.edges, bounds=(0.0, None))
+        model.z = pyo.Var(model.edges, model.features, bounds=(-1.0, 1.0))
+        model.dual_ball = pyo.Constraint(
+            model.edges, rule=lambda m, e: sum(m.z[e, c] ** 2 for c in m.features) <= 1
+        )
+        model.epigraph = pyo.Constraint(
+            model.edges, rule=lambda m, e: sum(m.u[e, c] ** 2 for c in m.features) <= m.s[e] ** 2
+        )
+
+    def add_sides(self) -> None:
+        model = self.model
+        model.angle = pyo.Var(model.edges, bounds=(0.0, 2.0))
+        model.alignment = pyo.Constraint(
+            model.edges, rule=lambda m, e: self.gap(e) <= m.s[e] * m.angle[e]
+        )
+
+    def difference(self, e: int, c: int) -> Any:
+        return self.model.u[e, c]
+
+    def dual(self, e: int, c: int) -> Any:
+        return self.model.z[e, c]
+
+    def length(self, e: int) -> Any:
+        return self.model.s[e]
+
+    def complementarities(self, e: int) -> list[Complementarity]:
+        product = self.gap(e) / self.unit
+        angle = self.model.component("angle")
+        if angle is None:
+            return [Complementarity(product)]
+        s = self.model.s[e]
+        return [Complementarity(product, Side(s / self.unit, s), Side(angle[e], angle[e]))]
+
+    def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
+        model, length = self.model, float(np.linalg.norm(u))
+        model.s[e].set_value(length)
+        for c in model.features:
+            model.u[e, c].set_value(float(u[c]))
+            model.z[e, c].set_value(float(np.clip(z[c], -1.0, 1.0)))
+        if model.component("angle") is not None:
+            gap = max(length - float(u @ z), 0.0)
+            model.angle[e].set_value(min(gap / length, 2.0) if length > 0 else 0.0)
+
+
+class LargestEdges(EdgeTerms):
+    """p = inf: s >= |u_c| for every c, z = plus - minus, sum(plus + minus) <= 1.
+
+    0 <= s - u _|_ plus >= 0, 0 <= s + u _|_ minus >= 0, 0 <= s _|_ 1 - sum(plus + minus) >= 0:
+    `u[e, c]`, `s[e]`, `plus[e, c]`, `minus[e, c]`, `at_most_s[e, c]`, `at_least_minus_s[e, c]`,
+    `dual_ball[e]`.
+    """
+
+    def _add(self) -> None:
+        model = self.model
+        model.u = pyo.Var(model.edges, model.features)
+        model.s = pyo.Var(model.edges, bounds=(0.0, None))
+        model.plus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
+        model.minus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
+        model.at_most_s = pyo.Constraint(
+            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
+        )
+        model.at_least_minus_s = pyo.Constraint(
+            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
+        )
+        model.dual_ball = pyo.Constraint(model.edges, rule=lambda m, e: self._used(e) <= 1)
+
+    def _used(self, e: int) -> Any:
+        model = self.model
+        return sum(model.plus[e, c] + model.minus[e, c] for c in model.features)
+
+    def difference(self, e: int, c: int) -> Any:
+        return self.model.u[e, c]
+
+    def dual(self, e: int, c: int) -> Any:
+        return self.model.plus[e, c] - self.model.minus[e, c]
+
+    def length(self, e: int) -> Any:
+        return self.model.s[e]
+
+    def complementarities(self, e: int) -> list[Complementarity]:
+        model, unit = self.model, self.unit
+        s = model.s[e]
+        sides = [(Side(s / unit, s), Side(1 - self._used(e), model.dual_ball[e]))]
+        for c in model.features:
+            u, plus, minus = model.u[e, c], model.plus[e, c], model.minus[e, c]
+            sides.append((Side((s - u) / unit, model.at_most_s[e, c]), Side(plus, plus)))
+            sides.append((Side((s + u) / unit, model.at_least_minus_s[e, c]), Side(minus, minus)))
+        return [
+            Complementarity(left.expression * right.expression, left, right)
+            for left, right in sides
+        ]
+
+    def multipliers(self) -> list[tuple[Any, Any]]:
+        model = self.model
+        above = [(model.at_most_s[index], model.plus[index]) for index in model.at_most_s]
+        below = [
+            (model.at_least_minus_s[index], model.minus[index]) for index in model.at_least_minus_s
+        ]
+        return above + below
+
+    def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
+        model = self.model
+        model.s[e].set_value(float(np.abs(u).max()))
+        scale = max(1.0, float(np.abs(z).sum()))
+        for c in model.features:
+            model.u[e, c].set_value(float(u[c]))
+            model.plus[e, c].set_value(max(float(z[c]) / scale, 0.0))
+            model.minus[e, c].set_value(max(-float(z[c]) / scale, 0.0))
+
+
+def edge_terms(p: float, d: int) -> type[EdgeTerms]:
+    """Return the class for the norm of the fusion terms in d dimensions."""
+    if p == 1 or d == 1:
+        return SplitEdges
+    return EuclideanEdges if p == 2 else LargestEdges

@@ -1,0 +1,54 @@
+"""What a method of the upper level is: it refuses, or it prepares the work to do."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.solvers.upper.journal import Work
+
+
+class UpperMethod(Protocol):
+    """A way to attack."""
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the method's own options."""
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Say why this method cannot take the problem, or None."""
+
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
+        """Check the options and return the work to do."""
+
+
+@dataclass(frozen=True)
+class FunctionMethod:
+    """A method made of two functions, whose options are the keyword-only ones of the second."""
+
+    refuse: Callable[[BilevelProblem], str | None]
+    make: Callable[..., Work]
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the method's own options."""
+        return keywords(self.make)
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Say why this method cannot take the problem, or None."""
+        return self.refuse(problem)
+
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
+        """Check the options and return the work to do."""
+        return self.make(problem, rng, **options)
+
+
+def keywords(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]

@@ -1,0 +1,142 @@
+"""Attack by a smooth single-level reformulation, solved by IPOPT along a homotopy.
+
+The first stage is so loose that it is nearly convex; its solution leads the next, while the
+relaxation t and the smoothing width shrink together. Every stage's eps is a candidate, scored by
+the lower level's own solution: the best is often not the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bilad.formulations.duality import DualityFormulation
+from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.schedule import Schedule
+from bilad.formulations.single_level import SingleLevel
+from bilad.formulations.value_function import ValueFunctionFormulation
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray, one_of, real_array, whole_number
+from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
+from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.method import keywords
+
+
+@dataclass(frozen=True)
+class Reformulation:
+    """A reformulation with the schedule and the walk that suit it.
+
+    Attributes
+    ----------
+    formulation : subclass of SingleLevel
+    walk : Walk
+        From a start through the stages.
+    schedule : Schedule
+        From loose to tight.
+    refinement : Schedule
+        For (BL2), from an attack already found.
+    ipopt_options : mapping
+        IPOPT's own options. A stage's eps is only a candidate, and polished: more digits would
+        only cost iterations.
+    """
+
+    formulation: type[SingleLevel]
+    walk: Walk
+    schedule: Schedule
+    refinement: Schedule
+    ipopt_options: Mapping[str, Any]
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Say why this method cannot take the problem, or None."""
+        return self.formulation.refusal(problem)
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the options of `prepare`, the formulation's own among them."""
+        return [*keywords(self.prepare), *self.formulation.choices]
+
+    def prepare(
+        self,
+        problem: BilevelProblem,
+        rng: np.random.Generator,
+        *,
+        start: ArrayLike | None = None,
+        starts: int = 1,
+        schedule: Schedule | None = None,
+        refinement: Schedule | None = None,
+        ipopt_options: Mapping[str, Any] | None = None,
+        **writing: Any,
+    ) -> Work:
+        """Choose the starts of the homotopy.
+
+        Parameters
+        ----------
+        start : array_like, shape (k,), optional
+            First starting eps, zero by default.
+        starts : int, default 1
+            Number of starts; those after the first are random.
+        schedule, refinement : Schedule, optional
+            Instead of the method's.
+        ipopt_options : mapping, optional
+            IPOPT's own options, instead of the method's.
+        **writing
+            Options of the formulation: `kernel`; `relaxation` (kkt), `aggregate` (duality).
+        """
+        points = starting_points(problem, start, starts, rng)
+        for name, value in writing.items():
+            one_of(value, name, self.formulation.choices[name])
+
+        def work(lower: LowerLevel, journal: Journal) -> None:
+            homotopy = Homotopy(
+                lower=lower,
+                journal=journal,
+                formulate=lambda *given: self.formulation(*given, **writing),
+                walk=self.walk,
+                schedule=schedule or self.schedule,
+                refinement=refinement or self.refinement,
+                ipopt_options=self.ipopt_options if ipopt_options is None else ipopt_options,
+            )
+            homotopy.follow(points)
+
+        return work
+
+
+def starting_points(
+    problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
+    k = problem.perturbation.dim
+    first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
+    low, high = problem.box
+    box = rng.uniform(low, high, (whole_number(starts, "starts", 1) - 1, k))
+    return [problem.project(point) for point in [first, *box]]
+
+
+# MUMPS permutes large entries to the diagonal by default. Edge differences have none, and the
+# delayed pivots then fill the factors: single factorisations took seconds instead of milliseconds.
+MUMPS = {"mumps_permuting_scaling": 0}
+
+KKT = Reformulation(
+    KKTFormulation,
+    walk=walk_freely,
+    schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
+    refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
+    ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 80, "mu_init": 1e-3},
+)
+
+REFORMULATIONS = {
+    "kkt": KKT,
+    "duality": replace(KKT, formulation=DualityFormulation),
+    "value-function": Reformulation(
+        ValueFunctionFormulation,
+        walk=walk_with_bounds,
+        schedule=Schedule.of(relaxations=(300, 100, 30, 10, 3, 1), widths=(5, 3, 2, 1, 0.5, 0.3)),
+        refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
+        ipopt_options={**MUMPS, "tol": 1e-4, "max_iter": 100},
+    ),
+}
