@@ -131,6 +131,7 @@ class ValueFunctionFormulation(SingleLevel):
         super().set_stage(stage)
         total = max(float(self.problem.model.radii.sum()), 1e-300)
         set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
+        self._start_shares()
 
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start at, and take the bound of v at, a lower-level solution."""
@@ -144,9 +145,13 @@ class ValueFunctionFormulation(SingleLevel):
             if model.component("s") is not None:
                 model.s[e].set_value(float(np.abs(U[e]).max()))
         self._set_bound(scaled_dual(lower, X, Z))
-        for i in model.points:
-            share = pyo.value(model.objective_share[i], exception=False)
-            model.value_share[i].set_value(None if share is None else share / self.unit**2)
+        self._start_shares()
+
+    def _start_shares(self) -> None:
+        """Give the shares the least values allowed, once there are a solution and a stage."""
+        for i in self.model.points:
+            share = pyo.value(self.model.objective_share[i], exception=False)
+            self.model.value_share[i].set_value(None if share is None else share / self.unit**2)
 
     def _set_bound(self, z: FloatArray) -> None:
         model = self.model

@@ -6,7 +6,7 @@ import pytest
 from bilad.models import MaxDeviation, MinPerturbation, deviation
 from bilad.solvers import attack, cluster
 
-METHODS = ["direct", "kkt", "value-function"]
+METHODS = ["direct", "kkt", "duality", "value-function"]
 
 
 def check_report(found):
@@ -68,7 +68,7 @@ def test_any_lower_level_gives_the_same_answer(groups, method, lower):
     assert found.clustering.method == lower
 
 
-@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
 def test_two_parameters_in_every_norm(groups, method, norm):
     """Each point moves by itself. Local methods come near the best of a grid, not always to it."""
@@ -80,7 +80,7 @@ def test_two_parameters_in_every_norm(groups, method, norm):
     found = attack(problem, method, starts=3)
     check_report(found)
     least = attack(problem, "direct", step=0.25).norm
-    assert found.norm <= (1.02 if method == "kkt" else 1.5) * least
+    assert found.norm <= (1.5 if method == "value-function" else 1.02) * least
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -186,7 +186,7 @@ def trace(found):
     return [(e.eps.tolist(), e.deviation) for e in found.history]
 
 
-@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
 def test_the_same_seed_gives_the_same_run(groups, method):
     first, again, other = (attack(groups.bl1(), method, seed=seed, starts=2) for seed in (5, 5, 6))
     assert trace(first) == trace(again)
@@ -194,7 +194,7 @@ def test_the_same_seed_gives_the_same_run(groups, method):
     assert trace(first) != trace(other)
 
 
-@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
 def test_the_start_is_used(groups, method):
     """The first lower-level solve is at the start; one outside the ball is scaled back."""
     found = attack(groups.bl1(), method, start=-7.5)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models.deviation import between_clusters, chosen_pairs
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack
 from bilad.solvers.errors import UnsupportedError
 
-METHODS = ["direct", "kkt", "value-function"]
+METHODS = ["direct", "kkt", "duality", "value-function"]
+SMOOTH = METHODS[1:]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,20 @@ METHODS = ["direct", "kkt", "value-function"]
         ({"method": "kkt", "starts": 0}, "starts"),
         ({"method": "kkt", "start": [1.0, 2.0]}, "start"),
         ({"method": "kkt", "start": float("nan")}, "start"),
-        ({"method": "value-function", "tangents": 0}, "tangents"),
+        ({"method": "value-function", "start": [[1.0]]}, "start"),
+        ({"method": "kkt", "relaxation": "exact"}, "relaxation"),
+        ({"method": "kkt", "relaxation": None}, "relaxation"),
+        ({"method": "kkt", "kernel": "gaussian"}, "kernel"),
+        ({"method": "duality", "kernel": 2}, "kernel"),
+        ({"method": "value-function", "kernel": ""}, "kernel"),
+        ({"method": "duality", "aggregate": "yes"}, "aggregate"),
+        ({"method": "duality", "aggregate": 2}, "aggregate"),
+        ({"method": "duality", "aggregate": None}, "aggregate"),
+        ({"method": "duality", "relaxation": "scholtes"}, "option of method 'duality'"),
+        ({"method": "kkt", "aggregate": True}, "option of method 'kkt'"),
+        ({"method": "value-function", "aggregate": True}, "option of method 'value-function'"),
+        ({"method": "value-function", "relaxation": 1}, "option of method 'value-function'"),
+        ({"method": "value-function", "tangents": 2}, "option of method 'value-function'"),
     ],
 )
 def test_refused_before_any_work(groups, no_clustering, options, argument):
@@ -55,8 +70,10 @@ def test_not_a_problem(groups, no_clustering):
 
 
 def test_unknown_names_are_answered_with_the_known(groups):
-    with pytest.raises(ArgumentError, match="'direct', 'kkt', 'value-function'"):
+    with pytest.raises(ArgumentError) as caught:
         attack(groups.bl1(), "magic")
+    for name in METHODS:
+        assert repr(name) in str(caught.value)
     with pytest.raises(ArgumentError, match="got 'depth', expected one of 'step'"):
         attack(groups.bl1(), "direct", depth=1)
 
@@ -74,14 +91,40 @@ def test_too_many_parameters_for_a_lattice(groups, no_clustering):
     message = str(caught.value)
     assert "'direct'" in message.split("cannot")[0]
     assert "at most 6 parameters, eps has 7" in message
-    assert "able: 'kkt', 'value-function'" in message
+    able = message.split("able: ")[1]
+    assert "'direct'" not in able
+    for name in SMOOTH:
+        assert repr(name) in able
 
 
-@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("method", SMOOTH)
 @pytest.mark.parametrize("name", ["nmi", "adjusted-rand", "changed", "changed-matched"])
 def test_a_deviation_that_is_not_smoothed(groups, no_clustering, method, name):
-    with pytest.raises(UnsupportedError, match=f"delta and rand.*{name!r}; able: 'direct'"):
+    with pytest.raises(UnsupportedError) as caught:
         attack(groups.bl1(deviation=name), method)
+    message = str(caught.value)
+    assert "(delta, rand, chosen_pairs, between_clusters)" in message
+    assert f"{name!r}; able: 'direct'" in message
+    assert not any(repr(method) in message.split("able: ")[1] for method in SMOOTH)
+
+
+@pytest.mark.parametrize("method", SMOOTH)
+@pytest.mark.parametrize(
+    ("problem", "options"),
+    [
+        ({"deviation": "rand"}, {}),
+        ({"deviation": chosen_pairs([(0, 3), (13, 1)])}, {}),
+        ({"deviation": between_clusters([0, 1], [8, 9])}, {}),
+        ({}, {"kernel": "exponential"}),
+        ({"deviation": between_clusters([0, 1], [8, 9])}, {"kernel": "exponential"}),
+    ],
+)
+def test_every_additive_deviation_and_kernel(groups, method, problem, options):
+    """Within the budget are the positions on the other side, where they have joined."""
+    found = attack(groups.bl1(**problem), method, **options)
+    grid = attack(groups.bl1(**problem), "direct", step=0.5)
+    assert found.deviation == pytest.approx(grid.deviation)
+    assert found.deviation > 0
 
 
 @pytest.mark.parametrize("name", ["nmi", "adjusted-rand", "changed", "changed-matched"])
@@ -97,29 +140,9 @@ def in_the_plane(p, kind):
 
 @pytest.mark.parametrize("p", [1, np.inf])
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-@pytest.mark.parametrize("method", ["kkt", "value-function"])
-def test_a_norm_of_the_fusion_terms_that_is_not_reformulated(no_clustering, method, p, kind):
-    with pytest.raises(UnsupportedError) as caught:
-        attack(in_the_plane(p, kind), method)
-    message = str(caught.value)
-    assert f"p = {p:g}" in message
-    assert message.endswith("able: 'direct'")
-
-
-@pytest.mark.parametrize("p", [1, np.inf])
-@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-def test_the_method_named_does_take_it(p, kind):
-    assert attack(in_the_plane(p, kind), "direct", step=0.5).method == "direct"
-
-
-@pytest.mark.parametrize("p", [1, np.inf])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_norm_and_a_dimension_that_none_can_take(no_clustering, p, method):
-    A = np.random.default_rng(0).normal(size=(6, 2))
-    model = ConvexClustering(A, FusionGraph.complete(6), 0.1, p)
-    problem = MaxDeviation(model, Perturbation.additive(A.shape), 1.0)
-    with pytest.raises(UnsupportedError, match="able: none yet"):
-        attack(problem, method)
+def test_every_norm_of_the_fusion_terms_is_taken(p, kind, method):
+    assert attack(in_the_plane(p, kind), method, max_solves=3).status == "solve limit"
 
 
 def test_a_lower_level_that_cannot_take_the_model(planar, no_clustering):
