@@ -1,0 +1,205 @@
+"""One cell of the MILP, closed: its eps of least norm, and its points farthest from the walls.
+
+With the orders fixed, what is left of the KKT system is a convex cone program in (eps, X, Z), free
+of big-M constants. The cell itself is open where points are apart. It is not empty iff some point
+of its closure has them all apart; then every point of the closure is a limit of points inside.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import cvxpy as cp
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+
+MARGIN = 1e-9  # in units of the data: less is zero
+SETTINGS = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
+
+
+@dataclass(frozen=True)
+class Inside:
+    """A point of a closed cell, and its distance from the walls.
+
+    Attributes
+    ----------
+    eps : ndarray, shape (k,)
+    margin : float
+        Points that are apart differ by at least this (in their features together, for p = 1); the
+        cell is empty if no eps has a positive one.
+    """
+
+    eps: FloatArray
+    margin: float
+
+
+class ClosedCell:
+    """The closure of the set of eps on which the solution has given orders.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+        With p = 1, p = inf or d = 1; best in unit scale (`problem.normalised()`).
+    orders : ndarray of bool, shape (d, n, n)
+        As `MilpFormulation.cell` returns them.
+
+    Attributes
+    ----------
+    together : ndarray of bool, shape (n, n)
+        Whether two points share a cluster on the cell.
+    """
+
+    def __init__(self, problem: BilevelProblem, orders: BoolArray) -> None:
+        self.problem, self.orders = problem, orders
+        model = problem.model
+        self._separates = model.p == 1 or model.d == 1
+        self.together: BoolArray = np.logical_and.reduce(orders & orders.transpose(0, 2, 1))
+        self._eps = cp.Variable(problem.perturbation.dim, name="eps")
+        self._x = cp.Variable(model.data.size, name="x")  # in the order of data.ravel()
+        self._margin, self._slack = cp.Variable(name="margin"), cp.Variable(name="slack")
+        self._size = cp.norm(self._eps, problem.norm)
+        low, high = problem.box
+        self._rows = [self._eps >= low, self._eps <= high]
+        self._rows += self._separate_rows() if self._separates else self._joint_rows()
+        apart = self._apart()
+        if apart.shape[0]:
+            self._rows.append(apart @ self._x >= self._margin)
+
+    def nearest(self) -> FloatArray | None:
+        """Return the eps (k,) of least norm in the closure, or None if none was found."""
+        closed = [self._margin == 0, self._slack == 0]
+        self._solve(cp.Minimize(self._size), closed)
+        return self._found()
+
+    def inside(self, limit: float) -> Inside | None:
+        """Return the eps of norm at most `limit` that is farthest from the walls.
+
+        If it can, it leaves capacity unused within clusters as well, so that their labels can be
+        proved. None if the solver failed.
+        """
+        for slack in (self._margin, 0.0):
+            rows = [self._margin <= 1, self._slack == slack, self._size <= limit]
+            status = self._solve(cp.Maximize(self._margin), rows)
+            eps = self._found()
+            if eps is not None and self._margin.value > MARGIN:
+                return Inside(eps, float(self._margin.value))
+        if status == "infeasible":
+            return Inside(np.zeros(self._eps.size), -np.inf)
+        return (
+            None if eps is None or status != "optimal" else Inside(eps, float(self._margin.value))
+        )
+
+    def _found(self) -> FloatArray | None:
+        return None if self._eps.value is None else np.asarray(self._eps.value)
+
+    def _solve(self, goal: Any, rows: list[Any]) -> str:
+        program = cp.Problem(goal, [*self._rows, *rows])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the status says the same
+                program.solve(solver=cp.CLARABEL, **SETTINGS)
+        except cp.SolverError:
+            self._eps.value = None
+        return str(program.status)
+
+    def _perturbed(self) -> tuple[IntArray, Any, FloatArray]:
+        """Return the edges with a positive radius, their radii at eps, and at 0."""
+        radii = self.problem.model.radii
+        edges = np.flatnonzero(radii > 0)
+        at_zero = radii[edges]
+        change = sp.csr_array(self.problem.edge_operator[edges]).multiply(at_zero[:, None])
+        return edges, at_zero - sp.csr_array(change) @ self._eps, at_zero
+
+    def _stationary(self, edges: IntArray, flow: list[Any]) -> list[Any]:
+        """Return X - A(eps) + B'Z = 0, for one expression of z (m,) for each feature."""
+        A, T = self.problem.model.data, self.problem.data_operator
+        B = self.problem.model.graph.incidence[edges]
+        d = A.shape[1]
+        return [
+            self._x[c::d] - A[:, c] - T[c::d] @ self._eps + B.T @ flow[c] == 0 for c in range(d)
+        ]
+
+    def _separate_rows(self) -> list[Any]:
+        """Order each feature by itself, with z = r sign(x_i - x_j) across its steps: p = 1."""
+        n, d = self.problem.model.data.shape
+        edges, radii, at_zero = self._perturbed()
+        i, j = self.problem.model.graph.edges[edges].T
+        rows, flow = [], []
+        for c in range(d):
+            height = self.orders[c].sum(axis=1)  # how many points are not above
+            sign = np.sign(height[i] - height[j]).astype(float)
+            tied = cp.multiply(1.0 - abs(sign), cp.Variable(len(edges)))
+            rows += [cp.abs(tied) <= radii - cp.multiply(self._slack, at_zero)]
+            flow.append(cp.multiply(sign, radii) + tied)
+            climb = np.argsort(height, kind="stable")
+            step = self._differences(climb[1:], climb[:-1], np.full(n - 1, c))
+            level = np.diff(height[climb]) == 0
+            rows += [step[~level] @ self._x >= 0] if not level.all() else []
+            rows += [step[level] @ self._x == 0] if level.any() else []
+        return rows + self._stationary(edges, flow)
+
+    def _joint_rows(self) -> list[Any]:
+        """Make the entries of x_i - x_j largest that the orders name; these bear z: p = inf."""
+        d = self.problem.model.d
+        edges, radii, at_zero = self._perturbed()
+        i, j = self.problem.model.graph.edges[edges].T
+        fused = self.together[i, j]
+        allowed = self.orders[:, i, j].T, self.orders[:, j, i].T
+        forward, backward = (
+            cp.multiply(mask.astype(float), cp.Variable((len(edges), d), nonneg=True))
+            for mask in allowed
+        )
+        length = cp.sum(forward + backward, axis=1)
+        rows = []
+        if fused.any():
+            rows.append(length[fused] <= radii[fused] - self._slack * at_zero[fused])
+        if not fused.all():
+            rows.append(length[~fused] == radii[~fused])
+        z = forward - backward
+        rows += self._stationary(edges, [z[:, c] for c in range(d)])
+        return rows + self._cones()
+
+    def _cones(self) -> list[Any]:
+        """Return x_i = x_j within clusters, and x_ic - x_jc >= |x_ib - x_jb| by the orders."""
+        n, d = self.problem.model.data.shape
+        first = self.together.argmax(axis=1)  # of its cluster
+        others = np.flatnonzero(first < np.arange(n))
+        rows = []
+        for c in range(d):
+            above, below = np.nonzero(self.orders[c] & ~self.together)
+            largest = self._differences(above, below, np.full(len(above), c))
+            for b in range(d):
+                other = self._differences(above, below, np.full(len(above), b))
+                if b != c and len(above):
+                    rows += [(largest - other) @ self._x >= 0, (largest + other) @ self._x >= 0]
+            if len(others):
+                level = self._differences(others, first[others], np.full(len(others), c))
+                rows.append(level @ self._x == 0)
+        return rows
+
+    def _apart(self) -> sp.csr_array:
+        """Return a matrix whose rows take x to how far apart each pair is that is apart."""
+        total: Any = 0
+        i, j = np.nonzero(np.triu(~self.together))
+        strict = self.orders & ~self.orders.transpose(0, 2, 1)
+        left = np.ones(len(i))
+        for c in range(self.problem.model.d):
+            sign = (strict[c, i, j].astype(float) - strict[c, j, i]) * left
+            if not self._separates:
+                left -= abs(sign)  # the largest entries are equal: one is enough
+            step = self._differences(i, j, np.full(len(i), c))
+            total = total + sp.diags_array(sign) @ step
+        return sp.csr_array(total)
+
+    def _differences(self, above: IntArray, below: IntArray, feature: IntArray) -> sp.csr_array:
+        """Return the matrix with rows x -> x_ic - x_jc."""
+        d, rows = self.problem.model.d, np.arange(len(above))
+        values = np.r_[np.ones(len(above)), -np.ones(len(above))]
+        columns = np.r_[above * d + feature, below * d + feature]
+        shape = (len(above), self.problem.model.data.size)
+        return sp.csr_array((values, (np.r_[rows, rows], columns)), shape=shape)

@@ -1,0 +1,217 @@
+"""The attack by MILP: its bound is never beaten, and met where the lower level can confirm it."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
+from bilad.models.deviation import between_clusters
+from bilad.solvers import cluster
+from bilad.solvers.upper import milp
+from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+
+INF = float("inf")
+
+
+def solve(problem, time_limit=60.0, **options):
+    """Return the lower level, which keeps the best attack, and the journal, with the bound."""
+    assert milp.refusal(problem) is None
+    lower, journal = LowerLevel(problem, time_limit=time_limit), Journal()
+    milp.prepare(problem, np.random.default_rng(0), **options)(lower, journal)
+    return lower, journal
+
+
+def random_graph(rng, n):
+    if rng.random() < 0.5:
+        return FusionGraph.complete(n, float(rng.choice([0.5, 1.0])))
+    pairs = np.array(list(itertools.combinations(range(n), 2)))
+    kept = pairs[rng.random(len(pairs)) < 0.8]
+    kept = kept if len(kept) else pairs[:1]
+    return FusionGraph(n, kept, rng.choice([0.0, 0.25, 1.0, 2.5], len(kept)) * rng.uniform(0.5, 1))
+
+
+def random_problem(seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 6)), int(rng.integers(1, 3))
+    p = ((1, 2, INF) if d == 1 else (1, INF))[rng.integers(3 if d == 1 else 2)]
+    n = min(n, 4) if p == INF and d == 2 else n
+    data = rng.normal(size=(n, d))
+    if rng.random() < 0.4:
+        data = np.round(2 * data) / 2 + 0.1 * np.eye(n, d)
+    graph = random_graph(rng, n)
+    model = ConvexClustering(data, graph, float(rng.uniform(0.2, 2)) / n, p)
+    points = list(range(rng.integers(1, min(n, 3) + 1)))
+    perturbation = (
+        Perturbation.shift(np.where(rng.random((n, d)) < 0.5, 1.0, -0.5)),
+        Perturbation.additive((n, d), points, [0]),
+        Perturbation.multiplicative(data + 1e-3, [0, n - 1], [0]),
+        Perturbation.edges(graph, list(range(min(3, graph.m)))),
+    )[rng.integers(4)]
+    norm, name = (1, 2, INF)[rng.integers(3)], ("delta", "rand")[rng.integers(2)]
+    budget = float(rng.uniform(0.2, 1.5))
+    if rng.random() < 0.5:
+        return MaxDeviation(model, perturbation, budget, norm, name)
+    target = (2 if n == 2 else 4) / (1 if name == "delta" else n * (n - 1))
+    return MinPerturbation(model, perturbation, target, norm, name, limit=2 * budget)
+
+
+def best_of_many(problem, labels, rng, tries=100):
+    """Return what random eps, on and in the ball and with zeros, do at best: (size, U) or None."""
+    best = None
+    for k in range(tries):
+        eps = rng.uniform(*problem.box)
+        if k % 3 == 0:
+            eps *= rng.random(len(eps)) < 0.5
+        if k % 4 == 0 and eps.any():
+            eps *= problem.radius / problem.size(eps)
+        eps = problem.project(eps)
+        found = cluster(problem.perturbation.apply(problem.model, eps))
+        seen = problem.size(eps), problem.deviation.value(labels, found.labels)
+        if found.proved and problem.is_attack(*seen):
+            best = seen if best is None or problem.rank(*seen) > problem.rank(*best) else best
+    return best
+
+
+def check_bound(problem, seed, **options):
+    """Compare the bound with random search, and with the method's own attack: return the gap."""
+    lower, journal = solve(problem, **options)
+    if not lower.baseline.proved:
+        assert journal.bound is None
+        return 0.0
+    assert journal.bound is not None
+    best = best_of_many(problem, lower.baseline.labels, np.random.default_rng(seed))
+    if isinstance(problem, MaxDeviation):
+        found = lower.best.deviation if lower.best else 0.0
+        assert max(found, best[1] if best else 0.0) <= journal.bound * (1 + 1e-9)
+        return journal.bound - found
+    found = lower.best.size if lower.best else problem.radius
+    assert min(found, best[0] if best else INF) >= journal.bound * (1 - 1e-9)
+    return found / journal.bound - 1
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_bound_is_met(seed):
+    gap = check_bound(random_problem(seed), seed, coincidences=False)
+    assert gap <= 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60, 300))
+def test_the_bound_is_met_more(seed):
+    assert check_bound(random_problem(seed), seed, coincidences=False) <= 1e-5
+
+
+@pytest.mark.parametrize("seed", range(300, 340))
+def test_the_bound_over_all_eps_is_never_beaten(seed):
+    assert check_bound(random_problem(seed), seed) >= -1e-9
+
+
+def two_points(p, d, weight=0.5, distance=3.0):
+    data = np.zeros((2, d))
+    data[1, 0] = distance
+    return ConvexClustering(data, FusionGraph(2, [[0, 1]], [weight]), 2.0, p)
+
+
+@pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (1, 2), (INF, 2)])
+@pytest.mark.parametrize(("norm", "least"), [(1, 1.0), (2, 0.5**0.5), (INF, 0.5)])
+def test_two_points_are_fused_from_both_sides(p, d, norm, least):
+    """3 - eps_0 - eps_1 <= 2 gamma w = 2."""
+    problem = MinPerturbation(
+        two_points(p, d), Perturbation.additive((2, d), features=[0]), 2, norm
+    )
+    lower, journal = solve(problem)
+    assert journal.bound == pytest.approx(least, rel=1e-6)
+    assert least <= lower.best.size <= least * (1 + 2e-6)
+
+
+def test_a_weight_is_lowered_until_two_points_part():
+    """1.5 > 2 gamma w (1 - eps) = 2 (1 - eps): eps > 1/4."""
+    model = two_points(1, 1, distance=1.5)
+    problem = MinPerturbation(model, Perturbation.edges(model.graph), 2)
+    lower, journal = solve(problem)
+    assert journal.bound == pytest.approx(0.25, rel=1e-6)
+    assert 0.25 <= lower.best.size <= 0.25 * (1 + 2e-6)
+    lower, journal = solve(MaxDeviation(model, problem.perturbation, 0.24))
+    assert lower.best is None
+    assert journal.bound == 0
+
+
+def test_the_steps_known_in_closed_form_are_found(groups):
+    lower, journal = solve(groups.bl1())
+    assert lower.best.deviation == journal.bound == groups.joined
+    lower, journal = solve(groups.bl2(target=1.0))
+    assert journal.bound == pytest.approx(groups.parts, rel=1e-6)
+    assert lower.best.size == pytest.approx(groups.parts, rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_the_unit_of_the_data_does_not_matter(factor):
+    problem = random_problem(7)
+    scaled = ConvexClustering(
+        problem.model.data * factor,
+        problem.model.graph,
+        problem.model.gamma * factor,
+        problem.model.p,
+    )
+    shift = Perturbation.shift(np.eye(problem.model.n, problem.model.d))
+    found = [
+        solve(MaxDeviation(model, shift, budget))[1].bound
+        for model, budget in ((problem.model, 1.0), (scaled, factor))
+    ]
+    assert found[0] == found[1]
+
+
+def test_points_that_meet_at_one_eps_only_are_in_the_bound_unless_left_out():
+    model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
+    problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
+    lower, journal = solve(problem, probes=0)
+    assert journal.bound == 2
+    lower, journal = solve(problem, probes=0, coincidences=False)
+    assert journal.bound == 0
+    assert lower.best is None
+
+
+def test_pairs_of_interest_can_be_chosen():
+    data = np.array([[0.0], [0.2], [3.0], [3.2], [6.0]])
+    model = ConvexClustering(data, FusionGraph.complete(5), 0.2, 1)
+    problem = MaxDeviation(
+        model,
+        Perturbation.additive((5, 1), points=[0, 1]),
+        2.5,
+        INF,
+        between_clusters([0, 1], [2, 3]),
+    )
+    lower, journal = solve(problem)
+    assert journal.bound == lower.best.deviation == 4
+
+
+def test_a_bound_is_left_when_time_is_up():
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(14, 2))
+    model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
+    problem = MaxDeviation(model, Perturbation.additive(data.shape), 1.0)
+    lower, journal = LowerLevel(problem, time_limit=4.0), Journal()
+    with pytest.raises(BudgetSpentError, match="time limit"):
+        milp.prepare(problem, rng)(lower, journal)
+    assert journal.bound is not None
+    assert lower.best.deviation <= journal.bound <= 14 * 13
+
+
+def test_what_it_cannot_take_is_refused():
+    data = np.eye(4)
+    model = ConvexClustering(data, FusionGraph.complete(4), 0.1, 2)
+    perturbation = Perturbation.additive(data.shape)
+    assert "p = 2 and d > 1" in milp.refusal(MaxDeviation(model, perturbation, 1.0))
+    model = ConvexClustering(data, FusionGraph.complete(4), 0.1, 1)
+    assert "'nmi'" in milp.refusal(MaxDeviation(model, perturbation, 1.0, deviation="nmi"))
+    large = ConvexClustering(np.zeros((100, 1)), FusionGraph.complete(100), 0.1, 1)
+    problem = MaxDeviation(large, Perturbation.additive((100, 1)), 1.0)
+    assert "250000" in milp.refusal(problem)
