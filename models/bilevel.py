@@ -23,6 +23,9 @@ from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
 
+ROUNDING = 1e-9  # relative, of a deviation that is not a count
+OPEN = 2e-6  # relative; how far beyond the infimum of (BL2) an eps may lie and be optimal
+
 
 class BilevelProblem(ABC):
     """What (BL1) and (BL2) share: a model, a perturbation, a norm for eps, a deviation function.
@@ -128,6 +131,10 @@ class BilevelProblem(ABC):
         """Say whether an eps of this size with this deviation answers the question at all."""
 
     @abstractmethod
+    def attains(self, bound: float, size: float, deviation: float) -> bool:
+        """Say whether an eps of this size with this deviation is as good as a proved bound."""
+
+    @abstractmethod
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Return a key that is larger for a better answer."""
 
@@ -166,6 +173,10 @@ class MaxDeviation(BilevelProblem):
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the budget, and the partition moves."""
         return size <= self.budget and deviation > 0
+
+    def attains(self, bound: float, size: float, deviation: float) -> bool:
+        """No deviation can be larger, but for rounding."""
+        return deviation >= bound * (1 - ROUNDING)
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Prefer the larger deviation, then the smaller eps."""
@@ -232,6 +243,10 @@ class MinPerturbation(BilevelProblem):
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the limit, and the partition moves by the target."""
         return size <= self.radius and deviation >= self.target
+
+    def attains(self, bound: float, size: float, deviation: float) -> bool:
+        """No eps can be shorter by more than `OPEN`: where points part, the least is no minimum."""
+        return size <= bound * (1 + OPEN)
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Prefer the smaller eps, then the larger deviation."""

@@ -13,7 +13,7 @@ from bilad.models.validation import ArgumentError, one_of, real_number, whole_nu
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import LOWER_METHODS
-from bilad.solvers.upper import direct
+from bilad.solvers.upper import corners, direct, milp
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
 from bilad.solvers.upper.method import FunctionMethod, UpperMethod
@@ -25,7 +25,10 @@ RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
 
 UPPER_METHODS: dict[str, UpperMethod] = {
     "direct": FunctionMethod(direct.refusal, direct.prepare),
+    "corners": FunctionMethod(corners.refusal, corners.prepare_coordinates),
+    "random": FunctionMethod(corners.refusal, corners.prepare_random),
     **REFORMULATIONS,
+    "milp": FunctionMethod(milp.refusal, milp.prepare),
 }
 
 
@@ -46,7 +49,8 @@ def attack(
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-    method : {"direct", "kkt", "duality", "value-function"}
+    method : str, default "kkt"
+        "direct", "corners", "random", "kkt", "duality", "value-function" or "milp".
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
@@ -57,9 +61,10 @@ def attack(
         Method and tolerance of the lower level, as in `cluster`.
     on_progress : callable(done, total), optional
     **options
-        The method's own: `step` (direct); `start`, `starts`, `schedule`, `refinement`,
-        `ipopt_options`, `kernel` (kkt, duality, value-function); `relaxation` (kkt); `aggregate`
-        (duality). See the method's `prepare`.
+        The method's own: `step` (direct); `corners` (corners, random); `start`, `starts`,
+        `schedule`, `refinement`, `ipopt_options`, `kernel` (kkt, duality, value-function);
+        `relaxation` (kkt); `aggregate` (duality); `probes`, `coincidences` (milp). See the
+        method's `prepare`.
 
     Returns
     -------
@@ -112,20 +117,23 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
     if best is None:
         k = problem.perturbation.dim
         best = Evaluation(np.zeros(k), 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
-        status = "no attack found" if status == "feasible" else status
+        if status == "feasible":
+            none = journal.bound is not None and problem.attains(journal.bound, problem.radius, 0.0)
+            status = "no attack exists" if none else "no attack found"
     model = problem.perturbation.apply(problem.model, best.eps)
     clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL), refine=True)
-    if status == "feasible" and not clustering.proved:
-        status = "unproved"
+    deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
+    if status == "feasible":
+        status = _grade(problem, best.size, deviation, journal.bound, clustering.proved)
     return Attack(
         problem=problem,
         method=method,
         eps=best.eps,
         norm=best.size,
-        deviation=problem.deviation.value(oracle.baseline.labels, clustering.labels),
+        deviation=deviation,
         baseline=oracle.baseline,
         clustering=clustering,
-        bound=None,
+        bound=journal.bound,
         status=status,
         lower_solves=oracle.solves,
         undecided=oracle.undecided,
@@ -134,3 +142,14 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
         stages=tuple(journal.stages),
         engine=journal.engine,
     )
+
+
+def _grade(
+    problem: BilevelProblem, size: float, deviation: float, bound: float | None, proved: bool
+) -> str:
+    """Return the status of an attack that no limit cut short."""
+    if not proved:
+        return "unproved"
+    if bound is not None and problem.attains(bound, size, deviation):
+        return "optimal"
+    return "feasible"

@@ -13,6 +13,7 @@ from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.nlp import IpoptSession
+from bilad.solvers.upper.coordinates import coordinate_search, corner_near, try_direction
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
@@ -101,6 +102,8 @@ class Homotopy:
     schedule, refinement : Schedule
         From loose to tight; and, for (BL2), tight from the beginning.
     ipopt_options : mapping
+    rng : numpy.random.Generator
+        Orders the entries of eps in the closing search.
     """
 
     lower: LowerLevel
@@ -110,9 +113,10 @@ class Homotopy:
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
+    rng: np.random.Generator
 
     def follow(self, points: list[FloatArray]) -> None:
-        """Walk the schedule from each point, and polish where each walk ends.
+        """Walk the schedule from each point, and search the true staircase where each walk ends.
 
         For (BL2) a loose relaxation is met at eps = 0 and leads nowhere. So look first for an
         attack within the largest eps searched, (BL1), and shorten it; then solve (BL2) itself
@@ -138,7 +142,11 @@ class Homotopy:
         options: Mapping[str, Any],
     ) -> None:
         passage = self._open(problem, options)
-        polish(self.lower, [self.walk(passage, point, schedule) for point in points])
+        ends = [self.walk(passage, point, schedule) for point in points]
+        polish(self.lower, ends)
+        for end in ends:
+            try_direction(self.lower, corner_near(problem, end))
+        coordinate_search(self.lower, self.rng)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         frame, baseline = Frame.of(problem), self.lower.baseline

@@ -20,6 +20,8 @@ class Journal:
     ----------
     stages : list of Stage
     engine : str or None
+    bound : float or None
+        Proved bound on the optimum, if the method has one.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -28,6 +30,7 @@ class Journal:
         self.progress = on_progress
         self.stages: list[Stage] = []
         self.engine: str | None = None
+        self.bound: float | None = None
         self.expected = 0
 
     def record(self, stage: Stage) -> None:

@@ -18,7 +18,7 @@ def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
     """Evaluate points on the rays through the candidates and through the best attack so far."""
     if lower.best is not None:
         candidates = [lower.best.eps, *candidates]
-    search = _least_attack if isinstance(lower.problem, MinPerturbation) else _neighbours
+    search = least_attack if isinstance(lower.problem, MinPerturbation) else _neighbours
     for eps in candidates:
         size = lower.problem.size(eps)
         if size > 0:
@@ -46,7 +46,7 @@ def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
         lower.evaluate(problem.project(length * direction))
 
 
-def _least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
+def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     """(BL2): lengthen to the first attack, then bisect between it and the last that was none."""
     problem = lower.problem
 

@@ -100,6 +100,7 @@ class Reformulation:
                 schedule=schedule or self.schedule,
                 refinement=refinement or self.refinement,
                 ipopt_options=self.ipopt_options if ipopt_options is None else ipopt_options,
+                rng=rng,
             )
             homotopy.follow(points)
 

@@ -59,7 +59,8 @@ class Attack:
         Proved bound on the optimum (upper for BL1, lower for BL2), if the method has one.
     status : str
         "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
-        labels were proved when it was found, but not by the last solve), "no attack found",
+        labels were proved when it was found, but not by the last solve), "no attack found", "no
+        attack exists" (the bound says so),
         "solve limit", "time limit" or "interrupted" (best so far) or "error: ...".
     lower_solves : int
         Lower-level solves spent, the one at eps = 0 not counted.

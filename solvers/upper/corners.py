@@ -1,0 +1,71 @@
+"""Attacks at the corners: every entry of eps at a bound or zero, at random or by coordinates.
+
+Simple searches that clever methods must beat. A corner outside the ball of norm 1 or 2 is scaled
+back onto it; for (BL2) a corner names a direction, which is then shortened.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray, whole_number
+from bilad.solvers.upper.coordinates import coordinate_search, try_direction
+from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.lower_level import LowerLevel
+
+CORNERS = 200  # that are tried where nothing else limits the search
+
+
+def refusal(problem: BilevelProblem) -> str | None:
+    """Say why these methods cannot take the problem, or None: they take every one."""
+    return None
+
+
+def prepare_random(
+    problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
+) -> Work:
+    """Try random corners, every entry at a bound.
+
+    Parameters
+    ----------
+    corners : int, default 200
+        Number of corners; a limit on solves or time may come first.
+    """
+    most = whole_number(corners, "corners", least=0)
+
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        for done in range(most):
+            try_direction(lower, _corner(problem, rng))
+            journal.progress(done + 1, most)
+
+    return work
+
+
+def prepare_coordinates(
+    problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
+) -> Work:
+    """Try a random corner, and change single entries of the best as long as that is better.
+
+    Parameters
+    ----------
+    corners : int, default 200
+        Number of random corners in all; a limit on solves or time may come first.
+    """
+    most = whole_number(corners, "corners", least=0)
+
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        searched = None
+        for done in range(most):
+            try_direction(lower, _corner(problem, rng))
+            if lower.best is not searched:
+                coordinate_search(lower, rng)
+                searched = lower.best
+            journal.progress(done + 1, most)
+
+    return work
+
+
+def _corner(problem: BilevelProblem, rng: np.random.Generator) -> FloatArray:
+    low, high = problem.box
+    return np.where(rng.random(len(low)) < 0.5, low, high)
