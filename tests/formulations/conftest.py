@@ -5,6 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.solvers import cluster
 
 # So that each has two or three clusters.
 GAMMAS = {"line": 0.25, "complete": 0.5, "knn": 0.9}
@@ -36,6 +37,64 @@ def make_problem(make_model):
         return problem(model, perturbation, budget, **options)
 
     return make
+
+
+NORMS = (1, 2, float("inf"))
+PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
+
+
+@pytest.fixture(scope="session")
+def make_case():
+    """(BL1) on six points in two loose groups, for any norms, perturbation and graph.
+
+    "complete" has equal weights; "knn" has others, and its first and last edge have none.
+    """
+
+    def make(p, d, perturbation, graph="complete", norm=2, kind=MaxDeviation, **options):
+        rng = np.random.default_rng(10 * d + 3)
+        A = 0.5 * rng.normal(size=(6, d)) + 2 * (np.arange(6) % 2)[:, None] + 0.5
+        if graph == "complete":
+            joins, gamma = FusionGraph.complete(6), {1: 0.15, 2: 0.33, 3: 0.25}[d]
+        else:
+            joins, gamma = FusionGraph.knn(A, k=3, phi=0.05), {1: 0.4, 2: 0.7, 3: 0.4}[d]
+            weights = joins.weights.copy()
+            weights[[0, -1]] = 0.0
+            joins = joins.with_weights(weights)
+        model = ConvexClustering(A, joins, gamma, p)
+        eps = {
+            "shift": lambda: Perturbation.shift(rng.normal(size=A.shape)),
+            "additive": lambda: Perturbation.additive(A.shape, points=[0, 3], features=[0]),
+            "multiplicative": lambda: Perturbation.multiplicative(A, points=[0, 4], features=[0]),
+            "edges": lambda: Perturbation.edges(joins, [0, 1, joins.m - 2]),
+        }[perturbation]()
+        return kind(model, eps, options.pop("budget", 1.5), norm=norm, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def points_of_eps():
+    """Zero, random eps within the bounds, and one on them (which drops an edge)."""
+
+    def points(problem, count, seed=0):
+        k = problem.perturbation.dim
+        low, high = problem.box
+        inside = np.random.default_rng(seed).uniform(low, high, (count, k))
+        corner = np.where(np.arange(k) == k - 1, high, 0.0)
+        corner[-1] = min(corner[-1], problem.perturbation.upper[-1])
+        return [np.zeros(k), corner, *(problem.project(eps) for eps in inside)]
+
+    return points
+
+
+@pytest.fixture(scope="session")
+def solve_exactly():
+    """The lower level at eps, to 1e-12."""
+
+    def solve(problem, eps):
+        return cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
+
+    return solve
 
 
 @pytest.fixture(scope="session")
