@@ -1,0 +1,194 @@
+"""The fusion terms of one edge: u, z, the Fenchel-Young gap, and the complementarities."""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyomo.core.expr import identify_variables
+
+from bilad.formulations.duality import DualityFormulation
+from bilad.formulations.edge_terms import EuclideanEdges, LargestEdges, SplitEdges, edge_terms
+from bilad.formulations.kkt import KKTFormulation
+from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
+from bilad.solvers import cluster
+
+NORMS = [1, 2, np.inf]
+DIMENSIONS = [1, 2, 3]
+UNIT = 0.7
+
+draws = st.tuples(
+    st.integers(0, 10**6), st.sampled_from([0.0, 1e-3, 1.0, 50.0]), st.sampled_from([0.0, 0.3, 4.0])
+)
+
+
+def draw_u_and_z(drawn, p, d):
+    """A z inside, on, or at a corner of the ball of the conjugate norm."""
+    seed, length, reach = drawn
+    rng = np.random.default_rng(seed)
+    u, z = length * rng.normal(size=(1, d)), reach * rng.normal(size=(1, d))
+    return u[0], project_rows(z, np.ones(1), conjugate(p))[0]
+
+
+def placed(p, d, u, z, sides=False):
+    """The terms of a single edge, at u and z."""
+    model = pyo.ConcreteModel()
+    model.features = pyo.RangeSet(0, d - 1)
+    model.x = pyo.Var([0, 1], model.features)
+    edges = edge_terms(p, d)(model, {7: (0, 1)}, UNIT)
+    if sides:
+        edges.add_sides()
+    edges.start(7, u, z)
+    for c in range(d):
+        model.x[0, c].set_value(1.0 + u[c])
+        model.x[1, c].set_value(1.0)
+    return model, edges
+
+
+def test_the_class_for_each_norm():
+    assert {edge_terms(p, 1) for p in NORMS} == {SplitEdges}
+    for d in (2, 3):
+        chosen = [edge_terms(p, d) for p in NORMS]
+        assert chosen == [SplitEdges, EuclideanEdges, LargestEdges]
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+@given(drawn=draws)
+def test_the_gap_is_what_fenchel_and_young_say(violations, p, d, drawn):
+    u, z = draw_u_and_z(drawn, p, d)
+    model, edges = placed(p, d, u, z, sides=True)
+    size = 1e-12 * (1 + np.abs(u).sum())
+    assert max(violations(model).values()) <= size
+    for c in range(d):
+        assert pyo.value(edges.difference(7, c)) == pytest.approx(u[c], abs=size)
+        assert pyo.value(edges.dual(7, c)) == pytest.approx(z[c], abs=1e-12)
+    length = row_norms(u[None], p)[0]
+    assert pyo.value(edges.length(7)) == pytest.approx(length, abs=size)
+    gap = pyo.value(edges.gap(7))
+    assert gap == pytest.approx(length - z @ u, abs=size)
+    assert gap >= -size
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+@given(drawn=draws)
+def test_the_products_add_up_to_the_gap(p, d, drawn):
+    u, z = draw_u_and_z(drawn, p, d)
+    for sides in (False, True):
+        _, edges = placed(p, d, u, z, sides)
+        pairs = edges.complementarities(7)
+        expected = {SplitEdges: 2 * d, EuclideanEdges: 1, LargestEdges: 2 * d + 1}
+        assert len(pairs) == expected[type(edges)]
+        size = 1e-12 * (1 + np.abs(u).sum())
+        total = UNIT * sum(pyo.value(pair.product) for pair in pairs)
+        assert total == pytest.approx(pyo.value(edges.gap(7)), abs=size)
+        for pair in pairs:
+            assert pyo.value(pair.product) >= -size
+            if pair.left is None:
+                assert pair.right is None
+                assert type(edges) is EuclideanEdges
+                assert not sides
+                continue
+            left, right = pyo.value(pair.left.expression), pyo.value(pair.right.expression)
+            assert left >= -size
+            assert right >= -size
+            assert left * right == pytest.approx(pyo.value(pair.product), abs=size)
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+def test_the_gap_vanishes_at_subgradients_only(p, d):
+    rng = np.random.default_rng(d)
+    u = rng.normal(size=d)
+    best = {1: np.sign(u), 2: u / np.linalg.norm(u), np.inf: np.eye(d)[np.abs(u).argmax()]}[p]
+    if p == np.inf:
+        best = best * np.sign(u)
+    _, edges = placed(p, d, u, best)
+    assert pyo.value(edges.gap(7)) == pytest.approx(0.0, abs=1e-14)
+    for z in (-best, 0 * best, 0.99 * best):
+        _, edges = placed(p, d, u, z)
+        assert pyo.value(edges.gap(7)) > 1e-3
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
+    """Where a side is negative, its keeper's bound or row is broken, and nothing else need be."""
+    rng = np.random.default_rng(3)
+    u, z = rng.normal(size=d), 0.2 * rng.normal(size=d) / d
+    model, edges = placed(p, d, u, z, sides=True)
+    broken = 0
+    for pair in edges.complementarities(7):
+        chosen = (pair.left, pair.right)[side]
+        names = {chosen.keeper.name, f"bounds of {chosen.keeper.name}"}
+        for variable in list(identify_variables(chosen.expression)):
+            before = variable.value
+            for step in (-9.0, 9.0):
+                variable.set_value(before + step, skip_validation=True)
+                if pyo.value(chosen.expression) < -1e-9:
+                    found = violations(model)
+                    assert any(found.get(name, 0.0) > 0 for name in names)
+                    broken += 1
+            variable.set_value(before)
+    assert broken >= len(edges.complementarities(7))
+
+
+@pytest.mark.parametrize("formulation", [KKTFormulation, DualityFormulation])
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, d):
+    problem = make_case(p, d, "additive", "knn")
+    baseline = cluster(problem.model)
+    built = formulation(problem, baseline.labels, baseline.X)
+    model, m = built.model, len(built.ends)
+    assert m == problem.model.graph.m - 2  # two edges have no weight
+    multipliers = {}
+    for rows in ("difference", "at_most_s", "at_least_minus_s"):
+        for row in (model.component(rows) or {}).values():
+            try:
+                multipliers[row.name] = built.multiplier_of(row)
+            except KeyError:
+                assert (rows, p) == ("difference", np.inf)
+    if p == np.inf and d > 1:
+        rows = {"at_most_s": "plus", "at_least_minus_s": "minus"}
+    else:
+        rows = {"difference": "z"}
+    assert len(multipliers) == m * d * len(rows)
+    for name, variable in multipliers.items():
+        assert built.constraint_of(variable).name == name
+        component, index = name.split("[")
+        assert variable.name == f"{rows[component]}[{index}"
+    first = next(iter(built.ends))
+    for constraint in (model.stationarity[0, 0], model.x[0, 0], model.pair_u):
+        with pytest.raises(KeyError):
+            built.multiplier_of(constraint)
+    others = [model.x[0, 0], model.eps[0], model.t, model.stationarity[0, 0]]
+    others.append(model.difference[first, 0])
+    for variable in others:
+        with pytest.raises(KeyError):
+            built.constraint_of(variable)
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
+def test_the_multiplier_is_that_of_the_lower_level(make_case, p, d):
+    """d f / d u_e,c of the lower level's fusion terms is r_e z_e,c, with u_e = x_i - x_j."""
+    problem = make_case(p, d, "additive", "knn")
+    model, baseline = problem.model, cluster(problem.model)
+    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    X = np.random.default_rng(0).normal(size=model.data.shape)
+    U, h = model.graph.differences(X), 1e-6
+    built.start_from(np.zeros(2), X, model.radii[:, None] * subgradient_rows(U, p))
+    signs = {"difference": 1, "at_most_s": 1, "at_least_minus_s": -1}
+    for e in built.ends:
+        for c in range(d):
+            z = 0.0
+            for name, sign in signs.items():
+                rows = built.model.component(name)
+                if rows is not None and not (name == "difference" and p == np.inf and d > 1):
+                    z += sign * built.multiplier_of(rows[e, c]).value
+            step = h * np.eye(d)[c]
+            up, down = (row_norms((U[e] + s)[None], p)[0] for s in (step, -step))
+            assert z == pytest.approx((up - down) / (2 * h), abs=1e-4)

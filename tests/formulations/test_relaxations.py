@@ -1,0 +1,142 @@
+"""The relaxations of 0 <= G _|_ H >= 0, as numbers: what each allows, its limit, its slopes."""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bilad.formulations.complementarity import RELAXATIONS, Complementarity, Side
+from bilad.formulations.kkt import KKTFormulation
+from bilad.models.validation import ArgumentError
+from bilad.solvers import cluster
+
+ROWS = [name for name, relaxation in RELAXATIONS.items() if not relaxation.penalised]
+sizes = st.floats(0.0, 1e3).map(lambda value: value if value > 1e-12 else 0.0)
+parameters = st.floats(1e-8, 1e2)
+
+
+@pytest.fixture(scope="module")
+def body():
+    """Phi(G, H; t) of the Pyomo expression, at numbers."""
+    model = pyo.ConcreteModel()
+    model.G, model.H, model.t = pyo.Var(), pyo.Var(), pyo.Var()
+    pair = Complementarity(model.G * model.H, Side(model.G, model.G), Side(model.H, model.H))
+    rows = {name: relaxation.body(pair, model.t) for name, relaxation in RELAXATIONS.items()}
+
+    def value(name, G, H, t):
+        model.G.set_value(G)
+        model.H.set_value(H)
+        model.t.set_value(t)
+        return pyo.value(rows[name])
+
+    return value
+
+
+@pytest.mark.parametrize("name", ROWS)
+@given(t=parameters)
+def test_the_square_root_of_t_just_passes(body, name, t):
+    s = np.sqrt(t)
+    assert body(name, s, s, t) == pytest.approx(0.0, abs=1e-12 * max(s, t))
+    for factor in (1.001, 2.0, 100.0):
+        assert body(name, factor * s, factor * s, t) > 0
+        assert body(name, s, factor * s, t) >= -1e-12 * max(s, t)
+    for factor in (0.0, 0.5, 0.999):
+        assert body(name, factor * s, factor * s, t) < 0
+
+
+@pytest.mark.parametrize("name", ROWS)
+@given(G=sizes, H=sizes, t=parameters)
+def test_nothing_is_allowed_with_both_sides_above_a_multiple_of_the_root(body, name, G, H, t):
+    """So the limit of points allowed, as t goes to 0, has G = 0 or H = 0."""
+    s = np.sqrt(t)
+    allowed = body(name, G, H, t) <= 0
+    # Steffensen and Ulbrich: G + H <= phi <= 16/3 s inside its band, and an axis outside.
+    most = 8 / 3 * s if name == "steffensen-ulbrich" else s
+    assert not (allowed and min(G, H) > most * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("name", ROWS)
+@given(G=sizes, t=parameters)
+def test_complementary_points_are_allowed(body, name, G, t):
+    assert body(name, G, 0.0, t) <= 1e-12 * (G + np.sqrt(t))
+    assert body(name, 0.0, G, t) <= 1e-12 * (G + np.sqrt(t))
+
+
+@pytest.mark.parametrize("name", ROWS)
+@given(G=st.floats(0.01, 1e3), H=st.floats(0.01, 1e3))
+def test_all_others_are_cut_off_in_the_limit(body, name, G, H):
+    assert body(name, G, H, 1e-14) > 0
+
+
+@pytest.mark.parametrize("name", RELAXATIONS)
+@given(G=sizes, H=sizes, t=st.floats(1e-6, 1e2))
+def test_symmetric_and_monotone_in_t(body, name, G, H, t):
+    value = body(name, G, H, t)
+    assert body(name, H, G, t) == pytest.approx(value, rel=1e-12, abs=1e-12 * (1 + G + H) ** 2)
+    if name != "kanzow-schwartz":
+        assert body(name, G, H, 2 * t) <= value + 1e-12 * (1 + G + H) ** 2
+    elif value <= 0:  # its values are not, but what it allows is
+        assert body(name, G, H, 2 * t) <= 1e-12 * (1 + G + H) ** 2
+
+
+@pytest.mark.parametrize("name", RELAXATIONS)
+@given(G=sizes, H=sizes, t=st.floats(1e-6, 1e2))
+def test_slopes_are_finite_differences(body, name, G, H, t):
+    h = 1e-5 * np.sqrt(t)
+    slopes = RELAXATIONS[name].slopes(G, H, t)
+    numerical = (
+        (body(name, G + h, H, t) - body(name, G - h, H, t)) / (2 * h),
+        (body(name, G, H + h, t) - body(name, G, H - h, t)) / (2 * h),
+    )
+    size = abs(body(name, G, H, t)) + G + H + np.sqrt(t)
+    curved = 4 * h * (1 + 1 / np.sqrt(t))  # the pieces meet with equal slopes, not curvatures
+    assert slopes == pytest.approx(numerical, abs=1e-14 * size / h + curved)
+
+
+@given(G=sizes, H=sizes, t=parameters)
+def test_fischer_burmeister_and_scholtes_allow_the_same(body, G, H, t):
+    assume(abs(G * H - t) > 1e-9 * (G + H + 1) ** 2)
+    allowed = [body(name, G, H, t) <= 0 for name in ("scholtes", "fischer-burmeister")]
+    assert allowed[0] == allowed[1] == (t >= G * H)
+
+
+@given(G=sizes, H=sizes, t=parameters)
+def test_kanzow_and_schwartz_allow_all_with_a_small_side(body, G, H, t):
+    s = np.sqrt(t)
+    assume(min(abs(G - s), abs(H - s)) > 1e-9 * (G + H + s))
+    assert (body("kanzow-schwartz", G, H, t) <= 0) == (min(G, H) <= s)
+
+
+@given(ratio=st.floats(0, 3), t=parameters)
+def test_steffensen_and_ulbrich_allow_the_axes_only_outside_the_band(body, ratio, t):
+    width = 16 / 3 * np.sqrt(t)
+    G = (1 + ratio) * width
+    assert abs(body("steffensen-ulbrich", G, 0.0, t)) <= 1e-12 * G
+    assert body("steffensen-ulbrich", G, 1e-6 * width, t) > 0
+
+
+@given(G=sizes, H=sizes, t=parameters)
+def test_the_penalty_is_the_product_over_t(body, G, H, t):
+    assert body("penalty", G, H, t) == pytest.approx(G * H / t)
+
+
+def test_a_pair_without_sides_has_no_relaxation_that_needs_them():
+    pair = Complementarity(pyo.Var())
+    for name, relaxation in RELAXATIONS.items():
+        assert relaxation.needs_sides == (name not in {"scholtes", "penalty"})
+        if relaxation.needs_sides:
+            with pytest.raises(AssertionError):
+                relaxation.body(pair, 1.0)
+
+
+@pytest.mark.parametrize("wrong", ["Scholtes", "", None, 1, ["scholtes"]])
+def test_an_unknown_relaxation_is_refused(make_case, wrong):
+    problem = make_case(2, 2, "additive")
+    baseline = cluster(problem.model)
+    with pytest.raises(ArgumentError, match="relaxation: got .*'steffensen-ulbrich'") as caught:
+        KKTFormulation(problem, baseline.labels, baseline.X, relaxation=wrong)
+    assert caught.value.argument == "relaxation"
+    with pytest.raises(ArgumentError, match="kernel: got .*'rational', 'exponential'") as caught:
+        KKTFormulation(problem, baseline.labels, baseline.X, kernel=wrong)
+    assert caught.value.argument == "kernel"
