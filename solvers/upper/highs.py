@@ -1,9 +1,16 @@
-"""HiGHS, through Pyomo, with tolerances tight enough for bounds to be called proved."""
+"""HiGHS, through Pyomo, with tolerances tight enough for bounds to be called proved.
+
+Ctrl-C stops it softly: what it has proved by then is not lost.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -33,16 +40,19 @@ class MilpAnswer:
     Attributes
     ----------
     status : str
-        "optimal", "infeasible", "time limit" or "error: ...".
+        "optimal", "infeasible", "time limit", "interrupted" or "error: ...".
     value : float or None
         Objective of the best solution, which is loaded into the model; None if there is none.
     bound : float or None
         Proved bound on the optimum.
+    interrupt : BaseException or None
+        What a signal raised during the solve. Raise it, once the rest is in safety.
     """
 
     status: str
     value: float | None
     bound: float | None
+    interrupt: BaseException | None
 
 
 class HighsSession:
@@ -72,20 +82,58 @@ class HighsSession:
     def solve(self, time_limit: float = np.inf) -> MilpAnswer:
         """Solve from the model's present state."""
         self._solver.config.time_limit = None if np.isinf(time_limit) else time_limit
-        results = self._solver.solve(self._model)
-        status = COMPLETE.get(results.termination_condition)
+        with _signals_noted(self._stop) as noted:
+            results = self._solver.solve(self._model)
+        self._loader = results.solution_loader
         value = results.incumbent_objective
         if value is not None:
-            results.solution_loader.load_vars()
+            self._loader.load_vars()
+        status = COMPLETE.get(results.termination_condition)
         return MilpAnswer(
-            status or f"error: {results.termination_condition.name}",
+            "interrupted" if noted else status or f"error: {results.termination_condition.name}",
             value,
             _finite(results.objective_bound),
+            noted[0] if noted else None,
         )
 
     def reduced_costs(self) -> Any:
         """Return the reduced cost of each variable of the last solve, of a linear program."""
-        return self._solver._get_reduced_costs()
+        return self._loader.get_reduced_costs()
+
+    def _stop(self) -> bool:
+        """Ask HiGHS to stop; say whether it is there to be asked."""
+        # Pyomo turns HiGHS's handling of interrupts on, and has no call of its own for this.
+        engine = self._solver._solver_model
+        if engine is not None:
+            engine.cancelSolve()
+        return engine is not None
+
+
+@contextlib.contextmanager
+def _signals_noted(stop: Callable[[], bool]) -> Iterator[list[BaseException]]:
+    """Note what the handler of SIGINT raises inside, instead of raising it, if `stop` works.
+
+    Only the main thread runs the handlers of signals.
+    """
+    noted: list[BaseException] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield noted
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        try:
+            handler(number, frame)
+        except BaseException as error:
+            if not stop():
+                raise
+            noted.append(error)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _finite(value: float | None) -> float | None:

@@ -104,6 +104,8 @@ def _within_reach(problem: MinPerturbation, lower: LowerLevel) -> MinPerturbatio
 
 
 def _give_up(answer: MilpAnswer) -> None:
+    if answer.interrupt is not None:
+        raise answer.interrupt
     if answer.status == "time limit":
         raise BudgetSpentError(answer.status)
 
@@ -173,6 +175,8 @@ class _Search(ABC):
         program, session = self._margins
         program.fix(orders)
         answer = session.solve(self.lower.seconds_left())
+        if answer.interrupt is not None:
+            raise answer.interrupt
         literals = None
         if answer.status == "optimal" and answer.value is not None and answer.value <= MARGIN:
             literals = program.conflict(session.reduced_costs(), orders)
@@ -209,7 +213,7 @@ class _Largest(_Search):
                 return
             if answer.bound is not None:
                 self._lower_bound_to(self._rounded(answer.bound))
-            if answer.value is None:
+            if answer.value is None or answer.interrupt is not None:
                 return _give_up(answer)
             self._try_cell(answer.value * formulation.unit)
 
@@ -269,7 +273,7 @@ class _Shortest(_Search):
                 return
             if answer.bound is not None:
                 self._raise_bound_to(answer.bound)
-            if answer.value is None:
+            if answer.value is None or answer.interrupt is not None:
                 return _give_up(answer)
             if self._try_cell(answer.value) and answer.status == "optimal":
                 return

@@ -23,10 +23,22 @@ from bilad.solvers.upper.highs import HighsSession
 
 INF = float("inf")
 # All but the auxiliary variables of the polyhedral ball, and what they bound.
-ROWS = (
-    "transitive total ordered fused equal covered dominates saturated capacity allowed stationary "
-    "above below ball"
-).split()
+ROWS = [
+    "transitive",
+    "total",
+    "ordered",
+    "fused",
+    "equal",
+    "covered",
+    "dominates",
+    "saturated",
+    "capacity",
+    "allowed",
+    "stationary",
+    "above",
+    "below",
+    "ball",
+]
 
 
 def random_problem(seed, problem=MaxDeviation):

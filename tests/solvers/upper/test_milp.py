@@ -1,6 +1,9 @@
 """The attack by MILP: its bound is never beaten, and met where the lower level can confirm it."""
 
 import itertools
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -203,6 +206,22 @@ def test_a_bound_is_left_when_time_is_up():
         milp.prepare(problem, rng)(lower, journal)
     assert journal.bound is not None
     assert lower.best.deviation <= journal.bound <= 14 * 13
+
+
+def test_ctrl_c_leaves_a_bound():
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(14, 2))
+    model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
+    problem = MaxDeviation(model, Perturbation.additive(data.shape), 1.0)
+    lower, journal = LowerLevel(problem), Journal()
+    work = milp.prepare(problem, rng, probes=0)
+    timer = threading.Timer(6.0, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        work(lower, journal)
+    assert time.perf_counter() - began < 20
+    assert journal.bound is not None
 
 
 def test_what_it_cannot_take_is_refused():
