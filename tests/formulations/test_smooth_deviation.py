@@ -12,6 +12,7 @@ from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
 from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models import MaxDeviation, MinPerturbation, deviation
+from bilad.models.deviation import between_clusters, chosen_pairs
 from bilad.solvers import cluster
 
 FORMULATIONS = [KKTFormulation, ValueFunctionFormulation]
@@ -129,3 +130,96 @@ def test_refuses_by_naming_what_is_smoothed(make_problem, name):
     for word in ("delta", "rand", repr(name)):
         assert word in reason
     assert smooth_deviation.refusal(make_problem("line", deviation="rand")) is None
+
+
+DEVIATIONS = {
+    "delta": "delta",
+    "rand": "rand",
+    "chosen": chosen_pairs([(9, 0), (1, 4), (0, 1), (0, 3)]),
+    "between": between_clusters([0, 1], [3, 4, 6]),
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("deviation_function", DEVIATIONS)
+@pytest.mark.parametrize("graph", ["line", "complete", "knn"])
+def test_tends_to_every_deviation_by_every_kernel(make_problem, deviation_function, kernel, graph):
+    """Also where a pair that counts is no edge."""
+    function = DEVIATIONS[deviation_function]
+    problem = make_problem(graph, budget=20.0, deviation=function)
+    baseline = cluster(problem.model, tol=1e-12)
+    seen = set()
+    for formulation in FORMULATIONS:
+        built = formulation(problem, baseline.labels, baseline.X, kernel=kernel)
+        for eps in [np.zeros(4), *np.random.default_rng(2).uniform(-6, 6, (5, 4))]:
+            after = cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
+            built.start_from(eps, after.X, after.Z)
+            truth = problem.deviation.value(baseline.labels, after.labels)
+            errors = []
+            for width in (1.0, 0.1, 1e-4):
+                built.set_stage(ScheduleStage(1e-3, width))
+                errors.append(abs(pyo.value(built.model.smooth_deviation) - truth))
+            assert errors[-1] < 0.005 * max(truth, problem.deviation.largest(10) / 10)
+            assert errors[-1] <= errors[0] + 1e-9
+            seen.add(truth)
+    assert len(seen) > 1
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(length=st.floats(0.0, 1e3), width=st.floats(1e-3, 1e3))
+def test_kernels_are_shares_of_one(name, length, width):
+    kernel, squared, w2 = KERNELS[name], length**2, width**2
+    together, apart = (pyo.value(f(squared, w2)) for f in (kernel.together, kernel.apart))
+    assert 0 <= together <= 1
+    assert 0 <= apart <= 1
+    assert together + apart == pytest.approx(1.0, rel=1e-15)
+    assert pyo.value(kernel.together(0.0, w2)) == 1
+    assert pyo.value(kernel.apart(0.0, w2)) == 0
+    assert pyo.value(kernel.together(4 * squared, 4 * w2)) == pytest.approx(together)
+    assert pyo.value(kernel.together(2 * squared, w2)) <= together
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_do_not_cancel_near_zero(name):
+    """1 - k is small where points nearly coincide; it keeps its digits as far as IPOPT sees."""
+    apart = pyo.value(KERNELS[name].apart(1e-12, 1.0))
+    assert apart == pytest.approx(1e-12, rel=1e-3)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(make_problem, formulation):
+    problem = make_problem("knn", budget=50.0, deviation=chosen_pairs([(0, 3), (0, 1), (2, 7)]))
+    baseline = cluster(problem.model)
+    built = formulation(problem, baseline.labels, baseline.X)
+    edges = set(map(tuple, problem.model.graph.edges.tolist()))
+    expected = {(0, 3), (0, 1), (2, 7)} - edges
+    assert set(built.model.pairs) == expected
+    assert 0 < len(expected) < 3
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    built.start_from(np.zeros(4), X, np.zeros((problem.model.graph.m, 2)))
+    for i, j in [(0, 3), (0, 1), (2, 7)]:
+        squared = pyo.value(built.squared_distance(i, j))
+        assert squared == pytest.approx(((X[i] - X[j]) ** 2).sum(), rel=1e-12)
+
+
+def test_an_edge_of_zero_weight_is_a_pair(make_case):
+    problem = make_case(2, 2, "additive", "knn", budget=50.0)
+    baseline = cluster(problem.model)
+    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    edges = problem.model.graph.edges.tolist()
+    assert {tuple(edges[0]), tuple(edges[-1])} <= set(built.model.pairs)
+    assert len(built.model.pairs) == 15 - (len(edges) - 2)
+
+
+def test_a_target_between_values_of_rand_is_asked_for_in_its_units(make_problem):
+    """`reached` never exceeds the shares, so the target is met by the smooth deviation."""
+    problem = make_problem("line", problem=MinPerturbation, budget=0.3, limit=4.0, deviation="rand")
+    baseline = cluster(problem.model)
+    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    built.start_from(np.zeros(4), baseline.X, baseline.Z)
+    built.set_stage(ScheduleStage(1.0, 0.5))
+    reached = [built.model.reached[i].value for i in built.model.points]
+    smooth = pyo.value(built.model.smooth_deviation)
+    assert sum(reached) == pytest.approx(smooth)
+    assert pyo.value(built.model.reach.body) == pytest.approx(smooth)
+    assert built.model.reach.lower() == 0.3
