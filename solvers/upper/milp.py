@@ -99,7 +99,7 @@ def _within_reach(problem: MinPerturbation, lower: LowerLevel) -> MinPerturbatio
         problem.target,
         problem.norm,
         problem.deviation,
-        limit=lower.best.size,
+        limit=max(lower.best.size, LEAST_SIZE * problem.radius),
     )
 
 
@@ -205,6 +205,7 @@ class _Largest(_Search):
     def run(self) -> None:
         formulation = self.formulation
         step = formulation.unit if formulation.is_count else 0.0
+        self._lower_bound_to(self.lower.problem.deviation.largest(len(self.lower.baseline.labels)))
         while self.bound > self.found * (1 + MET):
             formulation.require(self.found + step)
             answer = self.solve()
@@ -265,6 +266,7 @@ class _Shortest(_Search):
         return 1.0 if best is None else min(best.size / self.frame.given.radius, 1.0)
 
     def run(self) -> None:
+        self._raise_bound_to(0.0)
         while self.found > self.bound * (1 + NEAR):
             self.formulation.shorten(self.found)
             answer = self.solve()

@@ -147,6 +147,17 @@ def test_a_weight_is_lowered_until_two_points_part():
     assert journal.bound == 0
 
 
+@pytest.mark.parametrize("p", [1, INF])
+def test_equal_points_without_edges_part_at_once(p):
+    """The infimum is 0, and no eps attains it."""
+    data = np.array([[0.0, 1.0], [0.0, 1.0], [2.0, 0.0]])
+    model = ConvexClustering(data, FusionGraph(3, [[0, 2]], [0.0]), 1.0, p)
+    problem = MinPerturbation(model, Perturbation.additive(data.shape, points=[0]), 2)
+    lower, journal = solve(problem)
+    assert journal.bound == 0
+    assert lower.best.size < 1e-6
+
+
 def test_the_steps_known_in_closed_form_are_found(groups):
     lower, journal = solve(groups.bl1())
     assert lower.best.deviation == journal.bound == groups.joined
