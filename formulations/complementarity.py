@@ -13,7 +13,6 @@ them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,11 +31,30 @@ class Side:
     ----------
     expression : Pyomo expression
     keeper : Pyomo variable or constraint data
-        Whose bound or row keeps it nonnegative, and so holds its multiplier.
+        Whose bound or row keeps it nonnegative.
+    multiplier : callable(multipliers)
+        Reads the multiplier of that bound or row from an object that knows `row(constraint)`,
+        `lower(variable)` and `upper(variable)`.
     """
 
     expression: Any
     keeper: Any
+    multiplier: Callable[[Any], float]
+
+    @classmethod
+    def at_row(cls, expression: Any, row: Any) -> Side:
+        """Return a side that a constraint keeps nonnegative."""
+        return cls(expression, row, lambda multipliers: multipliers.row(row))
+
+    @classmethod
+    def at_lower_bound(cls, expression: Any, variable: Any) -> Side:
+        """Return a side that a variable's lower bound keeps nonnegative."""
+        return cls(expression, variable, lambda multipliers: multipliers.lower(variable))
+
+    @classmethod
+    def at_upper_bound(cls, expression: Any, variable: Any) -> Side:
+        """Return a side that a variable's upper bound keeps nonnegative."""
+        return cls(expression, variable, lambda multipliers: multipliers.upper(variable))
 
 
 @dataclass(frozen=True)
@@ -65,8 +83,6 @@ class Relaxation:
     name : str
     body : callable(pair, t)
         Phi as a Pyomo expression of a Complementarity; t a Pyomo variable.
-    slopes : callable(G, H, t)
-        The numbers dPhi/dG and dPhi/dH.
     needs_sides : bool
         Phi is not written in the product alone.
     penalised : bool
@@ -75,7 +91,6 @@ class Relaxation:
 
     name: str
     body: Callable[[Complementarity, Any], Any]
-    slopes: Callable[[float, float, float], tuple[float, float]]
     needs_sides: bool = True
     penalised: bool = False
 
@@ -95,22 +110,12 @@ def _fischer_burmeister(pair: Complementarity, t: Any) -> Any:
     return G + H - pyo.sqrt(G**2 + H**2 + 2 * t)
 
 
-def _fischer_burmeister_slopes(G: float, H: float, t: float) -> tuple[float, float]:
-    root = math.sqrt(G**2 + H**2 + 2 * t)
-    return 1 - G / root, 1 - H / root
-
-
 def _kanzow_schwartz(pair: Complementarity, t: Any) -> Any:
     """(G - s)(H - s) where G + H >= 2 s, else -((G - s)^2 + (H - s)^2) / 2, with s = sqrt(t)."""
     G, H = _sides(pair)
     a, b = G - pyo.sqrt(t), H - pyo.sqrt(t)
     total = a + b
     return a * b - (total**2 - total * abs(total)) / 4
-
-
-def _kanzow_schwartz_slopes(G: float, H: float, t: float) -> tuple[float, float]:
-    a, b = G - math.sqrt(t), H - math.sqrt(t)
-    return (b, a) if a + b >= 0 else (-a, -b)
 
 
 def _steffensen_ulbrich(pair: Complementarity, t: Any) -> Any:
@@ -123,13 +128,6 @@ def _steffensen_ulbrich(pair: Complementarity, t: Any) -> Any:
     return G + H - s * ((3 + 6 * clipped**2 - clipped**4) / 8 + beyond)
 
 
-def _steffensen_ulbrich_slopes(G: float, H: float, t: float) -> tuple[float, float]:
-    ratio = (G - H) / (STEFFENSEN_ULBRICH_WIDTH * math.sqrt(t))
-    clipped = min(max(ratio, -1.0), 1.0)
-    slope = (3 * clipped - clipped**3) / 2
-    return 1 - slope, 1 + slope
-
-
 def _penalty(pair: Complementarity, t: Any) -> Any:
     return pair.product / t
 
@@ -137,16 +135,10 @@ def _penalty(pair: Complementarity, t: Any) -> Any:
 RELAXATIONS = {
     relaxation.name: relaxation
     for relaxation in (
-        Relaxation("scholtes", _scholtes, lambda G, H, t: (H, G), needs_sides=False),
-        Relaxation("fischer-burmeister", _fischer_burmeister, _fischer_burmeister_slopes),
-        Relaxation("kanzow-schwartz", _kanzow_schwartz, _kanzow_schwartz_slopes),
-        Relaxation("steffensen-ulbrich", _steffensen_ulbrich, _steffensen_ulbrich_slopes),
-        Relaxation(
-            "penalty",
-            _penalty,
-            lambda G, H, t: (H / t, G / t),
-            needs_sides=False,
-            penalised=True,
-        ),
+        Relaxation("scholtes", _scholtes, needs_sides=False),
+        Relaxation("fischer-burmeister", _fischer_burmeister),
+        Relaxation("kanzow-schwartz", _kanzow_schwartz),
+        Relaxation("steffensen-ulbrich", _steffensen_ulbrich),
+        Relaxation("penalty", _penalty, needs_sides=False, penalised=True),
     )
 }

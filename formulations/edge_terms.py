@@ -108,9 +108,10 @@ class SplitEdges(EdgeTerms):
         model, pairs = self.model, []
         for c in model.features:
             up, down, z = model.up[e, c], model.down[e, c], model.z[e, c]
-            for part, capacity in ((up, 1 - z), (down, 1 + z)):
-                left = part / self.unit
-                pairs.append(Complementarity(left * capacity, Side(left, part), Side(capacity, z)))
+            held = ((up, Side.at_upper_bound(1 - z, z)), (down, Side.at_lower_bound(1 + z, z)))
+            for part, right in held:
+                left = Side.at_lower_bound(part / self.unit, part)
+                pairs.append(Complementarity(left.expression * right.expression, left, right))
         return pairs
 
     def gap(self, e: int) -> Any:
@@ -164,7 +165,8 @@ class EuclideanEdges(EdgeTerms):
         if angle is None:
             return [Complementarity(product)]
         s = self.model.s[e]
-        return [Complementarity(product, Side(s / self.unit, s), Side(angle[e], angle[e]))]
+        left = Side.at_lower_bound(s / self.unit, s)
+        return [Complementarity(product, left, Side.at_lower_bound(angle[e], angle[e]))]
 
     def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
         model, length = self.model, float(np.linalg.norm(u))
@@ -215,11 +217,14 @@ class LargestEdges(EdgeTerms):
     def complementarities(self, e: int) -> list[Complementarity]:
         model, unit = self.model, self.unit
         s = model.s[e]
-        sides = [(Side(s / unit, s), Side(1 - self._used(e), model.dual_ball[e]))]
+        ball = Side.at_row(1 - self._used(e), model.dual_ball[e])
+        sides = [(Side.at_lower_bound(s / unit, s), ball)]
         for c in model.features:
             u, plus, minus = model.u[e, c], model.plus[e, c], model.minus[e, c]
-            sides.append((Side((s - u) / unit, model.at_most_s[e, c]), Side(plus, plus)))
-            sides.append((Side((s + u) / unit, model.at_least_minus_s[e, c]), Side(minus, minus)))
+            above = Side.at_row((s - u) / unit, model.at_most_s[e, c])
+            below = Side.at_row((s + u) / unit, model.at_least_minus_s[e, c])
+            sides.append((above, Side.at_lower_bound(plus, plus)))
+            sides.append((below, Side.at_lower_bound(minus, minus)))
         return [
             Complementarity(left.expression * right.expression, left, right)
             for left, right in sides

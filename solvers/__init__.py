@@ -2,7 +2,7 @@
 
 from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
-from bilad.solvers.upper import Attack, LowerLevel, attack
+from bilad.solvers.upper import Attack, LowerLevel, Stationarity, attack, stationarity
 
 __all__ = [
     "Attack",
@@ -11,7 +11,9 @@ __all__ = [
     "ConvexClusterer",
     "LowerLevel",
     "NoDendrogramError",
+    "Stationarity",
     "attack",
     "cluster",
     "cluster_path",
+    "stationarity",
 ]

@@ -3,5 +3,15 @@
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.result import Attack, Stage
+from bilad.solvers.upper.stationarity import Stationarity, stationarity
 
-__all__ = ["UPPER_METHODS", "Attack", "Evaluation", "LowerLevel", "Stage", "attack"]
+__all__ = [
+    "UPPER_METHODS",
+    "Attack",
+    "Evaluation",
+    "LowerLevel",
+    "Stage",
+    "Stationarity",
+    "attack",
+    "stationarity",
+]

@@ -1,0 +1,214 @@
+"""Stationarity of an attack as a point of the MPCC: S, M, C or W, from a tight Scholtes homotopy.
+
+With nu_G = lambda_G - delta H and nu_H = lambda_H - delta G, where delta is the multiplier of
+G H <= t, a pair is biactive if G and H are both of the order of sqrt(t), and the point is
+
+    S-stationary  if nu_G >= 0 and nu_H >= 0            on every biactive pair,
+    M-stationary  if so, or nu_G nu_H = 0               on each,
+    C-stationary  if nu_G nu_H >= 0                     on each,
+    W-stationary  otherwise.
+
+This is stationarity of the smoothed problem. It is never optimality, and says nothing of the true
+staircase, which has no slope.
+
+References
+----------
+Scheel and Scholtes, Math. Oper. Res. 25 (2000). For p = 2, whose complementarity is that of a
+second-order cone: Ding, Sun and Ye, Math. Program. 147 (2014); nu_G and nu_H are there the parts
+of the multipliers along (1, z), and H is 1 - ||z||^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from bilad.formulations.edge_terms import EuclideanEdges
+from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.schedule import ScheduleStage
+from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.validation import FloatArray, real_number
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.nlp import IpoptSession, NlpResult
+from bilad.solvers.upper.frame import Frame
+from bilad.solvers.upper.reformulation import MUMPS
+from bilad.solvers.upper.result import Attack
+
+RELAXATIONS = (1e-2, 1e-4, 1e-6, 1e-8)
+IPOPT_OPTIONS = {**MUMPS, "tol": 1e-8, "max_iter": 300, "mu_init": 1e-4, "bound_push": 1e-8}
+BIACTIVE = 10.0  # times sqrt(t): both sides this small
+ZERO = 1e-5  # of the largest multiplier: no sign
+
+
+@dataclass(frozen=True)
+class Stationarity:
+    """What the multipliers say at the end of a tight homotopy.
+
+    Attributes
+    ----------
+    kind : str
+        "S", "M", "C" or "W"; "none" if IPOPT did not converge, and then nothing is known.
+    eps : ndarray, shape (k,)
+        Where the homotopy ended, in the problem's units: near the attack, not at it.
+    biactive : tuple of (int, int)
+        Edge and number of the biactive pairs, as in `KKTFormulation.pairs`.
+    multipliers : dict of (int, int) to (float, float)
+        nu_G and nu_H of every pair, for the objective that is minimised.
+    violation : float
+        The largest product G H.
+    relaxation, width : float
+        Of the last stage.
+    engine_status : str
+    """
+
+    kind: str
+    eps: FloatArray
+    biactive: tuple[tuple[int, int], ...]
+    multipliers: dict[tuple[int, int], tuple[float, float]] = field(repr=False)
+    violation: float
+    relaxation: float
+    width: float
+    engine_status: str
+
+
+def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
+    """Tighten the KKT reformulation from an attack, found by any method, and classify the end.
+
+    Parameters
+    ----------
+    found : Attack
+    width : float, default 0.1
+        Of the smooth deviation, > 0, in units of the typical distance between points.
+
+    Raises
+    ------
+    UnsupportedError
+        The reformulation does not apply to the problem.
+    """
+    real_number(width, "width", above=0.0)
+    reason = KKTFormulation.refusal(found.problem)
+    if reason is not None:
+        raise UnsupportedError("kkt", reason, [])
+    frame = Frame.of(found.problem)
+    X, _ = frame.solution_into(found.baseline)
+    formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
+    formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
+    session = IpoptSession(formulation.model, IPOPT_OPTIONS)
+    for relaxation in RELAXATIONS:
+        formulation.set_stage(ScheduleStage(relaxation, width))
+        result = session.solve()
+    return _report(formulation, result, frame, RELAXATIONS[-1], width)
+
+
+def _report(
+    formulation: KKTFormulation, result: NlpResult, frame: Frame, t: float, width: float
+) -> Stationarity:
+    pairs = {}
+    if result.status.value == "optimal":
+        reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
+        multipliers = _Multipliers(formulation.problem, result)
+        pairs = {index: reader(formulation, index, multipliers) for index in formulation.pairs}
+    threshold = BIACTIVE * np.sqrt(t)
+    biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
+    nu = {index: pair.nu for index, pair in pairs.items()}
+    products = [pyo.value(pair.product) for pair in formulation.pairs.values()]
+    return Stationarity(
+        kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
+        eps=frame.eps_out(formulation.eps()),
+        biactive=biactive,
+        multipliers=nu,
+        violation=max(products, default=0.0),
+        relaxation=t,
+        width=width,
+        engine_status=result.status.value,
+    )
+
+
+def kind_of(multipliers: list[tuple[float, float]], scale: float = 1.0) -> str:
+    """Return the class of a point from nu_G and nu_H of its biactive pairs.
+
+    Parameters
+    ----------
+    scale : float, default 1
+        Of all multipliers; what is small against it has no sign.
+    """
+    worst = "S"
+    for nu in multipliers:
+        G, H = (0.0 if abs(value) <= ZERO * scale else value for value in nu)
+        if G >= 0 and H >= 0:
+            kind = "S"
+        elif G * H == 0:
+            kind = "M"
+        else:
+            kind = "C" if G * H > 0 else "W"
+        worst = max(worst, kind, key="SMCW".index)
+    return worst
+
+
+def _scale(nu: dict[tuple[int, int], tuple[float, float]]) -> float:
+    return max((abs(value) for pair in nu.values() for value in pair), default=1.0)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    left: float
+    right: float
+    nu: tuple[float, float]
+
+
+class _Multipliers:
+    """Nonnegative multipliers of rows and bounds, for the objective that is minimised."""
+
+    def __init__(self, problem: BilevelProblem, result: NlpResult) -> None:
+        self._sense = 1.0 if isinstance(problem, MinPerturbation) else -1.0
+        self._result = result
+
+    def row(self, constraint: Any) -> float:
+        """Return the multiplier of an inequality; which side it is on does not matter."""
+        return abs(self._result.duals[constraint])
+
+    def lower(self, variable: Any) -> float:
+        return max(self._sense * self._result.reduced_costs[variable], 0.0)
+
+    def upper(self, variable: Any) -> float:
+        return max(-self._sense * self._result.reduced_costs[variable], 0.0)
+
+
+def _read_sides(
+    formulation: KKTFormulation, index: tuple[int, int], multipliers: _Multipliers
+) -> _Pair:
+    """Read an ordinary pair: p = 1 and inf."""
+    pair, unit = formulation.pairs[index], formulation.unit
+    delta = multipliers.row(formulation.model.relaxed[index])
+    assert pair.left is not None
+    assert pair.right is not None
+    G, H = pyo.value(pair.left.expression), pyo.value(pair.right.expression)
+    lambda_G = pair.left.multiplier(multipliers) * unit
+    lambda_H = pair.right.multiplier(multipliers)
+    return _Pair(G, H, (lambda_G - delta * H, lambda_H - delta * G))
+
+
+def _read_cone(
+    formulation: KKTFormulation, index: tuple[int, int], multipliers: _Multipliers
+) -> _Pair:
+    """Read the pair of a second-order cone, p = 2, along (1, z)."""
+    model, unit, (e, _) = formulation.model, formulation.unit, index
+    s = model.s[e].value
+    u = np.array([model.u[e, c].value for c in model.features])
+    z = np.array([model.z[e, c].value for c in model.features])
+    delta = multipliers.row(model.relaxed[index])
+    kappa, mu = multipliers.row(model.epigraph[e]), multipliers.row(model.dual_ball[e])
+    H = 1.0 - float(z @ z)
+    nu_G = unit * (multipliers.lower(model.s[e]) + 2 * kappa * (s - float(u @ z))) - delta * H
+    # The box -1 <= z <= 1 holds z too, where the ball touches it.
+    pushes = sum(
+        (multipliers.upper(model.z[e, c]) - multipliers.lower(model.z[e, c])) * z[c]
+        for c in model.features
+    )
+    square = max(float(z @ z), 1e-12)
+    # H = 1 - ||z||^2 has the slope -2 z.
+    nu_H = mu + (float(pushes) - delta * float(u @ z) / unit) / (2 * square)
+    return _Pair(s / unit, H, (nu_G, nu_H))
