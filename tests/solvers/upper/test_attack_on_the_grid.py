@@ -1,0 +1,157 @@
+"""Every method with every option, for every norm and perturbation: the report is true.
+
+Small random problems with one to three free entries. How good the attacks are is another matter;
+that random search on the same problems does better is counted, and must be rare.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.solvers import attack, cluster
+
+NORMS = [1, 2, np.inf]
+PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
+WAYS = {
+    "scholtes": ("kkt", {}),
+    "fischer-burmeister": ("kkt", {"relaxation": "fischer-burmeister"}),
+    "kanzow-schwartz": ("kkt", {"relaxation": "kanzow-schwartz"}),
+    "steffensen-ulbrich": ("kkt", {"relaxation": "steffensen-ulbrich"}),
+    "penalty": ("kkt", {"relaxation": "penalty"}),
+    "exponential": ("kkt", {"kernel": "exponential"}),
+    "duality": ("duality", {}),
+    "aggregate": ("duality", {"aggregate": True, "kernel": "exponential"}),
+    "value function": ("value-function", {}),
+    "value function, exponential": ("value-function", {"kernel": "exponential"}),
+}
+GAMMA = {"complete": 0.22, "knn": 0.5}
+
+
+def problem_on(p, perturbation, norm, kind, seed=0, scale=1.0, shift=0.0):
+    """Six or seven points in two groups; the graph and the dimension follow from the seed."""
+    rng = np.random.default_rng(seed)
+    n, d = 6 + seed % 2, 1 + (seed // 2) % 2
+    A = 0.5 * rng.normal(size=(n, d)) + 2.2 * (np.arange(n) % 2)[:, None] + 0.5
+    graph = FusionGraph.knn(A, 3, 0.1) if (seed // 4) % 2 else FusionGraph.complete(n)
+    gamma = GAMMA["knn" if (seed // 4) % 2 else "complete"]
+    V = rng.normal(size=A.shape)
+    A = A * scale + shift
+    model = ConvexClustering(A, graph, gamma * scale, p)
+    made = {
+        "shift": lambda: Perturbation.shift(V),
+        "additive": lambda: Perturbation.additive(A.shape, [0, 3, 5][: 3 - d], [d - 1]),
+        "multiplicative": lambda: Perturbation.multiplicative(A, [1, 4], [0]),
+        "edges": lambda: Perturbation.edges(graph, [0, 2, graph.m - 1]),
+    }[perturbation]()
+    unit = scale if perturbation in ("shift", "additive") else 1.0
+    if kind is MaxDeviation:
+        return MaxDeviation(model, made, 1.2 * unit, norm=norm)
+    return MinPerturbation(model, made, 1, norm=norm, limit=2.0 * unit)
+
+
+def check(found):
+    """Allowed, recomputed, and what a fresh solve says."""
+    problem = found.problem
+    before = cluster(problem.model, tol=1e-10, refine=True)
+    after = cluster(problem.perturbation.apply(problem.model, found.eps), tol=1e-10, refine=True)
+    assert found.status in {"feasible", "no attack found", "unproved"}
+    assert found.norm == pytest.approx(problem.size(found.eps), rel=1e-14)
+    assert found.norm <= problem.radius
+    assert np.array_equal(problem.perturbation.vector(found.eps), found.eps)
+    assert found.clustering.gap <= 1e-8
+    assert found.baseline.gap <= 1e-8
+    assert pytest.approx(after.X, abs=1e-4 * np.ptp(problem.model.data)) == found.clustering.X
+    assert found.lower_solves == len(found.history) > 0
+    assert len(found.stages) > 0
+    assert found.bound is None
+    if found.status == "feasible":
+        assert after.proved
+        assert found.deviation == problem.deviation.value(before.labels, after.labels)
+        assert problem.is_attack(found.norm, found.deviation)
+    if found.status == "no attack found":
+        assert not found.eps.any()
+        assert found.deviation == found.norm == 0
+    for stage in found.stages:
+        assert problem.size(stage.eps) <= problem.radius
+
+
+GRID = list(itertools.product(WAYS, NORMS, PERTURBATIONS, NORMS, [MaxDeviation, MinPerturbation]))
+
+
+def thinned(grid, every):
+    """All cases; but for a few, which go through the values of each factor, they are slow."""
+    order = np.random.default_rng(0).permutation(len(grid)) % every
+    return [
+        pytest.param(*case, marks=[] if rest == 0 else pytest.mark.slow)
+        for case, rest in zip(grid, order, strict=True)
+    ]
+
+
+def some_slow(ways, quick):
+    """All ways; those after the first few are slow."""
+    slow = [pytest.param(way, marks=pytest.mark.slow) for way in list(ways)[quick:]]
+    return [*list(ways)[:quick], *slow]
+
+
+@pytest.mark.parametrize(("way", "p", "perturbation", "norm", "kind"), thinned(GRID, 24))
+def test_the_report_is_true(way, p, perturbation, norm, kind):
+    method, options = WAYS[way]
+    seed = GRID.index((way, p, perturbation, norm, kind)) % 8
+    check(attack(problem_on(p, perturbation, norm, kind, seed), method, **options))
+
+
+@pytest.mark.parametrize("scale", [1e-6, pytest.param(1e6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("perturbation", ["shift", "additive", "multiplicative", "edges"])
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.parametrize("way", some_slow(["scholtes", "aggregate", "value function"], 1))
+def test_the_unit_of_the_data_does_not_matter(way, kind, perturbation, scale):
+    """Data, gamma and, where eps is a length, the budget in another unit: the same answer."""
+    method, options = WAYS[way]
+    seed = {"edges": 4, "additive": 2}.get(perturbation, 6)
+    found, scaled = (
+        attack(problem_on(2, perturbation, 2, kind, seed, scale=unit), method, **options)
+        for unit in (1.0, scale)
+    )
+    check(scaled)
+    assert scaled.status == found.status == "feasible"
+    unit = scale if perturbation in ("shift", "additive") else 1.0
+    assert scaled.deviation == found.deviation
+    if kind is MinPerturbation:
+        assert scaled.norm == pytest.approx(found.norm * unit, rel=1e-5)
+
+
+@pytest.mark.parametrize("way", some_slow(WAYS, 2))
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+def test_a_translation_of_the_data_does_not_matter(way, kind):
+    method, options = WAYS[way]
+    found, moved = (
+        attack(problem_on(np.inf, "additive", 1, kind, seed=2, shift=shift), method, **options)
+        for shift in (0.0, 1000.0)
+    )
+    check(moved)
+    assert moved.deviation == found.deviation
+    assert moved.norm == pytest.approx(found.norm, rel=1e-3)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edge_may_have_to_go(way):
+    """Two points joined by one edge: as fast as they fuse, so much of it must go.
+
+    They fuse if 2 gamma w (1 - eps) >= |a_1 - a_2|: from eps = 0.75 on they are apart.
+    """
+    A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
+    graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])
+    model = ConvexClustering(A, graph, 2.0)
+    edges = Perturbation.edges(graph)
+    method, options = WAYS[way]
+    found = attack(MinPerturbation(model, edges, 2), method, **options)
+    check(found)
+    assert found.norm == pytest.approx(0.75, rel=1e-5)
+    assert found.eps[1] == pytest.approx(0.0, abs=1e-2)
+    found = attack(MaxDeviation(model, edges, 0.9), method, **options)
+    check(found)
+    assert found.deviation == 2
+    found = attack(MaxDeviation(model, edges, 0.7), method, **options)
+    assert found.status == "no attack found"
