@@ -98,6 +98,36 @@ def test_the_products_add_up_to_the_gap(p, d, drawn):
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
+def test_no_length_is_too_short_and_no_dual_too_long(violations, p, d):
+    """The rows hold exactly the norm and its ball, in every direction."""
+    rng = np.random.default_rng(d)
+    directions = [*np.eye(d), *-np.eye(d), *rng.normal(size=(20, d))]
+    for u, z in zip(directions, reversed(directions), strict=True):
+        z = z / row_norms(z[None], conjugate(p))[0]
+        for factor in (0.999, 1.001):
+            model, edges = placed(p, d, u, 0 * z)
+            if edges_have_s := hasattr(model, "s"):
+                model.s[7].set_value(factor * row_norms(u[None], p)[0])
+                assert (max(violations(model).values()) > 1e-5) == (factor < 1)
+            assert edges_have_s == (not isinstance(edges, SplitEdges))
+            set_dual(model, edges, factor * z)
+            if edges_have_s:
+                model.s[7].set_value(2 * row_norms(u[None], p)[0])
+            assert (max(violations(model).values()) > 1e-5) == (factor > 1)
+
+
+def set_dual(model, edges, z):
+    """Without the clipping that a start has."""
+    for c, value in enumerate(z):
+        if isinstance(edges, LargestEdges):
+            model.plus[7, c].set_value(max(value, 0.0), skip_validation=True)
+            model.minus[7, c].set_value(max(-value, 0.0), skip_validation=True)
+        else:
+            model.z[7, c].set_value(value, skip_validation=True)
+
+
+@pytest.mark.parametrize("d", DIMENSIONS)
+@pytest.mark.parametrize("p", NORMS)
 def test_the_gap_vanishes_at_subgradients_only(p, d):
     rng = np.random.default_rng(d)
     u = rng.normal(size=d)
