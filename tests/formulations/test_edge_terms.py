@@ -165,6 +165,41 @@ def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
     assert broken >= len(edges.complementarities(7))
 
 
+class Named:
+    """In the place of multipliers, where they would be read."""
+
+    def row(self, constraint):
+        return f"row {constraint.name}"
+
+    def lower(self, variable):
+        return f"lower {variable.name}"
+
+    def upper(self, variable):
+        return f"upper {variable.name}"
+
+
+def test_sides_read_the_multiplier_of_their_keeper():
+    """0 <= G: of the bound or row at which G = 0."""
+    read = {}
+    for p in NORMS:
+        _, edges = placed(p, 2, np.ones(2), np.zeros(2), sides=True)
+        read[p] = [
+            tuple(side.multiplier(Named()) for side in (pair.left, pair.right))
+            for pair in edges.complementarities(7)
+        ]
+    assert set(read[1]) == {
+        (f"lower {part}[7,{c}]", f"{end} z[7,{c}]")
+        for c in range(2)
+        for part, end in (("up", "upper"), ("down", "lower"))
+    }
+    assert read[2] == [("lower s[7]", "lower angle[7]")]
+    assert set(read[np.inf]) == {
+        ("lower s[7]", "row dual_ball[7]"),
+        *((f"row at_most_s[7,{c}]", f"lower plus[7,{c}]") for c in range(2)),
+        *((f"row at_least_minus_s[7,{c}]", f"lower minus[7,{c}]") for c in range(2)),
+    }
+
+
 @pytest.mark.parametrize("formulation", [KKTFormulation, DualityFormulation])
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
