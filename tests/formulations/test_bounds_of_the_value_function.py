@@ -10,7 +10,7 @@ from bilad.models import Perturbation
 from bilad.models.norms import conjugate, project_rows
 
 NORMS = [1, 2, np.inf]
-DIMENSIONS = [1, 2, 3]
+DIMENSIONS = [1, 2, pytest.param(3, marks=pytest.mark.slow)]
 PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
 
 

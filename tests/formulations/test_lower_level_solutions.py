@@ -17,7 +17,7 @@ from bilad.models import MinPerturbation
 NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
 PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
-GRAPHS = ["complete", "knn"]
+GRAPHS = [pytest.param("complete", marks=pytest.mark.slow), "knn"]
 
 KINDS = {
     **{name: (KKTFormulation, {"relaxation": name}) for name in RELAXATIONS},
