@@ -97,5 +97,34 @@ SETTINGS = {
         budget=8.0,
         step=0.01,
         target=1200,
-    )
+    ),
+    # Two large clusters, near the varieties, and eight small ones: with equal weights on the
+    # complete graph no gamma gives fewer that are not a single cluster with outliers.
+    "seeds": Setting(
+        dataset="seeds",
+        points=140,
+        feature=0,
+        scale=1.0,
+        unit="mm^2",
+        shifted=(71, 95),
+        gamma=0.0297,
+        weight=1.0,
+        budget=2.0,
+        step=0.0025,
+        target=1200,
+    ),
+    # The classes overlap in proline: one cluster of most points, one of twelve of the first class.
+    "wine": Setting(
+        dataset="wine",
+        points=178,
+        feature=12,
+        scale=0.01,
+        unit="100 mg/l",
+        shifted=(40, 59),
+        gamma=0.0356,
+        weight=1.0,
+        budget=4.0,
+        step=0.005,
+        target=1200,
+    ),
 }

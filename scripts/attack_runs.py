@@ -1,0 +1,266 @@
+"""One attack as a row of a table: a pure function of its settings, and what makes rows comparable.
+
+Deviation and norm are those of the lower level's own solution at the returned eps. Whatever goes
+wrong becomes a row too.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bilad.models import BilevelProblem, MinPerturbation
+from bilad.solvers import Attack, attack
+from bilad.solvers.errors import UnsupportedError
+
+REFUSED = "refused"
+FEW = 10  # parameters
+DRAWS = 50  # of each corner on average
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with options, under one name."""
+
+    name: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_starts(self) -> bool:
+        """Whether it is solved from starting points."""
+        return self.method in ("kkt", "duality", "value-function")
+
+    @property
+    def is_rival(self) -> bool:
+        """Whether it is a simple search, which goes on for as long as it may."""
+        return self.method in ("corners", "random")
+
+
+RELAXATIONS = (
+    "scholtes", "fischer-burmeister", "kanzow-schwartz", "steffensen-ulbrich", "penalty",
+)  # fmt: skip
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        *(Variant(f"kkt {name}", "kkt", {"relaxation": name}) for name in RELAXATIONS),
+        Variant("duality", "duality"),
+        Variant("duality aggregate", "duality", {"aggregate": True}),
+        Variant("value-function", "value-function"),
+        Variant("milp", "milp"),
+        Variant("corners", "corners"),
+        Variant("random", "random"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The settings of one attack; `options` are added to the variant's own."""
+
+    problem: str
+    variant: str
+    seed: int
+    seconds: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one attack came to.
+
+    Attributes
+    ----------
+    problem, variant, seed, options
+        Its settings.
+    limit : float
+        Seconds that it had.
+    status : str
+        As in `Attack`; "refused" if the method cannot take the problem; "error: ..." if it broke.
+    value : float
+        Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
+    best_stage : float
+        The same, of the best stage before the closing search; NaN if there is no stage.
+    bound : float
+        Proved, or NaN.
+    optimum, share : float
+        What is known to be possible, and how much of it `value` is; NaN if nothing is known.
+    lower_solves, iterations : int
+        Of the lower level, and of IPOPT.
+    seconds : float
+    improvements : str
+        When which value was first found: "seconds:value ..".
+    """
+
+    problem: str
+    variant: str
+    seed: int
+    options: str
+    limit: float
+    status: str
+    value: float
+    best_stage: float
+    bound: float
+    optimum: float
+    share: float
+    lower_solves: int
+    iterations: int
+    seconds: float
+    improvements: str
+
+
+NAN = float("nan")
+
+
+def no_value(problem: BilevelProblem) -> float:
+    """Return the value of an answer that is no attack."""
+    return float("inf") if isinstance(problem, MinPerturbation) else 0.0
+
+
+def share(problem: BilevelProblem, optimum: float, value: float) -> float:
+    """Return how much of the optimum a value is: 1 is all, 0 is nothing."""
+    return optimum / value if isinstance(problem, MinPerturbation) else value / optimum
+
+
+def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
+    """Attack, and write down what came of it."""
+    variant = VARIANTS[run.variant]
+    options = {**variant.options, **run.options}
+    if variant.is_rival:
+        options = {"corners": _corners(problem), **options}
+    try:
+        found = attack(problem, variant.method, run.seed, run.seconds, **options)
+    except UnsupportedError:
+        return _failed(problem, run, REFUSED, optimum)
+    except Exception as error:  # a benchmark keeps failures in
+        return _failed(problem, run, f"error: {type(error).__name__}: {error}", optimum)
+    value = _value(problem, found.norm, found.deviation, found.proved)
+    return Row(
+        **_settings(run),
+        status=found.status,
+        value=value,
+        best_stage=_best_stage(problem, found),
+        bound=NAN if found.bound is None else float(found.bound),
+        optimum=optimum,
+        share=share(problem, optimum, value),
+        lower_solves=found.lower_solves,
+        iterations=sum(stage.iterations for stage in found.stages),
+        seconds=found.seconds,
+        improvements=_improvements(problem, found),
+    )
+
+
+def _corners(problem: BilevelProblem) -> int:
+    """Return how many corners to draw: all many times if they are few, else until time is up."""
+    k = problem.perturbation.dim
+    return DRAWS * 2**k if k <= FEW else 10**9
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    options = " ".join(f"{key}={value}" for key, value in run.options.items())
+    return {
+        "problem": run.problem,
+        "variant": run.variant,
+        "seed": run.seed,
+        "options": options,
+        "limit": run.seconds,
+    }
+
+
+def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> Row:
+    return Row(
+        **_settings(run),
+        status=status,
+        value=no_value(problem),
+        best_stage=NAN,
+        bound=NAN,
+        optimum=optimum,
+        share=0.0,
+        lower_solves=0,
+        iterations=0,
+        seconds=0.0,
+        improvements="",
+    )
+
+
+def _value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:
+    if not (proved and problem.is_attack(size, deviation)):
+        return no_value(problem)
+    return size if isinstance(problem, MinPerturbation) else deviation
+
+
+def _best_stage(problem: BilevelProblem, found: Attack) -> float:
+    """Return the value of the best stage; labels are proved if the lower level's history says."""
+    proved = {seen.eps.tobytes(): seen.proved for seen in found.history}
+    values = [
+        _value(problem, problem.size(s.eps), s.deviation, proved.get(s.eps.tobytes(), False))
+        for s in found.stages
+    ]
+    if not values:
+        return NAN
+    return min(values) if isinstance(problem, MinPerturbation) else max(values)
+
+
+def _improvements(problem: BilevelProblem, found: Attack) -> str:
+    parts, best = [], no_value(problem)
+    for seen in found.history:
+        value = _value(problem, seen.size, seen.deviation, seen.proved)
+        if better(problem, value, best):
+            best = value
+            parts.append(f"{seen.seconds:.3f}:{value:.9g}")
+    return " ".join(parts)
+
+
+def better(problem: BilevelProblem, value: float, other: float) -> bool:
+    """Whether a value beats another."""
+    return value < other if isinstance(problem, MinPerturbation) else value > other
+
+
+def improvements(row: Row) -> list[tuple[float, float]]:
+    """Return the (seconds, value) at which the run found something better."""
+    pairs = [part.split(":") for part in row.improvements.split()]
+    return [(float(seconds), float(value)) for seconds, value in pairs]
+
+
+def value_at(problem: BilevelProblem, row: Row, seconds: float) -> float:
+    """Return the best value that the run had found by then."""
+    values = [value for when, value in improvements(row) if when <= seconds]
+    return values[-1] if values else no_value(problem)
+
+
+class RunLog:
+    """A CSV file to which each row goes at once.
+
+    Parameters
+    ----------
+    path : Path
+    row_type : type
+        A dataclass.
+    """
+
+    def __init__(self, path: Path, row_type: Any) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", newline="")
+        self._writer = csv.DictWriter(self._file, [column.name for column in fields(row_type)])
+        self._writer.writeheader()
+        self._file.flush()
+
+    def add(self, row: Any) -> None:
+        """Write a row, to the disk."""
+        self._writer.writerow(asdict(row))
+        self._file.flush()
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()

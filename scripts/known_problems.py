@@ -1,0 +1,280 @@
+"""Bilevel problems whose optimum is known, and the tolerances by which an answer is judged.
+
+Two points, and two clusters on a line: closed forms (the first step of the staircase). Random small
+problems: the optimum that a MILP proved once, or for p = 2 and d > 1 that of a ray (`ray_optimum`);
+`prove` finds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from bilad.models import (
+    BilevelProblem,
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
+from bilad.models.norms import conjugate
+from bilad.models.validation import FloatArray
+from bilad.scripts.ray_optimum import ray_optimum
+from bilad.solvers import attack, cluster
+
+COUNT_TOLERANCE = 1e-9  # relative, (BL1): deviations are counts, so equal or not
+SIZE_TOLERANCE = 1e-3  # relative, (BL2): the least ||eps|| is an infimum, often not attained
+BEATEN_TOLERANCE = 1e-6  # relative; an answer better than this refutes the known optimum
+
+INF = float("inf")
+
+
+@dataclass(frozen=True)
+class KnownProblem:
+    """A problem with its optimum.
+
+    Attributes
+    ----------
+    name : str
+    problem : BilevelProblem
+    optimum : float
+        Largest deviation (BL1), or infimum of ||eps|| (BL2).
+    source : {"closed form", "MILP", "ray"}
+        How the optimum is known.
+    """
+
+    name: str
+    problem: BilevelProblem
+    optimum: float
+    source: str
+
+
+def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:
+    """Whether a share of the optimum is all of it, by the tolerances above."""
+    tolerance = SIZE_TOLERANCE if isinstance(problem, MinPerturbation) else COUNT_TOLERANCE
+    return of_optimum >= 1 - tolerance
+
+
+@cache
+def known_problems() -> dict[str, KnownProblem]:
+    """Return all problems by name."""
+    problems = [*two_points(), *two_clusters(), *(random_problem(name) for name in PROVED)]
+    return {known.name: known for known in problems}
+
+
+def _both(
+    name: str,
+    model: ConvexClustering,
+    perturbation: Perturbation,
+    step: tuple[float, float],
+    norm: float,
+    budget: float,
+) -> Iterator[KnownProblem]:
+    """Ask for the deviation of a step within a budget, and for the step itself.
+
+    Parameters
+    ----------
+    step : (float, float)
+        ||eps|| at which it begins, and the deviation from there on, at least up to the budget.
+    """
+    size, deviation = step
+    least = MinPerturbation(model, perturbation, deviation, norm)
+    most = MaxDeviation(model, perturbation, budget, norm)
+    yield KnownProblem(f"{name}, BL1", most, deviation, "closed form")
+    yield KnownProblem(f"{name}, BL2", least, size, "closed form")
+
+
+# Two points, together iff ||a_1 - a_2||_q <= 2 gamma w, 1 here; they lie along v, ||v||_q = 1.
+GAMMA, WEIGHT = 0.4, 1.25
+APART, TOGETHER = 2.5, 0.6  # ||a_1 - a_2||_q
+BEYOND = 1.05  # budget, over the step
+
+
+def two_points() -> Iterator[KnownProblem]:
+    """Make two points merge or part: p = 1, 2, inf in one to three dimensions."""
+    kinds = (_merging_shift, _parting_shift, _parting_edge, _merging_factors)
+    for number, (p, d) in enumerate((p, d) for p in (1.0, 2.0, INF) for d in (1, 2, 3)):
+        v = np.array([1.0, -0.5, 0.75])[:d]
+        v /= np.linalg.norm(v, ord=conjugate(p))
+        made = kinds[number % len(kinds)](p, v)
+        model, perturbation, size, norm = made
+        name = f"two points, p = {p:g}, d = {d}, {kinds[number % len(kinds)].__name__[1:]}"
+        yield from _both(name, model, perturbation, (size, 2.0), norm, BEYOND * size)
+
+
+Parts = tuple[ConvexClustering, Perturbation, float, float]
+
+
+def _pair(p: float, v: FloatArray, distance: float) -> ConvexClustering:
+    data = np.array([(1 + distance) * v, v])
+    return ConvexClustering(data, FusionGraph.complete(2, WEIGHT), GAMMA, p)
+
+
+def _merging_shift(p: float, v: FloatArray) -> Parts:
+    model = _pair(p, v, APART)
+    return model, Perturbation.shift([v, 0 * v]), APART - 1, 2.0
+
+
+def _parting_shift(p: float, v: FloatArray) -> Parts:
+    """All of point 1 is free; along v the q-norm grows by as much as eps has of it."""
+    model = _pair(p, v, TOGETHER)
+    return model, Perturbation.additive((2, len(v)), [0]), 1 - TOGETHER, conjugate(p)
+
+
+def _parting_edge(p: float, v: FloatArray) -> Parts:
+    model = _pair(p, v, TOGETHER)
+    return model, Perturbation.edges(model.graph), 1 - TOGETHER, 1.0
+
+
+def _merging_factors(p: float, v: FloatArray) -> Parts:
+    """All entries of point 1 shrink by one factor: |distance + (1 + distance) eps| <= 1."""
+    model = _pair(p, v, APART)
+    return model, Perturbation.multiplicative(model.data, [0]), (APART - 1) / (1 + APART), INF
+
+
+# Two clusters on a line, n_1 points around 0 and n_2 at D, r = gamma w for every pair. While they
+# are apart, the centroids are abar_1 + r n_2 and abar_2 - r n_1.
+SIZES = ((2, 3), (4, 2), (5, 4))
+PULL = 0.05  # r
+
+
+def two_clusters() -> Iterator[KnownProblem]:
+    """Shift the second cluster, or one of its points, towards the first."""
+    for p, (n1, n2) in zip((1.0, 2.0, INF), SIZES, strict=True):
+        n, r = n1 + n2, PULL
+        D = r * (n + 2)
+        data = np.r_[r * np.linspace(-0.5, 0.5, n1), np.full(n2, D)][:, None]
+        model = ConvexClustering(data, FusionGraph.complete(n, r), 1.0, p)
+        name = f"two clusters, {n1} and {n2}"
+        # They merge when abar_2 - abar_1 = r n.
+        cluster_moves = Perturbation.shift((np.arange(n) >= n1)[:, None].astype(float))
+        merge = D - r * n
+        yield from _both(
+            f"{name} shifted", model, cluster_moves, (merge, 2.0 * n1 * n2), 2, 1.5 * merge
+        )
+        # A point of the second leaves it when r n_2 away, and joins the first at r n_1 from it.
+        point_moves = Perturbation.shift((np.arange(n) == n1)[:, None].astype(float))
+        leave, join = r * n2, D - r * (n1 + 1)
+        yield from _both(
+            f"{name}, a point leaves",
+            model,
+            point_moves,
+            (leave, 2.0 * (n2 - 1)),
+            2,
+            0.5 * (leave + join),
+        )
+        yield from _both(
+            f"{name}, a point changes",
+            model,
+            point_moves,
+            (join, 2.0 * (n - 1)),
+            2,
+            join + 0.5 * r,
+        )
+
+
+def random_problem(name: str) -> KnownProblem:
+    """Return the random problem of that name, such as "random BL1 edges p=1 d=2 norm=inf #3".
+
+    Everything is drawn from the numbers in the name; the optimum is in `PROVED`.
+    """
+    problem = draw_problem(name)
+    source = "MILP" if problem.model.p != 2 or problem.model.d == 1 else "ray"
+    return KnownProblem(name, problem, PROVED[name], source)
+
+
+def draw_problem(name: str) -> BilevelProblem:
+    """Draw a random problem from its name."""
+    _, bilevel, kind, *settings, number = name.split()
+    p, d, norm = (float(setting.partition("=")[2]) for setting in settings)
+    rng = np.random.default_rng(int(number[1:]))
+    model = _random_model(rng, p, int(d))
+    perturbation = _random_perturbation(rng, kind, model)
+    if bilevel == "BL1":
+        return MaxDeviation(model, perturbation, _random_budget(rng, kind), norm)
+    target = 2.0 * int(rng.integers(1, model.n + 1))
+    return MinPerturbation(model, perturbation, target, norm)
+
+
+def _random_model(rng: np.random.Generator, p: float, d: int) -> ConvexClustering:
+    """Draw 4 to 8 points in two or three groups, with 2 to n - 1 clusters."""
+    most = 8 if d == 1 else 6 if p == 1 else 4 if p == INF else 8
+    n = int(rng.integers(4, most + 1))
+    data = rng.normal(size=(n, d)) + 3.0 * rng.integers(0, 3, size=(n, 1))
+    pairs = FusionGraph.complete(n).edges
+    weights = np.ones(len(pairs)) if rng.random() < 0.5 else rng.uniform(0.5, 1.5, len(pairs))
+    graph = FusionGraph(n, pairs, weights / n)
+    for gamma in np.geomspace(3.0, 0.03, 25):
+        model = ConvexClustering(data, graph, float(gamma), p)
+        if cluster(model).n_clusters > max(n // 3, 1):
+            break
+    return model
+
+
+def _random_perturbation(
+    rng: np.random.Generator, kind: str, model: ConvexClustering
+) -> Perturbation:
+    n, d = model.data.shape
+    points = rng.choice(n, int(rng.integers(1, 4)), replace=False)
+    feature = [int(rng.integers(d))]
+    if kind == "shift":
+        direction = np.zeros((n, d))
+        direction[points] = rng.normal(size=d)
+        return Perturbation.shift(direction)
+    if kind == "additive":
+        return Perturbation.additive((n, d), points, feature)
+    if kind == "multiplicative":
+        return Perturbation.multiplicative(model.data, points, feature)
+    return Perturbation.edges(model.graph, rng.choice(model.graph.m, 3, replace=False))
+
+
+def _random_budget(rng: np.random.Generator, kind: str) -> float:
+    most = {"shift": 2.0, "additive": 2.0, "multiplicative": 1.0, "edges": 1.0}[kind]
+    return float(most * rng.uniform(0.5, 1.0))
+
+
+def prove(name: str, time_limit: float = 60.0) -> float | None:
+    """Return the optimum of a random problem anew, or None if it has no attack or no proof."""
+    problem = draw_problem(name)
+    if problem.model.p == 2 and problem.model.d > 1:
+        best = ray_optimum(problem).value
+        return best if 0 < best < INF else None
+    found = attack(problem, "milp", time_limit=time_limit)
+    if found.status != "optimal" or found.bound is None or found.deviation == 0:
+        return None
+    return found.bound
+
+
+# Optima that `prove` found; for p = 2 and d > 1 by a ray, else by the MILP with no gap.
+PROVED: dict[str, float] = {
+    "random BL1 additive p=1 d=1 norm=inf #1": 4.0,
+    "random BL2 additive p=1 d=1 norm=inf #2": 1.0290970087367006,
+    "random BL1 additive p=1 d=2 norm=2 #4": 14.0,
+    "random BL2 additive p=1 d=2 norm=2 #7": 0.2872162845729755,
+    "random BL1 additive p=inf d=2 norm=1 #8": 4.0,
+    "random BL2 additive p=inf d=2 norm=1 #10": 1.6138958699925994,
+    "random BL1 shift p=1 d=3 norm=2 #11": 2.0,
+    "random BL2 shift p=1 d=3 norm=2 #13": 0.501482457449228,
+    "random BL1 shift p=inf d=2 norm=2 #15": 4.0,
+    "random BL2 shift p=inf d=2 norm=2 #16": 6.465252017254726,
+    "random BL1 shift p=2 d=1 norm=2 #17": 12.0,
+    "random BL2 shift p=2 d=1 norm=2 #18": 2.1010467915490696,
+    "random BL1 multiplicative p=1 d=1 norm=1 #19": 8.0,
+    "random BL2 multiplicative p=1 d=1 norm=1 #20": 0.22243189428278956,
+    "random BL1 multiplicative p=1 d=2 norm=inf #21": 2.0,
+    "random BL2 multiplicative p=1 d=2 norm=inf #22": 0.5594938993434967,
+    "random BL1 multiplicative p=inf d=2 norm=2 #23": 4.0,
+    "random BL2 multiplicative p=inf d=2 norm=2 #25": 1.7011418360086719,
+    "random BL1 edges p=1 d=1 norm=2 #27": 4.0,
+    "random BL2 edges p=1 d=1 norm=2 #32": 0.7211456660760602,
+    "random BL1 edges p=1 d=2 norm=1 #33": 2.0,
+    "random BL2 edges p=1 d=2 norm=1 #39": 0.004820613928106478,
+    "random BL1 edges p=inf d=2 norm=inf #42": 2.0,
+    "random BL2 edges p=inf d=2 norm=inf #47": 0.8033701888435955,
+    "random BL1 shift p=2 d=2 norm=2 #50": 18.0,
+    "random BL1 shift p=2 d=2 norm=2 #51": 2.0,
+}

@@ -1,0 +1,98 @@
+"""The optimum over a ray (k = 1): a fine grid, and every step of the staircase on it bisected.
+
+The measure against which attacks along one direction are judged. It shares nothing with them but
+the lower level: no relaxation, no search that could stop early. A plateau narrower than the grid,
+with the same deviation on both its sides, would be missed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.validation import ArgumentError, whole_number
+from bilad.solvers import cluster
+from bilad.solvers.lower.result import Clustering
+
+POINTS = 20_001
+STEP_WIDTH = 1e-9  # of the radius: to this a step is bisected
+TOL = 1e-10  # of the lower level
+
+
+@dataclass(frozen=True)
+class RayOptimum:
+    """The best eps of a ray, by a grid.
+
+    Attributes
+    ----------
+    eps : float
+    value : float
+        Largest deviation (BL1), or least |eps| (BL2); 0 and infinity if there is no attack.
+    solves : int
+    """
+
+    eps: float
+    value: float
+    solves: int
+
+
+class _Ray:
+    """The lower level along a ray: deviation at each eps, -1 where the labels are not proved."""
+
+    def __init__(self, problem: BilevelProblem) -> None:
+        self.problem = problem
+        self._before = self._last = self._solve(0.0, None)
+        self.seen = {0.0: 0.0 if self._before.proved else -1.0}
+
+    def _solve(self, eps: float, start: Clustering | None) -> Clustering:
+        model = self.problem.perturbation.apply(self.problem.model, eps)
+        return cluster(model, tol=TOL, start=start, refine=True)
+
+    def deviation(self, eps: float) -> float:
+        if eps not in self.seen:
+            self._last = after = self._solve(eps, self._last)
+            value = self.problem.deviation.value(self._before.labels, after.labels)
+            self.seen[eps] = float(value) if after.proved else -1.0
+        return self.seen[eps]
+
+    def bisect(self, low: float, high: float) -> None:
+        """Look between two eps for every step that their deviations tell of."""
+        middle = 0.5 * (low + high)
+        narrow = high - low <= STEP_WIDTH * self.problem.radius or not low < middle < high
+        if narrow or self.deviation(low) == self.deviation(high):
+            return
+        self.deviation(middle)
+        self.bisect(low, middle)
+        self.bisect(middle, high)
+
+
+def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
+    """Return the best eps of a problem with one parameter.
+
+    Parameters
+    ----------
+    problem : MaxDeviation or MinPerturbation
+    points : int, default 20001
+        Of the grid, from one end of the range of eps to the other.
+    """
+    if problem.perturbation.dim != 1:
+        raise ArgumentError("problem", f"eps of length {problem.perturbation.dim}", "length 1")
+    ray, (low, high) = _Ray(problem), problem.box
+    grid = np.linspace(low[0], high[0], whole_number(points, "points", least=2)).tolist()
+    for eps in grid:
+        ray.deviation(eps)
+    for left, right in pairwise(grid):
+        ray.bisect(left, right)
+    attacks = [
+        (problem.rank(abs(eps), value), eps)
+        for eps, value in ray.seen.items()
+        if problem.is_attack(abs(eps), value)
+    ]
+    wanted_size = isinstance(problem, MinPerturbation)
+    if not attacks:
+        return RayOptimum(0.0, np.inf if wanted_size else 0.0, len(ray.seen))
+    _, eps = max(attacks)
+    return RayOptimum(eps, abs(eps) if wanted_size else ray.seen[eps], len(ray.seen))
