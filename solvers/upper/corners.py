@@ -6,6 +6,8 @@ back onto it; for (BL2) a corner names a direction, which is then shortened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
@@ -15,6 +17,7 @@ from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
 
 CORNERS = 200  # that are tried where nothing else limits the search
+FEW = 16  # entries, up to which no corner is tried twice
 
 
 def refusal(problem: BilevelProblem) -> str | None:
@@ -32,11 +35,11 @@ def prepare_random(
     corners : int, default 200
         Number of corners; a limit on solves or time may come first.
     """
-    most = whole_number(corners, "corners", least=0)
+    most = _count(problem, corners)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        for done in range(most):
-            try_direction(lower, _corner(problem, rng))
+        for done, corner in enumerate(_corners(problem, rng, most)):
+            try_direction(lower, corner)
             journal.progress(done + 1, most)
 
     return work
@@ -52,12 +55,12 @@ def prepare_coordinates(
     corners : int, default 200
         Number of random corners in all; a limit on solves or time may come first.
     """
-    most = whole_number(corners, "corners", least=0)
+    most = _count(problem, corners)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         searched = None
-        for done in range(most):
-            try_direction(lower, _corner(problem, rng))
+        for done, corner in enumerate(_corners(problem, rng, most)):
+            try_direction(lower, corner)
             if lower.best is not searched:
                 coordinate_search(lower, rng)
                 searched = lower.best
@@ -66,6 +69,18 @@ def prepare_coordinates(
     return work
 
 
-def _corner(problem: BilevelProblem, rng: np.random.Generator) -> FloatArray:
+def _count(problem: BilevelProblem, corners: int) -> int:
+    """Return how many corners to try: no more than there are."""
+    return min(whole_number(corners, "corners", least=0), 2**problem.perturbation.dim)
+
+
+def _corners(problem: BilevelProblem, rng: np.random.Generator, most: int) -> Iterator[FloatArray]:
+    """Draw corners of the box, a few without repetition where the box has few."""
     low, high = problem.box
-    return np.where(rng.random(len(low)) < 0.5, low, high)
+    k = len(low)
+    if k <= FEW:
+        for number in rng.permutation(2**k)[:most]:
+            yield np.where((number >> np.arange(k)) & 1, high, low)
+    else:
+        for _ in range(most):
+            yield np.where(rng.random(k) < 0.5, low, high)
