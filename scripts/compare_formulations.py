@@ -21,7 +21,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError, BilevelProblem, DatasetError
-from bilad.models.validation import one_of
+from bilad.models.validation import FloatArray, one_of
 from bilad.scripts.attack_runs import (
     REFUSED,
     VARIANTS,
@@ -110,7 +110,7 @@ def _closes(row: Row) -> bool:
     return row.status == "optimal"
 
 
-def grid_costs(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+def grid_costs(rows: Sequence[Row]) -> dict[str, FloatArray]:
     """Return, for each variant, the seconds to the optimum of each problem, all runs added."""
     known = known_problems()
     names = list(dict.fromkeys(row.problem for row in rows))
@@ -198,9 +198,13 @@ def ray_table(rows: Sequence[Row]) -> list[Cells]:
     return table
 
 
-def ray_costs(rows: Sequence[Row], problems: Problems) -> dict[str, np.ndarray]:
-    """Return, for each variant, its seconds from each start, infinite below 99.9 %."""
+def ray_costs(rows: Sequence[Row], problems: Problems) -> dict[str, FloatArray]:
+    """Return, for each variant, its seconds from each start, infinite below 99.9 %.
+
+    A variant that has no starts counts the same for each.
+    """
     indices = list(dict.fromkeys((row.problem, row.options) for row in rows))
+    indices = [index for index in indices if index[1]] or indices
     costs = {}
     for variant, own in _by(rows, lambda row: row.variant):
         seconds = {
@@ -209,9 +213,9 @@ def ray_costs(rows: Sequence[Row], problems: Problems) -> dict[str, np.ndarray]:
             )
             for row in own
         }
-        if not VARIANTS[variant].takes_starts:  # the same for every start
-            seconds = {index: seconds[index[0], ""] for index in indices}
-        costs[variant] = np.array([seconds.get(index, np.inf) for index in indices if index[1]])
+        costs[variant] = np.array(
+            [seconds.get(index, seconds.get((index[0], ""), np.inf)) for index in indices]
+        )
     return costs
 
 
@@ -282,7 +286,7 @@ def entry_table(rows: Sequence[Row], instances: Sequence[FreeEntries]) -> list[C
     return table
 
 
-def entry_costs(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+def entry_costs(rows: Sequence[Row]) -> dict[str, FloatArray]:
     """Return, for each variant, the seconds to 99 % of the best known."""
     best = {name: max(r.value for r in own) for name, own in _by(rows, lambda row: row.problem)}
     costs = {}
