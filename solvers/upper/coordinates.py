@@ -6,38 +6,48 @@ entry is tried at its extremes and left out. Simple, and hard to beat (`corners`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray
-from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import least_attack
 
 SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
 
 
-def coordinate_search(lower: LowerLevel, rng: np.random.Generator) -> None:
-    """Improve the best attack so far, or eps = 0, until no single entry improves it.
+def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Generator) -> None:
+    """Climb from one eps until no single entry improves it; entries come in random order.
 
-    Entries come in random order. For (BL2) the extremes are the largest magnitude in eps, and
-    what counts is the length to which the new direction can be shortened.
+    For (BL2) the extremes are the largest magnitude in eps, and what counts is the length to which
+    the new direction can be shortened, if that beats the best attack so far.
     """
-    improved = True
+    current, eps, improved = try_direction(lower, start), start, True
     while improved:
         improved = False
         for entry in rng.permutation(lower.problem.perturbation.dim):
-            improved |= _try_entry(lower, int(entry))
+            for moved in _moves(lower.problem, eps, int(entry)):
+                candidate = try_direction(lower, moved)
+                if candidate is not None and _is_better(lower.problem, candidate, current):
+                    current, eps, improved = candidate, candidate.eps, True
 
 
-def _try_entry(lower: LowerLevel, entry: int) -> bool:
-    before = lower.best
-    eps = np.zeros(lower.problem.perturbation.dim) if before is None else before.eps
-    for value in _extremes(lower.problem, eps, entry):
+def _is_better(problem: BilevelProblem, new: Evaluation, old: Evaluation | None) -> bool:
+    if not new.proved or new.deviation == 0:
+        return False
+    return old is None or problem.rank(new.size, new.deviation) > problem.rank(
+        old.size, old.deviation
+    )
+
+
+def _moves(problem: BilevelProblem, eps: FloatArray, entry: int) -> Iterator[FloatArray]:
+    for value in _extremes(problem, eps, entry):
         if value != eps[entry]:
             moved = eps.copy()
             moved[entry] = value
-            try_direction(lower, moved)
-    return lower.best is not before
+            yield moved
 
 
 def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[float]:
@@ -54,20 +64,26 @@ def corner_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
     return np.where(eps > 0, high, np.where(eps < 0, low, 0.0))
 
 
-def try_direction(lower: LowerLevel, eps: FloatArray) -> None:
-    """Evaluate eps, moved into the ball; for (BL2) shorten it if it beats the best so far."""
+def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
+    """Evaluate eps, moved into the ball; for (BL2) shorten it if it beats the best so far.
+
+    Returns
+    -------
+    Evaluation or None
+        What was learned; None for eps = 0, and for (BL2) if it does not beat the best so far.
+    """
     problem = lower.problem
     eps = problem.project(eps)
     size = problem.size(eps)
     if size == 0:
-        return
+        return None
     if not isinstance(problem, MinPerturbation):
-        lower.evaluate(eps)
-        return
-    if lower.best is not None:
-        length = min(lower.best.size * (1 - SHORTER), problem.reach(eps / size))
-    else:
-        length = problem.reach(eps / size)
+        return lower.evaluate(eps)
+    before, length = lower.best, problem.reach(eps / size)
+    if before is not None:
+        length = min(length, before.size * (1 - SHORTER))
     seen = lower.evaluate(problem.project(length * eps / size))
-    if seen.proved and problem.is_attack(seen.size, seen.deviation):
-        least_attack(lower, eps / size, length)
+    if not (seen.proved and problem.is_attack(seen.size, seen.deviation)):
+        return None
+    least_attack(lower, eps / size, length)
+    return lower.best

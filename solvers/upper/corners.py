@@ -62,7 +62,7 @@ def prepare_coordinates(
         for done, corner in enumerate(_corners(problem, rng, most)):
             try_direction(lower, corner)
             if lower.best is not searched:
-                coordinate_search(lower, rng)
+                coordinate_search(lower, corner, rng)
                 searched = lower.best
             journal.progress(done + 1, most)
 

@@ -13,7 +13,7 @@ from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.upper.coordinates import coordinate_search, corner_near, try_direction
+from bilad.solvers.upper.coordinates import coordinate_search, corner_near
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
@@ -142,11 +142,21 @@ class Homotopy:
         options: Mapping[str, Any],
     ) -> None:
         passage = self._open(problem, options)
-        ends = [self.walk(passage, point, schedule) for point in points]
-        polish(self.lower, ends)
-        for end in ends:
-            try_direction(self.lower, corner_near(problem, end))
-        coordinate_search(self.lower, self.rng)
+        for point in points:
+            before = len(self.journal.stages)
+            end = self.walk(passage, point, schedule)
+            polish(self.lower, [end])
+            self._climb([stage.eps for stage in self.journal.stages[before:]])
+
+    def _climb(self, candidates: list[FloatArray]) -> None:
+        """Search by coordinates from the best of the candidates and of the corners near them."""
+        problem = self.lower.problem
+        candidates = candidates + [corner_near(problem, eps) for eps in candidates]
+        seen = [self.lower.evaluate(problem.project(eps)) for eps in candidates]
+        start = max(seen, key=lambda one: problem.rank(one.size, one.deviation))
+        if isinstance(problem, MinPerturbation) and self.lower.best is not None:
+            start = self.lower.best
+        coordinate_search(self.lower, start.eps, self.rng)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         frame, baseline = Frame.of(problem), self.lower.baseline

@@ -127,7 +127,7 @@ KKT = Reformulation(
     walk=walk_freely,
     schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
     refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
-    ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 80, "mu_init": 1e-3},
+    ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
 )
 
 REFORMULATIONS = {
