@@ -201,6 +201,10 @@ class SingleLevel(ABC):
         values = [pyo.value(self.model.eps[k]) for k in self.model.parameters]
         return self.problem.project(np.array(values))
 
+    @abstractmethod
+    def violation(self) -> float:
+        """Return how far the current point is from solving the lower level, without unit, >= 0."""
+
     def X(self) -> FloatArray:
         """Return the current x: shape (n, d)."""
         values = [self.model.x[i, c].value for i in self.model.points for c in self.model.features]

@@ -23,7 +23,7 @@ from bilad.models.validation import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel and its complement, written so that neither cancels.
+    """A kernel and its complement.
 
     `together(squared, w2)` and `apart(squared, w2)` are expressions of ||x_i - x_j||^2 and w^2
     that add up to 1.

@@ -83,6 +83,11 @@ class StationaryFormulation(SingleLevel):
         for e in self.ends:
             self.edges.start(e, U[e], z[e])
 
+    def violation(self) -> float:
+        """Return the largest complementarity product of an edge's pairs."""
+        gaps = (pyo.value(self.edges.gap(e)) / self.unit for e in self.ends)
+        return max(gaps, default=0.0)
+
     def Z(self) -> FloatArray:
         """Return the current dual variables in the data's units: shape (m, d)."""
         lower = self.problem.perturbation.apply(self.problem.model, self.eps())

@@ -15,6 +15,7 @@ tangent; changed weights make it quadratic, and concave. The norms in f are roun
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class ValueFunctionFormulation(SingleLevel):
     def _add_lengths(self) -> None:
         model, lower = self.model, self.problem.model
         model.mu = pyo.Var()
+        self._length: Callable[[int], Any]
         if lower.p == 1 or lower.d == 1:
             self._length = lambda e: sum(
                 pyo.sqrt(model.u[e, c] ** 2 + model.mu**2) for c in model.features
@@ -152,6 +154,10 @@ class ValueFunctionFormulation(SingleLevel):
         for i in self.model.points:
             share = pyo.value(self.model.objective_share[i], exception=False)
             self.model.value_share[i].set_value(None if share is None else share / self.unit**2)
+
+    def violation(self) -> float:
+        """Return by how much the objective is above the bound of v, in units of `unit`^2."""
+        return max(pyo.value(self.model.value_bound.body) + self.model.t.value, 0.0)
 
     def _set_bound(self, z: FloatArray) -> None:
         model = self.model

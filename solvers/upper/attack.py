@@ -13,6 +13,7 @@ from bilad.models.validation import ArgumentError, one_of, real_number, whole_nu
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import LOWER_METHODS
+from bilad.solvers.lower.result import Clustering
 from bilad.solvers.upper import corners, direct, milp
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
@@ -21,6 +22,7 @@ from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack
 
 RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
+CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is confirmed
 
 
 UPPER_METHODS: dict[str, UpperMethod] = {
@@ -112,16 +114,9 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
 
 
 def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> Attack:
-    """Solve the lower level once more at the best eps, and report only what that says."""
-    problem, best = oracle.problem, oracle.best
-    if best is None:
-        k = problem.perturbation.dim
-        best = Evaluation(np.zeros(k), 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
-        if status == "feasible":
-            none = journal.bound is not None and problem.attains(journal.bound, problem.radius, 0.0)
-            status = "no attack exists" if none else "no attack found"
-    model = problem.perturbation.apply(problem.model, best.eps)
-    clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL), refine=True)
+    """Report the best eps, and only what the lower level says when solved there once more."""
+    problem = oracle.problem
+    best, clustering = _confirmed(oracle)
     deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
     if status == "feasible":
         status = _grade(problem, best.size, deviation, journal.bound, clustering.proved)
@@ -144,10 +139,36 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
     )
 
 
+def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Clustering]:
+    """Return the best attack that a tighter solve confirms, and that solve; eps = 0 without one.
+
+    An eps within rounding of a step can be an attack by one solve and undecided by the next: then
+    the next best is looked at. If none of a few is confirmed, the best stands, unproved.
+    """
+    problem = oracle.problem
+    attacks = [seen for seen in oracle.history if oracle.counts(seen)]
+    attacks.sort(key=lambda seen: problem.rank(seen.size, seen.deviation), reverse=True)
+    zero = np.zeros(problem.perturbation.dim)
+    nothing = Evaluation(zero, 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
+    first: tuple[Evaluation, Clustering] | None = None
+    for seen in attacks[:CONFIRMATIONS] or [nothing]:
+        model = problem.perturbation.apply(problem.model, seen.eps)
+        clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL), refine=True)
+        first = first or (seen, clustering)
+        deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
+        if clustering.proved and deviation == seen.deviation:
+            return seen, clustering
+    assert first is not None
+    return first
+
+
 def _grade(
     problem: BilevelProblem, size: float, deviation: float, bound: float | None, proved: bool
 ) -> str:
-    """Return the status of an attack that no limit cut short."""
+    """Return the status of what no limit cut short."""
+    if size == 0:
+        none = bound is not None and problem.attains(bound, problem.radius, 0.0)
+        return "no attack exists" if none else "no attack found"
     if not proved:
         return "unproved"
     if bound is not None and problem.attains(bound, size, deviation):

@@ -83,7 +83,7 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
     if before is not None:
         length = min(length, before.size * (1 - SHORTER))
     seen = lower.evaluate(problem.project(length * eps / size))
-    if not (seen.proved and problem.is_attack(seen.size, seen.deviation)):
+    if not lower.counts(seen):
         return None
     least_attack(lower, eps / size, length)
     return lower.best

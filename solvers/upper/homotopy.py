@@ -22,7 +22,7 @@ from bilad.solvers.upper.result import Stage
 
 # Options that keep IPOPT near a start that is nearly optimal already.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
-BOUNDS_PER_STAGE = 4  # of the value function, renewed at one slack
+BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
 STILL = 1e-4  # of the radius: eps has stopped moving
 
 
@@ -49,6 +49,7 @@ class Passage:
         eps = self.frame.eps_out(self.formulation.eps())
         evaluation = self.lower.evaluate(eps)
         model = type(self.frame.given).__name__
+        violation = self.formulation.violation() if result.status.has_point else None
         self.journal.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
@@ -58,9 +59,17 @@ class Passage:
                 engine_status=result.status.value,
                 iterations=result.iterations or 0,
                 seconds=result.seconds,
+                lower_gap=None if violation is None else self._lower_gap(eps),
+                violation=violation,
             )
         )
         return eps
+
+    def _lower_gap(self, eps: FloatArray) -> float:
+        """Return how far the NLP's x is from optimal for its eps, by the lower level's own dual."""
+        frame = self.frame
+        model = frame.given.perturbation.apply(frame.given.model, eps)
+        return model.gap(frame.centre + frame.unit * self.formulation.X(), self.lower.solve(eps).Z)
 
 
 Walk = Callable[[Passage, FloatArray, Schedule], FloatArray]

@@ -168,9 +168,13 @@ class LowerLevel:
             self.best = evaluation
         self.on_solve(evaluation)
 
+    def counts(self, seen: Evaluation) -> bool:
+        """Say whether an evaluation is an attack with proved labels."""
+        return seen.proved and self.problem.is_attack(seen.size, seen.deviation)
+
     def _is_better(self, new: Evaluation) -> bool:
         problem, old = self.problem, self.best
-        if not (new.proved and problem.is_attack(new.size, new.deviation)):
+        if not self.counts(new):
             return False
         new_rank = problem.rank(new.size, new.deviation)
         return old is None or new_rank > problem.rank(old.size, old.deviation)

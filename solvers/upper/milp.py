@@ -313,6 +313,6 @@ class _Shortest(_Search):
             if inside is None or inside.margin <= 0:
                 continue
             seen = self.evaluate(inside.eps, size * self.frame.given.radius)
-            if seen.proved and self.lower.problem.is_attack(seen.size, seen.deviation):
+            if self.lower.counts(seen):
                 return True
         return False

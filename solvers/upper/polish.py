@@ -52,7 +52,7 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
 
     def is_attack(length: float) -> bool:
         seen = lower.evaluate(problem.project(length * direction))
-        return seen.proved and problem.is_attack(seen.size, seen.deviation)
+        return lower.counts(seen)
 
     below = 0.0
     for above in _stretched(size, problem.reach(direction)):

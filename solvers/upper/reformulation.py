@@ -20,7 +20,7 @@ from bilad.formulations.schedule import Schedule
 from bilad.formulations.single_level import SingleLevel
 from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import FloatArray, one_of, real_array, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, one_of, real_array, whole_number
 from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
@@ -90,6 +90,11 @@ class Reformulation:
         points = starting_points(problem, start, starts, rng)
         for name, value in writing.items():
             one_of(value, name, self.formulation.choices[name])
+        for name, given in (("schedule", schedule), ("refinement", refinement)):
+            if not isinstance(given, Schedule | None):
+                raise ArgumentError(name, type(given).__name__, "a Schedule")
+        if not isinstance(ipopt_options, Mapping | None):
+            raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
 
         def work(lower: LowerLevel, journal: Journal) -> None:
             homotopy = Homotopy(
@@ -136,8 +141,8 @@ REFORMULATIONS = {
     "value-function": Reformulation(
         ValueFunctionFormulation,
         walk=walk_with_bounds,
-        schedule=Schedule.of(relaxations=(300, 100, 30, 10, 3, 1), widths=(5, 3, 2, 1, 0.5, 0.3)),
+        schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
         refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
-        ipopt_options={**MUMPS, "tol": 1e-4, "max_iter": 100},
+        ipopt_options={**MUMPS, "tol": 1e-3, "max_iter": 50},
     ),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.lower.result import Clustering
@@ -28,6 +30,11 @@ class Stage:
         The engine's exit. Not a certificate of anything about the bilevel problem.
     iterations : int
     seconds : float
+    lower_gap : float or None
+        Relative duality gap of the reformulation's own x at this eps; None if it has no x.
+    violation : float or None
+        The largest relaxed complementarity product, or violation of the value-function bound, at
+        the reformulation's own point.
     """
 
     name: str
@@ -37,6 +44,8 @@ class Stage:
     engine_status: str
     iterations: int
     seconds: float
+    lower_gap: float | None = None
+    violation: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,23 @@ class Attack:
     def labels(self) -> IntArray:
         """Cluster of each point at eps: shape (n,)."""
         return self.clustering.labels
+
+    @property
+    def gap(self) -> float:
+        """Relative duality gap of the lower level's solution at eps, solved again."""
+        return self.clustering.gap
+
+    @property
+    def claimed(self) -> float | None:
+        """What the reformulation claimed at the stage that came nearest to eps; None without one.
+
+        For (BL1) a smooth deviation, for (BL2) a measure of eps: compare it with nothing but the
+        value recomputed.
+        """
+        if not self.stages:
+            return None
+        distances = [float(np.linalg.norm(stage.eps - self.eps)) for stage in self.stages]
+        return self.stages[int(np.argmin(distances))].claimed
 
     @property
     def proved(self) -> bool:
