@@ -10,7 +10,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.scripts.settings import SETTINGS
 
 IRIS_BUDGET = 4.0  # mm, of each entry in the box
-GAUSSIAN_BUDGET, GAUSSIAN_GAMMA = 2.0, 3.0
+GAUSSIAN_BUDGET, GAUSSIAN_GAMMA = 4.0, 2.0
 POINTS, CENTRES = 200, 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
 ROUND_SHARE = 0.5  # of the box's corner that the ball of norm 2 reaches
 

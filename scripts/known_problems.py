@@ -277,4 +277,9 @@ PROVED: dict[str, float] = {
     "random BL2 edges p=inf d=2 norm=inf #47": 0.8033701888435955,
     "random BL1 shift p=2 d=2 norm=2 #50": 18.0,
     "random BL1 shift p=2 d=2 norm=2 #51": 2.0,
+    "random BL2 shift p=2 d=2 norm=2 #62": 0.6481378755433507,
+    "random BL1 shift p=2 d=3 norm=2 #65": 2.0,
+    "random BL1 shift p=2 d=3 norm=2 #71": 6.0,
+    "random BL2 shift p=2 d=3 norm=2 #74": 0.2142926982676061,
+    "random BL2 shift p=2 d=3 norm=2 #77": 0.9222302978728957,
 }
