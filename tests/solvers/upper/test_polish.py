@@ -32,11 +32,14 @@ class Stairs:
         proved = not any(low <= size <= high for low, high in self.undecided)
         new = Evaluation(np.array(eps), size, value, proved, len(self.seen) + 1, 0.0)
         self.seen.append(new)
-        if proved and self.problem.is_attack(size, value):
+        if self.counts(new):
             rank = self.problem.rank
             if self.best is None or rank(size, value) > rank(self.best.size, self.best.deviation):
                 self.best = new
         return new
+
+    def counts(self, seen):
+        return seen.proved and self.problem.is_attack(seen.size, seen.deviation)
 
 
 DOWN, RIGHT = np.array([0.0, -1.0]), np.array([1.0, 0.0])
