@@ -15,6 +15,7 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import least_attack
 
+FIRST_LENGTH = 0.02  # of the longest, where a ray is first looked at while no attack is known
 SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
 
 
@@ -79,11 +80,12 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
         return None
     if not isinstance(problem, MinPerturbation):
         return lower.evaluate(eps)
-    before, length = lower.best, problem.reach(eps / size)
-    if before is not None:
-        length = min(length, before.size * (1 - SHORTER))
-    seen = lower.evaluate(problem.project(length * eps / size))
-    if not lower.counts(seen):
+    before, longest = lower.best, problem.reach(eps / size)
+    if before is None:
+        least_attack(lower, eps / size, FIRST_LENGTH * longest)
+        return lower.best
+    length = min(longest, before.size * (1 - SHORTER))
+    if not lower.counts(lower.evaluate(problem.project(length * eps / size))):
         return None
     least_attack(lower, eps / size, length)
     return lower.best
