@@ -15,7 +15,10 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import least_attack
 
-FIRST_LENGTH = 0.02  # of the longest, where a ray is first looked at while no attack is known
+# Where a ray is looked at while no attack is known, in units of its length. The default limit of
+# (BL2) is the size of the data, and an attack can be a thousand times shorter.
+SCAN = np.geomspace(1e-3, 1.0, 32)
+FEW = 16  # entries, up to which no corner is drawn twice
 SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
 
 
@@ -59,6 +62,20 @@ def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[floa
     return [low, 0.0, high]
 
 
+def random_corners(
+    problem: BilevelProblem, rng: np.random.Generator, most: int
+) -> Iterator[FloatArray]:
+    """Draw corners of the box, a few without repetition where the box has few."""
+    low, high = problem.box
+    k = len(low)
+    if k <= FEW:
+        for number in rng.permutation(2**k)[:most]:
+            yield np.where((number >> np.arange(k)) & 1, high, low)
+    else:
+        for _ in range(most):
+            yield np.where(rng.random(k) < 0.5, low, high)
+
+
 def corner_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
     """Return the corner of the box in whose orthant eps lies; entries that are zero stay zero."""
     low, high = problem.box
@@ -82,10 +99,18 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
         return lower.evaluate(eps)
     before, longest = lower.best, problem.reach(eps / size)
     if before is None:
-        least_attack(lower, eps / size, FIRST_LENGTH * longest)
+        _scan(lower, eps / size, longest)
         return lower.best
     length = min(longest, before.size * (1 - SHORTER))
     if not lower.counts(lower.evaluate(problem.project(length * eps / size))):
         return None
     least_attack(lower, eps / size, length)
     return lower.best
+
+
+def _scan(lower: LowerLevel, direction: FloatArray, longest: float) -> None:
+    """(BL2): look along a ray from its beginning; bisect back from the first attack."""
+    for length in longest * SCAN:
+        if lower.counts(lower.evaluate(lower.problem.project(length * direction))):
+            least_attack(lower, direction, length)
+            return

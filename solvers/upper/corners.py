@@ -6,18 +6,15 @@ back onto it; for (BL2) a corner names a direction, which is then shortened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import FloatArray, whole_number
-from bilad.solvers.upper.coordinates import coordinate_search, try_direction
+from bilad.models.validation import whole_number
+from bilad.solvers.upper.coordinates import coordinate_search, random_corners, try_direction
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
 
 CORNERS = 200  # that are tried where nothing else limits the search
-FEW = 16  # entries, up to which no corner is tried twice
 
 
 def refusal(problem: BilevelProblem) -> str | None:
@@ -38,7 +35,7 @@ def prepare_random(
     most = _count(problem, corners)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        for done, corner in enumerate(_corners(problem, rng, most)):
+        for done, corner in enumerate(random_corners(problem, rng, most)):
             try_direction(lower, corner)
             journal.progress(done + 1, most)
 
@@ -59,7 +56,7 @@ def prepare_coordinates(
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         searched = None
-        for done, corner in enumerate(_corners(problem, rng, most)):
+        for done, corner in enumerate(random_corners(problem, rng, most)):
             try_direction(lower, corner)
             if lower.best is not searched:
                 coordinate_search(lower, corner, rng)
@@ -72,15 +69,3 @@ def prepare_coordinates(
 def _count(problem: BilevelProblem, corners: int) -> int:
     """Return how many corners to try: no more than there are."""
     return min(whole_number(corners, "corners", least=0), 2**problem.perturbation.dim)
-
-
-def _corners(problem: BilevelProblem, rng: np.random.Generator, most: int) -> Iterator[FloatArray]:
-    """Draw corners of the box, a few without repetition where the box has few."""
-    low, high = problem.box
-    k = len(low)
-    if k <= FEW:
-        for number in rng.permutation(2**k)[:most]:
-            yield np.where((number >> np.arange(k)) & 1, high, low)
-    else:
-        for _ in range(most):
-            yield np.where(rng.random(k) < 0.5, low, high)

@@ -13,7 +13,12 @@ from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.upper.coordinates import coordinate_search, corner_near
+from bilad.solvers.upper.coordinates import (
+    coordinate_search,
+    corner_near,
+    random_corners,
+    try_direction,
+)
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
@@ -23,6 +28,7 @@ from bilad.solvers.upper.result import Stage
 # Options that keep IPOPT near a start that is nearly optimal already.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
 BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
+CORNERS = 8  # drawn for each closing search
 STILL = 1e-4  # of the radius: eps has stopped moving
 
 
@@ -158,14 +164,21 @@ class Homotopy:
             self._climb([stage.eps for stage in self.journal.stages[before:]])
 
     def _climb(self, candidates: list[FloatArray]) -> None:
-        """Search by coordinates from the best of the candidates and of the corners near them."""
-        problem = self.lower.problem
-        candidates = candidates + [corner_near(problem, eps) for eps in candidates]
-        seen = [self.lower.evaluate(problem.project(eps)) for eps in candidates]
-        start = max(seen, key=lambda one: problem.rank(one.size, one.deviation))
-        if isinstance(problem, MinPerturbation) and self.lower.best is not None:
-            start = self.lower.best
-        coordinate_search(self.lower, start.eps, self.rng)
+        """Search by coordinates from the best of the candidates, corners near them, and a few more.
+
+        For (BL2) from the best attack so far.
+        """
+        lower, problem = self.lower, self.lower.problem
+        corners = list(random_corners(problem, self.rng, min(CORNERS, 2**problem.perturbation.dim)))
+        corners += [corner_near(problem, eps) for eps in candidates]
+        if isinstance(problem, MinPerturbation):
+            for corner in corners:
+                try_direction(lower, corner)
+            start = np.zeros(problem.perturbation.dim) if lower.best is None else lower.best.eps
+        else:
+            seen = [lower.evaluate(problem.project(eps)) for eps in candidates + corners]
+            start = max(seen, key=lambda one: problem.rank(one.size, one.deviation)).eps
+        coordinate_search(lower, start, self.rng)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         frame, baseline = Frame.of(problem), self.lower.baseline
