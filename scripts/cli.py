@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from bilad.models.validation import one_of
 from bilad.scripts.compare import compare as run_compare
+from bilad.scripts.compare import methods_for
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
@@ -30,9 +31,9 @@ app = typer.Typer(
 @app.command()
 def compare(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
-    methods: Annotated[str, typer.Option(help="Comma-separated.", show_default=True)] = ",".join(
-        UPPER_METHODS
-    ),
+    methods: Annotated[
+        str | None, typer.Option(help="Comma-separated; by default all that take the setting.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the CSV and the picture.")] = Path(
         "results"
     ),
@@ -45,7 +46,7 @@ def compare(
     """Run the attacks of one setting and print them side by side."""
     try:
         chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
-        names = [one_of(name.strip(), "methods", UPPER_METHODS) for name in methods.split(",")]
+        names = methods_for(chosen) if methods is None else _named(methods)
         one_of(lower, "lower", ["auto", *LOWER_METHODS])
         run_compare(
             chosen,
@@ -79,6 +80,10 @@ def verify(
     """Check SSNAL and the exact solver against Clarabel on random problems."""
     agreed = run_verify(problems, seed, _console())
     raise typer.Exit(0 if agreed else 1)
+
+
+def _named(methods: str) -> list[str]:
+    return [one_of(name.strip(), "methods", UPPER_METHODS) for name in methods.split(",")]
 
 
 def _console() -> Console:

@@ -25,6 +25,7 @@ from bilad.models import BilevelProblem, deviation
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack, cluster
+from bilad.solvers.upper import UPPER_METHODS
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ def recompute(name: str, found: Attack) -> Row:
         status=found.status,
         engine=found.engine or "",
     )
+
+
+def methods_for(setting: Setting) -> list[str]:
+    """Return the names of the methods that take the setting's problems."""
+    problems = (setting.max_deviation(), setting.min_perturbation())
+    return [
+        name
+        for name, method in UPPER_METHODS.items()
+        if all(method.refusal(problem) is None for problem in problems)
+    ]
 
 
 def attacks(
