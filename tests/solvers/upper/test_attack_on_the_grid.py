@@ -83,7 +83,8 @@ GRID = list(itertools.product(WAYS, NORMS, PERTURBATIONS, NORMS, [MaxDeviation, 
 def thinned(grid, every, kept=6):
     """A sample that goes through the values of each factor, the larger part of it slow.
 
-    One case in `every` is quick, and `kept` - 1 times as many are slow; all would take a quarter of an hour.
+    One case in `every` is quick, and `kept` - 1 times as many are slow; all would take a quarter
+    of an hour.
     """
     order = np.random.default_rng(0).permutation(len(grid)) % every
     return [
