@@ -80,7 +80,7 @@ def check(found):
 GRID = list(itertools.product(WAYS, NORMS, PERTURBATIONS, NORMS, [MaxDeviation, MinPerturbation]))
 
 
-def thinned(grid, every, kept=6):
+def thinned(grid, every, kept=4):
     """A sample that goes through the values of each factor, the larger part of it slow.
 
     One case in `every` is quick, and `kept` - 1 times as many are slow; all would take a quarter
