@@ -1,8 +1,8 @@
 """KKT reformulation: the lower level replaced by its optimality conditions, an MPCC.
 
 Stationarity, and for each edge the complementarities of `edge_terms`, relaxed by a method chosen
-by name. For p = 2 the form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0, which looks better,
-is not used: its multipliers diverge.
+by name. For p = 2 the form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0, though smoother, is
+not used: its multipliers diverge.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class Attack:
     baseline, clustering : Clustering
         Solutions at 0 and at eps, the second solved again to high accuracy.
     bound : float or None
-        Proved bound on the optimum (upper for BL1, lower for BL2), if the method has one.
+        Bound on the optimum (upper for BL1, lower for BL2), if the method has one. That of "milp"
+        is proved up to the tolerances of HiGHS, 1e-9 in unit scale, in floating point.
     status : str
         "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
         labels were proved when it was found, but not by the last solve), "no attack found", "no
