@@ -56,7 +56,7 @@ class ClosedCell:
 
     def __init__(self, problem: BilevelProblem, orders: BoolArray) -> None:
         self.problem, self.orders = problem, orders
-        model = problem.model
+        model = problem.white_box
         self._separates = model.p == 1 or model.d == 1
         self.together: BoolArray = np.logical_and.reduce(orders & orders.transpose(0, 2, 1))
         self._eps = cp.Variable(problem.perturbation.dim, name="eps")
@@ -109,7 +109,7 @@ class ClosedCell:
 
     def _perturbed(self) -> tuple[IntArray, Any, FloatArray]:
         """Return the edges with a positive radius, their radii at eps, and at 0."""
-        radii = self.problem.model.radii
+        radii = self.problem.white_box.radii
         edges = np.flatnonzero(radii > 0)
         at_zero = radii[edges]
         change = sp.csr_array(self.problem.edge_operator[edges]).multiply(at_zero[:, None])
@@ -117,8 +117,8 @@ class ClosedCell:
 
     def _stationary(self, edges: IntArray, flow: list[Any]) -> list[Any]:
         """Return X - A(eps) + B'Z = 0, for one expression of z (m,) for each feature."""
-        A, T = self.problem.model.data, self.problem.data_operator
-        B = self.problem.model.graph.incidence[edges]
+        A, T = self.problem.white_box.data, self.problem.data_operator
+        B = self.problem.white_box.graph.incidence[edges]
         d = A.shape[1]
         return [
             self._x[c::d] - A[:, c] - T[c::d] @ self._eps + B.T @ flow[c] == 0 for c in range(d)
@@ -126,9 +126,9 @@ class ClosedCell:
 
     def _separate_rows(self) -> list[Any]:
         """Order each feature by itself, with z = r sign(x_i - x_j) across its steps: p = 1."""
-        n, d = self.problem.model.data.shape
+        n, d = self.problem.white_box.data.shape
         edges, radii, at_zero = self._perturbed()
-        i, j = self.problem.model.graph.edges[edges].T
+        i, j = self.problem.white_box.graph.edges[edges].T
         rows, flow = [], []
         for c in range(d):
             height = self.orders[c].sum(axis=1)  # how many points are not above
@@ -145,9 +145,9 @@ class ClosedCell:
 
     def _joint_rows(self) -> list[Any]:
         """Make the entries of x_i - x_j largest that the orders name; these bear z: p = inf."""
-        d = self.problem.model.d
+        d = self.problem.white_box.d
         edges, radii, at_zero = self._perturbed()
-        i, j = self.problem.model.graph.edges[edges].T
+        i, j = self.problem.white_box.graph.edges[edges].T
         fused = self.together[i, j]
         allowed = self.orders[:, i, j].T, self.orders[:, j, i].T
         forward, backward = (
@@ -166,7 +166,7 @@ class ClosedCell:
 
     def _cones(self) -> list[Any]:
         """Return x_i = x_j within clusters, and x_ic - x_jc >= |x_ib - x_jb| by the orders."""
-        n, d = self.problem.model.data.shape
+        n, d = self.problem.white_box.data.shape
         first = self.together.argmax(axis=1)  # of its cluster
         others = np.flatnonzero(first < np.arange(n))
         rows = []
@@ -188,7 +188,7 @@ class ClosedCell:
         i, j = np.nonzero(np.triu(~self.together))
         strict = self.orders & ~self.orders.transpose(0, 2, 1)
         left = np.ones(len(i))
-        for c in range(self.problem.model.d):
+        for c in range(self.problem.white_box.d):
             sign = (strict[c, i, j].astype(float) - strict[c, j, i]) * left
             if not self._separates:
                 left -= abs(sign)  # the largest entries are equal: one is enough
@@ -198,8 +198,8 @@ class ClosedCell:
 
     def _differences(self, above: IntArray, below: IntArray, feature: IntArray) -> sp.csr_array:
         """Return the matrix with rows x -> x_ic - x_jc."""
-        d, rows = self.problem.model.d, np.arange(len(above))
+        d, rows = self.problem.white_box.d, np.arange(len(above))
         values = np.r_[np.ones(len(above)), -np.ones(len(above))]
         columns = np.r_[above * d + feature, below * d + feature]
-        shape = (len(above), self.problem.model.data.size)
+        shape = (len(above), self.problem.white_box.data.size)
         return sp.csr_array((values, (np.r_[rows, rows], columns)), shape=shape)

@@ -50,7 +50,7 @@ class DifferenceBounds:
         self, problem: BilevelProblem, X: FloatArray | None = None, error: float = 0.0
     ) -> None:
         self._problem = problem
-        model = problem.model
+        model = problem.white_box
         self._by_feature = model.p == 1 or model.d == 1
         radii = model.radii
         least_share, most_share = _range(problem, problem.edge_operator)
@@ -68,16 +68,16 @@ class DifferenceBounds:
     def _data_differences(self) -> FloatArray:
         """Return the largest a_ic - a_jc: shape (n, n, d)."""
         problem = self._problem
-        n, d = problem.model.data.shape
+        n, d = problem.white_box.data.shape
         T = problem.data_operator
         i, j, c = (axis.ravel() for axis in np.indices((n, n, d)))
         rows = T[i * d + c] - T[j * d + c]
         _, most = _range(problem, sp.csr_array(rows))
-        A = problem.model.data
+        A = problem.white_box.data
         return A[:, None] - A[None] + most.reshape(n, n, d)
 
     def _by_forces(self, data: FloatArray) -> FloatArray:
-        graph = self._problem.model.graph
+        graph = self._problem.white_box.graph
         total = np.asarray(abs(graph.incidence).T @ self.most_radii)
         return data + (total[:, None] + total[None])[:, :, None]
 
@@ -86,7 +86,7 @@ class DifferenceBounds:
         if not self._by_feature:
             longest = np.maximum(data, data.transpose(1, 0, 2))
             data = np.broadcast_to(longest.sum(axis=2, keepdims=True), data.shape)
-        n, edges = self._problem.model.n, self._problem.model.graph.edges
+        n, edges = self._problem.white_box.n, self._problem.white_box.graph.edges
         least, most = np.zeros((n, n)), np.zeros((n, n))
         for table, radii in ((least, self._least_radii), (most, self.most_radii)):
             table[edges[:, 0], edges[:, 1]] = table[edges[:, 1], edges[:, 0]] = radii
@@ -97,10 +97,12 @@ class DifferenceBounds:
     def _travel(self) -> FloatArray:
         """Return how much a difference can change when the data are perturbed: shape (d,)."""
         problem = self._problem
-        whole = np.full(problem.model.d, np.sqrt(2) * reach(problem))
+        whole = np.full(problem.white_box.d, np.sqrt(2) * reach(problem))
         if not self._by_feature:
             return whole
-        rest = self._data_differences() - (problem.model.data[:, None] - problem.model.data[None])
+        rest = self._data_differences() - (
+            problem.white_box.data[:, None] - problem.white_box.data[None]
+        )
         return np.minimum(whole, rest.max(axis=(0, 1)))
 
 

@@ -67,7 +67,7 @@ class DualityFormulation(StationaryFormulation):
         for e, (i, _) in self.ends.items():
             leaving.setdefault(i, []).append(e)
         model.gap_share = pyo.Var(list(leaving), initialize=0.0)
-        total = float(self.problem.model.radii.sum())
+        total = float(self.problem.white_box.radii.sum())
         # Point by point, to keep the rows short.
         model.gap_by_point = pyo.Constraint(
             list(leaving),

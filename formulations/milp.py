@@ -48,12 +48,12 @@ REDUCED_COST = 1e-9  # less is zero
 
 def is_linear(problem: BilevelProblem) -> bool:
     """Whether the KKT system of the lower level is linear, up to complementarity."""
-    return problem.model.p != 2 or problem.model.d == 1
+    return problem.white_box.p != 2 or problem.white_box.d == 1
 
 
 def separates(problem: BilevelProblem) -> bool:
     """Whether each feature has an order of its own: p = 1, or d = 1, where p does not matter."""
-    return problem.model.p == 1 or problem.model.d == 1
+    return problem.white_box.p == 1 or problem.white_box.d == 1
 
 
 class MilpFormulation:
@@ -105,9 +105,9 @@ class MilpFormulation:
         self.problem = problem
         self.bounds = DifferenceBounds(problem) if bounds is None else bounds
         self.model = model = pyo.ConcreteModel(name=type(self).__name__)
-        n, d = problem.model.n, problem.model.d
+        n, d = problem.white_box.n, problem.white_box.d
         model.points, model.features = pyo.RangeSet(0, n - 1), pyo.RangeSet(0, d - 1)
-        self._positive = np.flatnonzero(problem.model.radii > 0)
+        self._positive = np.flatnonzero(problem.white_box.radii > 0)
         model.signs = pyo.Set(initialize=[1, -1])
         model.edges = pyo.Set(initialize=self._positive.tolist())
         upper_level.add_eps(model, problem)
@@ -282,7 +282,7 @@ class MilpFormulation:
         )
 
     def _ends(self, e: int) -> tuple[int, int]:
-        i, j = self.problem.model.graph.edges[e]
+        i, j = self.problem.white_box.graph.edges[e]
         return int(i), int(j)
 
     def _largest_radii(self) -> list[float]:
@@ -333,7 +333,7 @@ class MilpFormulation:
     def _add_deviation(self, labels: IntArray) -> None:
         model, problem = self.model, self.problem
         assert problem.deviation.pairs is not None
-        pairs, coefficients = problem.deviation.pairs(problem.model.n)
+        pairs, coefficients = problem.deviation.pairs(problem.white_box.n)
         self.unit = float(coefficients.max())
         changed = []
         for (i, j), c in zip(pairs.tolist(), coefficients / self.unit, strict=True):
@@ -363,7 +363,7 @@ class MilpFormulation:
 
     def cell(self) -> BoolArray:
         """Return the cell of the current values: order[c, i, j], shape (d, n, n), i >= i true."""
-        n, d = self.problem.model.n, self.problem.model.d
+        n, d = self.problem.white_box.n, self.problem.white_box.d
         orders = np.broadcast_to(np.eye(n, dtype=bool), (d, n, n)).copy()
         for i, j, c in self.model.order:
             orders[c, i, j] = pyo.value(self.model.order[i, j, c]) > 0.5
@@ -392,7 +392,10 @@ class MilpFormulation:
 
         A chain of fused edges from a point out of a set that holds it crosses the set's border.
         """
-        graph, free = self.problem.model.graph, np.zeros(self.problem.model.graph.m, dtype=bool)
+        graph, free = (
+            self.problem.white_box.graph,
+            np.zeros(self.problem.white_box.graph.m, dtype=bool),
+        )
         free[self._positive] = True
         part = graph.components(free & together[graph.edges[:, 0], graph.edges[:, 1]])
         loose = np.argwhere(np.triu(together & (part[:, None] != part)))

@@ -92,7 +92,7 @@ class SmoothDeviation:
         without moving the data, so there every pair stays.
         """
         assert problem.deviation.pairs is not None
-        pairs, coefficients = problem.deviation.pairs(problem.model.n)
+        pairs, coefficients = problem.deviation.pairs(problem.white_box.n)
         together = labels[pairs[:, 0]] == labels[pairs[:, 1]]
         kept = coefficients > 0
         if problem.edge_operator.nnz == 0:

@@ -32,7 +32,7 @@ class StationaryFormulation(SingleLevel):
     """
 
     def _add_lower_level(self) -> None:
-        model, lower = self.model, self.problem.model
+        model, lower = self.model, self.problem.white_box
         self.edges = edge_terms(lower.p, lower.d)(model, self.ends, self.unit)
         incident: dict[int, list[tuple[int, Any]]] = {i: [] for i in model.points}
         for e, (i, j) in self.ends.items():
@@ -78,7 +78,7 @@ class StationaryFormulation(SingleLevel):
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start at a lower-level solution: primal, dual and complementarity slacks."""
         super().start_from(eps, X, Z)
-        lower = self.problem.perturbation.apply(self.problem.model, eps)
+        lower = self.problem.perturbation.apply(self.problem.white_box, eps)
         U, z = lower.graph.differences(X), scaled_dual(lower, X, Z)
         for e in self.ends:
             self.edges.start(e, U[e], z[e])
@@ -90,7 +90,7 @@ class StationaryFormulation(SingleLevel):
 
     def Z(self) -> FloatArray:
         """Return the current dual variables in the data's units: shape (m, d)."""
-        lower = self.problem.perturbation.apply(self.problem.model, self.eps())
+        lower = self.problem.perturbation.apply(self.problem.white_box, self.eps())
         Z = np.zeros((lower.graph.m, lower.d))
         for e in self.ends:
             for c in self.model.features:

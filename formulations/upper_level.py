@@ -67,7 +67,7 @@ def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
 
 def perturbed_data(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[tuple[int, int], Any]:
     """Return A(eps) = A + T eps, entry by entry: a number where no eps acts."""
-    data = problem.model.data
+    data = problem.white_box.data
     entries: dict[tuple[int, int], Any] = {index: float(a) for index, a in np.ndenumerate(data)}
     for row, k, value in _entries(problem.data_operator):
         entries[divmod(row, data.shape[1])] += value * model.eps[k]
@@ -76,9 +76,9 @@ def perturbed_data(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[tu
 
 def perturbed_radii(model: pyo.ConcreteModel, problem: BilevelProblem) -> list[Any]:
     """Return r_e(eps) = gamma w_e (1 - (S eps)_e), edge by edge: a number where no eps acts."""
-    radii: list[Any] = [float(r) for r in problem.model.radii]
+    radii: list[Any] = [float(r) for r in problem.white_box.radii]
     for e, k, value in _entries(problem.edge_operator):
-        radii[e] -= float(problem.model.radii[e]) * value * model.eps[k]
+        radii[e] -= float(problem.white_box.radii[e]) * value * model.eps[k]
     return radii
 
 
@@ -103,7 +103,7 @@ def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
     solution, which is unique, lies inside.
     """
     low, high = problem.box
-    T, data = problem.data_operator, problem.model.data
+    T, data = problem.data_operator, problem.white_box.data
     positive, negative = T.maximum(0.0), T.minimum(0.0)
     most = data + np.asarray(positive @ high + negative @ low).reshape(data.shape)
     least = data + np.asarray(positive @ low + negative @ high).reshape(data.shape)

@@ -62,7 +62,7 @@ class ValueFunctionFormulation(SingleLevel):
         return self.model.u[e, c]
 
     def _add_lengths(self) -> None:
-        model, lower = self.model, self.problem.model
+        model, lower = self.model, self.problem.white_box
         model.mu = pyo.Var()
         self._length: Callable[[int], Any]
         if lower.p == 1 or lower.d == 1:
@@ -123,7 +123,7 @@ class ValueFunctionFormulation(SingleLevel):
 
     def _coupled_parameters(self) -> list[tuple[int, int]]:
         """Return the pairs j <= k of eps whose product is in the bound."""
-        ones = np.ones((self.problem.model.graph.m, self.problem.model.d))
+        ones = np.ones((self.problem.white_box.graph.m, self.problem.white_box.d))
         flow, data = abs(_moved_flow(self.problem, ones)), abs(self.problem.data_operator)
         pattern = sp.triu(flow.T @ (flow + data) + data.T @ flow).tocoo()
         return sorted(zip(pattern.row.tolist(), pattern.col.tolist(), strict=True))
@@ -131,7 +131,7 @@ class ValueFunctionFormulation(SingleLevel):
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the slack, in units of the objective, and the width."""
         super().set_stage(stage)
-        total = max(float(self.problem.model.radii.sum()), 1e-300)
+        total = max(float(self.problem.white_box.radii.sum()), 1e-300)
         set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
         self._start_shares()
 
@@ -139,7 +139,7 @@ class ValueFunctionFormulation(SingleLevel):
         """Start at, and take the bound of v at, a lower-level solution."""
         super().start_from(eps, X, Z)
         model = self.model
-        lower = self.problem.perturbation.apply(self.problem.model, eps)
+        lower = self.problem.perturbation.apply(self.problem.white_box, eps)
         U = lower.graph.differences(X)
         for e in self.ends:
             for c in model.features:
@@ -181,7 +181,7 @@ def frozen_dual_bound(
     z : ndarray, shape (m, d)
         Scaled dual, ||z_e||_q <= 1.
     """
-    lower, T = problem.model, problem.data_operator
+    lower, T = problem.white_box, problem.data_operator
     G = _moved_flow(problem, z)
     a, f = lower.data.ravel(), lower.graph.adjoint(lower.radii[:, None] * z).ravel()
     constant = float(a @ f - 0.5 * f @ f)
@@ -190,9 +190,9 @@ def frozen_dual_bound(
 
 def _moved_flow(problem: BilevelProblem, z: FloatArray) -> sp.csr_array:
     """Return G (n d, k): B'(r(eps) z) = B'(r z) + G eps."""
-    graph, d = problem.model.graph, problem.model.d
+    graph, d = problem.white_box.graph, problem.white_box.d
     changes = problem.edge_operator.tocoo()
-    taken = -changes.data[:, None] * problem.model.radii[changes.row, None] * z[changes.row]
+    taken = -changes.data[:, None] * problem.white_box.radii[changes.row, None] * z[changes.row]
     ends = graph.edges[changes.row]
     columns = np.repeat(changes.col, d)
     flows = [

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.learning_model import LearningModel
 from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
@@ -32,7 +33,7 @@ class BilevelProblem(ABC):
 
     Attributes
     ----------
-    model : ConvexClustering
+    model : LearningModel
     perturbation : Perturbation
     norm : float
     deviation : DeviationFunction
@@ -44,13 +45,13 @@ class BilevelProblem(ABC):
 
     def __init__(
         self,
-        model: ConvexClustering,
+        model: LearningModel,
         perturbation: Perturbation,
         norm: Any,
         deviation: str | DeviationFunction,
     ) -> None:
-        if not isinstance(model, ConvexClustering):
-            raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+        if not isinstance(model, LearningModel):
+            raise ArgumentError("model", type(model).__name__, "a ConvexClustering or a BlackBox")
         if not isinstance(perturbation, Perturbation):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
         if not perturbation.fits_data(model):
@@ -65,6 +66,24 @@ class BilevelProblem(ABC):
         self.deviation = deviation_function(deviation)
         self.deviation.check_points(model.n)
 
+    @property
+    def is_white_box(self) -> bool:
+        """Whether the model is known from inside, not by its answers only."""
+        return isinstance(self.model, ConvexClustering)
+
+    @property
+    def white_box(self) -> ConvexClustering:
+        """The model, for methods that need it from inside.
+
+        Raises
+        ------
+        ArgumentError
+            If the model is a black box.
+        """
+        if not isinstance(self.model, ConvexClustering):
+            raise ArgumentError("model", type(self.model).__name__, "a ConvexClustering")
+        return self.model
+
     @cached_property
     def data_operator(self) -> sp.csr_array:
         """T, with A(eps) = A + T eps: shape (n d, k), all zero if only weights are perturbed."""
@@ -75,7 +94,7 @@ class BilevelProblem(ABC):
     def edge_operator(self) -> sp.csr_array:
         """S, with w(eps) = w (1 - S eps): shape (m, k), all zero if no weight is perturbed."""
         operator = self.perturbation.edge_operator
-        return sp.csr_array((self.model.graph.m, self._k) if operator is None else operator)
+        return sp.csr_array((self.white_box.graph.m, self._k) if operator is None else operator)
 
     @property
     def box(self) -> tuple[FloatArray, FloatArray]:
@@ -123,7 +142,7 @@ class BilevelProblem(ABC):
         """
 
     def _normalised_parts(self) -> tuple[ConvexClustering, Perturbation]:
-        model, _, unit = self.model.standardised()
+        model, _, unit = self.white_box.standardised()
         return model, self.perturbation.in_units(self.radius, unit)
 
     @abstractmethod
@@ -144,7 +163,7 @@ class MaxDeviation(BilevelProblem):
 
     Parameters
     ----------
-    model : ConvexClustering
+    model : ConvexClustering or BlackBox
     perturbation : Perturbation
         For data of the model's shape.
     budget : float
@@ -157,7 +176,7 @@ class MaxDeviation(BilevelProblem):
 
     def __init__(
         self,
-        model: ConvexClustering,
+        model: LearningModel,
         perturbation: Perturbation,
         budget: float,
         norm: Any = 2,
@@ -200,7 +219,7 @@ class MinPerturbation(BilevelProblem):
 
     def __init__(
         self,
-        model: ConvexClustering,
+        model: LearningModel,
         perturbation: Perturbation,
         target: float,
         norm: Any = 2,

@@ -10,17 +10,18 @@ Two points share a cluster iff their rows of the unique solution X* are equal; X
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.fusion_graph import FusionGraph
+from bilad.models.learning_model import LearningModel
 from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
 
 
-class ConvexClustering:
+class ConvexClustering(LearningModel):
     """The model at fixed data. Immutable.
 
     Parameters
@@ -42,9 +43,7 @@ class ConvexClustering:
     """
 
     def __init__(self, data: ArrayLike, graph: FusionGraph, gamma: float, p: Any = 2) -> None:
-        self.data = real_array(data, "data", (None, None))
-        if len(self.data) < 2 or self.data.shape[1] < 1:
-            raise ArgumentError("data", f"shape {self.data.shape}", "n >= 2 rows, d >= 1 columns")
+        super().__init__(data)
         if not isinstance(graph, FusionGraph):
             raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
         if graph.n != len(self.data):
@@ -53,30 +52,19 @@ class ConvexClustering:
         self.gamma = real_number(gamma, "gamma", least=0.0)
         self.p = check_norm(p, "p")
 
-    @property
-    def n(self) -> int:
-        """Number of points."""
-        return self.data.shape[0]
-
-    @property
-    def d(self) -> int:
-        """Number of features."""
-        return self.data.shape[1]
-
     @cached_property
     def radii(self) -> FloatArray:
         """Capacity gamma w_e of each dual variable: shape (m,)."""
         return self.gamma * self.graph.weights
 
-    def with_data(self, data: ArrayLike) -> ConvexClustering:
+    def with_data(self, data: ArrayLike) -> Self:
         """Return the same model at other data of the same shape."""
-        return ConvexClustering(
-            real_array(data, "data", self.data.shape), self.graph, self.gamma, self.p
-        )
+        shaped = real_array(data, "data", self.data.shape)
+        return type(self)(shaped, self.graph, self.gamma, self.p)
 
-    def with_graph(self, graph: FusionGraph) -> ConvexClustering:
+    def with_graph(self, graph: FusionGraph) -> Self:
         """Return the same model with another graph on its points."""
-        return ConvexClustering(self.data, graph, self.gamma, self.p)
+        return type(self)(self.data, graph, self.gamma, self.p)
 
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
         """Return the model in centred data of unit spread, the centre (d,) and the unit.

@@ -6,12 +6,15 @@ every gradient needs only T, S and the bounds.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
+from bilad.models.learning_model import LearningModel
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -22,6 +25,8 @@ from bilad.models.validation import (
 )
 
 ROUNDING = 1e-12  # eps may be so far outside its bounds, and 1 - (S eps)_e so far from 0
+
+Model = TypeVar("Model", bound=LearningModel)
 
 
 class Perturbation:
@@ -194,15 +199,17 @@ class Perturbation:
         """Return T eps as an array of this perturbation's shape, (n, d)."""
         return np.asarray(self.operator @ self.vector(eps)).reshape(self.shape)
 
-    def fits_data(self, model: ConvexClustering) -> bool:
+    def fits_data(self, model: LearningModel) -> bool:
         """Whether the model's data have the shape that is perturbed."""
         return self.shape in (model.data.shape, (model.n, 0))
 
-    def fits_graph(self, model: ConvexClustering) -> bool:
-        """Whether the model's graph has the edges whose weights are perturbed."""
-        return self.graph is None or self.graph.has_edges_of(model.graph)
+    def fits_graph(self, model: LearningModel) -> bool:
+        """Whether the model has a graph with the edges whose weights are perturbed, if any are."""
+        if self.graph is None:
+            return True
+        return isinstance(model, ConvexClustering) and self.graph.has_edges_of(model.graph)
 
-    def apply(self, model: ConvexClustering, eps: ArrayLike) -> ConvexClustering:
+    def apply(self, model: Model, eps: ArrayLike) -> Model:
         """Return the model at the data A + T eps and the weights w (1 - S eps).
 
         Raises
@@ -215,11 +222,11 @@ class Perturbation:
                 "model", f"data of shape {model.data.shape}", f"data of shape {self.shape}"
             )
         if not self.fits_graph(model):
-            raise ArgumentError("model", "a graph with other edges", "the edges that are perturbed")
+            raise ArgumentError("model", "other edges, or none", "the edges that are perturbed")
         vector = self.vector(eps)
         if self.shape == model.data.shape:
             model = model.with_data(model.data + self.displacement(vector))
-        if self.edge_operator is not None:
+        if self.edge_operator is not None and isinstance(model, ConvexClustering):
             rest = 1.0 - self.edge_operator @ vector
             rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
             model = model.with_graph(model.graph.with_weights(model.graph.weights * rest))

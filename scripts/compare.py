@@ -25,7 +25,7 @@ from bilad.models import BilevelProblem, deviation
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack, cluster
-from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper import UPPER_METHODS, refusal
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Row:
 def recompute(name: str, found: Attack) -> Row:
     """Solve the lower level at 0 and at the answer again, and count from the labels."""
     problem = found.problem
-    before = cluster(problem.model, tol=1e-10)
-    after = cluster(problem.perturbation.apply(problem.model, found.eps), tol=1e-10)
+    before = cluster(problem.white_box, tol=1e-10)
+    after = cluster(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
     return Row(
         problem=name,
         method=found.method,
@@ -75,7 +75,7 @@ def methods_for(setting: Setting) -> list[str]:
     return [
         name
         for name, method in UPPER_METHODS.items()
-        if all(method.refusal(problem) is None for problem in problems)
+        if all(refusal(method, problem) is None for problem in problems)
     ]
 
 

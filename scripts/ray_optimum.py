@@ -48,7 +48,7 @@ class _Ray:
         self.seen = {0.0: 0.0 if self._before.proved else -1.0}
 
     def _solve(self, eps: float, start: Clustering | None) -> Clustering:
-        model = self.problem.perturbation.apply(self.problem.model, eps)
+        model = self.problem.perturbation.apply(self.problem.white_box, eps)
         return cluster(model, tol=TOL, start=start, refine=True)
 
     def deviation(self, eps: float) -> float:

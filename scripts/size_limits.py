@@ -162,7 +162,7 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
     return SizeRow(
         family=family.name,
         n=n,
-        edges=problem.model.graph.m,
+        edges=problem.white_box.graph.m,
         variables=variables,
         **pieces,
         ipopt=ipopt,

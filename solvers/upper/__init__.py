@@ -1,17 +1,21 @@
 """The upper level: attacks."""
 
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.solvers.upper.learner import Answer
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
+from bilad.solvers.upper.method import refusal
 from bilad.solvers.upper.result import Attack, Stage
 from bilad.solvers.upper.stationarity import Stationarity, stationarity
 
 __all__ = [
     "UPPER_METHODS",
+    "Answer",
     "Attack",
     "Evaluation",
     "LowerLevel",
     "Stage",
     "Stationarity",
     "attack",
+    "refusal",
     "stationarity",
 ]

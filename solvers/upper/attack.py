@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.black_box import ClustererError
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
-from bilad.solvers.lower.methods import LOWER_METHODS
-from bilad.solvers.lower.result import Clustering
 from bilad.solvers.upper import corners, direct, milp
 from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.learner import QueryLearner, Solution
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod
+from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal
 from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack
 
-RECOMPUTE_TOL = 1e-10  # of the solution at the returned eps
 CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is confirmed
 
 
@@ -30,7 +28,7 @@ UPPER_METHODS: dict[str, UpperMethod] = {
     "corners": FunctionMethod(corners.refusal, corners.prepare_coordinates),
     "random": FunctionMethod(corners.refusal, corners.prepare_random),
     **REFORMULATIONS,
-    "milp": FunctionMethod(milp.refusal, milp.prepare),
+    "milp": FunctionMethod(milp.refusal, milp.prepare, needs_white_box=True),
 }
 
 
@@ -60,7 +58,7 @@ def attack(
     max_solves : int, optional
         Lower-level solves; 0 returns eps = 0.
     lower, tol
-        Method and tolerance of the lower level, as in `cluster`.
+        Method and tolerance of the lower level, as in `cluster`; not for black boxes.
     on_progress : callable(done, total), optional
     **options
         The method's own: `step` (direct); `corners` (corners, random); `start`, `starts`,
@@ -81,13 +79,14 @@ def attack(
         If the method cannot take the problem; the message names those that can.
     EngineError
         If the method needs IPOPT and none can be started.
+    ClustererError
+        If a black box does not answer at eps = 0, or not twice alike.
     """
     chosen = _choose(problem, method, options)
     limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     work = chosen.prepare(problem, rng, **options)
-    one_of(lower, "lower", ["auto", *LOWER_METHODS])
     oracle = LowerLevel(problem, lower, tol, most, limit)
     journal = Journal(on_progress)
     status = "feasible"
@@ -97,6 +96,8 @@ def attack(
         status = str(limit_met)
     except KeyboardInterrupt:
         status = "interrupted"
+    except ClustererError as error:
+        status = f"error: {error}"
     return _result(method, oracle, journal, status)
 
 
@@ -106,9 +107,9 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
     chosen = UPPER_METHODS[one_of(method, "method", UPPER_METHODS)]
     for name in options:
         one_of(name, f"option of method {method!r}", chosen.options)
-    reason = chosen.refusal(problem)
+    reason = refusal(chosen, problem)
     if reason is not None:
-        able = [name for name, other in UPPER_METHODS.items() if other.refusal(problem) is None]
+        able = [name for name, other in UPPER_METHODS.items() if refusal(other, problem) is None]
         raise UnsupportedError(method, reason, able)
     return chosen
 
@@ -116,7 +117,10 @@ def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> Up
 def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> Attack:
     """Report the best eps, and only what the lower level says when solved there once more."""
     problem = oracle.problem
-    best, clustering = _confirmed(oracle)
+    try:
+        best, clustering = _confirmed(oracle)
+    except ClustererError as error:
+        best, clustering, status = _nothing(oracle), oracle.baseline, f"error: {error}"
     deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
     if status == "feasible":
         status = _grade(problem, best.size, deviation, journal.bound, clustering.proved)
@@ -139,7 +143,7 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
     )
 
 
-def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Clustering]:
+def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Solution]:
     """Return the best attack that a tighter solve confirms, and that solve; eps = 0 without one.
 
     An eps within rounding of a step can be an attack by one solve and undecided by the next: then
@@ -148,18 +152,22 @@ def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Clustering]:
     problem = oracle.problem
     attacks = [seen for seen in oracle.history if oracle.counts(seen)]
     attacks.sort(key=lambda seen: problem.rank(seen.size, seen.deviation), reverse=True)
-    zero = np.zeros(problem.perturbation.dim)
-    nothing = Evaluation(zero, 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
-    first: tuple[Evaluation, Clustering] | None = None
-    for seen in attacks[:CONFIRMATIONS] or [nothing]:
-        model = problem.perturbation.apply(problem.model, seen.eps)
-        clustering = cluster(model, oracle.method, min(oracle.tol, RECOMPUTE_TOL), refine=True)
+    first: tuple[Evaluation, Solution] | None = None
+    for seen in attacks[:CONFIRMATIONS] or [_nothing(oracle)]:
+        clustering = oracle.learner.confirm(seen.eps)
         first = first or (seen, clustering)
         deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
         if clustering.proved and deviation == seen.deviation:
             return seen, clustering
+        if isinstance(oracle.learner, QueryLearner):
+            raise oracle.learner.contradiction(seen.eps)
     assert first is not None
     return first
+
+
+def _nothing(oracle: LowerLevel) -> Evaluation:
+    zero = np.zeros(oracle.problem.perturbation.dim)
+    return Evaluation(zero, 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
 
 
 def _grade(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.upper.learner import Solution, solved
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Frame:
     @classmethod
     def of(cls, problem: BilevelProblem) -> Frame:
         """Normalise a problem."""
-        _, centre, unit = problem.model.standardised()
+        _, centre, unit = problem.white_box.standardised()
         return cls(problem, problem.normalised(), centre, unit)
 
     def eps_into(self, eps: FloatArray) -> FloatArray:
@@ -44,6 +44,7 @@ class Frame:
         """Return eps in the user's units, within the user's ball."""
         return self.given.project(eps * self.given.radius)
 
-    def solution_into(self, clustering: Clustering) -> tuple[FloatArray, FloatArray]:
+    def solution_into(self, solution: Solution) -> tuple[FloatArray, FloatArray]:
         """Return X and Z of the user's lower level in the frame."""
+        clustering = solved(solution)
         return (clustering.X - self.centre) / self.unit, clustering.Z / self.unit

@@ -74,7 +74,7 @@ class Passage:
     def _lower_gap(self, eps: FloatArray) -> float:
         """Return how far the NLP's x is from optimal for its eps, by the lower level's own dual."""
         frame = self.frame
-        model = frame.given.perturbation.apply(frame.given.model, eps)
+        model = frame.given.perturbation.apply(frame.given.white_box, eps)
         return model.gap(frame.centre + frame.unit * self.formulation.X(), self.lower.solve(eps).Z)
 
 

@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
-from bilad.solvers.lower.cluster import cluster
-from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.upper.learner import Solution, make_learner, solved
 
 WARM_STARTS = 8  # most recent solutions that may serve as a warm start
 
@@ -66,19 +64,26 @@ class LowerLevel:
     tol : float, default 1e-8
         As in `cluster`.
     max_solves : int, optional
-        Solves after which `BudgetSpentError` is raised. The solve at eps = 0, which defines the
-        deviation, is not counted.
+        Solves after which `BudgetSpentError` is raised; a black box may allow fewer. The solve at
+        eps = 0, which defines the deviation, is not counted.
     time_limit : float, default inf
         Seconds, from now.
 
     Attributes
     ----------
-    baseline : Clustering
+    baseline : Clustering or Answer
         The solution at eps = 0.
     best : Evaluation or None
         The best attack so far. Only eps whose labels are proved count.
     history : list of Evaluation
         Every eps solved, in order.
+    seconds_solving : float
+        Spent in the learning model, at eps = 0 too; the rest of the time is the method's.
+
+    Raises
+    ------
+    ClustererError
+        If a black box does not answer at eps = 0, or not twice alike.
     """
 
     def __init__(
@@ -92,19 +97,19 @@ class LowerLevel:
     ) -> None:
         self.began = time.perf_counter()
         self.problem = problem
-        self.method = choose_lower_method(_typical(problem), method).name
-        self.tol = tol
-        self.max_solves = max_solves
+        self.learner = make_learner(problem, method, tol)
+        limits = [limit for limit in (max_solves, self.learner.max_solves) if limit is not None]
+        self.max_solves = min(limits, default=None)
         self.deadline = self.began + time_limit
         self.on_solve = on_solve
         self.best: Evaluation | None = None
         self.history: list[Evaluation] = []
         self._known: dict[bytes, Evaluation] = {}
-        self._recent: deque[tuple[FloatArray, Clustering]] = deque(maxlen=WARM_STARTS)
-        self.baseline = cluster(problem.model, self.method, tol)
+        self._recent: deque[tuple[FloatArray, Solution]] = deque(maxlen=WARM_STARTS)
         zero = np.zeros(problem.perturbation.dim)
+        self.baseline = self.learner.baseline()
         self._recent.append((zero, self.baseline))
-        seconds = time.perf_counter() - self.began
+        seconds = self.seconds_solving = time.perf_counter() - self.began
         self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, self.baseline.proved, 0, seconds)
 
     @property
@@ -129,36 +134,38 @@ class LowerLevel:
         vector = self._vector(eps)
         known = self._known.get(vector.tobytes())
         if known is None:
-            self.solve(vector)
+            self._solution(vector)
             known = self._known[vector.tobytes()]
         return known
 
     def solve(self, eps: ArrayLike) -> Clustering:
-        """Return the lower level's solution at eps; a recent one costs nothing."""
-        vector = self._vector(eps)
-        for seen, clustering in self._recent:
+        """Return the solution at eps, unless of a black box; a recent one costs nothing."""
+        return solved(self._solution(self._vector(eps)))
+
+    def _solution(self, vector: FloatArray) -> Solution:
+        for seen, solution in self._recent:
             if np.array_equal(seen, vector):
-                return clustering
+                return solution
         left = self.seconds_left()
         if self.max_solves is not None and self.solves >= self.max_solves:
             raise BudgetSpentError("solve limit")
-        _, nearest = min(self._recent, key=lambda pair: float(np.linalg.norm(pair[0] - vector)))
-        model = self.problem.perturbation.apply(self.problem.model, vector)
-        clustering = cluster(model, self.method, self.tol, start=nearest, time_limit=left)
-        self._recent.append((vector, clustering))
-        self._learn(vector, clustering)
-        return clustering
+        began = time.perf_counter()
+        solution = self.learner.solve(vector, self._recent, left)
+        self.seconds_solving += time.perf_counter() - began
+        self._recent.append((vector, solution))
+        self._learn(vector, solution)
+        return solution
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
         return self.problem.perturbation.vector(eps) + 0.0
 
-    def _learn(self, eps: FloatArray, clustering: Clustering) -> None:
+    def _learn(self, eps: FloatArray, solution: Solution) -> None:
         problem = self.problem
         evaluation = Evaluation(
             eps=eps,
             size=problem.size(eps),
-            deviation=problem.deviation.value(self.baseline.labels, clustering.labels),
-            proved=clustering.proved,
+            deviation=problem.deviation.value(self.baseline.labels, solution.labels),
+            proved=solution.proved,
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
         )
@@ -178,14 +185,3 @@ class LowerLevel:
             return False
         new_rank = problem.rank(new.size, new.deviation)
         return old is None or new_rank > problem.rank(old.size, old.deviation)
-
-
-def _typical(problem: BilevelProblem) -> ConvexClustering:
-    """Return the model at an eps with nothing special, whose weights differ if they can.
-
-    A method that takes it takes the model at every eps: equal weights are a special case.
-    """
-    if problem.perturbation.edge_operator is None:  # the data do not matter
-        return problem.model
-    numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
-    return problem.perturbation.apply(problem.model, problem.project(numbers * problem.box[1]))

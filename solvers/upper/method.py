@@ -17,6 +17,10 @@ class UpperMethod(Protocol):
     """A way to attack."""
 
     @property
+    def needs_white_box(self) -> bool:
+        """Whether it needs the learning model from inside, not by its answers only."""
+
+    @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
 
@@ -33,6 +37,7 @@ class FunctionMethod:
 
     refuse: Callable[[BilevelProblem], str | None]
     make: Callable[..., Work]
+    needs_white_box: bool = False
 
     @property
     def options(self) -> list[str]:
@@ -46,6 +51,13 @@ class FunctionMethod:
     def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
         """Check the options and return the work to do."""
         return self.make(problem, rng, **options)
+
+
+def refusal(method: UpperMethod, problem: BilevelProblem) -> str | None:
+    """Say why a method cannot take a problem, or None."""
+    if method.needs_white_box and not problem.is_white_box:
+        return "it needs the model from inside, a black box gives labels only"
+    return method.refusal(problem)
 
 
 def keywords(function: Callable[..., Any]) -> list[str]:

@@ -23,6 +23,7 @@ from bilad.models.validation import BoolArray, FloatArray, whole_number
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.highs import HighsSession, MilpAnswer
 from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.learner import solved
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
 from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
@@ -41,7 +42,7 @@ SHARE = 0.9  # of the time left, for one solve: its solution is to be evaluated 
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why this method cannot take the problem, or None."""
-    model, name = problem.model, problem.deviation.name
+    model, name = problem.white_box, problem.deviation.name
     if not is_linear(problem):
         return "the MILP is for p = 1 and p = inf (any p if d = 1), the model has p = 2 and d > 1"
     if problem.deviation.pairs is None:
@@ -94,7 +95,7 @@ def _within_reach(problem: MinPerturbation, lower: LowerLevel) -> MinPerturbatio
     if lower.best is None:
         return problem
     return MinPerturbation(
-        problem.model,
+        problem.white_box,
         problem.perturbation,
         problem.target,
         problem.norm,
@@ -118,7 +119,7 @@ class _Search(ABC):
     ) -> None:
         self.lower, self.journal = lower, journal
         self.frame = frame = Frame.of(problem)
-        baseline = lower.baseline
+        baseline = solved(lower.baseline)
         gap = max(baseline.gap, 0.0) * (1 + abs(baseline.objective))
         X, _ = frame.solution_into(baseline)
         bounds = DifferenceBounds(frame.problem, X, float(np.sqrt(2 * gap)) / frame.unit)

@@ -56,6 +56,11 @@ class Reformulation:
         return self.formulation.refusal(problem)
 
     @property
+    def needs_white_box(self) -> bool:
+        """True: it is made of the learning model's optimality conditions."""
+        return True
+
+    @property
     def options(self) -> list[str]:
         """Names of the options of `prepare`, the formulation's own among them."""
         return [*keywords(self.prepare), *self.formulation.choices]

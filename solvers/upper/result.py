@@ -9,6 +9,7 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.upper.learner import Solution
 from bilad.solvers.upper.lower_level import Evaluation
 
 
@@ -62,8 +63,9 @@ class Attack:
         ||eps|| in the problem's norm.
     deviation : float
         U(eps), recomputed from the lower level's own solution at eps.
-    baseline, clustering : Clustering
-        Solutions at 0 and at eps, the second solved again to high accuracy.
+    baseline, clustering : Clustering or Answer
+        Solutions at 0 and at eps, the second solved again to high accuracy; `Answer`, which has
+        labels only, if the model is a black box.
     bound : float or None
         Bound on the optimum (upper for BL1, lower for BL2), if the method has one. That of "milp"
         is proved up to the tolerances of HiGHS, 1e-9 in unit scale, in floating point.
@@ -90,8 +92,8 @@ class Attack:
     eps: FloatArray
     norm: float
     deviation: float
-    baseline: Clustering = field(repr=False)
-    clustering: Clustering = field(repr=False)
+    baseline: Solution = field(repr=False)
+    clustering: Solution = field(repr=False)
     bound: float | None
     status: str
     lower_solves: int
@@ -107,9 +109,9 @@ class Attack:
         return self.clustering.labels
 
     @property
-    def gap(self) -> float:
-        """Relative duality gap of the lower level's solution at eps, solved again."""
-        return self.clustering.gap
+    def gap(self) -> float | None:
+        """Relative duality gap of the solution at eps, solved again; None of a black box."""
+        return self.clustering.gap if isinstance(self.clustering, Clustering) else None
 
     @property
     def claimed(self) -> float | None:

@@ -8,7 +8,7 @@ import pytest
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import LowerLevel, cluster
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.upper import lower_level
+from bilad.solvers.upper import learner, lower_level
 from bilad.solvers.upper.lower_level import BudgetSpentError
 
 
@@ -21,7 +21,7 @@ def calls(monkeypatch):
         seen.append(model)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(lower_level, "cluster", counted)
+    monkeypatch.setattr(learner, "cluster", counted)
     return seen
 
 
@@ -116,7 +116,7 @@ def test_the_time_left_is_passed_on(groups, clock, monkeypatch):
         limits.append(time_limit)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(lower_level, "cluster", spy)
+    monkeypatch.setattr(learner, "cluster", spy)
     lower = LowerLevel(groups.bl1(), time_limit=10.0)
     clock.now += 4
     lower.evaluate(1.0)
@@ -189,7 +189,7 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
         starts.append(start)
         return cluster(model, *arguments, start=start, **options)
 
-    monkeypatch.setattr(lower_level, "cluster", spy)
+    monkeypatch.setattr(learner, "cluster", spy)
     lower = LowerLevel(problem, "ssnal")
     near, far = lower.solve(walk[0]), lower.solve(walk[0] + 1.0)
     lower.solve(walk[0] + 0.9)
@@ -201,8 +201,8 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
 
 
 def test_auto_takes_the_exact_solver_on_a_line(groups, planar):
-    assert LowerLevel(groups.bl1()).method == "exact"
-    assert LowerLevel(moves(planar)[0]).method == "ssnal"
+    assert LowerLevel(groups.bl1()).learner.method == "exact"
+    assert LowerLevel(moves(planar)[0]).learner.method == "ssnal"
 
 
 def on_a_line(graph):
@@ -214,9 +214,9 @@ def on_a_line(graph):
 def test_a_method_is_chosen_for_every_eps_not_for_zero():
     """Equal weights on a complete graph are lost as soon as one is lowered; a tree stays one."""
     path = FusionGraph(7, [[i, i + 1] for i in range(6)], np.ones(6))
-    assert LowerLevel(on_a_line(path)).method == "exact"
+    assert LowerLevel(on_a_line(path)).learner.method == "exact"
     complete = on_a_line(FusionGraph.complete(7))
-    assert LowerLevel(complete).method == "ssnal"
+    assert LowerLevel(complete).learner.method == "ssnal"
     with pytest.raises(UnsupportedError):
         LowerLevel(complete, "exact")
     rng = np.random.default_rng(0)
