@@ -6,11 +6,8 @@ wrong becomes a row too.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bilad.models import BilevelProblem, MinPerturbation
@@ -111,6 +108,15 @@ class Row:
     iterations: int
     seconds: float
     improvements: str
+
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+        start = f" {self.options}" if self.options else ""
+        return (
+            f"{self.problem} | {self.variant}{start}: {self.value:.6g}, {self.seconds:.2f} s, "
+            f"{self.status}"
+        )
 
 
 NAN = float("nan")
@@ -232,35 +238,15 @@ def value_at(problem: BilevelProblem, row: Row, seconds: float) -> float:
     return values[-1] if values else no_value(problem)
 
 
-class RunLog:
-    """A CSV file to which each row goes at once.
+def time_to(
+    problem: BilevelProblem, row: Row, enough: Callable[[BilevelProblem, Row], bool]
+) -> float:
+    """Return the seconds a run took, infinity if it was not enough.
 
-    Parameters
-    ----------
-    path : Path
-    row_type : type
-        A dataclass.
+    A simple search goes on until it is stopped: it is charged the time to its last improvement.
     """
-
-    def __init__(self, path: Path, row_type: Any) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", newline="")
-        self._writer = csv.DictWriter(self._file, [column.name for column in fields(row_type)])
-        self._writer.writeheader()
-        self._file.flush()
-
-    def add(self, row: Any) -> None:
-        """Write a row, to the disk."""
-        self._writer.writerow(asdict(row))
-        self._file.flush()
-
-    def __enter__(self) -> RunLog:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
+    if not enough(problem, row):
+        return float("inf")
+    if VARIANTS[row.variant].is_rival:
+        return improvements(row)[-1][0]
+    return row.seconds

@@ -100,6 +100,11 @@ class SizeRow:
     deviation: float
     status: str
 
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+        return f"{self.family}, n = {self.n}: {self.total:.1f} s, {self.status}"
+
 
 NAN = float("nan")
 

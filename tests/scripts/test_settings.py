@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from bilad.models import MaxDeviation, MinPerturbation
+from bilad.models import DatasetError, MaxDeviation, MinPerturbation
 from bilad.scripts.settings import SETTINGS
+from bilad.solvers import cluster
 
 IRIS = SETTINGS["iris"]
 
@@ -43,3 +44,24 @@ def test_every_setting_describes_itself(setting):
     for part in (setting.dataset, setting.unit, f"{first}..{last}", f"{setting.gamma:g}"):
         assert part in text
     assert setting.shift().displacement(1.0).sum() == last - first + 1
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "seeds"])
+def test_every_setting_has_a_robust_interval_and_a_staircase(name):
+    setting = SETTINGS[name]
+    try:
+        problem = setting.max_deviation()
+    except DatasetError:
+        pytest.skip("Seeds is not here")
+    before = cluster(problem.model).labels
+    shift = problem.perturbation
+
+    def delta(eps):
+        after = cluster(shift.apply(problem.model, eps)).labels
+        return problem.deviation.value(before, after)
+
+    assert np.bincount(before).max() < problem.model.n
+    assert delta(setting.budget * 1e-3) == delta(-setting.budget * 1e-3) == 0
+    values = [delta(eps) for eps in np.linspace(-setting.budget, setting.budget, 41)]
+    assert len(set(values)) >= 3
+    assert max(values) >= setting.target

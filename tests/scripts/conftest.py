@@ -1,0 +1,35 @@
+"""Rows of an imagined comparison, and what a CSV file holds."""
+
+import csv
+
+import pytest
+
+from bilad.scripts.attack_runs import Row
+from bilad.scripts.known_problems import known_problems
+
+
+@pytest.fixture
+def row():
+    """Make a row: the first known problem attained; each test changes what it is about."""
+
+    def make(**changes):
+        settings = {"problem": next(iter(known_problems())), "variant": "kkt scholtes"}
+        settings |= {"seed": 0, "options": "", "limit": 1.0}
+        nan = float("nan")
+        answer = {"status": "feasible", "value": 2.0, "best_stage": 2.0, "bound": nan}
+        cost = {"lower_solves": 3, "iterations": 4, "seconds": 0.5}
+        known = {"optimum": 2.0, "share": 1.0, "improvements": "0.100:1 0.200:2"}
+        return Row(**{**settings, **answer, **cost, **known, **changes})
+
+    return make
+
+
+@pytest.fixture
+def rows_of():
+    """Read a CSV file."""
+
+    def read(path):
+        with path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    return read
