@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import add
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,6 +85,21 @@ def changed_matched(labels: IntArray, other: IntArray) -> int:
     return len(labels) - int(table[rows, columns].sum())
 
 
+# Functions with names: a problem is sent to another process with its deviation function.
+
+
+def _constant(value: float, n: int) -> float:
+    return value
+
+
+def _ordered_pairs(n: int) -> int:
+    return n * (n - 1)
+
+
+def _share_of_ordered_pairs(n: int) -> float:
+    return 2 / _ordered_pairs(n)
+
+
 def _all_pairs(coefficient: Callable[[int], float], n: int) -> tuple[IntArray, FloatArray]:
     pairs = np.column_stack(np.triu_indices(n, k=1)).astype(np.int64)
     return pairs, np.full(len(pairs), coefficient(n))
@@ -125,15 +141,18 @@ DEVIATIONS = {
     function.name: function
     for function in (
         DeviationFunction(
-            "delta", delta, lambda n: n * (n - 1), partial(_all_pairs, lambda n: 2.0)
+            "delta", delta, _ordered_pairs, partial(_all_pairs, partial(_constant, 2.0))
         ),
         DeviationFunction(
-            "rand", rand_deviation, lambda n: 1.0, partial(_all_pairs, lambda n: 2 / (n * (n - 1)))
+            "rand",
+            rand_deviation,
+            partial(_constant, 1.0),
+            partial(_all_pairs, _share_of_ordered_pairs),
         ),
-        DeviationFunction("adjusted-rand", adjusted_rand_deviation, lambda n: 2.0),
-        DeviationFunction("nmi", nmi_deviation, lambda n: 1.0),
-        DeviationFunction("changed", changed, lambda n: n),
-        DeviationFunction("changed-matched", changed_matched, lambda n: n - 1),
+        DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(_constant, 2.0)),
+        DeviationFunction("nmi", nmi_deviation, partial(_constant, 1.0)),
+        DeviationFunction("changed", changed, int),
+        DeviationFunction("changed-matched", changed_matched, partial(add, -1)),
     )
 }
 
@@ -188,10 +207,6 @@ def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
         partial(_pairs_between, first, second),
         int(max(first.max(), second.max())) + 1,
     )
-
-
-def _constant(value: float, n: int) -> float:
-    return value
 
 
 def _changed_pairs(pairs: IntArray, labels: IntArray, other: IntArray) -> int:

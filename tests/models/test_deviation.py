@@ -1,6 +1,7 @@
 """Deviation functions against n x n matrices, brute force and the paper's numbers."""
 
 import itertools
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -251,3 +252,15 @@ def test_between_clusters_of_many_points_needs_no_matrix_of_pairs():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_function_that_has_a_name_can_be_sent_to_another_process(name):
+    function, n = DEVIATIONS[name], 5
+    first, second = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 1])
+    copy = pickle.loads(pickle.dumps(function))
+    assert copy.value(first, second) == function.value(first, second)
+    assert copy.largest(n) == function.largest(n)
+    if function.pairs is not None:
+        for part, other in zip(copy.pairs(n), function.pairs(n), strict=True):
+            assert np.array_equal(part, other)
