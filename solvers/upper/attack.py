@@ -137,6 +137,7 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
         lower_solves=oracle.solves,
         undecided=oracle.undecided,
         seconds=time.perf_counter() - oracle.began,
+        seconds_solving=oracle.seconds_solving,
         history=tuple(oracle.history),
         stages=tuple(journal.stages),
         engine=journal.engine,
@@ -154,7 +155,9 @@ def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Solution]:
     attacks.sort(key=lambda seen: problem.rank(seen.size, seen.deviation), reverse=True)
     first: tuple[Evaluation, Solution] | None = None
     for seen in attacks[:CONFIRMATIONS] or [_nothing(oracle)]:
+        began = time.perf_counter()
         clustering = oracle.learner.confirm(seen.eps)
+        oracle.seconds_solving += time.perf_counter() - began
         first = first or (seen, clustering)
         deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
         if clustering.proved and deviation == seen.deviation:

@@ -79,6 +79,8 @@ class Attack:
     undecided : int
         How many of these had labels that could not be proved; they never count as attacks.
     seconds : float
+    seconds_solving : float
+        Of these, spent in the learning model, the solve at eps = 0 and the last one included.
     history : tuple of Evaluation
         Every eps solved, in order.
     stages : tuple of Stage
@@ -99,6 +101,7 @@ class Attack:
     lower_solves: int
     undecided: int
     seconds: float
+    seconds_solving: float
     history: tuple[Evaluation, ...] = field(repr=False)
     stages: tuple[Stage, ...] = field(repr=False)
     engine: str | None

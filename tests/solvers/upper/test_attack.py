@@ -201,3 +201,10 @@ def test_the_start_is_used(groups, method):
     assert found.history[0].eps == -7.5
     assert attack(groups.bl1(), method, start=[100.0]).history[0].size <= 18.0
     assert attack(groups.bl1(), method, start=[100.0]).history[0].size > 17.99
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_seconds_within_solves_are_a_part_of_all(groups, method):
+    options = {"step": 1.0} if method == "direct" else {}
+    found = attack(groups.bl1(), method, **options)
+    assert 0 < found.seconds_solving <= found.seconds
