@@ -1,0 +1,12 @@
+"""Every step of the partition along a ray: exact where the norm separates, bracketed elsewhere."""
+
+from bilad.solvers.staircase.best import RayAnswer, largest_deviation, least_perturbation
+from bilad.solvers.staircase.staircase import Staircase, staircase
+
+__all__ = [
+    "RayAnswer",
+    "Staircase",
+    "largest_deviation",
+    "least_perturbation",
+    "staircase",
+]

@@ -1,0 +1,144 @@
+"""A model along a ray, in integers: doubles are dyadic rationals, so nothing is rounded.
+
+    A(eps) = A + eps V,    capacities r_e(eps) = gamma w_e (1 - s_e eps)
+
+with the doubles A, V, gamma, w, s taken at face value, products included: gamma = 0.1 is the double
+next to 1/10. All lines are scaled to integers by one power of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.perturbation import Perturbation
+from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.staircase.affine import Affine, over_common_denominator
+from bilad.solvers.staircase.cells import Line
+from bilad.solvers.staircase.complete_network import CompleteNetwork
+from bilad.solvers.staircase.graph_network import GraphNetwork
+from bilad.solvers.staircase.network import Network
+
+METHOD = "staircase"
+
+
+def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
+    """Say why the staircase cannot be exact, or None."""
+    if perturbation.dim != 1:
+        return f"it is for one parameter, eps has {perturbation.dim}"
+    if model.p != 1 and model.d > 1:
+        return f"it is for p = 1 or d = 1, the data have d = {model.d} and p = {model.p:g}"
+    return None
+
+
+def check_ray(
+    model: ConvexClustering, perturbation: Perturbation, low: float, high: float
+) -> tuple[float, float]:
+    """Return the ends as numbers, if the perturbation is for the model and eps may go so far.
+
+    Raises
+    ------
+    ArgumentError
+        If not.
+    """
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+    if not isinstance(perturbation, Perturbation):
+        raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
+    if not perturbation.fits_data(model):
+        raise ArgumentError(
+            "perturbation", f"shape {perturbation.shape}", f"{model.data.shape} as the data"
+        )
+    if not perturbation.fits_graph(model):
+        raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
+    if perturbation.dim != 1:
+        raise ArgumentError("perturbation", f"{perturbation.dim} parameters", "one")
+    low, high = real_number(low, "low"), real_number(high, "high")
+    if low >= high:
+        raise ArgumentError("high", high, f"a number > low = {low:g}")
+    if low < perturbation.lower[0]:
+        raise ArgumentError("low", low, f"at least {perturbation.lower[0]:g}, its least eps")
+    if high > perturbation.upper[0]:
+        raise ArgumentError("high", high, f"at most {perturbation.upper[0]:g}, its largest eps")
+    return low, high
+
+
+def lines_along(
+    model: ConvexClustering, perturbation: Perturbation, low: float, high: float
+) -> list[Line]:
+    """Return one line for each feature.
+
+    Raises
+    ------
+    UnsupportedError
+        If p is not 1 and there are several features.
+    ArgumentError
+        If a weight is negative at an end.
+    """
+    reason = refusal(model, perturbation)
+    if reason is not None:
+        raise UnsupportedError(METHOD, reason, ["bracketed_steps"])
+    decay = _decay(model, perturbation)
+    weights, slopes = _weights(model, decay, low, high)
+    gamma = Fraction(model.gamma)
+    columns = [
+        (_exact(a), _exact(v))
+        for a, v in zip(model.data.T, _direction(model, perturbation).T, strict=True)
+    ]
+    capacities = [gamma * w for w in weights], [gamma * slope for slope in slopes]
+    everything = [*columns, capacities]
+    unit = max(number.denominator for pair in everything for part in pair for number in part)
+    *data, edges = (
+        list(zip(*(over_common_denominator(part, unit) for part in pair), strict=True))
+        for pair in everything
+    )
+    network = _network(model, edges, uniform=decay is None)
+    return [Line(datum, network) for datum in data]
+
+
+def _exact(values: Iterable[float]) -> list[Fraction]:
+    return [Fraction(float(value)) for value in values]
+
+
+def _direction(model: ConvexClustering, perturbation: Perturbation) -> FloatArray:
+    """Return V: shape (n, d)."""
+    if perturbation.shape != model.data.shape:
+        return np.zeros(model.data.shape)
+    return np.asarray(perturbation.operator.toarray()).reshape(model.data.shape)
+
+
+def _decay(model: ConvexClustering, perturbation: Perturbation) -> FloatArray | None:
+    """Return s, of shape (m,); None if it is zero."""
+    if perturbation.edge_operator is None or perturbation.edge_operator.nnz == 0:
+        return None
+    return np.asarray(perturbation.edge_operator.toarray()).ravel()
+
+
+def _weights(
+    model: ConvexClustering, decay: FloatArray | None, low: float, high: float
+) -> tuple[list[Fraction], list[Fraction]]:
+    """Return the weights and their slopes; one of each if all edges are alike."""
+    if decay is None:
+        uniform = model.graph.uniform_weight
+        weights = _exact(model.graph.weights if uniform is None else [uniform])
+        return weights, [Fraction(0)] * len(weights)
+    weights = _exact(model.graph.weights)
+    slopes = [-w * s for w, s in zip(weights, _exact(decay), strict=True)]
+    for name, eps in (("low", low), ("high", high)):
+        exact = Fraction(eps)
+        if any(w + exact * slope < 0 for w, slope in zip(weights, slopes, strict=True)):
+            raise ArgumentError(name, eps, "an eps at which no weight is negative")
+    return weights, slopes
+
+
+def _network(model: ConvexClustering, edges: list[Affine], uniform: bool) -> Network:
+    if uniform and model.graph.uniform_weight is not None:
+        capacity = edges[0]
+        return (
+            CompleteNetwork(model.n, capacity) if any(capacity) else GraphNetwork(model.n, [], [])
+        )
+    return GraphNetwork(model.n, model.graph.edges.tolist(), edges)
