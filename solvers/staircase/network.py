@@ -2,8 +2,7 @@
 
 A set of points that are equal stays so iff no part S of it is pulled away: the sum over S of what
 pulls at its points, less their mean, must not exceed the capacity of the edges that leave S inside
-the set. So a network is asked for the part that exceeds most. If all edges are alike it is made of
-the points that are pulled most; else it is a minimum cut.
+the set. So a network is asked for the part that exceeds most.
 """
 
 from __future__ import annotations
