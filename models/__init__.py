@@ -13,6 +13,7 @@ from bilad.models.deviation import (
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.learning_model import LearningModel
 from bilad.models.perturbation import Perturbation
+from bilad.models.recovery import RecoveryInterval, attack_is_possible, recovery_interval
 from bilad.models.validation import ArgumentError
 
 __all__ = [
@@ -29,8 +30,11 @@ __all__ = [
     "MaxDeviation",
     "MinPerturbation",
     "Perturbation",
+    "RecoveryInterval",
+    "attack_is_possible",
     "between_clusters",
     "chosen_pairs",
     "deviation",
     "load_dataset",
+    "recovery_interval",
 ]

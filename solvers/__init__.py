@@ -1,5 +1,7 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
+from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
+from bilad.solvers.certificates.recovery import is_recovered
 from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
 from bilad.solvers.upper import Attack, LowerLevel, Stationarity, attack, stationarity
@@ -9,11 +11,14 @@ __all__ = [
     "ClusterPath",
     "Clustering",
     "ConvexClusterer",
+    "ExactInterval",
     "LowerLevel",
     "NoDendrogramError",
     "Stationarity",
     "attack",
     "cluster",
     "cluster_path",
+    "exact_recovery_interval",
+    "is_recovered",
     "stationarity",
 ]

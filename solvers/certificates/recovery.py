@@ -1,0 +1,121 @@
+"""The exact test: whether convex clustering returns a partition, proved either way.
+
+Of a solution, by the argument of module `proof`; or of the contracted problem and a flow (module
+`lifting`). Unlike Theorem 1's, the test is not only sufficient, and weights may be zero, points
+and centroids may coincide, and clusters may be unbalanced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.recovery import cluster_numbers
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.certificates.lifting import lift
+from bilad.solvers.certificates.partition import Partition, prove_partition
+from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.result import Clustering
+
+MOST_LIFTED = 200_000  # entries of Z inside clusters; if more, no flow is looked for
+
+
+def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
+    """Say whether convex clustering returns a partition.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    labels : array_like of int, shape (n,)
+        Points with the same label are together.
+
+    Returns
+    -------
+    bool or None
+        True and False are proved. None: not proved either way; the partition is at a tie, or too
+        near one for double precision.
+
+    Raises
+    ------
+    ArgumentError
+        If the labels are not n integers.
+    """
+    return Verdicts(model, cluster_numbers(labels, model.n)).verdict(model.gamma)
+
+
+class Verdicts:
+    """Verdicts on one partition at any gamma, each solve started from the last.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    clusters : ndarray of int, shape (n,)
+        0..K-1.
+
+    Attributes
+    ----------
+    solves : int
+    unjoined : bool
+        Whether no weight joins two clusters.
+    """
+
+    def __init__(self, model: ConvexClustering, clusters: IntArray) -> None:
+        self.model, self.clusters = model, clusters
+        i, j = clusters[model.graph.edges].T
+        self.unjoined = not ((i != j) & (model.graph.weights > 0)).any()
+        inner = np.count_nonzero((i == j) & (model.graph.weights > 0))
+        self._lifts = 0 < inner * model.d <= MOST_LIFTED
+        self.solves = 0
+        self._last: Clustering | None = None
+        self._order: bytes | None = None
+
+    def verdict(self, gamma: float) -> bool | None:
+        """Say whether the partition is returned; on a line, in the order of the first yes."""
+        for partition, X in self._proofs(gamma):
+            returned = _compare(partition, self.clusters)
+            if returned is not None:
+                return returned and self._in_order(X)
+        return None
+
+    def _at(self, gamma: float) -> ConvexClustering:
+        return ConvexClustering(self.model.data, self.model.graph, gamma, self.model.p)
+
+    def _proofs(self, gamma: float) -> Iterator[tuple[Partition, FloatArray]]:
+        """Yield what is proved of the partition, and from which X, the cheapest proof first."""
+        first = self.solve(gamma)
+        yield first.partition, first.X
+        if self._lifts and gamma > 0:
+            model = self._at(gamma)
+            lifting = lift(model, self.clusters)
+            yield prove_partition(model, lifting.X, lifting.Z), lifting.X
+        refined = self.solve(gamma, refine=True)
+        yield refined.partition, refined.X
+
+    def solve(self, gamma: float, refine: bool = False) -> Clustering:
+        """Solve the lower level, if that was not the last thing done."""
+        if self._last is None or self._last.model.gamma != gamma or refine:
+            self.solves += 1
+            self._last = cluster(self._at(gamma), start=self._last, refine=refine)
+        return self._last
+
+    def _in_order(self, X: FloatArray) -> bool:
+        if self.model.d > 1:
+            return True
+        order = np.argsort(block_means(X, self.clusters)[:, 0]).tobytes()
+        self._order = order if self._order is None else self._order
+        return order == self._order
+
+
+def _compare(partition: Partition, clusters: IntArray) -> bool | None:
+    """Say whether what is proved of a partition is, or excludes, that of the clusters."""
+    pairs = np.unique(np.column_stack([clusters, partition.labels]), axis=0)
+    if len(pairs) > clusters.max() + 1:
+        return False  # different labels are proved apart
+    settled = ~np.isin(pairs[:, 1], partition.labels[partition.undecided])
+    if (np.bincount(pairs[settled, 1]) > 1).any():
+        return False
+    return True if partition.proved else None
