@@ -43,7 +43,7 @@ SPLITS = (0.5, 0.4)  # of a bracket, until one is decided
 class ExactInterval:
     """An interval of gammas at which a partition is returned.
 
-    Its lower end is in (below, low], its upper end in [high, above).
+    Its lower end is in [below, low], its upper end in [high, above].
 
     Attributes
     ----------
