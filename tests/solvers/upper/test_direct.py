@@ -17,6 +17,7 @@ from bilad.models import (
     chosen_pairs,
     deviation,
 )
+from bilad.models.validation import ArgumentError
 from bilad.solvers import attack, cluster
 
 
@@ -214,3 +215,58 @@ def test_a_target_is_two_clusters(groups):
         assert found.deviation == 12
         assert step < found.norm <= step + 0.1 + 1e-9
     assert attack(groups.bl1(deviation=chosen_pairs([[0, 1]])), "direct", step=0.5).deviation == 0
+
+
+@pytest.mark.parametrize("levels", [0, 1, 5, 12])
+def test_refinement_bisects_between_neighbours_that_differ(groups, levels):
+    """The least step of the staircase, to half the step as often as asked."""
+    found = attack(groups.bl2(), "direct", step=1.0, refinements=levels)
+    assert groups.parts < found.norm <= groups.parts + 2.0**-levels + 1e-9
+    assert found.lower_solves <= 6 + 4 * levels  # two sides, of which one is soon left
+
+
+def test_refinement_leaves_plateaus_alone(groups):
+    found = attack(groups.bl1(budget=10.0), "direct", step=4.0, refinements=6)
+    steps = np.diff(sorted(float(e.eps[0]) for e in found.history))
+    assert min(steps) == pytest.approx(4.0 / 2**6)
+    assert np.sum(steps > 3.9) >= 2
+    assert groups.parts < found.norm <= groups.parts + 4.0 / 2**6
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_refined_cells_in_the_plane_are_those_with_a_step(groups, norm):
+    """Every new point has a neighbour across a step no further than the halved lattice's cell."""
+    problem = MaxDeviation(groups.model(), groups.each(), 6.0, norm)
+    grid = attack(problem, "direct", step=2.0)
+    found = attack(problem, "direct", step=2.0, refinements=1)
+    known = {tuple(e.eps): e.deviation for e in grid.history} | {(0.0, 0.0): 0.0}
+    new = [e for e in found.history if tuple(e.eps) not in known]
+    assert {tuple(e.eps) for e in found.history} >= {tuple(e.eps) for e in grid.history}
+    assert new
+    for seen in new:
+        assert seen.size <= 6.0
+        assert (seen.eps - np.round(seen.eps) == 0).all()
+        near = {v for eps, v in known.items() if np.abs(seen.eps - eps).max() <= 2.0}
+        assert len(near) > 1
+
+
+def test_refinement_in_the_plane_comes_closer(groups):
+    problem = MinPerturbation(groups.model(), groups.each(), 1.0, np.inf, limit=6.0)
+    sizes = [attack(problem, "direct", step=1.5, refinements=r).norm for r in (0, 2, 4)]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_refinement_between_bounds():
+    """As `test_dropping_the_bridge_of_two_groups`: the step is at a half of the bridge."""
+    graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
+    model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
+    problem = MinPerturbation(model, Perturbation.edges(graph, [1]), 8.0)
+    found = attack(problem, "direct", step=0.25, refinements=10)
+    assert 0.5 < found.norm <= 0.5 + 0.25 / 2**10
+    assert found.lower_solves <= 3 + 2 * 10  # on both sides of a tie at the step itself
+
+
+@pytest.mark.parametrize("refinements", [-1, 1.5, 41, None])
+def test_refinements_that_are_refused(groups, refinements):
+    with pytest.raises(ArgumentError, match="refinements"):
+        attack(groups.bl1(), "direct", refinements=refinements)
