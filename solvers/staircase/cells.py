@@ -10,8 +10,10 @@ Both are finitely many affine inequalities, so the cell is an interval. The end 
 found by Newton's method on the largest excess over S, convex and piecewise affine in eps.
 
 Every eps is in a cell and there are finitely many, so looking into each gap between known cells
-finds all of them: no event has to be told from another, however many coincide. Blocks that no edge
-joins pass each other inside a cell; blocks that one joins may meet at its ends.
+finds all of them: no event has to be told from another, however many coincide. Mostly a cell can be
+guessed from the end of its neighbour, which saves solving; a guess that is wrong is no harm, its
+cell has no length. Blocks that no edge joins pass each other inside a cell; blocks that one joins
+may meet at its ends.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from math import lcm
 
 from bilad.solvers.staircase.affine import Affine, at, short_number_between, total
 from bilad.solvers.staircase.network import Blocks, Network, Pair
+
+Split = tuple[int, list[int]]
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,17 @@ class Meeting:
 
 @dataclass(frozen=True)
 class Cell:
-    """A closed interval of eps, the blocks on it, and the sum of the pulls in each."""
+    """A closed interval of eps, the blocks on it, and the sum of the pulls in each.
+
+    What ends it is known if it is a block that splits: its number, and its upper part.
+    """
 
     low: Fraction
     high: Fraction
     blocks: Blocks
     sums: list[Affine]
+    split_at_low: Split | None
+    split_at_high: Split | None
 
     def levels(self, eps: Fraction) -> list[int]:
         """Return the values of the blocks at an eps of the cell, as integers in some unit."""
@@ -91,33 +100,78 @@ class Cell:
 
 def tile(line: Line, low: Fraction, high: Fraction) -> list[Cell]:
     """Return the cells of positive length that cover low <= eps <= high, low < high, in order."""
-    cells = []
+    cells: list[Cell] = []
     gaps = [(low, high)]
     while gaps:
         start, end = gaps.pop()
-        cell = _cell(line, short_number_between(start, end), start, end)
-        if cell.low < cell.high:
-            cells.append(cell)
-        if start < cell.low:
-            gaps.append((start, cell.low))
-        if cell.high < end:
-            gaps.append((cell.high, end))
-    return sorted(cells, key=lambda cell: cell.low)
+        eps = short_number_between(start, end)
+        blocks = line.network.blocks([at(datum, eps) for datum in line.data], eps)
+        found = [_cell(line, blocks, start, end)]
+        upwards = _walk(line, found[0], end, upwards=True)
+        downwards = _walk(line, found[0], start, upwards=False)
+        found += upwards + downwards
+        reached = min(cell.low for cell in found), max(cell.high for cell in found)
+        cells += [cell for cell in found if cell.low < cell.high]
+        gaps += [gap for gap in ((start, reached[0]), (reached[1], end)) if gap[0] < gap[1]]
+    cells.sort(key=lambda cell: cell.low)
+    ends = [low, *(cell.high for cell in cells)]
+    assert ends == [*(cell.low for cell in cells), high]
+    return cells
 
 
-def _cell(line: Line, eps: Fraction, low: Fraction, high: Fraction) -> Cell:
-    """Return the cell around low < eps < high; it goes no further than low and high."""
-    blocks = line.network.blocks([at(datum, eps) for datum in line.data], eps)
+def _walk(line: Line, cell: Cell, end: Fraction, upwards: bool) -> list[Cell]:
+    """Return the cells that follow one another, up to the end or to where a guess is wrong."""
+    cells: list[Cell] = []
+    place = cell.high if upwards else cell.low
+    while place != end:
+        guess = _guess(
+            line.network, cell, place, cell.split_at_high if upwards else cell.split_at_low
+        )
+        cell = _cell(line, guess, min(place, end), max(place, end))
+        if cell.low == cell.high:
+            break
+        cells.append(cell)
+        place = cell.high if upwards else cell.low
+    return cells
+
+
+def _guess(network: Network, cell: Cell, place: Fraction, split: Split | None) -> Blocks:
+    """Guess the blocks beyond an end of a cell. They are optimal at the end itself in any case.
+
+    Either a block splits there, along a cut whose edges are full; or joined blocks meet.
+    """
+    if split is not None:
+        number, upper = split
+        lower = sorted(set(cell.blocks[number]).difference(upper))
+        parts = network.components(lower) + network.components(upper)
+        return cell.blocks[:number] + parts + cell.blocks[number + 1 :]
+    blocks: Blocks = []
+    equal: dict[int, list[int]] = {}
+    for points, level in zip(cell.blocks, cell.levels(place), strict=True):
+        equal.setdefault(level, []).extend(points)
+    for level in sorted(equal):
+        blocks += network.components(equal[level])
+    return blocks
+
+
+def _cell(line: Line, blocks: Blocks, low: Fraction, high: Fraction) -> Cell:
+    """Return the part of [low, high] where blocks are optimal that are so at some eps of it."""
     forces = line.network.forces(blocks)
     pulls = [(p + dp, q + dq) for (p, q), (dp, dq) in zip(line.data, forces, strict=True)]
     sums = [total(pulls[point] for point in points) for points in blocks]
     low, high = _while_ordered(line.network.joined(blocks), blocks, sums, low, high)
-    for points, sum_ in zip(blocks, sums, strict=True):
+    split_at_low: Split | None = None
+    split_at_high: Split | None = None
+    for number, (points, sum_) in enumerate(zip(blocks, sums, strict=True)):
         if len(points) > 1:
             block = _Block(line.network, points, [pulls[point] for point in points], sum_)
-            high = block.holds_until(high)
-            low = block.holds_until(low)
-    return Cell(low, high, blocks, sums)
+            high, upper = block.holds_until(high)
+            if upper is not None:  # sooner than all before it
+                split_at_high = number, upper
+            low, upper = block.holds_until(low)
+            if upper is not None:
+                split_at_low = number, upper
+    return Cell(low, high, blocks, sums, split_at_low, split_at_high)
 
 
 def _while_ordered(
@@ -149,15 +203,17 @@ class _Block:
     ) -> None:
         self.part = network.part(points)
         size, (p_sum, q_sum) = len(points), sum_
-        self.size = size
+        self.size, self.points = size, points
         self.excess = [(size * p - p_sum, size * q - q_sum) for p, q in pulls]
 
-    def holds_until(self, eps: Fraction) -> Fraction:
-        """Return eps, or where on the way to it the block splits."""
+    def holds_until(self, eps: Fraction) -> tuple[Fraction, list[int] | None]:
+        """Return eps and None, or where on the way to it the block splits, and the upper part."""
+        upper = None
         while True:
             cut = self.part.worst_cut([at(affine, eps) for affine in self.excess], eps)
             if cut is None:
-                return eps
+                return eps, upper
+            upper = [self.points[place] for place in cut]
             p, q = total(self.excess[place] for place in cut)
             p_edges, q_edges = self.part.capacity(cut)
             eps = Fraction(self.size * p_edges - p, q - self.size * q_edges)

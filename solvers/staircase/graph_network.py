@@ -47,7 +47,7 @@ class GraphNetwork:
             excess = [len(points) * pulls[point] - mass for point in points]
             above = self.part(points).worst_cut(excess, eps)
             if above is None:
-                blocks += self._components(points)
+                blocks += self.components(points)
                 continue
             upper = {points[place] for place in above}
             lower = [point for point in points if point not in upper]
@@ -55,7 +55,7 @@ class GraphNetwork:
             waiting += [sorted(upper), lower]  # the lower set comes next
         return blocks
 
-    def _components(self, points: Sequence[int]) -> Blocks:
+    def components(self, points: list[int]) -> Blocks:
         """Split a set into what is connected inside it."""
         left = set(points)
         components: Blocks = []

@@ -68,5 +68,8 @@ class Network(Protocol):
     def forces(self, blocks: Blocks) -> list[Affine]:
         """Return what the points of other blocks add to each datum: length n."""
 
+    def components(self, points: list[int]) -> Blocks:
+        """Split a set into what is connected inside it."""
+
     def part(self, points: Sequence[int]) -> Part:
         """Return a set of points with the edges inside it."""
