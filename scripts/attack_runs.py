@@ -13,6 +13,7 @@ from typing import Any
 from bilad.models import BilevelProblem, MinPerturbation
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.upper import UPPER_METHODS
 
 REFUSED = "refused"
 FEW = 10  # parameters
@@ -53,6 +54,8 @@ VARIANTS = {
         Variant("random", "random"),
     )
 }
+# Every method as it is, and the variants above.
+METHODS = {**{name: Variant(name, name) for name in UPPER_METHODS}, **VARIANTS}
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
         return _failed(problem, run, REFUSED, optimum)
     except Exception as error:  # a benchmark keeps failures in
         return _failed(problem, run, f"error: {type(error).__name__}: {error}", optimum)
-    value = _value(problem, found.norm, found.deviation, found.proved)
+    value = attained_value(problem, found.norm, found.deviation, found.proved)
     return Row(
         **_settings(run),
         status=found.status,
@@ -193,7 +196,8 @@ def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> R
     )
 
 
-def _value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:
+def attained_value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:
+    """Return the value of an answer; that of no attack if it is none, or its labels not proved."""
     if not (proved and problem.is_attack(size, deviation)):
         return no_value(problem)
     return size if isinstance(problem, MinPerturbation) else deviation
@@ -203,7 +207,9 @@ def _best_stage(problem: BilevelProblem, found: Attack) -> float:
     """Return the value of the best stage; labels are proved if the lower level's history says."""
     proved = {seen.eps.tobytes(): seen.proved for seen in found.history}
     values = [
-        _value(problem, problem.size(s.eps), s.deviation, proved.get(s.eps.tobytes(), False))
+        attained_value(
+            problem, problem.size(s.eps), s.deviation, proved.get(s.eps.tobytes(), False)
+        )
         for s in found.stages
     ]
     if not values:
@@ -214,7 +220,7 @@ def _best_stage(problem: BilevelProblem, found: Attack) -> float:
 def _improvements(problem: BilevelProblem, found: Attack) -> str:
     parts, best = [], no_value(problem)
     for seen in found.history:
-        value = _value(problem, seen.size, seen.deviation, seen.proved)
+        value = attained_value(problem, seen.size, seen.deviation, seen.proved)
         if better(problem, value, best):
             best = value
             parts.append(f"{seen.seconds:.3f}:{value:.9g}")

@@ -1,17 +1,35 @@
-"""Instances with several free entries: Iris feature 4, and three Gaussian clouds in the plane."""
+"""Instances with several free entries.
+
+Iris feature 4, as in `settings`; three Gaussian clouds in the plane; the digits of scikit-learn in
+their first five principal components, from 100 to all 1797 points.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
+from sklearn.decomposition import PCA
 
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    Perturbation,
+    load_dataset,
+)
+from bilad.models.validation import FloatArray
 from bilad.scripts.settings import SETTINGS
 
 IRIS_BUDGET = 4.0  # mm, of each entry in the box
 GAUSSIAN_BUDGET, GAUSSIAN_GAMMA = 4.0, 2.0
 POINTS, CENTRES = 200, 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])
+DIGITS_BUDGET = 40.0  # three standard deviations of the first component: past all other points
+COMPONENTS, DIGITS_PHI = 5, 0.002  # with 0.005, single points move next to nothing
+# Found by trying 5, 8, 10, .. 60: labels proved at eps = 0, and 20, 23, 27, 34 and 18 clusters.
+DIGITS_GAMMA = {100: 8.0, 300: 15.0, 600: 20.0, 1000: 30.0, 1797: 50.0}
 ROUND_SHARE = 0.5  # of the box's corner that the ball of norm 2 reaches
 
 
@@ -21,7 +39,8 @@ class FreeEntries:
 
     Attributes
     ----------
-    data : {"iris", "gaussians"}
+    data : str
+        A key of `DATA`: "iris", "gaussians", "digits 100", ..
     k : int
     norm : float
         2 or inf. The ball of norm 2 has the radius budget sqrt(k) / 2.
@@ -65,4 +84,22 @@ def _gaussians(rng: np.random.Generator) -> tuple[ConvexClustering, float]:
     return ConvexClustering(data, graph, GAUSSIAN_GAMMA, 2), GAUSSIAN_BUDGET
 
 
-DATA = {"iris": _iris, "gaussians": _gaussians}
+@cache
+def _components() -> FloatArray:
+    """Return the first principal components of all digits: shape (1797, 5)."""
+    pixels = load_dataset("digits").data
+    return np.asarray(PCA(COMPONENTS, svd_solver="full").fit_transform(pixels))
+
+
+def _digits(n: int, rng: np.random.Generator) -> tuple[ConvexClustering, float]:
+    data = _components()[:n]
+    graph = FusionGraph.knn(data, 10, DIGITS_PHI)
+    return ConvexClustering(data, graph, DIGITS_GAMMA[n], 2), DIGITS_BUDGET
+
+
+Maker = Callable[[np.random.Generator], tuple[ConvexClustering, float]]
+DATA: dict[str, Maker] = {
+    "iris": _iris,
+    "gaussians": _gaussians,
+    **{f"digits {n}": partial(_digits, n) for n in DIGITS_GAMMA},
+}

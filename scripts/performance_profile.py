@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
+from bilad.scripts.step_picture import Curves, Styles, draw_steps, numbered_styles
 
-LEAST_COST = 1e-3  # seconds; less is not told apart
-LINES, COLOURS = ("-", "--", ":"), 7
+LEAST_SECONDS = 1e-3  # less is not told apart
 
 
-def ratios(costs: FloatArray) -> FloatArray:
+def ratios(costs: FloatArray, least: float = LEAST_SECONDS) -> FloatArray:
     """Return costs over the least cost of each problem, infinite where not solved.
 
     Parameters
     ----------
     costs : ndarray, shape (problems, methods)
         Infinite where a method failed; a problem that none solves is infinite for all.
+    least : float
+        Smaller costs count as this.
     """
-    floored = np.maximum(costs, LEAST_COST)
+    floored = np.maximum(costs, least)
     best = floored.min(axis=1, keepdims=True)
     return np.where(np.isinf(floored), np.inf, floored / np.where(np.isinf(best), 1.0, best))
 
@@ -43,7 +43,32 @@ def solved_within(ratio: FloatArray, factors: FloatArray) -> FloatArray:
     return np.searchsorted(np.sort(ratio), factors, side="right") / len(ratio)
 
 
-def draw_profile(costs: Mapping[str, FloatArray], title: str, path: Path) -> None:
+def profile(costs: Mapping[str, FloatArray], least: float = LEAST_SECONDS) -> Curves:
+    """Return, for each method, factors and the share of the problems solved within them.
+
+    Parameters
+    ----------
+    costs : mapping of str to ndarray, shape (problems,)
+        Of each method, the problems in the same order.
+    least : float
+        Smaller costs count as this.
+    """
+    table = ratios(np.column_stack(list(costs.values())), least)
+    longest = max(float(np.max(table, initial=1.0, where=np.isfinite(table))), 2.0) * 1.2
+    factors = np.geomspace(1.0, longest, 400)
+    columns = zip(costs, table.T, strict=True)
+    return {name: (factors, solved_within(ratio, factors)) for name, ratio in columns}
+
+
+def draw_profile(
+    costs: Mapping[str, FloatArray],
+    title: str,
+    path: Path,
+    *,
+    unit: str = "seconds",
+    least: float = LEAST_SECONDS,
+    styles: Styles | None = None,
+) -> None:
     """Draw the profile.
 
     Parameters
@@ -53,26 +78,17 @@ def draw_profile(costs: Mapping[str, FloatArray], title: str, path: Path) -> Non
     title : str
     path : Path
         Of the picture.
+    unit : str, default "seconds"
+        Of the costs.
+    least : float
+        Smaller costs count as this.
+    styles : mapping of str to keywords of `plot`, optional
     """
-    table = ratios(np.column_stack(list(costs.values())))
-    longest = max(float(np.max(table, initial=1.0, where=np.isfinite(table))), 2.0) * 1.2
-    factors = np.geomspace(1.0, longest, 400)
-    with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes = figure.subplots()
-        for number, (name, ratio) in enumerate(zip(costs, table.T, strict=True)):
-            axes.plot(
-                factors,
-                solved_within(ratio, factors),
-                drawstyle="steps-post",
-                label=name,
-                linestyle=LINES[number // COLOURS % len(LINES)],
-                color=f"C{number % COLOURS}",
-            )
-        axes.set_xscale("log")
-        axes.set_ylim(0.0, 1.02)
-        axes.set_xlabel("seconds, over those of the fastest")
-        axes.set_ylabel("share of the problems solved")
-        axes.set_title(title, fontsize=9)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        figure.savefig(path, dpi=150)
+    draw_steps(
+        profile(costs, least),
+        numbered_styles(list(costs)) if styles is None else styles,
+        f"{unit}, over those of the fastest",
+        "share of the problems solved",
+        title,
+        path,
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
@@ -20,14 +21,20 @@ class RunLog:
     path : Path
     row_type : type
         A dataclass.
+    rows : sequence of row_type, optional
+        To begin with. Until they are all written, the file is what it was before.
     """
 
-    def __init__(self, path: Path, row_type: Any) -> None:
+    def __init__(self, path: Path, row_type: Any, rows: Sequence[Any] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", newline="")
-        self._writer = csv.DictWriter(self._file, [column.name for column in fields(row_type)])
-        self._writer.writeheader()
-        self._file.flush()
+        columns, fresh = [column.name for column in fields(row_type)], path.with_suffix(".new")
+        with fresh.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+        os.replace(fresh, path)
+        self._file = path.open("a", newline="")
+        self._writer = csv.DictWriter(self._file, columns)
 
     def add(self, row: Any) -> None:
         """Write a row, to the disk."""
