@@ -86,8 +86,6 @@ def changed_matched(labels: IntArray, other: IntArray) -> int:
 
 
 # Functions with names: a problem is sent to another process with its deviation function.
-
-
 def _constant(value: float, n: int) -> float:
     return value
 
