@@ -76,7 +76,7 @@ def test_an_instance_without_data_is_left_out_with_a_message(monkeypatch):
     ("arguments", "message"),
     [
         (["--families", "entries,magic"], "families: got 'magic', expected one of 'table1'"),
-        (["--methods", "simplex"], "methods: got 'simplex', expected one of 'direct'"),
+        (["--methods", "simplex"], "methods: got 'simplex', expected one of '"),
         (["--budgets", "1,x"], "could not convert"),
         (["--from", "nowhere"], "expected a folder with runs.csv"),
         (["--solves", "0"], "--solves"),
