@@ -1,0 +1,75 @@
+"""Methods with populations: sizes, growth, options."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from bilad.models.validation import ArgumentError
+from bilad.solvers import attack
+from bilad.solvers.upper.derivative_free.nes import evolve, utilities
+from bilad.solvers.upper.derivative_free.population import grown, settings
+
+
+def test_growth():
+    assert [grown(6, number) for number in (0, 1, 2, 5, 9)] == [6, 12, 24, 192, 192]
+
+
+def test_the_usual_size(groups):
+    assert settings(groups.bl1(), 0.5, None) == (0.5, 4)
+    assert settings(groups.bl1(), 2, 11) == (2.0, 11)
+
+
+@pytest.mark.parametrize("method", ["cma", "nes"])
+@pytest.mark.parametrize(
+    "options", [{"spread": 0.0}, {"spread": np.inf}, {"population": 3}, {"population": 4.5}]
+)
+def test_refused(groups, method, options):
+    with pytest.raises(ArgumentError) as caught:
+        attack(groups.bl1(), method, **options)
+    assert caught.value.argument in options
+
+
+def test_too_few_members(groups):
+    with pytest.raises(ArgumentError, match="population"):
+        attack(groups.bl1(), "differential-evolution", population=4)
+    if importlib.util.find_spec("nlopt"):
+        with pytest.raises(ArgumentError, match="population"):
+            attack(groups.bl1(), "nlopt-crs", population=2)
+
+
+def test_utilities_favour_the_least_sum_to_zero_and_share_ties():
+    weights = utilities(np.array([3.0, 1.0, 2.0, 4.0]))
+    assert weights.sum() == pytest.approx(0)
+    assert np.argsort(-weights[:3]).tolist() == [1, 2, 0]
+    tied = utilities(np.array([5.0, 1.0, 5.0, 5.0]))
+    assert tied[0] == tied[2] == tied[3] < 0 < tied[1]
+    assert utilities(np.full(6, 2.0)) == pytest.approx(np.zeros(6), abs=1e-15)
+
+
+class Sphere:
+    """Distance to a point, with the calls counted."""
+
+    def __init__(self, flat=False):
+        self.flat = flat
+        self.least, self.calls = np.inf, 0
+
+    def __call__(self, z):
+        self.calls += 1
+        value = 0.0 if self.flat else float(np.sum((z - 0.3) ** 2))
+        self.least = min(self.least, value)
+        return value
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_snes_descends_a_bowl_and_stops(k):
+    bowl = Sphere()
+    evolve(bowl, np.full(k, -0.5), np.random.default_rng(0), 0.5, 12)
+    assert bowl.least < 1e-4 * k
+    assert bowl.calls < 12 * 1000
+
+
+def test_snes_leaves_a_plain():
+    plain = Sphere(flat=True)
+    evolve(plain, np.zeros(3), np.random.default_rng(0), 0.5, 8)
+    assert plain.calls == 3 * 8

@@ -1,0 +1,135 @@
+"""Restarts: how many, from where, and when there is no more."""
+
+import numpy as np
+import pytest
+
+from bilad.models import MaxDeviation, Perturbation
+from bilad.models.validation import ArgumentError
+from bilad.solvers.upper.derivative_free.restarts import DEFAULT_RESTARTS, IDLE, restarted
+from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+
+
+class Search:
+    """Evaluates its start and some points at random."""
+
+    def __init__(self, points=2):
+        self.points = points
+        self.starts, self.radii = [], []
+
+    def __call__(self, merit, start, rng, number):
+        assert number == len(self.starts)
+        self.starts.append(start)
+        self.radii.append(merit.space.radius)
+        merit(start)
+        for _ in range(self.points):
+            merit(rng.uniform(-1, 1, merit.space.dim))
+
+
+def run(problem, search, restarts=None, max_solves=None, time_limit=float("inf"), journal=None):
+    lower = LowerLevel(problem, max_solves=max_solves, time_limit=time_limit)
+    try:
+        restarted(np.random.default_rng(0), restarts, search)(lower, journal or Journal())
+    except BudgetSpentError as error:
+        return lower, str(error)
+    return lower, "ended"
+
+
+def test_so_many_as_said_and_the_first_from_zero(groups):
+    search = Search()
+    assert run(groups.bl1(), search, 3)[1] == "ended"
+    assert len(search.starts) == 3
+    assert search.starts[0].tolist() == [0.0]
+    assert len({tuple(start) for start in search.starts}) >= 2
+
+
+def test_a_few_without_limits_and_all_with(groups):
+    search = Search()
+    run(groups.bl1(), search)
+    assert len(search.starts) == DEFAULT_RESTARTS
+    search = Search()
+    lower, end = run(groups.bl1(), search, max_solves=60)
+    assert (lower.solves, end) == (60, "solve limit")
+    search = Search()
+    assert run(groups.bl1(), search, time_limit=0.3)[1] == "time limit"
+    assert len(search.starts) > DEFAULT_RESTARTS
+
+
+def test_it_ends_where_nothing_new_is_solved(groups):
+    calls = []
+
+    def idle(merit, start, rng, number):
+        calls.append(number)
+        merit(np.zeros(1))
+
+    assert run(groups.bl1(), idle, max_solves=5)[1] == "ended"
+    assert len(calls) == IDLE
+
+
+def test_it_ends_where_nothing_can_be_searched(groups):
+    free = Perturbation((groups.n, 1), groups.shift().operator, lower=0.0, upper=0.0)
+    problem = MaxDeviation(groups.model(), free, 1.0)
+    lower, end = run(problem, Search(), max_solves=5)
+    assert (lower.solves, end) == (0, "ended")
+
+
+def test_the_ball_shrinks_to_the_best_attack(groups):
+    search = Search(10)
+    lower, _ = run(groups.bl2(), search, 3)
+    assert search.radii[0] == 18.0
+    assert search.radii[1] < 18.0
+    assert search.radii[2] <= search.radii[1]
+    assert lower.best.size <= search.radii[2]
+    search = Search(10)
+    run(groups.bl1(), search, 3)
+    assert set(search.radii) == {18.0}
+
+
+def test_the_best_is_polished_after_each_search(groups):
+    lower, _ = run(groups.bl2(), Search(10), 1)
+    assert lower.best.size == pytest.approx(groups.parts, rel=2e-6)
+
+
+@pytest.mark.parametrize("solves", [30, 250])
+def test_it_is_polished_when_the_search_would_take_all_solves(groups, solves):
+    lower, end = run(groups.bl2(), Search(10_000), max_solves=solves)
+    assert (lower.solves, end) == (solves, "solve limit")
+    halvings = min(25, solves // 4)
+    assert lower.best.size <= max(groups.parts * (1 + 2e-6), groups.parts + 18 / 2**halvings)
+
+
+def test_progress(groups):
+    told = []
+    journal = Journal(lambda done, total: told.append((done, total)))
+    run(groups.bl1(), Search(), max_solves=6, journal=journal)
+    assert told[0] == (0, 6)
+    assert told == sorted(told)
+    told.clear()
+    run(groups.bl1(), Search(), 2, journal=journal)
+    assert {total for _, total in told} == {2}
+
+
+def test_errors_of_the_search_itself_are_not_hidden(groups):
+    def broken(merit, start, rng, number):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(groups.bl1(), broken)
+
+
+def test_a_search_that_swallows_exceptions(groups):
+    def stubborn(merit, start, rng, number):
+        for z in np.linspace(-1, 1, 50):
+            try:
+                merit(np.array([z]))
+            except BudgetSpentError:
+                continue
+
+    lower, end = run(groups.bl1(), stubborn, max_solves=7)
+    assert (lower.solves, end) == (7, "solve limit")
+
+
+@pytest.mark.parametrize("restarts", [0, -1, 1.5, "all"])
+def test_refused(restarts):
+    with pytest.raises(ArgumentError, match="restarts"):
+        restarted(np.random.default_rng(0), restarts, Search())
