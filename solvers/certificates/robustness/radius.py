@@ -1,14 +1,12 @@
 """A radius that is a theorem: no eps shorter than it changes the partition.
 
-*Apart.* On the blocks X* solves the contracted problem, a proximal map in the metric of the
-masses, hence nonexpansive: ||M^(1/2) (y(eps) - y)||_F <= R ||eps||, with R the norm of the map from
-eps to the block means, and from lost weights to the forces. On a line the forces are signs, and the
-distance of neighbours is an affine function of eps as long as none meet.
+*Apart.* On the blocks X* solves the contracted problem; module `motion` bounds how far its solution
+moves, so that no two centroids meet.
 
 *Together.* Module `fusion`: the flow inside each block follows eps and stays within its capacity.
 
 Both hold for every eps shorter than the radius, so X*(eps) is constant on the same blocks, and
-distinct between them. For p = 1 each feature is such a line.
+distinct between them. For p = 1 each feature is a line, on which all this is done by itself.
 """
 
 from __future__ import annotations
@@ -17,21 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from bilad.models.bilevel import BilevelProblem, MaxDeviation
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import row_norms
 from bilad.models.perturbation import Perturbation
-from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.robustness.fusion import Drift, FusedBlock, Rule
-from bilad.solvers.certificates.robustness.operator_norms import functional_norms, to_euclidean
-from bilad.solvers.certificates.robustness.structure import ROUNDOFF, Structure
+from bilad.solvers.certificates.robustness.drift import Drift
+from bilad.solvers.certificates.robustness.fusion import FusedBlock
+from bilad.solvers.certificates.robustness.motion import Motion
+from bilad.solvers.certificates.robustness.structure import Structure
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
 
 TOL = 1e-10  # of the features' own solutions, p = 1
-WIDTH = 1e-9  # relative, of the bracket in which a radius is looked for
 
 
 @dataclass(frozen=True)
@@ -97,103 +92,15 @@ def _feature_problem(problem: BilevelProblem, feature: int) -> MaxDeviation:
     own = Perturbation(
         (model.n, 1), rows, given.graph, given.edge_operator, given.lower, given.upper
     )
-    return MaxDeviation(line, own, problem.radius, problem.norm)
+    return MaxDeviation(line, own, 1.0, problem.norm)
 
 
 def _radius(problem: BilevelProblem, structure: Structure) -> CertifiedRadius:
     drift = Drift.of(problem, structure)
-    speed = _speed(problem, structure, drift)
-    if structure.model.d == 1:
-        merge = _merge_on_a_line(problem, structure, drift)
-    else:
-        merge = _merge(structure, speed)
-    return CertifiedRadius(merge, _split(problem, structure, drift, speed, merge))
-
-
-def _block_means(structure: Structure, felt: FloatArray) -> FloatArray:
-    """Return the mean over each block of what eps adds: shape (K, d, k)."""
-    n, d = structure.model.n, structure.model.d
-    members = sp.csr_array(
-        (1 / structure.sizes[structure.blocks], (structure.blocks, np.arange(n))),
-        shape=(len(structure.sizes), n),
-    )
-    means = np.asarray(members @ felt.reshape(n, -1))
-    return means.reshape(len(structure.sizes), d, -1)
-
-
-def _speed(problem: BilevelProblem, structure: Structure, drift: Drift) -> float:
-    """Bound M^(1/2) (y(eps) - y), per unit of ||eps||."""
-    rows = np.sqrt(structure.sizes)[:, None, None] * _block_means(structure, drift.felt)
-    flat = rows.reshape(-1, rows.shape[2])
-    if structure.model.p == np.inf and structure.model.d > 1 and drift.capacity.any():
-        # zeta is not known exactly there; whatever it is, it is no longer than 1.
-        ends = structure.weakened(drift.capacity).sum(axis=1)
-        lost = np.bincount(structure.blocks, ends) / np.sqrt(structure.sizes)
-        data = problem.data_operator.toarray()
-        rows = np.sqrt(structure.sizes)[:, None, None] * _block_means(structure, data)
-        flat = rows.reshape(-1, rows.shape[2])
-        return to_euclidean(flat, problem.norm) + float(np.linalg.norm(lost))
-    return to_euclidean(flat, problem.norm)
-
-
-def _merge(structure: Structure, speed: float) -> float:
-    """Return the radius within which nonexpansiveness keeps all centroids distinct."""
-    K = len(structure.sizes)
-    if K == 1:
-        return np.inf
-    first, second = np.triu_indices(K, 1)
-    distances = row_norms(structure.centroids[first] - structure.centroids[second], 2)
-    distances *= 1 - 8 * structure.model.d * ROUNDOFF
-    reach = (
-        distances / np.sqrt(1 / structure.sizes[first] + 1 / structure.sizes[second])
-        - structure.error
-    )
-    nearest = float(reach.min())
-    if nearest <= 0:
-        return 0.0
-    return nearest / speed if speed else np.inf
-
-
-def _merge_on_a_line(problem: BilevelProblem, structure: Structure, drift: Drift) -> float:
-    """Return the radius within which no neighbours on the line meet."""
-    order = np.argsort(structure.centroids[:, 0])
-    means = _block_means(structure, drift.felt)[order, 0]
-    gaps = np.diff(structure.centroids[order, 0]) - 2 * structure.error
-    speeds = functional_norms(np.diff(means, axis=0), problem.norm) * (1 + 1e-12)
-    if (gaps <= 0).any():
-        return 0.0
-    moving = speeds > 0
-    return float((gaps[moving] / speeds[moving]).min(initial=np.inf))
-
-
-def _split(
-    problem: BilevelProblem, structure: Structure, drift: Drift, speed: float, merge: float
-) -> float:
-    """Return the radius within which the flow of each block fits, if no clusters merge."""
+    motion = Motion(structure, drift)
+    merge = motion.merge()
     least = np.inf
     for block in np.flatnonzero(structure.sizes > 1):
-        fused = FusedBlock(problem, structure, drift, int(block))
-        own = 0.0
-        for rule in fused.rules():
-            own = max(own, _held(structure, fused, rule, speed, min(merge, least)))
-        least = min(least, own)
-    return least
-
-
-def _held(structure: Structure, block: FusedBlock, rule: Rule, speed: float, most: float) -> float:
-    """Return the largest radius, up to `most`, within which a rule holds; to a relative 1e-9."""
-
-    def holds(radius: float) -> bool:
-        turns = structure.turns(structure.error + speed * radius)[block.pairs]
-        return rule.holds(radius, turns)
-
-    high = min(most, rule.least_radius)
-    if high == np.inf or holds(high):
-        return high
-    low = 0.0
-    if not holds(low):
-        return 0.0
-    while high - low > WIDTH * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
+        fused = FusedBlock(structure, drift, int(block))
+        least = min(least, fused.radius(motion.turns, min(merge, least)))
+    return CertifiedRadius(merge, least)

@@ -10,6 +10,7 @@ edges between the two: what the members of a block feel differs by their weights
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,9 +19,8 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.contracted import ContractedProblem
+from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.certificates.routing import block_means
-
-ROUNDOFF = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Structure:
     pairs : ndarray of int, shape (P, 2)
         Blocks k < l that are joined by an edge.
     zeta : ndarray, shape (P, d)
-        ||zeta||_q <= 1.
+        ||zeta||_q <= 1; for p = 2 and on a line the subgradient at y, where y_k and y_l differ.
     forces : sparse array, shape (n, P)
         gamma w_ij with its sign, summed over the edges of each pair: the forces are
         `forces @ zeta`.
     error : float
-        sqrt(sum_k n_k ||y_k - y*_k||^2) is at most this.
+        sqrt(sum_k n_k ||y_k - y*_k||^2) is at most this; with p = 2 or on a line y is also the
+        solution for data that differ from the true ones by at most this.
     """
 
     model: ConvexClustering
@@ -66,8 +67,7 @@ class Structure:
         strength = np.bincount(owner, radii, len(pairs)).astype(float)
         centroids = _centroids(model, blocks, X)
         if model.p == 2 or model.d == 1:
-            U = centroids[pairs[:, 0]] - centroids[pairs[:, 1]]
-            zeta = U / np.where(strength > 0, row_norms(U, 2), np.inf)[:, None]
+            zeta = subgradient_rows(centroids[pairs[:, 0]] - centroids[pairs[:, 1]], 2)
         else:
             sums = np.stack(
                 [np.bincount(owner, signs * column[between], len(pairs)) for column in Z.T], axis=1
@@ -81,62 +81,66 @@ class Structure:
         error = _distance(model, blocks, sizes, centroids, pairs, strength, zeta, forces)
         return cls(model, blocks, sizes, centroids, pairs, zeta, forces, error)
 
-    def turns(self, moved: float) -> FloatArray:
-        """Bound ||zeta' - zeta||_q for each pair of blocks: shape (P,).
+    @property
+    def smooth(self) -> bool:
+        """Whether zeta is known as the one subgradient at y."""
+        return self.model.p == 2 or self.model.d == 1
+
+    @cached_property
+    def differences(self) -> FloatArray:
+        """y_k - y_l of the joined pairs: shape (P, d)."""
+        return self.centroids[self.pairs[:, 0]] - self.centroids[self.pairs[:, 1]]
+
+    def turns(self, shifts: FloatArray) -> FloatArray:
+        """Bound ||zeta' - zeta||_q for each joined pair: shape (P,).
 
         Parameters
         ----------
-        moved : float
-            sqrt(sum_k n_k ||y'_k - y_k||^2) is at most this, y' where zeta' is wanted. On a line,
-            y' has the order of y.
+        shifts : ndarray, shape (P,)
+            Bounds on the Euclidean distance of y'_k - y'_l from y_k - y_l, y' where zeta' is a
+            subgradient. On a line, y' must have the order of y.
         """
         if self.model.d == 1:
             return np.zeros(len(self.pairs))
-        U = self.centroids[self.pairs[:, 0]] - self.centroids[self.pairs[:, 1]]
-        shift = moved * np.sqrt((1 / self.sizes[self.pairs]).sum(axis=1))
         if self.model.p == 2:
-            lengths = row_norms(U, 2)
-            sine = np.divide(shift, lengths, out=np.ones_like(shift), where=lengths > shift)
-            return np.where(lengths > shift, 2 * np.sin(0.5 * np.arcsin(sine)), 2.0)
-        return self._turns_of_vertices(U, shift)
+            lengths = row_norms(self.differences, 2) * (1 - (self.model.d + 8) * ROUNDOFF)
+            sine = np.divide(shifts, lengths, out=np.ones_like(shifts), where=lengths > shifts)
+            chords = 2 * np.sin(0.5 * np.arcsin(sine))
+            return np.where(lengths > shifts, chords * (1 + 16 * ROUNDOFF), 2.0)
+        vertices = subgradient_rows(self.differences, self.model.p)
+        turned = row_norms(vertices - self.zeta, 1) * (1 + (self.model.d + 8) * ROUNDOFF)
+        return np.where(self._steady(shifts), turned, 2.0)
 
-    def _turns_of_vertices(self, U: FloatArray, shift: FloatArray) -> FloatArray:
-        """Bound the turns for p = inf: where one feature stays the largest, zeta is its vertex."""
-        descending = -np.sort(-np.abs(U), axis=1)
-        steady = descending[:, 0] - descending[:, 1] > 2 * shift
-        vertices = subgradient_rows(U, self.model.p)
-        return np.where(steady, row_norms(vertices - self.zeta, 1), 2.0)
+    def turns_between(self, shifts: FloatArray) -> FloatArray:
+        """Bound ||zeta' - zeta''||_q of two such y', at least one of them y* or, if smooth, y."""
+        if self.smooth:
+            return self.turns(shifts)
+        return np.where(self._steady(shifts), 0.0, 2.0)
+
+    def _steady(self, shifts: FloatArray) -> np.ndarray:
+        """Return where, for p = inf, one feature stays the largest: zeta is its vertex."""
+        descending = -np.sort(-np.abs(self.differences), axis=1)
+        return descending[:, 0] - descending[:, 1] > (2 + 16 * ROUNDOFF) * shifts
 
     def edge_zeta(self) -> FloatArray:
         """Return zeta for each edge, oriented as the edge, zero inside blocks: shape (m, d)."""
-        ends = self.blocks[self.model.graph.edges]
-        keys = self.pairs @ [len(self.sizes), 1]
-        wanted = np.sort(ends, axis=1) @ [len(self.sizes), 1]
-        place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        result = np.zeros((len(ends), self.model.d))
-        known = (ends[:, 0] != ends[:, 1]) & (self.model.radii > 0)
-        signs = np.where(ends[:, 0] < ends[:, 1], 1.0, -1.0)[known, None]
-        result[known] = signs * self.zeta[place[known]]
+        _, owner, signs, between = _block_pairs(self.model, self.blocks)
+        result = np.zeros((self.model.graph.m, self.model.d))
+        result[between] = signs[:, None] * self.zeta[owner]
         return result
 
-    def weakened(self, loss: FloatArray) -> sp.csr_array:
+    def pair_sums(self, values: FloatArray) -> FloatArray:
+        """Return the sums of the edges' values (m,) over the edges of each pair: shape (P,)."""
+        _, owner, _, between = _block_pairs(self.model, self.blocks)
+        return np.bincount(owner, values[between], len(self.pairs)).astype(float)
+
+    def weakened(self, change: FloatArray) -> sp.csr_array:
         """Return the sums, over each point's edges to each pair's other block, of (m,): (n, P)."""
         _, owner, _, between = _block_pairs(self.model, self.blocks)
         ends = self.model.graph.edges[between]
         places = (ends.T.ravel(), np.tile(owner, 2))
         shape = (self.model.n, len(self.pairs))
-        return sp.coo_array((np.tile(loss[between], 2), places), shape=shape).tocsr()
-
-    @property
-    def uneven(self) -> sp.csr_array:
-        """The forces less their mean over each block: shape (n, P). Zero for equal weights."""
-        K = len(self.sizes)
-        members = sp.csr_array(
-            (np.ones(len(self.blocks)), self.blocks, np.arange(len(self.blocks) + 1)),
-            shape=(len(self.blocks), K),
-        )
-        means = sp.diags_array(1 / self.sizes) @ (members.T @ self.forces)
-        return (self.forces - members @ means).tocsr()
+        return sp.coo_array((np.tile(change[between], 2), places), shape=shape).tocsr()
 
 
 def _block_pairs(
@@ -186,12 +190,12 @@ def _distance(
     masses = np.sqrt(sizes)[:, None]
     residual = masses * (centroids - block_means(model.data - forces @ zeta, blocks))
     size = np.abs(model.data).max(initial=0.0) + abs(forces).sum(axis=1).max(initial=0.0)
-    rounding = ROUNDOFF * (8 + model.n) * np.sqrt(model.n * model.d) * size
-    norm = float(np.linalg.norm(residual)) + rounding
+    rounding = ROUNDOFF * (16 + model.d + 4 * model.n) * np.sqrt(model.n * model.d) * size
+    norm = float(np.linalg.norm(residual)) * (1 + residual.size * ROUNDOFF) + rounding
     if model.p == 2 or model.d == 1:
-        return norm + rounding
+        return norm
     U = centroids[pairs[:, 0]] - centroids[pairs[:, 1]]
     lengths = row_norms(U, model.p)
     edges = strength * np.maximum(lengths - np.einsum("ij,ij->i", zeta, U), 0.0)
-    unseen = 8 * model.d * ROUNDOFF * float(strength @ lengths)
-    return float(np.sqrt(norm**2 + 2 * (edges.sum() + unseen)) + rounding)
+    unseen = (8 * model.d + 2 * model.n) * ROUNDOFF * float(strength @ lengths)
+    return float(np.sqrt(norm**2 + 2 * (edges.sum() + unseen)) * (1 + 8 * ROUNDOFF))

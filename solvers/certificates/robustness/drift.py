@@ -1,0 +1,93 @@
+"""What eps does to a structure before anything turns: data that move, forces that weaken.
+
+Everything here is per unit of ||eps||. With the subgradients zeta held, the members of a block
+feel `felt @ eps` more, and a block as a whole the mean of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray
+from bilad.solvers.certificates.proof import sum_at_ends
+from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
+from bilad.solvers.certificates.robustness.structure import Structure
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Linear maps of eps.
+
+    Attributes
+    ----------
+    ball : EpsBall
+    felt : ndarray, shape (n, d, k)
+    felt_error : ndarray, shape (n,)
+        Bound on the error of `felt @ eps`, in any norm of R^d.
+    means : ndarray, shape (K, d, k)
+        What moves the solution of the contracted problem.
+    mean_error : ndarray, shape (K,)
+        Bound on the error of `means @ eps`, in the Euclidean norm.
+    loss : ndarray, shape (m,)
+        Capacity that an edge may lose.
+    change : ndarray, shape (m,)
+        Capacity that it may lose or win.
+    """
+
+    ball: EpsBall
+    felt: FloatArray
+    felt_error: FloatArray
+    means: FloatArray
+    mean_error: FloatArray
+    loss: FloatArray
+    change: FloatArray
+
+    @classmethod
+    def of(cls, problem: BilevelProblem, structure: Structure) -> Drift:
+        """Take T eps, and the change of the forces by that of the weights."""
+        model, ball = problem.white_box, EpsBall.of(problem)
+        n, d, blocks = model.n, model.d, structure.blocks
+        moved = problem.data_operator.toarray().reshape(n, d, -1)
+        S = problem.edge_operator.toarray()
+        loss, change = model.radii * ball.support(S), model.radii * ball.magnitudes(S)
+        felt, felt_error = moved, np.zeros(n)
+        if change.any():
+            felt = moved + _weakening(structure, problem.edge_operator)
+            ends = sum_at_ends(model, change)
+            felt_error = (n + d + 16) * ROUNDOFF * ends
+        members = sp.csr_array((1 / structure.sizes[blocks], (blocks, np.arange(n))))
+        error = felt_error
+        if model.p == np.inf and d > 1 and change.any():
+            # zeta is not known exactly there; whatever it is, it is no longer than 1.
+            felt_known, error = moved, ends
+        else:
+            felt_known = felt
+        means = np.asarray(members @ felt_known.reshape(n, -1))
+        lengths = np.sqrt(d) * ball.magnitudes(np.abs(felt_known).reshape(n * d, -1))
+        largest = lengths.reshape(n, d).max(axis=1)
+        rounding = members @ ((n + 8) * ROUNDOFF * largest)
+        return cls(
+            ball=ball,
+            felt=felt,
+            felt_error=felt_error,
+            means=means.reshape(len(structure.sizes), d, -1),
+            mean_error=members @ error + rounding,
+            loss=loss,
+            change=change,
+        )
+
+
+def _weakening(structure: Structure, S: sp.csr_array) -> FloatArray:
+    """Return what the points feel as weights between blocks shrink, zeta held: shape (n, d, k)."""
+    model = structure.model
+    directions = structure.edge_zeta()
+    transpose = model.graph.incidence.T.tocsr()
+    columns = [
+        (transpose @ (sp.diags_array(model.radii * directions[:, feature]) @ S)).toarray()
+        for feature in range(model.d)
+    ]
+    return np.stack(columns, axis=1)

@@ -1,0 +1,222 @@
+"""Where one line leaves its partition, in exact arithmetic: complete graph, equal weights r.
+
+Let H and L be disjoint sets of points with h and l members, and
+
+    D = l sum_H a - h sum_L a,    normal  l 1_H - h 1_L,    c = r h l (h + l).
+
+- *Merge*: blocks H and L, neighbours in this order, stay apart iff -D > c.
+- *Split*: a block stays one cluster iff D <= c for each of its subsets H, L the rest.
+
+These are all the facets of the polyhedron of data with one partition and one order of its blocks.
+The distance of a facet is its slack over the dual norm of its normal times T. A block has too many
+subsets to look at; but of a given size, slack and norm are sums over H (norms 2 and inf of eps) or
+the norm is a single entry (norm 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import isqrt
+
+
+@dataclass(frozen=True)
+class Line:
+    """One feature in integers.
+
+    Attributes
+    ----------
+    data : list of int, length n
+        a_i in some unit.
+    radius : int
+        r = gamma w in the same unit, not negative.
+    factors : list of int, length n
+        |t_i|, in some unit: a unit of the eps of point i moves a_i by that; 0 where none does.
+    """
+
+    data: list[int]
+    radius: int
+    factors: list[int]
+
+    def blocks(self) -> list[list[int]]:
+        """Return the points of each cluster, in order: pool adjacent violators."""
+        n, order = len(self.data), sorted(range(len(self.data)), key=self.data.__getitem__)
+        totals: list[int] = []
+        blocks: list[list[int]] = []
+        for rank, point in enumerate(order):
+            total, points = self.data[point] - self.radius * (2 * rank + 1 - n), [point]
+            while blocks and totals[-1] * len(points) >= total * len(blocks[-1]):
+                total += totals.pop()
+                points = blocks.pop() + points
+            totals.append(total)
+            blocks.append(points)
+        return blocks
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One way to leave a partition.
+
+    Attributes
+    ----------
+    kind : {"merge", "split"}
+    high, low : tuple of int
+        H and L: the points that rise, and those that fall, where the facet is crossed.
+    slack : int
+        Not negative; in the unit of the line's data.
+    dual_squared : int
+        Square of the dual norm of the normal times T; in the squared unit of the factors.
+    """
+
+    kind: str
+    high: tuple[int, ...]
+    low: tuple[int, ...]
+    slack: int
+    dual_squared: int
+
+    def nearer_than(self, other: Facet | None) -> bool:
+        """Whether an eps can reach it, and a shorter one than the other facet."""
+        if self.dual_squared == 0:
+            return False
+        if other is None:
+            return True
+        return self.slack**2 * other.dual_squared < other.slack**2 * self.dual_squared
+
+    def distance_squared(self, unit: Fraction) -> Fraction:
+        """Return the square of its distance, `unit` the unit of data over that of factors."""
+        return Fraction(self.slack**2, self.dual_squared) * unit**2
+
+
+def make_facet(line: Line, norm: float, kind: str, high: list[int], low: list[int]) -> Facet:
+    """Work out slack and norm of a facet, for eps in a norm 1, 2 or inf."""
+    rising, falling = len(high), len(low)
+    gain = falling * sum(line.data[i] for i in high) - rising * sum(line.data[i] for i in low)
+    capacity = line.radius * rising * falling * (rising + falling)
+    slack = capacity - gain if kind == "split" else -gain - capacity
+    entries = [falling * line.factors[i] for i in high]
+    entries += [rising * line.factors[i] for i in low]
+    if norm == 1:
+        square = max(entries) ** 2
+    elif norm == 2:
+        square = sum(entry**2 for entry in entries)
+    else:
+        square = sum(entries) ** 2
+    return Facet(kind, tuple(high), tuple(low), slack, square)
+
+
+def nearest_facet(line: Line, norm: float) -> Facet | None:
+    """Return the facet that the shortest eps reaches, or None if no eps reaches any.
+
+    Raises
+    ------
+    DifferentFactorsError
+        For norm 2, if the factors inside a block differ.
+    """
+    best: Facet | None = None
+    blocks = line.blocks()
+    for left, right in pairwise(blocks):
+        best = _nearer(make_facet(line, norm, "merge", left, right), best)
+    for block in blocks:
+        if any(line.factors[i] for i in block) and len(block) > 1:
+            best = SPLITS[norm](line, block, best)
+    return best
+
+
+class DifferentFactorsError(ValueError):
+    """Norm 2 and factors that differ: no method but to look at every subset."""
+
+
+def _nearer(facet: Facet, best: Facet | None) -> Facet | None:
+    return facet if facet.nearer_than(best) else best
+
+
+def _descending(line: Line, points: list[int]) -> list[int]:
+    return sorted(points, key=line.data.__getitem__, reverse=True)
+
+
+def _split(line: Line, norm: float, block: list[int], high: list[int]) -> Facet:
+    members = set(high)
+    return make_facet(line, norm, "split", high, [i for i in block if i not in members])
+
+
+def splits_by_entry(line: Line, block: list[int], best: Facet | None) -> Facet | None:
+    """Norm 1 of eps: the dual norm is the largest entry, so each point in turn gives it.
+
+    With the size of H and the side of that point fixed, the least slack has the highest others.
+    """
+    order = _descending(line, block)
+    n, total = len(order), sum(line.data[i] for i in order)
+    prefix = 0
+    for h in range(1, n):
+        prefix += line.data[order[h - 1]]
+        capacity = line.radius * h * (n - h) * n
+        for place, point in enumerate(order):
+            for above in (True, False):
+                factor = line.factors[point] * (n - h if above else h)
+                if factor == 0:
+                    continue
+                top = prefix
+                if above and place >= h:
+                    top += line.data[point] - line.data[order[h - 1]]
+                elif not above and place < h:
+                    top += line.data[order[h]] - line.data[point]
+                slack = capacity - (n * top - h * total)
+                if best is None or slack**2 * best.dual_squared < best.slack**2 * factor**2:
+                    others = [i for i in order if i != point]
+                    high = [point, *others[: h - 1]] if above else others[:h]
+                    best = _nearer(_split(line, 1, block, high), best)
+    return best
+
+
+def splits_by_ratio(line: Line, block: list[int], best: Facet | None) -> Facet | None:
+    """Norm inf of eps: slack and dual norm are modular, so the least ratio is found by Dinkelbach.
+
+    For a ratio p / q and a size h, the least `q slack - p norm` has the h points with the largest
+    n q a_i + p (n - 2 h) |t_i|; where it is negative, the ratio was too large.
+    """
+    n = len(block)
+    norm = float("inf")
+    movable = next(i for i in block if line.factors[i])
+    best = _nearer(_split(line, norm, block, [movable]), best)
+    assert best is not None
+    improved = True
+    while improved:
+        improved = False
+        for h in range(1, n):
+            p, q = best.slack, isqrt(best.dual_squared)
+            keys = {i: n * q * line.data[i] + p * (n - 2 * h) * line.factors[i] for i in block}
+            high = sorted(block, key=keys.__getitem__, reverse=True)[:h]
+            facet = _split(line, norm, block, high)
+            if facet.nearer_than(best):
+                best, improved = facet, True
+    return best
+
+
+def splits_by_count(line: Line, block: list[int], best: Facet | None) -> Facet | None:
+    """Norm 2 of eps, equal factors: the dual norm depends on how many movable points are in H."""
+    factors = {line.factors[i] for i in block} - {0}
+    if len(factors) > 1:
+        raise DifferentFactorsError
+    factor_squared = factors.pop() ** 2
+    movable = _descending(line, [i for i in block if line.factors[i]])
+    fixed = _descending(line, [i for i in block if not line.factors[i]])
+    n, total = len(block), sum(line.data[i] for i in block)
+    upper = 0
+    for u in range(len(movable) + 1):
+        upper += line.data[movable[u - 1]] if u else 0
+        top = upper
+        for v in range(len(fixed) + 1):
+            top += line.data[fixed[v - 1]] if v else 0
+            h = u + v
+            if not 0 < h < n:
+                continue
+            slack = line.radius * h * (n - h) * n - (n * top - h * total)
+            square = u * (n - h) ** 2 + (len(movable) - u) * h**2
+            square *= factor_squared
+            if best is None or slack**2 * best.dual_squared < best.slack**2 * square:
+                best = _split(line, 2, block, movable[:u] + fixed[:v])
+    return best
+
+
+SPLITS = {1.0: splits_by_entry, 2.0: splits_by_count, float("inf"): splits_by_ratio}

@@ -1,0 +1,85 @@
+"""Norms of linear maps of eps: never below a sampled maximum, and met where called exact."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models.norms import row_norms
+from bilad.solvers.certificates.robustness.eps_ball import MOST_ROWS, EpsBall
+
+NORMS = (1, 2, np.inf)
+seeds = st.integers(0, 2**32 - 1)
+balls = st.builds(EpsBall, st.sampled_from(NORMS), st.booleans())
+
+
+def samples(rng, ball, k, most=200):
+    """Eps of size 1: random, corners, units; shape (r, k)."""
+    eps = np.vstack([rng.normal(size=(most, k)), np.eye(k), -np.eye(k)])
+    if k <= 6:
+        eps = np.vstack([eps, list(itertools.product([-1.0, 0.0, 1.0], repeat=k))])
+    eps = np.maximum(eps, 0.0) if ball.nonnegative else eps
+    sizes = np.linalg.norm(eps, ball.norm, axis=1)
+    return eps[sizes > 0] / sizes[sizes > 0, None]
+
+
+@given(seed=seeds, ball=balls, q=st.sampled_from(NORMS))
+def test_bounds_are_never_below_samples(seed, ball, q):
+    rng = np.random.default_rng(seed)
+    m, d, k = rng.integers(1, 5, 3)
+    D = rng.normal(size=(m, d, k)) * (rng.random((m, d, k)) < 0.7)
+    eps = samples(rng, ball, k)
+    at_edges = np.einsum("edk,rk->red", D, eps)
+    seen = np.array([row_norms(values, q) for values in at_edges]).max(axis=0)
+    assert (ball.to_edges(D, q) >= seen).all()
+    flat = D.reshape(m * d, k)
+    assert ball.to_euclidean(flat) >= np.linalg.norm(eps @ flat.T, axis=1).max()
+    assert (ball.support(flat) >= (eps @ flat.T).max(axis=0)).all()
+    assert (ball.magnitudes(flat) >= np.abs(eps @ flat.T).max(axis=0)).all()
+
+
+@given(seed=seeds, q=st.sampled_from(NORMS))
+def test_exact_where_called_exact(seed, q):
+    rng = np.random.default_rng(seed)
+    d, k = int(rng.integers(1, 4)), int(rng.integers(1, 7))
+    D = rng.normal(size=(1, d, k))
+    corners = np.array(list(itertools.product([-1.0, 1.0], repeat=k)))
+    units = np.vstack([np.eye(k), -np.eye(k)])
+
+    def largest(eps, rows=D[0]):
+        return row_norms(eps @ rows.T, q).max()
+
+    assert EpsBall(1).to_edges(D, q)[0] == pytest.approx(largest(units), rel=1e-11)
+    assert EpsBall(1).to_euclidean(D[0]) == pytest.approx(
+        np.linalg.norm(units @ D[0].T, axis=1).max(), rel=1e-11
+    )
+    if d == 1 or q == np.inf:
+        assert EpsBall(np.inf).to_edges(D, q)[0] == pytest.approx(largest(corners), rel=1e-11)
+    if q == 2:
+        spectral = np.linalg.norm(D[0], 2)
+        assert EpsBall(2).to_edges(D, q)[0] == pytest.approx(spectral, rel=1e-9)
+        assert EpsBall(2).to_euclidean(D[0]) == pytest.approx(spectral, rel=1e-11)
+    row = D[0, :1]
+    assert EpsBall(np.inf, True).support(row)[0] == pytest.approx(row[row > 0].sum(), rel=1e-11)
+    assert EpsBall(1, True).magnitudes(row)[0] == pytest.approx(np.abs(row).max(), rel=1e-11)
+
+
+def test_large_maps_are_bounded_by_their_gram_matrix():
+    rng = np.random.default_rng(0)
+    D = rng.normal(size=(MOST_ROWS + 20, MOST_ROWS + 10))
+    assert EpsBall(2).to_euclidean(D) >= np.linalg.norm(D, 2)
+    rows = np.kron(np.eye(MOST_ROWS + 1), np.ones((1, 3)))  # disjoint: exact
+    assert EpsBall(2).to_euclidean(rows) == pytest.approx(np.sqrt(3), rel=1e-9)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_nothing_moves_nothing_and_little_is_not_nothing(norm):
+    ball = EpsBall(norm)
+    assert ball.to_euclidean(np.zeros((2, 3))) == 0
+    np.testing.assert_array_equal(ball.to_edges(np.zeros((2, 2, 3)), 2), 0)
+    tiny = np.full((1, 2, 3), 1e-200)  # its squares underflow
+    assert ball.to_edges(tiny, 2)[0] >= 1e-200
+    assert ball.to_euclidean(tiny[0]) >= 1e-200
+    assert ball.support(tiny[0])[0] >= 1e-200

@@ -1,0 +1,102 @@
+"""Turns and shifts of a structure: never below what a perturbed contracted problem shows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.norms import conjugate, row_norms, subgradient_rows
+from bilad.solvers import cluster
+from bilad.solvers.certificates.robustness.drift import Drift
+from bilad.solvers.certificates.robustness.motion import Motion
+from bilad.solvers.certificates.robustness.structure import Structure
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def structure_of(model):
+    found = cluster(model, tol=1e-10, refine=True)
+    return Structure.of(model, found.labels, found.X, found.Z)
+
+
+def separate(rng, p, n=8, d=2):
+    """Points that a small gamma leaves apart: the contracted problem is the problem itself."""
+    A = rng.normal(size=(n, d))
+    pairs = np.column_stack(np.triu_indices(n, 1))
+    graph = FusionGraph(n, pairs, rng.random(len(pairs)))
+    return ConvexClustering(A, graph, 0.02, p)
+
+
+@given(seed=seeds, p=st.sampled_from([2, np.inf]), d=st.integers(2, 3))
+def test_turns_bound_every_turn(seed, p, d):
+    rng = np.random.default_rng(seed)
+    structure = structure_of(separate(rng, p, d=d))
+    pairs = len(structure.pairs)
+    shifts = 10 ** rng.uniform(-3, 0.5, pairs)
+    turns = structure.turns(shifts)
+    assert (structure.turns(1.1 * shifts) >= turns).all(), "not monotone"
+    for _ in range(50):
+        moved = rng.normal(size=(pairs, d))
+        moved *= (shifts * rng.random(pairs) ** 0.2 / row_norms(moved, 2))[:, None]
+        other = subgradient_rows(structure.differences + moved, p)
+        seen = row_norms(other - structure.zeta, conjugate(p))
+        assert (seen <= turns + 1e-12).all()
+
+
+def test_the_turn_of_a_direction_is_that_of_the_tangent():
+    """p = 2: u moves by at most |u| / 2, so its direction turns by at most 30 degrees."""
+    A = np.array([[0.0, 0.0], [10.0, 0.0]])
+    structure = structure_of(ConvexClustering(A, FusionGraph.complete(2), 1.0))
+    length = row_norms(structure.differences, 2)
+    assert structure.turns(length / 2)[0] == pytest.approx(2 * np.sin(np.pi / 12), rel=1e-12)
+    assert structure.turns(length)[0] == 2.0
+
+
+@given(seed=seeds, p=st.sampled_from([2, np.inf]), norm=st.sampled_from([1, 2, np.inf]))
+def test_shifts_bound_every_shift(seed, p, norm):
+    """Of data and of weights at once, for eps of that size."""
+    rng = np.random.default_rng(seed)
+    model = separate(rng, p)
+    n, d = model.data.shape
+    additive, edges = Perturbation.additive((n, d)), Perturbation.edges(model.graph)
+    for perturbation in (additive, edges):
+        problem = MaxDeviation(model, perturbation, 1.0, norm)
+        structure = structure_of(model)
+        K = len(structure.sizes)
+        motion = Motion(structure, Drift.of(problem, structure))
+        radius = 10 ** rng.uniform(-2, -0.3)
+        shifts = motion.shifts(radius)
+        eps = rng.normal(size=perturbation.dim)
+        eps = eps if perturbation is additive else np.abs(eps)
+        eps *= radius / problem.size(eps)
+        if n > K or (perturbation is edges and eps.max() > 1):
+            continue
+        moved = cluster(perturbation.apply(model, eps), tol=1e-12, refine=True)
+        if moved.n_clusters < n:
+            continue
+        order = np.argsort(structure.blocks)
+        y = moved.X[order]
+        first, second = np.triu_indices(K, 1)
+        change = (y[first] - y[second]) - (structure.centroids[first] - structure.centroids[second])
+        assert (row_norms(change, 2) <= shifts + 1e-7).all()
+
+
+@given(seed=seeds, d=st.integers(1, 3), p=st.sampled_from([2, np.inf]))
+def test_error_bounds_the_distance_from_the_solution(seed, d, p):
+    rng = np.random.default_rng(seed)
+    model = separate(rng, p, d=d)
+    rough, fine = cluster(model, tol=1e-3), cluster(model, tol=1e-12, refine=True)
+    structure = Structure.of(model, fine.labels, rough.X, rough.Z)
+    y = np.array([fine.X[fine.labels == k].mean(axis=0) for k in range(fine.n_clusters)])
+    distance = np.linalg.norm(np.sqrt(structure.sizes)[:, None] * (structure.centroids - y))
+    assert distance <= structure.error + 1e-6
+
+
+def test_blocks_that_coincide_leave_no_radius():
+    """Two blocks at one place, as a wrong guess may have it: no division by zero."""
+    A = np.array([[0.0, 0.0], [0.0, 0.0], [5.0, 0.0]])
+    model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
+    structure = Structure.of(model, np.array([0, 1, 2]), A, np.zeros((3, 2)))
+    problem = MaxDeviation(model, Perturbation.additive((3, 2)), 1.0)
+    assert Motion(structure, Drift.of(problem, structure)).merge() == 0.0
