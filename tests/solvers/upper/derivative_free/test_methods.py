@@ -70,14 +70,13 @@ def test_the_shortest_attack_with_two_parameters(groups, method, norm):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("kind", "size"), [(MaxDeviation, 1.5), (MinPerturbation, 8.0)])
 def test_weights_stay_between_their_bounds(problems, method, norm, kind, size):
-    """Every edge between the pairs must go down: two of the four at least, by symmetry all."""
     problem = problems.edges(kind, size, norm)
-    found = attack(problem, method, max_solves=60)
+    found = attack(problem, method, max_solves=30)
     eps = np.array([seen.eps for seen in found.history])
     assert eps.min() >= 0
     assert eps.max() <= 1
     assert max(seen.size for seen in found.history) <= problem.radius
-    assert len(found.history) == found.lower_solves <= 60
+    assert len(found.history) == found.lower_solves <= 30
 
 
 @pytest.mark.parametrize("solves", [1, 7, 40])
@@ -177,7 +176,7 @@ def test_a_fault_of_a_clusterer_is_reported(problems, method):
 
 def test_without_limits_it_ends(problems, method):
     """One parameter: cached answers must not keep it going."""
-    found = attack(problems.clouds(k=2, size=1.0), method, restarts=1, time_limit=20)
+    found = attack(problems.clouds(k=2, size=1.0), method, time_limit=20, restarts=1)
     assert found.status != "time limit"
 
 
