@@ -26,12 +26,18 @@ class Kernel:
     """A kernel and its complement.
 
     `together(squared, w2)` and `apart(squared, w2)` are expressions of ||x_i - x_j||^2 and w^2
-    that add up to 1.
+    that add up to 1, in Pyomo variables or for NumPy arrays. `slope(squared, w2)`, for arrays, is
+    the derivative of `together` in ||x_i - x_j||^2.
     """
 
     name: str
     together: Callable[[Any, Any], Any]
     apart: Callable[[Any, Any], Any]
+    slope: Callable[[FloatArray, float], FloatArray]
+
+
+def _exp(exponent: Any) -> Any:
+    return np.exp(exponent) if isinstance(exponent, np.ndarray) else pyo.exp(exponent)
 
 
 KERNELS = {
@@ -41,11 +47,13 @@ KERNELS = {
             "rational",
             lambda squared, w2: w2 / (w2 + squared),
             lambda squared, w2: squared / (w2 + squared),
+            lambda squared, w2: -w2 / (w2 + squared) ** 2,
         ),
         Kernel(
             "exponential",
-            lambda squared, w2: pyo.exp(-squared / w2),
-            lambda squared, w2: 1 - pyo.exp(-squared / w2),
+            lambda squared, w2: _exp(-squared / w2),
+            lambda squared, w2: 1 - _exp(-squared / w2),
+            lambda squared, w2: -_exp(-squared / w2) / w2,
         ),
     )
 }

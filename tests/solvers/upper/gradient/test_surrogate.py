@@ -1,0 +1,160 @@
+"""The gradient in eps: against central differences of the surrogate, away from steps and kinks.
+
+200 random problems: p = 1, 2, inf, and all kinds of perturbation. What is differentiated is the
+smooth deviation of the smoothed lower level's solution, or of the lower level's own.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from bilad.formulations.schedule import length_unit
+from bilad.formulations.smooth_deviation import KERNELS
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.solvers import cluster
+from bilad.solvers.certificates.contracted import ContractedProblem
+from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.lower.derivative import SolutionDerivative
+from bilad.solvers.lower.smoothing import solve_smoothed
+from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
+from bilad.solvers.upper.gradient.surrogate import SmoothedSurrogate, SolutionSurrogate
+from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+
+PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
+KINDS = list(itertools.product((1, 2, np.inf), PERTURBATIONS))
+TOLERANCE = 1e-5
+STEPS = (1e-5, 1e-6, 1e-4)  # differences: one of them, where another meets a kink or rounding
+
+
+def random_problem(seed):
+    """A problem and an eps; the norm and the kind of perturbation go round."""
+    p, perturbation = KINDS[seed % len(KINDS)]
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(5, 12)), int(rng.integers(1, 4))
+    A = rng.normal(size=(n, d)) + 3 * rng.integers(0, 2, size=(n, 1))
+    graph = FusionGraph.complete(n) if rng.random() < 0.5 else FusionGraph.knn(A, 3, 0.1)
+    graph = graph.with_weights(graph.weights * rng.uniform(0.5, 1.5, graph.m))
+    gamma = 10 ** rng.uniform(-0.8, 0.2) * n / (2 * graph.m)
+    model = ConvexClustering(A, graph, gamma, p)
+    made = {
+        "shift": lambda: Perturbation.shift(rng.normal(size=A.shape)),
+        "additive": lambda: Perturbation.additive(A.shape, [0, 2, 3]),
+        "multiplicative": lambda: Perturbation.multiplicative(A, [1, 4]),
+        "edges": lambda: Perturbation.edges(graph),
+    }[perturbation]()
+    problem = MaxDeviation(model, made, 2.0, norm=np.inf)
+    return problem, rng.uniform(*problem.box) * 0.9, rng
+
+
+def by_smoothing(problem, baseline, width, kernel, smoothing):
+    """The surrogate's value at any eps, written again."""
+    w = width * length_unit(problem.model, baseline.X)
+    smooth = smoothed_deviation(problem, baseline.labels, kernel)
+
+    def value(eps):
+        model = problem.perturbation.apply(problem.model, eps)
+        return smooth.at(solve_smoothed(model, smoothing * w, tol=1e-13).X, w)[0]
+
+    return value
+
+
+def by_solution(problem, baseline, width, kernel):
+    """The same with the lower level's own solution, to the last digits."""
+    w = width * length_unit(problem.model, baseline.X)
+    smooth = smoothed_deviation(problem, baseline.labels, kernel)
+
+    def value(eps):
+        model = problem.perturbation.apply(problem.model, eps)
+        found = cluster(model, tol=1e-13, refine=True)
+        X = SolutionDerivative(found).X
+        if model.p == 2 and model.d > 1:
+            centroids = block_means(found.X, found.labels)
+            X = ContractedProblem(model, found.labels).polished(centroids)[found.labels]
+        return smooth.at(X, w)[0]
+
+    return value
+
+
+def relative_error(value, eps, gradient, rng):
+    """Along the gradient and along a random direction, relative to the gradient's length.
+
+    The least over a few steps of the difference. Without a gradient, that of the value.
+    """
+    length = np.linalg.norm(gradient) or value(eps) or 1.0
+    directions = [rng.normal(size=eps.shape)]
+    if gradient.any():
+        directions.append(gradient)
+    return max(
+        _error_along(value, eps, gradient, d / np.linalg.norm(d), length) for d in directions
+    )
+
+
+def _error_along(value, eps, gradient, direction, length):
+    errors = []
+    for step in STEPS:
+        difference = value(eps + step * direction) - value(eps - step * direction)
+        errors.append(abs(difference / (2 * step) - gradient @ direction) / length)
+        if errors[-1] < TOLERANCE:
+            break
+    return min(errors)
+
+
+def errors_of(seed, lower_level):
+    problem, eps, rng = random_problem(seed)
+    kernel = KERNELS[["rational", "exponential"][seed % 2]]
+    width, smoothing = 10 ** rng.uniform(-0.7, 0.3), 10 ** rng.uniform(-1, 0)
+    lower = LowerLevel(problem, tol=1e-13 if lower_level == "solution" else 1e-8)
+    if lower_level == "smoothed":
+        surrogate = SmoothedSurrogate(lower, kernel, smoothing)
+        value = by_smoothing(problem, lower.baseline, width, kernel, smoothing)
+    else:
+        surrogate = SolutionSurrogate(lower, kernel)
+        value = by_solution(problem, lower.baseline, width, kernel)
+    slope = surrogate.at(eps, width)
+    assert slope.value == pytest.approx(value(eps), rel=1e-6, abs=1e-9)
+    return relative_error(value, eps, slope.gradient, rng), slope.gradient.any()
+
+
+@pytest.mark.parametrize("lower_level", ["smoothed", "solution"])
+@pytest.mark.parametrize("seeds", [range(36), pytest.param(range(200), marks=pytest.mark.slow)])
+def test_the_gradient_is_what_central_differences_are(lower_level, seeds):
+    """Where differences of every length meet a kink or a step, there is no derivative: rare."""
+    errors, sloping = np.array([errors_of(seed, lower_level) for seed in seeds]).T
+    assert sloping.mean() > (0.98 if lower_level == "smoothed" else 0.8)
+    smooth = errors < 1e-2
+    assert np.count_nonzero(~smooth) <= 0.02 * len(errors)
+    assert errors[smooth].max() < TOLERANCE
+    print(f"{lower_level}: {len(errors)} problems, largest error {errors[smooth].max():.1e}")
+    print(f"at a kink: {np.flatnonzero(~smooth).tolist()}; sloping: {sloping.mean():.0%}")
+
+
+def test_fused_points_have_a_slope_in_the_smoothed_lower_level_only():
+    """One cluster, torn by pulling one point: the solution's own derivative does not know."""
+    A = np.array([[0.0], [0.1], [0.2], [0.3]])
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.2)
+    problem = MaxDeviation(model, Perturbation.additive(A.shape, [3]), 2.0)
+    lower = LowerLevel(problem)
+    assert lower.baseline.n_clusters == 1
+    kernel = KERNELS["exponential"]
+    assert SolutionSurrogate(lower, kernel).at(np.zeros(1), 0.1).gradient[0] == 0.0
+    assert SmoothedSurrogate(lower, kernel, 0.3).at(np.zeros(1), 0.1).gradient[0] > 0.0
+
+
+def test_every_surrogate_costs_a_counted_solve():
+    problem, eps, _ = random_problem(5)
+    for make in (lambda low: SmoothedSurrogate(low, KERNELS["rational"], 0.3), None):
+        lower = LowerLevel(problem, max_solves=2)
+        surrogate = make(lower) if make else SolutionSurrogate(lower, KERNELS["rational"])
+        surrogate.at(eps, 0.1)
+        surrogate.at(eps / 2, 0.1)
+        assert lower.solves == 2
+        with pytest.raises(BudgetSpentError, match="solve limit"):
+            surrogate.at(eps / 3, 0.1)
+
+
+def test_no_time_no_slope():
+    problem, eps, _ = random_problem(5)
+    lower = LowerLevel(problem, time_limit=0.0)
+    with pytest.raises(BudgetSpentError, match="time limit"):
+        SmoothedSurrogate(lower, KERNELS["rational"], 0.3).at(eps, 0.1)
