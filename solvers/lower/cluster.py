@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, real_number, whole_number
+from bilad.solvers.certificates.partition import Partition
 from bilad.solvers.lower.methods import (
     LOWER_METHODS,
     LowerMethod,
@@ -16,6 +19,7 @@ from bilad.solvers.lower.methods import (
     choose_lower_method,
 )
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.rational.labels import exact_labels, is_decidable
 
 TIGHTENING = 1e-2  # each attempt's tolerance over the last one's
 LEAST_TOL = 1e-14  # of an attempt to prove labels
@@ -132,6 +136,7 @@ def _attempts(
     assert best is not None
     if refine and chosen.name == "ssnal" and not best.partition.proved:
         best = _with_central_proof(model, best, request)
+    best = _with_ties_decided(model, best, refine)
     return replace(
         best,
         iterations=spent,
@@ -153,6 +158,18 @@ def _with_central_proof(model: ConvexClustering, outcome: Outcome, request: Requ
         return outcome
     remark = "labels from an interior-point solution"
     return replace(outcome, partition=central.partition, remark=remark)
+
+
+def _with_ties_decided(model: ConvexClustering, outcome: Outcome, refine: bool) -> Outcome:
+    """Decide in exact arithmetic what floating point cannot, where that is affordable."""
+    cheap = model.graph.uniform_weight is not None  # sorting, no cuts
+    if outcome.partition.proved or not is_decidable(model) or not (refine or cheap):
+        return outcome
+    if outcome.status == "time limit":
+        return outcome
+    nothing = np.empty((0, 2), dtype=np.int64)
+    partition = Partition(exact_labels(model), nothing)
+    return replace(outcome, partition=partition, remark="ties decided in exact arithmetic")
 
 
 def _tolerances(tol: float, refine: bool, labels_only: bool) -> Iterator[float]:

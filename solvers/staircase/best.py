@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from bilad.models.deviation import DeviationFunction
 from bilad.models.validation import FloatArray, IntArray, real_number
-from bilad.solvers.staircase.affine import least_double
+from bilad.solvers.rational.affine import least_double
 from bilad.solvers.staircase.staircase import Staircase
 
 

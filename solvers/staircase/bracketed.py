@@ -18,7 +18,7 @@ from bilad.models.perturbation import Perturbation
 from bilad.models.validation import BoolArray, FloatArray, IntArray, real_number, whole_number
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
-from bilad.solvers.staircase.ray import check_ray
+from bilad.solvers.rational.ray import check_ray
 
 SHARES = (0.5, 0.375, 0.625)  # of a bracket, where the next solve is tried; labels may be unproved
 

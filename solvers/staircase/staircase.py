@@ -13,8 +13,8 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number
-from bilad.solvers.staircase.features import Feature, places_of_change, refine
-from bilad.solvers.staircase.ray import check_ray, lines_along
+from bilad.solvers.rational.features import Feature, places_of_change, refine
+from bilad.solvers.rational.ray import check_ray, lines_along
 
 
 @dataclass(frozen=True)

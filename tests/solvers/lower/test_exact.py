@@ -177,17 +177,15 @@ def test_points_apart_in_one_coordinate_are_apart():
     assert solution.X[1, 1] == solution.X[2, 1]
 
 
-def test_undecided_in_one_coordinate_matters_only_if_not_apart_in_another():
+def test_a_tie_in_one_coordinate_matters_only_if_not_apart_in_another():
     """0 and 4 touch exactly at gamma = 2 in the first coordinate."""
     touching = np.array([[0.0], [4.0]])
     graph = FusionGraph.complete(2)
-    alone = cluster(ConvexClustering(touching, graph, 2.0, 1), "exact")
-    assert alone.undecided.tolist() == [[0, 1]]
-    for second, labels, undecided in (([0.0, 9.0], [0, 1], []), ([0.0, 1.0], [0, 0], [[0, 1]])):
+    for second, labels in (([0.0, 9.0], [0, 1]), ([0.0, 1.0], [0, 0])):
         A = np.column_stack([touching, second])
         solution = cluster(ConvexClustering(A, graph, 2.0, 1), "exact")
         assert solution.labels.tolist() == labels
-        assert solution.undecided.tolist() == undecided
+        assert solution.proved
 
 
 @pytest.mark.parametrize("factor", [1 - 1e-9, 1 + 1e-9])

@@ -59,11 +59,11 @@ def test_every_bracket_holds_an_exact_step(seed):
 
 
 def test_nothing_is_claimed_where_nothing_is_proved():
-    """With gamma = 0.5 two points touch exactly on the whole of eps <= 1: no label is proved."""
-    model = ConvexClustering([[0.0], [1.0], [1.0]], FusionGraph(3, [[0, 1]], [1.0]), 0.5)
-    steps = bracketed_steps(
-        model, Perturbation.shift([[0.0], [0.0], [1.0]]), -2, 2, width=1e-3, points=5
-    )
+    """With gamma = 0.5 two points touch exactly on the whole of eps <= 1, each in the plane."""
+    data = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
+    model = ConvexClustering(data, FusionGraph(3, [[0, 1]], [1.0]), 0.5)
+    far = Perturbation.shift([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    steps = bracketed_steps(model, far, -2, 2, width=1e-3, points=5)
     assert not steps.proved.any()
     assert len(steps.brackets) == 0
 

@@ -73,7 +73,7 @@ def test_what_doubles_leave_undecided_is_decided(ray_case, complete_partition_at
     setting = SETTINGS["iris"]
     model, shift, stairs = setting.model(), setting.shift(), stairs_of(setting)
     grid = np.linspace(-setting.budget, setting.budget, 161)
-    undecided = [eps for eps in grid if not cluster(shift.apply(model, eps), "exact").proved]
+    undecided = [eps for eps in grid if cluster(shift.apply(model, eps), "exact").remark]
     assert len(undecided) > 20
     case = ray_case(model, shift, -setting.budget, setting.budget)
     for eps in undecided:

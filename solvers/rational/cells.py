@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
-from bilad.solvers.staircase.affine import Affine, at, short_number_between, total
-from bilad.solvers.staircase.network import Blocks, Network, Pair
+from bilad.solvers.rational.affine import Affine, at, short_number_between, total
+from bilad.solvers.rational.network import Blocks, Network, Pair
 
 Split = tuple[int, list[int]]
 

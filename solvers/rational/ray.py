@@ -17,11 +17,11 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.staircase.affine import Affine, over_common_denominator
-from bilad.solvers.staircase.cells import Line
-from bilad.solvers.staircase.complete_network import CompleteNetwork
-from bilad.solvers.staircase.graph_network import GraphNetwork
-from bilad.solvers.staircase.network import Network
+from bilad.solvers.rational.affine import Affine, over_common_denominator
+from bilad.solvers.rational.cells import Line
+from bilad.solvers.rational.complete_network import CompleteNetwork
+from bilad.solvers.rational.graph_network import GraphNetwork
+from bilad.solvers.rational.network import Network
 
 METHOD = "staircase"
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
-from bilad.solvers.staircase.affine import Affine, at
-from bilad.solvers.staircase.network import Blocks, Pair, Part
+from bilad.solvers.rational.affine import Affine, at
+from bilad.solvers.rational.network import Blocks, Pair, Part
 
 
 class CompleteNetwork:

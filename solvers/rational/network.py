@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Protocol
 
-from bilad.solvers.staircase.affine import Affine
+from bilad.solvers.rational.affine import Affine
 
 Blocks = list[list[int]]  # the points of each block; blocks by increasing value
 Pair = tuple[int, int]

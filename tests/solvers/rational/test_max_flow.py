@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.solvers.staircase.max_flow import cut_off
+from bilad.solvers.rational.max_flow import cut_off
 
 
 def best_cuts(supplies, edges, capacities):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from bilad.solvers.staircase.affine import Affine, at, total
-from bilad.solvers.staircase.max_flow import Edge, cut_off
-from bilad.solvers.staircase.network import Blocks, Pair, Part
+from bilad.solvers.rational.affine import Affine, at, total
+from bilad.solvers.rational.max_flow import Edge, cut_off
+from bilad.solvers.rational.network import Blocks, Pair, Part
 
 
 class GraphNetwork:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from bilad.models.validation import IntArray
-from bilad.solvers.staircase.cells import Cell, Line, Meeting, tile
+from bilad.solvers.rational.cells import Cell, Line, Meeting, tile
 
 
 class Feature:

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bilad.solvers.staircase.affine import least_double, short_number_between
+from bilad.solvers.rational.affine import least_double, short_number_between
 
 
 @pytest.mark.parametrize("seed", range(40))

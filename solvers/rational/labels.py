@@ -1,0 +1,51 @@
+"""The partition of one model, decided in exact arithmetic: ties are decided too."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.perturbation import Perturbation
+from bilad.models.validation import IntArray
+from bilad.solvers.rational.features import Feature, refine
+from bilad.solvers.rational.ray import lines_along
+
+MOST_EDGES = 2_000  # of a graph that needs minimum cuts, in Python's integers
+MOST_NUMBERS = 20_000  # n d, where sorting is enough
+
+
+def is_decidable(model: ConvexClustering) -> bool:
+    """Whether `exact_labels` takes the model, and is affordable beside a solve."""
+    if model.p != 1 and model.d > 1:
+        return False
+    if model.graph.uniform_weight is not None:
+        return model.data.size <= MOST_NUMBERS
+    return model.graph.m * model.d <= MOST_EDGES
+
+
+def exact_labels(model: ConvexClustering) -> IntArray:
+    """Return the partition of the model as given in doubles, taken as the rationals they are.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+        With p = 1, or d = 1.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Numbered by first appearance.
+
+    Raises
+    ------
+    UnsupportedError
+        If p is not 1 and d > 1.
+    """
+    still = Perturbation(model.data.shape, sp.csr_array((model.data.size, 1)))
+    start, end = Fraction(0), Fraction(1)
+    lines = lines_along(model, still, float(start), float(end))
+    numbers = [np.array([Feature(line, start, end).numbers(start)]) for line in lines]
+    return refine(numbers)[0].astype(np.int64)
