@@ -25,9 +25,10 @@ from bilad.solvers.certificates.robustness.rule import Currents, Rule
 from bilad.solvers.certificates.robustness.search import largest_radius
 from bilad.solvers.certificates.robustness.structure import Structure
 
-ROUNDS = 3  # of reweighting the conductances
+ROUNDS, FEW_ROUNDS = 6, 2  # of reweighting the conductances; few where a round is expensive
 LEAST_SHARE = 1e-6  # of the largest conductance
-MOST_FLOWS = 20_000  # numbers in a flow that is found by a conic program
+CHEAP_FLOWS = 3_000  # numbers in a flow that a conic program finds in some 0.1 s
+MOST_FLOWS = 20_000  # more are not found by one: currents alone, which may not fit
 MOST_CURRENTS = 30_000_000  # numbers in a matrix of currents; larger blocks have no proof
 CHUNK = 2_000_000  # numbers of the maps from eps to flows that are held at a time
 
@@ -64,6 +65,9 @@ class FusedBlock:
         size += np.abs(self.forces).sum(axis=1).max(initial=0.0)
         self.rounding = ROUNDOFF * terms * float(size)
         self.terms = model.n + model.d + 16
+        numbers = len(edges) * model.d
+        self.by_program = numbers <= MOST_FLOWS
+        self.expensive = CHEAP_FLOWS < numbers <= MOST_FLOWS
 
     def radius(self, turns: Callable[[float], FloatArray], most: float) -> float:
         """Return a radius within which the block stays together, at most `most`.
@@ -79,7 +83,7 @@ class FusedBlock:
         if not self._routable():
             return best
         conductance = self.radii
-        for _ in range(ROUNDS):
+        for _ in range(FEW_ROUNDS if self.expensive else ROUNDS):
             currents = self.currents(conductance)
             strain = currents.growth
             for flow in self._flows(currents, best, turns):
@@ -91,7 +95,8 @@ class FusedBlock:
                 strain = self._strain(rule, own, turns)
             if not strain.max(initial=0.0) > 0:
                 break  # nothing moves
-            conductance = conductance / np.maximum(strain / strain.max(), LEAST_SHARE)
+            relative = np.maximum(strain / strain.max(), LEAST_SHARE)
+            conductance = conductance / (relative if self.by_program else np.sqrt(relative))
             conductance = np.maximum(conductance / conductance.max(), LEAST_SHARE)
         return best
 
@@ -116,8 +121,10 @@ class FusedBlock:
         self, rule: Rule, radius: float, turns: Callable[[float], FloatArray]
     ) -> FloatArray:
         """Return how much of its room each edge needs: those that need much should carry less."""
+        if radius == 0:
+            return rule.used / self.radii
         needed = rule.currents.growth.copy()
-        if 0 < radius < np.inf:
+        if radius < np.inf:
             needed += rule.currents.turning @ (turns(radius)[self.pairs] / radius)
         return needed / np.maximum(self.radii - rule.used, LEAST_SHARE * self.radii)
 
@@ -126,7 +133,7 @@ class FusedBlock:
     ) -> Iterator[FloatArray]:
         """Yield flows that meet the demand at eps = 0, approximately: cheap ones first."""
         yield currents.Y @ self.demand
-        if self.radii.size * self.demand.shape[1] <= MOST_FLOWS:
+        if self.by_program:
             growth = currents.growth
             if 0 < radius < np.inf:
                 growth = growth + currents.turning @ (turns(radius)[self.pairs] / radius)

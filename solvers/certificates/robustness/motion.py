@@ -2,12 +2,15 @@
 
 *All at once.* The contracted problem is a proximal map in the metric of the masses, so it is
 nonexpansive: sqrt(sum_k n_k ||y'_k - y_k||^2) <= speed ||eps||. Weights that change act as data
-that move by M^-1 times the change of the forces, zeta held.
+that move by M^-1 times the change of the forces, zeta held. What moves all data alike moves all
+centroids alike, and is left out.
 
 *Pair by pair.* Subtract the conditions of optimality of two blocks at eps from those at 0. With
 u = y_k - y_l, the forces between k and l themselves can only hinder the change of u, since
 <u' - u, zeta' - zeta> >= 0; so ||u' - u|| is at most what the means and the turns of the other
 forces do. A turn is bounded by the shift of its own pair: a few sweeps improve all the bounds.
+Likewise they can only hinder u from losing length along itself, since <u, zeta - zeta'> >= 0; so
+<u, u'> / ||u|| falls by at most what the means do in that direction, and the other forces.
 
 *On a line* forces are signs: as long as the order is kept, y is affine in eps.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.norms import row_norms
+from bilad.models.norms import row_norms, subgradient_rows
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
@@ -44,14 +47,13 @@ class Motion:
         low, high = structure.pairs.T
         self.joined = low * K - low * (low + 1) // 2 + high - low - 1
         self.scale = np.sqrt(1 / sizes[self.first] + 1 / sizes[self.second]) * MARGIN
-        masses = np.sqrt(sizes)
-        flat = (masses[:, None, None] * drift.means).reshape(-1, drift.means.shape[2])
-        unseen = float(np.linalg.norm(masses * drift.mean_error))
-        self.speed = (drift.ball.to_euclidean(flat) + unseen) * MARGIN
+        self.speed = self._speed()
         self.strength = structure.pair_sums(structure.model.radii)
         self.change = structure.pair_sums(drift.change)
         if structure.model.d > 1:
-            self.direct = self._direct_speeds()
+            y = structure.centroids
+            self.distances = row_norms(y[self.first] - y[self.second], 2) / MARGIN
+            self.direct, self.approach = self._speeds()
 
     def turns(self, radius: float) -> FloatArray:
         """Bound ||zeta' - zeta||_q for each joined pair, at any ||eps|| <= radius: shape (P,).
@@ -70,6 +72,10 @@ class Motion:
 
     def shifts(self, radius: float) -> FloatArray:
         """Bound the change of y_k - y_l, for all pairs k < l: shape (K (K - 1) / 2,)."""
+        return self._shifts_and_pulls(radius)[0]
+
+    def _shifts_and_pulls(self, radius: float) -> tuple[FloatArray, FloatArray]:
+        """Return the shifts, and bounds on what the other forces do to each pair."""
         structure = self.structure
         error = structure.error * self.scale
         shifts = error + radius * self.speed * self.scale
@@ -81,35 +87,61 @@ class Motion:
             )
             ends = at_blocks * ((1 + len(structure.sizes) * ROUNDOFF) / structure.sizes)
             others = ends[self.first] + ends[self.second]
-            rounding = 8 * ROUNDOFF * others
-            others[self.joined] -= pull * (1 / structure.sizes[structure.pairs]).sum(axis=1)
-            shifts = np.minimum(shifts, error + radius * self.direct + others + rounding)
-        return shifts * MARGIN
+            others *= 1 + 8 * ROUNDOFF
+            own = pull * (1 / structure.sizes[structure.pairs]).sum(axis=1)
+            others[self.joined] -= own * (1 - 8 * ROUNDOFF)
+            shifts = np.minimum(shifts, error + radius * self.direct + others)
+        return shifts * MARGIN, others
 
-    def _direct_speeds(self) -> FloatArray:
-        """Bound the change of the difference of the means, for all pairs: (K (K - 1) / 2,)."""
+    def _speed(self) -> float:
+        """Bound the motion of all at once, per unit of ||eps||, but for what moves all alike."""
+        drift, sizes = self.drift, self.structure.sizes
+        k, masses = drift.means.shape[2], np.sqrt(sizes)[:, None, None]
+        common = np.tensordot(sizes / sizes.sum(), drift.means, axes=1)
+        flat = (masses * (drift.means - common)).reshape(-1, k)
+        rows = drift.ball.magnitudes((masses * np.abs(drift.means)).reshape(-1, k))
+        unseen = float(np.linalg.norm(masses[:, 0, 0] * drift.mean_error))
+        unseen += 4 * (len(sizes) + 8) * ROUNDOFF * float(np.linalg.norm(rows))
+        return (drift.ball.to_euclidean(flat) + unseen) * MARGIN
+
+    def _speeds(self) -> tuple[FloatArray, FloatArray]:
+        """Bound what the means do to all pairs: in any direction, and towards each other.
+
+        Both of shape (K (K - 1) / 2,), per unit of ||eps||.
+        """
         drift, first, second = self.drift, self.first, self.second
         _, d, k = drift.means.shape
-        if len(first) * d * k <= MOST_ENTRIES:
-            speeds = drift.ball.to_edges(drift.means[first] - drift.means[second], 2)
-        else:
+        unseen = drift.mean_error[first] + drift.mean_error[second]
+        if len(first) * d * k > MOST_ENTRIES:
             own = drift.ball.to_edges(drift.means, 2)
-            speeds = own[first] + own[second]
-        return speeds + drift.mean_error[first] + drift.mean_error[second]
+            speeds = own[first] + own[second] + unseen
+            return speeds, speeds
+        moved = drift.means[first] - drift.means[second]
+        speeds = drift.ball.to_edges(moved, 2)
+        y = self.structure.centroids
+        units = subgradient_rows(y[first] - y[second], 2)
+        nearer = drift.ball.support(-np.einsum("pd,pdk->pk", units, moved))
+        # `units` and the product are right to a few roundings of what moves at all.
+        return speeds + unseen, nearer + unseen + 8 * (d + 4) * ROUNDOFF * speeds
+
+    def _distinct(self, radius: float) -> bool:
+        """Whether all centroids are distinct at any ||eps|| <= radius."""
+        shifts, others = self._shifts_and_pulls(radius)
+        error = self.structure.error * self.scale
+        nearer = error + radius * self.approach + others
+        # u is known up to that error, and so is the sign of <u, zeta - zeta'>.
+        own = (self.strength + radius * self.change) * self.scale[self.joined] ** 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            nearer[self.joined] += 2 * own * error[self.joined] / self.distances[self.joined]
+        return bool(((shifts < self.distances) | (nearer * MARGIN < self.distances)).all())
 
     def _merge(self) -> float:
-        y, d = self.structure.centroids, self.structure.model.d
-        distances = row_norms(y[self.first] - y[self.second], 2) * (1 - (d + 8) * ROUNDOFF)
-
-        def distinct(radius: float) -> bool:
-            return bool((self.shifts(radius) < distances).all())
-
-        reach = float((distances / self.scale).min()) - self.structure.error
+        reach = float((self.distances / self.scale).min()) - self.structure.error
         if reach <= 0:
             return 0.0
         if self.speed == 0:
             return np.inf
-        return largest_radius(distinct, float(reach / self.speed))
+        return largest_radius(self._distinct, float(reach / self.speed))
 
     def _merge_on_a_line(self) -> float:
         drift, error = self.drift, self.drift.mean_error

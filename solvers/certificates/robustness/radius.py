@@ -58,8 +58,7 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
     problem : BilevelProblem
         Its budget, target and deviation do not matter.
     clustering : Clustering
-        At eps = 0. The partition that it suggests need not be proved: if it is not, neither is a
-        radius above zero.
+        At eps = 0. Its partition need not be proved: a radius above zero proves it.
 
     Returns
     -------
