@@ -57,7 +57,8 @@ class Drift:
         felt, felt_error = moved, np.zeros(n)
         if change.any():
             felt = moved + _weakening(structure, problem.edge_operator)
-            ends = sum_at_ends(model, change)
+            between = np.diff(blocks[model.graph.edges], axis=1)[:, 0] != 0
+            ends = sum_at_ends(model, np.where(between, change, 0.0))
             felt_error = (n + d + 16) * ROUNDOFF * ends
         members = sp.csr_array((1 / structure.sizes[blocks], (blocks, np.arange(n))))
         error = felt_error

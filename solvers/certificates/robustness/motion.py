@@ -98,11 +98,14 @@ class Motion:
         drift, sizes = self.drift, self.structure.sizes
         k, masses = drift.means.shape[2], np.sqrt(sizes)[:, None, None]
         common = np.tensordot(sizes / sizes.sum(), drift.means, axes=1)
-        flat = (masses * (drift.means - common)).reshape(-1, k)
+        maps = [masses * (drift.means - common)]
+        if drift.ball.norm == np.inf:  # where less motion may have a larger bound
+            maps.append(masses * drift.means)
+        least = min(drift.ball.to_euclidean(moved.reshape(-1, k)) for moved in maps)
         rows = drift.ball.magnitudes((masses * np.abs(drift.means)).reshape(-1, k))
         unseen = float(np.linalg.norm(masses[:, 0, 0] * drift.mean_error))
         unseen += 4 * (len(sizes) + 8) * ROUNDOFF * float(np.linalg.norm(rows))
-        return (drift.ball.to_euclidean(flat) + unseen) * MARGIN
+        return (least + unseen) * MARGIN
 
     def _speeds(self) -> tuple[FloatArray, FloatArray]:
         """Bound what the means do to all pairs: in any direction, and towards each other.

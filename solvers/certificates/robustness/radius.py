@@ -63,7 +63,8 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
     Returns
     -------
     CertifiedRadius
-        0 where nothing can be proved; infinite where nothing that eps moves matters.
+        0 where nothing can be proved; infinite, or very large, where nothing that eps moves
+        matters. Radii beyond the bounds of eps say that no eps within them matters.
     """
     radii = [_radius(*line) for line in _lines(problem, clustering)]
     return CertifiedRadius(min(r.merge for r in radii), min(r.split for r in radii))

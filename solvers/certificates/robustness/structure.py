@@ -16,11 +16,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
+from bilad.models.norms import project_rows, row_norms, subgradient_rows
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.contracted import ContractedProblem
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.certificates.routing import block_means
+
+VERTEX = 1e-6  # p = inf: so near to a vertex of the dual ball, a subgradient is taken for it
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,20 @@ class Structure:
         radii = model.radii[between]
         strength = np.bincount(owner, radii, len(pairs)).astype(float)
         centroids = _centroids(model, blocks, X)
-        if model.p == 2 or model.d == 1:
-            zeta = subgradient_rows(centroids[pairs[:, 0]] - centroids[pairs[:, 1]], 2)
-        else:
-            sums = np.stack(
-                [np.bincount(owner, signs * column[between], len(pairs)) for column in Z.T], axis=1
-            )
-            zeta = sums / strength[:, None]
-        zeta = project_rows(zeta, np.ones(len(zeta)), conjugate(model.p))
+        zeta = subgradient_rows(centroids[pairs[:, 0]] - centroids[pairs[:, 1]], model.p)
+        at_vertices = np.ones(len(pairs), dtype=bool)
+        if model.p == np.inf and model.d > 1:
+            flows = np.zeros((len(pairs), model.d))
+            np.add.at(flows, owner, signs[:, None] * Z[between])
+            shares = project_rows(flows / strength[:, None], np.ones(len(pairs)), 1)
+            at_vertices = row_norms(shares - zeta, 1) <= VERTEX
+            zeta = np.where(at_vertices[:, None], zeta, shares)
         ends = model.graph.edges[between]
         places = (ends.T.ravel(), np.tile(owner, 2))
         values = np.concatenate([signs * radii, -signs * radii])
         forces = sp.coo_array((values, places), shape=(model.n, len(pairs))).tocsr()
+        if model.p == np.inf and model.d > 1 and at_vertices.all():
+            centroids = block_means(model.data - forces @ zeta, blocks)
         error = _distance(model, blocks, sizes, centroids, pairs, strength, zeta, forces)
         return cls(model, blocks, sizes, centroids, pairs, zeta, forces, error)
 
