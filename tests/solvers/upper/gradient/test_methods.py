@@ -1,0 +1,212 @@
+"""The gradient methods: closed forms, budgets, bounds, seeds, refusals, and rivals."""
+
+import numpy as np
+import pytest
+
+from bilad.formulations.smooth_deviation import KERNELS
+from bilad.models import (
+    ArgumentError,
+    BlackBox,
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
+from bilad.solvers import attack, cluster
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.upper.gradient import GRADIENT
+
+METHODS = list(GRADIENT)
+RESTARTED = [name for name in METHODS if name != "fgsm"]
+NORMS = (1, 2, np.inf)
+PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
+
+
+def random_problem(seed, p, perturbation, norm, kind=MaxDeviation):
+    rng = np.random.default_rng(seed)
+    n, d = 8, 1 + seed % 2
+    A = 0.5 * rng.normal(size=(n, d)) + 2.2 * (np.arange(n) % 2)[:, None] + 0.5
+    graph = FusionGraph.knn(A, 3, 0.1) if seed % 3 else FusionGraph.complete(n)
+    model = ConvexClustering(A, graph, 0.5 if seed % 3 else 0.2, p)
+    made = {
+        "shift": lambda: Perturbation.shift(rng.normal(size=A.shape)),
+        "additive": lambda: Perturbation.additive(A.shape, [0, 3, 5]),
+        "multiplicative": lambda: Perturbation.multiplicative(A, [1, 4], [0]),
+        "edges": lambda: Perturbation.edges(graph, [0, 2, graph.m - 1]),
+    }[perturbation]()
+    return kind(model, made, 1.2, norm) if kind is MaxDeviation else kind(model, made, 1, norm)
+
+
+def check(found):
+    """Allowed, recomputed, and what a fresh solve says."""
+    problem = found.problem
+    assert found.status in {"feasible", "no attack found", "solve limit"}
+    for seen in found.history:
+        assert problem.size(seen.eps) <= problem.radius
+        assert np.array_equal(problem.perturbation.vector(seen.eps), seen.eps)
+    before = cluster(problem.model, tol=1e-10, refine=True)
+    after = cluster(problem.perturbation.apply(problem.model, found.eps), tol=1e-10, refine=True)
+    assert found.deviation == problem.deviation.value(before.labels, after.labels)
+    assert found.eps.any() == (found.deviation > 0)
+    assert found.lower_solves == len(found.history)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bl1_finds_the_last_step(groups, method):
+    found = attack(groups.bl1(), method)
+    assert found.deviation == groups.joined
+    assert found.status == "feasible"
+    check(found)
+    assert attack(groups.bl1(budget=10.0), method).deviation == groups.parted
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bl2_finds_either_step(groups, method):
+    for target, step in ((1.0, groups.parts), (groups.joined, groups.joins)):
+        found = attack(groups.bl2(target), method)
+        assert found.norm == pytest.approx(step, rel=2e-3)
+        assert found.norm >= step
+        check(found)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bl2_within_an_explicit_budget_of_solves(groups, method):
+    found = attack(groups.bl2(), method, max_solves=100)
+    assert found.norm == pytest.approx(groups.parts, rel=2e-3)
+    assert found.lower_solves <= 100
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("p", NORMS)
+def test_an_edge_that_has_to_go(method, p):
+    """Two points joined by one edge, apart once 2 gamma w (1 - eps) < |a_1 - a_2|: 0.75."""
+    A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
+    graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])
+    model, edges = ConvexClustering(A, graph, 2.0, p), Perturbation.edges(graph)
+    found = attack(MinPerturbation(model, edges, 2), method)
+    check(found)
+    assert found.norm == pytest.approx(0.75, rel=2e-3)
+    assert attack(MaxDeviation(model, edges, 0.9), method).deviation == 2
+    assert attack(MaxDeviation(model, edges, 0.7), method).status == "no attack found"
+
+
+GRID = [
+    (method, p, perturbation, norm, kind)
+    for method in METHODS
+    for p in NORMS
+    for perturbation in PERTURBATIONS
+    for norm in NORMS
+    for kind in (MaxDeviation, MinPerturbation)
+]
+SAMPLE = np.random.default_rng(0).permutation(len(GRID)) % 9
+
+
+@pytest.mark.parametrize(
+    ("method", "p", "perturbation", "norm", "kind"),
+    [
+        pytest.param(*case, marks=[] if rest == 0 else pytest.mark.slow)
+        for case, rest in zip(GRID, SAMPLE, strict=True)
+    ],
+)
+def test_the_report_is_true(method, p, perturbation, norm, kind):
+    seed = GRID.index((method, p, perturbation, norm, kind)) % 6
+    check(attack(random_problem(seed, p, perturbation, norm, kind), method, max_solves=40))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_seeds_repeat_and_limits_hold(method):
+    problem = random_problem(1, 2, "additive", 2)
+    one, two, other = (attack(problem, method, seed=seed, max_solves=50) for seed in (3, 3, 4))
+    assert [seen.eps.tolist() for seen in one.history] == [s.eps.tolist() for s in two.history]
+    assert one.lower_solves <= 50
+    if method in RESTARTED:
+        assert one.status == "solve limit"
+        different = [seen.eps.tolist() for seen in other.history]
+        assert different != [seen.eps.tolist() for seen in one.history]
+    assert attack(problem, method, max_solves=0).lower_solves == 0
+    late = attack(problem, method, time_limit=0.3)
+    assert late.seconds < 3.0
+
+
+@pytest.mark.parametrize("method", RESTARTED)
+def test_more_restarts_are_more_solves_until_nothing_is_new(groups, method):
+    few, more = (attack(groups.bl1(), method, restarts=count) for count in (1, 4))
+    assert 0 < few.lower_solves < more.lower_solves
+    # Four points fused for good: no slope anywhere, every start is one evaluation.
+    model = ConvexClustering(np.zeros((4, 1)), FusionGraph.complete(4), 10.0)
+    problem = MaxDeviation(model, Perturbation.shift(np.ones((4, 1))), 1.0)
+    assert attack(problem, method).status == "no attack found"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_no_gradient_is_there_is_no_attack(method):
+    """All points shifted alike: no distance changes, and sign(0) is no step."""
+    model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
+    problem = MaxDeviation(model, Perturbation.shift(np.ones((4, 1))), 1.0, np.inf)
+    found = attack(problem, method)
+    assert found.status == "no attack found"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_without_fusion_has_nothing_to_differentiate(method):
+    model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.0)
+    problem = MaxDeviation(model, Perturbation.additive((4, 1), [0]), 0.5)
+    assert attack(problem, method).status == "no attack found"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("derivative", ["both", "smoothed", "solution"])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_options(groups, method, derivative, kernel):
+    options = {"derivative": derivative, "kernel": kernel, "widths": [0.5, 0.05]}
+    check(attack(groups.bl1(), method, smoothing=0.1, **options))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("hypergradient", {"steps": 0}),
+        ("hypergradient", {"step": 0.0}),
+        ("hypergradient", {"widths": []}),
+        ("pgd", {"widths": [0.1, -1.0]}),
+        ("pgd", {"step": -1.0}),
+        ("mi-fgsm", {"decay": -0.1}),
+        ("mi-fgsm", {"kernel": "square"}),
+        ("fgsm", {"smoothing": 0.0}),
+        ("fgsm", {"derivative": "none"}),
+        ("fgsm", {"restarts": 2}),
+        ("pgd", {"restarts": 0}),
+    ],
+)
+def test_wrong_options_are_named(groups, method, options):
+    with pytest.raises(ArgumentError, match=next(iter(options))):
+        attack(groups.bl1(), method, **options)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_refusals(groups, method):
+    with pytest.raises(UnsupportedError, match="additive over pairs"):
+        attack(groups.bl1(deviation="nmi"), method)
+
+    class Halves:
+        def fit_predict(self, X):
+            return (X[:, 0] > X[:, 0].mean()).astype(int)
+
+    box = BlackBox(groups.model().data, Halves())
+    with pytest.raises(UnsupportedError, match="from inside"):
+        attack(MaxDeviation(box, groups.shift(), 1.0), method)
+
+
+@pytest.mark.parametrize("method", RESTARTED)
+def test_it_tears_a_cluster_that_merging_cannot_change(method):
+    """One cluster only: what corners of a box do at best, within the same number of solves."""
+    rng = np.random.default_rng(5)
+    A = rng.normal(size=(20, 1))
+    model = ConvexClustering(A, FusionGraph.complete(20), 0.12)
+    assert cluster(model).n_clusters == 1
+    problem = MaxDeviation(model, Perturbation.additive(A.shape, range(8)), 3.0, 2)
+    rival = attack(problem, "corners", max_solves=100)
+    found = attack(problem, method, max_solves=100)
+    assert found.deviation >= rival.deviation
+    assert found.deviation > 0
