@@ -14,6 +14,7 @@ from bilad.models.validation import ArgumentError, one_of, real_number, whole_nu
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import corners, direct, milp
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
+from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.learner import QueryLearner, Solution
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
@@ -29,6 +30,7 @@ UPPER_METHODS: dict[str, UpperMethod] = {
     "corners": FunctionMethod(corners.refusal, corners.prepare_coordinates),
     "random": FunctionMethod(corners.refusal, corners.prepare_random),
     **DERIVATIVE_FREE,
+    **GRADIENT,
     **REFORMULATIONS,
     "milp": FunctionMethod(milp.refusal, milp.prepare, needs_white_box=True),
 }
