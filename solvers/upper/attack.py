@@ -12,7 +12,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import ClustererError
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.upper import corners, direct, milp
+from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal
@@ -26,6 +26,7 @@ CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is con
 
 
 UPPER_METHODS: dict[str, UpperMethod] = {
+    "exact": FunctionMethod(exact.refusal, exact.prepare, needs_white_box=True),
     "direct": FunctionMethod(direct.refusal, direct.prepare),
     "corners": FunctionMethod(corners.refusal, corners.prepare_coordinates),
     "random": FunctionMethod(corners.refusal, corners.prepare_random),
@@ -54,7 +55,7 @@ def attack(
     ----------
     problem : MaxDeviation or MinPerturbation
     method : str, default "kkt"
-        "direct", "corners", "random", "kkt", "duality", "value-function" or "milp".
+        One of `bilad.solvers.upper.UPPER_METHODS`; docs/attacks.md says what each is good for.
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
@@ -65,10 +66,8 @@ def attack(
         Method and tolerance of the lower level, as in `cluster`; not for black boxes.
     on_progress : callable(done, total), optional
     **options
-        The method's own: `step` (direct); `corners` (corners, random); `start`, `starts`,
-        `schedule`, `refinement`, `ipopt_options`, `kernel` (kkt, duality, value-function);
-        `relaxation` (kkt); `aggregate` (duality); `probes`, `coincidences` (milp). See the
-        method's `prepare`.
+        The method's own, keyword arguments of its `prepare`, where they are documented;
+        `UPPER_METHODS[method].options` lists them.
 
     Returns
     -------
