@@ -25,7 +25,9 @@ from bilad.scripts import (
 )
 from bilad.scripts.attack_runs import VARIANTS
 from bilad.scripts.formulations_plan import Plan
+from bilad.scripts.formulations_rays import STARTS
 from bilad.scripts.run_log import Output
+from bilad.scripts.settings import SETTINGS
 
 PARTS = {
     "grid": formulations_grid.run,
@@ -49,6 +51,12 @@ def compare_formulations(
             "entries 30; less with --quick.",
         ),
     ] = None,
+    settings: Annotated[
+        str | None, typer.Option(help="Comma-separated, of `rays`; by default all.")
+    ] = None,
+    starts: Annotated[
+        int | None, typer.Option(min=1, max=len(STARTS), help="Of each run of `rays`.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the CSV files and pictures.")] = Path(
         "results/compare_formulations"
     ),
@@ -57,10 +65,12 @@ def compare_formulations(
     try:
         parts = [one_of(name.strip(), "only", PARTS) for name in only.split(",")]
         chosen = [one_of(name.strip(), "methods", VARIANTS) for name in methods.split(",")]
+        rays = settings and [one_of(n.strip(), "settings", SETTINGS) for n in settings.split(",")]
         out.mkdir(parents=True, exist_ok=True)
     except (ArgumentError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
-    plan = Plan([VARIANTS[name] for name in chosen], seed, seeds, seconds, quick)
+    variants = [VARIANTS[name] for name in chosen]
+    plan = Plan(variants, seed, seeds, seconds, quick, rays or None, starts)
     output = Output(out, Console(width=max(150, Console().width)))
     with threadpool_limits(1):
         for part in parts:

@@ -23,6 +23,10 @@ class Plan:
         Limit of one run; None for that of its part.
     quick : bool
         Few problems, short limits.
+    settings : sequence of str, optional
+        Of the rays; by default all, and Iris if it is to be quick.
+    starts : int, optional
+        Of the rays; by default all, and two if it is to be quick.
     """
 
     variants: Sequence[Variant]
@@ -30,6 +34,8 @@ class Plan:
     seeds: int
     seconds: float | None
     quick: bool
+    settings: Sequence[str] | None = None
+    starts: int | None = None
 
     def limit(self, seconds: float, quick_seconds: float) -> float:
         """Return the seconds of one run, given those of its part."""

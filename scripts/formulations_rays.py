@@ -102,7 +102,9 @@ def ray_costs(rows: Sequence[Row], problems: Problems) -> dict[str, FloatArray]:
 
 def run(plan: Plan, output: Output) -> None:
     """One eps: share of the optimum over the ray."""
-    problems = ray_problems(["iris"] if plan.quick else SETTINGS, output.say)
+    names = plan.settings or (["iris"] if plan.quick else list(SETTINGS))
+    starts = plan.starts or (2 if plan.quick else len(STARTS))
+    problems = ray_problems(names, output.say)
     rows = output.collect(
         "rays",
         ray_runs(
@@ -111,7 +113,7 @@ def run(plan: Plan, output: Output) -> None:
             plan.seed,
             plan.limit(SECONDS, QUICK_SECONDS),
             QUICK_POINTS if plan.quick else POINTS,
-            STARTS[:2] if plan.quick else STARTS,
+            STARTS[:starts],
         ),
         Row,
     )
