@@ -1,0 +1,158 @@
+"""Short eps that change a partition: along directions that bring clusters together or tear them.
+
+*Merging*: two clusters approach fastest along the gradient of the distance of their means, J' of
+the lower level's derivative. *Tearing*: a part of a cluster is pulled off where its points' own
+data, less the forces of the other clusters, exceed what the edges that hold it can carry.
+
+Each direction is followed until the partition has changed, proved, and the place is bisected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.norms import row_norms
+from bilad.models.validation import FloatArray
+from bilad.solvers import Clustering, cluster
+from bilad.solvers.lower.derivative import SolutionDerivative
+
+PAIRS = 3  # of clusters, the nearest, that are aimed at
+GROWTH, DOUBLINGS = 2.0, 40
+HALVINGS = 14
+SHORTER = 0.995  # of the best; a direction that changes nothing there is left
+
+
+def shortest_flip(
+    problem: BilevelProblem, clustering: Clustering, start: float
+) -> tuple[FloatArray, float] | None:
+    """Look for a short eps at which the partition is proved to be another.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+        With eps without bounds, of the data.
+    clustering : Clustering
+        At eps = 0, its labels proved.
+    start : float
+        Size at which to begin; a lower bound if there is one.
+
+    Returns
+    -------
+    tuple of ndarray, shape (k,), and float, or None
+        The eps and its size; None if no direction led anywhere.
+    """
+    best: tuple[FloatArray, float] | None = None
+    for unit in _units(problem, clustering):
+        if best is None:
+            reached = _reach(problem, clustering, unit, start)
+        else:
+            reached = SHORTER * best[1]
+            reached = reached if _changes(problem, clustering, reached * unit) else None
+        if reached is not None:
+            length = _bisect(problem, clustering, unit, reached)
+            best = length * unit, problem.size(length * unit)
+    return best
+
+
+def _units(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield eps of size 1 that do most along each slope."""
+    for change in (*_approaches(clustering), *_pulls(clustering)):
+        slope = problem.data_operator.T @ change.ravel()
+        if not slope.any():
+            continue
+        if problem.norm == 2:
+            yield slope / np.linalg.norm(slope)
+        elif problem.norm == np.inf:
+            yield np.sign(slope)
+        else:
+            yield np.where(np.arange(len(slope)) == np.abs(slope).argmax(), np.sign(slope), 0.0)
+
+
+def _approaches(clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield the changes of data, (n, d), that bring near clusters together."""
+    labels, sizes = clustering.labels, np.bincount(clustering.labels)
+    if len(sizes) == 1:
+        return
+    y = np.array([clustering.X[labels == k].mean(axis=0) for k in range(len(sizes))])
+    first, second = np.triu_indices(len(sizes), 1)
+    distances = np.linalg.norm(y[first] - y[second], axis=1)
+    order = np.argsort(distances / np.sqrt(1 / sizes[first] + 1 / sizes[second]))
+    derivative = SolutionDerivative(clustering)
+    for a, b in zip(first[order[:PAIRS]], second[order[:PAIRS]], strict=True):
+        share = (labels == a) / sizes[a] - (labels == b) / sizes[b]
+        yield derivative.apply(-share[:, None] * (y[a] - y[b]))
+
+
+def _pulls(clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield the changes of data, (n, d), that pull a part off its cluster."""
+    model, labels = clustering.model, clustering.labels
+    apart = labels[model.graph.edges[:, 0]] != labels[model.graph.edges[:, 1]]
+    forces = model.data - model.graph.adjoint(np.where(apart[:, None], clustering.Z, 0.0))
+    for block in np.flatnonzero(np.bincount(labels) > 1):
+        points = np.flatnonzero(labels == block)
+        pulled = forces[points] - forces[points].mean(axis=0)
+        farthest = pulled[row_norms(pulled, 2).argmax()]
+        for v in (np.linalg.svd(pulled)[2][0], farthest):
+            v = v / (np.linalg.norm(v) or 1.0)
+            for sign in (1, -1):
+                part = _loosest(clustering, points, sign * (pulled @ v))
+                change = np.zeros(model.data.shape)
+                change[points] = -len(part) / len(points) * sign * v
+                change[part] += sign * v
+                yield change
+
+
+def _loosest(clustering: Clustering, points: np.ndarray, pull: FloatArray) -> np.ndarray:
+    """Return the foremost points, as many as are held least for how they are pulled."""
+    model = clustering.model
+    i, j = model.graph.edges.T
+    order = points[np.argsort(-pull, kind="stable")]
+    total = np.cumsum(-np.sort(-pull))
+    slack = np.full(len(points) - 1, np.inf)
+    for size in range(1, len(points)):
+        part, rest = np.isin([i, j], order[:size]), np.isin([i, j], order[size:])
+        cut = (part[0] & rest[1]) | (part[1] & rest[0])
+        held = model.radii[cut].sum() - total[size - 1]
+        slack[size - 1] = held / np.sqrt(size * (1 - size / len(points)))
+    return order[: int(slack.argmin()) + 1]
+
+
+def _changes(problem: BilevelProblem, clustering: Clustering, eps: FloatArray) -> bool:
+    """Whether the partition at eps is proved to be another."""
+    there = cluster(
+        problem.perturbation.apply(problem.white_box, eps),
+        tol=1e-10,
+        start=clustering,
+        refine=True,
+        labels_only=True,
+    )
+    return there.proved and bool((there.labels != clustering.labels).any())
+
+
+def _reach(
+    problem: BilevelProblem, clustering: Clustering, unit: FloatArray, start: float
+) -> float | None:
+    """Return a size at which the partition has changed, or None."""
+    size = max(start, 1e-6)
+    for _ in range(DOUBLINGS):
+        if _changes(problem, clustering, size * unit):
+            return size
+        size *= GROWTH
+    return None
+
+
+def _bisect(
+    problem: BilevelProblem, clustering: Clustering, unit: FloatArray, high: float
+) -> float:
+    """Return a smaller such size; the change nearest to 0 need not be the one found."""
+    low = 0.0
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        if _changes(problem, clustering, middle * unit):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,76 @@
+"""A figure about certificates: what was tried, what went wrong, and a number that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from bilad.scripts.tables import grouped, median, show
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of a check.
+
+    Attributes
+    ----------
+    check, group, instance : str
+        Rows of the same check and group are summed up in one row of the table.
+    tried : int
+        Comparisons made.
+    wrong : int
+        Of these, contradicting what is certified: there must be none.
+    undecided : int
+        Of these, with labels that could not be proved; they say nothing.
+    value : float
+        What was measured; NaN if nothing.
+    measure : str
+        Its name.
+    seconds : float
+        Of what is certified, not of the comparison.
+    """
+
+    check: str
+    group: str
+    instance: str
+    tried: int
+    wrong: int
+    undecided: int
+    value: float
+    measure: str
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """A line for the terminal."""
+        return (
+            f"{self.group}, {self.instance}: {self.wrong} wrong of {self.tried}, "
+            f"{self.undecided} undecided, {self.measure} {self.value:.9g}"
+        )
+
+
+def summarise(figures: Sequence[Figure], console: Console) -> None:
+    """Print one row for each check and group: sums, and medians of what was measured.
+
+    Parameters
+    ----------
+    figures : sequence of Figure
+    console : Console
+    """
+    cells = [
+        {
+            "problem": check,
+            "instance": group,
+            "number": len(rows),
+            "tried": sum(row.tried for row in rows),
+            "wrong": sum(row.wrong for row in rows),
+            "undecided": sum(row.undecided for row in rows),
+            "median": median([row.value for row in rows if row.value == row.value]),
+            "of": rows[0].measure,
+            "seconds, median": median([row.seconds for row in rows]),
+        }
+        for (check, group), rows in grouped(figures, lambda row: (row.check, row.group))
+    ]
+    show(console, "Certificates, checked", cells, "wrong: contradicts what is certified")

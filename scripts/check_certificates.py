@@ -1,0 +1,103 @@
+"""The figures about certificates, printed again: `python -m bilad.scripts.check_certificates`.
+
+Staircases against grids of independent solutions, exact radii against perturbations just inside
+and just outside, proved radii against attacks, the recovery interval of Iris against Theorem 1.
+Each row is in `figures.csv` as soon as it is known. Ends with 1 if anything certified was wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from bilad.models.datasets import DatasetError
+from bilad.models.validation import one_of
+from bilad.scripts.certificate_figures import Figure, summarise
+from bilad.scripts.check_bounds import check_bounds
+from bilad.scripts.check_radius import check_radius
+from bilad.scripts.check_recovery import check_recovery
+from bilad.scripts.check_staircase import check_rays, check_settings
+from bilad.scripts.run_log import Output
+from bilad.scripts.settings import SETTINGS, Setting
+
+CHECKS = ("recovery", "settings", "rays", "radius", "bounds")
+WIDTH = 150  # columns that the table needs
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is tried."""
+
+    grid: int = 20_001
+    rays: int = 50
+    masks: int = 200
+    perturbations: int = 100_000
+    instances: int = 500
+
+
+QUICK = Sizes(grid=401, rays=8, masks=20, perturbations=1_000, instances=8)
+
+
+def check_certificates(
+    only: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(CHECKS),
+    grid: Annotated[int, typer.Option(min=2, help="Points of each grid.")] = Sizes.grid,
+    rays: Annotated[int, typer.Option(min=1, help="Random directions.")] = Sizes.rays,
+    masks: Annotated[int, typer.Option(min=1, help="Random masks.")] = Sizes.masks,
+    perturbations: Annotated[
+        int, typer.Option(min=1, help="Just inside exact radii, over all masks.")
+    ] = Sizes.perturbations,
+    instances: Annotated[
+        int, typer.Option(min=1, help="With p = 2, of 2 to 5 features.")
+    ] = Sizes.instances,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    quick: Annotated[bool, typer.Option(help="A little of everything, in half a minute.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for the rows.")] = Path("results/certificates"),
+) -> None:
+    """Check what is certified, and print the figures."""
+    sizes = QUICK if quick else Sizes(grid, rays, masks, perturbations, instances)
+    try:
+        names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
+        output = Output(out, Console(width=max(WIDTH, Console().width)))
+        with threadpool_limits(1):
+            rows = _figures(names, sizes, seed, output)
+            figures = output.collect("figures", rows, Figure)
+    except (ValueError, OSError) as error:
+        raise typer.BadParameter(str(error)) from None
+    summarise(figures, output.console)
+    output.console.print(f"Written: figures.csv in {out}", highlight=False)
+    raise typer.Exit(int(any(figure.wrong for figure in figures)))
+
+
+def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Iterator[Figure]:
+    made = {
+        "recovery": lambda: check_recovery(),
+        "settings": lambda: check_settings(_readable(output), sizes.grid),
+        "rays": lambda: check_rays(sizes.rays, sizes.grid, seed),
+        "radius": lambda: check_radius(sizes.masks, sizes.perturbations, seed),
+        "bounds": lambda: check_bounds(sizes.instances, seed),
+    }
+    return chain.from_iterable(made[name]() for name in names)
+
+
+def _readable(output: Output) -> dict[str, Setting]:
+    """Return the settings whose data can be read; say which cannot."""
+    readable = {}
+    for name, setting in SETTINGS.items():
+        try:
+            setting.model()
+        except (DatasetError, OSError) as error:
+            output.say(f"{name} is left out: {error}")
+        else:
+            readable[name] = setting
+    return readable
+
+
+if __name__ == "__main__":
+    typer.run(check_certificates)

@@ -1,0 +1,140 @@
+"""The figures about certificates: a little of each, and that a wrong certificate would be seen."""
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.scripts import check_bounds as bounds_script
+from bilad.scripts import check_radius as radius_script
+from bilad.scripts import check_staircase as staircase_script
+from bilad.scripts.aimed_attacks import shortest_flip
+from bilad.scripts.check_bounds import check_bounds
+from bilad.scripts.check_certificates import check_certificates
+from bilad.scripts.check_radius import check_radius
+from bilad.scripts.check_recovery import check_recovery, two_clusters_in_closed_form
+from bilad.scripts.check_staircase import KINDS, check_rays, check_settings, random_ray
+from bilad.scripts.settings import SETTINGS
+from bilad.solvers import cluster
+from bilad.solvers.certificates.robustness import CertifiedRadius, exact_radius
+from bilad.solvers.staircase import staircase
+
+NORMS = (1, 2, np.inf)
+
+
+def run(*arguments):
+    app = Typer()
+    app.command()(check_certificates)
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_recovery_of_the_iris_classes():
+    """Theorem 1 has no gamma; exactly, [237/2450, 0.108) returns the classes."""
+    values = {figure.group.split(", ", 1)[1]: figure.value for figure in check_recovery()}
+    assert values["Theorem 1, gamma_min"] > values["Theorem 1, gamma_max"]
+    assert values["closed form, low = 237/2450"] == float(Fraction(237, 2450))
+    assert values["closed form, high = 27/250"] == 0.108
+    assert values["exact interval, low"] == pytest.approx(237 / 2450, rel=2e-6)
+    assert not any(figure.wrong for figure in check_recovery())
+
+
+def test_the_closed_form_is_where_the_partition_changes():
+    rng = np.random.default_rng(0)
+    a = np.concatenate([rng.normal(size=6), 9 + rng.normal(size=5)])[:, None]
+    labels = np.repeat([0, 1], [6, 5])
+    model = ConvexClustering(a, FusionGraph.complete(11, 0.5), 1.0)
+    low, high = map(float, two_clusters_in_closed_form(model, labels))
+    assert low < high
+    for gamma, returned in (
+        (low * 0.999, False),
+        (low * 1.001, True),
+        (high * 0.999, True),
+        (high * 1.001, False),
+    ):
+        found = cluster(ConvexClustering(a, model.graph, gamma))
+        assert np.array_equal(found.labels, labels) == returned
+
+
+def test_staircases_agree_with_grids():
+    iris = list(check_settings({"iris": SETTINGS["iris"]}, 41))
+    assert (iris[0].tried, iris[0].wrong, iris[0].undecided, iris[0].value) == (41, 0, 0, 21)
+    rays = list(check_rays(6, 15, seed=1))
+    assert [ray.group for ray in rays[::2]] == list(KINDS[1:])
+    assert not any(ray.wrong for ray in rays)
+
+
+def test_rays_with_weights_have_steps():
+    for kind in KINDS[1:]:
+        rays = [random_ray(np.random.default_rng(seed), kind, "") for seed in range(4)]
+        steps = [
+            len(staircase(ray.model, ray.perturbation, ray.low, ray.high).steps) for ray in rays
+        ]
+        assert max(steps) > 1
+
+
+def test_a_wrong_staircase_is_seen(monkeypatch):
+    def shifted(model, perturbation, low, high):
+        stairs = staircase(model, perturbation, low, high)
+        return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
+
+    monkeypatch.setattr(staircase_script, "staircase", shifted)
+    monkeypatch.setattr(staircase_script.Staircase, "labels_at", lambda self, eps: self.between[0])
+    assert next(iter(check_settings({"iris": SETTINGS["iris"]}, 21))).wrong > 0
+
+
+def test_exact_radii_hold_and_break_just_outside():
+    figures = list(check_radius(6, 60, seed=0))
+    inside = [figure for figure in figures if figure.group == "just inside"]
+    assert sum(figure.tried for figure in inside) == 60
+    assert not any(figure.wrong for figure in figures)
+
+
+def test_a_radius_that_is_too_large_is_seen(monkeypatch):
+    def boast(problem):
+        found = exact_radius(problem)
+        return dataclasses.replace(found, radius=1.0001 * found.radius)
+
+    monkeypatch.setattr(radius_script, "exact_radius", boast)
+    assert sum(figure.wrong for figure in check_radius(4, 200, seed=0)) > 0
+
+
+def test_a_proved_radius_that_is_too_large_is_seen(monkeypatch):
+    assert not any(figure.wrong for figure in check_bounds(1, seed=0))
+    boast = CertifiedRadius(6.0, 6.0)
+    monkeypatch.setattr(bounds_script, "certified_radius", lambda problem, clustering: boast)
+    assert all(figure.wrong for figure in check_bounds(1, seed=0))
+
+
+@pytest.mark.parametrize(("norm", "share"), [(1, 1.0), (2, 0.5**0.5), (np.inf, 0.5)])
+@pytest.mark.parametrize("r", [1.0, 2.0])
+def test_aimed_attacks_find_the_shortest_between_two_points(norm, share, r):
+    """Three apart: with r = 1 they are one from meeting, with r = 2 one from parting."""
+    model = ConvexClustering([[0.0, 0.0], [3.0, 0.0]], FusionGraph.complete(2), r)
+    free = Perturbation.additive((2, 2), features=[0])
+    problem = MaxDeviation(model, free, 1.0, norm)
+    eps, size = shortest_flip(problem, cluster(model, tol=1e-12, refine=True), 0.1)
+    assert size == pytest.approx(share, rel=1e-3)
+    assert problem.size(eps) == size
+
+
+def test_the_script_writes_its_rows(tmp_path, rows_of):
+    result = run("--only", "recovery,radius", "--masks", "2", "--perturbations", "10",
+                 "--out", str(tmp_path))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert len(rows_of(tmp_path / "figures.csv")) == 6 + 4
+    assert "237/2450" in result.output
+
+
+def test_the_script_refuses_other_checks(tmp_path):
+    assert run("--only", "nothing", "--out", str(tmp_path)).exit_code == 2
+
+
+@pytest.mark.slow
+def test_a_little_of_everything(tmp_path, rows_of):
+    result = run("--quick", "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert not any(int(row["wrong"]) for row in rows_of(tmp_path / "figures.csv"))
