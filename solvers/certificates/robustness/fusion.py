@@ -41,9 +41,13 @@ class FusedBlock:
     structure : Structure
     drift : Drift
     block : int
+    by_program : bool, default True
+        Whether flows at eps = 0 are also found by a conic program, if it is small enough.
     """
 
-    def __init__(self, structure: Structure, drift: Drift, block: int) -> None:
+    def __init__(
+        self, structure: Structure, drift: Drift, block: int, by_program: bool = True
+    ) -> None:
         model = structure.model
         self.ball, self.q = drift.ball, conjugate(model.p)
         points = np.flatnonzero(structure.blocks == block)
@@ -66,8 +70,8 @@ class FusedBlock:
         self.rounding = ROUNDOFF * terms * float(size)
         self.terms = model.n + model.d + 16
         numbers = len(edges) * model.d
-        self.by_program = numbers <= MOST_FLOWS
-        self.expensive = CHEAP_FLOWS < numbers <= MOST_FLOWS
+        self.by_program = by_program and numbers <= MOST_FLOWS
+        self.expensive = self.by_program and numbers > CHEAP_FLOWS
 
     def radius(self, turns: Callable[[float], FloatArray], most: float) -> float:
         """Return a radius within which the block stays together, at most `most`.
@@ -99,6 +103,40 @@ class FusedBlock:
             conductance = conductance / (relative if self.by_program else np.sqrt(relative))
             conductance = np.maximum(conductance / conductance.max(), LEAST_SHARE)
         return best
+
+    def overload(self, radius: float, turns: FloatArray) -> FloatArray | None:
+        """Return by how much edges may overflow within a radius, or None if it is proved none do.
+
+        Parameters
+        ----------
+        radius : float
+            Finite.
+        turns : ndarray
+            Bounds on the turns of all pairs of blocks within it.
+
+        Returns
+        -------
+        ndarray or None
+            Of the rule that comes nearest, relative to the capacities; shape (m,). Infinite if the
+            edges do not connect the points, or are too many.
+        """
+        best = np.full(len(self.radii), np.inf)
+        if not self._routable():
+            return best
+        conductance = self.radii
+        for _ in range(FEW_ROUNDS if self.expensive else ROUNDS):
+            currents = self.currents(conductance)
+            load = np.ones_like(best)
+            for flow in self._flows(currents, radius, lambda _: turns):
+                load = self.rule(currents, flow).needs(radius, turns[self.pairs]) / self.radii
+                if (load <= 1).all():
+                    return None
+                if load.max() < best.max():
+                    best = load
+            relative = np.maximum(load / load.max(), LEAST_SHARE)
+            conductance = conductance / (relative if self.by_program else np.sqrt(relative))
+            conductance = np.maximum(conductance / conductance.max(), LEAST_SHARE)
+        return best - 1
 
     def _routable(self) -> bool:
         """Whether the edges connect the points, and currents are not too many."""

@@ -11,22 +11,17 @@ distinct between them. For p = 1 each feature is a line, on which all this is do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MaxDeviation
-from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.perturbation import Perturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
+from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.motion import Motion
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
-
-TOL = 1e-10  # of the features' own solutions, p = 1
 
 
 @dataclass(frozen=True)
@@ -66,36 +61,12 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
         0 where nothing can be proved; infinite, or very large, where nothing that eps moves
         matters. Radii beyond the bounds of eps say that no eps within them matters.
     """
-    radii = [_radius(*line) for line in _lines(problem, clustering)]
+    radii = [_radius(*line) for line in lines(problem, clustering)]
     return CertifiedRadius(min(r.merge for r in radii), min(r.split for r in radii))
 
 
-def _lines(
-    problem: BilevelProblem, clustering: Clustering
-) -> Iterator[tuple[BilevelProblem, Structure]]:
-    """Yield the problem with its structure; for p = 1 one for each feature."""
-    model, X, Z = problem.white_box, clustering.X, clustering.Z
-    if model.p != 1 or model.d == 1:
-        yield problem, Structure.of(model, clustering.labels, X, Z)
-        return
-    for feature in range(model.d):
-        line = _feature_problem(problem, feature)
-        found = cluster(line.white_box, tol=TOL, refine=True)
-        yield line, Structure.of(line.white_box, found.labels, found.X, found.Z)
-
-
-def _feature_problem(problem: BilevelProblem, feature: int) -> MaxDeviation:
-    """Return the problem of one feature, for p = 1: a line with the same eps."""
-    model, given = problem.white_box, problem.perturbation
-    line = ConvexClustering(model.data[:, [feature]], model.graph, model.gamma, model.p)
-    rows = problem.data_operator[feature :: model.d]
-    own = Perturbation(
-        (model.n, 1), rows, given.graph, given.edge_operator, given.lower, given.upper
-    )
-    return MaxDeviation(line, own, 1.0, problem.norm)
-
-
-def _radius(problem: BilevelProblem, structure: Structure) -> CertifiedRadius:
+def _radius(problem: BilevelProblem, clustering: Clustering) -> CertifiedRadius:
+    structure = Structure.of(problem.white_box, clustering.labels, clustering.X, clustering.Z)
     drift = Drift.of(problem, structure)
     motion = Motion(structure, drift)
     merge = motion.merge()

@@ -67,10 +67,13 @@ class Rule:
             Of eps; infinite if nothing moves.
         turns : ndarray, shape (P,)
         """
+        return bool((self.needs(radius, turns) <= self.radii).all())
+
+    def needs(self, radius: float, turns: FloatArray) -> FloatArray:
+        """Bound the flow of each edge within the radius, as in `holds`: shape (m,)."""
         growth = self.currents.growth
         need = self.used + np.where(growth > 0, radius, 0.0) * growth
         turning = self.currents.turning @ turns
         further = self.currents.turning_growth @ turns
         need += turning + np.where(further > 0, radius, 0.0) * further
-        inflation = 1 + (len(turns) + 32) * ROUNDOFF
-        return bool((need * inflation <= self.radii).all())
+        return need * (1 + (len(turns) + 32) * ROUNDOFF)

@@ -76,14 +76,42 @@ class Structure:
             shares = project_rows(flows / strength[:, None], np.ones(len(pairs)), 1)
             at_vertices = row_norms(shares - zeta, 1) <= VERTEX
             zeta = np.where(at_vertices[:, None], zeta, shares)
-        ends = model.graph.edges[between]
-        places = (ends.T.ravel(), np.tile(owner, 2))
-        values = np.concatenate([signs * radii, -signs * radii])
-        forces = sp.coo_array((values, places), shape=(model.n, len(pairs))).tocsr()
+        forces = _forces(model, len(pairs), owner, signs, between)
         if model.p == np.inf and model.d > 1 and at_vertices.all():
             centroids = block_means(model.data - forces @ zeta, blocks)
         error = _distance(model, blocks, sizes, centroids, pairs, strength, zeta, forces)
         return cls(model, blocks, sizes, centroids, pairs, zeta, forces, error)
+
+    def refined(self, blocks: IntArray, owner: IntArray) -> Structure:
+        """Cut blocks into smaller ones, that stay where they are.
+
+        Parameters
+        ----------
+        blocks : ndarray of int, shape (n,)
+            Part of each point, 0..L-1.
+        owner : ndarray of int, shape (L,)
+            The block that each part is of.
+
+        Returns
+        -------
+        Structure
+            Its zeta between parts of one block is 0, which need not balance anything: each true
+            one differs from it by at most 1. Its y is a solution only if this structure's blocks
+            are the clusters.
+        """
+        model = self.model
+        pairs, edge_pair, signs, between = _block_pairs(model, blocks)
+        low, high = owner[pairs].T
+        numbers = np.zeros((len(self.sizes), len(self.sizes)), dtype=np.int64)
+        numbers[self.pairs[:, 0], self.pairs[:, 1]] = np.arange(len(self.pairs))
+        zeta = np.zeros((len(pairs), model.d))
+        across = low != high
+        known = numbers[np.minimum(low, high), np.maximum(low, high)][across]
+        zeta[across] = np.where(low < high, 1.0, -1.0)[across, None] * self.zeta[known]
+        forces = _forces(model, len(pairs), edge_pair, signs, between)
+        sizes = np.bincount(blocks).astype(float)
+        centroids = self.centroids[owner]
+        return Structure(model, blocks, sizes, centroids, pairs, zeta, forces, self.error)
 
     @property
     def smooth(self) -> bool:
@@ -94,6 +122,10 @@ class Structure:
     def differences(self) -> FloatArray:
         """y_k - y_l of the joined pairs: shape (P, d)."""
         return self.centroids[self.pairs[:, 0]] - self.centroids[self.pairs[:, 1]]
+
+    @cached_property
+    def _joins(self) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
+        return _block_pairs(self.model, self.blocks)
 
     def turns(self, shifts: FloatArray) -> FloatArray:
         """Bound ||zeta' - zeta||_q for each joined pair: shape (P,).
@@ -128,22 +160,24 @@ class Structure:
 
     def edge_zeta(self) -> FloatArray:
         """Return zeta for each edge, oriented as the edge, zero inside blocks: shape (m, d)."""
-        _, owner, signs, between = _block_pairs(self.model, self.blocks)
+        _, owner, signs, between = self._joins
         result = np.zeros((self.model.graph.m, self.model.d))
         result[between] = signs[:, None] * self.zeta[owner]
         return result
 
     def pair_sums(self, values: FloatArray) -> FloatArray:
         """Return the sums of the edges' values (m,) over the edges of each pair: shape (P,)."""
-        _, owner, _, between = _block_pairs(self.model, self.blocks)
+        _, owner, _, between = self._joins
         return np.bincount(owner, values[between], len(self.pairs)).astype(float)
 
     def weakened(self, change: FloatArray) -> sp.csr_array:
         """Return the sums, over each point's edges to each pair's other block, of (m,): (n, P)."""
-        _, owner, _, between = _block_pairs(self.model, self.blocks)
+        shape = (self.model.n, len(self.pairs))
+        if not change.any():
+            return sp.csr_array(shape)
+        _, owner, _, between = self._joins
         ends = self.model.graph.edges[between]
         places = (ends.T.ravel(), np.tile(owner, 2))
-        shape = (self.model.n, len(self.pairs))
         return sp.coo_array((np.tile(change[between], 2), places), shape=shape).tocsr()
 
 
@@ -157,6 +191,16 @@ def _block_pairs(
     pairs, owner = np.unique(np.sort(chosen, axis=1), axis=0, return_inverse=True)
     signs = np.where(chosen[:, 0] < chosen[:, 1], 1.0, -1.0)
     return pairs.astype(np.int64), owner.ravel().astype(np.int64), signs, between
+
+
+def _forces(
+    model: ConvexClustering, count: int, owner: IntArray, signs: FloatArray, between: IntArray
+) -> sp.csr_array:
+    """Return gamma w_ij with its sign, summed over the edges of each pair: shape (n, count)."""
+    places = (model.graph.edges[between].T.ravel(), np.tile(owner, 2))
+    signed = signs * model.radii[between]
+    values = np.concatenate([signed, -signed])
+    return sp.coo_array((values, places), shape=(model.n, count)).tocsr()
 
 
 def _centroids(model: ConvexClustering, blocks: IntArray, X: FloatArray) -> FloatArray:

@@ -1,0 +1,121 @@
+"""Bounds for (BL1) and (BL2) from the pairs that no eps within the budget can flip."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.deviation import DeviationFunction
+from bilad.models.validation import BoolArray
+from bilad.solvers.certificates.robustness.pairs import settled_pairs
+from bilad.solvers.lower.result import Clustering
+
+ROUNDING = 1 + 1e-12  # of a sum of coefficients that are no integers
+HALVINGS, BISECTIONS = 10, 5  # of the radius, to bound (BL2)
+QUICK_POINTS, QUICK_NUMBERS = 500, 5_000_000  # beyond, there is no quick bound: n, and n d k
+
+
+def optimum_bound(
+    problem: BilevelProblem, clustering: Clustering, tight: bool = False
+) -> float | None:
+    """Bound the optimum: from above for (BL1), from below for (BL2).
+
+    Parameters
+    ----------
+    problem : MaxDeviation or MinPerturbation
+    clustering : Clustering
+        At eps = 0; deviations are from its labels.
+    tight : bool, default False
+        As in `settled_pairs`, and for problems of any size.
+
+    Returns
+    -------
+    float or None
+        None if the model is a black box; also if not `tight`, and n > 500 or n d k > 5,000,000.
+        For (BL2) infinite if no eps within the limit reaches the target.
+    """
+    if not problem.is_white_box:
+        return None
+    n, numbers = problem.model.n, problem.model.data.size * problem.perturbation.dim
+    if not tight and (n > QUICK_POINTS or numbers > QUICK_NUMBERS):
+        return None
+    if isinstance(problem, MinPerturbation):
+        return norm_bound(problem, clustering, tight)
+    return deviation_bound(problem, clustering, problem.radius, tight)
+
+
+def deviation_bound(
+    problem: BilevelProblem, clustering: Clustering, radius: float, tight: bool = False
+) -> float:
+    """Bound the deviation of every eps of norm at most `radius` from above.
+
+    Parameters
+    ----------
+    problem, clustering, tight
+        As in `optimum_bound`.
+    radius : float
+        In the problem's norm; eps beyond their bounds do not count.
+
+    Returns
+    -------
+    float
+        For a deviation additive over pairs, the sum over those that are not settled; for others
+        its largest value, or 0 if all pairs are settled.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is a black box.
+    """
+    bounds = np.maximum(-problem.perturbation.lower, problem.perturbation.upper)
+    radius = min(radius, problem.size(bounds))
+    settled = settled_pairs(problem, clustering, radius, tight)
+    same = clustering.labels[:, None] == clustering.labels
+    return _most(problem.deviation, ~np.where(same, settled.together, settled.apart))
+
+
+def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = False) -> float:
+    """Bound the norm of every eps that reaches the target from below.
+
+    Parameters
+    ----------
+    problem, clustering, tight
+        As in `optimum_bound`.
+
+    Returns
+    -------
+    float
+        No eps of norm at most this reaches the target; infinite if none within the limit does.
+    """
+
+    def unreached(radius: float) -> bool:
+        return deviation_bound(problem, clustering, radius, tight) < problem.target
+
+    if unreached(problem.radius):
+        return math.inf
+    low, high = 0.0, problem.radius
+    for _ in range(HALVINGS):
+        if unreached(0.5 * high):
+            low = 0.5 * high
+            break
+        high *= 0.5
+    for _ in range(BISECTIONS if low > 0 else 0):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if unreached(middle) else (low, middle)
+    return low
+
+
+def _most(function: DeviationFunction, open_pairs: BoolArray) -> float:
+    """Return the most that a deviation can be if only these pairs may flip: shape (n, n)."""
+    n = len(open_pairs)
+    if not open_pairs.any():
+        return 0.0
+    largest = float(function.largest(n))
+    if function.pairs is None:
+        return largest
+    pairs, coefficients = function.pairs(n)
+    values = coefficients[open_pairs[pairs[:, 0], pairs[:, 1]]]
+    total = math.fsum(values)
+    return min(largest, total if (values == np.round(values)).all() else total * ROUNDING)
