@@ -13,6 +13,7 @@ from bilad.models.black_box import ClustererError
 from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import corners, direct, exact, milp
+from bilad.solvers.upper.auto import best_method
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal
@@ -56,6 +57,7 @@ def attack(
     problem : MaxDeviation or MinPerturbation
     method : str, default "kkt"
         One of `bilad.solvers.upper.UPPER_METHODS`; docs/attacks.md says what each is good for.
+        "auto" takes what has measured best for a problem of this kind; `found.method` names it.
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
@@ -85,7 +87,7 @@ def attack(
     ClustererError
         If a black box does not answer at eps = 0, or not twice alike.
     """
-    chosen = _choose(problem, method, options)
+    method, chosen = _choose(problem, method, options)
     limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
@@ -104,17 +106,21 @@ def attack(
     return _result(method, oracle, journal, status)
 
 
-def _choose(problem: BilevelProblem, method: str, options: dict[str, Any]) -> UpperMethod:
+def _choose(
+    problem: BilevelProblem, method: str, options: dict[str, Any]
+) -> tuple[str, UpperMethod]:
     if not isinstance(problem, BilevelProblem):
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
-    chosen = UPPER_METHODS[one_of(method, "method", UPPER_METHODS)]
+    if one_of(method, "method", ["auto", *UPPER_METHODS]) == "auto":
+        method = best_method(problem, UPPER_METHODS)
+    chosen = UPPER_METHODS[method]
     for name in options:
         one_of(name, f"option of method {method!r}", chosen.options)
     reason = refusal(chosen, problem)
     if reason is not None:
         able = [name for name, other in UPPER_METHODS.items() if refusal(other, problem) is None]
         raise UnsupportedError(method, reason, able)
-    return chosen
+    return method, chosen
 
 
 def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> Attack:
