@@ -1,0 +1,190 @@
+"""The partition along one ray, as a robustness card shows it: exactly, or bracketed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models import Perturbation, deviation
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.rational.labels import is_decidable
+from bilad.solvers.staircase import Staircase, bracketed_steps, staircase
+
+WIDTH = 1e-6  # of the ray; how narrow brackets are to be
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """The change of the partition nearest to eps = 0.
+
+    Attributes
+    ----------
+    inner, outer : float
+        It is between these two; neighbouring doubles if the staircase is exact.
+    exact : str or None
+        The place as a fraction.
+    labels : ndarray of int, shape (n,)
+        Just beyond it.
+    """
+
+    inner: float
+    outer: float
+    exact: str | None
+    labels: IntArray = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RaySteps:
+    """The partition at every eps of a ray if exact, at some of them if not.
+
+    Attributes
+    ----------
+    exact : bool
+    low, high : float
+    eps : ndarray, shape (s,)
+        Increasing. If exact: the ends of the pieces, each twice.
+    labels : ndarray of int, shape (s, n)
+        There, or inside the piece.
+    proved : ndarray of bool, shape (s,)
+    interval : tuple of float or None
+        The open interval around 0 with one partition, proved by the ray alone; None if not exact.
+    steps : int
+        That were found; all there are if exact.
+    first : FirstStep or None
+        None if there is none from low to high, or none was found.
+    """
+
+    exact: bool
+    low: float
+    high: float
+    eps: FloatArray = field(repr=False)
+    labels: IntArray = field(repr=False)
+    proved: BoolArray = field(repr=False)
+    interval: tuple[float, float] | None
+    steps: int
+    first: FirstStep | None
+
+    def deltas(self, baseline: IntArray) -> IntArray:
+        """Return delta at each eps: shape (s,)."""
+        return np.array([deviation(baseline, labels, "delta") for labels in self.labels], int)
+
+
+def along(problem: BilevelProblem, direction: FloatArray) -> Perturbation:
+    """Return the perturbation t times a direction (k,).
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    direction : ndarray, shape (k,)
+    """
+    given = problem.perturbation
+    if given.dim == 1 and direction[0] == 1:
+        return given
+    column = direction[:, None]
+    edges = None if given.edge_operator is None else sp.csr_array(given.edge_operator @ column)
+    low, high = -problem.reach(-direction), problem.reach(direction)
+    return Perturbation(
+        given.shape, sp.csr_array(given.operator @ column), given.graph, edges, low, high
+    )
+
+
+def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101) -> RaySteps:
+    """Follow the partition along a direction, both ways, as far as the problem's eps count.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    direction : ndarray, shape (k,)
+        Of size 1 in the problem's norm.
+    points : int, default 101
+        Samples, where the staircase is not exact.
+    """
+    model, ray = problem.white_box, along(problem, direction)
+    low = float(max(ray.lower[0], -problem.radius))
+    high = float(min(ray.upper[0], problem.radius))
+    if is_decidable(model):
+        return _exact(staircase(model, ray, low, high))
+    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low), points=points)
+    return RaySteps(
+        exact=False,
+        low=low,
+        high=high,
+        eps=found.eps,
+        labels=found.labels,
+        proved=found.proved,
+        interval=None,
+        steps=len(found.brackets),
+        first=_first_bracket(found.brackets, found.eps, found.labels),
+    )
+
+
+def _exact(stairs: Staircase) -> RaySteps:
+    ends = np.array([float(place) for place in stairs.breaks])
+    places = _changes(stairs)
+    left = max(
+        (stairs.breaks[k] for k in places if stairs.breaks[k] <= 0), default=stairs.breaks[0]
+    )
+    right = min(
+        (stairs.breaks[k] for k in places if stairs.breaks[k] >= 0), default=stairs.breaks[-1]
+    )
+    return RaySteps(
+        exact=True,
+        low=stairs.low,
+        high=stairs.high,
+        eps=np.column_stack([ends[:-1], ends[1:]]).ravel(),
+        labels=np.repeat(stairs.between, 2, axis=0),
+        proved=np.ones(2 * len(stairs.between), dtype=bool),
+        interval=(_towards_zero(left), _towards_zero(right)),
+        steps=len(places),
+        first=_first_break(stairs, places),
+    )
+
+
+def _changes(stairs: Staircase) -> list[int]:
+    """Return the numbers of the breaks; of an end only if the partition is another there."""
+    last = len(stairs.breaks) - 1
+    ends = ((0, 0), (last, last - 1))
+    changed = [k for k, piece in ends if (stairs.at_breaks[k] != stairs.between[piece]).any()]
+    return sorted([*range(1, last), *changed])
+
+
+def _towards_zero(place: Fraction) -> float:
+    """Return the double at or next to a place that is not farther from 0."""
+    number = float(place)
+    return float(np.nextafter(number, 0.0)) if abs(Fraction(number)) > abs(place) else number
+
+
+def _first_break(stairs: Staircase, places: list[int]) -> FirstStep | None:
+    if not places:
+        return None
+    k = min(places, key=lambda number: abs(stairs.breaks[number]))
+    place, before = stairs.breaks[k], stairs.labels_at(0.0)
+    pieces = [k] * (place >= 0) + [k - 1] * (place <= 0)
+    around = [stairs.between[piece] for piece in pieces if 0 <= piece < len(stairs.between)]
+    # If no piece beyond is another, the partition changes at this one place only.
+    beyond = [labels for labels in (*around, stairs.at_breaks[k]) if (labels != before).any()]
+    return FirstStep(_towards_zero(place), _outside(stairs, place), str(place), beyond[0])
+
+
+def _outside(stairs: Staircase, place: Fraction) -> float:
+    """Return the double at or next to a change, not 0, where the partition has changed."""
+    number, before = float(place), stairs.labels_at(0.0)
+    outwards = math.copysign(math.inf, number)
+    for eps in (number, math.nextafter(number, outwards)):
+        inside = stairs.low <= eps <= stairs.high
+        if number != 0 and inside and (stairs.labels_at(eps) != before).any():
+            return eps
+    return number  # 0, or one place that is no double
+
+
+def _first_bracket(brackets: FloatArray, eps: FloatArray, labels: IntArray) -> FirstStep | None:
+    if len(brackets) == 0:
+        return None
+    ordered = np.take_along_axis(brackets, np.abs(brackets).argsort(axis=1), axis=1)
+    inner, outer = ordered[np.abs(ordered[:, 1]).argmin()].tolist()
+    return FirstStep(inner, outer, None, labels[int(np.searchsorted(eps, outer))])

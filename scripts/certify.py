@@ -1,0 +1,105 @@
+"""Data in, a robustness card out: `python -m bilad.scripts.certify iris`.
+
+A named setting, or a data set with options: `certify data.csv --gamma 2 --weights knn`. Writes
+`card.json`, `card.png` and `card.svg`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.markup import escape
+from threadpoolctl import threadpool_limits
+
+from bilad.models import ArgumentError
+from bilad.models.validation import FloatArray
+from bilad.scripts.card_picture import draw_card
+from bilad.scripts.card_report import card_json, card_table
+from bilad.scripts.certify_subject import KINDS, WEIGHTS, Options, subject_of
+from bilad.scripts.robustness_card import make_card
+from bilad.scripts.settings import SETTINGS
+
+WIDTH = 118  # columns that the card needs
+PLACES = 'such as "1,4:7", counted from 1'
+
+
+def certify(
+    data: Annotated[
+        str, typer.Argument(help=f"{', '.join(SETTINGS)}; or with --gamma, a data set or CSV file.")
+    ],
+    gamma: Annotated[float | None, typer.Option(min=0.0, help="Not for named settings.")] = None,
+    rows: Annotated[str | None, typer.Option(help=f"Points, {PLACES}.")] = None,
+    features: Annotated[str | None, typer.Option(help=f"Features, {PLACES}.")] = None,
+    p: Annotated[float, typer.Option(help="Norm of the fusion terms: 1, 2 or inf.")] = 2.0,
+    weights: Annotated[str, typer.Option(help=f"One of: {', '.join(WEIGHTS)}.")] = "knn",
+    neighbours: Annotated[int, typer.Option(min=1, help="k of knn.")] = 10,
+    phi: Annotated[float, typer.Option(min=0.0, help="Decay of the weights of knn.")] = 0.5,
+    weight: Annotated[float, typer.Option(min=0.0, help="Of each edge, for complete.")] = 1.0,
+    kind: Annotated[
+        str | None,
+        typer.Option(help=f"One of: {', '.join(KINDS)}; a setting's own, or additive."),
+    ] = None,
+    moving: Annotated[str | None, typer.Option(help=f"Points that may move, {PLACES}.")] = None,
+    moving_features: Annotated[
+        str | None, typer.Option(help=f"Features that may move, {PLACES}.")
+    ] = None,
+    norm: Annotated[float, typer.Option(help="Norm of eps: 1, 2 or inf.")] = 2.0,
+    budget: Annotated[float | None, typer.Option(help="Of BL1, and how far to look.")] = None,
+    target: Annotated[float | None, typer.Option(help="delta_0 of BL2.")] = None,
+    ray: Annotated[
+        Path | None, typer.Option(help="Text file with the direction of the ray, k numbers.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="For each search, where no method is exact.")
+    ] = 10.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the card.")] = Path("results/certify"),
+) -> None:
+    """Print how far a data set is from another partition, and what is proved of it."""
+    console = Console(width=max(WIDTH, Console().width))
+    try:
+        chosen = Options(
+            data=data,
+            gamma=gamma,
+            rows=rows,
+            features=features,
+            p=p,
+            weights=weights,
+            neighbours=neighbours,
+            phi=phi,
+            weight=weight,
+            kind=kind,
+            moving=moving,
+            moving_features=moving_features,
+            norm=norm,
+            budget=budget,
+            target=target,
+        )
+        subject = subject_of(chosen)
+        direction = None if ray is None else _direction(ray)
+        out.mkdir(parents=True, exist_ok=True)
+        with threadpool_limits(1):
+            card = make_card(subject, direction, seconds, seed)
+        draw_card(card, [out / "card.png", out / "card.svg"])
+        (out / "card.json").write_text(json.dumps(card_json(card), indent=1) + "\n")
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False)
+        raise typer.Exit(2) from None
+    console.print(card_table(card), highlight=False)
+    console.print(f"Written: card.json, card.png and card.svg in {out}", highlight=False)
+
+
+def _direction(path: Path) -> FloatArray:
+    try:
+        return np.atleast_1d(np.loadtxt(path)).astype(np.float64).ravel()
+    except ValueError:
+        raise ArgumentError("ray", str(path), "a text file of numbers") from None
+
+
+if __name__ == "__main__":
+    typer.run(certify)

@@ -1,0 +1,217 @@
+"""Data in, a robustness card out: what it says, and that what it calls proved is."""
+
+import json
+import math
+from fractions import Fraction
+
+import matplotlib.image
+import numpy as np
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.scripts.card_ray import ray_steps
+from bilad.scripts.card_report import rounded_down, rounded_up
+from bilad.scripts.certify import certify
+from bilad.scripts.certify_subject import Options, subject_of
+from bilad.scripts.partition_change import changes, moved_points
+from bilad.solvers import cluster
+from bilad.solvers.staircase import staircase
+
+
+def run(*arguments):
+    app = Typer()
+    app.command()(certify)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def two_clouds(tmp_path_factory):
+    """Twelve points in the plane, as a CSV file."""
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(12, 2)) + 5 * (np.arange(12) < 5)[:, None]
+    path = tmp_path_factory.mktemp("data") / "clouds.csv"
+    np.savetxt(path, data, delimiter=",", header="x,y", comments="")
+    return path
+
+
+@pytest.fixture(scope="module")
+def iris_card(tmp_path_factory):
+    out = tmp_path_factory.mktemp("card")
+    result = run("iris", "--out", out)
+    assert result.exit_code == 0, result.output
+    return result.output, json.loads((out / "card.json").read_text()), out
+
+
+def test_iris_is_known_exactly(iris_card):
+    text, card, _ = iris_card
+    assert card["radius"]["exact"]
+    assert card["radius"]["lower"] == pytest.approx(0.4)
+    assert card["certified_interval_of_the_ray"] == pytest.approx([-0.4, 3.6])
+    assert abs(Fraction(card["first_step"]["exact"])) >= Fraction(card["radius"]["lower"])
+    assert card["points"] == [71]
+    assert card["bl1"]["found"] == card["bl1"]["bound"] == 4998
+    assert card["bl2"]["bound"] <= card["bl2"]["found"] == pytest.approx(1.968)
+    assert "splits off point 71" in text
+    assert "Theorem 1 cannot tell" in text
+
+
+def test_iris_moduli_are_in_order(iris_card):
+    calmness = iris_card[1]["calmness"]
+    # 20 of the 50 points of a cluster move alike: J averages.
+    assert calmness["local"] == pytest.approx(math.sqrt(20 / 50))
+    assert 0 < calmness["empirical"] <= calmness["everywhere"] == 1
+
+
+def test_iris_recovery_brackets_the_exact_ends(iris_card):
+    found = iris_card[1]["recovery"]["exact"]
+    assert found["below"] <= 237 / 2450 <= found["low"]
+    assert found["high"] <= 0.108 <= found["above"]
+
+
+def test_the_pictures_open(iris_card):
+    _, _, out = iris_card
+    assert matplotlib.image.imread(out / "card.png").shape == (600, 1200, 4)
+    assert "<svg" in (out / "card.svg").read_text()
+
+
+@pytest.mark.slow
+def test_a_csv_file_with_p_2_in_the_plane(two_clouds, tmp_path):
+    result = run(
+        two_clouds, "--gamma", 1.5, "--neighbours", 4, "--budget", 2, "--seconds", 0.3,
+        "--out", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert 0 < card["radius"]["lower"] <= card["radius"]["upper"]
+    assert not card["radius"]["exact"]
+    assert not card["ray"]["exact"]
+    assert "others are not excluded" in result.output
+    assert 0 < card["bl1"]["found"] <= card["bl1"]["bound"] <= 12 * 11
+    assert card["radius"]["lower"] <= card["bl2"]["bound"] <= card["bl2"]["found"]
+    assert card["radius"]["upper"] < 3 * card["radius"]["lower"]
+    found = subject_of(Options(str(two_clouds), gamma=1.5, neighbours=4, budget=2.0))
+    before = cluster(found.model, refine=True)
+    after = cluster(found.perturbation.apply(found.model, card["radius"]["eps"]), refine=True)
+    assert before.proved
+    assert after.proved
+    assert (before.labels != after.labels).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "p"), [("shift", "2"), ("multiplicative", "2"), ("edges", "2"), ("edges", "1")]
+)
+def test_other_perturbations(two_clouds, tmp_path, kind, p):
+    result = run(
+        two_clouds, "--gamma", 1.0, "--neighbours", 3, "--kind", kind, "--moving", "1:4", "--p", p,
+        "--norm", "inf", "--seconds", 0.3, "--out", tmp_path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert (card["calmness"]["local"] is None) == (kind == "edges")
+    low, high = card["certified_interval_of_the_ray"]
+    assert low <= 0 <= high
+    assert float(card["radius"]["lower"]) > 0
+
+
+def test_a_ray_of_ones_own(two_clouds, tmp_path):
+    np.savetxt(tmp_path / "ray.txt", np.ones(24))
+    common = (two_clouds, "--gamma", 1.0, "--seconds", 0.3, "--neighbours", 3, "--out", tmp_path)
+    result = run(*common, "--ray", tmp_path / "ray.txt")
+    assert result.exit_code == 0, result.output
+    assert "0 steps found" in result.output, "all points move together"
+    np.savetxt(tmp_path / "short.txt", np.ones(3))
+    assert run(*common, "--ray", tmp_path / "short.txt").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options("digits"),
+        Options("iris", gamma=1.0, rows="1:151"),
+        Options("iris", gamma=1.0, rows="a"),
+        Options("iris", gamma=1.0, weights="all"),
+        Options("iris", kind="other"),
+        Options("iris", norm=3.0),
+    ],
+)
+def test_refuses_options_that_describe_nothing(options):
+    with pytest.raises(ArgumentError):
+        subject_of(options)
+
+
+def test_a_setting_with_points_of_their_own():
+    subject = subject_of(Options("iris", kind="additive", moving="51,60:62", budget=3.0))
+    assert subject.perturbation.dim == 4
+    assert subject.bl1.budget == subject.bl2.radius == 3.0
+    assert "additive perturbation, 4 parameters" in subject.title
+
+
+def line(data, r, V, budget=10.0):
+    A = np.array(data)[:, None]
+    model = ConvexClustering(A, FusionGraph.complete(len(A)), r)
+    return MaxDeviation(model, Perturbation.shift(np.array(V)[:, None]), budget)
+
+
+def test_the_first_step_of_two_points():
+    """Three apart, r = 1: they meet where they are 2 apart, at eps = 1; above, at 5, they part."""
+    ray = ray_steps(line([0.0, 3.0], 1.0, [1.0, 0.0]), np.ones(1))
+    assert ray.interval == (-10.0, 1.0)
+    assert (ray.steps, ray.first.exact, ray.first.labels.tolist()) == (2, "1", [0, 0])
+
+
+def test_a_step_at_zero_leaves_no_interval():
+    ray = ray_steps(line([0.0, 2.0], 1.0, [1.0, 0.0]), np.ones(1))
+    assert ray.interval == (0.0, 0.0)
+    assert ray.first.outer == 0.0
+    assert ray.first.labels.tolist() == [0, 1]
+
+
+def test_the_step_is_between_neighbouring_doubles():
+    """At 1/3, which no double is: not yet changed inside, changed outside."""
+    problem = line([0.0, 3.0], 1.0, [3.0, 0.0])
+    first = ray_steps(problem, np.ones(1)).first
+    assert first.exact == "1/3"
+    assert first.outer == np.nextafter(first.inner, 1.0)
+    assert Fraction(first.inner) < Fraction(1, 3) < Fraction(first.outer)
+
+
+def test_weights_fade_from_zero_on():
+    """Two points two apart, r = 2: they part once the edge has lost half its weight."""
+    graph = FusionGraph.complete(2)
+    model = ConvexClustering([[0.0], [2.0]], graph, 2.0)
+    ray = ray_steps(MaxDeviation(model, Perturbation.edges(graph), 5.0), np.ones(1))
+    assert (ray.low, ray.high) == (0.0, 1.0)
+    assert ray.interval == (0.0, 0.5)
+    assert ray.first.exact == "1/2"
+
+
+def test_the_interval_holds_for_the_staircase(iris_card):
+    low, high = iris_card[1]["certified_interval_of_the_ray"]
+    subject = subject_of(Options("iris"))
+    stairs = staircase(subject.model, subject.perturbation, -8, 8)
+    assert (stairs.labels_at(low * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
+    assert (stairs.labels_at(high * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
+    assert (stairs.labels_at(low - 1e-9) != stairs.labels_at(0.0)).any()
+
+
+def test_changes_in_words():
+    before, after = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 2, 2, 2])
+    assert changes(before, after) == [
+        "cluster 1 (3 points) splits off point 3",
+        "merge to cluster 3 (3 points): 2 of 2 points of cluster 2, 1 of 1 points of cluster 3",
+    ]
+    assert moved_points(before, after) == [3, 6]
+    assert changes(before, before) == []
+
+
+@pytest.mark.parametrize("value", [0.0139647058823537, -0.4000000000000007, 1 / 3, 12345678901.0])
+def test_what_is_printed_is_on_the_safe_side(value):
+    assert float(rounded_down(value)) <= value <= float(rounded_up(value))
+    assert float(rounded_up(value)) == pytest.approx(value, rel=1e-8)
+
+
+def test_what_needs_no_rounding():
+    assert (rounded_down(0.5), rounded_up(math.inf), rounded_down(0.0)) == ("0.5", "inf", "0")
