@@ -29,11 +29,11 @@ from bilad.models.norms import conjugate, project_rows
 from bilad.models.validation import FloatArray, real_number
 from bilad.solvers.lower import kernels
 from bilad.solvers.lower.derivative import Derivative
-from bilad.solvers.lower.manifold import RTOL
 from bilad.solvers.lower.newton import newton_system
 from bilad.solvers.lower.workspace import Workspace
 
-TOL = 1e-10  # of the gradient, relative to the spread of the data
+TOL = 1e-9  # of the gradient, relative to the spread of the data
+RTOL = 1e-8  # of systems solved by iteration, which for small mu may not get much below
 NEWTON_STEPS = 100
 # Armijo's condition with this share of the slope; below this share of the objective rounding
 # hides the decrease, and the slope along the step must fall by half instead.
@@ -97,7 +97,7 @@ def solve_smoothed(
     start : SmoothedClustering, optional
         At other data or weights of the same graph, or another mu; its X is the start, and its
         factorisations are used again.
-    tol : float, default 1e-10
+    tol : float, default 1e-9
         Of the gradient, relative to the spread ||A - mean||_F of the data.
     deadline : float, default inf
         Value of `time.perf_counter()` at which to stop.

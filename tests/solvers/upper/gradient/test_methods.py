@@ -20,6 +20,8 @@ from bilad.solvers.upper.gradient import GRADIENT
 METHODS = list(GRADIENT)
 RESTARTED = [name for name in METHODS if name != "fgsm"]
 NORMS = (1, 2, np.inf)
+# Whether the best, or that there is none, is proved besides is not the method's doing.
+ATTACKED, NOTHING = {"feasible", "optimal"}, {"no attack found", "no attack exists"}
 PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
 
 
@@ -41,7 +43,7 @@ def random_problem(seed, p, perturbation, norm, kind=MaxDeviation):
 def check(found):
     """Allowed, recomputed, and what a fresh solve says."""
     problem = found.problem
-    assert found.status in {"feasible", "no attack found", "solve limit"}
+    assert found.status in ATTACKED | NOTHING | {"solve limit"}
     for seen in found.history:
         assert problem.size(seen.eps) <= problem.radius
         assert np.array_equal(problem.perturbation.vector(seen.eps), seen.eps)
@@ -56,7 +58,7 @@ def check(found):
 def test_bl1_finds_the_last_step(groups, method):
     found = attack(groups.bl1(), method)
     assert found.deviation == groups.joined
-    assert found.status == "feasible"
+    assert found.status in ATTACKED
     check(found)
     assert attack(groups.bl1(budget=10.0), method).deviation == groups.parted
 
@@ -88,7 +90,7 @@ def test_an_edge_that_has_to_go(method, p):
     check(found)
     assert found.norm == pytest.approx(0.75, rel=2e-3)
     assert attack(MaxDeviation(model, edges, 0.9), method).deviation == 2
-    assert attack(MaxDeviation(model, edges, 0.7), method).status == "no attack found"
+    assert attack(MaxDeviation(model, edges, 0.7), method).status in NOTHING
 
 
 GRID = [
@@ -136,7 +138,7 @@ def test_more_restarts_are_more_solves_until_nothing_is_new(groups, method):
     # Four points fused for good: no slope anywhere, every start is one evaluation.
     model = ConvexClustering(np.zeros((4, 1)), FusionGraph.complete(4), 10.0)
     problem = MaxDeviation(model, Perturbation.shift(np.ones((4, 1))), 1.0)
-    assert attack(problem, method).status == "no attack found"
+    assert attack(problem, method).status in NOTHING
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -145,14 +147,14 @@ def test_where_no_gradient_is_there_is_no_attack(method):
     model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
     problem = MaxDeviation(model, Perturbation.shift(np.ones((4, 1))), 1.0, np.inf)
     found = attack(problem, method)
-    assert found.status == "no attack found"
+    assert found.status in NOTHING
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_model_without_fusion_has_nothing_to_differentiate(method):
     model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.0)
     problem = MaxDeviation(model, Perturbation.additive((4, 1), [0]), 0.5)
-    assert attack(problem, method).status == "no attack found"
+    assert attack(problem, method).status in NOTHING
 
 
 @pytest.mark.parametrize("method", METHODS)
