@@ -21,7 +21,7 @@ from bilad.solvers.lower.derivative import SolutionDerivative
 
 PAIRS = 3  # of clusters, the nearest, that are aimed at
 GROWTH, DOUBLINGS = 2.0, 40
-HALVINGS = 14
+ACCURACY = 1e-3  # relative, of a size
 SHORTER = 0.995  # of the best; a direction that changes nothing there is left
 
 
@@ -126,7 +126,6 @@ def _changes(problem: BilevelProblem, clustering: Clustering, eps: FloatArray) -
         problem.perturbation.apply(problem.white_box, eps),
         tol=1e-10,
         start=clustering,
-        refine=True,
         labels_only=True,
     )
     return there.proved and bool((there.labels != clustering.labels).any())
@@ -149,7 +148,7 @@ def _bisect(
 ) -> float:
     """Return a smaller such size; the change nearest to 0 need not be the one found."""
     low = 0.0
-    for _ in range(HALVINGS):
+    while high - low > ACCURACY * high:
         middle = 0.5 * (low + high)
         if _changes(problem, clustering, middle * unit):
             high = middle
