@@ -176,7 +176,8 @@ def _radius_of_ray(problem: BilevelProblem, clustering: Clustering, ray: RayStep
         if first is None:
             how += f"; no step for |eps| <= {problem.radius:g}"
             return Radius(problem.radius, None, False, how, None)
-        return Radius(abs(first.inner), abs(first.outer), True, how, np.array([first.outer]))
+        flip = _smallest(problem, "exact") or (np.array([first.outer]), abs(first.outer))
+        return Radius(abs(first.inner), flip[1], True, how, flip[0])
     lower = certified_radius(problem, clustering).radius
     how = "motion of the clusters and flows inside them, bounded; attack by bisection"
     if first is None:
@@ -204,17 +205,20 @@ def _bounded_radius(problem: BilevelProblem, clustering: Clustering) -> Radius:
     if not clustering.proved:
         return Radius(lower, None, False, f"{how}; the labels at 0 are not proved", None)
     if np.isfinite(problem.perturbation.lower).any():
-        smallest = MinPerturbation(
-            problem.model, problem.perturbation, 1.0, problem.norm, limit=problem.radius
-        )
-        found = attack(smallest, "corners")
-        usable = found.norm > 0 and found.proved
-        flip = (found.eps, found.norm) if usable else None
+        flip = _smallest(problem, "corners")
     else:
         flip = shortest_flip(problem, clustering, lower)
     if flip is None:
         return Radius(lower, None, False, how, None)
     return Radius(lower, flip[1], False, how, flip[0])
+
+
+def _smallest(problem: BilevelProblem, method: str) -> tuple[FloatArray, float] | None:
+    """Return an eps that changes anything, by the lower level's own solution, and its size."""
+    model, perturbation = problem.model, problem.perturbation
+    smallest = MinPerturbation(model, perturbation, 1.0, problem.norm, limit=problem.radius)
+    found = attack(smallest, method)
+    return (found.eps, found.norm) if found.norm > 0 and found.proved else None
 
 
 def _direction(subject: Subject, given: FloatArray | None, radius: Radius) -> FloatArray:

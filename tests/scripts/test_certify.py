@@ -57,6 +57,17 @@ def test_iris_is_known_exactly(iris_card):
     assert "Theorem 1 cannot tell" in text
 
 
+def test_the_attack_at_the_radius_can_be_checked(iris_card):
+    """By the lower level alone, whose data are rounded."""
+    radius, subject = iris_card[1]["radius"], subject_of(Options("iris"))
+    before = cluster(subject.model, refine=True)
+    after = cluster(subject.perturbation.apply(subject.model, radius["eps"]), refine=True)
+    assert before.proved
+    assert after.proved
+    assert (before.labels != after.labels).any()
+    assert radius["upper"] == pytest.approx(radius["lower"], rel=1e-9)
+
+
 def test_iris_moduli_are_in_order(iris_card):
     calmness = iris_card[1]["calmness"]
     # 20 of the 50 points of a cluster move alike: J averages.
