@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 
-from bilad.models import BlackBox, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models import (
+    BlackBox,
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
 from bilad.solvers import attack
 from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.auto import best_method
@@ -23,8 +30,9 @@ def model(p):
         (MaxDeviation(model(1), Perturbation.shift(A), 1.0), "exact"),
         (MaxDeviation(model(2), Perturbation.shift(A), 1.0), "hypergradient"),
         (MaxDeviation(model(1), FREE, 1.0), "hypergradient"),
-        (MaxDeviation(model(2), FREE, 1.0, deviation="nmi"), "corners"),
-        (MaxDeviation(BlackBox(A, AgglomerativeClustering(2)), FREE, 4.0), "corners"),
+        (MaxDeviation(model(2), FREE, 1.0, deviation="nmi"), "nes"),
+        (MaxDeviation(BlackBox(A, AgglomerativeClustering(2)), FREE, 4.0), "nes"),
+        (MinPerturbation(BlackBox(A, AgglomerativeClustering(2)), FREE, 2.0), "corners"),
     ],
 )
 def test_the_choice_takes_the_problem_and_is_named(problem, name):
