@@ -185,8 +185,8 @@ def _moving(card: Card) -> str:
 def _largest(card: Card) -> str:
     found = card.bl1.found or 0.0
     return (
-        f"delta for ||eps|| <= {card.subject.bl1.budget:g}: {found:g} ({card.bl1.method}) "
-        f"<= optimum <= {card.bl1.bound:g} ({card.bl1.why})"
+        f"delta for ||eps|| <= {card.subject.bl1.budget:g}: {rounded_down(found)} "
+        f"({card.bl1.method}) <= optimum <= {rounded_up(card.bl1.bound)} ({card.bl1.why})"
     )
 
 
