@@ -142,7 +142,7 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
     if variant.is_rival:
         options = {"corners": _corners(problem), **options}
     try:
-        found = attack(problem, variant.method, run.seed, run.seconds, **options)
+        found = attack(problem, variant.method, run.seed, run.seconds, bound="none", **options)
     except UnsupportedError:
         return _failed(problem, run, REFUSED, optimum)
     except Exception as error:  # a benchmark keeps failures in

@@ -14,6 +14,7 @@ from bilad.models.validation import ArgumentError, one_of, real_number, whole_nu
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.auto import best_method
+from bilad.solvers.upper.bounding import EFFORTS, bound_afterwards
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal
@@ -47,6 +48,7 @@ def attack(
     *,
     lower: str = "auto",
     tol: float = 1e-8,
+    bound: str = "quick",
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Attack:
@@ -66,6 +68,10 @@ def attack(
         Lower-level solves; 0 returns eps = 0.
     lower, tol
         Method and tolerance of the lower level, as in `cluster`; not for black boxes.
+    bound : {"quick", "tight", "none"}, default "quick"
+        The proved bound, where the method has none of its own: `optimum_bound`. It is sought after
+        the search, beyond its limits, for a second or some: `found.seconds_bounding`. "quick" has
+        none for n > 500, "tight" may take minutes; none for black boxes.
     on_progress : callable(done, total), optional
     **options
         The method's own, keyword arguments of its `prepare`, where they are documented;
@@ -88,6 +94,7 @@ def attack(
         If a black box does not answer at eps = 0, or not twice alike.
     """
     method, chosen = _choose(problem, method, options)
+    one_of(bound, "bound", EFFORTS)
     limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
@@ -103,7 +110,7 @@ def attack(
         status = "interrupted"
     except ClustererError as error:
         status = f"error: {error}"
-    return _result(method, oracle, journal, status)
+    return _result(method, oracle, journal, status, bound)
 
 
 def _choose(
@@ -123,7 +130,7 @@ def _choose(
     return method, chosen
 
 
-def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> Attack:
+def _result(method: str, oracle: LowerLevel, journal: Journal, status: str, effort: str) -> Attack:
     """Report the best eps, and only what the lower level says when solved there once more."""
     problem = oracle.problem
     try:
@@ -131,8 +138,11 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
     except ClustererError as error:
         best, clustering, status = _nothing(oracle), oracle.baseline, f"error: {error}"
     deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
+    seconds, seconds_bounding, bound = time.perf_counter() - oracle.began, 0.0, journal.bound
+    if bound is None and status != "interrupted":
+        bound, seconds_bounding = bound_afterwards(problem, oracle.baseline, effort)
     if status == "feasible":
-        status = _grade(problem, best.size, deviation, journal.bound, clustering.proved)
+        status = _grade(problem, best.size, deviation, bound, clustering.proved)
     return Attack(
         problem=problem,
         method=method,
@@ -141,12 +151,13 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str) -> A
         deviation=deviation,
         baseline=oracle.baseline,
         clustering=clustering,
-        bound=journal.bound,
+        bound=bound,
         status=status,
         lower_solves=oracle.solves,
         undecided=oracle.undecided,
-        seconds=time.perf_counter() - oracle.began,
+        seconds=seconds,
         seconds_solving=oracle.seconds_solving,
+        seconds_bounding=seconds_bounding,
         history=tuple(oracle.history),
         stages=tuple(journal.stages),
         engine=journal.engine,

@@ -67,8 +67,9 @@ class Attack:
         Solutions at 0 and at eps, the second solved again to high accuracy; `Answer`, which has
         labels only, if the model is a black box.
     bound : float or None
-        Bound on the optimum (upper for BL1, lower for BL2), if the method has one. That of "milp"
-        is proved up to the tolerances of HiGHS, 1e-9 in unit scale, in floating point.
+        Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
+        that no eps can flip, which is a theorem. That of "milp" is proved up to the tolerances of
+        HiGHS, 1e-9 in unit scale, in floating point.
     status : str
         "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
         labels were proved when it was found, but not by the last solve), "no attack found", "no
@@ -81,6 +82,8 @@ class Attack:
     seconds : float
     seconds_solving : float
         Of these, spent in the learning model, the solve at eps = 0 and the last one included.
+    seconds_bounding : float
+        Spent afterwards, on the bound; not among `seconds`.
     history : tuple of Evaluation
         Every eps solved, in order.
     stages : tuple of Stage
@@ -102,6 +105,7 @@ class Attack:
     undecided: int
     seconds: float
     seconds_solving: float
+    seconds_bounding: float
     history: tuple[Evaluation, ...] = field(repr=False)
     stages: tuple[Stage, ...] = field(repr=False)
     engine: str | None

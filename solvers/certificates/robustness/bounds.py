@@ -10,10 +10,11 @@ from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.deviation import DeviationFunction
 from bilad.models.validation import BoolArray
 from bilad.solvers.certificates.robustness.pairs import settled_pairs
+from bilad.solvers.certificates.robustness.radius import certified_radius
 from bilad.solvers.lower.result import Clustering
 
 ROUNDING = 1 + 1e-12  # of a sum of coefficients that are no integers
-HALVINGS, BISECTIONS = 10, 5  # of the radius, to bound (BL2)
+QUICK_TRIES, TIGHT_TRIES = 4, 12  # of radii, to bound (BL2)
 QUICK_POINTS, QUICK_NUMBERS = 500, 5_000_000  # beyond, there is no quick bound: n, and n d k
 
 
@@ -87,24 +88,32 @@ def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = F
     Returns
     -------
     float
-        No eps of norm at most this reaches the target; infinite if none within the limit does.
+        No eps shorter than this reaches the target; infinite if none within the limit does.
     """
 
     def unreached(radius: float) -> bool:
         return deviation_bound(problem, clustering, radius, tight) < problem.target
 
-    if unreached(problem.radius):
+    limit = problem.radius
+    low = certified_radius(problem, clustering).radius
+    if low > limit:
         return math.inf
-    low, high = 0.0, problem.radius
-    for _ in range(HALVINGS):
-        if unreached(0.5 * high):
-            low = 0.5 * high
-            break
-        high *= 0.5
-    for _ in range(BISECTIONS if low > 0 else 0):
-        middle = 0.5 * (low + high)
+    if tight and unreached(limit):
+        return math.inf
+    if low == 0 or problem.target <= _least(problem.deviation, problem.model.n):
+        return low
+    high = math.inf
+    for _ in range(TIGHT_TRIES if tight else QUICK_TRIES):
+        middle = min(2 * low, limit) if high == math.inf else 0.5 * (low + high)
         low, high = (middle, high) if unreached(middle) else (low, middle)
+        if low == limit:
+            return math.inf
     return low
+
+
+def _least(function: DeviationFunction, n: int) -> float:
+    """Return the least positive value of a deviation that is additive over pairs, or 0."""
+    return 0.0 if function.pairs is None else float(function.pairs(n)[1].min())
 
 
 def _most(function: DeviationFunction, open_pairs: BoolArray) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.cluster.hierarchy import linkage, to_tree
+from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.sparse.csgraph import connected_components
 
 from bilad.models.bilevel import BilevelProblem
@@ -26,8 +26,9 @@ from bilad.solvers.certificates.robustness.structure import Structure
 CUTS = 40  # in a row; then what has no proof is cut into points
 # Multiplications spent on trying blocks, before what has no proof is cut into points; about a
 # second for each 10^9.
-QUICK_WORK, TIGHT_WORK = 1e9, 2e10
+QUICK_WORK, TIGHT_WORK = 5e8, 2e10
 ROUNDS = 6  # of conductances, for the estimate of the work
+ONE_TRY = 3e6  # what a try costs beside its multiplications
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,10 @@ class _Search:
         """Return the overload of the edges inside a part, or None if it stays together."""
         inside = self._inside(points)
         # Columns that no point of the block feels need no looking at, but for one.
-        columns = cut.drift.felt[points].any(axis=(0, 1))
-        columns[0] = True
-        reached = self.clusters.model.d * np.count_nonzero(columns)
+        columns = np.union1d([0], np.flatnonzero(cut.drift.felt[points].any(axis=(0, 1))))
+        reached = self.clusters.model.d * len(columns)
         width = reached + len(points) + len(cut.structure.sizes)
-        work = ROUNDS * len(inside) * len(points) * width
+        work = ONE_TRY + ROUNDS * len(inside) * len(points) * width
         if work > self.work_left:
             return np.full(len(inside), np.inf)
         self.work_left -= work
@@ -146,7 +146,7 @@ class _Search:
     def _inside(self, points: IntArray) -> IntArray:
         """Return the edges between the points that carry something."""
         model = self.clusters.model
-        member = np.zeros(model.n, dtype=bool)
+        member: BoolArray = np.zeros(model.n, dtype=bool)
         member[points] = True
         return np.flatnonzero(member[model.graph.edges].all(axis=1) & (model.radii > 0))
 
@@ -163,9 +163,8 @@ class _Search:
             rest = self._relieved(points, overload)
             if 2 * len(rest) >= len(points):
                 return self._linked(rest) + self._linked(np.setdiff1d(points, rest))
-        root = to_tree(linkage(self.felt[points], "complete"))
-        sides = [np.sort(points[side.pre_order()]) for side in (root.left, root.right)]
-        return self._linked(sides[0]) + self._linked(sides[1])
+        side = cut_tree(linkage(self.felt[points], "complete"), [2])[:, 0]
+        return self._linked(points[side == 0]) + self._linked(points[side == 1])
 
     def _linked(self, points: IntArray) -> list[IntArray]:
         """Return the points in parts that edges inside them connect."""
@@ -192,8 +191,9 @@ class _Search:
 def _movable(problem: BilevelProblem) -> BoolArray:
     """Return which points eps moves, or the weight of an edge of theirs: shape (n,)."""
     model = problem.white_box
-    rows = abs(problem.data_operator).sum(axis=1).reshape(model.n, model.d)
-    moved = np.asarray(rows).any(axis=1)
+    rows = np.asarray(abs(problem.data_operator).sum(axis=1)).reshape(model.n, model.d)
+    moved: BoolArray = np.zeros(model.n, dtype=bool)
+    moved[np.flatnonzero(rows.sum(axis=1))] = True
     edges = np.asarray(abs(problem.edge_operator).sum(axis=1)).ravel() > 0
     moved[model.graph.edges[edges]] = True
     return moved

@@ -26,7 +26,7 @@ def test_the_slopes_of_a_plane_without_leaving_the_box(z):
 def test_one_start_ends_where_it_began(groups, solver):
     """The paper's: small steps from eps = 0 see no slope."""
     found = attack(groups.bl1(), "finite-difference", solver=solver, restarts=1)
-    assert found.status == "no attack found"
+    assert found.status in {"no attack found", "no attack exists"}
     assert found.lower_solves <= 2
 
 

@@ -182,7 +182,7 @@ def test_without_limits_it_ends(problems, method):
 
 def test_it_ends_on_a_line(groups, method):
     found = attack(groups.bl1(), method, time_limit=20, restarts=2)
-    assert found.status == "feasible"
+    assert found.status in {"feasible", "optimal"}
 
 
 @pytest.mark.parametrize("restarts", [0, 1.5])

@@ -1,0 +1,82 @@
+"""Bounds hold whatever is found, and are met where the optimum is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.solvers import attack, cluster
+from bilad.solvers.certificates.robustness import bounds, deviation_bound, norm_bound, optimum_bound
+
+
+def no_attack_beats_the_bound(problem, rng, budget, tight=False):
+    """Corners and random corners, for both questions."""
+    norm, model, perturbation = problem.norm, problem.model, problem.perturbation
+    largest = MaxDeviation(model, perturbation, budget, norm)
+    clustering = cluster(model)
+    bound = deviation_bound(largest, clustering, budget, tight)
+    for method in ("corners", "random"):
+        found = attack(largest, method, max_solves=25, bound="none")
+        assert not found.proved or found.deviation <= bound
+    target = 2.0 * rng.integers(1, model.n)
+    least = MinPerturbation(model, perturbation, target, norm, limit=budget)
+    shortest = norm_bound(least, cluster(model), tight)
+    found = attack(least, "corners", max_solves=40, bound="none")
+    assert not found.proved or found.norm == 0 or found.norm >= shortest
+    return bound < model.n * (model.n - 1)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15)
+def test_no_attack_beats_the_bound(seed, random_problem):
+    rng = np.random.default_rng(seed)
+    no_attack_beats_the_bound(random_problem(rng, largest=8), rng, 10 ** rng.uniform(-1.5, 0.5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(2))
+def test_no_attack_beats_the_bound_of_200_problems(batch, random_problem):
+    said = 0
+    for seed in range(100):
+        rng = np.random.default_rng(20_000 + 1000 * batch + seed)
+        problem, budget = random_problem(rng, largest=10), 10 ** rng.uniform(-1.5, 0.5)
+        said += no_attack_beats_the_bound(problem, rng, budget, tight=seed % 5 == 0)
+    assert said > 30
+
+
+def test_two_points_whose_optimum_is_known():
+    model = ConvexClustering([[0.0, 0.0], [3.0, 0.0]], FusionGraph.complete(2), 1.0)
+    free = Perturbation.additive((2, 2))
+    clustering = cluster(model)
+    problem = MaxDeviation(model, free, 0.7)
+    assert optimum_bound(problem, clustering) == 0.0
+    assert attack(problem, "corners", corners=3).status == "no attack exists"
+    problem = MaxDeviation(model, free, 0.72)
+    assert optimum_bound(problem, clustering) == 2.0
+    least = norm_bound(MinPerturbation(model, free, 2.0), clustering)
+    assert least == pytest.approx(0.5**0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nmi", "adjusted-rand", "changed"])
+def test_deviations_that_are_no_sums(groups_problem, name):
+    model, shift = groups_problem
+    clustering = cluster(model)
+    small = MaxDeviation(model, shift, 0.01, deviation=name)
+    assert deviation_bound(small, clustering, 0.01) == 0.0
+    large = MaxDeviation(model, shift, 10.0, deviation=name)
+    assert deviation_bound(large, clustering, 10.0) == large.deviation.largest(model.n)
+
+
+@pytest.fixture
+def groups_problem():
+    model = ConvexClustering([[0.0], [0.5], [9.0]], FusionGraph.complete(3), 0.5)
+    return model, Perturbation.shift([[1.0], [0.0], [0.0]])
+
+
+def test_large_problems_have_no_quick_bound(groups_problem, monkeypatch):
+    model, shift = groups_problem
+    monkeypatch.setattr(bounds, "QUICK_POINTS", 2)
+    problem = MaxDeviation(model, shift, 0.01)
+    assert optimum_bound(problem, cluster(model)) is None
+    assert optimum_bound(problem, cluster(model), tight=True) == 0.0
