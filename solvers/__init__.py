@@ -1,5 +1,7 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
+from bilad.solvers.certificates.certify import Certificate, certify
+from bilad.solvers.certificates.counterexample import check_counterexample
 from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered
 from bilad.solvers.estimator import ConvexClusterer
@@ -8,6 +10,7 @@ from bilad.solvers.upper import Attack, LowerLevel, Stationarity, attack, statio
 
 __all__ = [
     "Attack",
+    "Certificate",
     "ClusterPath",
     "Clustering",
     "ConvexClusterer",
@@ -16,6 +19,8 @@ __all__ = [
     "NoDendrogramError",
     "Stationarity",
     "attack",
+    "certify",
+    "check_counterexample",
     "cluster",
     "cluster_path",
     "exact_recovery_interval",

@@ -1,0 +1,108 @@
+"""Certificates: what is proved on both sides, and files that others can check."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models.black_box import BlackBox
+from bilad.models.validation import ArgumentError
+from bilad.solvers import certify, check_counterexample
+from bilad.solvers.certificates.counterexample import CounterexampleError
+
+A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 0.0], [10.0, 0.5]])
+
+
+def planar(budget=None, norm=2):
+    """Two pairs of points, far apart."""
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.8)
+    free = Perturbation.additive(A.shape)
+    if budget is None:
+        return MinPerturbation(model, free, 2.0, norm)
+    return MaxDeviation(model, free, budget, norm)
+
+
+def line():
+    """On a line all shifts are free: the facets say how far. Each pair parts at a difference 2 r,
+    1 more than there is: 0.5 sqrt(2) away.
+    """
+    model = ConvexClustering(A[:, :1], FusionGraph.complete(4), 1.0)
+    return MinPerturbation(model, Perturbation.additive((4, 1)), 2.0)
+
+
+def test_the_exact_staircase():
+    model = ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 1.0)
+    shift = Perturbation.shift([[1.0], [0.0]])
+    found = certify(MaxDeviation(model, shift, 2.0))
+    assert (found.status, found.method, found.exact) == ("attacked", "exact staircase", True)
+    assert found.lower == pytest.approx(1.0, rel=1e-12)
+    assert found.lower <= found.upper <= 1.0 + 1e-6
+    found = certify(MaxDeviation(model, shift, 0.9))
+    assert (found.status, found.lower, found.upper) == ("robust", np.inf, np.inf)
+    assert found.attack is None
+
+
+def test_facets():
+    found = certify(line())
+    assert (found.status, found.method, found.exact) == ("attacked", "facets", True)
+    assert found.lower == pytest.approx(0.5 * 2**0.5, rel=1e-12)
+    assert found.lower <= found.upper <= found.lower * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_flows_and_nonexpansiveness(norm):
+    found = certify(planar(norm=norm), max_solves=100)
+    assert (found.status, found.method, found.exact) == (
+        "attacked",
+        "flows and nonexpansiveness",
+        False,
+    )
+    assert 0 < found.lower <= found.upper < np.inf
+    assert certify(planar(0.99 * found.lower, norm), max_solves=20).status == "robust"
+    assert certify(planar(3 * found.upper, norm), max_solves=100).status == "attacked"
+
+
+def test_without_solves_nothing_is_attacked():
+    found = certify(planar(), max_solves=0)
+    assert found.status == "unknown"
+    assert found.upper == np.inf
+    with pytest.raises(ArgumentError, match="no attack"):
+        found.write("nowhere.json")
+
+
+def test_a_counterexample_is_checked_and_a_forged_one_refused(tmp_path):
+    path = tmp_path / "attack.json"
+    found = certify(planar(), max_solves=100)
+    found.write(path)
+    assert check_counterexample(path) == found.upper
+    honest = json.loads(path.read_text())
+    for name, value in (
+        ("labels_after", honest["labels_before"]),
+        ("labels_before", honest["labels_after"]),
+        ("eps", [0.5 * e for e in honest["eps"]]),
+        ("size", 0.5 * honest["size"]),
+        ("gamma", 0.1),
+        ("format", "another"),
+    ):
+        path.write_text(json.dumps({**honest, name: value}))
+        with pytest.raises(CounterexampleError):
+            check_counterexample(path)
+    path.write_text("{}")
+    with pytest.raises(CounterexampleError, match="no counterexample"):
+        check_counterexample(path)
+
+
+def test_weights_come_back(tmp_path):
+    model = ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 2.0, 2)
+    found = certify(MinPerturbation(model, Perturbation.edges(model.graph), 2.0))
+    assert found.lower == pytest.approx(0.25, rel=1e-6)
+    found.write(tmp_path / "edges.json")
+    assert check_counterexample(tmp_path / "edges.json") == found.upper
+
+
+def test_black_boxes_are_refused():
+    box = BlackBox(A, KMeans(2, n_init=1, random_state=0))
+    with pytest.raises(ArgumentError, match="ConvexClustering"):
+        certify(MaxDeviation(box, Perturbation.additive(A.shape), 1.0))
