@@ -1,7 +1,7 @@
 """Data in, a robustness card out: `python -m bilad.scripts.certify iris`.
 
 A named setting, or a data set with options: `certify data.csv --gamma 2 --weights knn`. Writes
-`card.json`, `card.png` and `card.svg`.
+`card.json`, `card.png`, `card.svg`, and the attack at the radius as `counterexample.json`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from bilad.models.validation import FloatArray
 from bilad.scripts.card_picture import draw_card
 from bilad.scripts.card_report import card_json, card_table
 from bilad.scripts.certify_subject import KINDS, WEIGHTS, Options, subject_of
-from bilad.scripts.robustness_card import make_card
+from bilad.scripts.robustness_card import Card, make_card
 from bilad.scripts.settings import SETTINGS
+from bilad.solvers import cluster
+from bilad.solvers.certificates.counterexample import write_counterexample
 
 WIDTH = 118  # columns that the card needs
 PLACES = 'such as "1,4:7", counted from 1'
@@ -87,11 +89,26 @@ def certify(
             card = make_card(subject, direction, seconds, seed)
         draw_card(card, [out / "card.png", out / "card.svg"])
         (out / "card.json").write_text(json.dumps(card_json(card), indent=1) + "\n")
+        written = ["card.json", "card.png", "card.svg", *_counterexample(card, out)]
     except (ValueError, OSError) as error:
         Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False)
         raise typer.Exit(2) from None
     console.print(card_table(card), highlight=False)
-    console.print(f"Written: card.json, card.png and card.svg in {out}", highlight=False)
+    console.print(f"Written: {', '.join(written)} in {out}", highlight=False)
+
+
+def _counterexample(card: Card, folder: Path) -> list[str]:
+    """Write the attack at the radius, if its labels are proved; return the file's name."""
+    name, subject, before = "counterexample.json", card.subject, card.clustering
+    (folder / name).unlink(missing_ok=True)  # of another card
+    if card.radius.eps is None:
+        return []
+    after = cluster(subject.perturbation.apply(subject.model, card.radius.eps), refine=True)
+    if not (before.proved and after.proved and (before.labels != after.labels).any()):
+        return []
+    labels = before.labels, after.labels
+    write_counterexample(subject.bl1, card.radius.eps, *labels, folder / name)
+    return [name]
 
 
 def _direction(path: Path) -> FloatArray:
