@@ -122,6 +122,11 @@ class LowerLevel:
         """Number of solves whose labels were not proved."""
         return sum(not evaluation.proved for evaluation in self.history)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether solves or time are limited, so that there is a budget to be spent."""
+        return self.max_solves is not None or self.deadline < float("inf")
+
     def seconds_left(self) -> float:
         """Return the seconds left, raising if there are none."""
         left = self.deadline - time.perf_counter()

@@ -49,7 +49,7 @@ def restarted(rng: np.random.Generator, restarts: int | None, search: Search) ->
     given = None if restarts is None else whole_number(restarts, "restarts", least=1)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        most = given or (math.inf if _is_limited(lower) else DEFAULT_RESTARTS)
+        most = given or (math.inf if lower.is_limited else DEFAULT_RESTARTS)
         last, idle = _last_before_polish(lower), 0
         for number in itertools.count():
             if number >= most or idle == IDLE:
@@ -106,10 +106,6 @@ def _within_best(lower: LowerLevel) -> BilevelProblem:
         problem.deviation,
         limit=best.size,
     )
-
-
-def _is_limited(lower: LowerLevel) -> bool:
-    return lower.max_solves is not None or math.isfinite(lower.deadline)
 
 
 def _last_before_polish(lower: LowerLevel) -> int | None:

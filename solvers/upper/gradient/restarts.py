@@ -57,7 +57,7 @@ def restarted(
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         climbs = landscape.climbs(lower)
-        most = given or (math.inf if _is_limited(lower) else DEFAULT_RESTARTS)
+        most = given or (math.inf if lower.is_limited else DEFAULT_RESTARTS)
         idle = 0
         for number in itertools.count():
             if number >= most or idle == IDLE:
@@ -127,7 +127,3 @@ def _within(problem: BilevelProblem, radius: float) -> BilevelProblem:
         problem.deviation,
         limit=radius,
     )
-
-
-def _is_limited(lower: LowerLevel) -> bool:
-    return lower.max_solves is not None or math.isfinite(lower.deadline)
