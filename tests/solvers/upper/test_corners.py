@@ -91,6 +91,6 @@ def test_a_corner_keeps_the_zeros_of_eps():
 def test_budgets_are_kept_and_seeds_repeat(method):
     given = problem(k=5)
     assert attack(given, method, max_solves=7).lower_solves <= 7
-    assert attack(given, method, corners=0).status in {"no attack found", "no attack exists"}
+    assert attack(given, method, corners=0, bound="none").status == "no attack found"
     one, two = (attack(given, method, seed=3) for _ in range(2))
     assert [seen.eps.tolist() for seen in one.history] == [s.eps.tolist() for s in two.history]
