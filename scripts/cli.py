@@ -1,4 +1,4 @@
-"""The command line: `bilad compare`, `bilad starts`, `bilad verify`."""
+"""The command line: `bilad compare`, `bilad reproduce`, `bilad starts`, `bilad verify`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.markup import escape
 from bilad.models.validation import one_of
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.compare import methods_for
+from bilad.scripts.reproduce.parts import PARTS
+from bilad.scripts.reproduce.reproduce import reproduce as run_reproduce
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
@@ -80,6 +82,35 @@ def verify(
     """Check SSNAL and the exact solver against Clarabel on random problems."""
     agreed = run_verify(problems, seed, _console())
     raise typer.Exit(0 if agreed else 1)
+
+
+@app.command()
+def reproduce(
+    parts: Annotated[list[str], typer.Argument(help=f"all, or some of: {', '.join(PARTS)}.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, two minutes.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Keep parts made with the same sizes, seed and versions."),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for rows, pictures and the report.")] = Path(
+        "results/reproduce"
+    ),
+) -> None:
+    """Reproduce the paper part by part, and carry it on: one folder, one HTML report."""
+    try:
+        names = list(PARTS) if "all" in parts else [one_of(name, "parts", PARTS) for name in parts]
+        page = run_reproduce(
+            [PARTS[name] for name in dict.fromkeys(names)],
+            out,
+            _console(),
+            seed=seed,
+            quick=quick,
+            resume=resume,
+        )
+    except (ValueError, EngineError, OSError) as error:
+        raise _failure(error) from None
+    typer.echo(f"Written: {page}, and a folder for each part")
 
 
 def _named(methods: str) -> list[str]:

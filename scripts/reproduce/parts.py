@@ -1,0 +1,8 @@
+"""The parts of the reproduction, in the order in which they are run and shown."""
+
+from __future__ import annotations
+
+from bilad.scripts.reproduce import figures
+from bilad.scripts.reproduce.bench import Part
+
+PARTS: dict[str, Part] = {part.name: part for part in (*figures.PARTS,)}

@@ -1,0 +1,110 @@
+"""What is kept of a part that was run: its section, and all that it was made with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bilad.scripts.reproduce.section import Section
+
+FILE = "part.json"
+PACKAGES = (
+    "bilad", "numpy", "scipy", "scikit-learn", "numba", "pyomo", "casadi", "highspy", "cvxpy",
+    "clarabel", "cma", "matplotlib",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What results can depend on beside the settings: the machine and the versions."""
+
+    python: str
+    system: str
+    cores: int
+    versions: Mapping[str, str]
+
+
+@cache
+def surroundings() -> Surroundings:
+    """Return those of this process."""
+    return Surroundings(
+        platform.python_version(),
+        f"{platform.system()} {platform.machine()}",
+        os.cpu_count() or 1,
+        {name: _version(name) for name in PACKAGES},
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A part that was run.
+
+    Attributes
+    ----------
+    part, title : str
+    sizes : mapping
+        How many, how large, how long.
+    seed : int
+    surroundings : Surroundings
+    began : str
+        UTC, ISO 8601.
+    seconds : float
+        Wall clock.
+    section : Section
+    """
+
+    part: str
+    title: str
+    sizes: Mapping[str, Any]
+    seed: int
+    surroundings: Surroundings
+    began: str
+    seconds: float
+    section: Section
+
+    def is_made_with(self, sizes: Mapping[str, Any], seed: int) -> bool:
+        """Whether running the part again, here, would do the same work."""
+        asked = json.dumps([sizes, seed, asdict(surroundings())], sort_keys=True)
+        own = [self.sizes, self.seed, asdict(self.surroundings)]
+        return json.dumps(own, sort_keys=True) == asked
+
+    def write(self, folder: Path) -> None:
+        """Put it in the part's folder, whole or not at all."""
+        values = {
+            "part": self.part,
+            "title": self.title,
+            "sizes": self.sizes,
+            "seed": self.seed,
+            "surroundings": asdict(self.surroundings),
+            "began": self.began,
+            "seconds": self.seconds,
+            "section": self.section.as_json,
+        }
+        fresh = folder / f"{FILE}.new"
+        fresh.write_text(json.dumps(values, indent=1) + "\n")
+        os.replace(fresh, folder / FILE)
+
+
+def read_record(folder: Path) -> Record | None:
+    """Return the record of a part's folder; None if there is none that can be read."""
+    try:
+        given = json.loads((folder / FILE).read_text())
+        made = Surroundings(**given.pop("surroundings"))
+        section = Section.of_json(given.pop("section"))
+        return Record(**given, surroundings=made, section=section)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

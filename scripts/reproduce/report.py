@@ -1,0 +1,63 @@
+"""One self-contained HTML page of all parts in a folder; its pictures are in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from bilad.scripts.reproduce.record import Record
+from bilad.scripts.reproduce.section import Claim
+from bilad.scripts.tables import grouped
+
+PAGE, CLAIMS = "report.html", "claims.csv"
+INTRODUCTION = (
+    "Bilevel Models for Adversarial Learning and A Case Study (arXiv 2510.25121): its theorems, "
+    "examples, figures and Table 1 in our settings, and its open questions. The paper's gamma, "
+    "weights and perturbed points are partly lost with its formulas: none of its rows is claimed "
+    "to be reproduced. Deviations are counted from the lower level's own solution, solved again."
+)
+
+
+def write_report(folder: Path, records: Sequence[Record]) -> Path:
+    """Write `report.html` and `claims.csv`; return the page.
+
+    Parameters
+    ----------
+    folder : Path
+        With a folder for each part in it.
+    records : sequence of Record
+        In the order of the page.
+    """
+    claims = [(record, claim) for record in records for claim in record.section.claims]
+    with (folder / CLAIMS).open("w", newline="") as file:
+        names = ["part", *(field.name for field in fields(Claim))]
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows({"part": record.part, **asdict(claim)} for record, claim in claims)
+    environment = Environment(
+        loader=PackageLoader("bilad.scripts.reproduce", ""),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def picture(part: str, name: str) -> str:
+        data = (folder / part / f"{name}.svg").read_bytes()
+        return f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
+
+    made_with = grouped(records, lambda record: repr(record.surroundings))
+    page = environment.get_template("report.html.j2").render(
+        introduction=INTRODUCTION,
+        records=records,
+        claims=claims,
+        picture=picture,
+        made_with=[(own[0].surroundings, own) for _, own in made_with],
+    )
+    path = folder / PAGE
+    path.write_text(page)
+    return path

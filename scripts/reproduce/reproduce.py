@@ -1,0 +1,124 @@
+"""Run parts of the reproduction one after another; each is on disk before the next begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from threadpoolctl import threadpool_limits
+
+from bilad.scripts.reproduce.bench import Bench, Part
+from bilad.scripts.reproduce.parts import PARTS
+from bilad.scripts.reproduce.record import FILE, Record, read_record, surroundings
+from bilad.scripts.reproduce.report import write_report
+from bilad.scripts.reproduce.section import Section, Table, Text
+from bilad.scripts.tables import show
+
+
+def reproduce(
+    parts: Sequence[Part],
+    folder: Path,
+    console: Console,
+    *,
+    seed: int = 0,
+    quick: bool = False,
+    resume: bool = False,
+) -> Path:
+    """Run the parts; write rows, pictures and `report.html`, of all parts that the folder holds.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    folder : Path
+    console : Console
+    seed : int, default 0
+    quick : bool, default False
+        Whether to take the parts' small sizes.
+    resume : bool, default False
+        Whether to keep parts that were made with the same sizes, seed and versions.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
+    with (
+        threadpool_limits(1),
+        Progress(
+            *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+        ) as progress,
+    ):
+        whole = progress.add_task("reproduce", total=len(parts))
+        for part in parts:
+            sizes = part.quick if quick else part.full
+            old = read_record(folder / part.name) if resume else None
+            if old is not None and old.is_made_with(asdict(sizes), seed):
+                console.print(f"{part.name}: kept, made {old.began}", highlight=False)
+            else:
+                record = _run(part, sizes, seed, folder / part.name, progress)
+                say(record.title, record.section, console)
+                console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
+            write_report(folder, records(folder))
+            progress.advance(whole)
+    return write_report(folder, records(folder))
+
+
+def records(folder: Path) -> list[Record]:
+    """Return what the folder holds, in the order of the parts."""
+    found = (read_record(folder / name) for name in PARTS)
+    return [record for record in found if record is not None]
+
+
+def _run(part: Part, sizes: object, seed: int, folder: Path, progress: Progress) -> Record:
+    """Run one part; its earlier record goes first, for its rows are about to be written over."""
+    task = progress.add_task(part.name, total=None)
+
+    def advance(text: str, done: int, total: int | None) -> None:
+        progress.update(task, description=f"{part.name}: {text}", completed=done, total=total)
+
+    (folder / FILE).unlink(missing_ok=True)
+    began, clock = datetime.now(UTC), time.perf_counter()
+    section = part.run(Bench(folder, seed, advance), sizes)
+    record = Record(
+        part=part.name,
+        title=part.title,
+        sizes=asdict(sizes),  # type: ignore[call-overload]
+        seed=seed,
+        surroundings=surroundings(),
+        began=began.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - clock,
+        section=section,
+    )
+    record.write(folder)
+    progress.remove_task(task)
+    return record
+
+
+def say(title: str, section: Section, console: Console) -> None:
+    """Print a section's text, tables and claims."""
+    console.rule(title, style="dim")
+    for block in section.blocks:
+        if isinstance(block, Text):
+            console.print(block.text, highlight=False, markup=False)
+        elif isinstance(block, Table):
+            show(console, block.title, [dict(row) for row in block.cells], block.caption)
+    for claim in section.claims:
+        console.print(
+            f"{claim.where}: {claim.claim} We: {claim.measured} -> {claim.verdict}",
+            highlight=False,
+            markup=False,
+        )
