@@ -14,6 +14,7 @@ from bilad.models.fusion_graph import FusionGraph
 from bilad.models.learning_model import LearningModel
 from bilad.models.perturbation import Perturbation
 from bilad.models.recovery import RecoveryInterval, attack_is_possible, recovery_interval
+from bilad.models.spill import monotone_range, spill, spill_deviation
 from bilad.models.validation import ArgumentError
 
 __all__ = [
@@ -36,5 +37,8 @@ __all__ = [
     "chosen_pairs",
     "deviation",
     "load_dataset",
+    "monotone_range",
     "recovery_interval",
+    "spill",
+    "spill_deviation",
 ]
