@@ -10,6 +10,7 @@ which is what a smooth approximation or a mixed-integer model needs of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from operator import add
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
+from scipy.special import rel_entr
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, index_array, one_of
@@ -49,7 +51,10 @@ def delta(labels: IntArray, other: IntArray) -> int:
 
 
 def rand_deviation(labels: IntArray, other: IntArray) -> float:
-    """Return 1 - RI = delta / (n (n - 1)), RI the Rand index (paper, equation (4))."""
+    """Return 1 - RI = delta / (n (n - 1)), RI the Rand index (paper, equation (4)).
+
+    So it orders partitions as delta does: one is monotone where the other is.
+    """
     n = len(labels)
     return delta(labels, other) / (n * (n - 1))
 
@@ -66,6 +71,18 @@ def nmi_deviation(labels: IntArray, other: IntArray) -> float:
     other, as 0. The paper finds that NMI is not monotone and hence not a reasonable choice.
     """
     return _one_minus(normalized_mutual_info_score(labels, other), labels, other)
+
+
+def variation_of_information(labels: IntArray, other: IntArray) -> float:
+    """Return VI = H(U) + H(V) - 2 I(U, V), natural logarithm: a metric (Meila, 2007).
+
+    As H(U|V) + H(V|U) = sum_kl c_kl / n [log(n_k / c_kl) + log(m_l / c_kl)], whose terms are not
+    negative, and all zero only if the partitions are equal.
+    """
+    table = contingency(labels, other)
+    rows, columns = table.sum(axis=1, keepdims=True), table.sum(axis=0)
+    logarithms = -rel_entr(table, rows) - rel_entr(table, columns)  # c log(c / c) is exactly 0
+    return float(logarithms.sum()) / len(labels)
 
 
 def _one_minus(score: float, labels: IntArray, other: IntArray) -> float:
@@ -149,6 +166,7 @@ DEVIATIONS = {
         ),
         DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(_constant, 2.0)),
         DeviationFunction("nmi", nmi_deviation, partial(_constant, 1.0)),
+        DeviationFunction("variation-of-information", variation_of_information, math.log),
         DeviationFunction("changed", changed, int),
         DeviationFunction("changed-matched", changed_matched, partial(add, -1)),
     )
@@ -252,8 +270,9 @@ def deviation(
     ----------
     labels, perturbed_labels : array_like of int, shape (n,)
         Cluster labels of the same n >= 2 points; only `changed` reads the numbers themselves.
-    name : {"delta", "rand", "adjusted-rand", "nmi", "changed", "changed-matched"}
-        Which function; "delta" by default. Or a `DeviationFunction`.
+    name : str or DeviationFunction, default "delta"
+        Which function: "delta", "rand", "adjusted-rand", "nmi", "variation-of-information",
+        "changed" or "changed-matched".
 
     Raises
     ------

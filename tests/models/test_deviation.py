@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, rand_score
+from scipy.stats import entropy
+from sklearn.metrics import (
+    adjusted_rand_score,
+    mutual_info_score,
+    normalized_mutual_info_score,
+    rand_score,
+)
 
 from bilad.models import between_clusters, chosen_pairs, deviation
 from bilad.models.deviation import DEVIATIONS, contingency, deviation_function
@@ -133,6 +139,46 @@ def test_ari_and_nmi_are_those_of_scikit_learn(pair):
     assert deviation(labels, other, "adjusted-rand") == pytest.approx(
         1 - adjusted_rand_score(*pair), abs=1e-12
     )
+
+
+@st.composite
+def three_labellings(draw):
+    n = draw(st.integers(2, 12))
+    values = st.lists(st.integers(0, 4), min_size=n, max_size=n)
+    return tuple(np.array(draw(values)) for _ in range(3))
+
+
+@given(three_labellings())
+def test_the_variation_of_information_is_a_metric(labellings):
+    def distance(first, second):
+        return deviation(first, second, "variation-of-information")
+
+    one, two, three = labellings
+    assert distance(one, two) == pytest.approx(distance(two, one), abs=1e-12)
+    assert distance(one, three) <= distance(one, two) + distance(two, three) + 1e-12
+    assert (distance(one, two) == 0) == (relation(one) == relation(two)).all()
+
+
+@given(two_labellings())
+def test_the_variation_of_information_in_entropies(pair):
+    """H(U) + H(V) - 2 I, from SciPy's entropy and scikit-learn's mutual information."""
+    labels, other = pair
+    expected = sum(entropy(np.bincount(side)) for side in pair) - 2 * mutual_info_score(*pair)
+    value = deviation(labels, other, "variation-of-information")
+    assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_variation_of_information_by_hand():
+    name, log = "variation-of-information", np.log
+    one, two, many = [0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3]
+    assert deviation(one, two, name) == pytest.approx(log(2))
+    assert deviation(two, many, name) == pytest.approx(log(2))
+    assert deviation(two, [0, 1, 0, 1], name) == pytest.approx(2 * log(2))
+    # One point of four changes sides: H(U|V) = 3/4 H(1/3, 2/3), H(V|U) = 1/2 log 2.
+    by_hand = (log(3) + 2 * log(3 / 2)) / 4 + log(2) / 2
+    assert deviation(two, [0, 1, 1, 1], name) == pytest.approx(by_hand)
+    # The bound is reached: one cluster against points alone.
+    assert deviation(one, many, name) == pytest.approx(DEVIATIONS[name].largest(4)) == log(4)
 
 
 def over_pairs(function, labels, other):
