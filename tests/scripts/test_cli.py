@@ -98,6 +98,13 @@ def test_a_wrong_argument_is_answered(arguments, message, tmp_path):
     assert "Traceback" not in result.output
 
 
+def test_a_part_that_there_is_not(tmp_path):
+    result = run("reproduce", "fig4", "fig9", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "parts: got 'fig9', expected one of '" in " ".join(result.output.split())
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "taken").write_text("a file")
     result = run("compare", "iris", "--methods", "direct", "--out", tmp_path / "taken")

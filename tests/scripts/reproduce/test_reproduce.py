@@ -1,0 +1,147 @@
+"""The frame of the reproduction: parts run in turn, records, resuming, one self-contained page."""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.console import Console
+
+from bilad.scripts.reproduce.bench import Part
+from bilad.scripts.reproduce.record import FILE, read_record
+from bilad.scripts.reproduce.reproduce import reproduce
+from bilad.scripts.reproduce.section import Claim, Picture, Section, Table, Text
+
+
+@dataclass(frozen=True)
+class Sizes:
+    numbers: tuple[int, ...] = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+    square: int
+
+
+CLAIM = Claim("6.1", "squares <grow>", "they do", "agrees")
+
+
+def squares(bench, sizes):
+    numbers = sizes.numbers
+    rows = bench.collect("squares", (Row(k, k * k) for k in numbers), Row, len(numbers))
+    cells = [{"number": row.number, "square": row.square, "none": float("nan")} for row in rows]
+    picture = bench.picture("dots", "squares & numbers", lambda f: f.subplots().plot([0, 1]))
+    return Section([Text("a < b"), Table("Squares", cells, "all"), picture], [CLAIM])
+
+
+@pytest.fixture
+def part():
+    """A part, and how often it was run."""
+    runs = []
+
+    def run(bench, sizes):
+        runs.append(sizes)
+        return squares(bench, sizes)
+
+    return Part("squares", "Squares", run, Sizes(), Sizes((1,))), runs
+
+
+@pytest.fixture
+def here(monkeypatch, part):
+    """The parts that there are are this one and one that is killed."""
+
+    def killed(bench, sizes):
+        def rows():
+            yield Row(1, 1)
+            raise KeyboardInterrupt
+
+        bench.collect("squares", rows(), Row)
+
+    parts = {"squares": part[0], "killed": replace(part[0], name="killed", run=killed)}
+    monkeypatch.setattr("bilad.scripts.reproduce.reproduce.PARTS", parts)
+    return parts
+
+
+def console():
+    return Console(file=io.StringIO(), width=120)
+
+
+def test_a_section_comes_back_from_json():
+    cells = [{"a": 1, "b": 0.25}, {"a": 2, "b": float("nan")}]
+    section = Section([Text("t"), Table("T", cells, "c"), Picture("p", "q")], [CLAIM])
+    back = Section.of_json(json.loads(json.dumps(section.as_json)))
+    assert back.claims == [CLAIM]
+    assert (back.blocks[0], back.blocks[2]) == (Text("t"), Picture("p", "q"))
+    assert back.blocks[1].headings == ["a", "b"]
+    assert back.blocks[1].texts() == section.blocks[1].texts() == [["1", "0.25"], ["2", ""]]
+
+
+def test_a_run_writes_rows_pictures_and_the_page(tmp_path, here):
+    screen = console()
+    page = reproduce([here["squares"]], tmp_path, screen).read_text()
+    with (tmp_path / "squares" / "squares.csv").open(newline="") as file:
+        assert [row["square"] for row in csv.DictReader(file)] == ["1", "4", "9"]
+    assert {path.name for path in (tmp_path / "squares").iterdir()} == {
+        "squares.csv", "dots.png", "dots.svg", FILE,
+    }  # fmt: skip
+    assert "a &lt; b" in page
+    assert "squares &lt;grow&gt;" in page
+    assert "they do" in screen.file.getvalue()
+    assert "seed 0" in page
+    assert "numpy" in page
+    with (tmp_path / "claims.csv").open(newline="") as file:
+        assert [(row["part"], row["verdict"]) for row in csv.DictReader(file)] == [
+            ("squares", "agrees")
+        ]
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path, here):
+    page = reproduce([here["squares"]], tmp_path, console()).read_text()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert any(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert "<script" not in page
+
+
+def test_quick_takes_the_small_sizes(tmp_path, here, part):
+    reproduce([here["squares"]], tmp_path, console(), quick=True)
+    assert part[1] == [Sizes((1,))]
+
+
+def test_a_killed_part_loses_no_other_and_keeps_its_rows(tmp_path, here, part):
+    reproduce([here["squares"]], tmp_path, console())
+    with pytest.raises(KeyboardInterrupt):
+        reproduce([here["killed"]], tmp_path, console())
+    assert (tmp_path / "killed" / "squares.csv").read_text().splitlines()[1:] == ["1,1"]
+    assert read_record(tmp_path / "killed") is None
+    assert 'id="squares"' in (tmp_path / "report.html").read_text()
+
+
+def test_resuming_runs_only_what_is_not_there(tmp_path, here, part):
+    part, runs = part
+    reproduce([part], tmp_path, console())
+    screen = console()
+    reproduce([part], tmp_path, screen, resume=True)
+    assert len(runs) == 1
+    assert "kept" in screen.file.getvalue()
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"quick": True}, {"resume": False}])
+def test_other_settings_are_run_again(tmp_path, here, part, change):
+    part, runs = part
+    reproduce([part], tmp_path, console())
+    reproduce([part], tmp_path, console(), **{"resume": True, **change})
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize("spoil", ["{", "{}", "[]", '{"part": "squares"}'])
+def test_a_spoilt_record_is_none(tmp_path, here, part, spoil):
+    part, runs = part
+    reproduce([part], tmp_path, console())
+    (tmp_path / "squares" / FILE).write_text(spoil)
+    assert read_record(tmp_path / "squares") is None
+    reproduce([part], tmp_path, console(), resume=True)
+    assert len(runs) == 2
