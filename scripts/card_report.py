@@ -13,9 +13,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from bilad.scripts.robustness_card import Card
+from bilad.solvers import Certificate
 
 MOST_POINTS = 20  # that the table lists
 DIGITS = 9
+STATUS = {
+    "robust": "no ||eps|| <= {:g} changes the partition",
+    "attacked": "some ||eps|| <= {:g} changes the partition",
+    "unknown": "whether some ||eps|| <= {:g} changes the partition",
+}
+METHODS = {
+    "exact staircase": "the exact staircase, in rational arithmetic",
+    "facets": "the nearest facet of the partition's polyhedron, in integers",
+    "flows and nonexpansiveness": "motion of the clusters, flows inside them",
+}
 
 
 def card_table(card: Card) -> Table:
@@ -43,8 +54,9 @@ def card_lines(card: Card) -> list[tuple[str, str]]:
     return [
         ("subject", card.subject.title),
         ("clusters", _clusters(card)),
+        ("status", _status(card)),
         ("radius", _radius(card)),
-        ("", card.radius.how),
+        ("", METHODS[card.certificate.method]),
         ("ray", _ray(card)),
         ("first step", _first(card)),
         *(("", line) for line in card.changes),
@@ -79,7 +91,7 @@ def card_json(card: Card) -> dict[str, Any]:
             "target": card.subject.bl2.target,
         },
         "labels": {"values": card.labels, "proved": card.clustering.proved},
-        "radius": dataclasses.asdict(card.radius),
+        "radius": _certificate(card.certificate),
         "certified_interval_of_the_ray": card.safe,
         "ray": {"exact": card.ray.exact, "steps": card.ray.steps},
         "first_step": None if first is None else dataclasses.asdict(first),
@@ -142,15 +154,25 @@ def _clusters(card: Card) -> str:
     return f"{card.clustering.n_clusters} of {sizes} points; {known}"
 
 
+def _certificate(known: Certificate) -> dict[str, Any]:
+    """Return a certificate as a dictionary, of its attack eps only."""
+    parts = {name: value for name, value in vars(known).items() if name != "attack"}
+    return {**parts, "eps": None if known.attack is None else known.attack.eps}
+
+
+def _status(card: Card) -> str:
+    status = card.certificate.status
+    return f"{status}: {STATUS[status].format(card.subject.bl1.budget)}"
+
+
 def _radius(card: Card) -> str:
-    unit = f" {card.subject.unit}" if card.subject.unit else ""
-    radius = card.radius
-    if radius.exact:
-        return f"{rounded_down(radius.lower)}{unit}, exact"
-    if radius.upper is None:
-        return f"at least {rounded_down(radius.lower)}{unit}, proved; no attack was found"
-    least, most = rounded_down(radius.lower), rounded_up(radius.upper)
-    return f"at least {least}{unit}, proved; at most {most}, by an attack"
+    known, unit = card.certificate, f" {card.subject.unit}" if card.subject.unit else ""
+    least = f"{rounded_down(known.lower)}{unit} ({'exact' if known.exact else 'proved'})"
+    if math.isinf(known.lower):
+        return "no eps that counts changes the partition"
+    if known.attack is None:
+        return f"{least} <= radius; no attack was found"
+    return f"{least} <= radius <= {rounded_up(known.upper)}{unit} (attack)"
 
 
 def _ray(card: Card) -> str:

@@ -7,6 +7,7 @@ A named setting, or a data set with options: `certify data.csv --gamma 2 --weigh
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,8 @@ from bilad.scripts.card_report import card_json, card_table
 from bilad.scripts.certify_subject import KINDS, WEIGHTS, Options, subject_of
 from bilad.scripts.robustness_card import Card, make_card
 from bilad.scripts.settings import SETTINGS
-from bilad.solvers import cluster
-from bilad.solvers.certificates.counterexample import write_counterexample
 
+ATTACK = "counterexample.json"
 WIDTH = 118  # columns that the card needs
 PLACES = 'such as "1,4:7", counted from 1'
 
@@ -95,20 +95,24 @@ def certify(
         raise typer.Exit(2) from None
     console.print(card_table(card), highlight=False)
     console.print(f"Written: {', '.join(written)} in {out}", highlight=False)
+    if ATTACK in written:
+        console.print(f"To check it:\n{_check(out / ATTACK)}", highlight=False, soft_wrap=True)
 
 
 def _counterexample(card: Card, folder: Path) -> list[str]:
-    """Write the attack at the radius, if its labels are proved; return the file's name."""
-    name, subject, before = "counterexample.json", card.subject, card.clustering
-    (folder / name).unlink(missing_ok=True)  # of another card
-    if card.radius.eps is None:
+    """Write the attack at the radius, if there is one; return the file's name."""
+    (folder / ATTACK).unlink(missing_ok=True)  # of another card
+    if card.certificate.attack is None:
         return []
-    after = cluster(subject.perturbation.apply(subject.model, card.radius.eps), refine=True)
-    if not (before.proved and after.proved and (before.labels != after.labels).any()):
-        return []
-    labels = before.labels, after.labels
-    write_counterexample(subject.bl1, card.radius.eps, *labels, folder / name)
-    return [name]
+    card.certificate.write(folder / ATTACK)
+    return [ATTACK]
+
+
+def _check(path: Path) -> str:
+    """Return the command that checks a counterexample."""
+    file = json.dumps(str(path))
+    program = f"from bilad.solvers import check_counterexample as c; print(c({file}))"
+    return f"python -c {shlex.quote(program)}"
 
 
 def _direction(path: Path) -> FloatArray:

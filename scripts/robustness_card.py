@@ -11,55 +11,29 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bilad.models import MinPerturbation, RecoveryInterval, recovery_interval
+from bilad.models import MaxDeviation, MinPerturbation, RecoveryInterval, recovery_interval
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
-from bilad.scripts.aimed_attacks import shortest_flip
 from bilad.scripts.card_ray import RaySteps, ray_steps
 from bilad.scripts.certify_subject import Subject
 from bilad.scripts.partition_change import changes, moved_points
 from bilad.solvers import (
     Attack,
+    Certificate,
     Clustering,
     ExactInterval,
     attack,
+    certify,
     cluster,
     exact_recovery_interval,
 )
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
-from bilad.solvers.certificates.robustness import certified_radius, exact_radius
-from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 SEARCHES = ("auto", "corners", "random")  # where no method is exact
 GLOBAL = ("exact", "milp")  # methods with a bound of their own
-OWN = "aimed at the radius"
 MOST_HISTORY = 50  # eps of an attack whose solutions are compared
 TOL = 1e-12
-
-
-@dataclass(frozen=True)
-class Radius:
-    """The least ||eps|| that changes the partition is between these.
-
-    Attributes
-    ----------
-    lower : float
-        Proved: no shorter eps changes it. Infinite if none does at all.
-    upper : float or None
-        Size of `eps`, an attack; 0 if the data are at a step. None if no attack was found.
-    exact : bool
-        Whether `lower` is the infimum itself, but for rounding.
-    how : str
-        The argument.
-    eps : ndarray, shape (k,), or None
-    """
-
-    lower: float
-    upper: float | None
-    exact: bool
-    how: str
-    eps: FloatArray | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,7 +72,7 @@ class Card:
 
     subject: Subject
     clustering: Clustering
-    radius: Radius
+    certificate: Certificate
     ray: RaySteps
     changes: tuple[str, ...]
     points: tuple[int, ...]
@@ -118,7 +92,8 @@ class Card:
         """The open interval of the ray on which the partition is proved to be that at 0."""
         if self.ray.interval is not None:
             return self.ray.interval
-        return max(self.ray.low, -self.radius.lower), min(self.ray.high, self.radius.lower)
+        lower = self.certificate.lower
+        return max(self.ray.low, -lower), min(self.ray.high, lower)
 
 
 def make_card(subject: Subject, direction: FloatArray | None, seconds: float, seed: int) -> Card:
@@ -140,23 +115,16 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
     """
     problem, model = subject.bl1, subject.model
     clustering = cluster(model, tol=TOL, refine=True)
-    scalar = subject.perturbation.dim == 1
-    if scalar:
-        direction = np.ones(1)
-        ray = ray_steps(problem, direction)
-        radius = _radius_of_ray(problem, clustering, ray)
-    else:
-        radius = _radius(problem, clustering)
-        ray = ray_steps(problem, _direction(subject, direction, radius))
-    near = _deviation_near(problem, clustering, radius)
-    bl1, history = _largest(subject, radius, near, seconds, seed)
-    bl2 = _least(subject, radius, near, seconds, seed)
+    certificate = certify(problem, seed=seed, time_limit=seconds)
+    ray = ray_steps(problem, _direction(subject, direction, certificate))
+    bl1, history = _largest(problem, certificate, seconds, seed)
+    bl2 = _least(subject.bl2, certificate, seconds, seed)
     before = clustering.labels
     after = before if ray.first is None else ray.first.labels
     return Card(
         subject=subject,
         clustering=clustering,
-        radius=radius,
+        certificate=certificate,
         ray=ray,
         changes=tuple(changes(before, after)),
         points=tuple(moved_points(before, after)),
@@ -168,68 +136,13 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
     )
 
 
-def _radius_of_ray(problem: BilevelProblem, clustering: Clustering, ray: RaySteps) -> Radius:
-    """Return the radius of one parameter."""
-    first = ray.first
-    if ray.interval is not None:
-        how = "the exact staircase, in rational arithmetic"
-        if first is None:
-            how += f"; no step for |eps| <= {problem.radius:g}"
-            return Radius(problem.radius, None, False, how, None)
-        flip = _smallest(problem, "exact") or (np.array([first.outer]), abs(first.outer))
-        return Radius(abs(first.inner), flip[1], True, how, flip[0])
-    lower = certified_radius(problem, clustering).radius
-    how = "motion of the clusters and flows inside them, bounded; attack by bisection"
-    if first is None:
-        return Radius(lower, None, False, how, None)
-    return Radius(lower, abs(first.outer), False, how, np.array([first.outer]))
-
-
-def _radius(problem: BilevelProblem, clustering: Clustering) -> Radius:
-    """Return the radius of several parameters."""
-    try:
-        found = exact_radius(problem)
-    except UnsupportedError:
-        return _bounded_radius(problem, clustering)
-    how = "the nearest facet of the partition's polyhedron, in integers"
-    if not np.isfinite(found.radius):
-        return Radius(np.inf, None, True, "no eps reaches a facet of the polyhedron", None)
-    if found.exact:
-        return Radius(found.radius, problem.size(found.eps), True, how, found.eps)
-    return Radius(found.radius, None, False, f"{how}; of one feature", found.eps)
-
-
-def _bounded_radius(problem: BilevelProblem, clustering: Clustering) -> Radius:
-    lower = certified_radius(problem, clustering).radius
-    how = "motion of the clusters and flows inside them, bounded; attack by bisection"
-    if not clustering.proved:
-        return Radius(lower, None, False, f"{how}; the labels at 0 are not proved", None)
-    if np.isfinite(problem.perturbation.lower).any():
-        flip = _smallest(problem, "corners")
-    else:
-        flip = shortest_flip(problem, clustering, lower)
-    if flip is None:
-        return Radius(lower, None, False, how, None)
-    return Radius(lower, flip[1], False, how, flip[0])
-
-
-def _smallest(problem: BilevelProblem, method: str) -> tuple[FloatArray, float] | None:
-    """Return an eps that changes anything, by the lower level's own solution, and its size."""
-    model, perturbation = problem.model, problem.perturbation
-    smallest = MinPerturbation(model, perturbation, 1.0, problem.norm, limit=problem.radius)
-    found = attack(smallest, method)
-    return (found.eps, found.norm) if found.norm > 0 and found.proved else None
-
-
-def _direction(subject: Subject, given: FloatArray | None, radius: Radius) -> FloatArray:
+def _direction(subject: Subject, given: FloatArray | None, certificate: Certificate) -> FloatArray:
     """Return the direction of the ray, of size 1: as given, or that of the shortest attack."""
     k = subject.perturbation.dim
-    if given is not None:
-        if given.shape != (k,) or not given.any():
-            raise ArgumentError("ray", f"shape {given.shape}", f"{k} numbers, not all zero")
-        chosen = given
-    else:
-        chosen = np.ones(k) if radius.eps is None else radius.eps
+    if given is not None and (given.shape != (k,) or not given.any()):
+        raise ArgumentError("ray", f"shape {given.shape}", f"{k} numbers, not all zero")
+    chosen = np.ones(k) if k == 1 or certificate.attack is None else certificate.attack.eps
+    chosen = chosen if given is None else given
     return chosen / subject.bl1.size(chosen)
 
 
@@ -241,14 +154,13 @@ def _attacks(problem: BilevelProblem, seconds: float, seed: int) -> list[Attack]
 
 
 def _largest(
-    subject: Subject, radius: Radius, near: float, seconds: float, seed: int
+    problem: MaxDeviation, certificate: Certificate, seconds: float, seed: int
 ) -> tuple[Bounds, list[FloatArray]]:
     """Bound (BL1); also return the eps that were tried."""
-    problem = subject.bl1
     runs = _attacks(problem, seconds, seed)
-    best = max(runs, key=lambda run: problem.rank(run.norm, run.deviation if run.proved else 0.0))
+    best = _best(problem, runs, certificate)
     bound, why = float(problem.deviation.largest(problem.model.n)), "no partition is farther"
-    if problem.budget < radius.lower:
+    if certificate.status == "robust":
         bound, why = 0.0, "the budget is within the radius"
     proved = min((run.bound for run in runs if run.bound is not None), default=np.inf)
     if proved <= bound:
@@ -256,39 +168,30 @@ def _largest(
     history = [seen.eps for run in runs for seen in run.history if seen.size > 0]
     places = history[:: max(1, len(history) // MOST_HISTORY)]
     found = best.deviation if best.proved else 0.0
-    if near > found and radius.eps is not None and problem.size(radius.eps) <= problem.budget:
-        return Bounds(near, bound, OWN, why, radius.eps), places
     return Bounds(found, bound, best.method, why, best.eps), places
 
 
-def _least(subject: Subject, radius: Radius, near: float, seconds: float, seed: int) -> Bounds:
+def _least(problem: MinPerturbation, certificate: Certificate, seconds: float, seed: int) -> Bounds:
     """Bound (BL2)."""
-    problem = subject.bl2
     runs = _attacks(problem, seconds, seed)
-    best = min(runs, key=lambda run: run.norm if run.norm > 0 and run.proved else np.inf)
-    bound, why = radius.lower, "the radius"
+    best = _best(problem, runs, certificate)
+    bound, why = certificate.lower, "the radius"
     proved = max((run.bound for run in runs if run.bound is not None), default=0.0)
     if proved > bound:
         bound, why = proved, _why(best)
     found = best.norm if best.norm > 0 and best.proved else None
-    if near >= problem.target and radius.eps is not None:
-        size = problem.size(radius.eps)
-        if found is None or size < found:
-            return Bounds(size, bound, OWN, why, radius.eps)
     return Bounds(found, bound, best.method, why, best.eps)
+
+
+def _best(problem: BilevelProblem, runs: list[Attack], certificate: Certificate) -> Attack:
+    """Return the best attack, that at the radius among them; without one, the first that failed."""
+    tried = [*runs, certificate.attack] if certificate.attack is not None else runs
+    attacks = [run for run in tried if run.proved and problem.is_attack(run.norm, run.deviation)]
+    return max(attacks, key=lambda run: problem.rank(run.norm, run.deviation), default=runs[0])
 
 
 def _why(best: Attack) -> str:
     return f"method {best.method!r}" if best.method in GLOBAL else "pairs that no eps flips"
-
-
-def _deviation_near(problem: BilevelProblem, clustering: Clustering, radius: Radius) -> float:
-    """Return the deviation of the radius's attack, 0 if there is none or it is not proved."""
-    if radius.eps is None:
-        return 0.0
-    there = cluster(problem.perturbation.apply(problem.white_box, radius.eps), refine=True)
-    proved = clustering.proved and there.proved
-    return float(problem.deviation.value(clustering.labels, there.labels)) if proved else 0.0
 
 
 def _calmness(subject: Subject, clustering: Clustering, places: list[FloatArray]) -> Calmness:

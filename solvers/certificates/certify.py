@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, whole_number
+from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
 from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.result import Clustering
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.solvers.upper.corners import CORNERS
 from bilad.solvers.upper.method import refusal
 from bilad.solvers.upper.result import Attack
 
 TOL = 1e-10  # of the solution at eps = 0
+ANY_CHANGE = 2.0  # the least positive delta
+LEAST_START = 1e-6  # of the limit: where searches begin if nothing is proved
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class Certificate:
         For a budget a: "robust" if lower > a, "attacked" if an attack no longer than a is proved,
         otherwise "unknown". For a target: "robust" if no eps within the limit reaches it.
     lower : float
-        In the problem's norm. A theorem: no shorter eps does it. Infinite if none does.
+        In the problem's norm. A theorem: no shorter eps does it. Infinite if none within the
+        budget, or the limit, does.
     upper : float
-        Size of the shortest attack found, its labels proved; infinite without one.
+        Size of the shortest attack found, its labels proved; infinite without one. It may be beyond
+        the budget.
     attack : Attack or None
         That attack.
     method : {"exact staircase", "facets", "flows and nonexpansiveness"}
@@ -68,7 +73,12 @@ class Certificate:
         write_counterexample(found.problem, found.eps, found.baseline.labels, found.labels, path)
 
 
-def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Certificate:
+def certify(
+    problem: BilevelProblem,
+    max_solves: int = 500,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> Certificate:
     """Bound the shortest eps that matters, from both sides.
 
     Parameters
@@ -76,9 +86,11 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
     problem : MaxDeviation or MinPerturbation
         With a budget, any change of the partition matters; with a target, what reaches it.
     max_solves : int, default 500
-        Lower-level solves spent on attacks.
+        Lower-level solves spent on attacks, where no method is exact.
     seed : int, default 0
         Of the attacks.
+    time_limit : float, optional
+        Seconds for them.
 
     Returns
     -------
@@ -91,47 +103,92 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
     """
     began = time.perf_counter()
     most = whole_number(max_solves, "max_solves", least=0)
-    problem.white_box  # noqa: B018  (refuses black boxes before any work)
-    shortest = _shortest(problem)
-    if refusal(UPPER_METHODS["exact"], shortest) is None:
-        found = attack(shortest, "exact", seed)
-        lower = float("inf") if found.bound is None else found.bound
-        method, exact = "exact staircase", True
+    within = _question(problem, problem.radius)
+    if refusal(UPPER_METHODS["exact"], within) is None:
+        proof, found = _by_staircase(within, seed)
     else:
-        lower, method, exact, direction = _proved(shortest)
-        found = attack(shortest, "corners", seed, max_solves=most, bound="none")
-        found = _shorter(found, _along(shortest, direction, seed, most))
+        proof, found = _by_bounds(_beyond(problem), seed, time_limit, most)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm
-    status = _status(problem, lower, upper)
-    return Certificate(status, lower, upper, attacked, method, exact, time.perf_counter() - began)
-
-
-def _shortest(problem: BilevelProblem) -> MinPerturbation:
-    """Return the question for the shortest eps; for a budget, for any change, within the budget."""
-    if isinstance(problem, MinPerturbation):
-        return problem
-    return MinPerturbation(
-        problem.white_box, problem.perturbation, 2.0, problem.norm, "delta", problem.radius
+    return Certificate(
+        status=_status(problem.radius, proof.lower, upper),
+        lower=proof.lower,
+        upper=upper,
+        attack=attacked,
+        method=proof.method,
+        exact=proof.exact,
+        seconds=time.perf_counter() - began,
     )
 
 
-def _proved(problem: MinPerturbation) -> tuple[float, str, bool, FloatArray | None]:
-    """Return a lower bound, what proves it, whether it is exact, and a good direction if known."""
+@dataclass(frozen=True)
+class _Proof:
+    """The proved side of a certificate."""
+
+    lower: float
+    method: str
+    exact: bool
+
+
+def _status(radius: float, lower: float, upper: float) -> str:
+    if upper <= radius:
+        return "attacked"
+    return "robust" if lower > radius else "unknown"
+
+
+def _question(problem: BilevelProblem, limit: float | None) -> MinPerturbation:
+    """Return the question for the shortest eps; for a budget, for any change of the partition."""
+    if isinstance(problem, MinPerturbation):
+        return problem
+    model, perturbation = problem.white_box, problem.perturbation
+    return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
+
+
+def _by_staircase(problem: MinPerturbation, seed: int) -> tuple[_Proof, Attack]:
+    """Follow the staircase; nothing is proved if that was interrupted."""
+    found = attack(problem, "exact", seed)
+    lower = 0.0 if found.bound is None else found.bound
+    return _Proof(lower, "exact staircase", found.bound is not None), found
+
+
+def _by_bounds(
+    problem: MinPerturbation, seed: int, time_limit: float | None, max_solves: int
+) -> tuple[_Proof, Attack]:
+    """Prove a lower bound, and search from there on; if it is exact, at its attack only."""
+    proof, starts = _proved(problem)
+    corners = 0 if proof.exact else CORNERS
+    most = max_solves if proof.lower <= problem.radius else 0
+    found = attack(
+        problem, "corners", seed, time_limit, most, bound="none", corners=corners, starts=starts
+    )
+    return proof, found
+
+
+def _beyond(problem: BilevelProblem) -> MinPerturbation:
+    """Return the same question, of eps beyond the budget as well."""
+    unlimited = _question(problem, None)
+    return _question(problem, max(problem.radius, unlimited.radius))
+
+
+def _proved(problem: MinPerturbation) -> tuple[_Proof, Iterator[FloatArray]]:
+    """Return what is proved, and eps from where to look for attacks."""
     facet = _facet(problem)
-    if facet is not None:
-        return facet.radius, "facets", facet.exact, facet.direction
+    if facet is not None and facet.exact:
+        return _Proof(facet.radius, "facets", True), iter([facet.eps])
     clustering = cluster(problem.white_box, tol=TOL, refine=True)
-    return norm_bound(problem, clustering), "flows and nonexpansiveness", False, None
+    if facet is not None:
+        proof = _Proof(facet.radius, "facets", False)
+    else:
+        lower = norm_bound(problem, clustering)
+        proof = _Proof(lower, "flows and nonexpansiveness", False)
+    return proof, _starts(problem, clustering, proof.lower)
 
 
 def _facet(problem: MinPerturbation) -> ExactRadius | None:
     """Return the exact radius, where it is known and any change of the partition is enough."""
     pairs = problem.deviation.pairs
-    everything = pairs is not None and len(pairs(problem.model.n)[0]) * 2 == (
-        problem.model.n * (problem.model.n - 1)
-    )
-    if pairs is None or not everything or problem.target > pairs(problem.model.n)[1].min():
+    n = problem.model.n
+    if pairs is None or 2 * len(pairs(n)[0]) < n * (n - 1) or problem.target > pairs(n)[1].min():
         return None
     try:
         return exact_radius(problem)
@@ -139,44 +196,8 @@ def _facet(problem: MinPerturbation) -> ExactRadius | None:
         return None
 
 
-def _along(
-    problem: MinPerturbation, direction: FloatArray | None, seed: int, most: int
-) -> Attack | None:
-    """Search the ray in a direction, (k,); the labels are proved again at the eps on it."""
-    if direction is None or not np.any(direction):
-        return None
-    displacement = problem.perturbation.displacement(direction)
-    ray = MinPerturbation(
-        problem.white_box,
-        Perturbation.shift(displacement),
-        problem.target,
-        problem.norm,
-        problem.deviation,
-        problem.radius,
-    )
-    found = attack(ray, "corners", seed, max_solves=most, bound="none")
-    eps = problem.project(found.eps[0] * direction)
-    at_eps = problem.perturbation.apply(problem.white_box, eps)
-    clustering = cluster(at_eps, tol=TOL, refine=True)
-    deviation = problem.deviation.value(found.baseline.labels, clustering.labels)
-    size = problem.size(eps)
-    if not clustering.proved or not problem.is_attack(size, deviation):
-        return None
-    return replace(
-        found, problem=problem, eps=eps, norm=size, deviation=deviation, clustering=clustering
-    )
-
-
-def _shorter(found: Attack, other: Attack | None) -> Attack:
-    if other is None or not other.proved or other.norm == 0:
-        return found
-    if not found.proved or found.norm == 0 or other.norm < found.norm:
-        return other
-    return found
-
-
-def _status(problem: BilevelProblem, lower: float, upper: float) -> str:
-    if upper <= problem.radius:
-        return "attacked"
-    robust = lower > problem.radius
-    return "robust" if robust else "unknown"
+def _starts(problem: MinPerturbation, clustering: Clustering, lower: float) -> Iterator[FloatArray]:
+    """Yield eps in the directions that look best, of a size at which none is an attack."""
+    size = max(min(lower, problem.radius), LEAST_START * problem.radius)
+    for direction in aimed_directions(problem, clustering):
+        yield size * direction

@@ -6,13 +6,16 @@ back onto it; for (BL2) a corner names a direction, which is then shortened.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import whole_number
+from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.upper.coordinates import coordinate_search, random_corners, try_direction
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.polish import least_attack
 
 CORNERS = 200  # that are tried where nothing else limits the search
 
@@ -43,7 +46,11 @@ def prepare_random(
 
 
 def prepare_coordinates(
-    problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
+    problem: BilevelProblem,
+    rng: np.random.Generator,
+    *,
+    corners: int = CORNERS,
+    starts: Iterable[FloatArray] = (),
 ) -> Work:
     """Try a random corner, and change single entries of the best as long as that is better.
 
@@ -51,10 +58,14 @@ def prepare_coordinates(
     ----------
     corners : int, default 200
         Number of random corners in all; a limit on solves or time may come first.
+    starts : iterable of ndarray, shape (k,), optional
+        Other eps, tried before the corners; for (BL2) the first is followed outwards to an attack.
     """
     most = _count(problem, corners)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
+        for start in starts:
+            _try_start(lower, start)
         searched = None
         for done, corner in enumerate(random_corners(problem, rng, most)):
             try_direction(lower, corner)
@@ -64,6 +75,15 @@ def prepare_coordinates(
             journal.progress(done + 1, most)
 
     return work
+
+
+def _try_start(lower: LowerLevel, eps: FloatArray) -> None:
+    start = lower.problem.project(eps)
+    size = lower.problem.size(start)
+    if lower.best is None and isinstance(lower.problem, MinPerturbation) and size > 0:
+        least_attack(lower, start / size, size)
+    else:
+        try_direction(lower, start)
 
 
 def _count(problem: BilevelProblem, corners: int) -> int:

@@ -8,22 +8,19 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts import check_bounds as bounds_script
 from bilad.scripts import check_radius as radius_script
 from bilad.scripts import check_staircase as staircase_script
-from bilad.scripts.aimed_attacks import shortest_flip
 from bilad.scripts.check_bounds import check_bounds
 from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.check_radius import check_radius
 from bilad.scripts.check_recovery import check_recovery, two_clusters_in_closed_form
 from bilad.scripts.check_staircase import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.settings import SETTINGS
-from bilad.solvers import cluster
-from bilad.solvers.certificates.robustness import CertifiedRadius, exact_radius
+from bilad.solvers import certify, cluster
+from bilad.solvers.certificates.robustness import exact_radius
 from bilad.solvers.staircase import staircase
-
-NORMS = (1, 2, np.inf)
 
 
 def run(*arguments):
@@ -103,22 +100,12 @@ def test_a_radius_that_is_too_large_is_seen(monkeypatch):
 
 
 def test_a_proved_radius_that_is_too_large_is_seen(monkeypatch):
+    def boast(problem, max_solves):
+        return dataclasses.replace(certify(problem, max_solves), lower=6.0)
+
     assert not any(figure.wrong for figure in check_bounds(1, seed=0))
-    boast = CertifiedRadius(6.0, 6.0)
-    monkeypatch.setattr(bounds_script, "certified_radius", lambda problem, clustering: boast)
+    monkeypatch.setattr(bounds_script, "certify", boast)
     assert all(figure.wrong for figure in check_bounds(1, seed=0))
-
-
-@pytest.mark.parametrize(("norm", "share"), [(1, 1.0), (2, 0.5**0.5), (np.inf, 0.5)])
-@pytest.mark.parametrize("r", [1.0, 2.0])
-def test_aimed_attacks_find_the_shortest_between_two_points(norm, share, r):
-    """Three apart: with r = 1 they are one from meeting, with r = 2 one from parting."""
-    model = ConvexClustering([[0.0, 0.0], [3.0, 0.0]], FusionGraph.complete(2), r)
-    free = Perturbation.additive((2, 2), features=[0])
-    problem = MaxDeviation(model, free, 1.0, norm)
-    eps, size = shortest_flip(problem, cluster(model, tol=1e-12, refine=True), 0.1)
-    assert size == pytest.approx(share, rel=1e-3)
-    assert problem.size(eps) == size
 
 
 def test_the_script_writes_its_rows(tmp_path, rows_of):

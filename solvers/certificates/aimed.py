@@ -1,10 +1,8 @@
-"""Short eps that change a partition: along directions that bring clusters together or tear them.
+"""Directions of eps that change a partition soon: that bring clusters together, or tear them.
 
 *Merging*: two clusters approach fastest along the gradient of the distance of their means, J' of
 the lower level's derivative. *Tearing*: a part of a cluster is pulled off where its points' own
 data, less the forces of the other clusters, exceed what the edges that hold it can carry.
-
-Each direction is followed until the partition has changed, proved, and the place is bisected.
 """
 
 from __future__ import annotations
@@ -16,49 +14,22 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
-from bilad.solvers import Clustering, cluster
 from bilad.solvers.lower.derivative import SolutionDerivative
+from bilad.solvers.lower.result import Clustering
 
 PAIRS = 3  # of clusters, the nearest, that are aimed at
-GROWTH, DOUBLINGS = 2.0, 40
-ACCURACY = 1e-3  # relative, of a size
-SHORTER = 0.995  # of the best; a direction that changes nothing there is left
 
 
-def shortest_flip(
-    problem: BilevelProblem, clustering: Clustering, start: float
-) -> tuple[FloatArray, float] | None:
-    """Look for a short eps at which the partition is proved to be another.
+def aimed_directions(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield eps of size 1, (k,), that do most for a merger or a tear.
 
     Parameters
     ----------
     problem : BilevelProblem
-        With eps without bounds, of the data.
+        Only what eps does to the data is aimed; if nothing, there are no directions.
     clustering : Clustering
-        At eps = 0, its labels proved.
-    start : float
-        Size at which to begin; a lower bound if there is one.
-
-    Returns
-    -------
-    tuple of ndarray, shape (k,), and float, or None
-        The eps and its size; None if no direction led anywhere.
+        At eps = 0.
     """
-    best: tuple[FloatArray, float] | None = None
-    for unit in _units(problem, clustering):
-        if best is None:
-            reached = _reach(problem, clustering, unit, start)
-        else:
-            reached = SHORTER * best[1]
-            reached = reached if _changes(problem, clustering, reached * unit) else None
-        if reached is not None:
-            length = _bisect(problem, clustering, unit, reached)
-            best = length * unit, problem.size(length * unit)
-    return best
-
-
-def _units(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield eps of size 1 that do most along each slope."""
     for change in (*_approaches(clustering), *_pulls(clustering)):
         slope = problem.data_operator.T @ change.ravel()
         if not slope.any():
@@ -118,40 +89,3 @@ def _loosest(clustering: Clustering, points: np.ndarray, pull: FloatArray) -> np
         held = model.radii[cut].sum() - total[size - 1]
         slack[size - 1] = held / np.sqrt(size * (1 - size / len(points)))
     return order[: int(slack.argmin()) + 1]
-
-
-def _changes(problem: BilevelProblem, clustering: Clustering, eps: FloatArray) -> bool:
-    """Whether the partition at eps is proved to be another."""
-    there = cluster(
-        problem.perturbation.apply(problem.white_box, eps),
-        tol=1e-10,
-        start=clustering,
-        labels_only=True,
-    )
-    return there.proved and bool((there.labels != clustering.labels).any())
-
-
-def _reach(
-    problem: BilevelProblem, clustering: Clustering, unit: FloatArray, start: float
-) -> float | None:
-    """Return a size at which the partition has changed, or None."""
-    size = max(start, 1e-6)
-    for _ in range(DOUBLINGS):
-        if _changes(problem, clustering, size * unit):
-            return size
-        size *= GROWTH
-    return None
-
-
-def _bisect(
-    problem: BilevelProblem, clustering: Clustering, unit: FloatArray, high: float
-) -> float:
-    """Return a smaller such size; the change nearest to 0 need not be the one found."""
-    low = 0.0
-    while high - low > ACCURACY * high:
-        middle = 0.5 * (low + high)
-        if _changes(problem, clustering, middle * unit):
-            high = middle
-        else:
-            low = middle
-    return high
