@@ -4,6 +4,7 @@ from bilad.solvers.certificates.certify import Certificate, certify
 from bilad.solvers.certificates.counterexample import check_counterexample
 from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered
+from bilad.solvers.deviation_properties import PropertyCheck, Violation, find_violation
 from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
 from bilad.solvers.upper import Attack, LowerLevel, Stationarity, attack, stationarity
@@ -17,13 +18,16 @@ __all__ = [
     "ExactInterval",
     "LowerLevel",
     "NoDendrogramError",
+    "PropertyCheck",
     "Stationarity",
+    "Violation",
     "attack",
     "certify",
     "check_counterexample",
     "cluster",
     "cluster_path",
     "exact_recovery_interval",
+    "find_violation",
     "is_recovered",
     "stationarity",
 ]
