@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bilad.scripts.reproduce import figures
+from bilad.scripts.reproduce import figures, theorems
 from bilad.scripts.reproduce.bench import Part
 
-PARTS: dict[str, Part] = {part.name: part for part in (*figures.PARTS,)}
+PARTS: dict[str, Part] = {part.name: part for part in (theorems.PART, *figures.PARTS)}
