@@ -66,6 +66,18 @@ class ConvexClustering(LearningModel):
         """Return the same model with another graph on its points."""
         return type(self)(self.data, graph, self.gamma, self.p)
 
+    def without(self, points: ArrayLike) -> Self:
+        """Return the model without some points and their edges; the others keep their order.
+
+        Parameters
+        ----------
+        points : array_like of int
+            To be dropped, none twice; at least two stay.
+        """
+        graph = self.graph.without(points)
+        data = np.delete(self.data, np.asarray(points, dtype=np.int64), axis=0)
+        return type(self)(data, graph, self.gamma, self.p)
+
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
         """Return the model in centred data of unit spread, the centre (d,) and the unit.
 

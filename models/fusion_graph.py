@@ -17,8 +17,10 @@ from sklearn.neighbors import kneighbors_graph
 from bilad.models.norms import row_norms
 from bilad.models.validation import (
     ArgumentError,
+    BoolArray,
     FloatArray,
     IntArray,
+    index_array,
     real_array,
     real_number,
     whole_number,
@@ -96,6 +98,30 @@ class FusionGraph:
         shared = ("incidence", "_ends", "_incidence_transpose")
         other.__dict__.update({name: getattr(self, name) for name in shared})
         return other
+
+    def without(self, points: ArrayLike) -> FusionGraph:
+        """Return the graph without some points and their edges.
+
+        The others are renumbered in their order, the edges and weights between them kept.
+
+        Parameters
+        ----------
+        points : array_like of int
+            To be dropped, none twice; at least two stay.
+        """
+        stays = self._staying(points)
+        number = np.cumsum(stays) - 1
+        kept = stays[self.edges].all(axis=1)
+        return FusionGraph(int(stays.sum()), number[self.edges[kept]], self.weights[kept])
+
+    def _staying(self, points: ArrayLike) -> BoolArray:
+        """Return which points stay: shape (n,)."""
+        stays = np.ones(self.n, dtype=np.bool_)
+        if np.size(points):
+            stays[index_array(points, "points", self.n)] = False
+        if stays.sum() < 2:
+            raise ArgumentError("points", f"{(~stays).sum()} of {self.n}", "at least two that stay")
+        return stays
 
     def has_edges_of(self, other: FusionGraph) -> bool:
         """Whether another graph joins the same pairs in the same order, with whatever weights."""
@@ -182,6 +208,10 @@ class _CompleteGraph(FusionGraph):
     @property
     def m(self) -> int:
         return self.n * (self.n - 1) // 2
+
+    def without(self, points: ArrayLike) -> FusionGraph:
+        """Return the complete graph on the points that stay."""
+        return _CompleteGraph(int(self._staying(points).sum()), self._weight)
 
     def has_edges_of(self, other: FusionGraph) -> bool:
         """Whether another graph joins the same pairs in the same order, with whatever weights."""

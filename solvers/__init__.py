@@ -7,7 +7,15 @@ from bilad.solvers.certificates.recovery import is_recovered
 from bilad.solvers.deviation_properties import PropertyCheck, Violation, find_violation
 from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
-from bilad.solvers.upper import Attack, LowerLevel, Stationarity, attack, stationarity
+from bilad.solvers.upper import (
+    Attack,
+    DroppedPoints,
+    LowerLevel,
+    Stationarity,
+    attack,
+    drop_points,
+    stationarity,
+)
 
 __all__ = [
     "Attack",
@@ -15,6 +23,7 @@ __all__ = [
     "ClusterPath",
     "Clustering",
     "ConvexClusterer",
+    "DroppedPoints",
     "ExactInterval",
     "LowerLevel",
     "NoDendrogramError",
@@ -26,6 +35,7 @@ __all__ = [
     "check_counterexample",
     "cluster",
     "cluster_path",
+    "drop_points",
     "exact_recovery_interval",
     "find_violation",
     "is_recovered",

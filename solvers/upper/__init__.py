@@ -1,6 +1,7 @@
 """The upper level: attacks."""
 
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.solvers.upper.dropped_points import DroppedPoints, drop_points
 from bilad.solvers.upper.learner import Answer
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.method import refusal
@@ -11,11 +12,13 @@ __all__ = [
     "UPPER_METHODS",
     "Answer",
     "Attack",
+    "DroppedPoints",
     "Evaluation",
     "LowerLevel",
     "Stage",
     "Stationarity",
     "attack",
+    "drop_points",
     "refusal",
     "stationarity",
 ]

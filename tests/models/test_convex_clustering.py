@@ -137,3 +137,16 @@ def test_gamma_zero_and_no_edges(p):
 def test_radii():
     graph = FusionGraph(3, list(itertools.combinations(range(3), 2)), [1.0, 0.0, 2.5])
     assert ConvexClustering(np.zeros((3, 1)), graph, 2.0).radii.tolist() == [2.0, 0.0, 5.0]
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_without_points(p):
+    A = np.arange(8.0).reshape(4, 2) ** 2
+    model = ConvexClustering(A, FusionGraph(4, [[0, 2], [1, 2], [2, 3]], [1.0, 2.0, 3.0]), 0.7, p)
+    smaller = model.without([1])
+    assert smaller.data.tolist() == A[[0, 2, 3]].tolist()
+    assert smaller.graph.edges.tolist() == [[0, 1], [1, 2]]
+    assert smaller.graph.weights.tolist() == [1.0, 3.0]
+    assert (smaller.gamma, smaller.p) == (0.7, p)
+    same = model.without([])
+    assert (same.data.tolist(), same.graph.m) == (A.tolist(), 3)

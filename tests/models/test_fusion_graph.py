@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bilad.models import FusionGraph
+from bilad.models import ArgumentError, FusionGraph
 
 
 def variation_by_loop(graph, X, p):
@@ -165,3 +165,34 @@ def test_the_same_edges_are_the_same_pairs_in_the_same_order():
     million = FusionGraph.complete(10**6)
     assert million.has_edges_of(FusionGraph.complete(10**6))
     assert not million.has_edges_of(listed)
+
+
+@given(data=st.data())
+def test_without_points_keeps_what_is_between_the_others(problems, data):
+    n = data.draw(st.integers(2, 8))
+    graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
+    dropped = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=n - 2))
+    rest = [point for point in range(n) if point not in dropped]
+    expected = [
+        (rest.index(i), rest.index(j), weight)
+        for (i, j), weight in zip(graph.edges.tolist(), graph.weights.tolist(), strict=True)
+        if i in rest and j in rest
+    ]
+    smaller = graph.without(dropped)
+    edges, weights = smaller.edges.tolist(), smaller.weights.tolist()
+    assert smaller.n == len(rest)
+    assert [(i, j, weight) for (i, j), weight in zip(edges, weights, strict=True)] == expected
+
+
+def test_the_complete_graph_without_points_is_complete():
+    million = FusionGraph.complete(10**6, 0.3).without([0, 7])
+    assert (million.n, million.uniform_weight) == (10**6 - 2, 0.3)
+    assert million.has_edges_of(FusionGraph.complete(10**6 - 2))
+
+
+@pytest.mark.parametrize("points", [[0, 1, 2], [3, 3], [4], [-1], [0.5]])
+@pytest.mark.parametrize("complete", [True, False])
+def test_points_that_cannot_be_dropped(points, complete):
+    graph = FusionGraph.complete(4) if complete else FusionGraph(4, [[0, 1]], [1.0])
+    with pytest.raises(ArgumentError, match="^points: got"):
+        graph.without(points)
