@@ -9,10 +9,12 @@ from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
 from bilad.solvers.upper import (
     Attack,
+    DroppedEdges,
     DroppedPoints,
     LowerLevel,
     Stationarity,
     attack,
+    drop_edges,
     drop_points,
     stationarity,
 )
@@ -23,6 +25,7 @@ __all__ = [
     "ClusterPath",
     "Clustering",
     "ConvexClusterer",
+    "DroppedEdges",
     "DroppedPoints",
     "ExactInterval",
     "LowerLevel",
@@ -35,6 +38,7 @@ __all__ = [
     "check_counterexample",
     "cluster",
     "cluster_path",
+    "drop_edges",
     "drop_points",
     "exact_recovery_interval",
     "find_violation",

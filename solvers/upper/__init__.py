@@ -1,6 +1,7 @@
 """The upper level: attacks."""
 
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.solvers.upper.dropped_edges import DroppedEdges, drop_edges
 from bilad.solvers.upper.dropped_points import DroppedPoints, drop_points
 from bilad.solvers.upper.learner import Answer
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
@@ -12,12 +13,14 @@ __all__ = [
     "UPPER_METHODS",
     "Answer",
     "Attack",
+    "DroppedEdges",
     "DroppedPoints",
     "Evaluation",
     "LowerLevel",
     "Stage",
     "Stationarity",
     "attack",
+    "drop_edges",
     "drop_points",
     "refusal",
     "stationarity",
