@@ -1,0 +1,186 @@
+"""Theorem 2 beside the truth, on a line, in rational arithmetic: every eps of an interval.
+
+Equal weights w on the complete graph. (C1') always holds, and in units of gamma
+
+    gamma_min(eps) = max over i, j in I_a of |a_i - a_j| / (n_a w)
+    gamma_max(eps) = min over a < b of |abar_a - abar_b| / (w (2 n - n_a - n_b))
+
+with a = A + eps V. Both are piecewise linear: between the places where any of these meet each other
+or gamma, and the steps of the exact staircase, nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations, pairwise, product
+
+import numpy as np
+
+from bilad.models import ConvexClustering, FusionGraph, Perturbation
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.staircase import staircase
+
+Line = tuple[Fraction, Fraction]  # value at 0, slope
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Two clusters on a line, one point of which is moved by eps.
+
+    Attributes
+    ----------
+    data : ndarray, shape (n,)
+    labels : ndarray of int, shape (n,)
+    moved : int
+    gamma, reach : float
+        The largest |eps|.
+    """
+
+    data: FloatArray
+    labels: IntArray
+    moved: int
+    gamma: float
+    reach: float
+
+    @property
+    def model(self) -> ConvexClustering:
+        """Equal weights 1 on the complete graph."""
+        graph = FusionGraph.complete(len(self.data))
+        return ConvexClustering(self.data[:, None], graph, self.gamma)
+
+    @property
+    def perturbation(self) -> Perturbation:
+        """One point, moved."""
+        return Perturbation.shift(np.eye(len(self.data))[:, [self.moved]])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The eps of an open interval, or a single one, for all of which the same holds.
+
+    Attributes
+    ----------
+    instance : int
+    low, high : Fraction
+        Its ends; equal if it is a single eps.
+    gamma_min, gamma_max : Fraction
+        In its middle.
+    holds_c2 : bool
+        Whether gamma_min < gamma_max, (C2').
+    guaranteed : bool
+        Whether gamma_min <= gamma < gamma_max: Theorem 2 says that the partition is unchanged.
+    unchanged : bool
+        Whether it is, by the exact staircase.
+    """
+
+    instance: int
+    low: Fraction
+    high: Fraction
+    gamma_min: Fraction
+    gamma_max: Fraction
+    holds_c2: bool
+    guaranteed: bool
+    unchanged: bool
+
+    @property
+    def middle(self) -> Fraction:
+        """An eps in it."""
+        return (self.low + self.high) / 2
+
+    @property
+    def length(self) -> Fraction:
+        """0 if it is a single eps."""
+        return self.high - self.low
+
+
+def cells(instance: Instance, number: int) -> Iterator[Cell]:
+    """Yield the cells from the least eps to the largest.
+
+    Parameters
+    ----------
+    instance : Instance
+    number : int
+        What the instance is called in the cells.
+    """
+    reach, gamma = Fraction(instance.reach), Fraction(instance.gamma)
+    inner, outer = _distances(instance)
+    stairs = staircase(instance.model, instance.perturbation, -instance.reach, instance.reach)
+    ends = {end for end in _meetings(inner, outer, gamma) if abs(end) < reach}
+    places = sorted(ends | set(stairs.breaks))
+    spans = [span for low, high in pairwise(places) for span in ((low, low), (low, high))]
+    for low, high in [*spans, (places[-1], places[-1])]:
+        eps = (low + high) / 2
+        gamma_min = max(abs(value + eps * slope) for value, slope in inner)
+        gamma_max = min(abs(value + eps * slope) for value, slope in outer)
+        yield Cell(
+            instance=number,
+            low=low,
+            high=high,
+            gamma_min=gamma_min,
+            gamma_max=gamma_max,
+            holds_c2=gamma_min < gamma_max,
+            guaranteed=gamma_min <= gamma < gamma_max,
+            unchanged=bool((stairs.labels_at(eps) == instance.labels).all()),
+        )
+
+
+def _distances(instance: Instance) -> tuple[set[Line], set[Line]]:
+    """Return what gamma_min is the largest of, and gamma_max the least, but for the sign."""
+    a = [Fraction(float(value)) for value in instance.data]
+    lines = [(value, Fraction(int(i == instance.moved))) for i, value in enumerate(a)]
+    n, K = len(a), int(instance.labels.max()) + 1
+    clusters = [[line for line, k in zip(lines, instance.labels, strict=True) if k == own]
+                for own in range(K)]  # fmt: skip
+    inner = {
+        _difference(one, other, len(cluster))
+        for cluster in clusters
+        for one, other in combinations(cluster, 2)
+    }
+    centroids = [
+        (sum(value for value, _ in cluster) / Fraction(len(cluster)),
+         sum(slope for _, slope in cluster) / Fraction(len(cluster)))
+        for cluster in clusters
+    ]  # fmt: skip
+    outer = {
+        _difference(centroids[k], centroids[m], 2 * n - len(clusters[k]) - len(clusters[m]))
+        for k, m in combinations(range(K), 2)
+    }
+    return inner, outer
+
+
+def _difference(one: Line, other: Line, divisor: int) -> Line:
+    return (one[0] - other[0]) / divisor, (one[1] - other[1]) / divisor
+
+
+def _meetings(inner: set[Line], outer: set[Line], gamma: Fraction) -> Iterator[Fraction]:
+    """Yield every eps at which two of the distances, or one and gamma, are equal."""
+    level = (gamma, Fraction(0))
+    for one, other in [*product(inner | outer, [level]), *product(inner, outer)]:
+        for sign in (1, -1):
+            slope = one[1] - sign * other[1]
+            if slope:
+                yield (sign * other[0] - one[0]) / slope
+
+
+def random_instance(rng: np.random.Generator) -> Instance:
+    """Return two clusters that Theorem 1 recovers at the instance's gamma.
+
+    Each has 3 to 8 points in sixteenths, up to 4 apart; eps goes as far as the centroids are apart.
+
+    Parameters
+    ----------
+    rng : Generator
+    """
+    sizes = rng.integers(3, 9, 2)
+    n = int(sizes.sum())
+    parts = [np.sort(rng.integers(0, 65, size)) / 16 for size in sizes]
+    gamma_min = max(np.ptp(part) / len(part) for part in parts) + 1 / 16
+    gap = n * gamma_min * rng.uniform(1.1, 2.0)
+    shift = np.ceil(16 * (gap + parts[0].mean() - parts[1].mean())) / 16
+    data = np.concatenate([parts[0], parts[1] + shift])
+    apart = data[sizes[0] :].mean() - data[: sizes[0]].mean()
+    gamma = float(np.round(1024 * rng.uniform(gamma_min, apart / n)) / 1024)
+    moved = int(rng.integers(n))
+    return Instance(data, np.repeat([0, 1], sizes), moved, gamma, float(np.ceil(apart)))
