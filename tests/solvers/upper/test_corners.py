@@ -94,3 +94,15 @@ def test_budgets_are_kept_and_seeds_repeat(method):
     assert attack(given, method, corners=0, bound="none").status == "no attack found"
     one, two = (attack(given, method, seed=3) for _ in range(2))
     assert [seen.eps.tolist() for seen in one.history] == [s.eps.tolist() for s in two.history]
+
+
+def test_starts_come_first_and_are_followed_outwards():
+    """One entry moves its point from its cluster; half the way there nothing has changed."""
+    given = problem(0, k=3, kind=MinPerturbation, size=2.0, limit=100.0)
+    least = attack(given, "corners", max_solves=200)
+    start = 0.5 * least.eps
+    found = attack(given, "corners", corners=0, starts=[np.zeros(3), start])
+    assert found.history[0].eps.tolist() == start.tolist()
+    assert found.norm == pytest.approx(least.norm, rel=1e-5)
+    only = attack(problem(0), "corners", corners=0, starts=[start])
+    assert [seen.eps.tolist() for seen in only.history] == [start.tolist()]

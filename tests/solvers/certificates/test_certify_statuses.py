@@ -1,0 +1,127 @@
+"""`certify` near a radius that is known in closed form: robust below it, attacked above."""
+
+import importlib
+import math
+
+import numpy as np
+import pytest
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.scripts.check_bounds import random_cloud
+from bilad.scripts.known_problems import two_points
+from bilad.solvers import attack, certify, check_counterexample, cluster
+from bilad.solvers.certificates.aimed import aimed_directions
+
+certify_module = importlib.import_module("bilad.solvers.certificates.certify")
+STEPS = {known.name: known for known in two_points() if isinstance(known.problem, MinPerturbation)}
+FEW = 40  # solves
+ROUNDING = 1e-12  # of the closed forms
+NORMS = (1, 2, np.inf)
+
+
+def with_budget(problem, budget):
+    return MaxDeviation(problem.model, problem.perturbation, budget, problem.norm)
+
+
+def assert_brackets(found, radius, budget):
+    """The status is that of the closed form, and so are both ends."""
+    assert found.status == ("robust" if budget < radius else "attacked")
+    if found.attack is None:
+        assert (found.method, found.lower) == ("exact staircase", math.inf)
+    else:
+        assert radius * (1 - 1e-4) <= found.lower <= radius * (1 + ROUNDING)
+        assert radius * (1 - ROUNDING) <= found.upper <= radius * (1 + 1e-5)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9999, 1.0001, 2.0])
+@pytest.mark.parametrize("name", STEPS)
+def test_two_points(name, share, tmp_path):
+    """They merge or part at a known ||eps||: p = 1, 2, inf, in one to three dimensions."""
+    problem, radius = STEPS[name].problem, STEPS[name].optimum
+    found = certify(with_budget(problem, share * radius), FEW)
+    assert_brackets(found, radius, share * radius)
+    if found.status == "attacked":
+        found.write(tmp_path / "attack.json")
+        assert check_counterexample(tmp_path / "attack.json") == found.upper
+
+
+# Two groups, each in one place, `GAP` too far apart to meet: points of both may move in the plane.
+FIRST, SECOND, GAMMA, GAP = 4, 3, 0.5, 0.3
+
+
+def two_groups(p, norm, budget):
+    n = FIRST + SECOND
+    data = np.zeros((n, 2))
+    data[FIRST:, 0] = GAMMA * n + GAP
+    model = ConvexClustering(data, FusionGraph.complete(n), GAMMA, p)
+    return MaxDeviation(model, Perturbation.additive(data.shape), budget, norm)
+
+
+# The means differ by eps'(1/4 .. 1/4, -1/3 .. -1/3): the radius is the gap over its dual norm.
+RADII = {1: GAP * SECOND, 2: GAP / math.sqrt(1 / FIRST + 1 / SECOND), np.inf: GAP / 2}
+
+
+@pytest.mark.parametrize("share", [0.9999, 1.0001])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("p", NORMS)
+def test_two_groups_in_the_plane(p, norm, share, tmp_path):
+    budget = share * RADII[norm]
+    found = certify(two_groups(p, norm, budget), FEW)
+    assert_brackets(found, RADII[norm], budget)
+    found.write(tmp_path / "attack.json")
+    assert check_counterexample(tmp_path / "attack.json") == found.upper
+    assert (found.upper <= budget) == (share > 1), "attacks beyond the budget are shown too"
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_unknown_if_nobody_looks(p):
+    """Above the radius nothing is robust; without an attack nothing is attacked."""
+    found = certify(two_groups(p, 2, 1.5 * RADII[2]), max_solves=0)
+    assert (found.status, found.upper, found.attack) == ("unknown", math.inf, None)
+    assert 0 < found.lower <= RADII[2]
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_at_a_step(p):
+    """Two points 2 gamma apart are together, but are not for any longer distance: radius 0.
+
+    That they are together is proved in exact arithmetic only, p = 1.
+    """
+    model = ConvexClustering([[0.0, 0.0], [1.0, 0.0]], FusionGraph.complete(2), 0.5, p)
+    found = certify(MaxDeviation(model, Perturbation.additive((2, 2)), 0.1), FEW)
+    assert found.lower == 0
+    assert found.status == ("attacked" if p == 1 else "unknown")
+
+
+def test_unknown_between_the_ends():
+    cloud = random_cloud(np.random.default_rng([0, 9]), 3)
+    first = certify(cloud, FEW)
+    between = math.sqrt(first.lower * first.upper)
+    found = certify(with_budget(cloud, between), FEW)
+    assert found.status == "unknown"
+    assert (found.lower, found.upper) == (first.lower, first.upper)
+    assert 0 < found.lower < between < found.upper < math.inf
+
+
+def test_an_interrupted_staircase_proves_nothing(monkeypatch):
+    known = next(iter(STEPS.values()))
+    problem = with_budget(known.problem, 0.5 * known.optimum)
+    nothing = attack(problem, "corners", max_solves=0, bound="none")
+    monkeypatch.setattr(certify_module, "attack", lambda *arguments: nothing)
+    found = certify(problem)
+    assert (found.method, found.status, found.lower) == ("exact staircase", "unknown", 0.0)
+    assert not found.exact
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_aimed_directions_have_size_1(norm):
+    problem = two_groups(2, norm, 1.0)
+    directions = list(aimed_directions(problem, cluster(problem.model)))
+    assert directions
+    assert [problem.size(eps) for eps in directions] == pytest.approx([1.0] * len(directions))
+
+
+def test_weights_are_not_aimed_at():
+    model = two_groups(2, 2, 1.0).model
+    problem = MaxDeviation(model, Perturbation.edges(model.graph), 0.5)
+    assert not list(aimed_directions(problem, cluster(model)))
