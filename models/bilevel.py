@@ -134,6 +134,12 @@ class BilevelProblem(ABC):
             lengths = bounds[moving] / along[moving]
         return float(np.min(lengths, initial=self.radius))
 
+    def along(self, direction: ArrayLike) -> Perturbation:
+        """Return the perturbation t times a direction (k,) of size 1, for the t that count."""
+        return self.perturbation.along(
+            direction, -self.reach(-np.asarray(direction)), self.reach(direction)
+        )
+
     @abstractmethod
     def normalised(self) -> BilevelProblem:
         """Return the same problem in centred data of unit spread, and eps in units of the radius.

@@ -173,6 +173,13 @@ class Perturbation:
             self.upper / eps_unit,
         )
 
+    def along(self, direction: ArrayLike, lower: float, upper: float) -> Perturbation:
+        """Return the perturbation t times a direction (k,), with lower <= t <= upper."""
+        column = real_array(np.atleast_1d(direction), "direction", (self.dim,))[:, None]
+        edges = None if self.edge_operator is None else sp.csr_array(self.edge_operator @ column)
+        operator = sp.csr_array(self.operator @ column)
+        return Perturbation(self.shape, operator, self.graph, edges, lower, upper)
+
     def vector(self, eps: ArrayLike) -> FloatArray:
         """Return eps as an array of shape (k,), clipped where rounding put it out of bounds.
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-import scipy.sparse as sp
 
-from bilad.models import Perturbation, deviation
+from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.rational.labels import is_decidable
@@ -74,25 +73,6 @@ class RaySteps:
         return np.array([deviation(baseline, labels, "delta") for labels in self.labels], int)
 
 
-def along(problem: BilevelProblem, direction: FloatArray) -> Perturbation:
-    """Return the perturbation t times a direction (k,).
-
-    Parameters
-    ----------
-    problem : BilevelProblem
-    direction : ndarray, shape (k,)
-    """
-    given = problem.perturbation
-    if given.dim == 1 and direction[0] == 1:
-        return given
-    column = direction[:, None]
-    edges = None if given.edge_operator is None else sp.csr_array(given.edge_operator @ column)
-    low, high = -problem.reach(-direction), problem.reach(direction)
-    return Perturbation(
-        given.shape, sp.csr_array(given.operator @ column), given.graph, edges, low, high
-    )
-
-
 def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101) -> RaySteps:
     """Follow the partition along a direction, both ways, as far as the problem's eps count.
 
@@ -104,9 +84,8 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101)
     points : int, default 101
         Samples, where the staircase is not exact.
     """
-    model, ray = problem.white_box, along(problem, direction)
-    low = float(max(ray.lower[0], -problem.radius))
-    high = float(min(ray.upper[0], problem.radius))
+    model, ray = problem.white_box, problem.along(direction)
+    low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
         return _exact(staircase(model, ray, low, high))
     found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low), points=points)

@@ -12,10 +12,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-import scipy.sparse as sp
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.perturbation import Perturbation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.rational import ray as exact_ray
 from bilad.solvers.staircase import staircase
@@ -50,21 +48,11 @@ class Site:
         return number if inside or self.start == self.end == Fraction(number) else None
 
 
-def along(problem: BilevelProblem, direction: FloatArray) -> Perturbation:
-    """Return the perturbation t times a direction (k,), for t from 0 on."""
-    given, column = problem.perturbation, direction[:, None]
-    edges = None if given.edge_operator is None else sp.csr_array(given.edge_operator @ column)
-    operator = sp.csr_array(given.operator @ column)
-    return Perturbation(
-        given.shape, operator, given.graph, edges, lower=0.0, upper=problem.reach(direction)
-    )
-
-
 def is_exact(problem: BilevelProblem, direction: FloatArray) -> bool:
     """Say whether every step along a ray can be known."""
     if not problem.is_white_box:
         return False
-    return exact_ray.refusal(problem.white_box, along(problem, direction)) is None
+    return exact_ray.refusal(problem.white_box, problem.along(direction)) is None
 
 
 def exact_sites(
@@ -82,7 +70,7 @@ def exact_sites(
     before : ndarray of int, shape (n,)
         Labels to deviate from.
     """
-    path, reach = along(problem, direction), problem.reach(direction)
+    path, reach = problem.along(direction), problem.reach(direction)
     stairs = staircase(problem.white_box, path, 0.0, reach)
     between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
     places = stairs.breaks

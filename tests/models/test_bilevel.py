@@ -239,3 +239,14 @@ def test_a_dropped_edge_is_dropped_in_the_normalised_problem_too():
     unit = problem.normalised()
     moved = unit.perturbation.apply(unit.model, unit.project(np.ones(3) / 3.0))
     assert moved.graph.weights.tolist() == [0, 0, 0]
+
+
+def test_along_a_direction_one_parameter_does_what_eps_does():
+    graph = FusionGraph.complete(4)
+    model = ConvexClustering(np.arange(4.0)[:, None], graph, 0.1)
+    problem = MaxDeviation(model, Perturbation.edges(graph, [1, 2]), 0.5)
+    direction = np.array([0.6, 0.8])
+    ray = problem.along(direction)
+    assert (ray.dim, ray.lower[0], ray.upper[0]) == (1, 0.0, 0.5)
+    there = ray.apply(model, 0.25).graph.weights
+    assert there == pytest.approx(problem.perturbation.apply(model, 0.25 * direction).graph.weights)
