@@ -1,0 +1,117 @@
+"""The properties of section 4, looked for on problems: every deviation function, every problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bilad.models import ConvexClustering, DatasetError, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.deviation import DEVIATIONS
+from bilad.scripts.settings import SETTINGS
+from bilad.solvers import find_violation
+from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
+
+# In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
+PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
+
+
+@dataclass(frozen=True)
+class PropertyRow:
+    """A property of a deviation function on a problem.
+
+    Attributes
+    ----------
+    problem, deviation, property : str
+    holds : bool
+        Whether no counterexample was found.
+    proved : bool
+        Whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed.
+    eps, norm, value
+        The counterexample, and
+    other_eps, other_norm, other_value
+        a larger eps of smaller U. Empty and NaN if there is none.
+    """
+
+    problem: str
+    deviation: str
+    property: str
+    holds: bool
+    proved: bool
+    eps: str
+    norm: float
+    value: float
+    other_eps: str
+    other_norm: float
+    other_value: float
+
+
+def setting_problems() -> dict[str, MaxDeviation]:
+    """Return (BL1) of every setting whose data are here."""
+    found = {}
+    for name, setting in SETTINGS.items():
+        try:
+            found[name] = setting.max_deviation()
+        except DatasetError:
+            continue
+    return found
+
+
+def plane_problems() -> dict[str, MaxDeviation]:
+    """Return twelve points in the plane, two of them free: four eps, p = 1 and p = 2."""
+    rng = np.random.default_rng(7)
+    A = 0.5 * rng.normal(size=(12, 2)) + 2.5 * (np.arange(12) % 3)[:, None] * [1.0, 0.3]
+    graph = FusionGraph.knn(A, k=4, phi=0.1)
+    free = Perturbation.additive(A.shape, points=[0, 4])
+    return {
+        f"plane, p = {p}": MaxDeviation(ConvexClustering(A, graph, 0.8, p), free, 4.0)
+        for p in (1, 2)
+    }
+
+
+def check_properties(
+    problems: Mapping[str, MaxDeviation], rays: int, points: int, seed: int
+) -> Iterator[PropertyRow]:
+    """Yield a row for each problem, function and property.
+
+    Parameters
+    ----------
+    problems : mapping of str to MaxDeviation
+    rays, points, seed : int
+        As in `find_violation`; not read where there is one eps.
+    """
+    for name, problem in problems.items():
+        for deviation in DEVIATIONS:
+            check = find_violation(problem, deviation, rays=rays, points=points, seed=seed)
+            found = {violation.property: violation for violation in check.violations}
+            for wanted in PROPERTIES:
+                violation = found.get(wanted)
+                proved = violation is not None or check.exhaustive
+                yield _row(name, deviation, wanted, violation, proved)
+
+
+def _row(
+    problem: str, deviation: str, wanted: str, violation: Violation | None, proved: bool
+) -> PropertyRow:
+    nan = float("nan")
+    if violation is None:
+        return PropertyRow(problem, deviation, wanted, True, proved, "", nan, nan, "", nan, nan)
+    other = violation.other_eps, violation.other_norm, violation.other_value
+    return PropertyRow(
+        problem=problem,
+        deviation=deviation,
+        property=wanted,
+        holds=False,
+        proved=proved,
+        eps=_shown(violation.eps),
+        norm=violation.norm,
+        value=violation.value,
+        other_eps="" if other[0] is None else _shown(other[0]),
+        other_norm=nan if other[1] is None else other[1],
+        other_value=nan if other[2] is None else other[2],
+    )
+
+
+def _shown(eps: np.ndarray) -> str:
+    return " ".join(f"{value:.6g}" for value in eps)
