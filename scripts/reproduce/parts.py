@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bilad.scripts.reproduce import deviations, examples, figures, theorems
+from bilad.scripts.reproduce import deviations, examples, figures, table1, theorems
 from bilad.scripts.reproduce.bench import Part
 
-PARTS: dict[str, Part] = {
-    part.name: part for part in (theorems.PART, examples.PART, deviations.PART, *figures.PARTS)
-}
+IN_ORDER = (theorems.PART, examples.PART, deviations.PART, *figures.PARTS, table1.PART)
+PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
