@@ -1,7 +1,8 @@
 """The figures about certificates, printed again: `python -m bilad.scripts.check_certificates`.
 
 Staircases against grids of independent solutions, exact radii against perturbations just inside
-and just outside, proved radii against attacks, the recovery interval of Iris against Theorem 1.
+and just outside, proved radii and bounds against attacks, the recovery interval of Iris against
+Theorem 1.
 Each row is in `figures.csv` as soon as it is known. Ends with 1 if anything certified was wrong.
 """
 
@@ -21,13 +22,14 @@ from bilad.models.datasets import DatasetError
 from bilad.models.validation import one_of
 from bilad.scripts.certificate_figures import Figure, summarise
 from bilad.scripts.check_bounds import check_bounds
+from bilad.scripts.check_gaps import check_gaps
 from bilad.scripts.check_radius import check_radius
 from bilad.scripts.check_recovery import check_recovery
 from bilad.scripts.check_staircase import check_rays, check_settings
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS, Setting
 
-CHECKS = ("recovery", "settings", "rays", "radius", "bounds")
+CHECKS = ("recovery", "settings", "rays", "radius", "bounds", "gaps")
 WIDTH = 150  # columns that the table needs
 
 
@@ -40,9 +42,11 @@ class Sizes:
     masks: int = 200
     perturbations: int = 100_000
     instances: int = 500
+    seeds: int = 3
+    every: int = 1
 
 
-QUICK = Sizes(grid=401, rays=8, masks=20, perturbations=1_000, instances=8)
+QUICK = Sizes(grid=401, rays=8, masks=20, perturbations=1_000, instances=8, seeds=0, every=7)
 
 
 def check_certificates(
@@ -56,12 +60,13 @@ def check_certificates(
     instances: Annotated[
         int, typer.Option(min=1, help="With p = 2, of 2 to 5 features.")
     ] = Sizes.instances,
+    seeds: Annotated[int, typer.Option(min=1, help="Of each kind of free entries.")] = Sizes.seeds,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     quick: Annotated[bool, typer.Option(help="A little of everything, in half a minute.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the rows.")] = Path("results/certificates"),
 ) -> None:
     """Check what is certified, and print the figures."""
-    sizes = QUICK if quick else Sizes(grid, rays, masks, perturbations, instances)
+    sizes = QUICK if quick else Sizes(grid, rays, masks, perturbations, instances, seeds)
     try:
         names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
         output = Output(out, Console(width=max(WIDTH, Console().width)))
@@ -82,6 +87,7 @@ def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Itera
         "rays": lambda: check_rays(sizes.rays, sizes.grid, seed),
         "radius": lambda: check_radius(sizes.masks, sizes.perturbations, seed),
         "bounds": lambda: check_bounds(sizes.instances, seed),
+        "gaps": lambda: check_gaps(_readable(output), sizes.seeds, seed, sizes.every),
     }
     return chain.from_iterable(made[name]() for name in names)
 

@@ -8,8 +8,13 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.deviation import DeviationFunction
-from bilad.models.validation import BoolArray
-from bilad.solvers.certificates.robustness.pairs import settled_pairs
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.robustness.counting import (
+    most_of_leavers,
+    most_of_partitions,
+    most_within_reach,
+)
+from bilad.solvers.certificates.robustness.pairs import SettledPairs, settled_pairs
 from bilad.solvers.certificates.robustness.radius import certified_radius
 from bilad.solvers.lower.result import Clustering
 
@@ -62,8 +67,8 @@ def deviation_bound(
     Returns
     -------
     float
-        For a deviation additive over pairs, the sum over those that are not settled; for others
-        its largest value, or 0 if all pairs are settled.
+        For a deviation additive over pairs, the most that those which are not settled can add up
+        to; for others its largest value, or 0 if all pairs are settled.
 
     Raises
     ------
@@ -73,8 +78,7 @@ def deviation_bound(
     bounds = np.maximum(-problem.perturbation.lower, problem.perturbation.upper)
     radius = min(radius, problem.size(bounds))
     settled = settled_pairs(problem, clustering, radius, tight)
-    same = clustering.labels[:, None] == clustering.labels
-    return _most(problem.deviation, ~np.where(same, settled.together, settled.apart))
+    return _most(problem, clustering.labels, settled, radius)
 
 
 def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = False) -> float:
@@ -116,15 +120,59 @@ def _least(function: DeviationFunction, n: int) -> float:
     return 0.0 if function.pairs is None else float(function.pairs(n)[1].min())
 
 
-def _most(function: DeviationFunction, open_pairs: BoolArray) -> float:
-    """Return the most that a deviation can be if only these pairs may flip: shape (n, n)."""
-    n = len(open_pairs)
-    if not open_pairs.any():
+def _most(problem: BilevelProblem, labels: IntArray, settled: SettledPairs, radius: float) -> float:
+    """Return the most that a deviation can be if only pairs may flip that are not settled."""
+    function, n = problem.deviation, len(labels)
+    if not _open(labels, settled.together, settled.apart).any():
         return 0.0
     largest = float(function.largest(n))
     if function.pairs is None:
         return largest
     pairs, coefficients = function.pairs(n)
-    values = coefficients[open_pairs[pairs[:, 0], pairs[:, 1]]]
-    total = math.fsum(values)
-    return min(largest, total if (values == np.round(values)).all() else total * ROUNDING)
+    if len(pairs) == n * (n - 1) // 2 and (coefficients == coefficients[0]).all():
+        flips = _most_worth(problem, labels, settled, radius, np.ones((n, n)))
+        bound = math.floor(min(flips, _most_flips(labels, settled))) * float(coefficients[0])
+    else:
+        worth = np.zeros((n, n))
+        worth[pairs[:, 0], pairs[:, 1]] = coefficients
+        bound = _most_worth(problem, labels, settled, radius, worth + worth.T)
+    return min(largest, bound if bound == round(bound) else bound * ROUNDING)
+
+
+def _open(labels: IntArray, together: BoolArray, apart: BoolArray) -> BoolArray:
+    """Return which pairs may flip: shape (n, n)."""
+    return ~np.where(labels[:, None] == labels, together, apart)
+
+
+def _most_worth(
+    problem: BilevelProblem,
+    labels: IntArray,
+    settled: SettledPairs,
+    radius: float,
+    worth: FloatArray,
+) -> float:
+    """Bound what flips, pair by pair, or by points that leave their clusters and share a budget.
+
+    Parameters
+    ----------
+    worth : ndarray, shape (n, n)
+        Of each pair; symmetric.
+    """
+    leaving = settled.leaving
+    may = _open(labels, settled.together, settled.apart)
+    always = _open(labels, leaving.together, leaving.apart)
+    total = math.fsum(worth[np.triu(may)])
+    of_leavers = np.where(may & ~always, worth, 0.0).sum(axis=1)
+    shared = most_of_leavers(
+        of_leavers, math.fsum(worth[np.triu(always)]), leaving.costs, problem.norm, radius
+    )
+    return min(total, shared)
+
+
+def _most_flips(labels: IntArray, settled: SettledPairs) -> float:
+    """Bound the number of pairs that flip, since what is together after is a partition."""
+    flips: float = most_of_partitions(labels, settled.together, settled.apart)
+    if settled.reach < math.inf:
+        args = settled.together, settled.apart, settled.positions, settled.reach
+        flips = min(flips, most_within_reach(labels, *args))
+    return flips

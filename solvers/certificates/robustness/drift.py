@@ -6,7 +6,7 @@ feel `felt @ eps` more, and a block as a whole the mean of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -60,26 +60,46 @@ class Drift:
             between = np.diff(blocks[model.graph.edges], axis=1)[:, 0] != 0
             ends = sum_at_ends(model, np.where(between, change, 0.0))
             felt_error = (n + d + 16) * ROUNDOFF * ends
-        members = sp.csr_array((1 / structure.sizes[blocks], (blocks, np.arange(n))))
         error = felt_error
         if model.p == np.inf and d > 1 and change.any():
             # zeta is not known exactly there; whatever it is, it is no longer than 1.
             felt_known, error = moved, ends
         else:
             felt_known = felt
-        means = np.asarray(members @ felt_known.reshape(n, -1))
-        lengths = np.sqrt(d) * ball.magnitudes(np.abs(felt_known).reshape(n * d, -1))
-        largest = lengths.reshape(n, d).max(axis=1)
-        rounding = members @ ((n + 8) * ROUNDOFF * largest)
+        means, rounding = _means(structure, ball, felt_known)
+        members = _members(structure)
         return cls(
             ball=ball,
             felt=felt,
             felt_error=felt_error,
-            means=means.reshape(len(structure.sizes), d, -1),
+            means=means,
             mean_error=members @ error + rounding,
             loss=loss,
             change=change,
         )
+
+    def with_data(self, moved: FloatArray | None, structure: Structure) -> Drift:
+        """Return what it is if eps moves the data so, (n, d, k), and no weights; itself if None."""
+        if moved is None:
+            return self
+        means, rounding = _means(structure, self.ball, moved)
+        return replace(self, felt=moved, means=means, mean_error=rounding)
+
+
+def _members(structure: Structure) -> sp.csr_array:
+    """Return the map from points to means of blocks: shape (K, n)."""
+    blocks = structure.blocks
+    return sp.csr_array((1 / structure.sizes[blocks], (blocks, np.arange(len(blocks)))))
+
+
+def _means(structure: Structure, ball: EpsBall, felt: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the means of (n, d, k) over blocks, and bounds on their roundings."""
+    n, d, k = felt.shape
+    members = _members(structure)
+    lengths = np.sqrt(d) * ball.magnitudes(np.abs(felt).reshape(n * d, -1))
+    largest = lengths.reshape(n, d).max(axis=1)
+    means = np.asarray(members @ felt.reshape(n, -1)).reshape(-1, d, k)
+    return means, members @ ((n + 8) * ROUNDOFF * largest)
 
 
 def _weakening(structure: Structure, S: sp.csr_array) -> FloatArray:

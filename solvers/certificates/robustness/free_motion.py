@@ -4,7 +4,13 @@ Cut the clusters into blocks, and let y'(eps) solve the problem contracted on th
 is y*, the clusters' own solution, which the structure's y is near. The bounds are those of module
 `motion`, without its assumption that nothing meets:
 
-*All at once.* sqrt(sum_k n_k ||y'_k - y*_k||^2) <= speed ||eps||, as a proximal map moves.
+*All at once.* With D_k = y'_k - y*_k and the means e_k of what acts (module `absorbed`)
+
+    sum_k n_k ||D_k||^2 <= sum_k n_k <e_k, D_k>,
+
+as a proximal map moves: D is in the ball of centre e / 2 and radius ||e|| / 2, ||e|| <= speed
+||eps||. So a difference D_k - D_l is at most half of e_k - e_l and half of what ||e|| allows: of
+these blocks or, where stiffness keeps blocks near the means of their clusters, of the clusters.
 
 *Pair by pair*, from the conditions of optimality of two blocks: as there, with a turn of up to 2 of
 every zeta whose pair may meet, or is of one cluster. Also on a line.
@@ -22,13 +28,14 @@ import numpy as np
 
 from bilad.models.norms import row_norms, subgradient_rows
 from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.robustness.absorbed import Acting
 from bilad.solvers.certificates.robustness.drift import Drift
-from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
+from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
 
 SWEEPS = 3
 MARGIN = 1 + 1e-12  # for the roundings of a few operations
-MOST_ENTRIES = 4_000_000  # of the maps from eps to differences of means that are looked at
+MOST_ENTRIES = 500_000  # of the maps from eps to differences of means that are looked at
 
 
 class FreeMotion:
@@ -42,6 +49,8 @@ class FreeMotion:
         Cluster of each block.
     drift : Drift
         Of the structure.
+    acting : Acting, optional
+        What moves the blocks no less than eps.
 
     Attributes
     ----------
@@ -51,8 +60,13 @@ class FreeMotion:
         At eps = 0, between the structure's y.
     """
 
-    def __init__(self, structure: Structure, owner: IntArray, drift: Drift) -> None:
+    def __init__(
+        self, structure: Structure, owner: IntArray, drift: Drift, acting: Acting | None = None
+    ) -> None:
         self.structure, self.drift = structure, drift
+        self.owner, self.acting = owner, acting
+        felt = None if acting is None else acting.felt
+        self._moving = drift.with_data(felt, structure)
         sizes, K = structure.sizes, len(structure.sizes)
         first, second = np.triu_indices(K, 1)
         across = owner[first] != owner[second]
@@ -87,10 +101,18 @@ class FreeMotion:
         nearer[self._joined] += unsure
         return (shifts < self.distances) | (nearer * MARGIN < self.distances)
 
+    def reach(self, radius: float) -> float:
+        """Bound sqrt(sum_k n_k ||D_k||^2), D from the structure's y, but for what moves all alike.
+
+        At every ||eps|| <= radius.
+        """
+        return (radius * self._speed + self.structure.error) * MARGIN
+
     def _shifts_and_pulls(self, radius: float) -> tuple[FloatArray, FloatArray]:
         """Bound the change of y_k - y_l, and what other forces do to it: both of shape (R,)."""
         structure, K = self.structure, len(self.structure.sizes)
-        shifts = (self._error + radius * self._speed * self._scale) * MARGIN
+        shifts = np.minimum(radius * self._shares, self._stiff_shifts(radius))
+        shifts = (self._error + shifts) * MARGIN
         others = np.full(len(shifts), np.inf)
         strength = (self._strength + radius * self._change) * MARGIN
         weights = 1 / structure.sizes[structure.pairs[self._across]]
@@ -145,7 +167,7 @@ class FreeMotion:
     @cached_property
     def _speed(self) -> float:
         """Bound the motion of all at once, per unit of ||eps||, but for what moves all alike."""
-        drift, sizes = self.drift, self.structure.sizes
+        drift, sizes = self._moving, self.structure.sizes
         k, masses = drift.means.shape[2], np.sqrt(sizes)[:, None, None]
         common = np.tensordot(sizes / sizes.sum(), drift.means, axes=1)
         maps = (masses * (drift.means - common), masses * drift.means)
@@ -154,6 +176,66 @@ class FreeMotion:
         unseen = float(np.linalg.norm(masses[:, 0, 0] * self._mean_error))
         unseen += 4 * (len(sizes) + 8) * ROUNDOFF * float(np.linalg.norm(rows))
         return (least + unseen) * MARGIN
+
+    @cached_property
+    def _shares(self) -> FloatArray:
+        """Bound the motion of y_k - y_l by that of all at once, per unit of ||eps||: (R,)."""
+        moving = self._moving
+        own = _pair_speeds(moving.ball, moving.means, self._mean_error, self.first, self.second)
+        return 0.5 * (own + self._speed * self._scale) * MARGIN
+
+    def _stiff_shifts(self, radius: float) -> FloatArray:
+        """Bound the motion of y_k - y_l by that of their clusters' means: (R,).
+
+        With q = ||e||^2 / 4 it is at most half the difference of the means of e, and
+
+            max_T  scale sqrt(q - T) + T looseness.
+        """
+        if self.acting is None:
+            return np.full(len(self.first), np.inf)
+        low, high = self.owner[self.first], self.owner[self.second]
+        sizes = np.bincount(self.owner, self.structure.sizes)
+        scale = np.sqrt(1 / sizes[low] + 1 / sizes[high])
+        loose = self._looseness[self.first] + self._looseness[self.second]
+        q = (0.5 * radius * self._speed) ** 2
+        root = np.full(len(scale), np.sqrt(q))
+        np.divide(scale, 2 * loose, out=root, where=2 * loose * np.sqrt(q) > scale)
+        most = scale * root + loose * (q - root**2)
+        means = self._cluster_speeds
+        return (0.5 * radius * means[low, high] + most) * MARGIN
+
+    @cached_property
+    def _looseness(self) -> FloatArray:
+        """Bound the distance of a block's D from the mean of its cluster's, per unit of T: (K,).
+
+        By its points, or by those of the rest of its cluster.
+        """
+        assert self.acting is not None
+        cluster, sizes = self.owner[self.structure.blocks], self.structure.sizes
+        known = np.isfinite(self.acting.looseness)
+        values = np.where(known, self.acting.looseness, 0.0)
+        own = np.bincount(self.structure.blocks, values)
+        total = np.bincount(cluster, values)[self.owner]
+        nearest = np.minimum(own, total - own) + 2 * len(values) * ROUNDOFF * total
+        unknown = np.bincount(cluster, ~known)[self.owner] > 0
+        whole = np.bincount(cluster)[self.owner] == sizes
+        return np.where(unknown & ~whole, np.inf, nearest / sizes)
+
+    @cached_property
+    def _cluster_speeds(self) -> FloatArray:
+        """Bound the differences of the means of what acts on the clusters: shape (C, C)."""
+        _, d, k = self._moving.means.shape
+        sizes = np.bincount(self.owner, self.structure.sizes)
+        means, unseen = np.zeros((len(sizes), d, k)), np.zeros(len(sizes))
+        shares = self.structure.sizes / sizes[self.owner]
+        np.add.at(means, self.owner, shares[:, None, None] * self._moving.means)
+        np.add.at(unseen, self.owner, shares * self._mean_error)
+        lengths = self._moving.ball.to_edges(np.abs(means), 2)
+        unseen = unseen * MARGIN + (len(self.owner) + 8) * ROUNDOFF * lengths
+        result = np.zeros((len(sizes), len(sizes)))
+        first, second = np.triu_indices(len(sizes), 1)
+        result[first, second] = _pair_speeds(self._moving.ball, means, unseen, first, second)
+        return np.maximum(result, result.T)
 
     @cached_property
     def _speeds(self) -> tuple[FloatArray, FloatArray]:
@@ -173,6 +255,18 @@ class FreeMotion:
         # `units` and the product are right to a few roundings of what moves at all.
         nearer += 8 * (d + 4) * ROUNDOFF * speeds
         return (speeds + unseen) * MARGIN, (nearer + unseen) * MARGIN
+
+
+def _pair_speeds(
+    ball: EpsBall, means: FloatArray, unseen: FloatArray, first: IntArray, second: IntArray
+) -> FloatArray:
+    """Bound the differences of means (K, d, k) of pairs, per unit of ||eps||: shape (R,)."""
+    _, d, k = means.shape
+    if len(first) * d * k > MOST_ENTRIES:
+        own = ball.to_edges(means, 2)
+        return (own[first] + own[second] + unseen[first] + unseen[second]) * MARGIN
+    speeds = ball.to_edges(means[first] - means[second], 2)
+    return (speeds + unseen[first] + unseen[second]) * MARGIN
 
 
 def _at_blocks(structure: Structure, values: FloatArray) -> FloatArray:

@@ -83,9 +83,13 @@ class FusedBlock:
         most : float
             Larger radii are not wanted.
         """
-        best = 0.0
+        return self.held(turns, most)[0]
+
+    def held(self, turns: Callable[[float], FloatArray], most: float) -> tuple[float, Rule | None]:
+        """Return that radius with the rule that proves it; None if nothing is proved even at 0."""
+        best, proof = 0.0, None
         if not self._routable():
-            return best
+            return best, proof
         conductance = self.radii
         for _ in range(FEW_ROUNDS if self.expensive else ROUNDS):
             currents = self.currents(conductance)
@@ -93,16 +97,44 @@ class FusedBlock:
             for flow in self._flows(currents, best, turns):
                 rule = self.rule(currents, flow)
                 own = self._held(rule, turns, most)
-                best = max(best, own)
+                if own > best or (proof is None and rule.holds(own, turns(own)[self.pairs])):
+                    best, proof = own, rule
                 if best >= most:
-                    return most
+                    return most, proof
                 strain = self._strain(rule, own, turns)
             if not strain.max(initial=0.0) > 0:
                 break  # nothing moves
             relative = np.maximum(strain / strain.max(), LEAST_SHARE)
             conductance = conductance / (relative if self.by_program else np.sqrt(relative))
             conductance = np.maximum(conductance / conductance.max(), LEAST_SHARE)
-        return best
+        return best, proof
+
+    def room(self, rule: Rule, radius: float, turns: FloatArray) -> FloatArray:
+        """Return what a rule leaves of the capacities within a radius: shape (m,)."""
+        left = self.radii - rule.needs(radius, turns[self.pairs])
+        return np.maximum(left - 2 * ROUNDOFF * self.radii, 0.0)
+
+    def looseness(self, room: FloatArray) -> FloatArray:
+        """Bound, for each point, the part of its room that an edge needs for a unit flow.
+
+        Parameters
+        ----------
+        room : ndarray, shape (m,)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Of flows from that point to all, each the same; infinite if there is no room.
+        """
+        n = self.incidence.shape[1]
+        if not room.any():
+            return np.full(n, np.inf)
+        conductance = np.maximum(room / room.max(), LEAST_SHARE)
+        Y, unrouted = self._currents(conductance)
+        needed = np.abs(Y) + 0.5 * unrouted
+        parts = np.full_like(needed, np.inf)
+        np.divide(needed, room[:, None], out=parts, where=room[:, None] > 0)
+        return parts.max(axis=0) * (1 + 16 * ROUNDOFF)
 
     def overload(self, radius: float, turns: FloatArray) -> FloatArray | None:
         """Return by how much edges may overflow within a radius, or None if it is proved none do.
@@ -182,15 +214,9 @@ class FusedBlock:
 
     def currents(self, conductance: FloatArray) -> Currents:
         """Return the rule by which flows follow eps, and bounds on what it adds to them."""
-        B, n = self.incidence, self.incidence.shape[1]
-        weighted = (sp.diags_array(conductance) @ B).toarray()
-        laplacian = B.T @ weighted
-        ones = np.full((n, n), np.trace(laplacian) / n**2)
-        Y = weighted @ np.linalg.inv(laplacian + ones)
-        Y -= Y.mean(axis=1, keepdims=True)
+        n = self.incidence.shape[1]
+        Y, unrouted = self._currents(conductance)
         carried = np.abs(Y).sum(axis=1)  # by an edge, if all points feel 1
-        unrouted = np.abs(np.eye(n) - 1 / n - B.T @ Y).sum(axis=0)
-        unrouted += 4 * self.terms * ROUNDOFF * (1 + abs(B.T) @ np.abs(Y)).sum(axis=0)
         moved = self.ball.to_edges(self.felt, self.q)
         growth = self._growth(Y) + np.abs(Y) @ self.felt_error
         growth += self.felt.shape[1] * self.terms * ROUNDOFF * carried * moved.max(initial=0.0)
@@ -201,6 +227,18 @@ class FusedBlock:
         turning += 4 * n * self.terms * ROUNDOFF * np.abs(self.forces).max(axis=0, initial=0.0)
         turning_growth = np.abs(Y) @ self.weakened + 0.5 * unrouted @ self.weakened
         return Currents(Y, growth + self.loss, turning, turning_growth)
+
+    def _currents(self, conductance: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return Y, and what `Y @ demand` leaves unrouted at most if one point feels 1: (n,)."""
+        B, n = self.incidence, self.incidence.shape[1]
+        weighted = (sp.diags_array(conductance) @ B).toarray()
+        laplacian = B.T @ weighted
+        ones = np.full((n, n), np.trace(laplacian) / n**2)
+        Y = weighted @ np.linalg.inv(laplacian + ones)
+        Y -= Y.mean(axis=1, keepdims=True)
+        unrouted = np.abs(np.eye(n) - 1 / n - B.T @ Y).sum(axis=0)
+        unrouted += 4 * self.terms * ROUNDOFF * (1 + abs(B.T) @ np.abs(Y)).sum(axis=0)
+        return Y, unrouted
 
     def rule(self, currents: Currents, flow: FloatArray) -> Rule:
         """Return the rule that adds the currents to a flow (m, d)."""

@@ -7,12 +7,15 @@ in every feature, apart if so in one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import BoolArray
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.robustness.free_motion import FreeMotion
+from bilad.solvers.certificates.robustness.leaving import Leaving, moves_one_each
 from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.sandwich import never_meet
 from bilad.solvers.certificates.robustness.steady import steady_blocks
@@ -33,10 +36,19 @@ class SettledPairs:
         Symmetric, true on the diagonal.
     apart : ndarray of bool, shape (n, n)
         Symmetric.
+    positions : ndarray, shape (n, d)
+        About X*(0): within what `reach` allows for.
+    reach : float
+        What merges takes that much, squared and summed: see `counting`. Infinite if not known.
+    leaving : Leaving
+        What else is settled as long as nobody leaves his cluster, and what that costs.
     """
 
     together: BoolArray
     apart: BoolArray
+    positions: FloatArray
+    reach: float
+    leaving: Leaving
 
 
 def settled_pairs(
@@ -65,33 +77,59 @@ def settled_pairs(
     ArgumentError
         If the model is a black box.
     """
-    n = problem.white_box.n
-    together, apart = np.ones((n, n), dtype=bool), np.zeros((n, n), dtype=bool)
-    for line, solution in lines(problem, clustering):
-        found = _settled(line, solution, radius, tight)
-        together &= found.together
-        apart |= found.apart
-    return SettledPairs(together, apart)
+    found = [_settled(*line, radius, tight) for line in lines(problem, clustering)]
+    return SettledPairs(
+        together=np.logical_and.reduce([line.together for line in found]),
+        apart=np.logical_or.reduce([line.apart for line in found]),
+        positions=np.hstack([line.positions for line in found]),
+        reach=math.hypot(*(line.reach for line in found)),
+        leaving=_leaving(problem, [line.leaving for line in found]),
+    )
+
+
+def _leaving(problem: BilevelProblem, found: list[Leaving]) -> Leaving:
+    """Join the lines: who leaves in one has left."""
+    if len(found) > 1 and not moves_one_each(problem.data_operator):
+        return found[0]
+    return Leaving(
+        costs=np.minimum.reduce([line.costs for line in found]),
+        together=np.logical_and.reduce([line.together for line in found]),
+        apart=np.logical_or.reduce([line.apart for line in found]),
+    )
 
 
 def _settled(
     problem: BilevelProblem, clustering: Clustering, radius: float, tight: bool
 ) -> SettledPairs:
-    if not clustering.proved:
-        clustering = cluster(problem.white_box, tol=TOL, refine=True)
     n = problem.white_box.n
     if not clustering.proved:
-        return SettledPairs(np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool))
+        clustering = cluster(problem.white_box, tol=TOL, refine=True)
+    if not clustering.proved:
+        together, apart = np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool)
+        leaving = Leaving.of(problem, np.arange(n), together, apart)
+        return SettledPairs(together, apart, clustering.X, np.inf, leaving)
     clusters = Structure.of(problem.white_box, clustering.labels, clustering.X, clustering.Z)
     steady = steady_blocks(problem, clusters, radius, tight)
     motion, labels = steady.motion, steady.labels
+    together = labels[:, None] == labels
+    apart = _apart(motion, labels, radius)
+    never_on_line = never_meet(problem, radius)
+    if never_on_line is not None:
+        apart |= never_on_line
+    return SettledPairs(
+        together=together,
+        apart=apart,
+        positions=motion.structure.centroids[labels],
+        reach=motion.reach(radius),
+        leaving=Leaving.of(problem, clustering.labels, together, apart),
+    )
+
+
+def _apart(motion: FreeMotion, labels: IntArray, radius: float) -> BoolArray:
+    """Return which points are in blocks that never meet: shape (n, n)."""
     K = int(labels.max()) + 1
     apart = np.zeros((K, K), dtype=bool)
     never = motion.apart(radius)
     apart[motion.first[never], motion.second[never]] = True
     apart |= apart.T
-    apart = apart[np.ix_(labels, labels)]
-    never_on_line = never_meet(problem, radius)
-    if never_on_line is not None:
-        apart |= never_on_line
-    return SettledPairs(labels[:, None] == labels, apart)
+    return apart[np.ix_(labels, labels)]

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.robustness.absorbed import Acting
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
@@ -26,7 +27,7 @@ from bilad.solvers.certificates.robustness.structure import Structure
 CUTS = 40  # in a row; then what has no proof is cut into points
 # Multiplications spent on trying blocks, before what has no proof is cut into points; about a
 # second for each 10^9.
-QUICK_WORK, TIGHT_WORK = 5e8, 2e10
+QUICK_WORK, TIGHT_WORK = 2e8, 2e10
 ROUNDS = 6  # of conductances, for the estimate of the work
 ONE_TRY = 3e6  # what a try costs beside its multiplications
 
@@ -85,8 +86,17 @@ class _Search:
         self.problem, self.clusters, self.radius, self.tight = problem, clusters, radius, tight
         self.movable = _movable(problem)
         self.felt = clusters.model.data - clusters.forces @ clusters.zeta
+        self.acting = self._acting()
         self.work_left = TIGHT_WORK if tight else QUICK_WORK
         self.passed: set[bytes] = set()
+
+    def _acting(self) -> Acting | None:
+        """Return what moves the clusters, or None if that is all of eps."""
+        if self.problem.edge_operator.nnz:
+            return None
+        drift = Drift.of(self.problem, self.clusters)
+        motion = FreeMotion(self.clusters, np.arange(len(self.clusters.sizes)), drift)
+        return Acting.of(self.clusters, drift, self.radius, motion.turns(0.0), self.tight)
 
     def run(self) -> SteadyBlocks:
         """Cut until nothing fails; what passed once is tried again among the final blocks."""
@@ -110,7 +120,7 @@ class _Search:
         owner = self.clusters.blocks[[points[0] for points in parts]]
         structure = self.clusters.refined(blocks, owner)
         drift = Drift.of(self.problem, structure)
-        motion = FreeMotion(structure, owner, drift)
+        motion = FreeMotion(structure, owner, drift, self.acting)
         return _Cut(structure, drift, motion, motion.turns(self.radius))
 
     def _tried(self, cut: _Cut, parts: list[IntArray], known: set[bytes]) -> list[IntArray]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates.robustness import bounds, deviation_bound, norm_bound, optimum_bound
+from bilad.solvers.staircase import staircase
 
 
 def no_attack_beats_the_bound(problem, rng, budget, tight=False):
@@ -56,6 +57,62 @@ def test_two_points_whose_optimum_is_known():
     assert optimum_bound(problem, clustering) == 2.0
     least = norm_bound(MinPerturbation(model, free, 2.0), clustering)
     assert least == pytest.approx(0.5**0.5, rel=1e-6)
+
+
+def small_problem(rng, one_eps):
+    """Up to six points on a line or, p = 1, in the plane: what the MILP proves in a moment."""
+    n, d = int(rng.integers(3, 7)), int(rng.integers(1, 3))
+    A = rng.normal(size=(n, d)) + 3.0 * rng.integers(0, 2, size=(n, 1))
+    graph = FusionGraph.complete(n, 1 / n)
+    model = ConvexClustering(A, graph, rng.uniform(0.3, 2.0), 1)
+    points = rng.permutation(n)[: int(rng.integers(1, 4))]
+    free = Perturbation.additive((n, d), points, [0])
+    if one_eps:
+        V = np.zeros((n, d))
+        V[points] = rng.normal(size=d)
+        free = Perturbation.shift(V)
+    return MaxDeviation(model, free, rng.uniform(0.2, 3.0), rng.choice([1, 2, np.inf]))
+
+
+def best_of_samples(problem, rng, count):
+    baseline, most = cluster(problem.model), 0.0
+    for _ in range(count):
+        eps = rng.normal(size=problem.perturbation.dim)
+        eps *= problem.radius / problem.size(eps)
+        found = cluster(problem.perturbation.apply(problem.model, eps))
+        if found.proved:
+            most = max(most, problem.deviation.value(baseline.labels, found.labels))
+    return most
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_bound_is_below_an_optimum_that_is_proved(seed):
+    """By the MILP, or along a ray by the staircase; both meet their own bounds."""
+    rng = np.random.default_rng(seed)
+    problem = small_problem(rng, one_eps=seed % 2 == 0)
+    found = attack(problem, "exact" if seed % 2 == 0 else "milp", time_limit=20)
+    bound = optimum_bound(problem, cluster(problem.model))
+    assert best_of_samples(problem, rng, 10) <= min(bound, found.bound)
+    if found.status == "optimal":
+        assert found.bound == found.deviation <= bound
+    if seed % 2 == 0:
+        assert found.deviation == best_of_steps(problem)
+
+
+def best_of_steps(problem):
+    baseline, radius = cluster(problem.model), problem.radius
+    stairs = staircase(problem.model, problem.perturbation, -radius, radius)
+    every = np.vstack([stairs.between, stairs.at_breaks])
+    return max(problem.deviation.value(baseline.labels, labels) for labels in every)
+
+
+@pytest.mark.parametrize(("norm", "most"), [(2, 76.0), (np.inf, 100.0)])
+def test_those_that_leave_share_the_budget(norm, most):
+    """To leave takes from 2.36 to 2.57, and flips 14 pairs: with 4 in norm 2, two and a part."""
+    A = np.r_[np.zeros(5), np.linspace(7.0, 8.0, 15)][:, None]
+    model = ConvexClustering(A, FusionGraph.complete(20, 0.25), 1.0)
+    problem = MaxDeviation(model, Perturbation.additive(A.shape, range(16, 20)), 4.0, norm)
+    assert optimum_bound(problem, cluster(model)) == most
 
 
 @pytest.mark.parametrize("name", ["nmi", "adjusted-rand", "changed"])

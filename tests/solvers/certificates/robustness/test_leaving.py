@@ -1,0 +1,52 @@
+"""Who has left his cluster has paid for it."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.solvers import cluster
+from bilad.solvers.certificates.robustness import settled_pairs
+
+
+def even_line(rng):
+    """Points in two or three groups, some of them free."""
+    n = int(rng.integers(4, 13))
+    A = rng.normal(size=(n, 1)) + 4.0 * rng.integers(0, 3, size=(n, 1))
+    model = ConvexClustering(A, FusionGraph.complete(n, 1 / n), rng.uniform(0.5, 3.0))
+    points = rng.permutation(n)[: int(rng.integers(1, 1 + n // 2))]
+    return MaxDeviation(model, Perturbation.additive(A.shape, points), rng.uniform(0.2, 4.0))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=12)
+def test_who_leaves_pays(seed):
+    rng = np.random.default_rng(seed)
+    problem = even_line(rng)
+    clustering = cluster(problem.model)
+    leaving = settled_pairs(problem, clustering, problem.radius).leaving
+    free = np.flatnonzero(abs(problem.data_operator).sum(axis=1))
+    order = problem.data_operator[free].indices
+    for _ in range(8):
+        eps = rng.normal(size=problem.perturbation.dim)
+        eps *= problem.radius / np.linalg.norm(eps)
+        found = cluster(problem.perturbation.apply(problem.model, eps))
+        same = found.labels[:, None] == found.labels
+        stays = np.ones(len(same), dtype=bool)
+        stays[free] = np.abs(eps[order]) < leaving.costs[free]
+        both = stays[:, None] & stays
+        assert not (leaving.together & both & ~same).any()
+        assert not (leaving.apart & both & same).any()
+
+
+def test_the_price_of_a_point_between_others():
+    """Four points at 0 and one at 1, r = 1: up past 4 + 1, so by 4 more; or down past -5."""
+    A = np.array([[0.0], [0.0], [0.0], [0.0], [1.0]])
+    model = ConvexClustering(A, FusionGraph.complete(5, 1.0), 1.0)
+    for signed, price in ((False, 4.0), (True, 2.0)):
+        T = (2.0 if signed else 1.0) * np.eye(5)[:, [4]]
+        problem = MaxDeviation(model, Perturbation((5, 1), T), 4.5)
+        leaving = settled_pairs(problem, cluster(model), 4.5).leaving
+        assert 0.999999 * price < leaving.costs[4] <= price
+        assert np.isinf(leaving.costs[:4]).all()
+        assert leaving.together.all()
