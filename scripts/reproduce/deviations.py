@@ -46,7 +46,7 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(rays=3, points=8, paths=20, path_n=24)
+QUICK = Sizes(rays=2, points=6, paths=20, path_n=24)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
