@@ -44,6 +44,11 @@ class Table:
         """Return each row's cells as they are shown."""
         return [[shown(value) for value in row.values()] for row in self.cells]
 
+    def kinds(self) -> list[str]:
+        """Return for each column "number" or "words": how it is aligned."""
+        columns = zip(*self.texts(), strict=True)
+        return ["number" if all(map(_is_number, column)) else "words" for column in columns]
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -78,6 +83,15 @@ class Claim:
     claim: str
     measured: str
     verdict: Verdict
+
+
+def _is_number(text: str) -> bool:
+    """Whether a cell reads as a number, as "3", "1e-9", "95.4%", or is blank."""
+    try:
+        float(text.rstrip(" %") or 0)
+    except ValueError:
+        return False
+    return True
 
 
 Block = Text | Table | Picture

@@ -79,6 +79,12 @@ def test_a_section_comes_back_from_json():
     assert back.blocks[1].texts() == section.blocks[1].texts() == [["1", "0.25"], ["2", ""]]
 
 
+def test_columns_of_numbers_are_told_from_words():
+    cells = [{"a": 1, "b": "95.4%", "c": "x", "d": ""}, {"a": 0.5, "b": "", "c": 3, "d": "1e-9"}]
+    assert Table("T", cells).kinds() == ["number", "number", "words", "number"]
+    assert Table("T", []).kinds() == []
+
+
 def test_a_run_writes_rows_pictures_and_the_page(tmp_path, here):
     screen = console()
     page = reproduce([here["squares"]], tmp_path, screen).read_text()
