@@ -115,7 +115,7 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
     """
     problem, model = subject.bl1, subject.model
     clustering = cluster(model, tol=TOL, refine=True)
-    certificate = certify(problem, seed=seed, time_limit=seconds)
+    certificate = certify(problem, seed=seed)
     ray = ray_steps(problem, _direction(subject, direction, certificate))
     bl1, history = _largest(problem, certificate, seconds, seed)
     bl2 = _least(subject.bl2, certificate, seconds, seed)

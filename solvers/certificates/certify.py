@@ -73,12 +73,7 @@ class Certificate:
         write_counterexample(found.problem, found.eps, found.baseline.labels, found.labels, path)
 
 
-def certify(
-    problem: BilevelProblem,
-    max_solves: int = 500,
-    seed: int = 0,
-    time_limit: float | None = None,
-) -> Certificate:
+def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Certificate:
     """Bound the shortest eps that matters, from both sides.
 
     Parameters
@@ -89,8 +84,6 @@ def certify(
         Lower-level solves spent on attacks, where no method is exact.
     seed : int, default 0
         Of the attacks.
-    time_limit : float, optional
-        Seconds for them.
 
     Returns
     -------
@@ -107,7 +100,7 @@ def certify(
     if refusal(UPPER_METHODS["exact"], within) is None:
         proof, found = _by_staircase(within, seed)
     else:
-        proof, found = _by_bounds(_beyond(problem), seed, time_limit, most)
+        proof, found = _by_bounds(_beyond(problem), most, seed)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm
     return Certificate(
@@ -151,17 +144,13 @@ def _by_staircase(problem: MinPerturbation, seed: int) -> tuple[_Proof, Attack]:
     return _Proof(lower, "exact staircase", found.bound is not None), found
 
 
-def _by_bounds(
-    problem: MinPerturbation, seed: int, time_limit: float | None, max_solves: int
-) -> tuple[_Proof, Attack]:
+def _by_bounds(problem: MinPerturbation, max_solves: int, seed: int) -> tuple[_Proof, Attack]:
     """Prove a lower bound, and search from there on; if it is exact, at its attack only."""
     proof, starts = _proved(problem)
     corners = 0 if proof.exact else CORNERS
     most = max_solves if proof.lower <= problem.radius else 0
-    found = attack(
-        problem, "corners", seed, time_limit, most, bound="none", corners=corners, starts=starts
-    )
-    return proof, found
+    options = {"corners": corners, "starts": starts}
+    return proof, attack(problem, "corners", seed, None, most, bound="none", **options)
 
 
 def _beyond(problem: BilevelProblem) -> MinPerturbation:

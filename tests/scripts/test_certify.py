@@ -2,6 +2,9 @@
 
 import json
 import math
+import shlex
+import subprocess
+import sys
 from fractions import Fraction
 
 import matplotlib.image
@@ -16,6 +19,7 @@ from bilad.scripts.card_report import rounded_down, rounded_up
 from bilad.scripts.certify import certify
 from bilad.scripts.certify_subject import Options, subject_of
 from bilad.scripts.partition_change import changes, moved_points
+from bilad.solvers import certify as known
 from bilad.solvers import cluster
 from bilad.solvers.certificates.counterexample import check_counterexample
 from bilad.solvers.staircase import staircase
@@ -59,10 +63,44 @@ def test_iris_is_known_exactly(iris_card):
 
 
 def test_the_attack_at_the_radius_can_be_checked(iris_card):
-    """From its file alone."""
-    _, card, out = iris_card
+    """From its file alone, by the command that the card ends with."""
+    text, card, out = iris_card
     size = check_counterexample(out / "counterexample.json")
     assert size == card["radius"]["upper"] == pytest.approx(card["radius"]["lower"], rel=1e-9)
+    program = shlex.split(text.splitlines()[-1])
+    assert program[:2] == ["python", "-c"]
+    checked = subprocess.run([sys.executable, *program[1:]], capture_output=True, text=True)
+    assert (float(checked.stdout), checked.returncode) == (size, 0)
+
+
+def test_the_status_is_that_of_certify(iris_card):
+    text, card, _ = iris_card
+    found = known(subject_of(Options("iris")).bl1)
+    assert card["radius"]["status"] == found.status == "attacked"
+    assert (card["radius"]["lower"], card["radius"]["upper"]) == (found.lower, found.upper)
+    assert "attacked: some ||eps|| <= 8 changes the partition" in text
+
+
+@pytest.mark.parametrize(
+    ("budget", "kind", "status", "said"),
+    [
+        (0.3, "shift", "robust", "no eps that counts changes the partition"),
+        (3.0, "additive", "robust", "3.22314765 mm (exact) <= radius <= 3.2231478"),
+        (3.3, "additive", "attacked", "3.22314765 mm (exact) <= radius <= 3.2231478"),
+    ],
+)
+def test_budgets_below_and_above_the_radius(tmp_path, budget, kind, status, said):
+    """Of one shift, 0.4 mm; of three flowers that move by themselves, 3.223 mm."""
+    moving = ["--moving", "51:53"] if kind == "additive" else []
+    result = run("iris", "--budget", budget, "--kind", kind, *moving, "--target", 2,
+                 "--seconds", 0.3, "--out", tmp_path)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["radius"]["status"] == status
+    assert said in result.output
+    assert (tmp_path / "counterexample.json").exists() == (kind == "additive")
+    assert ("To check it" in result.output) == (kind == "additive")
+    assert (card["bl1"]["bound"] == 0) == (status == "robust")
 
 
 def test_iris_moduli_are_in_order(iris_card):
