@@ -149,8 +149,10 @@ def _by_bounds(problem: MinPerturbation, max_solves: int, seed: int) -> tuple[_P
     proof, starts = _proved(problem)
     corners = 0 if proof.exact else CORNERS
     most = max_solves if proof.lower <= problem.radius else 0
-    options = {"corners": corners, "starts": starts}
-    return proof, attack(problem, "corners", seed, None, most, bound="none", **options)
+    found = attack(
+        problem, "corners", seed, None, most, bound="none", corners=corners, starts=starts
+    )
+    return proof, found
 
 
 def _beyond(problem: BilevelProblem) -> MinPerturbation:
