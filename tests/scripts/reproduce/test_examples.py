@@ -110,19 +110,16 @@ def test_the_chosen_eps_show_what_they_are_chosen_for(line):
 
 def test_verdicts_of_section_3():
     found = list(all_cells(10, 0))
-    verdicts = [claim.verdict for claim in recovery_claims(found)]
+    claims = recovery_claims(found)
+    verdicts = [claim.verdict for claim in claims]
     assert verdicts[:3] == ["agrees", "differs", "agrees"]
     share = changed_share(found, lambda cell: not cell.holds_c2)
-    assert verdicts[3] == ("agrees" if share >= 0.9 else "differs")
+    assert (verdicts[3], f"{share:.1%}" in claims[3].measured) == ("cannot be compared", True)
     wrong = [replace(cell, unchanged=not cell.unchanged) for cell in found]
     flipped = [claim.verdict for claim in recovery_claims(wrong)]
-    assert flipped[:5] == ["differs"] * 5
+    assert flipped[:3] + flipped[4:5] == ["differs"] * 4
     stays = [replace(cell, unchanged=True) for cell in found]
-    assert [claim.verdict for claim in recovery_claims(stays)][3:] == [
-        "differs",
-        "agrees",
-        "differs",
-    ]
+    assert [claim.verdict for claim in recovery_claims(stays)][4:] == ["agrees", "differs"]
     shy = [replace(cell, holds_c2=cell.guaranteed) for cell in found]
     assert recovery_claims(shy)[1].verdict == "agrees"
 
