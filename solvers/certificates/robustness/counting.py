@@ -132,7 +132,8 @@ def most_of_leavers(
     Returns
     -------
     float
-        The best whole points, and a part of the next.
+        The best whole points for their costs, and a part of the next; or, where that is less, the
+        best as many as the cheapest that can leave.
     """
     can = costs <= budget
     worth, costs = worth[can], costs[can]
@@ -144,4 +145,6 @@ def most_of_leavers(
     before = np.concatenate([[0.0], np.cumsum(costs[order])[:-1]]) / LESS
     shares = np.ones(len(order))
     np.divide(budget - before, costs[order], out=shares, where=costs[order] > TINY)
-    return always + float(worth[order] @ np.clip(shares, 0.0, 1.0))
+    many = int(np.count_nonzero(np.cumsum(np.sort(costs)) <= budget))
+    best = np.sort(worth)[len(worth) - many :]
+    return always + min(float(worth[order] @ np.clip(shares, 0.0, 1.0)), float(best.sum()))

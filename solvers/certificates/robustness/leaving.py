@@ -15,11 +15,13 @@ that have left share the budget.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import scipy.sparse as sp
 
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.norms import conjugate
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 
@@ -64,6 +66,53 @@ class Leaving:
                     group[np.r_[core, free]] = core[0]
         same = group[:, None] == group
         return cls(costs, together | same, apart | apart[np.ix_(group, group)])
+
+
+def cores_apart(
+    problem: BilevelProblem, clusters: IntArray, together: BoolArray, radius: float
+) -> BoolArray:
+    """Return which points, that nothing moves, never meet at ||eps|| <= radius: shape (n, n)."""
+    n = problem.white_box.n
+    result = np.zeros((n, n), dtype=bool)
+    if not _is_even_line(problem):
+        return result
+    parts = [_core(problem, np.flatnonzero(clusters == k), together) for k in np.unique(clusters)]
+    parts = [part for part in parts if len(part[0])]
+    a = problem.white_box.data[:, 0]
+    for low, high in combinations(sorted(parts, key=lambda part: float(a[part[0]].mean())), 2):
+        if _never_merge(problem, low, high, radius):
+            result[np.ix_(low[0], high[0])] = True
+    return result | result.T
+
+
+def _never_merge(
+    problem: BilevelProblem,
+    low: tuple[IntArray, IntArray],
+    high: tuple[IntArray, IntArray],
+    radius: float,
+) -> bool:
+    """Whether two cores stay apart, however many of the free points of both are with them."""
+    a, r = problem.white_box.data[:, 0], float(problem.white_box.radii[0])
+    below, above = _means(-a, *low), _means(a, *high)  # nearest to each other
+    sizes = len(low[0]) + np.arange(len(below)), len(high[0]) + np.arange(len(above))
+    rest = len(a) - sum(len(part) for part in (*low, *high))
+    joined = np.add.outer(*sizes) + 2 * rest
+    moved = float(abs(problem.data_operator).max()) * radius
+    shares = [np.arange(len(size)) ** (1 / conjugate(problem.norm)) / size for size in sizes]
+    if problem.norm == 1:
+        shift = np.maximum.outer(*shares)
+    elif problem.norm == 2:
+        shift = np.hypot.outer(*shares)
+    else:
+        shift = np.add.outer(*shares)
+    error = 8 * (len(a) + 8) * ROUNDOFF * (np.abs(a).max() + r * joined.max() + moved)
+    return bool((np.add.outer(below, above) - r * joined - moved * shift > error).all())
+
+
+def _means(a: FloatArray, core: IntArray, free: IntArray) -> FloatArray:
+    """Return the least means of the core and 0, 1, .. of the free: shape (len(free) + 1,)."""
+    sums = a[core].sum() + np.concatenate([[0.0], np.cumsum(np.sort(a[free]))])
+    return sums / (len(core) + np.arange(len(sums)))
 
 
 def moves_one_each(operator: sp.csr_array) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
-from bilad.solvers.certificates.robustness.leaving import Leaving, moves_one_each
+from bilad.solvers.certificates.robustness.leaving import Leaving, cores_apart, moves_one_each
 from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.sandwich import never_meet
 from bilad.solvers.certificates.robustness.steady import steady_blocks
@@ -116,6 +116,7 @@ def _settled(
     never_on_line = never_meet(problem, radius)
     if never_on_line is not None:
         apart |= never_on_line
+    apart |= cores_apart(problem, clustering.labels, together, radius)
     return SettledPairs(
         together=together,
         apart=apart,

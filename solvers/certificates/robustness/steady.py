@@ -27,7 +27,7 @@ from bilad.solvers.certificates.robustness.structure import Structure
 CUTS = 40  # in a row; then what has no proof is cut into points
 # Multiplications spent on trying blocks, before what has no proof is cut into points; about a
 # second for each 10^9.
-QUICK_WORK, TIGHT_WORK = 2e8, 2e10
+QUICK_WORK, TIGHT_WORK = 5e8, 2e10
 ROUNDS = 6  # of conductances, for the estimate of the work
 ONE_TRY = 3e6  # what a try costs beside its multiplications
 

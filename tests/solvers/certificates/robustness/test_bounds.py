@@ -106,9 +106,9 @@ def best_of_steps(problem):
     return max(problem.deviation.value(baseline.labels, labels) for labels in every)
 
 
-@pytest.mark.parametrize(("norm", "most"), [(2, 76.0), (np.inf, 100.0)])
+@pytest.mark.parametrize(("norm", "most"), [(2, 56.0), (np.inf, 100.0)])
 def test_those_that_leave_share_the_budget(norm, most):
-    """To leave takes from 2.36 to 2.57, and flips 14 pairs: with 4 in norm 2, two and a part."""
+    """To leave takes from 2.36 to 2.57, and flips 14 pairs: with 4 in norm 2, two can."""
     A = np.r_[np.zeros(5), np.linspace(7.0, 8.0, 15)][:, None]
     model = ConvexClustering(A, FusionGraph.complete(20, 0.25), 1.0)
     problem = MaxDeviation(model, Perturbation.additive(A.shape, range(16, 20)), 4.0, norm)

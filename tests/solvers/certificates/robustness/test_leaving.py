@@ -1,12 +1,14 @@
 """Who has left his cluster has paid for it."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import settled_pairs
+from bilad.solvers.certificates.robustness.leaving import cores_apart
 
 
 def even_line(rng):
@@ -24,7 +26,8 @@ def test_who_leaves_pays(seed):
     rng = np.random.default_rng(seed)
     problem = even_line(rng)
     clustering = cluster(problem.model)
-    leaving = settled_pairs(problem, clustering, problem.radius).leaving
+    settled = settled_pairs(problem, clustering, problem.radius)
+    leaving = settled.leaving
     free = np.flatnonzero(abs(problem.data_operator).sum(axis=1))
     order = problem.data_operator[free].indices
     for _ in range(8):
@@ -32,6 +35,8 @@ def test_who_leaves_pays(seed):
         eps *= problem.radius / np.linalg.norm(eps)
         found = cluster(problem.perturbation.apply(problem.model, eps))
         same = found.labels[:, None] == found.labels
+        assert not (settled.together & ~same).any()
+        assert not (settled.apart & same).any()
         stays = np.ones(len(same), dtype=bool)
         stays[free] = np.abs(eps[order]) < leaving.costs[free]
         both = stays[:, None] & stays
@@ -50,3 +55,16 @@ def test_the_price_of_a_point_between_others():
         assert 0.999999 * price < leaving.costs[4] <= price
         assert np.isinf(leaving.costs[:4]).all()
         assert leaving.together.all()
+
+
+@pytest.mark.parametrize(("norm", "reach"), [(1, 12.0), (2, 6.0), (np.inf, 3.0)])
+def test_cores_meet_where_they_must(norm, reach):
+    """Means 0 and 12, 12 points, r = 5 / 6: they meet once the means come nearer by 2."""
+    A = np.repeat([0.0, 12.0], 6)[:, None]
+    model = ConvexClustering(A, FusionGraph.complete(12, 5 / 6), 1.0)
+    free = Perturbation.additive(A.shape, [0, 1, 6, 7])
+    clusters, whole = np.repeat([0, 1], 6), np.ones((12, 12), dtype=bool)
+    for radius, never in ((0.999 * reach, True), (1.001 * reach, False)):
+        problem = MaxDeviation(model, free, radius, norm)
+        assert cores_apart(problem, clusters, whole, radius)[5, 11] == never
+        assert not cores_apart(problem, clusters, whole, radius)[0].any()
