@@ -1,0 +1,216 @@
+"""Three equal clusters: whether a deviation falls as the first loses points to the others.
+
+Asked of partitions, every (s_2, s_3), and of convex clustering along paths of eps: a number of
+points moved together, half of them towards either of the other groups, or one after another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from bilad.models import ConvexClustering, FusionGraph, Perturbation, spill
+from bilad.models.deviation import DEVIATIONS
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers import exact_recovery_interval
+from bilad.solvers.staircase import bracketed_steps, staircase
+
+GROUPS, DISTANCE = 3, 10.0  # of the groups' centres, in units of the groups' spread
+CENTRES = {
+    "line": DISTANCE * np.array([[0.0], [-1.0], [1.0]]),
+    "plane": DISTANCE * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]]),
+}
+ROUNDING = 1e-12  # relative; a smaller fall is none
+WIDTH = 1e-3  # relative, of the interval of gammas from whose middle ours is taken
+SAMPLES, NARROWED = (
+    11,
+    1 / 64,
+)  # along a ray in the plane; changes are bracketed to this share of it
+SINGLE, EQUAL = "partitions, one point more", "partitions, one point more to each"
+TOGETHER, IN_TURN = "together", "one after another"
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """What a deviation did along a path on which more and more is perturbed.
+
+    Attributes
+    ----------
+    experiment, path : str
+    deviation : str
+    steps, falls : int
+        How often the partition changed, and how often the deviation went down.
+    largest_fall : float
+        In per cent of the largest value on the path; 0 if there is none.
+    at : str
+        Where the partition after that fall begins: eps, or (s_2, s_3).
+    before, after : str
+        The partitions there: what the clusters have of each group, as "18+0+0, 2+20+0, 0+0+20".
+    """
+
+    experiment: str
+    path: str
+    deviation: str
+    steps: int
+    falls: int
+    largest_fall: float
+    at: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A partition on a path, and where it begins."""
+
+    at: str
+    labels: IntArray
+
+
+Move = tuple[Site, Site]
+
+
+def on_partitions(size: int) -> Iterator[Ascent]:
+    """Yield, for each deviation function, every move of one point, and of one to each cluster.
+
+    Parameters
+    ----------
+    size : int
+        Points of each cluster.
+    """
+    sizes = (size,) * GROUPS
+    places = [(s, t) for s in range(size + 1) for t in range(size + 1 - s)]
+    sites = {place: Site(str(place), spill(sizes, place)[1]) for place in places}
+    single = [(place, (place[0] + a, place[1] + 1 - a)) for place in places for a in (0, 1)]
+    equal = [((s, s), (s + 1, s + 1)) for s in range(size // 2)]
+    groups = spill(sizes, (0, 0))[0]
+    for experiment, pairs in ((SINGLE, single), (EQUAL, equal)):
+        moves = [(sites[one], sites[two]) for one, two in pairs if two in sites]
+        yield from _ascents(experiment, "all", moves, groups)
+
+
+def moved_together(space: str, size: int, counts: Sequence[int], seed: int) -> Iterator[Ascent]:
+    """Yield what deviations do as points move by one eps, half towards each of the other groups.
+
+    Parameters
+    ----------
+    space : {"line", "plane"}
+    size : int
+        Points of each group.
+    counts : sequence of int
+        Points that move to each of the other groups.
+    seed : int
+    """
+    model, groups = planted(space, size, seed)
+    for count in counts:
+        moved = directions(space, size)
+        moved[2 * count :] = 0.0
+        moves = _moves(_along(model, moved))
+        yield from _ascents(f"{space}, {TOGETHER}", f"{count} to each", moves, groups)
+
+
+def moved_in_turn(space: str, size: int, count: int, seed: int) -> Iterator[Ascent]:
+    """Yield what deviations do as points move, each all the way before the next begins.
+
+    Parameters
+    ----------
+    space, size, seed
+        As in `moved_together`.
+    count : int
+        Points that move, by turns to either of the other groups.
+    """
+    model, groups = planted(space, size, seed)
+    sites: list[Site] = []
+    for number, whole in enumerate(directions(space, size)[:count]):
+        moved = np.zeros_like(model.data)
+        moved[number] = whole
+        legs = _along(model, moved)
+        sites += [Site(f"point {number + 1}, {site.at}", site.labels) for site in legs]
+        model = model.with_data(model.data + DISTANCE * moved)
+    yield from _ascents(f"{space}, {IN_TURN}", f"{count} points", _moves(sites), groups)
+
+
+def planted(space: str, size: int, seed: int) -> tuple[ConvexClustering, IntArray]:
+    """Return three groups of normal points, clustered as such, and the groups.
+
+    Equal weights on the complete graph. gamma is the geometric mean of the interval in which the
+    groups are returned.
+
+    Parameters
+    ----------
+    space, size, seed
+        As in `moved_together`.
+    """
+    rng, centres = np.random.default_rng(seed), CENTRES[space]
+    groups = np.repeat(np.arange(GROUPS), size)
+    data = centres[groups] + rng.normal(size=(len(groups), centres.shape[1]))
+    graph = FusionGraph.complete(len(groups))
+    model = ConvexClustering(data, graph, DISTANCE / len(groups), 2)
+    found = exact_recovery_interval(model, groups, WIDTH)
+    if found is None:
+        raise ValueError(f"no gamma returns the groups with seed {seed}: take another")
+    return ConvexClustering(data, graph, (found.low * found.high) ** 0.5, 2), groups
+
+
+def directions(space: str, size: int) -> FloatArray:
+    """Return where each point moves: the first group's by turns to the second and the third."""
+    centres = CENTRES[space]
+    ways = (centres[1:] - centres[0]) / DISTANCE
+    moved = np.zeros((GROUPS * size, centres.shape[1]))
+    moved[:size] = ways[np.arange(size) % len(ways)]
+    return moved
+
+
+def _along(model: ConvexClustering, direction: FloatArray) -> list[Site]:
+    """Return the partitions for eps from 0 to the groups' distance.
+
+    On a line by the exact staircase, without the single eps at which clusters touch. Elsewhere
+    samples whose labels are proved, closer together where they differ.
+    """
+    shift = Perturbation.shift(direction)
+    if model.d == 1:
+        stairs = staircase(model, shift, 0.0, DISTANCE)
+        starts = [float(place) for place in stairs.breaks[:-1]]
+        return [Site(f"eps {at:.4g}", own) for at, own in zip(starts, stairs.between, strict=True)]
+    found = bracketed_steps(model, shift, 0.0, DISTANCE, width=NARROWED * DISTANCE, points=SAMPLES)
+    proved = np.flatnonzero(found.proved)
+    return [Site(f"eps {found.eps[k]:.4g}", found.labels[k]) for k in proved]
+
+
+def _moves(sites: Sequence[Site]) -> list[Move]:
+    """Return the neighbours whose partitions differ."""
+    return [(a, b) for a, b in pairwise(sites) if not np.array_equal(a.labels, b.labels)]
+
+
+def _ascents(
+    experiment: str, path: str, moves: Sequence[Move], groups: IntArray
+) -> Iterator[Ascent]:
+    """Yield a row for each deviation function; the groups are the partition at eps = 0."""
+    for function in DEVIATIONS.values():
+        values = np.array([[function.value(groups, site.labels) for site in m] for m in moves])
+        falls, most = values[:, 0] - values[:, 1], values.max()
+        count, steepest = int((falls > ROUNDING * most).sum()), int(np.argmax(falls))
+        before, after = moves[steepest]
+        yield Ascent(
+            experiment,
+            path,
+            function.name,
+            steps=len(moves),
+            falls=count,
+            largest_fall=100 * float(falls[steepest]) / most if count else 0.0,
+            at=after.at if count else "",
+            before=described(before.labels, groups) if count else "",
+            after=described(after.labels, groups) if count else "",
+        )
+
+
+def described(labels: IntArray, groups: IntArray) -> str:
+    """Return a partition as what its clusters have of each group, the largest cluster first."""
+    shares = [np.bincount(groups[labels == label], minlength=GROUPS) for label in set(labels)]
+    shares.sort(key=lambda share: (-share.sum(), tuple(-share)))
+    counts = Counter("+".join(map(str, share)) for share in shares)
+    return ", ".join(text if n == 1 else f"{n} times {text}" for text, n in counts.items())
