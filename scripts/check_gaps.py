@@ -24,6 +24,7 @@ PROVING = ("exact", "milp")  # methods with bounds of their own
 SEARCHES = ("corners", "hypergradient")
 SOLVES, SECONDS = 200, 2.0  # of a search among free entries
 PROVING_SECONDS = 10.0
+FEW = COUNTS[:1]
 
 
 def check_gaps(
@@ -36,7 +37,7 @@ def check_gaps(
     settings : mapping of str to Setting
         Those whose data can be read.
     seeds : int
-        Of each kind of free entries; 0 for one of the smallest only.
+        Of each kind of free entries; 0 for two of the smallest only.
     seed : int
         The first.
     every : int
@@ -48,8 +49,8 @@ def check_gaps(
             yield _figure(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
     for name, setting in settings.items():
         yield _figure(name, "rays", setting.max_deviation(), PROVING)
-    counts = COUNTS if seeds else COUNTS[:1]
-    for instance in entry_instances(seed, max(seeds, 1), counts):
+    entries = entry_instances(seed, seeds, COUNTS) if seeds else entry_instances(seed, 1, FEW)[:2]
+    for instance in entries:
         yield _figure(instance.name, instance.group, instance.problem(), SEARCHES)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts import check_bounds as bounds_script
+from bilad.scripts import check_gaps as gaps_script
 from bilad.scripts import check_radius as radius_script
 from bilad.scripts import check_staircase as staircase_script
 from bilad.scripts.check_bounds import check_bounds
 from bilad.scripts.check_certificates import check_certificates
+from bilad.scripts.check_gaps import check_gaps
 from bilad.scripts.check_radius import check_radius
 from bilad.scripts.check_recovery import check_recovery, two_clusters_in_closed_form
 from bilad.scripts.check_staircase import KINDS, check_rays, check_settings, random_ray
@@ -106,6 +109,17 @@ def test_a_proved_radius_that_is_too_large_is_seen(monkeypatch):
     assert not any(figure.wrong for figure in check_bounds(1, seed=0))
     monkeypatch.setattr(bounds_script, "certify", boast)
     assert all(figure.wrong for figure in check_bounds(1, seed=0))
+
+
+def test_bounds_of_known_problems_are_not_below_the_optimum():
+    rows = list(islice(check_gaps({}, 0, 0, every=6), 5))
+    assert [(row.wrong, row.closed) for row in rows] == [(0, 1)] * 5
+    assert all(row.value >= 1 for row in rows)
+
+
+def test_a_bound_that_is_too_small_is_seen(monkeypatch):
+    monkeypatch.setattr(gaps_script, "optimum_bound", lambda problem, clustering: 1.0)
+    assert next(iter(check_gaps({}, 0, 0))).wrong == 1
 
 
 def test_the_script_writes_its_rows(tmp_path, rows_of):
