@@ -14,6 +14,7 @@ from bilad.scripts.reproduce.black_box_budgets import METHODS, WHITE, Queries
 from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.tables import grouped
 
+COLUMNS = 3
 COLOURS = ("0.45", "black", "C0", "C1", "C2", "C4")
 LINES = ("-", "--", "-", "--", "-.", ":")
 
@@ -40,7 +41,7 @@ def black_box_blocks(
         "black_box",
         "The best deviation after so many queries, over the best known.",
         partial(draw_budgets, rows),
-        (8.0, 5.0),
+        (8.0, 1.0 + 2.0 * -(-len({row.learner for row in rows}) // COLUMNS)),
     )
     return [table, picture, Text(answer(rows))]
 
@@ -76,7 +77,8 @@ def _white(finals: Sequence[Queries], lead: str) -> str:
 def draw_budgets(rows: Sequence[Queries], figure: Figure) -> None:
     """Draw the mean share of the best known against queries, a panel a learner."""
     learners = grouped([row for row in rows if row.best], lambda row: row.learner)
-    panels = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
+    shape = -(-len(learners) // COLUMNS), min(len(learners), COLUMNS)
+    panels = figure.subplots(*shape, sharey=True, squeeze=False).ravel()
     for axes in panels[len(learners) :]:
         axes.remove()
     styles = {m: (c, s) for m, c, s in zip(METHODS, COLOURS, LINES, strict=True)}

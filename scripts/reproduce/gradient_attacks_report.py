@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 from matplotlib.figure import Figure
 
@@ -15,6 +16,12 @@ from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.tables import Cells, grouped
 
 COLOURS = {"bilevel solver": "C0", "gradient attack": "C1", "simple search": "0.4"}
+PLACES: tuple[tuple[Literal["left", "right"], float], ...] = (
+    ("left", 4),
+    ("right", -10),
+    ("left", -10),
+    ("right", 4),
+)
 MARKERS = {"bilevel solver": "o", "gradient attack": "s", "simple search": "^"}
 
 
@@ -67,16 +74,18 @@ def draw_costs(standings: Sequence[Standing], figure: Figure) -> None:
             color=COLOURS[kind],
             label=kind,
         )
-        for standing in own:
-            axes.annotate(
-                standing.method,
-                (standing.seconds, standing.overall),
-                xytext=(5, 4),
-                textcoords="offset points",
-                fontsize=8,
-            )
+    for number, standing in enumerate(sorted(standings, key=lambda own: own.overall)):
+        side, height = PLACES[number % len(PLACES)]  # neighbours are named on different sides
+        axes.annotate(
+            standing.method,
+            (standing.seconds, standing.overall),
+            xytext=(6 if side == "left" else -6, height),
+            textcoords="offset points",
+            horizontalalignment=side,
+            fontsize=8,
+        )
     axes.set_xscale("log")
-    axes.margins(x=0.15, y=0.1)
+    axes.margins(x=0.2, y=0.15)
     axes.set_xlabel("seconds a problem (median)")
     axes.set_ylabel("share of the best known (mean)")
     figure.legend(loc="outside upper center", ncols=3)

@@ -46,5 +46,5 @@ def large_text(rows: Sequence[LargeAttack]) -> str:
     return (
         f"The partition was moved in {len(moved)} of {len(leaders)} problems"
         f"{', never by ' + ', '.join(none) if none else ', by every kind of perturbation'}. "
-        f"{'; '.join(said)}. In so few seconds the cost of a solve decides as much as the method."
+        f"{'; '.join(said)}."
     )
