@@ -13,7 +13,7 @@ from bilad.models import BlackBox, ConvexClustering, MaxDeviation, Perturbation
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import attained_value
 from bilad.scripts.instances import CLUSTERERS, CONVEX
-from bilad.scripts.reproduce.small_clouds import BUDGET, NEIGHBOURS, PHI, clouds
+from bilad.scripts.reproduce.small_clouds import BUDGET, clouds
 from bilad.solvers import Attack, ConvexClusterer, attack
 
 METHODS = ("random", "corners", "nes", "cma", "cobyqa", "differential-evolution")
@@ -102,10 +102,16 @@ def _on_one_problem(
 
 
 def clusterer(learner: str, model: ConvexClustering) -> object:
-    """Return the stranger that is attacked; convex clustering as that of the model."""
-    if learner == CONVEX:
-        return ConvexClusterer(model.gamma, p=model.p, n_neighbors=NEIGHBOURS, phi=PHI)
-    return clone(CLUSTERERS[learner])
+    """Return the stranger that is attacked; convex clustering with the model's own weights.
+
+    Weights found anew from perturbed data would be another learner than the white box's.
+    """
+    if learner != CONVEX:
+        return clone(CLUSTERERS[learner])
+    i, j = model.graph.edges.T
+    weights = np.zeros((model.n, model.n))
+    weights[i, j] = weights[j, i] = model.graph.weights
+    return ConvexClusterer(model.gamma, p=model.p, weights=weights, refine=True)
 
 
 def _attack(problem: MaxDeviation, method: str, seed: int) -> Attack:

@@ -34,7 +34,8 @@ def black_box_blocks(
         cells,
         f"(BL1), {points} points in three clouds, {entries} free entries, norm inf; "
         f"delta over the best that any run found, means over seeds. All budgets are "
-        "read off one run of the largest. White box: the better of hypergradient and pgd, its "
+        "read off one run of the largest. Convex clustering keeps its weights whatever the data. "
+        "White box: the better of hypergradient and pgd, its "
         "queries are lower-level solves.",
     )
     picture = bench.picture(

@@ -31,10 +31,13 @@ def test_more_queries_are_never_worse(rows):
         assert first.value <= second.value <= second.best
 
 
-def test_the_stranger_is_the_models_convex_clustering():
-    model = clouds("plane 18", np.random.default_rng(0))
-    labels = clusterer(CONVEX, model).fit_predict(model.data)
-    assert deviation(labels, cluster(model).labels) == 0
+def test_the_stranger_is_the_models_convex_clustering_at_perturbed_data_too():
+    rng = np.random.default_rng(0)
+    model = clouds("plane 18", rng)
+    for size in (0.0, 1.0, 3.0):
+        moved = model.with_data(model.data + size * rng.normal(size=model.data.shape))
+        labels = clusterer(CONVEX, model).fit_predict(moved.data)
+        assert deviation(labels, cluster(moved, refine=True).labels) == 0
 
 
 def test_a_curve_is_that_of_the_history():
