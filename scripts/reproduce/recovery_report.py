@@ -106,6 +106,7 @@ def draw_recovery(rows: Sequence[RecoveryCell], figure: Figure) -> None:
             axes.bar(where + shift, np.divide(counts, tried), 0.38, color=colour, label=name)
         axes.set_xticks(where, [f"{level:g}" for level, _ in levels])
         axes.set_title(family, fontsize=8)
+        axes.set_axisbelow(True)
         ratio = family == recovery_grid.IMBALANCE
         axes.set_xlabel("ratio of sizes" if ratio else "share that is zero", fontsize=8)
     panels[0].set_ylabel("share of the gammas tried")
