@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from bilad.scripts.reproduce import (
-    deviations,
-    examples,
-    figures,
-    next_checks,
-    open_questions,
-    table1,
-    theorems,
-)
 from bilad.scripts.reproduce.bench import Part
+from bilad.scripts.reproduce.checks import next_checks
+from bilad.scripts.reproduce.figures import figures
+from bilad.scripts.reproduce.questions import open_questions
+from bilad.scripts.reproduce.table1 import table1
+from bilad.scripts.reproduce.theory import deviations, examples, theorems
 
 IN_ORDER = (
     theorems.PART,

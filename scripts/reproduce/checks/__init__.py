@@ -1,0 +1,1 @@
+"""The checks that the summary of the paper names as next ones."""

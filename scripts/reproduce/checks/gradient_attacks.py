@@ -1,0 +1,156 @@
+"""The bilevel solvers beside FGSM, PGD and MI-FGSM: how often they succeed, and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bilad.scripts.instances import Instance
+from bilad.scripts.method_rows import MethodRow, RunSettings
+from bilad.scripts.method_runs import run
+from bilad.scripts.method_scores import CLOSE, Score, of_methods, scores
+from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
+from bilad.scripts.tables import grouped
+
+BILEVEL = ("exact", "milp", "kkt", "duality", "value-function", "hypergradient")
+GRADIENT = ("fgsm", "pgd", "mi-fgsm")
+SEARCH = ("corners", "random")
+METHODS = (*BILEVEL, *GRADIENT, *SEARCH)
+KIND = {
+    **dict.fromkeys(BILEVEL, "bilevel solver"),
+    **dict.fromkeys(GRADIENT, "gradient attack"),
+    **dict.fromkeys(SEARCH, "simple search"),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a method did on all problems that it takes.
+
+    Attributes
+    ----------
+    kind, method : str
+    problems : int
+    mean, worst : float
+        (BL1) U / best known.
+    close : float
+        (BL1) share of the problems with at least 95 % of the best known.
+    success : float
+        (BL2) share of the problems whose target was reached within the limit.
+    length : float
+        (BL2) mean of the least known ||eps|| over ||eps||; a failure counts 0.
+    solves, seconds : float
+        Medians over both.
+    """
+
+    kind: str
+    method: str
+    problems: int
+    mean: float
+    worst: float
+    close: float
+    success: float
+    length: float
+    solves: float
+    seconds: float
+
+    @property
+    def overall(self) -> float:
+        """Share of the best known, the mean of both questions."""
+        return 0.5 * (self.mean + self.length)
+
+
+def instances(data: Sequence[tuple[str, int]], seeds: Sequence[int]) -> list[Instance]:
+    """Return both questions for each data set, with its number of free entries, and seed."""
+    return [
+        SmallClouds("small clouds", name, "entries", k, "inf", question, seed=seed)
+        for name, k in data
+        for seed in seeds
+        for question in ("BL1", "BL2")
+    ]
+
+
+def attacks(
+    given: Sequence[Instance],
+    solves: int,
+    seconds: float,
+    seed: int,
+    methods: Sequence[str] = METHODS,
+) -> Iterator[MethodRow]:
+    """Yield a run of each method on each instance.
+
+    Parameters
+    ----------
+    given : sequence of Instance
+    solves : int
+        Lower-level solves that each run has.
+    seconds : float
+        That it has.
+    seed : int
+        Of the methods' random numbers.
+    methods : sequence of str
+    """
+    for instance in given:
+        for method in methods:
+            yield run(RunSettings(instance, method, seed, solves, seconds))
+
+
+def standings(rows: Sequence[MethodRow]) -> list[Standing]:
+    """Return how each method did on what it takes; problems that nobody can attack are left out."""
+    taken = [score for score in of_methods(scores(rows)) if score.row.taken]
+    return [_standing(method, own) for method, own in grouped(taken, lambda s: s.row.method)]
+
+
+def _standing(method: str, own: Sequence[Score]) -> Standing:
+    most = np.array([s.quality for s in own if s.instance.question == "BL1"] or [np.nan])
+    least = np.array([s.quality for s in own if s.instance.question == "BL2"] or [np.nan])
+    return Standing(
+        KIND[method],
+        method,
+        problems=len(own),
+        mean=float(most.mean()),
+        worst=float(most.min()),
+        close=float((most >= CLOSE).mean()),
+        success=float((least > 0).mean()),
+        length=float(least.mean()),
+        solves=float(np.median([s.row.solves for s in own])),
+        seconds=float(np.median([s.row.seconds for s in own])),
+    )
+
+
+def compared(given: Sequence[Standing]) -> str:
+    """Return which kind of method came off better, of those that take every problem."""
+    most = max(standing.problems for standing in given)
+    common = [standing for standing in given if standing.problems == most]
+    kinds = grouped(common, lambda standing: standing.kind)
+    best = {kind: max(own, key=lambda s: (s.overall, -s.seconds)) for kind, own in kinds}
+    bilevel, rival = best["bilevel solver"], best["gradient attack"]
+    if bilevel.overall == rival.overall:
+        lead = "are level"
+    else:
+        lead = "differ: the better is " + max((bilevel, rival), key=lambda s: s.overall).method
+    return (
+        f"On problems that all of them take, the best bilevel solver ({_described(bilevel)}) and "
+        f"the best gradient attack ({_described(rival)}) {lead}. "
+        f"In time, {bilevel.method} takes {bilevel.seconds / rival.seconds:.2g} times as long as "
+        f"{rival.method}. {_slowest(common)}"
+    )
+
+
+def _described(own: Standing) -> str:
+    return (
+        f"{own.method}: {own.mean:.1%} of the best known U, {own.length:.1%} of the least known "
+        f"norm, targets reached {own.success:.0%}, {own.seconds:.2g} s"
+    )
+
+
+def _slowest(given: Sequence[Standing]) -> str:
+    slow = max(given, key=lambda standing: standing.seconds)
+    quick = min(given, key=lambda standing: standing.seconds)
+    return (
+        f"The slowest of all is {slow.method} ({slow.seconds:.2g} s, {slow.overall:.1%} of the "
+        f"best known over both questions), the quickest {quick.method} ({quick.seconds:.2g} s, "
+        f"{quick.overall:.1%})."
+    )

@@ -1,0 +1,144 @@
+"""Figure 6: (BL1) and (BL2) on the Iris ray, answered exactly (section 6.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.figures.ray_answers import Reach, Star, reach, stars
+from bilad.scripts.reproduce.figures.ray_pictures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    draw_value,
+    name_eps,
+)
+from bilad.scripts.reproduce.figures.ray_sites import Ray, RaySizes, delta, ray_of
+from bilad.scripts.reproduce.section import Claim, Section, Table, Text
+from bilad.scripts.reproduce.verdict import agrees_if
+from bilad.scripts.settings import SETTINGS
+
+WHERE = "Section 6.3, Figure 6"
+PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
+CLOSE = 1e-9  # relative; the answer is a double beside a step that is a fraction
+
+
+def figure6(bench: Bench, sizes: RaySizes) -> Section:
+    """Solve both problems by `exact`, and look the answers up on the curve.
+
+    Parameters
+    ----------
+    bench : Bench
+    sizes : RaySizes
+    """
+    setting = SETTINGS[sizes.dataset]
+    ray = ray_of(setting)
+    found = bench.collect("stars", stars(setting), Star, 2)
+    reached = bench.collect("largest_delta_by_budget", iter(reach(ray)), Reach)
+    caption = (
+        "Left: delta along the ray; stars: the answers of `exact` to (BL1) and (BL2), one inside "
+        "the other where they coincide. Right: the largest delta within a budget, which (BL1) "
+        "asks for; read from the target, it is (BL2)."
+    )
+    picture = bench.picture("figure6", caption, lambda figure: draw(figure, ray, found, reached))
+    table = Table(
+        f"Exact answers: BL1 for |eps| <= {setting.budget:g}, BL2 for delta >= {setting.target:g}",
+        [asdict(star) for star in found],
+        "bound: proved, on delta for BL1 and on |eps| for BL2.",
+    )
+    text = Text(f"Our setting: {setting.describe()}.")
+    return Section([text, picture, table], claims(ray, found, reached))
+
+
+def claims(ray: Ray, found: Sequence[Star], reached: Sequence[Reach]) -> list[Claim]:
+    """Judge the stars against the curve.
+
+    Parameters
+    ----------
+    ray : Ray
+    found : sequence of Star
+        Of (BL1) and of (BL2).
+    reached : sequence of Reach
+    """
+    bl1, bl2 = found
+    target, budget = ray.setting.target, ray.setting.budget
+    top = reached[-1]
+    first = next((row for row in reached if row.largest >= target), None)
+    least = float("inf") if first is None else first.budget
+    ends = [site.delta for site in (ray.sites[0], ray.sites[-1])]
+    return [
+        Claim(
+            WHERE,
+            f"(BL1) is solved by eps = {PAPER_BL1[0]:g} with delta = {PAPER_BL1[1]}.",
+            f"our setting: delta = {bl1.delta} at eps = {bl1.eps:.6g}, proved optimal: "
+            f"{bl1.status == 'optimal'}. The paper's parameters are lost",
+            "cannot be compared",
+        ),
+        Claim(
+            WHERE,
+            "The star of (BL1) is the maximum of the curve.",
+            f"curve: {top.largest}; `exact`: {bl1.delta}, bound {bl1.bound:g}",
+            agrees_if(bl1.delta == top.largest == bl1.bound),
+        ),
+        Claim(
+            WHERE,
+            "delta attains its maximum inside the budget, not at its end.",
+            f"delta is {' and '.join(map(str, ends))} at the two ends, {top.largest} from |eps| = "
+            f"{top.budget:.6g} of {budget:g}",
+            agrees_if(top.budget < budget and max(ends) < top.largest),
+        ),
+        Claim(
+            WHERE,
+            f"The star of (BL2) is the least |eps| with delta >= {target:g}.",
+            f"curve: {least:.9g}; `exact`: {bl2.norm:.9g}, bound {bl2.bound:.9g}",
+            agrees_if(bl2.delta >= target and abs(bl2.norm - least) <= CLOSE * budget),
+        ),
+        Claim(
+            WHERE,
+            "(BL1) and (BL2) fit: below the answer of (BL2), (BL1) stays below the target.",
+            f"largest delta for a smaller |eps|: {_largest_below(reached, least)}; from there: "
+            f"{bl2.delta}",
+            agrees_if(_largest_below(reached, bl2.norm * (1 - CLOSE)) < target <= bl2.delta),
+        ),
+    ]
+
+
+def _largest_below(reached: Sequence[Reach], size: float) -> int:
+    """Return the largest delta for |eps| < size."""
+    return max((row.largest for row in reached if row.budget < size), default=0)
+
+
+def draw(figure: Figure, ray: Ray, found: Sequence[Star], reached: Sequence[Reach]) -> None:
+    """Draw the curve with both stars, and the largest delta against the budget.
+
+    Parameters
+    ----------
+    figure : Figure
+    ray : Ray
+    found : sequence of Star
+    reached : sequence of Reach
+    """
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    draw_value(left, ray, delta, "delta", color=GREY, linewidth=1.4)
+    ends = [*(row.budget for row in reached), ray.setting.budget]
+    heights = np.repeat([row.largest for row in reached], 2)
+    right.plot(np.ravel(list(pairwise(ends))), heights, color=GREY, linewidth=1.4)
+    looks = (("BL1", "*", 20, ORANGE), ("BL2", "*", 9, BLUE))
+    for star, (name, marker, size, colour) in zip(found, looks, strict=True):
+        style = {"marker": marker, "markersize": size, "color": colour, "linestyle": "none"}
+        left.plot(star.eps, star.delta, label=f"{name}: {star.eps:.4g}", **style)
+        right.plot(star.norm, star.delta, **style)
+    for axes in (left, right):
+        axes.axhline(ray.setting.target, color=GREEN, linestyle="--", label="target of BL2")
+        axes.margins(y=0.1)
+    left.set_ylabel("delta [ordered pairs]")
+    name_eps(left, ray)
+    right.set_xlabel(f"budget a [{ray.setting.unit}]")
+    right.set_title("largest delta for |eps| <= a", fontsize=9)
+    figure.legend(handles=left.get_legend_handles_labels()[0], loc="outside upper center", ncols=4)

@@ -1,0 +1,160 @@
+"""The questions that the paper leaves open: what our measurements say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bilad.scripts.instances import CLUSTERERS, CONVEX
+from bilad.scripts.reproduce.bench import Bench, Part
+from bilad.scripts.reproduce.questions import black_box_budgets, least_perturbation, recovery_grid
+from bilad.scripts.reproduce.questions.black_box_budgets import Queries
+from bilad.scripts.reproduce.questions.black_box_report import black_box_blocks
+from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack
+from bilad.scripts.reproduce.questions.least_perturbation_report import least_blocks
+from bilad.scripts.reproduce.questions.recovery_grid import RecoveryCell
+from bilad.scripts.reproduce.questions.recovery_report import recovery_blocks
+from bilad.scripts.reproduce.section import Section
+
+SIMPLE = ("random", "corners", "hypergradient", "exact", "milp")  # of --quick
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large the experiments are.
+
+    Attributes
+    ----------
+    levels : tuple of (str, tuple of float)
+        Families of `recovery_grid`, each with its levels.
+    norms, dimensions : tuple
+        p and d of them.
+    recovery_seeds, gammas : int
+        Seeds of each, and gammas that are tried.
+    every : int
+        Of the problems (BL2) with a known optimum the first, and so forth in steps.
+    methods : tuple of str
+        On these.
+    solves : int
+    seconds : float
+        That each has.
+    learners, blind : tuple of str
+        Clusterers that are attacked by their answers, and methods that do it.
+    points, entries : int
+    budgets : tuple of int
+        Queries.
+    seeds : int
+    """
+
+    levels: tuple[tuple[str, tuple[float, ...]], ...]
+    norms: tuple[float, ...]
+    dimensions: tuple[int, ...]
+    recovery_seeds: int
+    gammas: int
+    every: int
+    methods: tuple[str, ...]
+    solves: int
+    seconds: float
+    learners: tuple[str, ...]
+    blind: tuple[str, ...]
+    points: int
+    entries: int
+    budgets: tuple[int, ...]
+    seeds: int
+
+
+FULL = Sizes(
+    levels=(
+        (recovery_grid.IMBALANCE, (1.0, 2.0, 5.0, 10.0)),
+        (recovery_grid.INNER, (0.2, 0.4, 0.6)),
+        (recovery_grid.OUTER, (0.5, 0.9)),
+        (recovery_grid.ALIKE, (0.0, 0.5)),
+        (recovery_grid.PULL, (0.0, 0.5)),
+    ),
+    norms=(1.0, 2.0),
+    dimensions=(1, 2, 3),
+    recovery_seeds=1,
+    gammas=15,
+    every=2,
+    methods=tuple(least_perturbation.able_methods()),
+    solves=60,
+    seconds=1.0,
+    learners=(CONVEX, *CLUSTERERS),
+    blind=black_box_budgets.METHODS,
+    points=60,
+    entries=10,
+    budgets=(25, 50, 100, 200, 400),
+    seeds=2,
+)
+QUICK = Sizes(
+    levels=(
+        (recovery_grid.IMBALANCE, (1.0, 5.0)),
+        (recovery_grid.INNER, (0.4,)),
+        (recovery_grid.ALIKE, (0.0,)),
+        (recovery_grid.PULL, (0.0,)),
+    ),
+    norms=(2.0,),
+    dimensions=(1,),
+    recovery_seeds=1,
+    gammas=9,
+    every=6,
+    methods=SIMPLE,
+    solves=25,
+    seconds=0.3,
+    learners=(CONVEX, "k-means"),
+    blind=("random", "corners", "nes", "cma"),
+    points=30,
+    entries=5,
+    budgets=(10, 20, 40),
+    seeds=1,
+)
+
+
+def run(bench: Bench, sizes: Sizes) -> Section:
+    """Measure what can be said of each question."""
+    cells = bench.collect(
+        "recovery",
+        recovery_grid.recoveries(
+            sizes.levels,
+            sizes.norms,
+            sizes.dimensions,
+            _seeds(bench, sizes.recovery_seeds),
+            sizes.gammas,
+        ),
+        RecoveryCell,
+        sum(len(own) for _, own in sizes.levels)
+        * (len(sizes.norms) * len(sizes.dimensions) * sizes.recovery_seeds),
+    )
+    problems = least_perturbation.known_least(sizes.every)
+    least = bench.collect(
+        "least_perturbation",
+        least_perturbation.least_attacks(
+            problems, sizes.methods, sizes.solves, sizes.seconds, bench.seed
+        ),
+        LeastAttack,
+    )
+    queries = bench.collect(
+        "black_box",
+        black_box_budgets.black_box_runs(
+            sizes.learners,
+            sizes.blind,
+            sizes.points,
+            sizes.entries,
+            sizes.budgets,
+            _seeds(bench, sizes.seeds),
+        ),
+        Queries,
+    )
+    return Section(
+        [
+            *recovery_blocks(bench, cells),
+            *least_blocks(least, sizes.solves, sizes.seconds),
+            *black_box_blocks(bench, queries, sizes.points, sizes.entries),
+        ]
+    )
+
+
+def _seeds(bench: Bench, count: int) -> range:
+    return range(bench.seed, bench.seed + count)
+
+
+PART = Part("open-questions", "Open questions", run, FULL, QUICK)

@@ -1,0 +1,199 @@
+"""Examples 3 and 4: one point of two clusters on a line is moved, and Theorem 2 asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from bilad.models import recovery_interval
+from bilad.models.validation import IntArray
+from bilad.scripts.reproduce.section import Table
+from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance, cells, random_instance
+from bilad.solvers.staircase import staircase
+
+# Our numbers: the paper's are lost.
+LINE = Instance(
+    data=np.array([0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 10.0, 11.0, 12.0, 13.0]),
+    labels=np.repeat([0, 1], 5),
+    moved=9,
+    gamma=0.875,
+    reach=8.0,
+)
+SINGLE = 0  # the number of `LINE` among the instances
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One eps on `LINE`.
+
+    Attributes
+    ----------
+    eps, gamma_min, gamma_max : float
+    holds_c1, holds_c2 : bool
+        (C1') and (C2'), as `recovery_interval` finds.
+    guaranteed : bool
+        Whether gamma is also in the interval.
+    clusters : str
+        Sizes of the clusters, by the exact staircase.
+    unchanged : bool
+        Whether the partition is that at eps = 0, by the same.
+    """
+
+    eps: float
+    gamma_min: float
+    gamma_max: float
+    holds_c1: bool
+    holds_c2: bool
+    guaranteed: bool
+    clusters: str
+    unchanged: bool
+
+
+def all_cells(random: int, seed: int) -> Iterator[Cell]:
+    """Yield the cells of `LINE`, then those of random instances.
+
+    Parameters
+    ----------
+    random, seed : int
+    """
+    yield from cells(LINE, SINGLE)
+    rng = np.random.default_rng(seed)
+    for number in range(1, random + 1):
+        yield from cells(random_instance(rng), number)
+
+
+def grid(instance: Instance, eps: Sequence[float]) -> Iterator[GridRow]:
+    """Yield a row for each eps.
+
+    Parameters
+    ----------
+    instance : Instance
+    eps : sequence of float
+    """
+    stairs = staircase(instance.model, instance.perturbation, -instance.reach, instance.reach)
+    for value in eps:
+        found = recovery_interval(
+            instance.perturbation.apply(instance.model, value), instance.labels
+        )
+        labels = stairs.labels_at(value)
+        yield GridRow(
+            eps=value,
+            gamma_min=found.gamma_min,
+            gamma_max=found.gamma_max,
+            holds_c1=found.holds_c1,
+            holds_c2=found.holds_c2,
+            guaranteed=found.recovers,
+            clusters=_sizes(labels),
+            unchanged=bool((labels == instance.labels).all()),
+        )
+
+
+def chosen_eps(own: Sequence[Cell]) -> dict[str, float]:
+    """Return eps that show what there is to be seen, those that there are.
+
+    Parameters
+    ----------
+    own : sequence of Cell
+        Of one instance.
+    """
+    wanted: dict[str, Callable[[Cell], bool]] = {
+        "Example 3: guaranteed": lambda cell: cell.guaranteed,
+        "(C2') fails, yet unchanged": lambda cell: not cell.holds_c2 and cell.unchanged,
+        "Example 4: (C2') fails, changed": lambda cell: not cell.holds_c2 and not cell.unchanged,
+        "(C2') holds, yet changed": lambda cell: cell.holds_c2 and not cell.unchanged,
+    }
+    chosen = {"unperturbed": 0.0}
+    for name, holds in wanted.items():
+        able = [cell for cell in own if cell.length and holds(cell)]
+        if able:
+            nearest = min(able, key=lambda cell: (min(abs(cell.low), abs(cell.high)), -cell.high))
+            low = max(nearest.low, Fraction(0)) if nearest.high > 0 else nearest.low
+            chosen[name] = float((low + nearest.high) / 2)
+    return chosen
+
+
+def around_zero(own: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
+    """Return the largest interval around 0 in which something holds, "none" if it does not at 0.
+
+    Parameters
+    ----------
+    own : sequence of Cell
+        Of one instance, in order.
+    holds : callable(Cell)
+    """
+    at_zero = next(k for k, cell in enumerate(own) if cell.low <= 0 <= cell.high)
+    if not holds(own[at_zero]):
+        return "none"
+    first = last = at_zero
+    while first > 0 and holds(own[first - 1]):
+        first -= 1
+    while last < len(own) - 1 and holds(own[last + 1]):
+        last += 1
+    left, right = (
+        "[" if own[first].length == 0 else "(",
+        "]" if own[last].length == 0 else ")",
+    )
+    return f"{left}{own[first].low}, {own[last].high}{right}"
+
+
+def chosen_table(rows: Sequence[GridRow], names: Sequence[str]) -> Table:
+    """Show the chosen eps.
+
+    Parameters
+    ----------
+    rows : sequence of GridRow
+    names : sequence of str
+    """
+    cells_shown = [
+        {
+            "shows": name,
+            "eps": row.eps,
+            "gamma_min": row.gamma_min,
+            "gamma_max": row.gamma_max,
+            "(C1')": _yes(row.holds_c1),
+            "(C2')": _yes(row.holds_c2),
+            "gamma in it": _yes(row.guaranteed),
+            "clusters": row.clusters,
+            "unchanged": _yes(row.unchanged),
+        }
+        for name, row in zip(names, rows, strict=True)
+    ]
+    data = ", ".join(f"{value:g}" for value in LINE.data)
+    caption = (
+        f"Our setting: A = {data}; clusters of {_sizes(LINE.labels)}; W = ones; gamma = "
+        f"{LINE.gamma:g}; the point at {LINE.data[LINE.moved]:g} is moved by eps."
+    )
+    return Table("Examples 3 and 4: a point on a line", cells_shown, caption)
+
+
+def interval_table(own: Sequence[Cell]) -> Table:
+    """Show the exact intervals of eps around 0.
+
+    Parameters
+    ----------
+    own : sequence of Cell
+        Of `LINE`.
+    """
+    intervals: dict[str, Callable[[Cell], bool]] = {
+        "Theorem 2 guarantees the partition": lambda cell: cell.guaranteed,
+        "(C1') and (C2') hold": lambda cell: cell.holds_c2,
+        "the partition is unchanged": lambda cell: cell.unchanged,
+    }
+    rows: list[dict[str, Any]] = [
+        {"around eps = 0": name, "interval": around_zero(own, holds)}
+        for name, holds in intervals.items()
+    ]
+    caption = f"Exact, for eps in [-{LINE.reach:g}, {LINE.reach:g}]; each end is a rational number."
+    return Table("Sufficient and exact", rows, caption)
+
+
+def _sizes(labels: IntArray) -> str:
+    return "+".join(map(str, np.bincount(labels)))
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"

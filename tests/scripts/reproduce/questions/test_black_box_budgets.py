@@ -1,0 +1,66 @@
+"""Budgets of queries: curves are those of the answers, and no budget is overspent."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bilad.models import BlackBox, MaxDeviation, Perturbation, deviation
+from bilad.scripts.instances import CONVEX
+from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.checks.small_clouds import clouds
+from bilad.scripts.reproduce.questions.black_box_budgets import (
+    WHITE,
+    Queries,
+    best_after,
+    black_box_runs,
+    clusterer,
+)
+from bilad.scripts.reproduce.questions.black_box_report import answer, black_box_blocks
+from bilad.solvers import attack, cluster
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return list(black_box_runs([CONVEX, "k-means"], ["random", "cma"], 18, 3, (5, 15), [0]))
+
+
+def test_more_queries_are_never_worse(rows):
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        assert (first.method, first.queries, second.queries) == (second.method, 5, 15)
+        assert first.value <= second.value <= second.best
+
+
+def test_the_stranger_is_the_models_convex_clustering_at_perturbed_data_too():
+    rng = np.random.default_rng(0)
+    model = clouds("plane 18", rng)
+    for size in (0.0, 1.0, 3.0):
+        moved = model.with_data(model.data + size * rng.normal(size=model.data.shape))
+        labels = clusterer(CONVEX, model).fit_predict(moved.data)
+        assert deviation(labels, cluster(moved, refine=True).labels) == 0
+
+
+def test_a_curve_is_that_of_the_history():
+    model = clouds("plane 18", np.random.default_rng(0))
+    box = BlackBox(model.data, clusterer("k-means", model), max_queries=15)
+    free = Perturbation.additive(model.data.shape, [0, 1, 2], [0])
+    found = attack(MaxDeviation(box, free, 3.0, np.inf), "random", bound="none")
+    assert found.lower_solves <= 15
+    before = box.query()
+    values = [deviation(before, free.apply(box, seen.eps).query()) for seen in found.history]
+    assert best_after(found, (3, 8)).tolist() == [max(values[:3]), max(values[:8])]
+
+
+def _row(method, value, queries=10, learner=CONVEX):
+    return Queries(learner, method, 0, queries, value, 4.0, 0.1)
+
+
+def test_the_answer_turns_with_the_rows(rows, tmp_path):
+    leading = [_row("nes", 4.0), _row("cma", 2.0), _row(WHITE, 3.0)]
+    assert "nes leads" in answer(leading)
+    assert "solves 75%" in answer(leading)
+    assert "cma leads" in answer([replace(leading[0], value=1.0), *leading[1:]])
+    bench = Bench(tmp_path, 0, lambda text, done, total: None)
+    table, picture, _ = black_box_blocks(bench, rows, 18, 3)
+    assert {cell["method"] for cell in table.cells} == {"random", "cma", WHITE}
+    assert (tmp_path / f"{picture.name}.png").exists()
