@@ -11,17 +11,10 @@ from typing import Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
+from bilad.scripts.progress import progress_bar
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack, cluster
@@ -93,10 +86,7 @@ def attacks(
         "BL1": setting.max_deviation(),
         "BL2": setting.min_perturbation(),
     }
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-    with Progress(
-        *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
-    ) as progress:
+    with progress_bar(console) as progress:
         for name, problem in problems.items():
             for method in methods:
                 task = progress.add_task(f"{name} {method}", total=None)

@@ -9,16 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import Progress
 from threadpoolctl import threadpool_limits
 
+from bilad.scripts.progress import progress_bar
 from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.parts import PARTS
 from bilad.scripts.reproduce.record import FILE, Record, read_record, surroundings
@@ -55,13 +49,7 @@ def reproduce(
         Of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn())
-    with (
-        threadpool_limits(1),
-        Progress(
-            *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
-        ) as progress,
-    ):
+    with threadpool_limits(1), progress_bar(console) as progress:
         whole = progress.add_task("reproduce", total=len(parts))
         for part in parts:
             sizes = part.quick if quick else part.full
