@@ -78,19 +78,23 @@ def settled_pairs(
         If the model is a black box.
     """
     found = [_settled(*line, radius, tight) for line in lines(problem, clustering)]
+    together = np.logical_and.reduce([line.together for line in found])
+    apart = np.logical_or.reduce([line.apart for line in found])
     return SettledPairs(
-        together=np.logical_and.reduce([line.together for line in found]),
-        apart=np.logical_or.reduce([line.apart for line in found]),
+        together=together,
+        apart=apart,
         positions=np.hstack([line.positions for line in found]),
         reach=math.hypot(*(line.reach for line in found)),
-        leaving=_leaving(problem, [line.leaving for line in found]),
+        leaving=_leaving(problem, [line.leaving for line in found], together, apart),
     )
 
 
-def _leaving(problem: BilevelProblem, found: list[Leaving]) -> Leaving:
-    """Join the lines: who leaves in one has left."""
+def _leaving(
+    problem: BilevelProblem, found: list[Leaving], together: BoolArray, apart: BoolArray
+) -> Leaving:
+    """Join the lines: who leaves in one has left. If one eps pays in several, nothing is known."""
     if len(found) > 1 and not moves_one_each(problem.data_operator):
-        return found[0]
+        return Leaving(np.full(len(together), np.inf), together, apart)
     return Leaving(
         costs=np.minimum.reduce([line.costs for line in found]),
         together=np.logical_and.reduce([line.together for line in found]),

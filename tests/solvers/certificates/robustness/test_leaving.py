@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation, deviation
 from bilad.solvers import cluster
-from bilad.solvers.certificates.robustness import settled_pairs
+from bilad.solvers.certificates.robustness import optimum_bound, settled_pairs
 from bilad.solvers.certificates.robustness.leaving import cores_apart
 
 
@@ -68,3 +68,15 @@ def test_cores_meet_where_they_must(norm, reach):
         problem = MaxDeviation(model, free, radius, norm)
         assert cores_apart(problem, clusters, whole, radius)[5, 11] == never
         assert not cores_apart(problem, clusters, whole, radius)[0].any()
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_one_eps_may_pay_in_several_features(norm):
+    """Both groups hold in the first feature, whatever eps, and both part in the second."""
+    A = np.array([[0.0, 0.0], [0.0, 0.1], [9.0, 9.0], [9.0, 9.1]])
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.1, 1)
+    shift = Perturbation.shift([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.5]])
+    clustering, after = cluster(model), cluster(shift.apply(model, [5.0]))
+    assert deviation(clustering.labels, after.labels) == 4
+    problem = MaxDeviation(model, shift, 5.0, norm)
+    assert optimum_bound(problem, clustering) == 4.0
