@@ -26,12 +26,18 @@ class Bench:
     seed : int
     advance : callable(text, done, total)
         Told of each row; total is None if it is not known.
+    check : callable(), optional
+        Called before a row is written; raises what is to end the part.
     """
 
     def __init__(
-        self, folder: Path, seed: int, advance: Callable[[str, int, int | None], None]
+        self,
+        folder: Path,
+        seed: int,
+        advance: Callable[[str, int, int | None], None],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.folder, self.seed, self._advance = folder, seed, advance
+        self.folder, self.seed, self._advance, self._check = folder, seed, advance, check
         folder.mkdir(parents=True, exist_ok=True)
 
     def collect(
@@ -52,6 +58,7 @@ class Bench:
         self._advance(name, 0, total)
         with RunLog(self.folder / f"{name}.csv", row_type) as log:
             for row in rows:
+                self._check()
                 log.add(row)
                 done.append(row)
                 self._advance(name, len(done), total)

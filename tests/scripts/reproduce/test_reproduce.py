@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import signal
 from dataclasses import dataclass, replace
 
 import pytest
@@ -133,6 +134,27 @@ def test_resuming_runs_only_what_is_not_there(tmp_path, here, part):
     reproduce([part], tmp_path, screen, resume=True)
     assert len(runs) == 1
     assert "kept" in screen.file.getvalue()
+
+
+def test_an_interrupt_that_a_method_answers_ends_the_part_before_its_row(tmp_path, here, part):
+    def swallowing(bench, sizes):
+        def rows():
+            yield Row(1, 1)
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                yield Row(2, 4)  # the best so far
+            yield Row(3, 9)
+
+        bench.collect("squares", rows(), Row)
+        return Section([])
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce([replace(part[0], run=swallowing)], tmp_path, console())
+    assert (tmp_path / "squares" / "squares.csv").read_text().splitlines()[1:] == ["1,1"]
+    assert read_record(tmp_path / "squares") is None
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"quick": True}, {"resume": False}])
