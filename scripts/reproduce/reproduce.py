@@ -50,20 +50,23 @@ def reproduce(
         Of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with threadpool_limits(1), progress_bar(console) as progress:
-        whole = progress.add_task("reproduce", total=len(parts))
-        for part in parts:
-            sizes = part.quick if quick else part.full
-            old = read_record(folder / part.name) if resume else None
-            if old is not None and old.is_made_with(asdict(sizes), seed):
-                console.print(f"{part.name}: kept, made {old.began}", highlight=False)
-            else:
-                record = _run(part, sizes, seed, folder / part.name, progress)
-                say(record.title, record.section, console)
-                console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
-            write_report(folder, records(folder))
-            progress.advance(whole)
-    return write_report(folder, records(folder))
+    try:
+        with threadpool_limits(1), progress_bar(console) as progress:
+            whole = progress.add_task("reproduce", total=len(parts))
+            for part in parts:
+                sizes = part.quick if quick else part.full
+                old = read_record(folder / part.name) if resume else None
+                if old is not None and old.is_made_with(asdict(sizes), seed):
+                    console.print(f"{part.name}: kept, made {old.began}", highlight=False)
+                else:
+                    record = _run(part, sizes, seed, folder / part.name, progress)
+                    say(record.title, record.section, console)
+                    console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
+                write_report(folder, records(folder))
+                progress.advance(whole)
+    finally:  # a part that did not end is no longer on the page
+        page = write_report(folder, records(folder))
+    return page
 
 
 def records(folder: Path) -> list[Record]:

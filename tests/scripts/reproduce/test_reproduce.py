@@ -127,6 +127,14 @@ def test_a_killed_part_loses_no_other_and_keeps_its_rows(tmp_path, here, part):
     assert 'id="squares"' in (tmp_path / "report.html").read_text()
 
 
+def test_a_part_that_is_killed_when_run_again_is_no_longer_on_the_page(tmp_path, here, part):
+    reproduce([here["squares"]], tmp_path, console())
+    killed = replace(here["killed"], name="squares")
+    with pytest.raises(KeyboardInterrupt):
+        reproduce([killed], tmp_path, console())
+    assert 'id="squares"' not in (tmp_path / "report.html").read_text()
+
+
 def test_resuming_runs_only_what_is_not_there(tmp_path, here, part):
     part, runs = part
     reproduce([part], tmp_path, console())
