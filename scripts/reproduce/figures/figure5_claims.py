@@ -106,7 +106,7 @@ def _monotone_in_the_paper(paper: Sequence[PaperRow]) -> Claim:
     ]
     return Claim(
         f"{WHERE}, and Table 1",
-        "delta is nondecreasing in |eps|, by the paper's own rows.",
+        "delta, and with it 1 - RI, is nondecreasing in |eps|, by the paper's own rows.",
         "; ".join(pairs) if pairs else "no two rows of one sign contradict it",
         agrees_if(not pairs),
     )

@@ -164,8 +164,8 @@ def form_claims(changes: Sequence[FirstChange], n: int) -> list[Claim]:
         ),
         Claim(
             f"{WHERE}, and Theorem 3",
-            "The first jumps of our setting have that form too.",
-            "; ".join(forms),
+            "At the first jump points go from one cluster to the other, and two clusters stay two.",
+            f"our setting: {'; '.join(forms) or 'no jump'}",
             agrees_if(bool(changes) and all(c.delta == c.by_theorem_3 for c in changes)),
         ),
     ]

@@ -47,6 +47,14 @@ class PropertyRow:
     other_value: float
 
 
+# What `plane_problems` builds, in words.
+PLANE = (
+    "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
+    "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
+    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
+)
+
+
 def setting_problems() -> dict[str, MaxDeviation]:
     """Return (BL1) of every setting whose data are here."""
     found = {}

@@ -22,6 +22,7 @@ from bilad.scripts.reproduce.figures.first_changes import (
 )
 from bilad.scripts.reproduce.figures.ray_answers import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
+from bilad.scripts.reproduce.figures.robustness_theory import theory_claims
 from bilad.scripts.reproduce.figures.ssnal_check import comparisons, ssnal_claims
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
@@ -110,6 +111,23 @@ def test_ssnal_agrees_only_within_what_the_gaps_prove():
     off = replace(rows[1], difference=2 * rows[1].proved)
     assert ssnal_claims([rows[0], off])[0].verdict == "differs"
     assert ssnal_claims([replace(rows[0], status="inaccurate")])[0].verdict == "differs"
+
+
+def test_theory_of_the_ray():
+    ray, rows = ray_of(IRIS), list(comparisons(IRIS, 3))
+    calm, predicted, outside = theory_claims(ray, rows)
+    # Iris: gamma_min = 0.16 > gamma_max = 0.108, and yet the partition is returned.
+    assert "gamma_min = 0.16, gamma_max = 0.108" in predicted.measured
+    assert (calm.verdict, predicted.verdict, outside.verdict) == ("agrees", "differs", "differs")
+    failing = [replace(row, status="iteration limit") for row in rows]
+    assert theory_claims(ray, failing)[2].verdict == "agrees"
+
+
+def test_where_theorem_2_holds_all_is_predicted(monkeypatch):
+    name = "bilad.scripts.reproduce.figures.robustness_theory.guaranteed"
+    monkeypatch.setattr(name, lambda ray, eps: True)
+    found = theory_claims(ray_of(IRIS), list(comparisons(IRIS, 3)))
+    assert [claim.verdict for claim in found[1:]] == ["agrees", "cannot be compared"]
 
 
 def test_monotone_is_judged_on_every_step():

@@ -11,7 +11,11 @@ from bilad.models import deviation
 from bilad.models.deviation import DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.theory import deviations
-from bilad.scripts.reproduce.theory.deviation_claims import deviation_claims, failing
+from bilad.scripts.reproduce.theory.deviation_claims import (
+    closed_form_claim,
+    deviation_claims,
+    failing,
+)
 from bilad.scripts.reproduce.theory.identity_checks import check_identity
 from bilad.scripts.reproduce.theory.property_checks import (
     PROPERTIES,
@@ -102,6 +106,8 @@ def test_an_identity_that_fails_is_counted(monkeypatch, problems, paths):
     monkeypatch.setattr("bilad.scripts.reproduce.theory.spill_paths.rand_score", lambda *_: 0.5)
     rows = list(check_identity({"iris": problems["iris"]}, paths))
     assert all(0 < row.wrong <= row.tried for row in rows)
+    assert closed_form_claim(rows).verdict == "agrees"
+    assert closed_form_claim([replace(row, wrong=0) for row in rows]).verdict == "differs"
 
 
 def test_verdicts_flip(rows, paths):
