@@ -109,9 +109,12 @@ def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = F
     high = math.inf
     for _ in range(TIGHT_TRIES if tight else QUICK_TRIES):
         middle = min(2 * low, limit) if high == math.inf else 0.5 * (low + high)
-        low, high = (middle, high) if unreached(middle) else (low, middle)
-        if low == limit:
+        if not unreached(middle):
+            high = middle
+        elif middle == limit:
             return math.inf
+        else:
+            low = middle
     return low
 
 

@@ -160,7 +160,8 @@ class FreeMotion:
     def _mean_error(self) -> FloatArray:
         """What the drift's means leave out, per unit of ||eps||: shape (K,)."""
         if not self._change.any() or not self.structure.smooth:
-            return self.drift.mean_error  # which, where zeta is not known, has all the changes
+            # Where zeta is not known, it has all the changes.
+            return np.maximum(self.drift.mean_error, self._moving.mean_error)
         unknown = self._change * np.where(self._inside, 1.0, self._first_turns)
         return self.drift.mean_error + _at_blocks(self.structure, unknown) * MARGIN
 
@@ -197,10 +198,12 @@ class FreeMotion:
         sizes = np.bincount(self.owner, self.structure.sizes)
         scale = np.sqrt(1 / sizes[low] + 1 / sizes[high])
         loose = self._looseness[self.first] + self._looseness[self.second]
+        known = np.isfinite(loose)
+        loose = np.where(known, loose, 0.0)
         q = (0.5 * radius * self._speed) ** 2
         root = np.full(len(scale), np.sqrt(q))
         np.divide(scale, 2 * loose, out=root, where=2 * loose * np.sqrt(q) > scale)
-        most = scale * root + loose * (q - root**2)
+        most = np.where(known, scale * root + loose * (q - root**2), np.inf)
         means = self._cluster_speeds
         return (0.5 * radius * means[low, high] + most) * MARGIN
 

@@ -145,6 +145,7 @@ def _costs(problem: BilevelProblem, core: IntArray, free: IntArray) -> FloatArra
     """Return the least |eps| with which each point leaves, rounded down: shape (len(free),)."""
     model, T = problem.white_box, problem.data_operator.tocsr()[free]
     a, r = model.data[:, 0], float(model.radii[0])
+    T.eliminate_zeros()  # one entry in each row
     gap = a[free] - a[core].mean()
     room = r * (len(core) + 1)
     error = 4 * (model.n + 8) * ROUNDOFF * (np.abs(a).max() + room)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +81,51 @@ def test_one_eps_may_pay_in_several_features(norm):
     assert deviation(clustering.labels, after.labels) == 4
     problem = MaxDeviation(model, shift, 5.0, norm)
     assert optimum_bound(problem, clustering) == 4.0
+
+
+def grid_problem(rng):
+    """Points in two features, p = 1; each eps moves one number, or several."""
+    n = int(rng.integers(3, 8))
+    A = rng.normal(size=(n, 2)) * 0.3 + 3.0 * rng.integers(0, 2, size=(n, 2))
+    model = ConvexClustering(A, FusionGraph.complete(n, 1 / n), rng.uniform(0.3, 2.0), 1)
+    T = Perturbation.additive(A.shape, rng.permutation(n)[: 1 + n // 3]).operator.toarray()
+    if rng.random() < 0.5:
+        T = T @ rng.integers(-1, 2, size=(T.shape[1], int(rng.integers(1, 4))))
+    radius, norm = 10 ** rng.uniform(-1, 0.5), rng.choice([1, 2, np.inf])
+    return MaxDeviation(model, Perturbation(A.shape, sp.csr_array(T)), radius, norm)
+
+
+def test_who_leaves_in_a_feature_pays():
+    """Also where one eps moves many."""
+    active = 0
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        problem = grid_problem(rng)
+        clustering = cluster(problem.model)
+        leaving = settled_pairs(problem, clustering, problem.radius).leaving
+        bound, k = optimum_bound(problem, clustering), problem.perturbation.dim
+        active += 0 < bound < problem.deviation.largest(problem.model.n)
+        touched = abs(problem.data_operator).toarray().reshape(problem.model.n, -1, k).max(axis=1)
+        for eps in (*rng.choice([-1.0, 0.0, 1.0], (8, k)), *rng.normal(size=(2, k))):
+            eps *= 0.999999 * problem.radius / (problem.size(eps) or 1.0)
+            found = cluster(problem.perturbation.apply(problem.model, eps))
+            assert problem.deviation.value(clustering.labels, found.labels) <= bound
+            same = found.labels[:, None] == found.labels
+            stays = ((touched > 0) * np.abs(eps)).max(axis=1) < leaving.costs
+            both = stays[:, None] & stays
+            assert not (leaving.together & both & ~same).any()
+            assert not (leaving.apart & both & same).any()
+    assert active > 3
+
+
+def test_zeros_that_are_stored_move_nothing():
+    """The third point is moved by the second eps, and by 0 times the first."""
+    places = np.array([0, 2, 2]), np.array([0, 0, 1])
+    T = sp.csr_array((np.array([1.0, 0.0, 1.0]), places), shape=(4, 2))
+    model = ConvexClustering([[0.0], [0.1], [9.0], [9.2]], FusionGraph.complete(4, 0.2), 1.0)
+    costs = []
+    for operator in (T, sp.csr_array(T.toarray())):
+        problem = MaxDeviation(model, Perturbation((4, 1), operator), 3.0)
+        costs.append(settled_pairs(problem, cluster(model), 3.0).leaving.costs)
+    assert np.isfinite(costs[0]).any()
+    np.testing.assert_array_equal(*costs)

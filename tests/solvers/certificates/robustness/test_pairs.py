@@ -111,6 +111,12 @@ def test_a_partition_without_proof_settles_nothing():
     assert not settled.apart[0, 1]
 
 
+def test_a_tie_of_which_no_room_is_left_and_no_eps():
+    model = ConvexClustering([[0.0], [2.0], [50.0], [52.0]], FusionGraph.complete(4), 1.0)
+    settled = settled_of(model, Perturbation.additive((4, 1), points=[0, 3]), 0.0)
+    assert settled.apart[:2, 2:].all()
+
+
 def test_black_boxes_are_refused():
     A = np.array([[0.0], [1.0], [9.0]])
     box = BlackBox(A, KMeans(2, n_init=1, random_state=0))
