@@ -58,6 +58,8 @@ class Record:
     part, title : str
     sizes : mapping
         How many, how large, how long.
+    quick : bool
+        Whether they are those of `--quick`.
     seed : int
     surroundings : Surroundings
     began : str
@@ -70,11 +72,17 @@ class Record:
     part: str
     title: str
     sizes: Mapping[str, Any]
+    quick: bool
     seed: int
     surroundings: Surroundings
     began: str
     seconds: float
     section: Section
+
+    @property
+    def command(self) -> str:
+        """What runs the part again."""
+        return f"bilad reproduce {self.part}{' --quick' if self.quick else ''} --seed {self.seed}"
 
     def is_made_with(self, sizes: Mapping[str, Any], seed: int) -> bool:
         """Whether running the part again, here, would do the same work."""
@@ -88,6 +96,7 @@ class Record:
             "part": self.part,
             "title": self.title,
             "sizes": self.sizes,
+            "quick": self.quick,
             "seed": self.seed,
             "surroundings": asdict(self.surroundings),
             "began": self.began,

@@ -7,19 +7,29 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import get_args
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from bilad.scripts.reproduce.record import Record
-from bilad.scripts.reproduce.section import Claim
+from bilad.scripts.reproduce.section import Claim, Verdict
 from bilad.scripts.tables import grouped
 
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PAGE, CLAIMS = "report.html", "claims.csv"
 INTRODUCTION = (
     "Bilevel Models for Adversarial Learning and A Case Study (arXiv 2510.25121): its theorems, "
     "examples, figures and Table 1 in our settings, and its open questions. The paper's gamma, "
     "weights and perturbed points are partly lost with its formulas: none of its rows is claimed "
     "to be reproduced. Deviations are counted from the lower level's own solution, solved again."
+)
+LEGEND = (
+    "Each verdict is computed from what this run measured, in our settings. agrees, differs: the "
+    "claim holds in them, or it does not; neither says that the paper's own run was otherwise. "
+    "cannot be compared: the claim hangs on parameters that are lost, on another code, or on the "
+    "machine. Where seconds decide, they are those of one run on this machine. 'Beyond' and "
+    "'Next check': the same question asked of what the paper does not run. 'Summary': not the "
+    "paper's own words, those of a summary of it."
 )
 
 
@@ -53,6 +63,8 @@ def write_report(folder: Path, records: Sequence[Record]) -> Path:
     made_with = grouped(records, lambda record: repr(record.surroundings))
     page = environment.get_template("report.html.j2").render(
         introduction=INTRODUCTION,
+        legend=LEGEND,
+        counts=_counts([claim for _, claim in claims]),
         records=records,
         claims=claims,
         picture=picture,
@@ -61,3 +73,9 @@ def write_report(folder: Path, records: Sequence[Record]) -> Path:
     path = folder / PAGE
     path.write_text(page)
     return path
+
+
+def _counts(claims: Sequence[Claim]) -> str:
+    """Return how many rows there are of each verdict."""
+    kinds = ((verdict, sum(claim.verdict == verdict for claim in claims)) for verdict in VERDICTS)
+    return ", ".join(f"{verdict}: {count}" for verdict, count in kinds)

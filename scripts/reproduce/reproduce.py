@@ -59,7 +59,7 @@ def reproduce(
                 if old is not None and old.is_made_with(asdict(sizes), seed):
                     console.print(f"{part.name}: kept, made {old.began}", highlight=False)
                 else:
-                    record = _run(part, sizes, seed, folder / part.name, progress)
+                    record = _run(part, quick, seed, folder / part.name, progress)
                     say(record.title, record.section, console)
                     console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
                 write_report(folder, records(folder))
@@ -75,8 +75,9 @@ def records(folder: Path) -> list[Record]:
     return [record for record in found if record is not None]
 
 
-def _run(part: Part, sizes: object, seed: int, folder: Path, progress: Progress) -> Record:
+def _run(part: Part, quick: bool, seed: int, folder: Path, progress: Progress) -> Record:
     """Run one part; its earlier record goes first, for its rows are about to be written over."""
+    sizes = part.quick if quick else part.full
     task = progress.add_task(part.name, total=None)
 
     def advance(text: str, done: int, total: int | None) -> None:
@@ -90,7 +91,8 @@ def _run(part: Part, sizes: object, seed: int, folder: Path, progress: Progress)
     record = Record(
         part=part.name,
         title=part.title,
-        sizes=asdict(sizes),  # type: ignore[call-overload]
+        sizes=asdict(sizes),
+        quick=quick,
         seed=seed,
         surroundings=surroundings(),
         began=began.isoformat(timespec="seconds"),

@@ -23,6 +23,16 @@ SPREADS = 3.0  # budget of an entry, in standard deviations of the feature
 FACTOR = 1.0  # of a factor: an entry between 0 and twice itself
 DROPPED = 10  # edges
 EDGES = "dropped edges"
+DESCRIPTION = (
+    f"Clouds: three of normal points in the plane, {3.5 * WIDER:g} apart, gamma = "
+    f"{CLOUDS_GAMMA:g}; moons: two half moons of radius {MOONS_SCALE:g}, noise "
+    f"{MOONS_NOISE * MOONS_SCALE:g}, gamma = {MOONS_GAMMA:g}; weights exp(-{PHI:g} ||a_i - "
+    f"a_j||^2) on the graph of {NEIGHBOURS} nearest neighbours. Free: the first feature of "
+    f"{CHOSEN} points (entries, factors), of at most {MOVED} points of the largest cluster "
+    f"together (feature), the edges of {HUBS} points. Budgets: {SPREADS:g} standard deviations of "
+    f"the feature; factors {FACTOR:g}; weights {0.5 * DROPPED:g} in norm 2; {DROPPED} dropped "
+    "edges."
+)
 
 
 def clouds(n: int, rng: np.random.Generator) -> ConvexClustering:

@@ -16,6 +16,13 @@ BUDGET = 3.0  # standard deviations of a cloud; their centres are 3.5 apart
 # On a line equal weights: with gamma w n = 2.4 the three clouds are clusters, but for some points.
 LINE_PULL = 2.4
 
+DESCRIPTION = (
+    f"three clouds of normal points; in the plane 3.5 apart, weights exp(-{PHI:g} ||a_i - a_j||^2) "
+    f"on the graph of {NEIGHBOURS} nearest neighbours, gamma = {GAMMA:g}; on a line 5 apart, "
+    f"weights 1/n on the complete graph, gamma = {LINE_PULL:g}; the first feature of some points "
+    f"is free, each by at most {BUDGET:g}"
+)
+
 
 @dataclass(frozen=True)
 class SmallClouds(Instance):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bilad.scripts.reproduce.checks import thousand_points
+from bilad.scripts.reproduce.checks import large_problems, thousand_points
 from bilad.scripts.reproduce.checks.thousand_points import LargeAttack
 from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.tables import grouped
@@ -23,7 +23,8 @@ def large_blocks(rows: Sequence[LargeAttack], solves: int, seconds: float) -> li
         cells,
         f"(BL1), {solves} solves or {seconds:g} s, whichever ends first "
         "(drop_points, drop_edges: solves only; a solve that has begun is let end). share: of all "
-        "pairs, in per cent. No bound is sought for n > 500. Our data, gamma and budgets.",
+        "pairs, in per cent. k: entries of eps; bound: proved, blank where there is none (none is "
+        f"sought for n > 500). {large_problems.DESCRIPTION}",
     )
     return [table, Text(large_text(rows))]
 

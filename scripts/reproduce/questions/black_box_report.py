@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from bilad.scripts.instances import CONVEX
+from bilad.scripts.instances import CLUSTERERS, CONVEX
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.questions.black_box_budgets import METHODS, WHITE, Queries
 from bilad.scripts.reproduce.section import Block, Table, Text
@@ -32,8 +32,9 @@ def black_box_blocks(
     table = Table(
         "Open question 3: black boxes, by budget of queries",
         cells,
-        f"(BL1), {points} points in three clouds, {entries} free entries, norm inf; "
-        f"delta over the best that any run found, means over seeds. All budgets are "
+        f"(BL1), {points} points, {entries} free entries, norm inf; the clouds in the plane of "
+        "next check 3. Columns of numbers: delta after so many queries over the best that any run "
+        f"found, means over seeds. Learners: {_learners(rows)}. All budgets are "
         "read off one run of the largest. Convex clustering keeps its weights whatever the data. "
         "White box: the better of hypergradient and pgd, its "
         "queries are lower-level solves.",
@@ -53,15 +54,23 @@ def answer(rows: Sequence[Queries]) -> str:
     finals = [row for row in rows if row.queries == most and row.best]
     blind = grouped([row for row in finals if row.method != WHITE], lambda row: row.method)
     shares = {method: float(np.mean([row.share for row in own])) for method, own in blind}
-    lead = max(shares, key=lambda method: shares[method])
     least = min(row.queries for row in rows)
-    early = float(
-        np.mean([r.share for r in rows if r.queries == least and r.method == lead and r.best])
-    )
+    first = grouped([row for row in rows if row.queries == least and row.best], lambda r: r.method)
+    early = {method: float(np.mean([row.share for row in own])) for method, own in first}
+    lead = max(shares, key=lambda method: (shares[method], early[method]))
+    level = [name for name in shares if name != lead and shares[name] == shares[lead]]
+    also = f" (level at the end: {', '.join(level)})" if level else ""
     return (
-        f"With {most} queries {lead} leads over all clusterers, with {shares[lead]:.0%} of the "
-        f"best known deviation on average, and {early:.0%} after {least}. {_white(finals, lead)}"
+        f"With {most} queries {lead} leads over all clusterers{also}, with {shares[lead]:.0%} of "
+        f"the best known deviation on average, and {early[lead]:.0%} after {least}. "
+        f"{_white(finals, lead)}"
     )
+
+
+def _learners(rows: Sequence[Queries]) -> str:
+    """Return the learners with their parameters."""
+    names = dict.fromkeys(row.learner for row in rows)
+    return ", ".join(repr(CLUSTERERS[name]) if name in CLUSTERERS else name for name in names)
 
 
 def _white(finals: Sequence[Queries], lead: str) -> str:

@@ -20,12 +20,19 @@ def recovery_blocks(bench: Bench, rows: Sequence[RecoveryCell]) -> list[Block]:
     table = Table(
         "Open question 1: recovery without the assumptions",
         [_recovery_cells(*key, own) for key, own in recovery_grid.by_level(rows)],
-        "Planted clusters, gammas on a logarithmic grid. sizes: ratio of the two clusters; zero "
+        "Planted clusters: normal points (deviation "
+        f"{recovery_grid.SPREAD:g}) around centres {recovery_grid.DISTANCE:g} apart, "
+        f"{recovery_grid.SMALL} in the smaller of unequal clusters, {2 * recovery_grid.SMALL} in "
+        "each of equal ones; weights 1/2 + exp(-||a_i - a_j||^2) / 2 on the complete graph; gammas "
+        f"on a logarithmic grid from {recovery_grid.LEAST:g} to {recovery_grid.MOST:g} times "
+        f"{recovery_grid.DISTANCE:g} / n. sizes: ratio of the two clusters; zero "
         "weights: their share; same centroid: a cluster around another, and the share of zero "
         "weights between clusters; pulled: and a third cluster, joined to the outer one only, "
-        "while the coinciding ones are joined weakly. Contradictions: Theorem 1 says yes and the "
-        "exact test no. Width: median of log10 of the largest over the least gamma, 0 for none. "
-        "The exact interval is that around a gamma of the grid.",
+        f"while the coinciding ones are joined weakly ({recovery_grid.PULLED:g} times). "
+        "Contradictions: Theorem 1 says yes and the exact test no. Width: median of log10 of the "
+        "largest over the least gamma, 0 for none. "
+        "The exact interval is that around a gamma of the grid. level: that ratio or share. "
+        "Theorem 1 yes, exact yes, no, unknown: shares of the gammas.",
     )
     picture = bench.picture(
         "recovery",

@@ -98,6 +98,8 @@ def test_a_run_writes_rows_pictures_and_the_page(tmp_path, here):
     assert "squares &lt;grow&gt;" in page
     assert "they do" in screen.file.getvalue()
     assert "seed 0" in page
+    assert "agrees: 1, differs: 0, cannot be compared: 0" in page
+    assert "bilad reproduce squares --seed 0<" in page
     assert "numpy" in page
     with (tmp_path / "claims.csv").open(newline="") as file:
         assert [(row["part"], row["verdict"]) for row in csv.DictReader(file)] == [
@@ -114,8 +116,9 @@ def test_the_page_needs_nothing_but_itself(tmp_path, here):
 
 
 def test_quick_takes_the_small_sizes(tmp_path, here, part):
-    reproduce([here["squares"]], tmp_path, console(), quick=True)
+    page = reproduce([here["squares"]], tmp_path, console(), quick=True, seed=3).read_text()
     assert part[1] == [Sizes((1,))]
+    assert "bilad reproduce squares --quick --seed 3<" in page
 
 
 def test_a_killed_part_loses_no_other_and_keeps_its_rows(tmp_path, here, part):
