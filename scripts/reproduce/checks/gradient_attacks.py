@@ -17,6 +17,7 @@ from bilad.scripts.tables import grouped
 BILEVEL = ("exact", "milp", "kkt", "duality", "value-function", "hypergradient")
 GRADIENT = ("fgsm", "pgd", "mi-fgsm")
 SEARCH = ("corners", "random")
+LEVEL = 0.01  # of the best known; a lesser difference says nothing
 METHODS = (*BILEVEL, *GRADIENT, *SEARCH)
 KIND = {
     **dict.fromkeys(BILEVEL, "bilevel solver"),
@@ -127,8 +128,8 @@ def compared(given: Sequence[Standing]) -> str:
     kinds = grouped(common, lambda standing: standing.kind)
     best = {kind: max(own, key=lambda s: (s.overall, -s.seconds)) for kind, own in kinds}
     bilevel, rival = best["bilevel solver"], best["gradient attack"]
-    if bilevel.overall == rival.overall:
-        lead = "are level"
+    if abs(bilevel.overall - rival.overall) < LEVEL:
+        lead = f"are level: their means over both questions are within {LEVEL:.0%}"
     else:
         lead = "differ: the better is " + max((bilevel, rival), key=lambda s: s.overall).method
     return (

@@ -62,7 +62,7 @@ def table1(bench: Bench, sizes: Sizes) -> Section:
         bench.picture(
             "answers",
             "Above: delta, every step exact, with the best answers. Below: where each method "
-            "ended; without a mark it found no attack.",
+            "ended; without a mark it was not run or found no attack.",
             lambda figure: draw_answers(figure, rays, rows),
             (9.0, 7.5),
         ),

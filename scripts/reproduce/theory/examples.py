@@ -132,7 +132,9 @@ def _table(rows: Sequence[Example]) -> Table:
         for row in rows
     ]
     caption = "Sizes n_1 + n_2 + ..; moved: s_2 + s_3 + ... delta: from the matrices."
-    return Table("Examples 5 to 15, and more clusters: our numbers", cells, caption)
+    return Table(
+        "Examples 5 to 15, and balanced and unbalanced clusters: our numbers", cells, caption
+    )
 
 
 def pattern_claims(rows: Sequence[Example], most_n: int) -> list[Claim]:

@@ -215,7 +215,7 @@ PATTERNS = (
             _any,
             _always,
         )
-        for K in (4, 5)
+        for K in (2, 3, 4, 5)
         for kind, sizes in (("equal sizes", _all_equal), ("different sizes", _all_different))
     ),
 )

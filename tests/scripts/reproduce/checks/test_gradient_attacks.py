@@ -42,6 +42,8 @@ def test_the_comparison_turns_with_the_standings(rows):
     assert "the better is fgsm" in gradient_attacks.compared(behind)
     level = [replace(solver, mean=0.9, length=0.9), replace(rival, mean=0.9, length=0.9)]
     assert "are level" in gradient_attacks.compared(level)
+    nearly = [level[0], replace(rival, mean=0.905, length=0.9)]
+    assert "are level" in gradient_attacks.compared(nearly)
 
 
 def test_those_that_take_fewer_problems_are_not_compared(rows):
