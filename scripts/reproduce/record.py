@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bilad.models import DatasetError, load_dataset
 from bilad.scripts.reproduce.section import Section
+from bilad.scripts.settings import SETTINGS
 
 FILE = "part.json"
 PACKAGES = (
@@ -23,11 +25,12 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What results can depend on beside the settings: the machine and the versions."""
+    """What results can depend on beside the settings: machine, versions, and data that are here."""
 
     python: str
     system: str
     cores: int
+    datasets: Sequence[str]
     versions: Mapping[str, str]
 
 
@@ -38,8 +41,17 @@ def surroundings() -> Surroundings:
         platform.python_version(),
         f"{platform.system()} {platform.machine()}",
         os.cpu_count() or 1,
+        [name for name in SETTINGS if _is_here(name)],
         {name: _version(name) for name in PACKAGES},
     )
+
+
+def _is_here(dataset: str) -> bool:
+    try:
+        load_dataset(dataset)
+    except DatasetError:
+        return False
+    return True
 
 
 def _version(name: str) -> str:

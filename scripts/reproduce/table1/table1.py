@@ -117,7 +117,7 @@ def _setting(setting: Setting, sizes: Sizes) -> str:
     )
     return (
         f"{setting.describe()}; target of (BL2) {setting.target:g}; direct search by steps of "
-        f"{fine} {setting.unit}, with SSNAL of {coarse}"
+        f"{fine} {setting.unit}, where SSNAL solves the lower level {coarse} {setting.unit}"
     )
 
 

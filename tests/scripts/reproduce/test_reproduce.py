@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from bilad.scripts.reproduce.bench import Part
-from bilad.scripts.reproduce.record import FILE, read_record
+from bilad.scripts.reproduce.record import FILE, read_record, surroundings
 from bilad.scripts.reproduce.reproduce import reproduce
 from bilad.scripts.reproduce.section import Claim, Picture, Section, Table, Text
 
@@ -173,6 +173,15 @@ def test_other_settings_are_run_again(tmp_path, here, part, change):
     part, runs = part
     reproduce([part], tmp_path, console())
     reproduce([part], tmp_path, console(), **{"resume": True, **change})
+    assert len(runs) == 2
+
+
+def test_other_data_are_run_again(tmp_path, here, part, monkeypatch):
+    part, runs = part
+    reproduce([part], tmp_path, console())
+    fewer = replace(surroundings(), datasets=[])
+    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: fewer)
+    reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2
 
 
