@@ -90,7 +90,7 @@ def reproduce(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, two minutes.")] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Keep parts made with the same sizes, seed and versions."),
+        typer.Option("--resume", help="Keep parts made with the same sizes, seed, code and data."),
     ] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     out: Annotated[Path, typer.Option(help="Folder for rows, pictures and the report.")] = Path(

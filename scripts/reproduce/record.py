@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from bilad.scripts.reproduce.section import Section
 from bilad.scripts.settings import SETTINGS
 
 FILE = "part.json"
+FLOORS = ("models", "formulations", "solvers", "scripts")
 PACKAGES = (
     "bilad", "numpy", "scipy", "scikit-learn", "numba", "pyomo", "casadi", "highspy", "cvxpy",
     "clarabel", "cma", "matplotlib",
@@ -25,13 +28,25 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What results can depend on beside the settings: machine, versions, and data that are here."""
+    """What results can depend on beside the settings: machine, code, and data that are here.
+
+    Attributes
+    ----------
+    python, system : str
+    cores : int
+    datasets : sequence of str
+        That can be read.
+    versions : mapping
+    code : str
+        Of `bilad` itself, by which two states of it are told apart: the start of a SHA-256.
+    """
 
     python: str
     system: str
     cores: int
     datasets: Sequence[str]
     versions: Mapping[str, str]
+    code: str
 
 
 @cache
@@ -43,7 +58,18 @@ def surroundings() -> Surroundings:
         os.cpu_count() or 1,
         [name for name in SETTINGS if _is_here(name)],
         {name: _version(name) for name in PACKAGES},
+        _digest(),
     )
+
+
+def _digest() -> str:
+    """Return what changes if a line of the package does."""
+    code = hashlib.sha256()
+    for floor in FLOORS:
+        root = Path(str(files(f"bilad.{floor}")))
+        for path in sorted(root.rglob("*.py")):
+            code.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return code.hexdigest()[:12]
 
 
 def _is_here(dataset: str) -> bool:

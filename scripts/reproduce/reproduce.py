@@ -42,7 +42,7 @@ def reproduce(
     quick : bool, default False
         Whether to take the parts' small sizes.
     resume : bool, default False
-        Whether to keep parts that were made with the same sizes, seed and versions.
+        Whether to keep parts that were made with the same sizes, seed, code and data.
 
     Returns
     -------

@@ -193,3 +193,12 @@ def test_a_spoilt_record_is_none(tmp_path, here, part, spoil):
     assert read_record(tmp_path / "squares") is None
     reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2
+
+
+def test_other_code_is_run_again(tmp_path, here, part, monkeypatch):
+    part, runs = part
+    reproduce([part], tmp_path, console())
+    other = replace(surroundings(), code="another")
+    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: other)
+    reproduce([part], tmp_path, console(), resume=True)
+    assert len(runs) == 2
