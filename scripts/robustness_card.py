@@ -31,7 +31,6 @@ from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulu
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 SEARCHES = ("auto", "corners", "random")  # where no method is exact
-GLOBAL = ("exact", "milp")  # methods with a bound of their own
 MOST_HISTORY = 50  # eps of an attack whose solutions are compared
 TOL = 1e-12
 
@@ -191,7 +190,7 @@ def _best(problem: BilevelProblem, runs: list[Attack], certificate: Certificate)
 
 
 def _why(best: Attack) -> str:
-    return f"method {best.method!r}" if best.method in GLOBAL else "pairs that no eps flips"
+    return "method 'exact'" if best.method == "exact" else "pairs that no eps flips"
 
 
 def _calmness(subject: Subject, clustering: Clustering, places: list[FloatArray]) -> Calmness:
