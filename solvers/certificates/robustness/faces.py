@@ -128,7 +128,8 @@ class Faces:
         growth, fixed = np.zeros(allowed.shape), np.zeros(allowed.shape)
         pair, feature, C = self._columns(allowed, free, signs)
         if len(pair):
-            growth[pair, feature], fixed[pair, feature] = self._shares(C, 1.0 + free[pair], error)
+            most = np.where(free[pair], 2.0, 1.0)
+            growth[pair, feature], fixed[pair, feature] = self._shares(C, most, error)
         return _Bounds(allowed, free, growth, fixed, lengths)
 
     def _columns(
@@ -160,7 +161,7 @@ class Faces:
         if max(C.shape) > LARGEST:
             return np.zeros(len(most)), most
         push, terms = self.push, len(C) + self.structure.model.graph.m + 16
-        G = np.linalg.pinv(C, rcond=SINGULAR)
+        G = np.asarray(np.linalg.pinv(C, rcond=SINGULAR), dtype=float)
         lengths = row_norms(G, 2) * (1 + terms * ROUNDOFF)
         E = np.abs(np.eye(len(most)) - G @ C) + terms * ROUNDOFF * (1 + np.abs(G) @ np.abs(C))
         along = push.ball.magnitudes(G @ push.map)

@@ -12,6 +12,8 @@ forces do. A turn is bounded by the shift of its own pair: a few sweeps improve 
 Likewise they can only hinder u from losing length along itself, since <u, zeta - zeta'> >= 0; so
 <u, u'> / ||u|| falls by at most what the means do in that direction, and the other forces.
 
+Of p = inf the turn is bounded by what the totals determine, too: module `faces`.
+
 *On a line* forces are signs: as long as the order is kept, y is affine in eps.
 """
 
