@@ -35,7 +35,7 @@ from bilad.solvers.certificates.robustness.structure import Structure
 from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.certificates.ties import Ties, TieSystem, tie_system
 
-LARGEST = 2_000  # numbers in a flow; larger models are not looked at
+LARGEST = 10_000  # numbers in a flow; larger models are not looked at
 MOST_ROWS = 300  # of T
 
 

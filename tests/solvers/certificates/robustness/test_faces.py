@@ -14,7 +14,7 @@ from bilad.models import (
 )
 from bilad.models.norms import row_norms
 from bilad.solvers import attack, cluster
-from bilad.solvers.certificates.robustness import certified_radius, held_ties, radius
+from bilad.solvers.certificates.robustness import certified_radius, faces, held_ties, radius
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.held_ties import HeldTies
 from bilad.solvers.certificates.robustness.motion import Motion
@@ -203,3 +203,11 @@ def test_the_proof_does_not_trust_the_inverse(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(np.linalg, "pinv", lambda C, **_: 0.1 * inverse(C))
         assert certified_radius(problem, found).radius < right
+
+
+def test_large_systems_of_ties_are_not_looked_at(monkeypatch):
+    problem = additive(two_tied_clusters())
+    found = solved(problem.model)
+    assert motion_of(problem, found).turns(0.01)[0] < 0.1
+    monkeypatch.setattr(faces, "LARGEST", 1)
+    assert motion_of(problem, found).turns(0.01)[0] == 2.0
