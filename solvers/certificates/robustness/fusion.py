@@ -43,10 +43,17 @@ class FusedBlock:
     block : int
     by_program : bool, default True
         Whether flows at eps = 0 are also found by a conic program, if it is small enough.
+    felt : ndarray, shape (n, d), optional
+        The data less the forces between blocks at eps = 0; by default those of the structure.
     """
 
     def __init__(
-        self, structure: Structure, drift: Drift, block: int, by_program: bool = True
+        self,
+        structure: Structure,
+        drift: Drift,
+        block: int,
+        by_program: bool = True,
+        felt: FloatArray | None = None,
     ) -> None:
         model = structure.model
         self.ball, self.q = drift.ball, conjugate(model.p)
@@ -55,7 +62,9 @@ class FusedBlock:
         edges = np.flatnonzero(inside.all(axis=1) & (model.radii > 0))
         self.incidence = model.graph.incidence[edges][:, points].tocsr()
         self.radii, self.loss = model.radii[edges], drift.loss[edges]
-        felt = model.data[points] - structure.forces[points] @ structure.zeta
+        if felt is None:
+            felt = model.data - structure.forces @ structure.zeta
+        felt = felt[points]
         self.demand = felt - felt.mean(axis=0)
         self.felt, self.felt_error = drift.felt[points], drift.felt_error[points]
         forces = structure.forces[points]

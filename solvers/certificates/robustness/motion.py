@@ -12,6 +12,8 @@ forces do. A turn is bounded by the shift of its own pair: a few sweeps improve 
 Likewise they can only hinder u from losing length along itself, since <u, zeta - zeta'> >= 0; so
 <u, u'> / ||u|| falls by at most what the means do in that direction, and the other forces.
 
+Of p = inf the turn is bounded by what the totals determine, too: module `faces`.
+
 *On a line* forces are signs: as long as the order is kept, y is affine in eps.
 """
 
@@ -23,6 +25,7 @@ from bilad.models.norms import row_norms, subgradient_rows
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
+from bilad.solvers.certificates.robustness.faces import Faces, Push
 from bilad.solvers.certificates.robustness.search import largest_radius
 from bilad.solvers.certificates.robustness.structure import Structure
 
@@ -47,9 +50,11 @@ class Motion:
         low, high = structure.pairs.T
         self.joined = low * K - low * (low + 1) // 2 + high - low - 1
         self.scale = np.sqrt(1 / sizes[self.first] + 1 / sizes[self.second]) * MARGIN
-        self.speed = self._speed()
+        self.push = self._push()
+        self.speed = self.push.speed
         self.strength = structure.pair_sums(structure.model.radii)
         self.change = structure.pair_sums(drift.change)
+        self.faces = None if structure.smooth else Faces(structure, self.push)
         if structure.model.d > 1:
             y = structure.centroids
             self.distances = row_norms(y[self.first] - y[self.second], 2) / MARGIN
@@ -62,7 +67,9 @@ class Motion:
         """
         if self.structure.model.d == 1 or len(self.structure.pairs) == 0:
             return np.zeros(len(self.structure.pairs))
-        return self.structure.turns(self.shifts(radius)[self.joined])
+        shifts = self.shifts(radius)[self.joined]
+        turns = self.structure.turns(shifts)
+        return turns if self.faces is None else np.minimum(turns, self.faces.turns(radius, shifts))
 
     def merge(self) -> float:
         """Return a radius within which all centroids are distinct; on a line, in their order."""
@@ -81,7 +88,10 @@ class Motion:
         shifts = error + radius * self.speed * self.scale
         strength = self.strength + radius * self.change
         for _ in range(SWEEPS):
-            pull = strength * structure.turns_between(shifts[self.joined]) * MARGIN
+            turns = structure.turns_between(shifts[self.joined])
+            if self.faces is not None:
+                turns = np.minimum(turns, self.faces.turns(radius, shifts[self.joined]))
+            pull = strength * turns * MARGIN
             at_blocks = np.bincount(
                 structure.pairs.T.ravel(), np.tile(pull, 2), len(structure.sizes)
             )
@@ -93,19 +103,21 @@ class Motion:
             shifts = np.minimum(shifts, error + radius * self.direct + others)
         return shifts * MARGIN, others
 
-    def _speed(self) -> float:
+    def _push(self) -> Push:
         """Bound the motion of all at once, per unit of ||eps||, but for what moves all alike."""
         drift, sizes = self.drift, self.structure.sizes
         k, masses = drift.means.shape[2], np.sqrt(sizes)[:, None, None]
         common = np.tensordot(sizes / sizes.sum(), drift.means, axes=1)
-        maps = [masses * (drift.means - common)]
+        maps = [(masses * (drift.means - common)).reshape(-1, k)]
         if drift.ball.norm == np.inf:  # where less motion may have a larger bound
-            maps.append(masses * drift.means)
-        least = min(drift.ball.to_euclidean(moved.reshape(-1, k)) for moved in maps)
+            maps.append((masses * drift.means).reshape(-1, k))
+        least = min(drift.ball.to_euclidean(moved) for moved in maps)
         rows = drift.ball.magnitudes((masses * np.abs(drift.means)).reshape(-1, k))
+        length = float(np.linalg.norm(rows))
         unseen = float(np.linalg.norm(masses[:, 0, 0] * drift.mean_error))
-        unseen += 4 * (len(sizes) + 8) * ROUNDOFF * float(np.linalg.norm(rows))
-        return (least + unseen) * MARGIN
+        unseen += 4 * (len(sizes) + 8) * ROUNDOFF * length
+        speed = (least + unseen) * MARGIN
+        return Push(drift.ball, maps[0], unseen * MARGIN, 2 * ROUNDOFF * length * MARGIN, speed)
 
     def _speeds(self) -> tuple[FloatArray, FloatArray]:
         """Bound what the means do to all pairs: in any direction, and towards each other.

@@ -5,6 +5,10 @@ moves, so that no two centroids meet.
 
 *Together.* Module `fusion`: the flow inside each block follows eps and stays within its capacity.
 
+*Ties*, p = inf and d > 1. Several features lead as a rule, and one zeta for each pair of blocks can
+move along a face (module `faces`). Or all ties are proved to hold (module `held_ties`), then
+parallel edges may differ; the better of the two counts.
+
 Both hold for every eps shorter than the radius, so X*(eps) is constant on the same blocks, and
 distinct between them. For p = 1 each feature is a line, on which all this is done by itself.
 """
@@ -18,6 +22,7 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
+from bilad.solvers.certificates.robustness.held_ties import HeldTies
 from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.motion import Motion
 from bilad.solvers.certificates.robustness.structure import Structure
@@ -74,4 +79,20 @@ def _radius(problem: BilevelProblem, clustering: Clustering) -> CertifiedRadius:
     for block in np.flatnonzero(structure.sizes > 1):
         fused = FusedBlock(structure, drift, int(block))
         least = min(least, fused.radius(motion.turns, min(merge, least)))
+    if least < merge and not structure.smooth and not drift.change.any():
+        least = max(least, _with_ties(structure, drift, motion, merge))
     return CertifiedRadius(merge, least)
+
+
+def _with_ties(structure: Structure, drift: Drift, motion: Motion, most: float) -> float:
+    """Return a radius within which all ties hold and no cluster splits, at most `most`."""
+    held = HeldTies.of(structure, motion.push)
+    if held is None:
+        return 0.0
+    least = held.radius(most)
+    for block in np.flatnonzero(structure.sizes > 1):
+        if least == 0:
+            break
+        fused = FusedBlock(structure, drift, int(block), felt=held.felt)
+        least = min(least, fused.radius(held.turns, least))
+    return least
