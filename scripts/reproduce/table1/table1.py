@@ -16,6 +16,7 @@ from bilad.scripts.reproduce.table1.table1_pictures import draw_answers, draw_sc
 from bilad.scripts.reproduce.table1.table1_plan import (
     FMINCON,
     INTERIOR_POINT,
+    PROBLEMS,
     REFORMULATIONS,
     Sizes,
     entries,
@@ -54,10 +55,10 @@ def table1(bench: Bench, sizes: Sizes) -> Section:
         "runs",
         (row for setting, chosen in plans for row in runs(setting, chosen, bench.seed)),
         Row,
-        2 * sum(len(chosen) for _, chosen in plans),
+        sum(len(entry.problems) for _, chosen in plans for entry in chosen),
     )
     timed = bench.collect("costs", costs(settings, sizes.timed), Cost, 2 * len(settings))
-    tables = [_table(problem, rows) for problem in ("BL1", "BL2")]
+    tables = [_table(problem, rows) for problem in PROBLEMS]
     pictures = [
         bench.picture(
             "answers",
@@ -95,13 +96,14 @@ def readable(names: Sequence[str]) -> tuple[list[Ray], list[str]]:
 
 def _settings(rays: Sequence[Ray], missing: Sequence[str], sizes: Sizes) -> str:
     ours = "; ".join(_setting(ray.setting, sizes) for ray in rays)
-    large = [r.setting.dataset for r in rays if r.setting.points > sizes.reformulation_points]
     left = f" Left out, as it cannot be read: {'; '.join(missing)}." if missing else ""
-    if large:
-        left += (
-            f" {', '.join(REFORMULATIONS)} are left out on {', '.join(large)}: their models have "
-            "a term for each pair of points and take too long to open."
-        )
+    for problem, most in zip(PROBLEMS, sizes.reformulation_points, strict=True):
+        large = [ray.setting.dataset for ray in rays if ray.setting.points > most]
+        if large:
+            left += (
+                f" {', '.join(REFORMULATIONS)} are left out of {problem} on {', '.join(large)}: "
+                "their models have a term for each pair of points and take long."
+            )
     return (
         f"Our settings. {ours}. Limit: {sizes.seconds:g} s a run, {sizes.reformulation_seconds:g} "
         f"s for reformulations; {sizes.restarts} starts where a method restarts, the first at "
@@ -143,7 +145,7 @@ FULL = Sizes()
 QUICK = Sizes(
     datasets=("iris", "wine"),
     seconds=2.0,
-    reformulation_points=0,
+    reformulation_points=(0, 0),
     restarts=1,
     coarsening=10,
     ssnal_coarsening=100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
 FMINCON = "finite-difference"  # five starts; what the paper's fmincon does
 ONE_START, INTERIOR_POINT = f"{FMINCON}, one start", f"{FMINCON}, interior point"
 FMINCONS = (FMINCON, ONE_START, INTERIOR_POINT)
+PROBLEMS = ("BL1", "BL2")
 REFORMULATIONS = ("kkt", "duality", "value-function")
 
 
@@ -28,8 +30,8 @@ class Sizes:
         Limit of a run, but for reformulations.
     reformulation_seconds : float
         Their limit; an NLP under way is not cut short by it.
-    reformulation_points : int
-        Largest n for which they are run.
+    reformulation_points : tuple of int
+        Largest n for which they are run on (BL1), and on (BL2).
     restarts : int
         Searches of a method that restarts.
     coarsening : int
@@ -42,8 +44,8 @@ class Sizes:
 
     datasets: tuple[str, ...] = ("iris", "seeds", "wine")
     seconds: float = 12.0
-    reformulation_seconds: float = 30.0
-    reformulation_points: int = 100
+    reformulation_seconds: float = 60.0
+    reformulation_points: tuple[int, int] = (200, 100)
     restarts: int = 5
     coarsening: int = 1
     ssnal_coarsening: int = 40
@@ -52,13 +54,14 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Entry:
-    """A method, its lower level, its options and its limit."""
+    """A method, its lower level, its options, its limit, and what it is run on."""
 
     name: str
     method: str
     seconds: float
     lower: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
+    problems: Sequence[str] = PROBLEMS
 
 
 def entries(setting: Setting, sizes: Sizes) -> list[Entry]:
@@ -77,8 +80,9 @@ def _entries_of(name: str, setting: Setting, sizes: Sizes) -> list[Entry]:
     """Return a method as it is, then its variants."""
     seconds = sizes.seconds
     if name in REFORMULATIONS:
-        fits = setting.points <= sizes.reformulation_points
-        return [Entry(name, name, sizes.reformulation_seconds)] if fits else []
+        largest = zip(PROBLEMS, sizes.reformulation_points, strict=True)
+        fits = [problem for problem, most in largest if setting.points <= most]
+        return [Entry(name, name, sizes.reformulation_seconds, problems=fits)] if fits else []
     options: dict[str, Any] = {}
     if "restarts" in UPPER_METHODS[name].options:
         options["restarts"] = sizes.restarts

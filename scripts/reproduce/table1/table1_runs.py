@@ -80,7 +80,7 @@ def runs(setting: Setting, chosen: Sequence[Entry], seed: int) -> Iterator[Row]:
         ("BL2", setting.min_perturbation(), _least(ray)),
     )
     for name, problem, optimum in problems:
-        for entry in chosen:
+        for entry in (one for one in chosen if name in one.problems):
             found = attack(
                 problem,
                 entry.method,

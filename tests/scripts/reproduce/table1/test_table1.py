@@ -82,8 +82,10 @@ def test_every_method_that_takes_iris_is_run_with_its_variants():
     variants = {DIRECT_SSNAL, ONE_START, INTERIOR_POINT}
     assert set(names) == (set(UPPER_METHODS) - {"milp"}) | variants
     assert len(names) == len(set(names))
-    without = entries(IRIS, replace(SMALL, reformulation_points=99))
-    assert set(names) - {entry.name for entry in without} == set(REFORMULATIONS)
+    for most, problems in (((100, 99), {("BL1",)}), ((99, 99), set())):
+        some = entries(IRIS, replace(SMALL, reformulation_points=most))
+        assert {tuple(one.problems) for one in some if one.name in REFORMULATIONS} == problems
+        assert {one.name for one in some} >= set(names) - set(REFORMULATIONS)
 
 
 def row_with(method, dataset="iris", **values):
