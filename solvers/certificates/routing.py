@@ -17,6 +17,7 @@ from bilad.models.validation import FloatArray, IntArray
 
 SPARED_CAPACITIES = (1e-3, 1e-5)  # shares of each edge's capacity to leave unused, to be tried
 LEAST_CONDUCTANCE, FIRST_ROUNDS = 1e-9, 2
+LEAK = 1e-13  # of each point to the ground, relative: parts of a block may be joined hardly or not
 ROUNDS = 500
 STALL_ROUNDS, STALLED = 50, 0.99  # give up if so many rounds leave so much of the missing flow
 BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
@@ -104,7 +105,8 @@ def _balanced_flow(
 
     def factorised(conductance: FloatArray) -> SuperLU:
         laplacian = transpose @ sp.diags_array(conductance) @ B
-        return splu((laplacian + sp.diags_array(ground)).tocsc())
+        grounded = ground + LEAK * laplacian.diagonal()
+        return splu((laplacian + sp.diags_array(grounded)).tocsc())
 
     unused = np.maximum(radii - row_norms(Z, q), LEAST_CONDUCTANCE * radii)
     factor = factorised(unused)

@@ -5,6 +5,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
+from bilad.solvers import cluster
 from bilad.solvers.certificates import routing
 from bilad.solvers.certificates.routing import block_means, reroute
 
@@ -64,3 +65,15 @@ def test_too_many_edges_are_left_alone(monkeypatch):
     model = ConvexClustering(np.arange(8.0)[:, None], FusionGraph.complete(8), 2.0)
     Z = np.zeros((28, 1))
     assert reroute(model, np.full((8, 1), 3.5), Z, np.zeros(8, dtype=int)) is Z
+
+
+@pytest.mark.parametrize("weak", [0.0, 1e-30, 1e-20])
+def test_parts_of_a_block_that_are_hardly_joined(weak):
+    """Once "Factor is exactly singular": the Laplacian was grounded at one point only."""
+    A = np.tile([[0.0, 0.0], [1.0, 0.0]], (2, 1))
+    graph = FusionGraph(4, np.array([[0, 1], [1, 2], [2, 3]]), np.array([1.0, weak, 1.0]))
+    model = ConvexClustering(A, graph, 1.0, np.inf)
+    X = np.tile(A.mean(axis=0), (4, 1))
+    Z = reroute(model, X, np.zeros((3, 2)), np.zeros(4, dtype=int))
+    assert A - graph.adjoint(Z) == pytest.approx(X, abs=1e-8)
+    assert cluster(model).n_clusters == 1
