@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 from bilad.formulations.conic import ConicProgram
 from bilad.models import ConvexClustering
 from bilad.models.validation import one_of
-from bilad.scripts.conic_rivals import RIVALS, time_rival
-from bilad.scripts.lower_instances import (
+from bilad.scripts.lower.conic_rivals import RIVALS, time_rival
+from bilad.scripts.lower.lower_instances import (
     COLD,
     GROWTH,
     OTHER_NORMS,

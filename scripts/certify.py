@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
 from bilad.models.validation import FloatArray
-from bilad.scripts.card_picture import draw_card
-from bilad.scripts.card_report import card_json, card_table
-from bilad.scripts.certify_subject import KINDS, WEIGHTS, Options, subject_of
-from bilad.scripts.robustness_card import Card, make_card
+from bilad.scripts.certificates.card_picture import draw_card
+from bilad.scripts.certificates.card_report import card_json, card_table
+from bilad.scripts.certificates.certify_subject import KINDS, WEIGHTS, Options, subject_of
+from bilad.scripts.certificates.robustness_card import Card, make_card
 from bilad.scripts.settings import SETTINGS
 
 ATTACK = "counterexample.json"

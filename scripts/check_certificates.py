@@ -20,12 +20,12 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models.datasets import DatasetError
 from bilad.models.validation import one_of
-from bilad.scripts.certificate_figures import Figure, summarise
-from bilad.scripts.check_bounds import check_bounds
-from bilad.scripts.check_gaps import check_gaps
-from bilad.scripts.check_radius import check_radius
-from bilad.scripts.check_recovery import check_recovery
-from bilad.scripts.check_staircase import check_rays, check_settings
+from bilad.scripts.certificates.certificate_figures import Figure, summarise
+from bilad.scripts.certificates.check_bounds import check_bounds
+from bilad.scripts.certificates.check_gaps import check_gaps
+from bilad.scripts.certificates.check_radius import check_radius
+from bilad.scripts.certificates.check_recovery import check_recovery
+from bilad.scripts.certificates.check_staircase import check_rays, check_settings
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS, Setting
 

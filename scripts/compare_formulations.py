@@ -17,15 +17,15 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
 from bilad.models.validation import one_of
-from bilad.scripts import (
+from bilad.scripts.attack_runs import VARIANTS
+from bilad.scripts.formulations import (
     formulations_entries,
     formulations_grid,
     formulations_rays,
     formulations_size,
 )
-from bilad.scripts.attack_runs import VARIANTS
-from bilad.scripts.formulations_plan import Plan
-from bilad.scripts.formulations_rays import STARTS
+from bilad.scripts.formulations.formulations_plan import Plan
+from bilad.scripts.formulations.formulations_rays import STARTS
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS
 

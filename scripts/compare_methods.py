@@ -17,12 +17,12 @@ from threadpoolctl import threadpool_limits
 from bilad.models import ArgumentError
 from bilad.models.validation import one_of
 from bilad.scripts.attack_runs import METHODS
-from bilad.scripts.instance_check import check
-from bilad.scripts.instance_families import FAMILIES, instances, quick_instances
-from bilad.scripts.methods_plan import available, planned, quick_methods
-from bilad.scripts.methods_report import report
+from bilad.scripts.methods.instance_check import check
+from bilad.scripts.methods.instance_families import FAMILIES, instances, quick_instances
+from bilad.scripts.methods.methods_plan import available, planned, quick_methods
+from bilad.scripts.methods.methods_report import report
+from bilad.scripts.methods.run_store import read_rows, run_all
 from bilad.scripts.run_log import Output
-from bilad.scripts.run_store import read_rows, run_all
 from bilad.scripts.tables import show
 from bilad.solvers.upper import UPPER_METHODS
 

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts import conic_rivals
 from bilad.scripts.benchmark_lower import (
     Report,
     cold_rows,
@@ -16,8 +15,9 @@ from bilad.scripts.benchmark_lower import (
     growth_exponent,
     warm_rows,
 )
-from bilad.scripts.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
-from bilad.scripts.lower_instances import COLD, Instance
+from bilad.scripts.lower import conic_rivals
+from bilad.scripts.lower.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
+from bilad.scripts.lower.lower_instances import COLD, Instance
 from bilad.solvers import cluster
 
 SMALL = Instance("moons", 60, 0.3)

@@ -14,11 +14,11 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.scripts.card_ray import ray_steps
-from bilad.scripts.card_report import rounded_down, rounded_up
+from bilad.scripts.certificates.card_ray import ray_steps
+from bilad.scripts.certificates.card_report import rounded_down, rounded_up
+from bilad.scripts.certificates.certify_subject import Options, subject_of
+from bilad.scripts.certificates.partition_change import changes, moved_points
 from bilad.scripts.certify import certify
-from bilad.scripts.certify_subject import Options, subject_of
-from bilad.scripts.partition_change import changes, moved_points
 from bilad.solvers import certify as known
 from bilad.solvers import cluster
 from bilad.solvers.certificates.counterexample import check_counterexample

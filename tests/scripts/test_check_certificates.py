@@ -10,16 +10,16 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts import check_bounds as bounds_script
-from bilad.scripts import check_gaps as gaps_script
-from bilad.scripts import check_radius as radius_script
-from bilad.scripts import check_staircase as staircase_script
-from bilad.scripts.check_bounds import check_bounds
+from bilad.scripts.certificates import check_bounds as bounds_script
+from bilad.scripts.certificates import check_gaps as gaps_script
+from bilad.scripts.certificates import check_radius as radius_script
+from bilad.scripts.certificates import check_staircase as staircase_script
+from bilad.scripts.certificates.check_bounds import check_bounds
+from bilad.scripts.certificates.check_gaps import check_gaps
+from bilad.scripts.certificates.check_radius import check_radius
+from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
+from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.check_certificates import check_certificates
-from bilad.scripts.check_gaps import check_gaps
-from bilad.scripts.check_radius import check_radius
-from bilad.scripts.check_recovery import check_recovery, two_clusters_in_closed_form
-from bilad.scripts.check_staircase import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
 from bilad.solvers.certificates.robustness import exact_radius

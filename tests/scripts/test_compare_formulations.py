@@ -7,11 +7,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bilad.scripts import formulations_grid, formulations_rays, formulations_size
 from bilad.scripts.attack_runs import RELAXATIONS, VARIANTS
 from bilad.scripts.compare_formulations import PARTS, compare_formulations
+from bilad.scripts.formulations import formulations_grid, formulations_rays, formulations_size
+from bilad.scripts.formulations.size_limits import FAMILIES, SizeRow
 from bilad.scripts.known_problems import known_problems
-from bilad.scripts.size_limits import FAMILIES, SizeRow
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formulations.md"
 

@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 from bilad.models import DatasetError
 from bilad.scripts import compare_methods as command
-from bilad.scripts.instance_families import instances
-from bilad.scripts.method_rows import REFERENCE
-from bilad.scripts.methods_plan import available, planned, quick_methods
+from bilad.scripts.methods.instance_families import instances
+from bilad.scripts.methods.method_rows import REFERENCE
+from bilad.scripts.methods.methods_plan import available, planned, quick_methods
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper import UPPER_METHODS
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.scripts.instances import Instance
-from bilad.scripts.method_rows import MethodRow, RunSettings
-from bilad.scripts.method_runs import run
-from bilad.scripts.method_scores import CLOSE, Score, of_methods, scores
+from bilad.scripts.methods.instances import Instance
+from bilad.scripts.methods.method_rows import MethodRow, RunSettings
+from bilad.scripts.methods.method_runs import run
+from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods, scores
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
 from bilad.scripts.tables import grouped
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
-from bilad.scripts.method_rows import MethodRow
+from bilad.scripts.methods.method_rows import MethodRow
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks import gradient_attacks, small_clouds
 from bilad.scripts.reproduce.checks.gradient_attacks import Standing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bilad.scripts.method_rows import MethodRow
+from bilad.scripts.methods.method_rows import MethodRow
 from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.checks import (
     gradient_attacks,

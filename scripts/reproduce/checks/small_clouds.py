@@ -8,7 +8,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.scripts.free_entries import CENTRES
-from bilad.scripts.instances import Instance
+from bilad.scripts.methods.instances import Instance
 
 NEIGHBOURS, PHI = 5, 0.5
 GAMMA = 2.0  # in the plane: two to three large clusters, and some of few points

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bilad.models import deviation
 from bilad.models.deviation import contingency
 from bilad.models.validation import IntArray
-from bilad.scripts.partition_change import moved_points
+from bilad.scripts.certificates.partition_change import moved_points
 from bilad.scripts.reproduce.figures.ray_sites import Ray
 from bilad.scripts.reproduce.section import Claim
 from bilad.scripts.reproduce.verdict import agrees_if

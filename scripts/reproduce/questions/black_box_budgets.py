@@ -12,7 +12,7 @@ from sklearn.base import clone
 from bilad.models import BlackBox, ConvexClustering, MaxDeviation, Perturbation
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import attained_value
-from bilad.scripts.instances import CLUSTERERS, CONVEX
+from bilad.scripts.methods.instances import CLUSTERERS, CONVEX
 from bilad.scripts.reproduce.checks.small_clouds import BUDGET, clouds
 from bilad.solvers import Attack, ConvexClusterer, attack
 

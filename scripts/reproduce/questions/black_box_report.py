@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from bilad.scripts.instances import CLUSTERERS, CONVEX
+from bilad.scripts.methods.instances import CLUSTERERS, CONVEX
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.questions.black_box_budgets import METHODS, WHITE, Queries
 from bilad.scripts.reproduce.section import Block, Table, Text

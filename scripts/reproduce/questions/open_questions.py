@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bilad.scripts.instances import CLUSTERERS, CONVEX
+from bilad.scripts.methods.instances import CLUSTERERS, CONVEX
 from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.questions import black_box_budgets, least_perturbation, recovery_grid
 from bilad.scripts.reproduce.questions.black_box_budgets import Queries

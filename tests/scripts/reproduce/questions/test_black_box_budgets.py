@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bilad.models import BlackBox, MaxDeviation, Perturbation, deviation
-from bilad.scripts.instances import CONVEX
+from bilad.scripts.methods.instances import CONVEX
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks.small_clouds import clouds
 from bilad.scripts.reproduce.questions.black_box_budgets import (

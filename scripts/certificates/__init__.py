@@ -1,0 +1,1 @@
+"""The robustness card, and the checks of what is certified."""

@@ -1,0 +1,87 @@
+"""The exact radius: eps just inside change nothing, the attack just outside does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray, IntArray
+from bilad.scripts.certificates.certificate_figures import Figure
+from bilad.solvers import cluster
+from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
+from bilad.solvers.certificates.robustness.exact_radius import partition_at
+
+INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
+NORMS = (1, 2, np.inf)
+
+
+def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
+    """Return points on a line, of which a random choice may move, each by itself.
+
+    Parameters
+    ----------
+    rng : Generator
+    """
+    n = int(rng.integers(10, 41))
+    A = 2 * rng.normal(size=(n, 1)) + 3 * rng.integers(0, 2, size=(n, 1))
+    model = ConvexClustering(A, FusionGraph.complete(n), 10 ** rng.uniform(-1.5, 0.5) / n)
+    mask = rng.permutation(n)[: rng.integers(1, n + 1)]
+    free = Perturbation.additive((n, 1), points=mask)
+    return MaxDeviation(model, free, 1.0, NORMS[rng.integers(3)])
+
+
+def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
+    """Try to move the partitions of random masked lines; yield two rows for each.
+
+    Parameters
+    ----------
+    masks : int
+    perturbations : int
+        In all, at 0.999999 times the radius.
+    seed : int
+    """
+    for number in range(masks):
+        rng = np.random.default_rng([seed, number])
+        problem = random_masked_line(rng)
+        began = time.perf_counter()
+        found = exact_radius(problem)
+        seconds = time.perf_counter() - began
+        before = partition_at(problem, 0 * found.eps)
+        share = perturbations // masks + (number < perturbations % masks)
+        inside = INSIDE * min(found.radius, 1e6) * _sphere(problem, found, rng, share)
+        moved = sum(_moved(problem, eps, before) for eps in inside)
+        group, name = "just inside", f"mask {number}"
+        yield _figure(group, name, (share, moved), found.radius, seconds)
+        if np.isfinite(found.radius):
+            outside = OUTSIDE * found.radius * found.direction
+            still = not (partition_at(problem, outside) != before).any()
+            yield _figure("just outside", name, (1, int(still)), found.radius, seconds)
+
+
+def _figure(
+    group: str, name: str, counts: tuple[int, int], radius: float, seconds: float
+) -> Figure:
+    return Figure("exact radius", group, name, *counts, 0, radius, "radius", seconds)
+
+
+def _sphere(
+    problem: BilevelProblem, found: ExactRadius, rng: np.random.Generator, count: int
+) -> FloatArray:
+    """Return eps of size 1: anywhere, corners, and around the worst, in turn."""
+    k = problem.perturbation.dim
+    anywhere = rng.normal(size=(count, k))
+    noise = 10 ** rng.uniform(-6, 0, (count, 1)) * np.abs(found.direction).max()
+    kinds = (anywhere, np.sign(anywhere), found.direction + noise * anywhere)
+    eps = np.choose((np.arange(count) % len(kinds))[:, None], kinds)
+    return np.asarray(eps / np.array([problem.size(row) for row in eps])[:, None])
+
+
+def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
+    """Whether the partition is another: by isotonic regression, in integers if that proves none."""
+    solved = cluster(problem.perturbation.apply(problem.white_box, eps), "exact")
+    labels = solved.labels if solved.proved else partition_at(problem, eps)
+    return bool((labels != before).any())

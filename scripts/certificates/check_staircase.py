@@ -1,0 +1,136 @@
+"""The staircase against a grid of solutions that share nothing with it.
+
+Each eps of the grid is solved by isotonic regression, by dynamic programming on a tree, or by SSNAL
+with proved labels. Where these prove nothing in floating point, or eps is within rounding of a
+step, equal weights are solved again in integers by pooling.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.validation import IntArray
+from bilad.scripts.certificates.certificate_figures import Figure
+from bilad.scripts.settings import Setting
+from bilad.solvers import cluster
+from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.staircase import Staircase, staircase
+
+CHECK = "staircase"
+NEAR = 1e-9  # of a step; nearer, rounded data may be on its other side
+GRAIN = 2.0**-30  # of the grid; with directions in sixteenths, eps V is then exact
+KINDS = ("data, equal weights", "data, tree", "weights, tree", "data and weights, graph")
+
+
+@dataclass(frozen=True)
+class Ray:
+    """A model along a ray, and a name."""
+
+    name: str
+    model: ConvexClustering
+    perturbation: Perturbation
+    low: float
+    high: float
+
+
+def check_settings(settings: dict[str, Setting], points: int) -> Iterator[Figure]:
+    """Compare the staircases of settings; yield a row each.
+
+    Parameters
+    ----------
+    settings : dict of str to Setting
+    points : int
+        Of the grid.
+    """
+    for name, setting in settings.items():
+        ray = Ray(name, setting.model(), setting.shift(), -setting.budget, setting.budget)
+        yield _compare(ray, "settings", points)
+
+
+def check_rays(rays: int, points: int, seed: int) -> Iterator[Figure]:
+    """Compare staircases along random directions of data, of weights, and of both.
+
+    Parameters
+    ----------
+    rays : int
+        Half of them of data with equal weights on the complete graph.
+    points : int
+        Of each grid.
+    seed : int
+    """
+    for number in range(rays):
+        kind = KINDS[0] if number % 2 else KINDS[1 + number // 2 % 3]
+        rng = np.random.default_rng([seed, number])
+        yield _compare(random_ray(rng, kind, f"ray {number}"), kind, points)
+
+
+def random_ray(rng: np.random.Generator, kind: str, name: str) -> Ray:
+    """Return a ray of one of `KINDS`; those with weights that differ have few points.
+
+    Parameters
+    ----------
+    rng : Generator
+    kind, name : str
+    """
+    n = int(rng.integers(20, 61)) if kind == KINDS[0] else int(rng.integers(5, 9))
+    data = (rng.normal(size=n) + 3 * rng.integers(0, 2, n))[:, None]
+    graph = _graph(rng, kind, n)
+    degree = n if kind == KINDS[0] else 2.0
+    model = ConvexClustering(data, graph, 10 ** rng.uniform(-1.0, 0.3) / degree)
+    V, s = _sixteenths(rng, (n, 1)), np.maximum(_sixteenths(rng, (graph.m, 1)), -1.0) / 2
+    if kind.startswith("data,"):
+        return Ray(name, model, Perturbation.shift(V), -2.0, 2.0)
+    moved = V if kind == KINDS[3] else np.empty((0, 1))
+    shape = (n, 1) if kind == KINDS[3] else (n, 0)
+    both = Perturbation(shape, sp.csr_array(moved), graph, sp.csr_array(s), -1.0, 1.0)
+    return Ray(name, model, both, -1.0, 1.0)
+
+
+def _graph(rng: np.random.Generator, kind: str, n: int) -> FusionGraph:
+    if kind == KINDS[0]:
+        return FusionGraph.complete(n)
+    if kind == KINDS[3]:
+        pairs = np.column_stack(np.triu_indices(n, 1))
+        pairs = np.vstack([pairs[:1], pairs[1:][rng.random(len(pairs) - 1) < 0.6]])
+    else:
+        pairs = np.column_stack([[int(rng.integers(j)) for j in range(1, n)], np.arange(1, n)])
+    return FusionGraph(n, pairs, rng.uniform(0.2, 2.0, len(pairs)))
+
+
+def _sixteenths(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    numbers = rng.integers(-32, 33, shape) / 16
+    numbers[0] = 1.0
+    return np.asarray(numbers)
+
+
+def _compare(ray: Ray, group: str, points: int) -> Figure:
+    began = time.perf_counter()
+    stairs = staircase(ray.model, ray.perturbation, ray.low, ray.high)
+    seconds = time.perf_counter() - began
+    grid = np.round(np.linspace(ray.low, ray.high, points) / GRAIN) * GRAIN
+    wrong = undecided = 0
+    for eps in grid.tolist():
+        labels = _labels(ray, stairs, eps)
+        undecided += labels is None
+        wrong += labels is not None and bool((labels != stairs.labels_at(eps)).any())
+    steps = float(len(stairs.steps))
+    return Figure(CHECK, group, ray.name, points, wrong, undecided, steps, "steps", seconds)
+
+
+def _labels(ray: Ray, stairs: Staircase, eps: float) -> IntArray | None:
+    """Return the labels at eps without the staircase; None if they are not proved."""
+    near = bool(len(stairs.steps)) and np.abs(stairs.steps - eps).min() <= NEAR
+    if not near:
+        solved = cluster(ray.perturbation.apply(ray.model, eps), tol=1e-10)
+        if solved.proved:
+            return solved.labels
+    if ray.model.graph.uniform_weight is None or ray.perturbation.edge_operator is not None:
+        return None
+    each = MaxDeviation(ray.model, Perturbation.additive(ray.model.data.shape), 1.0)
+    return partition_at(each, ray.perturbation.displacement(eps).ravel())

@@ -1,0 +1,105 @@
+"""The comparison of formulations, part `grid`: problems whose optimum is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bilad.models import BilevelProblem
+from bilad.models.validation import FloatArray
+from bilad.scripts.attack_runs import REFUSED, Row, Run, Variant, run_attack, time_to
+from bilad.scripts.formulations.formulations_plan import Plan
+from bilad.scripts.known_problems import BEATEN_TOLERANCE, is_attained, known_problems
+from bilad.scripts.performance_profile import draw_profile
+from bilad.scripts.run_log import Output
+from bilad.scripts.tables import Cells, as_percent, grouped, median, show
+
+SECONDS, QUICK_SECONDS = 10.0, 10.0  # of one run
+QUICK_EVERY = 7  # of the known problems; odd, as (BL1) and (BL2) alternate
+STARTS = 5
+
+
+def grid_runs(variants: Sequence[Variant], seed: int, seconds: float, every: int) -> Iterator[Row]:
+    """Attack every so manieth known problem, from one start; from five if that was not enough."""
+    for known in list(known_problems().values())[::every]:
+        for variant in variants:
+            row = run_attack(
+                known.problem, Run(known.name, variant.name, seed, seconds), known.optimum
+            )
+            yield row
+            if variant.takes_starts and not is_attained(known.problem, row.share):
+                again = Run(known.name, variant.name, seed, seconds, {"starts": STARTS})
+                yield run_attack(known.problem, again, known.optimum)
+
+
+def grid_table(rows: Sequence[Row]) -> list[Cells]:
+    """Count, for each variant, the problems whose optimum it attains."""
+    known, table = known_problems(), []
+    for variant, own in grouped(rows, lambda row: row.variant):
+        taken = [row for row in own if row.status != REFUSED]
+        first = [row for row in taken if not row.options]
+        attained = {row.problem for row in taken if attains(known[row.problem].problem, row)}
+        at_first = sum(attains(known[row.problem].problem, row) for row in first)
+        count = len(first)
+        table.append(
+            {
+                "formulation": variant,
+                "problems": count,
+                "refused": len(own) - len(taken),
+                "1 start": as_percent(at_first, count),
+                f"within {STARTS}": as_percent(len(attained), count),
+                "worst share": min(
+                    (max(r.share for r in runs) for _, runs in grouped(taken, lambda r: r.problem)),
+                    default=float("nan"),
+                ),
+                "gap 0": as_percent(sum(_closes(r) for r in first), count)
+                if any(np.isfinite(r.bound) for r in first)
+                else "",
+                "errors": sum(row.status.startswith("error") for row in taken),
+                "beaten": sum(row.share > 1 + BEATEN_TOLERANCE for row in taken),
+                "median s": median([row.seconds for row in first]),
+            }
+        )
+    return table
+
+
+def attains(problem: BilevelProblem, row: Row) -> bool:
+    """Whether a run attained the known optimum."""
+    return is_attained(problem, row.share)
+
+
+def _closes(row: Row) -> bool:
+    return row.status == "optimal"
+
+
+def grid_costs(rows: Sequence[Row]) -> dict[str, FloatArray]:
+    """Return, for each variant, the seconds to the optimum of each problem, all runs added."""
+    known = known_problems()
+    names = list(dict.fromkeys(row.problem for row in rows))
+    costs = {}
+    for variant, own in grouped(rows, lambda row: row.variant):
+        seconds = {name: float("inf") for name in names}
+        for name, runs in grouped(own, lambda row: row.problem):
+            problem, spent = known[name].problem, 0.0
+            for row in runs:
+                seconds[name] = min(seconds[name], spent + time_to(problem, row, attains))
+                spent += row.seconds
+        costs[variant] = np.array(list(seconds.values()))
+    return costs
+
+
+def run(plan: Plan, output: Output) -> None:
+    """Known optima: the agreement table."""
+    every = QUICK_EVERY if plan.quick else 1
+    limit = plan.limit(SECONDS, QUICK_SECONDS)
+    rows = output.collect("grid", grid_runs(plan.variants, plan.seed, limit, every), Row)
+    show(
+        output.console,
+        "Grid: problems whose known optimum is attained",
+        grid_table(rows),
+        "BL1: the deviation itself; BL2: within 0.1 % of the least norm. worst share: of the "
+        "better of the runs.\nbeaten: answers better than the known optimum; there must be none.",
+    )
+    picture = output.folder / "grid.png"
+    draw_profile(grid_costs(rows), "Grid: seconds to the known optimum", picture)

@@ -1,0 +1,1 @@
+"""The instances and the rivals of the benchmark of the lower level."""

@@ -1,0 +1,1 @@
+"""The comparison of every method: its instances, runs, scores, tables and pictures."""

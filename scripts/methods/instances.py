@@ -1,0 +1,113 @@
+"""One problem of the comparison of methods, as plain values that can be stored and sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
+
+from bilad.models import BilevelProblem, BlackBox, MaxDeviation, MinPerturbation
+from bilad.scripts.methods.instance_kinds import KINDS
+from bilad.scripts.settings import SETTINGS
+from bilad.solvers import attack
+
+TARGET_SHARE, TARGET_CORNERS = 0.5, 20
+CLOUDS = 3
+# Strangers to be attacked on the Gaussian clouds; deterministic. DBSCAN's radius finds the clouds.
+CLUSTERERS: dict[str, Any] = {
+    "k-means": KMeans(CLOUDS, n_init=1, random_state=0),
+    "agglomerative": AgglomerativeClustering(CLOUDS),
+    "DBSCAN": DBSCAN(0.6),
+    "spectral": SpectralClustering(CLOUDS, random_state=0),
+}
+CONVEX = "convex clustering"
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One problem.
+
+    Attributes
+    ----------
+    family : str
+        Whose tables and pictures it is in.
+    data : str
+        A setting's name for shifts, else a key of `free_entries.DATA`.
+    kind : {"shift", "entries", "factors", "edges"}
+        What is perturbed.
+    k : int
+        Length of eps.
+    norm : {"1", "2", "inf"}
+        Of eps; as text, for JSON has no infinity.
+    question : {"BL1", "BL2"}
+        For (BL2) of a setting the target is the setting's. Otherwise it is half the deviation that
+        20 random corners of (BL1) find, and no eps longer than the budget of (BL1) counts: an
+        attack is known to exist, unless the corners find none.
+    budget : float
+        In units of the standard budget of its kind.
+    seed : int
+        Draws data and what is free.
+    learner : str
+        "convex clustering", or a key of `CLUSTERERS`, known by its answers only.
+    """
+
+    family: str
+    data: str
+    kind: str
+    k: int
+    norm: str
+    question: str
+    budget: float = 1.0
+    seed: int = 0
+    learner: str = CONVEX
+
+    @property
+    def name(self) -> str:
+        """A name for tables, the same for all seeds but for its end."""
+        return f"{self.group}, seed {self.seed}"
+
+    @property
+    def group(self) -> str:
+        """What the seeds of one instance have in common."""
+        parts = [self.data, f"{self.kind} {self.k}", f"norm {self.norm}", self.question]
+        if self.budget != 1:
+            parts.insert(3, f"budget {self.budget:g}")
+        if self.learner != CONVEX:
+            parts.insert(0, self.learner)
+        return ", ".join(parts)
+
+    def problem(self) -> BilevelProblem:
+        """Make the problem; the same each time."""
+        largest = self._largest_deviation()
+        if self.question == "BL1":
+            return largest
+        return MinPerturbation(
+            largest.model,
+            largest.perturbation,
+            self._target(),
+            largest.norm,
+            limit=largest.budget,
+        )
+
+    def _largest_deviation(self) -> MaxDeviation:
+        """Return (BL1)."""
+        standard = KINDS[self.kind](self.data, self.k, float(self.norm), self.seed)
+        model = standard.model
+        if self.learner != CONVEX:
+            model = BlackBox(model.data, CLUSTERERS[self.learner])
+        return MaxDeviation(
+            model, standard.perturbation, standard.budget * self.budget, standard.norm
+        )
+
+    def _target(self) -> float:
+        if self.kind == "shift":
+            return SETTINGS[self.data].target
+        return max(TARGET_SHARE * corner_deviation(replace(self, question="BL1")), 2.0)
+
+
+@lru_cache(maxsize=8)
+def corner_deviation(instance: Instance) -> float:
+    """Return the largest deviation at 20 random corners of (BL1)."""
+    return attack(instance.problem(), "random", corners=TARGET_CORNERS).deviation

@@ -1,0 +1,122 @@
+"""Tables of the comparison of methods: a family in short, by k or n or data, and each problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bilad.scripts.methods.instances import CONVEX, Instance
+from bilad.scripts.methods.method_rows import REFERENCE
+from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods
+from bilad.scripts.tables import Cells, as_percent, grouped, mean, median
+
+TO_CLOSE = f"solves to {CLOSE:.0%}"
+
+
+def summary(given: Sequence[Score]) -> list[Cells]:
+    """Give, for each question and method, how good it is and what it costs.
+
+    Parameters
+    ----------
+    given : sequence of Score
+        Of one family.
+    """
+    table = []
+    by_both = grouped(of_methods(given), lambda s: (s.instance.question, s.row.method))
+    for (question, method), own in by_both:
+        taken = [score for score in own if score.row.taken]
+        refused = len(own) - len(taken)
+        if taken:
+            table.append({"": question, "method": method, **_outcome(taken), "refused": refused})
+    return table
+
+
+def _outcome(taken: Sequence[Score]) -> Cells:
+    """Return the cells of a method's runs; `overhead` is time outside solves over time within."""
+    qualities = [score.quality for score in taken]
+    to_close = [score.first_close()[0] for score in taken]
+    close = sum(np.isfinite(solves) for solves in to_close)
+    rows = [score.row for score in taken]
+    solving = sum(row.seconds_solving for row in rows)
+    outside = sum(row.seconds for row in rows) - solving
+    return {
+        "runs": len(taken),
+        "U / best": mean(qualities),
+        "worst": min(qualities),
+        TO_CLOSE: median(to_close),
+        "get there": as_percent(close, len(taken)),
+        "solves": median([float(row.solves) for row in rows]),
+        "seconds": median([row.seconds for row in rows]),
+        "overhead": f"{outside / solving:.0%}" if solving else "",
+        "undecided": as_percent(
+            sum(row.undecided for row in rows), sum(row.solves for row in rows)
+        ),
+        "time up": sum(row.status == "time limit" for row in rows),
+        "too large": sum(row.status.startswith("too large") for row in rows),
+        "errors": sum(row.status.startswith("error") for row in rows),
+    }
+
+
+def by_column(given: Sequence[Score]) -> list[Cells]:
+    """Give the mean of U / best for each method and each k, n, data set or learner."""
+    counted = of_methods(given)
+    columns = list(dict.fromkeys(column(score.instance) for score in counted))
+    table = []
+    by_both = grouped(counted, lambda s: (s.instance.question, s.row.method))
+    for (question, method), own in by_both:
+        cells: Cells = {"": question, "method": method}
+        for name in columns:
+            qualities = [s.quality for s in own if column(s.instance) == name and s.row.taken]
+            cells[name] = mean(qualities) if qualities else float("nan")
+        if not all(np.isnan(cells[name]) for name in columns):
+            table.append(cells)
+    return table
+
+
+def column(instance: Instance) -> str:
+    """Return what distinguishes the instances of a family most."""
+    if instance.family in ("table1", "size"):
+        return instance.data
+    if instance.learner != CONVEX:
+        return instance.learner
+    return f"{instance.data}, k = {instance.k}"
+
+
+def each_problem(given: Sequence[Score]) -> list[Cells]:
+    """Give, for each problem and method, the best of its seeds beside the optimum over the ray."""
+    table = []
+    by_both = grouped(given, lambda s: (s.instance.name, s.row.method))
+    for (problem, method), own in by_both:
+        taken = [score for score in own if score.row.taken and score.has_attack]
+        if not taken:
+            continue
+        best = max(taken, key=lambda score: score.quality)
+        table.append(
+            {
+                "problem": problem,
+                "method": method,
+                "best value": best.row.value,
+                "of the best": best.quality,
+                "worst seed": min(score.quality for score in taken),
+                TO_CLOSE: float("nan")
+                if method == REFERENCE
+                else median([score.first_close()[0] for score in taken]),
+                "solves": median([float(score.row.solves) for score in taken]),
+                "seconds": median([score.row.seconds for score in taken]),
+                "status": best.row.status,
+            }
+        )
+    return table
+
+
+def left_out(given: Sequence[Score]) -> str:
+    """Say what no table shows: problems without an attack, and what methods refuse."""
+    instances = {score.instance for score in given}
+    without = {score.instance for score in given if not score.has_attack}
+    refused = grouped([s for s in given if not s.row.taken], lambda s: s.row.method)
+    text = f"{len(without)} of {len(instances)} problems are left out: nobody found an attack."
+    if refused:
+        counts = ", ".join(f"{method} {len(own)}" for method, own in refused)
+        text += f" Runs refused: {counts}."
+    return text

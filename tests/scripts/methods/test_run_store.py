@@ -1,0 +1,53 @@
+"""Rows on disk: read again as they were, resumed after a kill, no run twice."""
+
+import pytest
+
+from bilad.scripts.methods import run_store
+from bilad.scripts.methods.instances import Instance
+from bilad.scripts.methods.method_rows import RunSettings
+from bilad.scripts.methods.run_store import read_rows, run_all
+
+IRIS = Instance("entries", "iris", "entries", 5, "inf", "BL1")
+PLAN = [RunSettings(IRIS, method, 0, 5, 10.0) for method in ("random", "direct", "corners")]
+
+
+def quiet(text):
+    pass
+
+
+def test_rows_are_read_as_they_were_written(tmp_path):
+    rows = run_all(PLAN, tmp_path / "runs.csv", quiet)
+    assert str(read_rows(tmp_path / "runs.csv")) == str(rows)  # NaN is not NaN
+    assert read_rows(tmp_path / "none.csv") == []
+
+
+def test_a_comparison_goes_on_where_it_was_killed(tmp_path, monkeypatch):
+    path, solve, asked = tmp_path / "runs.csv", run_store.run, []
+
+    def once(settings):
+        asked.append(settings.method)
+        if asked == ["random", "direct"]:
+            raise KeyboardInterrupt
+        return solve(settings)
+
+    monkeypatch.setattr(run_store, "run", once)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(PLAN, path, quiet)
+    assert [row.method for row in read_rows(path)] == ["random"]
+    with path.open("a") as file:
+        file.write('"{""instance"": {""da')  # what a kill leaves of a line
+    rows = run_all(PLAN, path, quiet)
+    assert asked == ["random", "direct", "direct", "corners"]
+    assert [row.method for row in rows] == ["random", "direct", "corners"]
+    assert str(read_rows(path)) == str(rows)
+    run_all(PLAN, path, quiet)
+    assert len(asked) == 4
+
+
+def test_rows_come_in_the_order_of_the_plan_from_several_processes(tmp_path):
+    rows = run_all(PLAN, tmp_path / "runs.csv", quiet, jobs=2)
+    assert [row.settings for row in rows] == [one.text for one in PLAN]
+    alone = run_all(PLAN, tmp_path / "alone.csv", quiet)
+    assert [(r.value, r.solves, r.status) for r in rows] == [
+        (r.value, r.solves, r.status) for r in alone
+    ]
