@@ -1,6 +1,7 @@
 """What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def one_thread():
     """The matrices are small: two BLAS threads on a busy machine cost fifty times one."""
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_interrupts():
+    """A shell that starts the tests in the background has them ignore Ctrl-C, which some send."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def _load(path):
