@@ -8,6 +8,7 @@ import numpy as np
 
 from bilad.models import (
     ConvexClustering,
+    DatasetError,
     FusionGraph,
     MaxDeviation,
     MinPerturbation,
@@ -128,3 +129,15 @@ SETTINGS = {
         target=1200,
     ),
 }
+
+
+def readable_settings() -> dict[str, Setting]:
+    """Return the settings whose data are here or can be had."""
+    found = {}
+    for name, setting in SETTINGS.items():
+        try:
+            load_dataset(setting.dataset)
+        except DatasetError:
+            continue
+        found[name] = setting
+    return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bilad.models import DatasetError, MinPerturbation
+from bilad.models import MinPerturbation
 from bilad.scripts.attack_runs import attained_value
 from bilad.scripts.known_problems import SIZE_TOLERANCE, KnownProblem, known_problems
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.settings import readable_settings
 from bilad.solvers import attack
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.staircase import least_perturbation, staircase
@@ -74,11 +74,8 @@ def known_least(every: int) -> list[KnownProblem]:
 def settings() -> list[KnownProblem]:
     """Return the settings along their rays, with the first step of the exact staircase."""
     found = []
-    for name, setting in SETTINGS.items():
-        try:
-            problem = setting.min_perturbation()
-        except DatasetError:
-            continue
+    for name, setting in readable_settings().items():
+        problem = setting.min_perturbation()
         stairs = staircase(setting.model(), problem.perturbation, -problem.radius, problem.radius)
         answer = least_perturbation(stairs, setting.target)
         if answer is not None:

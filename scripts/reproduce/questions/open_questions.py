@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from bilad.scripts.methods.instances import CLUSTERERS, CONVEX
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.questions import black_box_budgets, least_perturbation, recovery_grid
+from bilad.scripts.reproduce.questions import (
+    adversarial_losses,
+    black_box_budgets,
+    least_perturbation,
+    recovery_grid,
+)
+from bilad.scripts.reproduce.questions.adversarial_losses import LossSample
+from bilad.scripts.reproduce.questions.adversarial_losses_report import loss_blocks
 from bilad.scripts.reproduce.questions.black_box_budgets import Queries
 from bilad.scripts.reproduce.questions.black_box_report import black_box_blocks
 from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack
@@ -43,6 +50,10 @@ class Sizes:
     budgets : tuple of int
         Queries.
     seeds : int
+    clouds : tuple of (str, int)
+        Small clouds on which losses are measured, and their free entries.
+    lines, steps, many : int
+        Lines through eps = 0 there, steps on each side, and steps on each side of a ray.
     """
 
     levels: tuple[tuple[str, tuple[float, ...]], ...]
@@ -60,6 +71,10 @@ class Sizes:
     entries: int
     budgets: tuple[int, ...]
     seeds: int
+    clouds: tuple[tuple[str, int], ...]
+    lines: int
+    steps: int
+    many: int
 
 
 FULL = Sizes(
@@ -84,6 +99,10 @@ FULL = Sizes(
     entries=10,
     budgets=(25, 50, 100, 200, 400),
     seeds=2,
+    clouds=(("line 20", 5), ("plane 24", 8)),
+    lines=25,
+    steps=20,
+    many=400,
 )
 QUICK = Sizes(
     levels=(
@@ -106,6 +125,10 @@ QUICK = Sizes(
     entries=5,
     budgets=(10, 20, 40),
     seeds=1,
+    clouds=(("line 20", 5),),
+    lines=3,
+    steps=5,
+    many=40,
 )
 
 
@@ -144,11 +167,23 @@ def run(bench: Bench, sizes: Sizes) -> Section:
         ),
         Queries,
     )
+    losses = bench.collect(
+        "losses",
+        adversarial_losses.loss_samples(
+            adversarial_losses.loss_problems(sizes.clouds, bench.seed),
+            sizes.lines,
+            sizes.steps,
+            sizes.many,
+            bench.seed,
+        ),
+        LossSample,
+    )
     return Section(
         [
             *recovery_blocks(bench, cells),
             *least_blocks(least, sizes.solves, sizes.seconds),
             *black_box_blocks(bench, queries, sizes.points, sizes.entries),
+            *loss_blocks(bench, losses),
         ]
     )
 

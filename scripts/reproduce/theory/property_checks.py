@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models import ConvexClustering, DatasetError, FusionGraph, MaxDeviation, Perturbation
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.deviation import DEVIATIONS
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.settings import readable_settings
 from bilad.solvers import find_violation
 from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
 
@@ -57,13 +57,7 @@ PLANE = (
 
 def setting_problems() -> dict[str, MaxDeviation]:
     """Return (BL1) of every setting whose data are here."""
-    found = {}
-    for name, setting in SETTINGS.items():
-        try:
-            found[name] = setting.max_deviation()
-        except DatasetError:
-            continue
-    return found
+    return {name: setting.max_deviation() for name, setting in readable_settings().items()}
 
 
 def plane_problems() -> dict[str, MaxDeviation]:

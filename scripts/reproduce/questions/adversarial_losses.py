@@ -1,0 +1,235 @@
+"""Adversarial losses beside delta: along lines through eps = 0, what a larger loss does to it.
+
+The paper leaves their study open (section 6.5, ii). Each is computed from the lower level's
+solution, and is what it has above its value at eps = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from bilad.formulations.schedule import length_unit
+from bilad.formulations.smooth_deviation import KERNELS
+from bilad.models import MaxDeviation, deviation
+from bilad.models.validation import FloatArray
+from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
+from bilad.scripts.settings import readable_settings
+from bilad.scripts.tables import grouped
+from bilad.solvers import Clustering, cluster
+from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
+
+KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
+TOLERANCE = 1e-10  # of the lower level
+ROUNDING = 1e-4  # of a loss's largest value: less is no fall, and not below zero
+
+
+@dataclass(frozen=True)
+class LossSample:
+    """One eps on a line through 0.
+
+    Attributes
+    ----------
+    problem : str
+    line : int
+    eps : float
+        Its length, negative on one side of 0.
+    proved : bool
+        Whether the labels are.
+    delta : float
+    training_loss : float
+        The lower level's optimal value, which the learner minimises.
+    displacement : float
+        1/2 ||X(eps) - X(0)||_F^2.
+    contrastive : float
+        Sum of ||x_i - x_j||^2 over the pairs together at eps = 0 and of max(0, m - ||x_i - x_j||)^2
+        over the others, m the least distance of two clusters at eps = 0 (Hadsell, Chopra and
+        LeCun, 2006).
+    smoothed_delta : float
+        U_w(X(eps)) of the gradient methods.
+    """
+
+    problem: str
+    line: int
+    eps: float
+    proved: bool
+    delta: float
+    training_loss: float
+    displacement: float
+    contrastive: float
+    smoothed_delta: float
+
+
+Value = Callable[[LossSample], float]
+LOSSES: dict[str, Value] = {
+    "delta": lambda sample: sample.delta,
+    "training loss": lambda sample: sample.training_loss,
+    "displacement": lambda sample: sample.displacement,
+    "contrastive": lambda sample: sample.contrastive,
+    "smoothed delta": lambda sample: sample.smoothed_delta,
+}
+
+
+@dataclass(frozen=True)
+class LossStanding:
+    """A loss on the samples of one problem.
+
+    Attributes
+    ----------
+    problem, loss : str
+    samples, halves : int
+        With proved labels; half-lines from eps = 0.
+    falling : int
+        Half-lines on which it falls somewhere: not property (i).
+    below : float
+        Share of the samples where it is below its value at eps = 0: not property (ii).
+    detects : float
+        Area under the ROC curve, the loss as a test of whether the partition changed. NaN if it
+        always did, or never.
+    rank : float
+        Spearman's correlation with delta; NaN if either is constant.
+    share : float
+        delta where the loss is largest, over the largest delta; NaN if that is 0.
+    """
+
+    problem: str
+    loss: str
+    samples: int
+    halves: int
+    falling: int
+    below: float
+    detects: float
+    rank: float
+    share: float
+
+
+def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, MaxDeviation]:
+    """Return (BL1) of the settings that can be read, and of clouds with several free entries.
+
+    Parameters
+    ----------
+    clouds : sequence of (str, int)
+        Data as in `SmallClouds`, and how many entries are free.
+    seed : int
+    """
+    problems = {name: setting.max_deviation() for name, setting in readable_settings().items()}
+    for name, k in clouds:
+        problem = SmallClouds("", name, "entries", k, "inf", "BL1", seed=seed).problem()
+        assert isinstance(problem, MaxDeviation)
+        problems[name] = problem
+    return problems
+
+
+def loss_samples(
+    problems: Mapping[str, MaxDeviation], lines: int, steps: int, many: int, seed: int
+) -> Iterator[LossSample]:
+    """Yield every sample: random lines through 0, and the only one where there is one eps.
+
+    Parameters
+    ----------
+    problems : mapping of str to MaxDeviation
+        With the box or one eps, so that a vector of signs is of norm one.
+    lines, steps : int
+        Lines of a problem with several eps, and steps on each side of 0.
+    many : int
+        Steps on each side where there is one eps.
+    seed : int
+    """
+    for name, problem in problems.items():
+        rng = np.random.default_rng(seed)
+        k = problem.perturbation.dim
+        directions = rng.choice([-1.0, 1.0], (lines, k)) if k > 1 else np.ones((1, 1))
+        measured = _measured(problem)
+        for line, direction in enumerate(directions):
+            for eps in _both_sides(problem.budget, steps if k > 1 else many):
+                yield measured(name, line, eps, eps * direction)
+
+
+def _both_sides(budget: float, steps: int) -> FloatArray:
+    return np.linspace(-budget, budget, 2 * steps + 1)
+
+
+def _measured(
+    problem: MaxDeviation,
+) -> Callable[[str, int, float, FloatArray], LossSample]:
+    """Return what solves at an eps and measures the solution against that at eps = 0."""
+    model = problem.white_box
+    before = cluster(model, tol=TOLERANCE, refine=True)
+    contrastive = contrastive_loss(before)
+    smooth = smoothed_deviation(problem, before.labels, KERNELS[KERNEL])
+    width = WIDTH * length_unit(model, before.X)
+    at_zero = contrastive(before.X), smooth.at(before.X, width)[0]
+
+    def measure(name: str, line: int, size: float, eps: FloatArray) -> LossSample:
+        perturbed = problem.perturbation.apply(model, eps)
+        found = cluster(perturbed, tol=TOLERANCE, refine=True)
+        return LossSample(
+            name,
+            line,
+            float(size),
+            found.proved,
+            delta=deviation(before.labels, found.labels),
+            training_loss=found.objective - before.objective,
+            displacement=0.5 * float(((found.X - before.X) ** 2).sum()),
+            contrastive=contrastive(found.X) - at_zero[0],
+            smoothed_delta=smooth.at(found.X, width)[0] - at_zero[1],
+        )
+
+    return measure
+
+
+def contrastive_loss(before: Clustering) -> Callable[[FloatArray], float]:
+    """Return the contrastive loss of a solution X (n, d) against the partition of another."""
+    i, j = np.triu_indices(before.model.n, k=1)
+    together = before.labels[i] == before.labels[j]
+    margin = pdist(before.X)[~together].min(initial=np.inf)
+
+    def loss(X: FloatArray) -> float:
+        distances = pdist(X)
+        missing = np.maximum(margin - distances[~together], 0.0)
+        return float((distances[together] ** 2).sum() + (missing**2).sum())
+
+    return loss
+
+
+def loss_standings(samples: Sequence[LossSample]) -> list[LossStanding]:
+    """Return how each loss does on each problem; samples without proved labels are left out."""
+    proved = [sample for sample in samples if sample.proved]
+    return [
+        _standing(problem, loss, own)
+        for problem, own in grouped(proved, lambda sample: sample.problem)
+        for loss in LOSSES
+    ]
+
+
+def _standing(problem: str, loss: str, own: Sequence[LossSample]) -> LossStanding:
+    value = LOSSES[loss]
+    values, deltas = (np.array([of(s) for s in own]) for of in (value, LOSSES["delta"]))
+    slack = ROUNDING * float(np.abs(values).max())
+    halves = grouped([s for s in own if s.eps], lambda s: (s.line, s.eps > 0))
+    changed = deltas > 0
+    both = changed.any() and not changed.all()
+    varies = np.ptp(values) > 0 and np.ptp(deltas) > 0
+    most = float(deltas.max())
+    return LossStanding(
+        problem,
+        loss,
+        len(own),
+        len(halves),
+        falling=sum(_falls(side, value, slack) for _, side in halves),
+        below=float((values < -slack).mean()),
+        detects=float(roc_auc_score(changed, values)) if both else np.nan,
+        rank=float(spearmanr(values, deltas).statistic) if varies else np.nan,
+        share=float(deltas[values.argmax()]) / most if most else np.nan,
+    )
+
+
+def _falls(side: Sequence[LossSample], value: Value, slack: float) -> bool:
+    """Whether a value falls outwards somewhere on a half-line."""
+    outwards = [value(sample) for sample in sorted(side, key=lambda sample: abs(sample.eps))]
+    return bool((np.diff([0.0, *outwards]) < -slack).any())
