@@ -42,15 +42,17 @@ class Instance:
     norm : {"1", "2", "inf"}
         Of eps; as text, for JSON has no infinity.
     question : {"BL1", "BL2"}
-        For (BL2) of a setting the target is the setting's. Otherwise it is half the deviation that
-        20 random corners of (BL1) find, and no eps longer than the budget of (BL1) counts: an
-        attack is known to exist, unless the corners find none.
+        For (BL2) of a setting the target is the setting's. Otherwise it is a share of the
+        deviation that 20 random corners of (BL1) find, and no eps longer than the budget of (BL1)
+        counts: an attack is known to exist, unless the corners find none.
     budget : float
         In units of the standard budget of its kind.
     seed : int
         Draws data and what is free.
     learner : str
         "convex clustering", or a key of `CLUSTERERS`, known by its answers only.
+    share : float
+        That share, of (BL2).
     """
 
     family: str
@@ -62,6 +64,7 @@ class Instance:
     budget: float = 1.0
     seed: int = 0
     learner: str = CONVEX
+    share: float = TARGET_SHARE
 
     @property
     def name(self) -> str:
@@ -74,6 +77,8 @@ class Instance:
         parts = [self.data, f"{self.kind} {self.k}", f"norm {self.norm}", self.question]
         if self.budget != 1:
             parts.insert(3, f"budget {self.budget:g}")
+        if self.share != TARGET_SHARE:
+            parts.append(f"target {self.share:g}")
         if self.learner != CONVEX:
             parts.insert(0, self.learner)
         return ", ".join(parts)
@@ -104,7 +109,8 @@ class Instance:
     def _target(self) -> float:
         if self.kind == "shift":
             return SETTINGS[self.data].target
-        return max(TARGET_SHARE * corner_deviation(replace(self, question="BL1")), 2.0)
+        largest = replace(self, question="BL1", share=TARGET_SHARE)
+        return max(self.share * corner_deviation(largest), 2.0)
 
 
 @lru_cache(maxsize=8)

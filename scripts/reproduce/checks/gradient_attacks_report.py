@@ -8,6 +8,7 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
+from bilad.scripts.methods.instances import TARGET_CORNERS
 from bilad.scripts.methods.method_rows import MethodRow
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks import gradient_attacks, small_clouds
@@ -34,10 +35,11 @@ def gradient_blocks(
         "Check 3: bilevel solvers, gradient attacks, simple searches",
         [_cells(standing) for standing in every],
         f"Small problems: {small_clouds.DESCRIPTION}. {solves} solves or {seconds:g} s each. BL1: "
-        "U / best known; close: at least 95 % of it. BL2: the target is half of what 20 random "
-        "corners reach in BL1; success is the share reached, norm is least known / own. A method "
-        "that refuses some problems is judged on the others; one that refuses all is left out. "
-        "solves, seconds: medians.",
+        "U / best known; close: at least 95 % of it. BL2: the target is "
+        f"{gradient_attacks.EASY:g} of what {TARGET_CORNERS} random corners reach in BL1, a hard "
+        f"one {gradient_attacks.HARD:g} of it; success is the share reached, norm is least known "
+        "/ own, 0 for a failure. A method that refuses some problems is judged on the others; one "
+        "that refuses all is left out. solves, seconds: medians.",
     )
     picture = bench.picture(
         "success_against_cost",
@@ -57,6 +59,7 @@ def _cells(standing: Standing) -> Cells:
         "BL1 worst": standing.worst,
         "BL1 close": standing.close,
         "BL2 success": standing.success,
+        "BL2 hard": standing.hard,
         "BL2 norm": standing.length,
         "solves": standing.solves,
         "seconds": standing.seconds,

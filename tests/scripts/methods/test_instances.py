@@ -68,6 +68,8 @@ def test_the_target_of_bl2_is_half_of_what_corners_find():
     bl2 = Instance("entries", "iris", "entries", 20, "inf", "BL2", seed=1)
     largest = check(bl2)["largest"]
     assert bl2.problem().target == largest / 2
+    assert replace(bl2, share=0.95).problem().target == 0.95 * largest
+    assert replace(bl2, share=0.95).name != bl2.name
     assert bl2.problem().radius == replace(bl2, question="BL1").problem().budget
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from bilad.scripts.reproduce.bench import Bench
@@ -30,6 +31,13 @@ def test_no_method_beats_the_exact_one(rows):
     for own in gradient_attacks.standings(rows):
         assert own.mean <= 1
         assert own.length <= 1 + 1e-6
+
+
+def test_targets_are_counted_apart(rows):
+    found = [replace(row, value=np.inf) if "target" in row.instance else row for row in rows]
+    found += [replace(row, method="pgd") for row in rows]  # so that all have an attack
+    failing = {own.method: own for own in gradient_attacks.standings(found)}["exact"]
+    assert (failing.success, failing.hard, failing.length) == (1, 0, 0.5)
 
 
 def test_the_comparison_turns_with_the_standings(rows):
