@@ -87,7 +87,7 @@ FULL = Sizes(
     ),
     norms=(1.0, 2.0),
     dimensions=(1, 2, 3),
-    recovery_seeds=1,
+    recovery_seeds=4,
     gammas=15,
     every=2,
     methods=tuple(least_perturbation.able_methods()),
