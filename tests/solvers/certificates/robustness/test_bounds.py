@@ -37,13 +37,13 @@ def test_no_attack_beats_the_bound(seed, random_problem):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(2))
-def test_no_attack_beats_the_bound_of_120_problems(batch, random_problem):
+def test_no_attack_beats_the_bound_of_40_problems(batch, random_problem):
     said = 0
-    for seed in range(60):
+    for seed in range(20):
         rng = np.random.default_rng(20_000 + 1000 * batch + seed)
         problem, budget = random_problem(rng, largest=10), 10 ** rng.uniform(-1.5, 0.5)
         said += no_attack_beats_the_bound(problem, rng, budget, tight=seed % 5 == 0)
-    assert said > 15
+    assert said > 5
 
 
 def test_two_points_whose_optimum_is_known():

@@ -35,13 +35,13 @@ def test_nothing_shorter_changes_the_partition(seed, random_problem, directions,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(5))
-def test_nothing_shorter_changes_500_partitions(batch, random_problem, directions, contradicts):
+def test_nothing_shorter_changes_200_partitions(batch, random_problem, directions, contradicts):
     positive = 0
-    for seed in range(100):
+    for seed in range(40):
         rng = np.random.default_rng(1000 * batch + seed)
         radius, _ = attack_inside(random_problem(rng), rng, directions, contradicts)
         positive += radius > 0
-    assert positive >= 75
+    assert positive >= 30
 
 
 def radius_of(model, perturbation, norm=2):

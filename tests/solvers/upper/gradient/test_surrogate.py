@@ -117,7 +117,7 @@ def errors_of(seed, lower_level):
 
 
 @pytest.mark.parametrize("lower_level", ["smoothed", "solution"])
-@pytest.mark.parametrize("seeds", [range(36), pytest.param(range(200), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(36), pytest.param(range(36, 100), marks=pytest.mark.slow)])
 def test_the_gradient_is_what_central_differences_are(lower_level, seeds):
     """Where differences of every length meet a kink or a step, there is no derivative: rare."""
     errors, sloping = np.array([errors_of(seed, lower_level) for seed in seeds]).T
