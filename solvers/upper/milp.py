@@ -15,9 +15,10 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from bilad.formulations.closed_cell import MARGIN, ClosedCell
-from bilad.formulations.difference_bounds import DifferenceBounds
-from bilad.formulations.milp import MarginProgram, MilpFormulation, is_linear
+from bilad.formulations.milp.closed_cell import MARGIN, ClosedCell
+from bilad.formulations.milp.difference_bounds import DifferenceBounds
+from bilad.formulations.milp.formulation import MilpFormulation, is_linear
+from bilad.formulations.milp.margin import MarginProgram
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import BoolArray, FloatArray, whole_number
 from bilad.solvers.upper.frame import Frame

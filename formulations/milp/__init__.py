@@ -1,0 +1,1 @@
+"""The mixed-integer reformulation, and what decides whether its cells are empty."""

@@ -1,0 +1,117 @@
+"""The dual of each edge, on the face of its ball that the orders name, and stationarity.
+
+On a cell of the orders everything is linear in (eps, x, z), with r = gamma w (1 - S eps):
+
+    x - A(eps) + B'z = 0
+    p = 1:    |z_c| <= r,  and z_c = r if i is strictly above j in feature c
+    p = inf:  z = forward - backward,  sum_c forward_c + backward_c <= r,  equal if i, j are apart;
+              forward_c > 0 only if order[i, j, c],  backward_c > 0 only if order[j, i, c]
+
+The duals are not scaled by r: stationarity stays linear when the weights are perturbed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from bilad.formulations import upper_level
+from bilad.formulations.milp.orders import separates
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray
+
+
+def add_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: FloatArray) -> None:
+    """Add `z[e, c]`, for p = inf as `forward[e, c] - backward[e, c]`, and stationarity.
+
+    Parameters
+    ----------
+    model : pyomo.environ.ConcreteModel
+        With `eps`, `x`, `order` and `together`, and the set `edges` of those with positive radius.
+    problem : BilevelProblem
+    most : ndarray, shape (m,)
+        The largest radius of each edge over all eps.
+    """
+    add = _add_feature_duals if separates(problem) else _add_joint_duals
+    add(model, problem, most.tolist())
+    _add_stationarity(model, problem)
+
+
+def _add_feature_duals(
+    model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]
+) -> None:
+    """Add z[e, c], saturated where one end is strictly above the other: p = 1."""
+    radii = upper_level.perturbed_radii(model, problem)
+    model.z = pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (-most[e], most[e]))
+
+    def saturated(m: pyo.ConcreteModel, e: int, c: int, sign: int) -> Any:
+        i, j = ends(problem, e)
+        below = m.order[j, i, c] if sign > 0 else m.order[i, j, c]
+        return sign * m.z[e, c] >= radii[e] - 2 * most[e] * below
+
+    model.saturated = pyo.Constraint(model.edges, model.features, model.signs, rule=saturated)
+    model.capacity = pyo.Constraint(
+        _perturbed_edges(model, problem),
+        model.features,
+        model.signs,
+        rule=lambda m, e, c, sign: sign * m.z[e, c] <= radii[e],
+    )
+
+
+def _add_joint_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]) -> None:
+    """Add both parts of z[e, c], on the face that the orders name: p = inf."""
+    radii = upper_level.perturbed_radii(model, problem)
+
+    def part() -> Any:
+        return pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (0.0, most[e]))
+
+    model.forward, model.backward = part(), part()
+
+    def allowed(m: pyo.ConcreteModel, e: int, c: int, sign: int) -> Any:
+        i, j = ends(problem, e)
+        if sign > 0:
+            return m.forward[e, c] <= most[e] * m.order[i, j, c]
+        return m.backward[e, c] <= most[e] * m.order[j, i, c]
+
+    model.allowed = pyo.Constraint(model.edges, model.features, model.signs, rule=allowed)
+    model.length = pyo.Expression(
+        model.edges,
+        rule=lambda m, e: pyo.quicksum(m.forward[e, c] + m.backward[e, c] for c in m.features),
+    )
+    model.capacity = pyo.Constraint(model.edges, rule=lambda m, e: m.length[e] <= radii[e])
+    model.saturated = pyo.Constraint(
+        model.edges,
+        rule=lambda m, e: m.length[e] >= radii[e] - most[e] * m.together[ends(problem, e)],
+    )
+    model.z = pyo.Expression(
+        model.edges, model.features, rule=lambda m, e, c: m.forward[e, c] - m.backward[e, c]
+    )
+
+
+def ends(problem: BilevelProblem, e: int) -> tuple[int, int]:
+    """Return the two points of an edge."""
+    i, j = problem.white_box.graph.edges[e]
+    return int(i), int(j)
+
+
+def _perturbed_edges(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
+    changes = np.diff(problem.edge_operator.indptr) > 0
+    return pyo.Set(initialize=[e for e in model.edges if changes[e]])
+
+
+def _add_stationarity(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
+    data = upper_level.perturbed_data(model, problem)
+    outward: list[list[tuple[int, int]]] = [[] for _ in model.points]
+    for e in model.edges:
+        i, j = ends(problem, e)
+        outward[i].append((e, 1))
+        outward[j].append((e, -1))
+    model.stationary = pyo.Constraint(
+        model.points,
+        model.features,
+        rule=lambda m, i, c: (
+            m.x[i, c] + pyo.quicksum(sign * m.z[e, c] for e, sign in outward[i]) == data[i, c]
+        ),
+    )
