@@ -37,8 +37,8 @@ from bilad.scripts.lower.lower_instances import (
     Instance,
 )
 from bilad.solvers import cluster_path
-from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.lower.ssnal import solve_ssnal
+from bilad.solvers.partition.partition import prove_partition
 
 TABLES = ("cold", "warm", "path", "growth", "norms")
 GAP = 1e-6

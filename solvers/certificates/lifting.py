@@ -28,8 +28,8 @@ from scipy.spatial.distance import pdist
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, subgradient_rows
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.contraction import Contraction, Lifted
+from bilad.solvers.partition.routing import block_means
 
 CONTRACTED_TOL = 1e-8  # of the contracted problem; its solver then adds digits
 MOST_ITERATIONS = 200

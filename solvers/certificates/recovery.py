@@ -16,10 +16,10 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.recovery import cluster_numbers
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.lifting import lift
-from bilad.solvers.certificates.partition import Partition, prove_partition
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.partition.partition import Partition, prove_partition
+from bilad.solvers.partition.routing import block_means
 
 MOST_LIFTED = 200_000  # entries of Z inside clusters; if more, no flow is looked for
 

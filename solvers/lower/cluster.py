@@ -10,7 +10,6 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, real_number, whole_number
-from bilad.solvers.certificates.partition import Partition
 from bilad.solvers.lower.methods import (
     LOWER_METHODS,
     LowerMethod,
@@ -19,6 +18,7 @@ from bilad.solvers.lower.methods import (
     choose_lower_method,
 )
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.partition.partition import Partition
 from bilad.solvers.rational.labels import exact_labels, is_decidable
 
 TIGHTENING = 1e-2  # each attempt's tolerance over the last one's

@@ -18,13 +18,13 @@ import numpy as np
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import BoolArray, IntArray
-from bilad.solvers.certificates.guesses import guesses
-from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.lower.ssnal import Solution, solve_ssnal
 from bilad.solvers.lower.workspace import Workspace
+from bilad.solvers.partition.guesses import guesses
+from bilad.solvers.partition.partition import prove_partition
 
 MOST_BLOCKS = 0.8  # share of the points; with more blocks contraction does not pay
 CUTS = 2  # times that blocks are cut, the last time into points

@@ -17,9 +17,9 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.ssnal import solve_ssnal
 from bilad.solvers.lower.workspace import Workspace
+from bilad.solvers.partition.routing import block_means
 
 # Tolerances of the contracted problem over that of the whole, tried until Newton finds the last
 # digits; what is merged is seen better at the second.

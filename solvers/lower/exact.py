@@ -16,10 +16,10 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.partition import Partition
 from bilad.solvers.lower.exact_complete import solve_complete
 from bilad.solvers.lower.exact_line import LineSolution
 from bilad.solvers.lower.exact_tree import Forest, solve_forest
+from bilad.solvers.partition.partition import Partition
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from scipy.sparse.linalg import lsmr
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import row_norms
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.certificates.contracted import ContractedProblem
-from bilad.solvers.certificates.guesses import guesses
-from bilad.solvers.certificates.partition import prove_partition
-from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
-from bilad.solvers.certificates.proof import examine
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.linear_systems import Edges
 from bilad.solvers.lower.newton import newton_system
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.guesses import guesses
+from bilad.solvers.partition.partition import prove_partition
+from bilad.solvers.partition.polyhedral import PolyhedralRestriction
+from bilad.solvers.partition.proof import examine
+from bilad.solvers.partition.routing import block_means
 
 RTOL = 1e-12  # of the linear systems that are too large to be factorised
 TIE_STEPS = 10  # of least squares, in units of the number of ties

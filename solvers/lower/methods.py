@@ -13,11 +13,11 @@ import numpy as np
 from bilad.formulations.conic import ConicProgram
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, one_of
-from bilad.solvers.certificates.partition import Partition, prove_partition
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower import exact, ssnal
 from bilad.solvers.lower.clarabel import solve_clarabel
 from bilad.solvers.lower.workspace import Workspace
+from bilad.solvers.partition.partition import Partition, prove_partition
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.partition import Partition
+from bilad.solvers.partition.partition import Partition
 
 
 @dataclass(frozen=True)

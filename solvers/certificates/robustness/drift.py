@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.proof import sum_at_ends
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
+from bilad.solvers.partition.proof import sum_at_ends
 
 
 @dataclass(frozen=True)

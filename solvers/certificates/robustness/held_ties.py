@@ -27,13 +27,13 @@ import numpy as np
 from bilad.formulations.central_shares import central_shares
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.integer_rank import has_rank_at_most
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.certificates.robustness.faces import Push
 from bilad.solvers.certificates.robustness.search import largest_radius
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.certificates.routing import block_means
-from bilad.solvers.certificates.ties import Ties, TieSystem, tie_system
+from bilad.solvers.partition.integer_rank import has_rank_at_most
+from bilad.solvers.partition.routing import block_means
+from bilad.solvers.partition.ties import Ties, TieSystem, tie_system
 
 LARGEST = 10_000  # numbers in a flow; larger models are not looked at
 MOST_ROWS = 300  # of T

@@ -18,9 +18,9 @@ import scipy.sparse as sp
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import project_rows, row_norms, subgradient_rows
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.contracted import ContractedProblem
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
-from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.routing import block_means
 
 VERTEX = 1e-6  # p = inf: so near to a vertex of the dual ball, a subgradient is taken for it
 

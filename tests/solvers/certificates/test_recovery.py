@@ -12,8 +12,8 @@ from bilad.models.recovery import recovery_interval
 from bilad.solvers import cluster
 from bilad.solvers.certificates.gamma_interval import exact_recovery_interval
 from bilad.solvers.certificates.lifting import lift
-from bilad.solvers.certificates.partition import prove_partition
 from bilad.solvers.certificates.recovery import is_recovered
+from bilad.solvers.partition.partition import prove_partition
 
 INF = float("inf")
 NORMS = (1, 2, INF)

@@ -6,9 +6,9 @@ import scipy.sparse as sp
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.certificates.contracted import ContractedProblem
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.derivative import SolutionDerivative
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.routing import block_means
 
 NORMS = (1, 2, np.inf)
 STEP = 1e-5

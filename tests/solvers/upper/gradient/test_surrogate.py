@@ -13,10 +13,10 @@ from bilad.formulations.schedule import length_unit
 from bilad.formulations.smooth_deviation import KERNELS
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
-from bilad.solvers.certificates.contracted import ContractedProblem
-from bilad.solvers.certificates.routing import block_means
 from bilad.solvers.lower.derivative import SolutionDerivative
 from bilad.solvers.lower.smoothing import solve_smoothed
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.routing import block_means
 from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
 from bilad.solvers.upper.gradient.surrogate import SmoothedSurrogate, SolutionSurrogate
 from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel

@@ -12,7 +12,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.certificates.partition import make_partition, prove_partition
+from bilad.solvers.partition.partition import make_partition, prove_partition
 
 NOISE = [0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0]
 

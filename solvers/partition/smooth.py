@@ -12,9 +12,9 @@ import numpy as np
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.contracted import ContractedProblem
-from bilad.solvers.certificates.proof import Restriction, sum_at_ends
-from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.proof import Restriction, sum_at_ends
+from bilad.solvers.partition.routing import block_means
 
 
 class SmoothRestriction(Restriction):

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.partition.routing import block_means
 
 STEPS, HALVINGS = 20, 8
 # Newton's matrix is factorised up to this many rows, and this many entries if it is sparse.

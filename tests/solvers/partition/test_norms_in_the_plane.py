@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
-from bilad.solvers.certificates import polyhedral
-from bilad.solvers.certificates.guesses import Guess
-from bilad.solvers.certificates.partition import make_partition, prove_partition
-from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
-from bilad.solvers.certificates.proof import examine
 from bilad.solvers.lower.clarabel import solve_clarabel
+from bilad.solvers.partition import polyhedral
+from bilad.solvers.partition.guesses import Guess
+from bilad.solvers.partition.partition import make_partition, prove_partition
+from bilad.solvers.partition.polyhedral import PolyhedralRestriction
+from bilad.solvers.partition.proof import examine
 
 INF = float("inf")
 TURN = np.array([[1.0, 1.0], [1.0, -1.0]])

@@ -6,8 +6,8 @@ import pytest
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
 from bilad.solvers import cluster
-from bilad.solvers.certificates import routing
-from bilad.solvers.certificates.routing import block_means, reroute
+from bilad.solvers.partition import routing
+from bilad.solvers.partition.routing import block_means, reroute
 
 
 def test_block_means():

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bilad.solvers.certificates.ties import Ties, central_stock, tie_system
+from bilad.solvers.partition.ties import Ties, central_stock, tie_system
 
 
 def random_ties(rng, K, d):

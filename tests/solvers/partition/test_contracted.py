@@ -5,8 +5,8 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.certificates.contracted import ContractedProblem
-from bilad.solvers.certificates.partition import prove_partition
+from bilad.solvers.partition.contracted import ContractedProblem
+from bilad.solvers.partition.partition import prove_partition
 
 
 def instance(d):

@@ -12,7 +12,7 @@ from bilad.scripts.known_problems import two_points
 from bilad.solvers import attack, certify, check_counterexample, cluster
 from bilad.solvers.certificates.aimed import aimed_directions
 
-certify_module = importlib.import_module("bilad.solvers.certificates.certify")
+certify_module = importlib.import_module("bilad.solvers.certify")
 STEPS = {known.name: known for known in two_points() if isinstance(known.problem, MinPerturbation)}
 FEW = 40  # solves
 ROUNDING = 1e-12  # of the closed forms

@@ -23,7 +23,7 @@ from scipy.linalg import qr
 from scipy.optimize import linprog
 
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.integer_rank import has_rank_at_most
+from bilad.solvers.partition.integer_rank import has_rank_at_most
 
 ROUNDOFF = float(np.finfo(float).eps)
 RANK_TOLERANCE = 1e-9

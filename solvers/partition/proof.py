@@ -32,7 +32,7 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.routing import block_means
+from bilad.solvers.partition.routing import block_means
 
 ROUNDOFF = float(np.finfo(float).eps)
 

@@ -21,10 +21,10 @@ from scipy.sparse.csgraph import connected_components
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.guesses import Guess
-from bilad.solvers.certificates.proof import ROUNDOFF, Restriction
-from bilad.solvers.certificates.routing import block_means
-from bilad.solvers.certificates.ties import Ties, TieSystem, central_stock, tie_system
+from bilad.solvers.partition.guesses import Guess
+from bilad.solvers.partition.proof import ROUNDOFF, Restriction
+from bilad.solvers.partition.routing import block_means
+from bilad.solvers.partition.ties import Ties, TieSystem, central_stock, tie_system
 
 LARGEST = 1500  # rows of a dense factorisation
 TOWARDS_CENTRE = 1e-3  # share of the way

@@ -20,11 +20,11 @@ from scipy.spatial import KDTree
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.certificates.guesses import Guess, guesses
-from bilad.solvers.certificates.polyhedral import PolyhedralRestriction
-from bilad.solvers.certificates.proof import Proof, Restriction, examine, sum_at_ends
-from bilad.solvers.certificates.routing import SPARED_CAPACITIES, reroute
-from bilad.solvers.certificates.smooth import SmoothRestriction
+from bilad.solvers.partition.guesses import Guess, guesses
+from bilad.solvers.partition.polyhedral import PolyhedralRestriction
+from bilad.solvers.partition.proof import Proof, Restriction, examine, sum_at_ends
+from bilad.solvers.partition.routing import SPARED_CAPACITIES, reroute
+from bilad.solvers.partition.smooth import SmoothRestriction
 
 ROUNDOFF = float(np.finfo(float).eps)
 RETRIED = 2  # guesses on which more work is spent

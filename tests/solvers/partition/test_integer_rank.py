@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bilad.solvers.certificates.integer_rank import LARGEST_PRIME, has_rank_at_most
+from bilad.solvers.partition.integer_rank import LARGEST_PRIME, has_rank_at_most
 
 
 def exact_rank(matrix):
