@@ -160,6 +160,10 @@ class BilevelProblem(ABC):
         """Say whether an eps of this size with this deviation is as good as a proved bound."""
 
     @abstractmethod
+    def excludes(self, bound: float) -> bool:
+        """Say whether a proved bound leaves no eps that is an attack."""
+
+    @abstractmethod
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Return a key that is larger for a better answer."""
 
@@ -202,6 +206,10 @@ class MaxDeviation(BilevelProblem):
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """No deviation can be larger, but for rounding."""
         return deviation >= bound * (1 - ROUNDING)
+
+    def excludes(self, bound: float) -> bool:
+        """No deviation is positive."""
+        return bound <= 0
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Prefer the larger deviation, then the smaller eps."""
@@ -250,6 +258,12 @@ class MinPerturbation(BilevelProblem):
             *self._normalised_parts(), self.target, self.norm, self.deviation, limit=1.0
         )
 
+    def within(self, limit: float) -> MinPerturbation:
+        """Return the problem with another limit on ||eps||."""
+        return MinPerturbation(
+            self.model, self.perturbation, self.target, self.norm, self.deviation, limit
+        )
+
     def largest_deviation(self) -> MaxDeviation:
         """Return (BL1) with the largest eps that is searched as its budget."""
         return MaxDeviation(self.model, self.perturbation, self.radius, self.norm, self.deviation)
@@ -272,6 +286,10 @@ class MinPerturbation(BilevelProblem):
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """No eps can be shorter by more than `OPEN`: where points part, the least is no minimum."""
         return size <= bound * (1 + OPEN)
+
+    def excludes(self, bound: float) -> bool:
+        """Every attack is beyond the limit."""
+        return bound > self.radius
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Prefer the smaller eps, then the larger deviation."""

@@ -198,7 +198,7 @@ def _grade(
 ) -> str:
     """Return the status of what no limit cut short."""
     if size == 0:
-        none = bound is not None and problem.attains(bound, problem.radius, 0.0)
+        none = bound is not None and problem.excludes(bound)
         return "no attack exists" if none else "no attack found"
     if not proved:
         return "unproved"

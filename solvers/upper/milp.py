@@ -95,14 +95,7 @@ def _within_reach(problem: MinPerturbation, lower: LowerLevel) -> MinPerturbatio
     """Return (BL2) with the best attack so far as its limit: every big-M constant is smaller."""
     if lower.best is None:
         return problem
-    return MinPerturbation(
-        problem.white_box,
-        problem.perturbation,
-        problem.target,
-        problem.norm,
-        problem.deviation,
-        limit=max(lower.best.size, LEAST_SIZE * problem.radius),
-    )
+    return problem.within(max(lower.best.size, LEAST_SIZE * problem.radius))
 
 
 def _give_up(answer: MilpAnswer) -> None:
@@ -263,14 +256,14 @@ class _Shortest(_Search):
 
     @property
     def found(self) -> float:
-        """Size of the best attack, 1 if there is none."""
+        """Size of the best attack, infinite if there is none."""
         best = self.lower.best
-        return 1.0 if best is None else min(best.size / self.frame.given.radius, 1.0)
+        return np.inf if best is None else best.size / self.frame.given.radius
 
     def run(self) -> None:
         self._raise_bound_to(0.0)
         while self.found > self.bound * (1 + NEAR):
-            self.formulation.shorten(self.found)
+            self.formulation.shorten(min(self.found, 1.0))
             answer = self.solve()
             if answer.status == "infeasible":
                 self._raise_bound_to(self.found)

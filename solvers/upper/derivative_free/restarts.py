@@ -98,14 +98,7 @@ def _within_best(lower: LowerLevel) -> BilevelProblem:
     problem, best = lower.problem, lower.best
     if best is None or not isinstance(problem, MinPerturbation):
         return problem
-    return MinPerturbation(
-        problem.model,
-        problem.perturbation,
-        problem.target,
-        problem.norm,
-        problem.deviation,
-        limit=best.size,
-    )
+    return problem.within(best.size)
 
 
 def _last_before_polish(lower: LowerLevel) -> int | None:

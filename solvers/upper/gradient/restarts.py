@@ -117,13 +117,4 @@ def _next_ball(lower: LowerLevel, rng: np.random.Generator) -> BilevelProblem:
 
 def _within(problem: BilevelProblem, radius: float) -> BilevelProblem:
     """Return the problem; (BL2) with another limit."""
-    if not isinstance(problem, MinPerturbation):
-        return problem
-    return MinPerturbation(
-        problem.model,
-        problem.perturbation,
-        problem.target,
-        problem.norm,
-        problem.deviation,
-        limit=radius,
-    )
+    return problem.within(radius) if isinstance(problem, MinPerturbation) else problem

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from bilad.models import MaxDeviation, MinPerturbation, deviation
+from bilad.models import (
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    deviation,
+)
 from bilad.solvers import attack, cluster
 
 METHODS = ["direct", "kkt", "duality", "value-function"]
@@ -216,3 +223,18 @@ def test_the_seconds_within_solves_are_a_part_of_all(groups, method):
     options = {"step": 1.0} if method == "direct" else {}
     found = attack(groups.bl1(), method, **options)
     assert 0 < found.seconds_solving <= found.seconds
+
+
+def test_a_bound_just_within_the_limit_does_not_exclude_an_attack():
+    """Two points meet from sqrt(1/2) on, along a direction that the corners miss."""
+    A = np.array([[0.0, 0.0], 3.0 * np.array([np.cos(0.3), np.sin(0.3)])])
+    model, free = ConvexClustering(A, FusionGraph.complete(2), 1.0), Perturbation.additive(A.shape)
+    problem = MinPerturbation(model, free, 2.0, limit=0.5**0.5 * (1 + 1e-6))
+    eps = problem.project(np.ravel([A[1], -A[1]]))
+    moved = cluster(free.apply(model, eps), refine=True)
+    assert moved.proved
+    assert moved.n_clusters == 1
+    found = attack(problem, "corners", corners=5)
+    assert found.status != "no attack exists"
+    assert found.bound <= problem.size(eps)
+    assert attack(problem.within(0.7), "corners", corners=5).status == "no attack exists"

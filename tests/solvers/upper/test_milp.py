@@ -95,9 +95,9 @@ def check_bound(problem, seed, **options):
         found = lower.best.deviation if lower.best else 0.0
         assert max(found, best[1] if best else 0.0) <= journal.bound * (1 + 1e-9)
         return journal.bound - found
-    found = lower.best.size if lower.best else problem.radius
+    found = lower.best.size if lower.best else INF
     assert min(found, best[0] if best else INF) >= journal.bound * (1 - 1e-9)
-    return found / journal.bound - 1
+    return 0.0 if found == journal.bound else found / journal.bound - 1
 
 
 @pytest.mark.parametrize("seed", range(60))
