@@ -191,7 +191,7 @@ class Report:
                 done.append(row)
                 self._console.print(f"[dim]{name}: {next(iter(row.values()))}[/]", highlight=False)
         view = Table(box=SIMPLE_HEAD, title=title)
-        for key in done[0]:
+        for key in done[0] if done else ():
             view.add_column(key, justify="right", no_wrap=key in ("instance", "path"))
         for row in done:
             view.add_row(*(_shown(key, value) for key, value in row.items()))
@@ -220,7 +220,10 @@ def benchmark(
     only: Annotated[str, typer.Option(help="Comma-separated tables.")] = ",".join(TABLES),
 ) -> None:
     """Time the lower level against CVXPY with Clarabel and with SCS."""
-    chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
+    try:
+        chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     console = Console(width=max(150, Console().width))
     report = Report(out, console)
 
@@ -238,7 +241,8 @@ def benchmark(
             report.table("A path", "path", iter([path_row(repeats)]))
         if "growth" in chosen:
             growth = report.table("Growth", "growth", growth_rows(small(GROWTH), repeats))
-            report.line(f"fitted exponent: {growth_exponent(growth):.2f}")
+            if len(growth) > 1:
+                report.line(f"fitted exponent: {growth_exponent(growth):.2f}")
         if "norms" in chosen:
             report.table("Other norms", "norms", cold_rows(small(OTHER_NORMS), repeats))
 

@@ -92,10 +92,14 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
     Raises
     ------
     ArgumentError
-        If the model is a black box: nothing can be proved of it.
+        If an argument is wrong, before any work, or the model is a black box: nothing can be
+        proved of it.
     """
     began = time.perf_counter()
+    if not isinstance(problem, BilevelProblem):
+        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
     most = whole_number(max_solves, "max_solves", least=0)
+    whole_number(seed, "seed", least=0)
     within = _question(problem, problem.radius)
     if refusal(UPPER_METHODS["exact"], within) is None:
         proof, found = _by_staircase(within, seed)

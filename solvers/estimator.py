@@ -169,6 +169,7 @@ def _graph_of_matrix(weights: Any, n: int) -> FusionGraph:
         raise ArgumentError("weights", type(weights).__name__, expected) from None
     if matrix.shape != (n, n):
         raise ArgumentError("weights", f"shape {matrix.shape}", expected)
+    matrix = sp.csr_array(sp.triu(matrix, 1) + sp.tril(matrix, -1))  # the diagonal is not used
     if not (np.isfinite(matrix.data) & (matrix.data >= 0)).all():
         raise ArgumentError("weights", "a negative or infinite weight", expected)
     if abs(matrix - matrix.T).max() > ASYMMETRY * matrix.max():

@@ -84,7 +84,9 @@ def check_counterexample(path: str | Path) -> float:
         if content["format"] != FORMAT:
             raise CounterexampleError(f"format {content['format']!r}, expected {FORMAT!r}")
         return _check(content)
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except CounterexampleError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError) as error:
         raise CounterexampleError(f"no counterexample: {error!r}") from error
 
 

@@ -23,6 +23,7 @@ from bilad.models.validation import (
     IntArray,
     real_array,
     real_number,
+    whole_number,
 )
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.continuation import Continuation
@@ -205,12 +206,13 @@ def cluster_path(
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     levels = _increasing(gammas)
+    most = whole_number(max_iterations, "max_iterations", least=1)
     deadline = began + (
         time_limit if time_limit == np.inf else real_number(time_limit, "time_limit", least=0.0)
     )
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
     chosen = choose_lower_method(models[-1], method).name
-    solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), max_iterations, refine)
+    solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), most, refine)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"

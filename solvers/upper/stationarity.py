@@ -30,14 +30,14 @@ from bilad.formulations.edge_terms import EuclideanEdges
 from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import FloatArray, real_number
+from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import IpoptSession, NlpResult
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.reformulation import MUMPS
 from bilad.solvers.upper.result import Attack
 
-RELAXATIONS = (1e-2, 1e-4, 1e-6, 1e-8)
+TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
 IPOPT_OPTIONS = {**MUMPS, "tol": 1e-8, "max_iter": 300, "mu_init": 1e-4, "bound_push": 1e-8}
 BIACTIVE = 10.0  # times sqrt(t): both sides this small
 ZERO = 1e-5  # of the largest multiplier: no sign
@@ -85,9 +85,13 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
 
     Raises
     ------
+    ArgumentError
+        If an argument is wrong.
     UnsupportedError
         The reformulation does not apply to the problem.
     """
+    if not isinstance(found, Attack):
+        raise ArgumentError("found", type(found).__name__, "an Attack")
     real_number(width, "width", above=0.0)
     reason = KKTFormulation.refusal(found.problem)
     if reason is not None:
@@ -97,10 +101,10 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
     formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
     formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
     session = IpoptSession(formulation.model, IPOPT_OPTIONS)
-    for relaxation in RELAXATIONS:
+    for relaxation in TIGHTENING:
         formulation.set_stage(ScheduleStage(relaxation, width))
         result = session.solve()
-    return _report(formulation, result, frame, RELAXATIONS[-1], width)
+    return _report(formulation, result, frame, TIGHTENING[-1], width)
 
 
 def _report(

@@ -85,11 +85,19 @@ def test_a_counterexample_is_checked_and_a_forged_one_refused(tmp_path):
         ("size", 0.5 * honest["size"]),
         ("gamma", 0.1),
         ("format", "another"),
+        ("weights", [-1.0] * len(honest["weights"])),
+        ("edges", [[0, 99]] * len(honest["edges"])),
+        ("labels_after", [0]),
+        ("eps", [1.0]),
+        ("data_operator", {**honest["data_operator"], "shape": [1, 1]}),
     ):
         path.write_text(json.dumps({**honest, name: value}))
         with pytest.raises(CounterexampleError):
             check_counterexample(path)
     path.write_text("{}")
+    with pytest.raises(CounterexampleError, match="no counterexample"):
+        check_counterexample(path)
+    path.write_bytes(b"\xff\xfe")
     with pytest.raises(CounterexampleError, match="no counterexample"):
         check_counterexample(path)
 
@@ -106,3 +114,11 @@ def test_black_boxes_are_refused():
     box = BlackBox(A, KMeans(2, n_init=1, random_state=0))
     with pytest.raises(ArgumentError, match="ConvexClustering"):
         certify(MaxDeviation(box, Perturbation.additive(A.shape), 1.0))
+
+
+def test_arguments_are_checked_before_any_work():
+    with pytest.raises(ArgumentError, match="problem"):
+        certify(planar().model)
+    for name in ("seed", "max_solves"):
+        with pytest.raises(ArgumentError, match=name):
+            certify(planar(), **{name: -1})

@@ -64,6 +64,17 @@ def test_a_weight_matrix_in_any_form(A, convert):
     assert np.array_equal(given.clustering_.X, direct.clustering_.X)
 
 
+def test_the_diagonal_is_not_read():
+    A = np.array([[0.0], [1.0], [5.0]])
+    W = np.array([[0.0, 2.0, 0.5], [2.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    given, plain = W + np.diag([-1.0, np.inf, 1e12]), ConvexClusterer(0.2, weights=W).fit(A)
+    clusterer = ConvexClusterer(0.2, weights=given).fit(A)
+    assert np.array_equal(clusterer.cluster_centers_, plain.cluster_centers_)
+    given[0, 1] = 1.0
+    with pytest.raises(ArgumentError, match="asymmetric"):
+        ConvexClusterer(0.2, weights=given).fit(A)
+
+
 def test_n_neighbors_is_cut_to_the_other_points():
     A = np.array([[0.0], [1.0], [5.0]])
     graph = ConvexClusterer(n_neighbors=10).fit(A).clustering_.model.graph

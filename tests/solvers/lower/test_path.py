@@ -204,6 +204,8 @@ def test_wrong_gammas_are_refused(gammas):
 def test_wrong_arguments_are_refused_before_any_work():
     with pytest.raises(ArgumentError, match="model"):
         cluster_path(SPLITTING.data, [1.0])
+    with pytest.raises(ArgumentError, match="max_iterations"):
+        cluster_path(SPLITTING, [1.0], max_iterations=0)
     with pytest.raises(ArgumentError, match="time_limit"):
         cluster_path(SPLITTING, [1.0], time_limit=-1)
     with pytest.raises(ArgumentError, match="tol"):

@@ -11,7 +11,14 @@ import pytest
 
 from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models import (
+    ArgumentError,
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
 from bilad.solvers import attack, cluster, stationarity
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import IpoptSession
@@ -101,6 +108,11 @@ def test_an_attack_is_classified_near_where_it_is(p):
     assert problem.size(report.eps) <= 2.0
     pairs = {1: 4, 2: 1, np.inf: 5}[p]
     assert len(report.multipliers) == pairs * model.graph.m
+
+
+def test_what_is_no_attack_is_refused():
+    with pytest.raises(ArgumentError, match="found"):
+        stationarity("kkt")
 
 
 def test_a_deviation_that_is_not_smoothed_is_refused():
