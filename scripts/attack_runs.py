@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bilad.formulations.complementarity import RELAXATIONS
 from bilad.models import BilevelProblem, MinPerturbation
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 REFUSED = "refused"
 FEW = 10  # parameters
@@ -31,7 +32,7 @@ class Variant:
     @property
     def takes_starts(self) -> bool:
         """Whether it is solved from starting points."""
-        return self.method in ("kkt", "duality", "value-function")
+        return self.method in REFORMULATIONS
 
     @property
     def is_rival(self) -> bool:
@@ -39,9 +40,6 @@ class Variant:
         return self.method in ("corners", "random")
 
 
-RELAXATIONS = (
-    "scholtes", "fischer-burmeister", "kanzow-schwartz", "steffensen-ulbrich", "penalty",
-)  # fmt: skip
 VARIANTS = {
     variant.name: variant
     for variant in (

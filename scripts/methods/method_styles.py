@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bilad.solvers.upper import REFORMULATIONS
+
 CLASSES = {
     "simple search": ("black", ("corners", "random", "direct")),
     "model or population": (
@@ -15,7 +17,7 @@ CLASSES = {
         ("finite-difference", "cobyqa", "cobyla", "nomad", "dividing-rectangles"),
     ),
     "gradient": ("tab:green", ("hypergradient", "fgsm", "pgd", "mi-fgsm")),
-    "reformulation": ("tab:red", ("kkt", "duality", "value-function")),
+    "reformulation": ("tab:red", tuple(REFORMULATIONS)),
     "exact": ("tab:purple", ("exact", "milp", "staircase")),
 }
 OTHER = "tab:orange"

@@ -6,10 +6,12 @@ from bilad.solvers.upper.dropped_points import DroppedPoints, drop_points
 from bilad.solvers.upper.learner import Answer
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.method import refusal
+from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack, Stage
 from bilad.solvers.upper.stationarity import Stationarity, stationarity
 
 __all__ = [
+    "REFORMULATIONS",
     "UPPER_METHODS",
     "Answer",
     "Attack",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,7 +92,6 @@ class LowerLevel:
         tol: float = 1e-8,
         max_solves: int | None = None,
         time_limit: float = float("inf"),
-        on_solve: Callable[[Evaluation], None] = lambda evaluation: None,
     ) -> None:
         self.began = time.perf_counter()
         self.problem = problem
@@ -101,7 +99,6 @@ class LowerLevel:
         limits = [limit for limit in (max_solves, self.learner.max_solves) if limit is not None]
         self.max_solves = min(limits, default=None)
         self.deadline = self.began + time_limit
-        self.on_solve = on_solve
         self.best: Evaluation | None = None
         self.history: list[Evaluation] = []
         self._known: dict[bytes, Evaluation] = {}
@@ -178,7 +175,6 @@ class LowerLevel:
         self.history.append(evaluation)
         if self._is_better(evaluation):
             self.best = evaluation
-        self.on_solve(evaluation)
 
     def counts(self, seen: Evaluation) -> bool:
         """Say whether an evaluation is an attack with proved labels."""

@@ -7,7 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from bilad.scripts.attack_runs import RELAXATIONS, VARIANTS
+from bilad.formulations.complementarity import RELAXATIONS
+from bilad.scripts.attack_runs import VARIANTS
 from bilad.scripts.compare_formulations import PARTS, compare_formulations
 from bilad.scripts.formulations import formulations_grid, formulations_rays, formulations_size
 from bilad.scripts.formulations.size_limits import FAMILIES, SizeRow

@@ -14,8 +14,9 @@ from bilad.scripts.methods.method_runs import run
 from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods, scores
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
 from bilad.scripts.tables import grouped
+from bilad.solvers.upper import REFORMULATIONS
 
-BILEVEL = ("exact", "milp", "kkt", "duality", "value-function", "hypergradient")
+BILEVEL = ("exact", "milp", *REFORMULATIONS, "hypergradient")
 GRADIENT = ("fgsm", "pgd", "mi-fgsm")
 SEARCH = ("corners", "random")
 EASY, HARD = TARGET_SHARE, 0.95  # targets of (BL2), of what random corners reach in (BL1)

@@ -17,13 +17,13 @@ from bilad.scripts.reproduce.table1.table1_plan import (
     FMINCON,
     INTERIOR_POINT,
     PROBLEMS,
-    REFORMULATIONS,
     Sizes,
     entries,
 )
 from bilad.scripts.reproduce.table1.table1_runs import Row, runs
 from bilad.scripts.settings import SETTINGS, Setting
 from bilad.solvers import cluster
+from bilad.solvers.upper import REFORMULATIONS
 
 SHOWN = {  # columns, and what they are called
     "dataset": "data", "method": "method", "n": "n", "K": "K", "eps": "eps", "delta": "delta",

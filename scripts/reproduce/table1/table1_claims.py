@@ -14,11 +14,11 @@ from bilad.scripts.reproduce.table1.table1_plan import (
     FMINCONS,
     INTERIOR_POINT,
     ONE_START,
-    REFORMULATIONS,
 )
 from bilad.scripts.reproduce.table1.table1_runs import Row
 from bilad.scripts.reproduce.verdict import agrees_if
 from bilad.scripts.settings import Setting
+from bilad.solvers.upper import REFORMULATIONS
 
 WHERE = "Section 6.3, Table 1"
 COST = "Section 6.3, complexity"

@@ -8,14 +8,13 @@ from typing import Any
 
 from bilad.scripts.compare import methods_for
 from bilad.scripts.settings import Setting
-from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
 FMINCON = "finite-difference"  # five starts; what the paper's fmincon does
 ONE_START, INTERIOR_POINT = f"{FMINCON}, one start", f"{FMINCON}, interior point"
 FMINCONS = (FMINCON, ONE_START, INTERIOR_POINT)
 PROBLEMS = ("BL1", "BL2")
-REFORMULATIONS = ("kkt", "duality", "value-function")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ from bilad.scripts.reproduce.table1.table1_plan import (
     FMINCONS,
     INTERIOR_POINT,
     ONE_START,
-    REFORMULATIONS,
     Sizes,
     entries,
 )
@@ -36,7 +35,7 @@ from bilad.scripts.reproduce.table1.table1_runs import Row, is_flat, runs
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 from bilad.solvers.staircase import Staircase
-from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 IRIS = SETTINGS["iris"]
 SMALL = Sizes(seconds=5.0, restarts=1, coarsening=20, ssnal_coarsening=200, timed=3)
