@@ -8,6 +8,7 @@ subgradient of the norm at u_e, is where the two part.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,9 @@ class StationaryFormulation(SingleLevel):
         self._multiplier_of = ComponentMap(pairs)
         self._constraint_of = ComponentMap((variable, row) for row, variable in pairs)
 
+    @abstractmethod
     def _add_complementarity(self) -> None:
-        raise NotImplementedError
+        """Add what ties the duals to the differences."""
 
     def difference(self, e: int, c: int) -> Any:
         return self.edges.difference(e, c)

@@ -54,12 +54,7 @@ class BilevelProblem(ABC):
             raise ArgumentError("model", type(model).__name__, "a ConvexClustering or a BlackBox")
         if not isinstance(perturbation, Perturbation):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
-        if not perturbation.fits_data(model):
-            raise ArgumentError(
-                "perturbation", f"shape {perturbation.shape}", f"{model.data.shape} as the data"
-            )
-        if not perturbation.fits_graph(model):
-            raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
+        perturbation.check_fits(model)
         self.model = model
         self.perturbation = perturbation
         self.norm = check_norm(norm, "norm")

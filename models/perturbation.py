@@ -49,6 +49,11 @@ class Perturbation:
     ----------
     shape, operator, graph, edge_operator, lower, upper
         As given.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes do not agree, a graph comes without its operator, or 0 is out of bounds.
     """
 
     def __init__(
@@ -64,8 +69,24 @@ class Perturbation:
         self.operator = operator
         self.graph = graph
         self.edge_operator = edge_operator
-        self.lower = _bound(lower, self.dim)
-        self.upper = _bound(upper, self.dim)
+        self.lower = _bound(lower, "lower", self.dim)
+        self.upper = _bound(upper, "upper", self.dim)
+        self._check()
+
+    def _check(self) -> None:
+        n, d = self.shape
+        if self.operator.shape[0] != n * d:
+            raise ArgumentError(
+                "operator", f"{self.operator.shape[0]} rows", f"{n * d}, for data of shape {(n, d)}"
+            )
+        weights = None if self.graph is None else (self.graph.m, self.dim)
+        given = None if self.edge_operator is None else self.edge_operator.shape
+        if given != weights:
+            raise ArgumentError("edge_operator", f"shape {given}", f"shape {weights}")
+        if (self.lower > 0).any():
+            raise ArgumentError("lower", f"{self.lower.max():g}", "at most 0")
+        if (self.upper < 0).any():
+            raise ArgumentError("upper", f"{self.upper.min():g}", "at least 0")
 
     @classmethod
     def shift(cls, direction: ArrayLike) -> Perturbation:
@@ -210,11 +231,16 @@ class Perturbation:
         """Whether the model's data have the shape that is perturbed."""
         return self.shape in (model.data.shape, (model.n, 0))
 
-    def fits_graph(self, model: LearningModel) -> bool:
-        """Whether the model has a graph with the edges whose weights are perturbed, if any are."""
+    def check_fits(self, model: LearningModel) -> None:
+        """Raise `ArgumentError` if the model has other data, or other edges, than are perturbed."""
+        if not self.fits_data(model):
+            raise ArgumentError(
+                "perturbation", f"shape {self.shape}", f"{model.data.shape} as the data"
+            )
         if self.graph is None:
-            return True
-        return isinstance(model, ConvexClustering) and self.graph.has_edges_of(model.graph)
+            return
+        if not isinstance(model, ConvexClustering) or not self.graph.has_edges_of(model.graph):
+            raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
 
     def apply(self, model: Model, eps: ArrayLike) -> Model:
         """Return the model at the data A + T eps and the weights w (1 - S eps).
@@ -224,12 +250,7 @@ class Perturbation:
         ArgumentError
             If the model has data of another shape or a graph with other edges, or eps is wrong.
         """
-        if not self.fits_data(model):
-            raise ArgumentError(
-                "model", f"data of shape {model.data.shape}", f"data of shape {self.shape}"
-            )
-        if not self.fits_graph(model):
-            raise ArgumentError("model", "other edges, or none", "the edges that are perturbed")
+        self.check_fits(model)
         vector = self.vector(eps)
         if self.shape == model.data.shape:
             model = model.with_data(model.data + self.displacement(vector))
@@ -240,9 +261,12 @@ class Perturbation:
         return model
 
 
-def _bound(value: ArrayLike, k: int) -> FloatArray:
+def _bound(value: ArrayLike, name: str, k: int) -> FloatArray:
     """Return a read-only bound of eps: shape (k,)."""
-    return np.broadcast_to(np.asarray(value, dtype=np.float64), (k,))
+    bound = np.asarray(value, dtype=np.float64)
+    if bound.shape not in ((), (k,)) or np.isnan(bound).any():
+        raise ArgumentError(name, f"shape {bound.shape}", f"a number, or {k}, none of them NaN")
+    return np.broadcast_to(bound, (k,))
 
 
 def _entries(n: int, d: int, points: ArrayLike | None, features: ArrayLike | None) -> IntArray:

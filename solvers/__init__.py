@@ -1,12 +1,14 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
-from bilad.solvers.certificates.counterexample import check_counterexample
+from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
 from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered
 from bilad.solvers.certify import Certificate, certify
 from bilad.solvers.deviation_properties import PropertyCheck, Violation, find_violation
+from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.estimator import ConvexClusterer
 from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
+from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import (
     Attack,
     DroppedEdges,
@@ -25,13 +27,16 @@ __all__ = [
     "ClusterPath",
     "Clustering",
     "ConvexClusterer",
+    "CounterexampleError",
     "DroppedEdges",
     "DroppedPoints",
+    "EngineError",
     "ExactInterval",
     "LowerLevel",
     "NoDendrogramError",
     "PropertyCheck",
     "Stationarity",
+    "UnsupportedError",
     "Violation",
     "attack",
     "certify",

@@ -14,7 +14,8 @@ from sklearn.utils.validation import validate_data
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
-from bilad.solvers.lower import Clustering, cluster
+from bilad.solvers.lower import cluster
+from bilad.solvers.partition.routing import block_means
 
 ASYMMETRY = 1e-10  # of a given weight matrix, relative to its largest weight: rounding
 
@@ -140,7 +141,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             )
         self.clustering_ = clustering
         self.labels_ = clustering.labels
-        self.cluster_centers_ = _centers(clustering)
+        self.cluster_centers_ = block_means(clustering.X, clustering.labels)
         self.n_iter_ = clustering.iterations
         return self
 
@@ -151,13 +152,6 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             return FusionGraph.complete(len(A))
         neighbours = min(whole_number(self.n_neighbors, "n_neighbors", least=1), len(A) - 1)
         return FusionGraph.knn(A, neighbours, real_number(self.phi, "phi", least=0.0))
-
-
-def _centers(clustering: Clustering) -> FloatArray:
-    """Return the mean of each cluster's rows, which differ by what the gap leaves open: (K, d)."""
-    sums = np.zeros((clustering.n_clusters, clustering.model.d))
-    np.add.at(sums, clustering.labels, clustering.X)
-    return sums / np.bincount(clustering.labels)[:, None]
 
 
 def _graph_of_matrix(weights: Any, n: int) -> FusionGraph:

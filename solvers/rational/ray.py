@@ -49,12 +49,7 @@ def check_ray(
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     if not isinstance(perturbation, Perturbation):
         raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
-    if not perturbation.fits_data(model):
-        raise ArgumentError(
-            "perturbation", f"shape {perturbation.shape}", f"{model.data.shape} as the data"
-        )
-    if not perturbation.fits_graph(model):
-        raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
+    perturbation.check_fits(model)
     if perturbation.dim != 1:
         raise ArgumentError("perturbation", f"{perturbation.dim} parameters", "one")
     low, high = real_number(low, "low"), real_number(high, "high")

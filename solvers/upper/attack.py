@@ -20,7 +20,7 @@ from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.learner import QueryLearner, Solution
 from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal
+from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal, takes_every
 from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack
 
@@ -30,8 +30,8 @@ CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is con
 UPPER_METHODS: dict[str, UpperMethod] = {
     "exact": FunctionMethod(exact.refusal, exact.prepare, needs_white_box=True),
     "direct": FunctionMethod(direct.refusal, direct.prepare),
-    "corners": FunctionMethod(corners.refusal, corners.prepare_coordinates),
-    "random": FunctionMethod(corners.refusal, corners.prepare_random),
+    "corners": FunctionMethod(takes_every, corners.prepare_coordinates),
+    "random": FunctionMethod(takes_every, corners.prepare_random),
     **DERIVATIVE_FREE,
     **GRADIENT,
     **REFORMULATIONS,

@@ -34,16 +34,8 @@ def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Gener
         for entry in rng.permutation(lower.problem.perturbation.dim):
             for moved in _moves(lower.problem, eps, int(entry)):
                 candidate = try_direction(lower, moved)
-                if candidate is not None and _is_better(lower.problem, candidate, current):
+                if candidate is not None and lower.is_better(candidate, current):
                     current, eps, improved = candidate, candidate.eps, True
-
-
-def _is_better(problem: BilevelProblem, new: Evaluation, old: Evaluation | None) -> bool:
-    if not new.proved or new.deviation == 0:
-        return False
-    return old is None or problem.rank(new.size, new.deviation) > problem.rank(
-        old.size, old.deviation
-    )
 
 
 def _moves(problem: BilevelProblem, eps: FloatArray, entry: int) -> Iterator[FloatArray]:

@@ -20,11 +20,6 @@ from bilad.solvers.upper.polish import least_attack
 CORNERS = 200  # that are tried where nothing else limits the search
 
 
-def refusal(problem: BilevelProblem) -> str | None:
-    """Say why these methods cannot take the problem, or None: they take every one."""
-    return None
-
-
 def prepare_random(
     problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
 ) -> Work:

@@ -28,7 +28,7 @@ from bilad.solvers.upper.result import Stage
 # Options that keep IPOPT near a start that is nearly optimal already.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
 BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
-CORNERS = 8  # drawn for each closing search
+CLOSING_CORNERS = 8  # drawn for each closing search
 STILL = 1e-4  # of the radius: eps has stopped moving
 
 
@@ -169,7 +169,9 @@ class Homotopy:
         For (BL2) from the best attack so far.
         """
         lower, problem = self.lower, self.lower.problem
-        corners = list(random_corners(problem, self.rng, min(CORNERS, 2**problem.perturbation.dim)))
+        corners = list(
+            random_corners(problem, self.rng, min(CLOSING_CORNERS, 2**problem.perturbation.dim))
+        )
         corners += [corner_near(problem, eps) for eps in candidates]
         if isinstance(problem, MinPerturbation):
             for corner in corners:

@@ -173,16 +173,16 @@ class LowerLevel:
         )
         self._known[eps.tobytes()] = evaluation
         self.history.append(evaluation)
-        if self._is_better(evaluation):
+        if self.is_better(evaluation, self.best):
             self.best = evaluation
 
     def counts(self, seen: Evaluation) -> bool:
         """Say whether an evaluation is an attack with proved labels."""
         return seen.proved and self.problem.is_attack(seen.size, seen.deviation)
 
-    def _is_better(self, new: Evaluation) -> bool:
-        problem, old = self.problem, self.best
+    def is_better(self, new: Evaluation, old: Evaluation | None) -> bool:
+        """Say whether an evaluation is an attack that counts, and ranks before another."""
         if not self.counts(new):
             return False
-        new_rank = problem.rank(new.size, new.deviation)
-        return old is None or new_rank > problem.rank(old.size, old.deviation)
+        rank = self.problem.rank
+        return old is None or rank(new.size, new.deviation) > rank(old.size, old.deviation)

@@ -53,6 +53,11 @@ class FunctionMethod:
         return self.make(problem, rng, **options)
 
 
+def takes_every(problem: BilevelProblem) -> str | None:
+    """Refuse no problem."""
+    return None
+
+
 def refusal(method: UpperMethod, problem: BilevelProblem) -> str | None:
     """Say why a method cannot take a problem, or None."""
     if method.needs_white_box and not problem.is_white_box:

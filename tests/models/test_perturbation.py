@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bilad.models import ConvexClustering, FusionGraph, Perturbation
+from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
 
 
 def test_shift_is_eps_times_the_direction():
@@ -176,3 +177,33 @@ def test_in_units_is_the_same_perturbation(problems, data, eps_unit, data_unit):
     weights = scaled.apply(model, eps / eps_unit).graph.weights
     expected = perturbation.apply(model, eps).graph.weights
     assert weights == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+GRAPH = FusionGraph.complete(2)
+THREE = sp.csr_array(np.eye(4)[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("argument", "arguments"),
+    [
+        ("operator", ((3, 2), THREE)),
+        ("operator", ((2, 0), THREE)),
+        ("edge_operator", ((2, 2), THREE, GRAPH)),
+        ("edge_operator", ((2, 2), THREE, None, sp.csr_array((1, 3)))),
+        ("edge_operator", ((2, 2), THREE, GRAPH, sp.csr_array((1, 2)))),
+        ("lower", ((2, 2), THREE, None, None, 0.1)),
+        ("lower", ((2, 2), THREE, None, None, [0.0, 0.0])),
+        ("upper", ((2, 2), THREE, None, None, 0.0, [1.0, -0.1, 1.0])),
+        ("upper", ((2, 2), THREE, None, None, 0.0, np.nan)),
+    ],
+)
+def test_parts_that_do_not_agree_are_refused(argument, arguments):
+    with pytest.raises(ArgumentError, match=f"^{argument}"):
+        Perturbation(*arguments)
+
+
+def test_another_model_is_refused():
+    model = ConvexClustering([[0.0], [1.0]], GRAPH, 1.0)
+    for wrong in (Perturbation.additive((2, 2)), Perturbation.edges(FusionGraph.complete(3))):
+        with pytest.raises(ArgumentError, match="perturbation"):
+            wrong.apply(model, np.zeros(wrong.dim))

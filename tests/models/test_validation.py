@@ -97,7 +97,7 @@ TABLE = [
     ("features", lambda: Perturbation.additive((3, 2), features=[0.5]), "float64", "integers"),
     ("eps", lambda: MOVE.displacement([1.0]), r"shape \(1,\)", "shape 6"),
     ("eps", lambda: MOVE.displacement([NAN] * 6), "nan", "finite"),
-    ("model", lambda: SMALL.apply(MODEL, np.zeros(4)), r"shape \(3, 2\)", r"shape \(2, 2\)"),
+    ("perturbation", lambda: SMALL.apply(MODEL, [0] * 4), r"\(2, 2\)", r"\(3, 2\) as the data"),
     ("data", lambda: Perturbation.multiplicative(0 * A), "zeros only", "not zero"),
     ("data", lambda: Perturbation.multiplicative(A, points=[0], features=[0]), "zeros", "not zero"),
     ("data", lambda: Perturbation.multiplicative(having(NAN)), "nan at index", "finite"),
@@ -109,7 +109,7 @@ TABLE = [
     ("eps", lambda: CUT.apply(MODEL, [0, 1.1, 0]), "1.1 at index 1", "a number from 0 to 1"),
     ("eps", lambda: CUT.apply(MODEL, [0, 0, -1e-9]), "-1e-09 at index 2", "from 0 to 1"),
     ("eps", lambda: CUT.vector([0, 0]), r"shape \(2,\)", "shape 3"),
-    ("model", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
+    ("perturbation", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
     ("weights", lambda: GRAPH.with_weights([1, 2]), r"shape \(2,\)", "shape 3"),
     ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "no negative"),
     # bilevel problems

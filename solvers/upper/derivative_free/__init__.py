@@ -10,17 +10,16 @@ from bilad.solvers.upper.derivative_free import (
     nomad,
     trust_region,
 )
-from bilad.solvers.upper.derivative_free.restarts import refusal
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod
+from bilad.solvers.upper.method import FunctionMethod, UpperMethod, takes_every
 
 DERIVATIVE_FREE: dict[str, UpperMethod] = {
-    "finite-difference": FunctionMethod(refusal, finite_difference.prepare),
-    "differential-evolution": FunctionMethod(refusal, differential_evolution.prepare),
-    "dividing-rectangles": FunctionMethod(refusal, dividing_rectangles.prepare),
-    "cobyqa": FunctionMethod(refusal, trust_region.prepare_cobyqa),
-    "cobyla": FunctionMethod(refusal, trust_region.prepare_cobyla),
-    "cma": FunctionMethod(refusal, cma_es.prepare),
-    "nes": FunctionMethod(refusal, nes.prepare),
+    "finite-difference": FunctionMethod(takes_every, finite_difference.prepare),
+    "differential-evolution": FunctionMethod(takes_every, differential_evolution.prepare),
+    "dividing-rectangles": FunctionMethod(takes_every, dividing_rectangles.prepare),
+    "cobyqa": FunctionMethod(takes_every, trust_region.prepare_cobyqa),
+    "cobyla": FunctionMethod(takes_every, trust_region.prepare_cobyla),
+    "cma": FunctionMethod(takes_every, cma_es.prepare),
+    "nes": FunctionMethod(takes_every, nes.prepare),
     "nomad": FunctionMethod(nomad.refusal, nomad.prepare),
     "nlopt-crs": FunctionMethod(controlled_random_search.refusal, controlled_random_search.prepare),
 }

@@ -30,11 +30,6 @@ POLISH_SHARE = 0.25  # of all solves, at most
 Search = Callable[[Merit, FloatArray, np.random.Generator, int], None]
 
 
-def refusal(problem: BilevelProblem) -> str | None:
-    """Say why these methods cannot take the problem, or None: they take every one."""
-    return None
-
-
 def restarted(rng: np.random.Generator, restarts: int | None, search: Search) -> Work:
     """Return the work of restarting a search.
 
