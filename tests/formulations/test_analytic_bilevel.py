@@ -38,7 +38,7 @@ def farthest(problem, baseline, start_eps):
 
 
 @pytest.mark.parametrize("kind", ["complete", "knn"])
-@pytest.mark.parametrize("n", [6, 10])
+@pytest.mark.parametrize("n", [6, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("budget", [0.3, 2.0])
 def test_farthest_solution_is_a_translation(kind, n, budget):
     """The problem is not convex, and IPOPT is local: of a few starts, the best is the optimum."""

@@ -162,6 +162,7 @@ def test_other_perturbations(two_clouds, tmp_path, kind, p):
     assert float(card["radius"]["lower"]) > 0
 
 
+@pytest.mark.slow
 def test_a_ray_of_ones_own(two_clouds, tmp_path):
     np.savetxt(tmp_path / "ray.txt", np.ones(24))
     common = (two_clouds, "--gamma", 1.0, "--seconds", 0.3, "--neighbours", 3, "--out", tmp_path)

@@ -21,6 +21,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_quick_from_end_to_end_and_again_from_its_rows(tmp_path, rows_of):
     families = "table1,entries,black-box"
     result = run("--quick", "--solves", 8, "--families", families, "--out", tmp_path / "first")

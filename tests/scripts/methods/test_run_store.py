@@ -44,6 +44,7 @@ def test_a_comparison_goes_on_where_it_was_killed(tmp_path, monkeypatch):
     assert len(asked) == 4
 
 
+@pytest.mark.slow
 def test_rows_come_in_the_order_of_the_plan_from_several_processes(tmp_path):
     rows = run_all(PLAN, tmp_path / "runs.csv", quiet, jobs=2)
     assert [row.settings for row in rows] == [one.text for one in PLAN]

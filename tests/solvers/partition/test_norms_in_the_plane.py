@@ -175,7 +175,7 @@ def test_two_points_at_their_threshold_are_not_proved_apart(check_sound, p):
 
 
 @pytest.mark.parametrize("share", SHARES)
-@pytest.mark.parametrize("n", [3, 4])
+@pytest.mark.parametrize("n", [3, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("p", [1, INF])
 def test_a_simplex_near_its_threshold(check_sound, near_solutions, p, n, share):
     """X* = mean + alpha (I - mean), alpha = max(0, 1 - gamma / threshold)."""

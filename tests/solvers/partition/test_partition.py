@@ -79,7 +79,7 @@ def test_never_wrong_in_the_plane(check_sound, near_solutions, rational, seed):
 
 
 @pytest.mark.parametrize("share", [1 - 1e-2, 1 - 1e-6, 1 + 1e-6, 1 + 1e-2])
-@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("n", [2, 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_never_wrong_near_the_tie_of_a_simplex(check_sound, near_solutions, n, share):
     model = ConvexClustering(np.eye(n), FusionGraph.complete(n), share * np.sqrt(2) / n)
     X = 1 / n + max(0.0, 1 - share) * (np.eye(n) - 1 / n)

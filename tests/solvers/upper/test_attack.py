@@ -84,7 +84,7 @@ def test_any_lower_level_gives_the_same_answer(groups, method, lower):
 
 
 @pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize("norm", [1, pytest.param(2, marks=pytest.mark.slow), np.inf])
 def test_two_parameters_in_every_norm(groups, method, norm):
     """Each point moves by itself. Local methods come near the best of a grid, not always to it."""
     problem = MaxDeviation(groups.model(), groups.each(), 5.0, norm=norm)
@@ -118,7 +118,7 @@ def test_no_solves_allowed(groups, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("most", [1, 2, 40])
+@pytest.mark.parametrize("most", [1, pytest.param(40, marks=pytest.mark.slow)])
 def test_the_limit_on_solves_is_kept(groups, method, most):
     found = attack(groups.bl2(groups.joined), method, max_solves=most, seed=1)
     assert found.lower_solves == len(found.history) <= most

@@ -29,6 +29,7 @@ def perturbation(request, planar):
     return Perturbation.additive(planar.data.shape, points=request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kkt", "value-function"])
 def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
     problem = MaxDeviation(planar, perturbation, BUDGET)
@@ -44,6 +45,7 @@ def test_bl1_keeps_up_with_random_search(planar, perturbation, method):
     assert deviation(before, after.labels) == found.deviation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kkt", "value-function"])
 def test_bl2_keeps_up_with_random_search(planar, perturbation, method):
     problem = MinPerturbation(planar, perturbation, 1, limit=BUDGET)

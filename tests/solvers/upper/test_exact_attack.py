@@ -22,7 +22,7 @@ def on_a_ray(seed, kind=MaxDeviation, size=3.0, deviation="delta", **options):
     return kind(model, shift, size, deviation=deviation, **options)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 3))])
 @pytest.mark.parametrize("name", [*DEVIATIONS, "between"])
 def test_no_grid_beats_it(seed, name):
     deviation = between_clusters([0, 2], [1, 3]) if name == "between" else name
@@ -36,7 +36,9 @@ def test_no_grid_beats_it(seed, name):
         assert found.proved
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(k, marks=pytest.mark.slow) for k in range(2, 8))]
+)
 def test_least_perturbation_is_the_first_step(seed):
     largest = attack(on_a_ray(seed), "exact").deviation
     problem = on_a_ray(seed, MinPerturbation, max(largest, 2.0) / 2, limit=3.0)
