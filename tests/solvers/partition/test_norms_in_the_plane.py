@@ -122,6 +122,7 @@ def wrong_restrictions(rng, model, X, Z):
         yield PolyhedralRestriction(model, X, Z, replace(guess, blocks=every))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "inf" in kind])
 def test_wrong_blocks_and_ties_prove_nothing_wrong(rational, check_sound, kind):
     rng = np.random.default_rng(KINDS.index(kind))

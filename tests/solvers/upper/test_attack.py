@@ -83,8 +83,9 @@ def test_any_lower_level_gives_the_same_answer(groups, method, lower):
     assert found.clustering.method == lower
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
-@pytest.mark.parametrize("norm", [1, pytest.param(2, marks=pytest.mark.slow), np.inf])
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
 def test_two_parameters_in_every_norm(groups, method, norm):
     """Each point moves by itself. Local methods come near the best of a grid, not always to it."""
     problem = MaxDeviation(groups.model(), groups.each(), 5.0, norm=norm)

@@ -49,6 +49,7 @@ def test_the_shortest_attack_on_a_line(groups, method):
     assert joined.norm == pytest.approx(groups.joins, rel=3e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", [1, np.inf])
 def test_two_parameters_as_good_as_the_grid(groups, method, norm):
     problem = MaxDeviation(groups.model(), groups.each(), 20.0, norm)
@@ -67,6 +68,7 @@ def test_the_shortest_attack_with_two_parameters(groups, method, norm):
     assert found.norm <= (2.0 if method == BLIND else 1.4) * grid.norm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("kind", "size"), [(MaxDeviation, 1.5), (MinPerturbation, 8.0)])
 def test_weights_stay_between_their_bounds(problems, method, norm, kind, size):
