@@ -13,9 +13,6 @@ import scipy.sparse as sp
 
 from bilad.models.validation import FloatArray
 
-# CVXPY's name of the norm of each row.
-ROW_NORMS = {1.0: 1, 2.0: 2, np.inf: "inf"}
-
 
 def central_flow(
     B: sp.csr_array, demand: FloatArray, radii: FloatArray, growth: FloatArray, q: float
@@ -34,7 +31,7 @@ def central_flow(
     """
     unit = float(radii.max())
     z, rho = cp.Variable((len(radii), demand.shape[1])), cp.Variable()
-    lengths = cp.norm(z, ROW_NORMS[q], axis=1)
+    lengths = cp.norm(z, q, axis=1)
     scale = float(growth.max()) / unit
     room = lengths + rho * (growth / scale) / unit <= radii / unit
     # One point's balance follows from the others'.

@@ -43,7 +43,7 @@ class ConicProgram:
         n, d, m = model.n, model.d, model.graph.m
         if m == 0:
             raise ArgumentError("model", "a graph without edges", "at least one edge")
-        self._p, self._shape, self._edges = model.p, (n, d), model.graph.edges
+        self._p, self._shape, self._graph = model.p, (n, d), model.graph
         self._Y = cp.Variable((n, d), name="Y")
         U, t = cp.Variable((m, d), name="U"), cp.Variable(m, name="t")
         differences, cost = 1.0 + np.arange(m * d).reshape(m, d), 1.0 + np.arange(m)
@@ -62,10 +62,8 @@ class ConicProgram:
 
     def fits(self, model: ConvexClustering) -> bool:
         """Whether the program serves a model: the same edges, p, n and d."""
-        same_edges = model.graph.edges is self._edges or np.array_equal(
-            model.graph.edges, self._edges
-        )
-        return model.p == self._p and model.data.shape == self._shape and same_edges
+        same = model.p == self._p and model.data.shape == self._shape
+        return same and model.graph.has_edges_of(self._graph)
 
     def set_model(self, model: ConvexClustering) -> None:
         """Move the program to other data, gamma or weights.

@@ -80,7 +80,7 @@ def real_number(
     return number
 
 
-def whole_number(value: Any, argument: str, least: int) -> int:
+def whole_number(value: Any, argument: str, *, least: int) -> int:
     """Return `value` as an int that is not less than `least`."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < least:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph
+from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray
-
-NORMS = (1, 2, float("inf"))
 
 
 def random_model(rng: np.random.Generator) -> ConvexClustering:

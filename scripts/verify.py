@@ -19,7 +19,8 @@ from rich.progress import track
 from rich.table import Table
 
 from bilad.models import ConvexClustering, FusionGraph, deviation
-from bilad.scripts.random_models import NORMS, random_exact_model, random_model
+from bilad.models.norms import NORMS
+from bilad.scripts.random_models import random_exact_model, random_model
 from bilad.solvers import Clustering, cluster
 
 SSNAL_TOL = 1e-10

@@ -9,6 +9,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.solvers import cluster
@@ -16,7 +17,6 @@ from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
 
 INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
-NORMS = (1, 2, np.inf)
 
 
 def random_masked_line(rng: np.random.Generator) -> MaxDeviation:

@@ -86,7 +86,7 @@ def cluster(
         tol,
         None if start is None or chosen.name != "ssnal" else (start.X, start.Z),
         None if start is None else start.kept,
-        whole_number(max_iterations, "max_iterations", 1),
+        whole_number(max_iterations, "max_iterations", least=1),
         began + time_limit,
     )
     outcome = _attempts(chosen, model, request, refine, labels_only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,6 +85,12 @@ class Clustering:
     def proved(self) -> bool:
         """Whether the relation of every pair of points is proved."""
         return self.partition.proved
+
+    @property
+    def distance_bound(self) -> float:
+        """Bound of ||X - X*||_F: sqrt(2 g), g the absolute gap, as the objective is 1-convex."""
+        gap = max(self.gap, 0.0) * (1.0 + abs(self.objective))
+        return math.sqrt(2.0 * gap)
 
     @property
     def n_clusters(self) -> int:

@@ -114,9 +114,8 @@ class _Search(ABC):
         self.lower, self.journal = lower, journal
         self.frame = frame = Frame.of(problem)
         baseline = solved(lower.baseline)
-        gap = max(baseline.gap, 0.0) * (1 + abs(baseline.objective))
         X, _ = frame.solution_into(baseline)
-        bounds = DifferenceBounds(frame.problem, X, float(np.sqrt(2 * gap)) / frame.unit)
+        bounds = DifferenceBounds(frame.problem, X, baseline.distance_bound / frame.unit)
         self.formulation = MilpFormulation(frame.problem, baseline.labels, bounds, coincidences)
         self.coincidences = coincidences
         self.session = HighsSession(self.formulation.model, self.milp_gap())

@@ -124,7 +124,7 @@ def starting_points(
     k = problem.perturbation.dim
     first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
     low, high = problem.box
-    box = rng.uniform(low, high, (whole_number(starts, "starts", 1) - 1, k))
+    box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
 
 

@@ -41,7 +41,7 @@ def prepare(
         many as the limits allow.
     """
     least = problem.perturbation.dim + 2
-    points = least if population is None else whole_number(population, "population", least)
+    points = least if population is None else whole_number(population, "population", least=least)
 
     def search(merit: Merit, start: FloatArray, rng: np.random.Generator, number: int) -> None:
         import nlopt

@@ -40,7 +40,7 @@ def prepare(
         Searches, each until all members are alike or for 200 generations; 5, or as many as the
         limits allow.
     """
-    members = whole_number(population, "population", LEAST)
+    members = whole_number(population, "population", least=LEAST)
 
     def search(merit: Merit, start: FloatArray, rng: np.random.Generator, number: int) -> None:
         k = merit.space.dim

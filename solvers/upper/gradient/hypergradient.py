@@ -52,6 +52,6 @@ def prepare(
     restarts : int, optional
         Ascents, from eps = 0 and then random starts; 5, or as many as the limits allow.
     """
-    ascend = LineSearch(whole_number(steps, "steps", 1), real_number(step, "step", above=0.0))
+    ascend = LineSearch(whole_number(steps, "steps", least=1), real_number(step, "step", above=0.0))
     landscape = Landscape(kernel, widths, smoothing, derivative)
     return restarted(rng, restarts, landscape, ascend)

@@ -50,6 +50,6 @@ def prepare(
 
 def fixed_steps(steps: int, step: float | None, decay: float) -> FixedSteps:
     """Check the options, and return the ascent."""
-    count = whole_number(steps, "steps", 1)
+    count = whole_number(steps, "steps", least=1)
     length = REACH / count if step is None else real_number(step, "step", above=0.0)
     return FixedSteps(count, length, real_number(decay, "decay", least=0.0))
