@@ -19,7 +19,7 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.lower.exact_complete import solve_complete
 from bilad.solvers.lower.exact_line import LineSolution
 from bilad.solvers.lower.exact_tree import Forest, solve_forest
-from bilad.solvers.partition.partition import Partition
+from bilad.solvers.partition.partition import Partition, combine
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def solve_exact(model: ConvexClustering) -> ExactSolution:
     norm = np.sqrt(sum(line.residual**2 for line in lines))
     return ExactSolution(
         X=np.column_stack([line.x for line in lines]),
-        partition=_combine(lines),
+        partition=combine(
+            [line.not_proved_apart() for line in lines], [line.proved_equal() for line in lines]
+        ),
         absolute_gap=sum(line.absolute_gap for line in lines),
         kkt_residual=float(norm / (1.0 + np.linalg.norm(model.data))),
         make_dual=partial(_stack_duals, lines),
@@ -158,28 +160,3 @@ def _join_duals(parts: list[_Part], lines: list[LineSolution], m: int) -> FloatA
     for part, line in zip(parts, lines, strict=True):
         z[part.edges] = line.make_dual()
     return z
-
-
-def _combine(lines: list[LineSolution]) -> Partition:
-    """Combine what is proved in each coordinate."""
-    together = _numbered([line.proved_equal() for line in lines])
-    labels = _numbered([line.not_proved_apart() for line in lines])
-    if together.max() == labels.max():  # as many classes: the same
-        return Partition(labels, np.empty((0, 2), dtype=np.int64))
-    first = np.unique(together, return_index=True)[1]  # a point of each class proved together
-    by_label = first[np.lexsort((first, labels[first]))]
-    doubtful = labels[by_label[1:]] == labels[by_label[:-1]]
-    undecided = np.column_stack([by_label[:-1][doubtful], by_label[1:][doubtful]])
-    return Partition(labels, undecided.astype(np.int64))
-
-
-def _numbered(columns: list[IntArray]) -> IntArray:
-    """Number the points alike iff they are so in every column, by first appearance: (n,)."""
-    numbers = columns[0]
-    for column in columns[1:]:
-        keys = numbers * (int(column.max()) + 1) + column
-        numbers = np.unique(keys, return_inverse=True)[1]
-    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    return rank[inverse]

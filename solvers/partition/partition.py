@@ -2,7 +2,8 @@
 
 Points i and j share a cluster iff x_i* = x_j*. A solver only knows X*, approximately; so each
 pair is proved apart, proved together, or listed as undecided. The argument is in module `proof`,
-its two cases in `smooth` (p = 2, or d = 1) and `polyhedral` (p = inf).
+its two cases in `smooth` (p = 2, or d = 1) and `polyhedral` (p = inf). Exact solvers bring their
+own proof (`lower.exact`), and ties are decided in rational arithmetic (`rational.labels`).
 
 p = 1 separates: each feature is a problem on a line. Points are apart if some feature proves them
 apart, and together if every feature proves them together.
@@ -10,8 +11,8 @@ apart, and together if every feature proves them together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -92,15 +93,44 @@ def make_partition(
             why = "; ".join(filter(None, [why, _why_not_apart(centroids, open_pairs, resolution)]))
         links = sp.coo_array((np.ones(len(near)), tuple(near.T)), shape=(len(centroids),) * 2)
         blocks = connected_components(links, directed=False)[1].astype(np.int64)[blocks]
-    return Partition(_numbered(blocks), doubtful.astype(np.int64), why)
+    return Partition(numbered([blocks]), doubtful.astype(np.int64), why)
 
 
-def _numbered(labels: IntArray) -> IntArray:
-    """Number labels in the order of their first points."""
-    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+def numbered(columns: Sequence[IntArray]) -> IntArray:
+    """Number the points alike iff they are so in every column, by first appearance: (n,).
+
+    Parameters
+    ----------
+    columns : sequence of ndarray of int, shape (n,)
+        Numbers that are not negative.
+    """
+    numbers = columns[0]
+    for column in columns[1:]:
+        keys = numbers * (int(column.max()) + 1) + column
+        numbers = np.unique(keys, return_inverse=True)[1]
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return rank[inverse]
+
+
+def combine(labels: Sequence[IntArray], together: Sequence[IntArray]) -> Partition:
+    """Return the partition of all features: apart if one says so, together if all do.
+
+    Parameters
+    ----------
+    labels, together : sequence of ndarray of int, shape (n,)
+        Of each feature: points with different labels are proved apart, those with one number in
+        `together` proved together.
+    """
+    pieces, clusters = numbered(together), numbered(labels)
+    if pieces.max() == clusters.max():  # as many: the same
+        return Partition(clusters, np.empty((0, 2), dtype=np.int64))
+    first = np.unique(pieces, return_index=True)[1]
+    ordered = first[np.lexsort((first, clusters[first]))]  # a point of each piece
+    doubtful = clusters[ordered[1:]] == clusters[ordered[:-1]]
+    undecided = np.column_stack([ordered[:-1], ordered[1:]])[doubtful]
+    return Partition(clusters, undecided.astype(np.int64))
 
 
 def _why_not_apart(centroids: FloatArray, near: IntArray, resolution: float) -> str:
@@ -205,17 +235,13 @@ def _restrict(model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Gues
 
 
 def _meet(features: list[tuple[Partition, Proof]]) -> Partition:
-    """Combine the features: apart if one says so, together if all do."""
-    labels = np.column_stack([partition.labels for partition, _ in features])
-    clusters = _numbered(np.unique(labels, axis=0, return_inverse=True)[1])
-    together = np.column_stack([_proved_together(*feature) for feature in features])
-    pieces = np.unique(together, axis=0, return_inverse=True)[1]
-    first = np.sort(np.unique(pieces, return_index=True)[1])
-    first = first[np.argsort(clusters[first], kind="stable")]  # one point of each piece
-    same = clusters[first[:-1]] == clusters[first[1:]]
-    undecided = np.column_stack([first[:-1], first[1:]])[same].astype(np.int64)
+    """Combine the features, and say why what is undecided is."""
+    combined = combine(
+        [partition.labels for partition, _ in features],
+        [_proved_together(*feature) for feature in features],
+    )
     reasons = [f"feature {k}: {part.why}" for k, (part, _) in enumerate(features) if part.why]
-    return Partition(clusters, undecided, "; ".join(reasons) if len(undecided) else "")
+    return combined if combined.proved else replace(combined, why="; ".join(reasons))
 
 
 def _proved_together(partition: Partition, proof: Proof) -> IntArray:
