@@ -63,7 +63,7 @@ def attack(
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
-        Seconds.
+        Seconds; none if infinite, as in `cluster`.
     max_solves : int, optional
         Lower-level solves; 0 returns eps = 0.
     lower, tol
@@ -95,7 +95,8 @@ def attack(
     """
     method, chosen = _choose(problem, method, options)
     one_of(bound, "bound", EFFORTS)
-    limit = float("inf") if time_limit is None else real_number(time_limit, "time_limit", least=0)
+    unlimited = time_limit is None or time_limit == float("inf")
+    limit = float("inf") if unlimited else real_number(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     work = chosen.prepare(problem, rng, **options)
