@@ -226,6 +226,11 @@ def test_the_seconds_within_solves_are_a_part_of_all(groups, method):
     assert 0 < found.seconds_solving <= found.seconds
 
 
+def test_an_infinite_time_limit_is_none(groups):
+    found = attack(groups.bl1(), "direct", step=1.0, time_limit=np.inf)
+    assert found.deviation == attack(groups.bl1(), "direct", step=1.0).deviation
+
+
 def test_a_bound_just_within_the_limit_does_not_exclude_an_attack():
     """Two points meet from sqrt(1/2) on, along a direction that the corners miss."""
     A = np.array([[0.0, 0.0], 3.0 * np.array([np.cos(0.3), np.sin(0.3)])])
