@@ -22,7 +22,7 @@ from bilad.models.deviation import DeviationFunction, deviation_function
 from bilad.models.learning_model import LearningModel
 from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
-from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
+from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
 
 ROUNDING = 1e-9  # relative, of a deviation that is not a count
 OPEN = 2e-6  # relative; how far beyond the infimum of (BL2) an eps may lie and be optimal
@@ -107,7 +107,7 @@ class BilevelProblem(ABC):
 
     def project(self, eps: ArrayLike) -> FloatArray:
         """Return eps clipped to its bounds, then scaled back radially if it is too long."""
-        given = real_array(np.atleast_1d(eps), "eps", (self._k,))
+        given = real_vector(eps, "eps", self._k)
         vector = np.clip(given, self.perturbation.lower, self.perturbation.upper)
         size, scaled, margin = self.size(vector), vector, 4 * np.finfo(float).eps
         # Some ulps inward, so that rounding never leaves the result outside. Zero is within the
@@ -122,7 +122,7 @@ class BilevelProblem(ABC):
 
         The ray leaves at the radius, or at a bound of eps if that comes first.
         """
-        along = real_array(np.atleast_1d(direction), "direction", (self._k,))
+        along = real_vector(direction, "direction", self._k)
         moving = along != 0
         bounds = np.where(along > 0, self.perturbation.upper, self.perturbation.lower)
         with np.errstate(over="ignore"):  # a bound that is met nowhere near the radius
@@ -131,9 +131,8 @@ class BilevelProblem(ABC):
 
     def along(self, direction: ArrayLike) -> Perturbation:
         """Return the perturbation t times a direction (k,) of size 1, for the t that count."""
-        return self.perturbation.along(
-            direction, -self.reach(-np.asarray(direction)), self.reach(direction)
-        )
+        along = real_vector(direction, "direction", self._k)
+        return self.perturbation.along(along, -self.reach(-along), self.reach(along))
 
     @abstractmethod
     def normalised(self) -> BilevelProblem:
@@ -153,6 +152,10 @@ class BilevelProblem(ABC):
     @abstractmethod
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """Say whether an eps of this size with this deviation is as good as a proved bound."""
+
+    @abstractmethod
+    def refutes(self, bound: float, size: float, deviation: float) -> bool:
+        """Say whether an eps of this size with this deviation contradicts a bound."""
 
     @abstractmethod
     def excludes(self, bound: float) -> bool:
@@ -201,6 +204,10 @@ class MaxDeviation(BilevelProblem):
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """No deviation can be larger, but for rounding."""
         return deviation >= bound * (1 - ROUNDING)
+
+    def refutes(self, bound: float, size: float, deviation: float) -> bool:
+        """The deviation is larger, by more than rounding."""
+        return deviation > bound * (1 + ROUNDING)
 
     def excludes(self, bound: float) -> bool:
         """No deviation is positive."""
@@ -281,6 +288,10 @@ class MinPerturbation(BilevelProblem):
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """No eps can be shorter by more than `OPEN`: where points part, the least is no minimum."""
         return size <= bound * (1 + OPEN)
+
+    def refutes(self, bound: float, size: float, deviation: float) -> bool:
+        """It is an attack, and shorter by more than `OPEN`."""
+        return self.is_attack(size, deviation) and size < bound * (1 - OPEN)
 
     def excludes(self, bound: float) -> bool:
         """Every attack is beyond the limit."""

@@ -22,7 +22,14 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from bilad.models.validation import ArgumentError, FloatArray, IntArray, index_array, one_of
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    IntArray,
+    index_array,
+    one_of,
+    plain_array,
+)
 
 Pairs = Callable[[int], tuple[IntArray, FloatArray]]
 
@@ -290,7 +297,12 @@ def deviation(
 
 
 def _check_labels(labels: ArrayLike, argument: str) -> IntArray:
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        raise ArgumentError(
+            argument, "lists of different lengths", "integers, shape (n,)"
+        ) from None
     if array.ndim != 1 or len(array) < 2 or not np.issubdtype(array.dtype, np.integer):
         raise ArgumentError(
             argument, f"{array.dtype} array of shape {array.shape}", "integers, shape (n,), n >= 2"
@@ -301,7 +313,7 @@ def _check_labels(labels: ArrayLike, argument: str) -> IntArray:
 def _check_pairs(pairs: ArrayLike) -> IntArray:
     """Return the pairs as distinct rows i < j."""
     expected = "shape (P, 2), P >= 1, rows of two different points >= 0, none twice"
-    array = np.asarray(pairs)
+    array = plain_array(pairs, "pairs", expected)
     if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
         raise ArgumentError("pairs", f"{array.dtype} array of shape {array.shape}", expected)
     if len(array) == 0:

@@ -6,7 +6,7 @@ every gradient needs only T, S and the bounds.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +21,7 @@ from bilad.models.validation import (
     IntArray,
     index_array,
     real_array,
+    real_vector,
     whole_number,
 )
 
@@ -66,14 +67,18 @@ class Perturbation:
         upper: ArrayLike = np.inf,
     ) -> None:
         self.shape = shape
-        self.operator = operator
+        self.operator = _matrix(operator, "operator")
         self.graph = graph
-        self.edge_operator = edge_operator
+        self.edge_operator = (
+            None if edge_operator is None else _matrix(edge_operator, "edge_operator")
+        )
         self.lower = _bound(lower, "lower", self.dim)
         self.upper = _bound(upper, "upper", self.dim)
         self._check()
 
     def _check(self) -> None:
+        if self.graph is not None and not isinstance(self.graph, FusionGraph):
+            raise ArgumentError("graph", type(self.graph).__name__, "a FusionGraph")
         n, d = self.shape
         if self.operator.shape[0] != n * d:
             raise ArgumentError(
@@ -196,7 +201,7 @@ class Perturbation:
 
     def along(self, direction: ArrayLike, lower: float, upper: float) -> Perturbation:
         """Return the perturbation t times a direction (k,), with lower <= t <= upper."""
-        column = real_array(np.atleast_1d(direction), "direction", (self.dim,))[:, None]
+        column = real_vector(direction, "direction", self.dim)[:, None]
         edges = None if self.edge_operator is None else sp.csr_array(self.edge_operator @ column)
         operator = sp.csr_array(self.operator @ column)
         return Perturbation(self.shape, operator, self.graph, edges, lower, upper)
@@ -209,7 +214,7 @@ class Perturbation:
         ArgumentError
             If eps has another length, is not finite, or is out of bounds by more than rounding.
         """
-        given = real_array(np.atleast_1d(eps), "eps", (self.dim,))
+        given = real_vector(eps, "eps", self.dim)
         if (given >= self.lower).all() and (given <= self.upper).all():
             return given
         clipped = np.clip(given, self.lower, self.upper)
@@ -259,6 +264,13 @@ class Perturbation:
             rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
             model = model.with_graph(model.graph.with_weights(model.graph.weights * rest))
         return model
+
+
+def _matrix(value: Any, name: str) -> sp.csr_array:
+    try:
+        return sp.csr_array(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(name, type(value).__name__, "a matrix, sparse or not") from None
 
 
 def _bound(value: ArrayLike, name: str, k: int) -> FloatArray:

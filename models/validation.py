@@ -25,13 +25,21 @@ class ArgumentError(ValueError):
         self.argument = argument
 
 
+def plain_array(value: Any, argument: str, expected: str) -> np.ndarray:
+    """Return `value` as an array of whatever shape and type, if it is one."""
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ArgumentError(argument, "rows of different lengths", expected) from None
+
+
 def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -> FloatArray:
     """Return a read-only float64 copy of `value`; `None` in `shape` leaves a length free."""
     wanted = "x".join("any" if length is None else str(length) for length in shape)
     expected = f"a finite real array of shape {wanted}"
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError(argument, type(value).__name__, expected) from None
     fits = array.ndim == len(shape) and all(
         length is None or length == actual
@@ -47,11 +55,17 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
     return array
 
 
+def real_vector(value: ArrayLike, argument: str, length: int) -> FloatArray:
+    """Return `value`, a number if the length is 1, as a read-only float64 array: (length,)."""
+    array = plain_array(value, argument, f"a finite real array of shape {length}")
+    return real_array(np.atleast_1d(array), argument, (length,))
+
+
 def index_array(value: ArrayLike, argument: str, size: int | None = None) -> IntArray:
     """Return `value` as distinct integer indices into a sequence of length `size`, if given."""
     top = "on" if size is None else f"to {size - 1}"
     expected = f"distinct integers from 0 {top}"
-    array = np.asarray(value)
+    array = plain_array(value, argument, expected)
     if array.ndim != 1 or array.size == 0 or not np.issubdtype(array.dtype, np.integer):
         raise ArgumentError(argument, f"{array.dtype} array of shape {array.shape}", expected)
     outside = (array < 0) | (array >= (np.inf if size is None else size))
@@ -72,7 +86,7 @@ def real_number(
     expected = f"a finite number{bound}"
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError(argument, repr(value), expected) from None
     too_low = (above is not None and number <= above) or (least is not None and number < least)
     if not np.isfinite(number) or too_low:

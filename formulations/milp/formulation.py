@@ -12,8 +12,8 @@ Transitivity of the orders is what keeps the closures tight: without it, fused p
 flow in a circle and claim to be apart.
 
 Coincidences. Points that no chain of fused edges joins may still meet, at isolated eps. The model
-counts them as together, which is the definition, though no floating-point solution can confirm it.
-They can be left out.
+counts them as together, which is the definition, though a solve in floating point leaves them
+undecided. They can be left out.
 """
 
 from __future__ import annotations

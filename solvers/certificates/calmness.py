@@ -31,7 +31,6 @@ from bilad.solvers.lower.result import Clustering
 
 GLOBAL_MODULUS = 1.0
 TOL = 1e-12  # of the solves whose distance is measured
-ROUNDOFF = 1e-14  # relative to the objective; what rounding may take from a duality gap
 
 
 @dataclass(frozen=True)
@@ -144,5 +143,4 @@ def _orthonormal(T: sp.csr_array) -> sp.csr_array:
 def _solution(model: ConvexClustering) -> tuple[FloatArray, float]:
     """Return X and a bound of its distance from X*."""
     solved = cluster(model, tol=TOL)
-    gap = model.absolute_gap(solved.X, solved.Z) + ROUNDOFF * (1 + abs(solved.objective))
-    return solved.X, float(np.sqrt(2 * gap))
+    return solved.X, solved.distance_bound

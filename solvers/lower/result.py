@@ -12,6 +12,8 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.partition.partition import Partition
 
+ROUNDOFF = 1e-14  # relative to the objective; what rounding may take from a duality gap
+
 
 @dataclass(frozen=True)
 class Clustering:
@@ -89,8 +91,8 @@ class Clustering:
     @property
     def distance_bound(self) -> float:
         """Bound of ||X - X*||_F: sqrt(2 g), g the absolute gap, as the objective is 1-convex."""
-        gap = max(self.gap, 0.0) * (1.0 + abs(self.objective))
-        return math.sqrt(2.0 * gap)
+        gap = max(self.gap, 0.0) + ROUNDOFF
+        return math.sqrt(2.0 * gap * (1.0 + abs(self.objective)))
 
     @property
     def n_clusters(self) -> int:

@@ -140,10 +140,13 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str, effo
         best, clustering, status = _nothing(oracle), oracle.baseline, f"error: {error}"
     deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
     seconds, seconds_bounding, bound = time.perf_counter() - oracle.began, 0.0, journal.bound
+    if bound is not None and problem.refutes(bound, best.size, deviation):
+        bound = None
     if bound is None and status != "interrupted":
         bound, seconds_bounding = bound_afterwards(problem, oracle.baseline, effort)
     if status == "feasible":
-        status = _grade(problem, best.size, deviation, bound, clustering.proved)
+        claimed = bound if journal.bounds_all else None
+        status = _grade(problem, best.size, deviation, claimed, clustering.proved)
     return Attack(
         problem=problem,
         method=method,

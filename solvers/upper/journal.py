@@ -22,6 +22,8 @@ class Journal:
     engine : str or None
     bound : float or None
         Proved bound on the optimum, if the method has one.
+    bounds_all : bool
+        Whether it bounds every eps that counts; if not, no status may rest on it.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -31,6 +33,7 @@ class Journal:
         self.stages: list[Stage] = []
         self.engine: str | None = None
         self.bound: float | None = None
+        self.bounds_all = True
         self.expected = 0
 
     def record(self, stage: Stage) -> None:

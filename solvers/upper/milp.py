@@ -70,8 +70,8 @@ def prepare(
         the MILP has to look at.
     coincidences : bool, default True
         Whether the bound holds for all eps. If not, it leaves out those at which points meet that
-        no chain of fused edges joins: as a rule isolated ones, which no solution in floating
-        point can confirm.
+        no chain of fused edges joins: as a rule isolated ones, which a solve in floating point
+        leaves undecided. The status then claims nothing of the optimum.
     """
     k = problem.perturbation.dim
     axes = np.vstack([np.eye(k), -np.eye(k)])
@@ -80,6 +80,7 @@ def prepare(
     ends = [end for end in ends if end.any()]
 
     def work(lower: LowerLevel, journal: Journal) -> None:
+        journal.bounds_all = coincidences
         if isinstance(problem, MinPerturbation):
             polish(lower, [FIRST_LENGTH * end for end in ends])
             _Shortest(lower, journal, _within_reach(problem, lower), coincidences).run()
@@ -255,14 +256,14 @@ class _Shortest(_Search):
 
     @property
     def found(self) -> float:
-        """Size of the best attack, infinite if there is none."""
+        """Size of the best attack, 1 if there is none."""
         best = self.lower.best
-        return np.inf if best is None else best.size / self.frame.given.radius
+        return 1.0 if best is None else min(best.size / self.frame.given.radius, 1.0)
 
     def run(self) -> None:
         self._raise_bound_to(0.0)
         while self.found > self.bound * (1 + NEAR):
-            self.formulation.shorten(min(self.found, 1.0))
+            self.formulation.shorten(self.found)
             answer = self.solve()
             if answer.status == "infeasible":
                 self._raise_bound_to(self.found)

@@ -70,12 +70,14 @@ class Attack:
         Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
         that no eps can flip, which is a theorem. That of "exact" is for A + eps V in exact
         arithmetic; rounding that sum to doubles can tip a tie. That of "milp" is proved up to the
-        tolerances of HiGHS, 1e-9 in unit scale, in floating point.
+        tolerances of HiGHS, 1e-9 in unit scale, in floating point; with `coincidences=False` it
+        leaves out some eps, and no status rests on it. A bound that the attack itself refutes is
+        dropped.
     status : str
         "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
         labels were proved when it was found, but not by the last solve), "no attack found", "no
-        attack exists" (the bound says so),
-        "solve limit", "time limit" or "interrupted" (best so far) or "error: ...".
+        attack exists" (the bound says so), "solve limit", "time limit" or "interrupted" (best so
+        far) or "error: ...".
     lower_solves : int
         Lower-level solves spent, the one at eps = 0 not counted.
     undecided : int

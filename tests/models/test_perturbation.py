@@ -188,6 +188,8 @@ THREE = sp.csr_array(np.eye(4)[:, :3])
     [
         ("operator", ((3, 2), THREE)),
         ("operator", ((2, 0), THREE)),
+        ("operator", ((2, 2), "identity")),
+        ("graph", ((2, 2), THREE, "knn")),
         ("edge_operator", ((2, 2), THREE, GRAPH)),
         ("edge_operator", ((2, 2), THREE, None, sp.csr_array((1, 3)))),
         ("edge_operator", ((2, 2), THREE, GRAPH, sp.csr_array((1, 2)))),

@@ -306,3 +306,16 @@ def test_wrong_argument(argument, call, given, expected):
         ArgumentError, match=f"^{argument}: got .*({given}).*, expected .*({expected})"
     ):
         call()
+
+
+def test_the_distance_bound_holds_where_rounding_hides_the_gap():
+    """An edge that is long in one feature hides an error of 1e-8 in another."""
+    A = [[3, 3], [-3, 3], [3, -1], [-3, 1], [-3, 3], [-3, -2]]
+    graph = FusionGraph(6, [(i, i + 1) for i in range(5)], [1.0, 2.0, 1.0, 2.0, 0.5])
+    model = ConvexClustering(A, graph, 0.5, 1)
+    exact = cluster(model, "exact")
+    for tol in (1e-6, 1e-8, 1e-10):
+        found = cluster(model, "ssnal", tol=tol)
+        apart = np.linalg.norm(found.X - exact.X)
+        assert apart <= found.distance_bound + exact.distance_bound
+        assert found.distance_bound <= 1.5 * np.sqrt(2 * tol * (1 + exact.objective)) + 1e-5

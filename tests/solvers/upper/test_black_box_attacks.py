@@ -1,5 +1,7 @@
 """Attacks on any clusterer: counted queries, confirmed answers, faults named with their eps."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
@@ -39,7 +41,7 @@ def problem(clusterer, kind=MaxDeviation, size=3.0, max_queries=None, norm=np.in
 
 
 class Counting:
-    """Splits at a threshold; raises, or answers at random, beyond a shift."""
+    """Splits at a threshold; raises, or answers something else, beyond a shift."""
 
     queries = 0
 
@@ -61,8 +63,10 @@ def too_few(data):
     return np.zeros(3, dtype=int)
 
 
-def at_random(data):
-    return np.random.default_rng().integers(0, 5, len(data))
+def never_alike():
+    """Another partition at each query, and another deviation, from a fault that is fresh."""
+    sizes = itertools.count(1)
+    return lambda data: (np.arange(len(data)) < next(sizes)).astype(int)
 
 
 @pytest.mark.parametrize("clusterer", CLUSTERERS, ids=lambda c: type(c).__name__)
@@ -111,15 +115,17 @@ def test_best_before_a_fault_is_kept():
 
 
 def test_an_answer_that_is_not_given_twice_is_no_attack():
-    found = attack(problem(Counting(at_random)), "random")
+    found = attack(problem(Counting(never_alike())), "random")
     assert "not deterministic" in found.status
     assert not found.eps.any()
 
 
 def test_a_clusterer_that_is_not_deterministic_at_zero_is_refused():
+    fault = never_alike()
+
     class Random(Counting):
         def fit_predict(self, data):
-            return at_random(data)
+            return fault(data)
 
     with pytest.raises(ClustererError, match="not deterministic"):
         attack(problem(Random()), "corners")

@@ -16,7 +16,7 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.models.deviation import between_clusters
-from bilad.solvers import cluster
+from bilad.solvers import attack, cluster
 from bilad.solvers.upper import milp
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
@@ -95,9 +95,9 @@ def check_bound(problem, seed, **options):
         found = lower.best.deviation if lower.best else 0.0
         assert max(found, best[1] if best else 0.0) <= journal.bound * (1 + 1e-9)
         return journal.bound - found
-    found = lower.best.size if lower.best else INF
+    found = lower.best.size if lower.best else problem.radius
     assert min(found, best[0] if best else INF) >= journal.bound * (1 - 1e-9)
-    return 0.0 if found == journal.bound else found / journal.bound - 1
+    return found / journal.bound - 1
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -249,3 +249,27 @@ def test_what_it_cannot_take_is_refused():
     large = ConvexClustering(np.zeros((100, 1)), FusionGraph.complete(100), 0.1, 1)
     problem = MaxDeviation(large, Perturbation.additive((100, 1)), 1.0)
     assert "250000" in milp.refusal(problem)
+
+
+def test_a_bound_that_the_attack_refutes_is_dropped():
+    """The threshold is beneath the tolerances of HiGHS."""
+    model = ConvexClustering([[0.0], [1 + 7e-9]], FusionGraph.complete(2), 0.5, 1)
+    free = Perturbation.additive((2, 1))
+    found = attack(MinPerturbation(model, free, 2.0, INF, limit=5e-9), "milp")
+    assert found.norm > 0
+    assert found.bound <= found.norm * (1 + 2e-6)
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+def test_nothing_is_claimed_of_coincidences_that_are_left_out(kind):
+    """At 1.75 a point meets another that no edge joins to it: an attack."""
+    model = ConvexClustering([[0.0], [2.0], [5.0]], FusionGraph(3, [[0, 2]], [1.0]), 0.25)
+    shift = Perturbation.shift([[0.0], [-1.0], [0.0]])
+    problem = MaxDeviation(model, shift, 1.9)
+    if kind is MinPerturbation:
+        problem = MinPerturbation(model, shift, 2.0, limit=1.9)
+    there = cluster(shift.apply(model, [1.75]), refine=True)
+    assert there.proved
+    assert there.n_clusters < cluster(model).n_clusters
+    found = attack(problem, "milp", coincidences=False)
+    assert found.status == "no attack found"
