@@ -12,7 +12,7 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.partition.partition import Partition
 
-ROUNDOFF = 1e-14  # relative to the objective; what rounding may take from a duality gap
+ROUNDOFF = 1e-14  # of the objective; an estimate of what rounding takes from a duality gap
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ class Clustering:
 
     @property
     def distance_bound(self) -> float:
-        """Bound of ||X - X*||_F: sqrt(2 g), g the absolute gap, as the objective is 1-convex."""
+        """Bound of ||X - X*||_F: sqrt(2 g), g the absolute gap, as the objective is 1-convex.
+
+        What rounding may hide of the gap is estimated, at 1e-14 of the objective.
+        """
         gap = max(self.gap, 0.0) + ROUNDOFF
         return math.sqrt(2.0 * gap * (1.0 + abs(self.objective)))
 

@@ -70,9 +70,9 @@ class Attack:
         Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
         that no eps can flip, which is a theorem. That of "exact" is for A + eps V in exact
         arithmetic; rounding that sum to doubles can tip a tie. That of "milp" is proved up to the
-        tolerances of HiGHS, 1e-9 in unit scale, in floating point; with `coincidences=False` it
-        leaves out some eps, and no status rests on it. A bound that the attack itself refutes is
-        dropped.
+        tolerances of HiGHS, 1e-9 in unit scale, in floating point, and so is a status that follows
+        from it; with `coincidences=False` it leaves out some eps, and no status rests on it. A
+        bound that the attack itself refutes is dropped.
     status : str
         "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
         labels were proved when it was found, but not by the last solve), "no attack found", "no
