@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from bilad.models.datasets import DatasetError
+from bilad.models import DatasetError
 from bilad.models.validation import one_of
 from bilad.scripts.certificates.certificate_figures import Figure, summarise
 from bilad.scripts.certificates.check_bounds import check_bounds

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.recovery import cluster_numbers
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import ArgumentError, FloatArray, IntArray
 from bilad.solvers.certificates.lifting import lift
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
@@ -44,6 +44,8 @@ def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
     ArgumentError
         If the labels are not n integers.
     """
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     return Verdicts(model, cluster_numbers(labels, model.n)).verdict(model.gamma)
 
 
