@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -26,18 +27,20 @@ def is_decidable(model: ConvexClustering) -> bool:
     return model.graph.m * model.d <= MOST_EDGES
 
 
-def exact_labels(model: ConvexClustering) -> IntArray:
+def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> IntArray | None:
     """Return the partition of the model as given in doubles, taken as the rationals they are.
 
     Parameters
     ----------
     model : ConvexClustering
         With p = 1, or d = 1.
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no feature is begun.
 
     Returns
     -------
-    ndarray of int, shape (n,)
-        Numbered by first appearance.
+    ndarray of int, shape (n,), or None
+        Numbered by first appearance; None if the deadline came first.
 
     Raises
     ------
@@ -47,5 +50,9 @@ def exact_labels(model: ConvexClustering) -> IntArray:
     still = Perturbation(model.data.shape, sp.csr_array((model.data.size, 1)))
     start, end = Fraction(0), Fraction(1)
     lines = lines_along(model, still, float(start), float(end))
-    numbers = [np.array([Feature(line, start, end).numbers(start)]) for line in lines]
+    numbers = []
+    for line in lines:
+        if time.perf_counter() >= deadline:
+            return None
+        numbers.append(np.array([Feature(line, start, end).numbers(start)]))
     return refine(numbers)[0].astype(np.int64)
