@@ -25,9 +25,9 @@ from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
 
 ROUNDING = 1e-9  # relative, of a deviation that is not a count
-# The optimality tolerance of lengths, relative. Where clusters part, (BL2) has an infimum that is not
-# attained: an eps is optimal if it exceeds the infimum by this share at most. The method "exact"
-# keeps this share of the budget of (BL1) away from the ends of a step.
+# The optimality tolerance of lengths, relative. Where clusters part, (BL2) has an infimum that is
+# not attained: an eps is optimal if it exceeds the infimum by this share at most. The method
+# "exact" keeps this share of the budget of (BL1) away from the ends of a step.
 LENGTH_TOL = 1e-6
 
 
@@ -289,7 +289,7 @@ class MinPerturbation(BilevelProblem):
         return size <= self.radius and deviation >= self.target
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """It exceeds the bound by `excess` at most: where clusters part, the infimum is no minimum."""
+        """It exceeds the bound by `excess` at most: the infimum need not be attained."""
         return size <= bound + self.excess(bound)
 
     def excess(self, bound: float) -> float:

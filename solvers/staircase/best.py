@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from numpy.typing import ArrayLike
+
 from bilad.models.deviation import DeviationFunction
 from bilad.models.validation import IntArray, real_number
 from bilad.solvers.staircase.sites import Site, all_sites
@@ -46,7 +48,7 @@ class RayAnswer:
 def largest_deviation(
     stairs: Staircase,
     deviation: str | DeviationFunction = "delta",
-    baseline: IntArray | None = None,
+    baseline: ArrayLike | None = None,
 ) -> RayAnswer:
     """Solve (BL1) on the staircase: the largest U, and the least |eps| that has it.
 
@@ -55,7 +57,7 @@ def largest_deviation(
     stairs : Staircase
         On [-a, a], or what bounds of eps leave of it.
     deviation : str or DeviationFunction, default "delta"
-    baseline : ndarray of int, shape (n,), optional
+    baseline : array_like of int, shape (n,), optional
         As in `Staircase.values`.
 
     Returns
@@ -72,7 +74,7 @@ def least_perturbation(
     stairs: Staircase,
     target: float,
     deviation: str | DeviationFunction = "delta",
-    baseline: IntArray | None = None,
+    baseline: ArrayLike | None = None,
 ) -> RayAnswer | None:
     """Solve (BL2) on the staircase: the least |eps| with U >= target.
 
