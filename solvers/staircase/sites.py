@@ -79,9 +79,7 @@ def all_sites(stairs: Staircase, values: tuple[FloatArray, FloatArray]) -> list[
     return [*_outwards(stairs, values, 1), *_outwards(stairs, values, -1)]
 
 
-def _outwards(
-    stairs: Staircase, values: tuple[FloatArray, FloatArray], sign: int
-) -> list[Site]:
+def _outwards(stairs: Staircase, values: tuple[FloatArray, FloatArray], sign: int) -> list[Site]:
     """Return the sites with sign * eps >= 0, from 0 outwards."""
     order = slice(None, None, sign)
     breaks = [sign * place for place in stairs.breaks[order]]
@@ -93,9 +91,7 @@ def _outwards(
             sites.append(Site(sign, start, start, True, at_breaks[k], labels_at[k]))
         if k < len(between) and breaks[k + 1] > 0:
             inner = max(start, Fraction(0))
-            sites.append(
-                Site(sign, inner, breaks[k + 1], start < 0, between[k], labels_between[k])
-            )
+            sites.append(Site(sign, inner, breaks[k + 1], start < 0, between[k], labels_between[k]))
     return sites
 
 

@@ -18,9 +18,8 @@ inside are tried, and then for (BL1) the next lower deviation.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -74,10 +73,14 @@ def _largest(
     problem: BilevelProblem, sites: list[Site], levels: list[float]
 ) -> Iterator[Candidate]:
     """(BL1): of each deviation, the larger first, the eps with most room, then the least."""
-    distance = Fraction(LENGTH_TOL) * Fraction(problem.radius)
+    first = Fraction(LENGTH_TOL) * Fraction(problem.radius)
     for level in levels:
         group = [site for site in sites if math.isclose(site.value, level)]
-        yield from _inside(group, distance, problem.radius, lambda room, eps: (-room, abs(eps)))
+        steps = [site for site in group if site.start < site.end]
+        for distance in _distances(first, problem.radius):
+            found = _doubles(steps, [distance])
+            yield from sorted(found, key=lambda pair: (-pair[0].room(distance), abs(pair[1])))
+        yield from sorted(_doubles(group, [first]), key=lambda pair: abs(pair[1]))
 
 
 def _least(problem: MinPerturbation, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
@@ -87,14 +90,34 @@ def _least(problem: MinPerturbation, sites: list[Site]) -> tuple[float, Iterator
         return math.inf, iter(())
     infimum = min(site.start for site in wanted)
     bound = math.nextafter(float(infimum), 0.0)
-
-    def order(room: Fraction, eps: float) -> tuple[bool, bool, float]:
-        near = problem.attains(bound, abs(eps), problem.target)
-        return (not near, room == 0, abs(eps))
-
     tol = Fraction(LENGTH_TOL)
     excess = tol * max(infimum, tol * Fraction(problem.radius))
-    return bound, _inside(wanted, excess / 2, problem.radius, order)
+
+    def order(candidate: Candidate) -> tuple[bool, bool, float]:
+        site, eps = candidate
+        is_near = problem.attains(bound, abs(eps), site.value)
+        return (not is_near, site.start == site.end, abs(eps))
+
+    def candidates() -> Iterator[Candidate]:
+        near = [site for site in wanted if site.start <= infimum + excess]
+        yield from sorted(_doubles(near, [excess / 2]), key=order)
+        yield from sorted(_doubles(wanted, _distances(excess / 2, problem.radius)), key=order)
+
+    return bound, candidates()
+
+
+def _distances(first: Fraction, last: float) -> Iterator[Fraction]:
+    """Yield distances from the start of a step, each `FARTHER` times the one before."""
+    distance = first
+    while distance < last:
+        yield distance
+        distance *= FARTHER
+
+
+def _doubles(sites: Iterable[Site], distances: Iterable[Fraction]) -> list[Candidate]:
+    """Return the double in each site that has one, at each distance from its start."""
+    pairs = [(site, site.double(distance)) for distance in distances for site in sites]
+    return [(site, eps) for site, eps in pairs if eps is not None]
 
 
 def _margin(
@@ -103,18 +126,3 @@ def _margin(
     """Return how far eps may move; None without an attack, or if rounding gave another value."""
     exact, room = plateau(stairs, values, eps)
     return room if value > 0 and math.isclose(exact, value) else None
-
-
-def _inside(
-    sites: list[Site],
-    distance: Fraction,
-    radius: float,
-    order: Callable[[Fraction, float], Any],
-) -> Iterator[Candidate]:
-    """Yield a double in each site that has one, in order; then the same from farther inside."""
-    while True:
-        found = [(site, eps) for site in sites if (eps := site.double(distance)) is not None]
-        yield from sorted(found, key=lambda pair: order(pair[0].room(distance), pair[1]))
-        if distance >= radius:
-            return
-        distance *= FARTHER

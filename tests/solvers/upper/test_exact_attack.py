@@ -217,7 +217,7 @@ def test_rounding_of_the_data_pushes_eps_farther_inside(offset):
     assert found.deviation == 2
     assert found.bound == pytest.approx(0.5)
     assert found.norm <= 0.5 + max(LENGTH_TOL * 0.5, 20 * np.spacing(offset))
-    assert found.status == ("optimal" if offset < 1e9 else "unproved")
+    assert found.status == ("optimal" if offset < 1e10 else "unproved")
 
 
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
@@ -234,7 +234,7 @@ def test_another_solver_finds_the_same_partition(kind, seed):
     assert np.array_equal(found.labels, other.labels)
 
 
-@pytest.mark.parametrize("budget", [2.0**-1000, 2.0**-30, 2.0**1000])
+@pytest.mark.parametrize("budget", [2.0**-100, 2.0**-30, 2.0**100])
 def test_huge_and_tiny_budgets(budget):
     model = ConvexClustering([[0.0], [0.0]], FusionGraph.complete(2), 0.25)
     found = attack(
