@@ -147,6 +147,7 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str, effo
     if status == "feasible":
         claimed = bound if journal.bounds_all else None
         status = _grade(problem, best.size, deviation, claimed, clustering.proved)
+        status = status if journal.attainable else "unproved"
     return Attack(
         problem=problem,
         method=method,
@@ -156,6 +157,7 @@ def _result(method: str, oracle: LowerLevel, journal: Journal, status: str, effo
         baseline=oracle.baseline,
         clustering=clustering,
         bound=bound,
+        margin=journal.margin(best.eps, deviation),
         status=status,
         lower_solves=oracle.solves,
         undecided=oracle.undecided,

@@ -73,11 +73,17 @@ class Attack:
         tolerances of HiGHS, 1e-9 in unit scale, in floating point, and so is a status that follows
         from it; with `coincidences=False` it leaves out some eps, and no status rests on it. A
         bound that the attack itself refutes is dropped.
+    margin : float or None
+        How far eps may move along the ray, either way, and the deviation stays: known to "exact",
+        in exact arithmetic and rounded down; 0 if eps is a single point. None if it is not known,
+        or without an attack.
     status : str
-        "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
-        labels were proved when it was found, but not by the last solve), "no attack found", "no
-        attack exists" (the bound says so), "solve limit", "time limit" or "interrupted" (best so
-        far) or "error: ...".
+        "optimal" (bound met; for (BL2) within `bilad.models.bilevel.LENGTH_TOL`), "feasible" (an
+        attack, no claim of optimality), "unproved" (its labels were proved when it was found, but
+        not by the last solve; or "exact" knows the optimum, but no double that it tried attains
+        it, as where that is a single point between two doubles), "no attack found", "no attack
+        exists" (the bound says so), "solve limit", "time limit" or "interrupted" (best so far) or
+        "error: ...".
     lower_solves : int
         Lower-level solves spent, the one at eps = 0 not counted.
     undecided : int
@@ -103,6 +109,7 @@ class Attack:
     baseline: Solution = field(repr=False)
     clustering: Solution = field(repr=False)
     bound: float | None
+    margin: float | None
     status: str
     lower_solves: int
     undecided: int
