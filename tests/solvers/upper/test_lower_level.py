@@ -9,8 +9,8 @@ import pytest
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import LowerLevel, cluster
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import learner, lower_level
-from bilad.solvers.upper.lower_level import BudgetSpentError
 
 
 @pytest.fixture

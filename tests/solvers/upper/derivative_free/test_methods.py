@@ -8,10 +8,11 @@ import pytest
 from bilad.models import ClustererError, MaxDeviation, MinPerturbation
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+from bilad.solvers.upper.lower_level import LowerLevel
 
 BLIND = "finite-difference"  # it finds what its random starts happen to find
 NORMS = [1, 2, np.inf]
