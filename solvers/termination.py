@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from bilad.models.validation import real_number
 
 CONVERGED = "converged"
+SOLVE_LIMIT = "solve limit"
 TIME_LIMIT = "time limit"
 INTERRUPTED = "interrupted"
 MOST_WORDS = 300  # characters of an error's message that are reported

@@ -143,11 +143,8 @@ def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentErr
     near = difflib.get_close_matches(name, [*own, *chosen.options], n=3)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     known = ", ".join(map(repr, chosen.options)) or "none"
-    return ArgumentError(
-        "keyword",
-        repr(name),
-        f"one of attack's or of method {method!r}; {meant}the latter: {known}",
-    )
+    expected = f"one of attack's own or of method {method!r}; {meant}the latter: {known}"
+    return ArgumentError("keyword", repr(name), expected)
 
 
 class _Run:

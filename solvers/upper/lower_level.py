@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.lower.result import Clustering
-from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
+from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
 from bilad.solvers.upper.learner import Solution, failure_of, make_learner, solved
 
 WARM_STARTS = 8  # most recent solutions that may serve as a warm start
@@ -171,7 +171,7 @@ class LowerLevel:
                 return solution
         left = self.seconds_left()
         if self.max_solves is not None and self.solves >= self.max_solves:
-            raise BudgetSpentError("solve limit")
+            raise BudgetSpentError(SOLVE_LIMIT)
         began = time.perf_counter()
         solution = self.learner.solve(vector, self._recent, left)
         self.seconds_solving += time.perf_counter() - began
