@@ -166,8 +166,8 @@ def table(setting: Setting, rows: Sequence[Row]) -> Table:
         f"BL2: least |eps| for delta >= {setting.target:g}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
         "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
-        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; ended: "
-        "what ended the search.",
+        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "
+        "ended: what ended the search.",
     )
     for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
         view.add_column(title, justify="left" if title in ("", "method") else "right")

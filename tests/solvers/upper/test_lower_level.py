@@ -37,6 +37,8 @@ def clock(monkeypatch):
 
 def test_an_eps_seen_before_is_not_solved_again(groups, calls):
     lower = LowerLevel(groups.bl1())
+    assert (len(calls), lower.solves) == (0, 0)
+    assert lower.baseline.proved
     assert (len(calls), lower.solves) == (1, 0)  # the baseline, not counted
     first = lower.evaluate(5.0)
     assert (len(calls), lower.solves) == (2, 1)
