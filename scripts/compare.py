@@ -18,6 +18,7 @@ from bilad.scripts.progress import progress_bar
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack, cluster
+from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 
@@ -37,7 +38,17 @@ class Row:
     undecided: int
     seconds: float
     status: str
+    termination: str
     engine: str
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """The fields; dashes for what eps is and does if no attack was found."""
+        return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, DASH))}
+
+
+OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
+DASH = "-"
 
 
 def recompute(name: str, found: Attack) -> Row:
@@ -58,6 +69,7 @@ def recompute(name: str, found: Attack) -> Row:
         undecided=found.undecided,
         seconds=found.seconds,
         status=found.status,
+        termination=found.termination,
         engine=found.engine or "",
     )
 
@@ -106,7 +118,7 @@ def attacks(
                 )
                 progress.remove_task(task)
                 yield recompute(name, found)
-                if found.status == "interrupted":
+                if found.termination == INTERRUPTED:
                     return
 
 
@@ -133,7 +145,7 @@ def compare(
         for row in attacks(
             setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
         ):
-            writer.writerow(asdict(row))
+            writer.writerow(row.cells)
             file.flush()
             rows.append(row)
     console.print(table(setting, rows))
@@ -154,28 +166,31 @@ def table(setting: Setting, rows: Sequence[Row]) -> Table:
         f"BL2: least |eps| for delta >= {setting.target:g}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
         "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
-        "labels not proved (ties);\nnone of them counts as an attack.",
+        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "
+        "ended: what ended the search.",
     )
     for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
         view.add_column(title, justify="left" if title in ("", "method") else "right")
-    for title in ("solves", "undecided", "seconds", "status"):
-        view.add_column(title, justify="left" if title == "status" else "right")
+    for title in ("solves", "undecided", "seconds", "status", "ended"):
+        view.add_column(title, justify="left" if title in ("status", "ended") else "right")
     for row in rows:
         view.add_row(
             row.problem,
             row.method,
-            f"{row.eps:.6f}",
-            f"{row.norm:.6f}",
-            str(row.delta),
-            str(row.n_changed_matched),
-            str(row.clusters),
-            "yes" if row.labels_proved else "no",
+            *(_shown(row.cells[name]) for name in OF_EPS),
             str(row.lower_solves),
             str(row.undecided),
             f"{row.seconds:.2f}",
             row.status,
+            row.termination,
         )
     return view
+
+
+def _shown(value: float | bool | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def write_staircase(stairs: Staircase, path: Path) -> None:

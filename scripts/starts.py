@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bilad.scripts.settings import Setting
-from bilad.solvers import attack
+from bilad.solvers import Attack, attack
 
 METHODS = ("kkt", "value-function")
 STARTS = (0.0, -0.75, -0.375, 0.375, 0.875)  # in units of the budget
@@ -39,11 +39,17 @@ def starts(setting: Setting, console: Console) -> None:
         view.add_row(
             method,
             f"{start:g}",
-            f"{found.eps[0]:.4f}",
-            f"{found.deviation:g}",
-            f"{found.deviation / grid.deviation:.2%}",
+            *_answer(found, grid),
             str(found.lower_solves),
             f"{found.seconds:.1f}",
             f"{found.seconds / grid.seconds:.2f}",
         )
     console.print(view)
+
+
+def _answer(found: Attack, grid: Attack) -> list[str]:
+    """Return eps, delta and its share of direct search's; dashes if no attack was found."""
+    if found.norm == 0:
+        return ["-", "-", "-"]
+    share = f"{found.deviation / grid.deviation:.2%}" if grid.deviation else "-"
+    return [f"{found.eps[0]:.4f}", f"{found.deviation:g}", share]

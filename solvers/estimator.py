@@ -141,6 +141,8 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             time_limit=self.time_limit,
             refine=self.refine,
         )
+        if clustering.status == "interrupted":
+            raise KeyboardInterrupt  # an estimator that is not fitted has nothing to keep
         if clustering.status != "optimal":
             warnings.warn(
                 f"{clustering.method} stopped short of tol = {self.tol:g}: {clustering.status}, "

@@ -21,11 +21,12 @@ from bilad.formulations.milp.formulation import MilpFormulation, is_linear
 from bilad.formulations.milp.margin import MarginProgram
 from bilad.models.bilevel import LENGTH_TOL, BilevelProblem, MinPerturbation
 from bilad.models.validation import BoolArray, FloatArray, whole_number
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.highs import HighsSession, MilpAnswer
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.learner import solved
-from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
 

@@ -20,6 +20,7 @@ of the multipliers along (1, z), and H is 1 - ||z||^2.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +33,17 @@ from bilad.formulations.schedule import ScheduleStage
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.lower.result import Clustering
 from bilad.solvers.nlp import IpoptSession, NlpResult
+from bilad.solvers.termination import (
+    CONVERGED,
+    TIME_LIMIT,
+    BudgetSpentError,
+    termination_of,
+    time_limit_of,
+)
 from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.reformulation import MUMPS
+from bilad.solvers.upper.reformulation import KKT, MUMPS, try_engine
 from bilad.solvers.upper.result import Attack
 
 TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
@@ -62,6 +71,9 @@ class Stationarity:
     relaxation, width : float
         Of the last stage.
     engine_status : str
+        Of the last stage that was solved; "none" without one.
+    termination : str
+        What ended the homotopy, as in `Attack`; unless "converged", the kind is "none".
     """
 
     kind: str
@@ -72,9 +84,12 @@ class Stationarity:
     relaxation: float
     width: float
     engine_status: str
+    termination: str
 
 
-def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
+def stationarity(
+    found: Attack, width: float = 0.1, time_limit: float | None = None
+) -> Stationarity:
     """Tighten the KKT reformulation from an attack, found by any method, and classify the end.
 
     Parameters
@@ -82,13 +97,22 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
     found : Attack
     width : float, default 0.1
         Of the smooth deviation, > 0, in units of the typical distance between points.
+    time_limit : float, optional
+        Seconds, as in `attack`.
+
+    Returns
+    -------
+    Stationarity
+        Always, once the arguments are accepted.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong.
+        If an argument is wrong, or the attack ended before the lower level was solved.
     UnsupportedError
         The reformulation does not apply to the problem.
+    EngineError
+        If no IPOPT can be started.
     """
     if not isinstance(found, Attack):
         raise ArgumentError("found", type(found).__name__, "an Attack")
@@ -96,39 +120,80 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
     reason = KKTFormulation.refusal(found.problem)
     if reason is not None:
         raise UnsupportedError("kkt", reason, [])
-    frame = Frame.of(found.problem)
-    X, _ = frame.solution_into(found.baseline)
-    formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
-    formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
-    session = IpoptSession(formulation.model, IPOPT_OPTIONS)
-    for relaxation in TIGHTENING:
-        formulation.set_stage(ScheduleStage(relaxation, width))
-        result = session.solve()
-    return _report(formulation, result, frame, TIGHTENING[-1], width)
+    if not isinstance(found.baseline, Clustering):
+        raise ArgumentError("found", "labels without a solution", "an attack with solutions")
+    seconds = time_limit_of(time_limit)
+    try_engine(IPOPT_OPTIONS)
+    homotopy = _Tightening(found, width, time.perf_counter() + seconds)
+    return homotopy.report(termination_of(homotopy.run, seconds))
 
 
-def _report(
-    formulation: KKTFormulation, result: NlpResult, frame: Frame, t: float, width: float
-) -> Stationarity:
-    pairs = {}
-    if result.status.value == "optimal":
-        reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
-        multipliers = _Multipliers(formulation.problem, result)
-        pairs = {index: reader(formulation, index, multipliers) for index in formulation.pairs}
-    threshold = BIACTIVE * np.sqrt(t)
-    biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
-    nu = {index: pair.nu for index, pair in pairs.items()}
-    products = [pyo.value(pair.product) for pair in formulation.pairs.values()]
-    return Stationarity(
-        kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
-        eps=frame.eps_out(formulation.eps()),
-        biactive=biactive,
-        multipliers=nu,
-        violation=max(products, default=0.0),
-        relaxation=t,
-        width=width,
-        engine_status=result.status.value,
-    )
+class _Tightening:
+    """The homotopy from an attack, as far as it has come."""
+
+    def __init__(self, found: Attack, width: float, deadline: float) -> None:
+        self._found, self._width, self._deadline = found, width, deadline
+        self._frame = Frame.of(found.problem)
+        self._solved: tuple[KKTFormulation, NlpResult] | None = None
+
+    def run(self) -> None:
+        """Solve one stage after another.
+
+        Raises
+        ------
+        BudgetSpentError
+            If the deadline came first.
+        """
+        frame, found, began = self._frame, self._found, time.perf_counter()
+        X, _ = frame.solution_into(found.baseline)
+        formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
+        formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
+        self._left(KKT.opening * (time.perf_counter() - began))
+        session = IpoptSession(formulation.model, IPOPT_OPTIONS)
+        for relaxation in TIGHTENING:
+            formulation.set_stage(ScheduleStage(relaxation, self._width))
+            left = self._left()
+            result = session.solve(time_limit=left if np.isfinite(left) else None)
+            self._solved = formulation, result
+
+    def _left(self, needed: float = 0.0) -> float:
+        """Return the seconds left, raising if they are no more than those needed."""
+        left = self._deadline - time.perf_counter()
+        if left <= needed:
+            raise BudgetSpentError(TIME_LIMIT)
+        return left
+
+    def report(self, termination: str) -> Stationarity:
+        """Read the multipliers, if the last stage was solved."""
+        pairs: dict[tuple[int, int], _Pair] = {}
+        products, eps, engine_status = [0.0], self._found.eps, "none"
+        if self._solved is not None:
+            formulation, result = self._solved
+            if termination == CONVERGED and result.status.value == "optimal":
+                pairs = _pairs(formulation, result)
+            products += [pyo.value(pair.product) for pair in formulation.pairs.values()]
+            eps, engine_status = self._frame.eps_out(formulation.eps()), result.status.value
+        threshold = BIACTIVE * np.sqrt(TIGHTENING[-1])
+        biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
+        nu = {index: pair.nu for index, pair in pairs.items()}
+        return Stationarity(
+            kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
+            eps=eps,
+            biactive=biactive,
+            multipliers=nu,
+            violation=max(products),
+            relaxation=TIGHTENING[-1],
+            width=self._width,
+            engine_status=engine_status,
+            termination=termination,
+        )
+
+
+def _pairs(formulation: KKTFormulation, result: NlpResult) -> dict[tuple[int, int], _Pair]:
+    """Return the complementarity pairs at the point of a solve, with their multipliers."""
+    reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
+    multipliers = _Multipliers(formulation.problem, result)
+    return {index: reader(formulation, index, multipliers) for index in formulation.pairs}
 
 
 def kind_of(multipliers: list[tuple[float, float]], scale: float = 1.0) -> str:

@@ -144,7 +144,7 @@ def test_an_interrupted_method_keeps_its_best_and_ends_the_comparison(tmp_path, 
     monkeypatch.setattr(compare, "attack", attack)
     compare.compare(IRIS, ["direct", "kkt"], tmp_path, Console(quiet=True))
     (row,) = rows_of(tmp_path / "compare.csv")
-    assert (row["status"], row["delta"]) == ("interrupted", "4998")
+    assert (row["termination"], row["delta"]) == ("interrupted", "4998")
     assert asked == ["direct"]
 
 

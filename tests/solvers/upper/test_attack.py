@@ -113,7 +113,7 @@ def test_a_budget_below_the_first_step(groups, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_no_solves_allowed(groups, method):
     found = attack(groups.bl1(), method, max_solves=0)
-    assert found.status == "solve limit"
+    assert found.termination == "solve limit"
     assert found.eps.tolist() == [0.0]
     assert (found.deviation, found.norm, found.lower_solves) == (0, 0.0, 0)
 
@@ -123,13 +123,13 @@ def test_no_solves_allowed(groups, method):
 def test_the_limit_on_solves_is_kept(groups, method, most):
     found = attack(groups.bl2(groups.joined), method, max_solves=most, seed=1)
     assert found.lower_solves == len(found.history) <= most
-    assert found.status == "solve limit"
+    assert found.termination == "solve limit"
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_no_time(groups, method):
     found = attack(groups.bl1(), method, time_limit=0)
-    assert found.status == "time limit"
+    assert found.termination == "time limit"
     assert (found.eps.tolist(), found.deviation) == ([0.0], 0)
 
 
@@ -148,7 +148,7 @@ def test_time_runs_out_on_the_way_and_the_best_so_far_is_kept(groups, monkeypatc
 
     monkeypatch.setattr(lower_level, "time", Clock)
     found = attack(groups.bl1(), "direct", step=1.0, time_limit=30)
-    assert found.status == "time limit"
+    assert found.termination == "time limit"
     assert found.deviation == groups.parted
     assert found.norm == 3.0
     assert 0 < found.lower_solves < 30
@@ -162,7 +162,7 @@ def test_an_interrupt_keeps_the_best_so_far(groups, method):
             raise KeyboardInterrupt
 
     found = attack(groups.bl1(), method, on_progress=stop)
-    assert found.status == "interrupted"
+    assert found.termination == "interrupted"
     assert found.deviation in (groups.parted, groups.joined)
     assert found.deviation == max(e.deviation for e in found.history if e.proved)
     assert found.deviation == groups.deviation(float(found.eps[0]))
@@ -174,7 +174,7 @@ def test_an_interrupt_before_anything(groups):
         raise KeyboardInterrupt
 
     found = attack(groups.bl1(), "direct", step=1.0, on_progress=stop)
-    assert (found.status, found.eps.tolist(), found.deviation) == ("interrupted", [0.0], 0)
+    assert (found.termination, found.eps.tolist(), found.deviation) == ("interrupted", [0.0], 0)
 
 
 @pytest.mark.parametrize("method", METHODS)

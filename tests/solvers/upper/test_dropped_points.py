@@ -153,10 +153,10 @@ def test_greedily_where_subsets_are_too_many(seed):
 
 def test_a_limit_on_solves(bridge):
     found = drop_points(bridge, 2, max_solves=7)
-    assert (found.status, found.lower_solves) == ("solve limit", 7)
+    assert (found.termination, found.lower_solves) == ("solve limit", 7)
     assert found.deviation == 8
     assert drop_points(bridge, 2, max_solves=2).deviation == 6  # point 1: 0 is alone
-    assert drop_points(bridge, 1, max_solves=0).status == "solve limit"
+    assert drop_points(bridge, 1, max_solves=0).termination == "solve limit"
 
 
 @pytest.mark.parametrize("hidden", [1, 4, 5])

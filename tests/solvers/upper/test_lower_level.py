@@ -9,8 +9,8 @@ import pytest
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import LowerLevel, cluster
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import learner, lower_level
-from bilad.solvers.upper.lower_level import BudgetSpentError
 
 
 @pytest.fixture
@@ -37,6 +37,8 @@ def clock(monkeypatch):
 
 def test_an_eps_seen_before_is_not_solved_again(groups, calls):
     lower = LowerLevel(groups.bl1())
+    assert (len(calls), lower.solves) == (0, 0)
+    assert lower.baseline.proved
     assert (len(calls), lower.solves) == (1, 0)  # the baseline, not counted
     first = lower.evaluate(5.0)
     assert (len(calls), lower.solves) == (2, 1)

@@ -1,0 +1,136 @@
+"""How a computation ended: limits, interrupts and errors become a word of the result, in one place.
+
+"converged"       nothing cut it short
+"solve limit"     the lower-level solves that were allowed are spent
+"time limit"      the seconds that were allowed are over
+"interrupted"     Ctrl-C
+"error: ..."      the type and the message of what was raised
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterable
+
+from bilad.models.validation import real_number
+
+CONVERGED = "converged"
+SOLVE_LIMIT = "solve limit"
+TIME_LIMIT = "time limit"
+INTERRUPTED = "interrupted"
+MOST_WORDS = 300  # characters of an error's message that are reported
+AGAIN = 0.5  # seconds after which a step that swallowed the exception is sent another
+
+
+class BudgetSpentError(Exception):
+    """The limit on solves or on time came; the message is the termination to report."""
+
+
+class TimeLimitError(BaseException):
+    """Raised inside a step whose seconds are over; no `Exception`, which libraries swallow."""
+
+
+def time_limit_of(value: float | None) -> float:
+    """Return a time limit in seconds, >= 0; infinite if None or infinite."""
+    if value is None or (isinstance(value, float) and value == float("inf")):
+        return float("inf")
+    return real_number(value, "time_limit", least=0.0)
+
+
+def termination_of(
+    step: Callable[[], object],
+    seconds: float = float("inf"),
+    raising: tuple[type[Exception], ...] = (),
+) -> str:
+    """Run a step of a computation; return how it ended.
+
+    Parameters
+    ----------
+    step : callable
+        Whatever it has found when it is cut short, it must have stored by then.
+    seconds : float, default inf
+        After which `TimeLimitError` is raised inside it, as Ctrl-C would be, between two
+        instructions of Python: a call into a compiled library, such as one factorisation, runs to
+        its own end first. Nothing of the step is run if there are none.
+    raising : tuple of exception types, optional
+        Errors that are not the result's but the caller's.
+
+    Returns
+    -------
+    str
+        One of the words above.
+    """
+    try:
+        _run_within(seconds, step)
+    except BudgetSpentError as limit:
+        return str(limit)
+    except TimeLimitError:
+        return TIME_LIMIT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except raising:
+        raise
+    except Exception as error:  # whatever a library or a user's own function raises
+        return error_termination(error)
+    return CONVERGED
+
+
+def overall(endings: Iterable[str]) -> str:
+    """Return what to report of several steps: Ctrl-C, else an error, else a limit."""
+    cut_short = [ending for ending in endings if ending != CONVERGED]
+    return min(cut_short, key=_rank, default=CONVERGED)
+
+
+def _rank(ending: str) -> int:
+    return 0 if ending == INTERRUPTED else 1 if ending.startswith("error") else 2
+
+
+def error_termination(error: BaseException) -> str:
+    """Return "error: ..." with the type and the message, cut to a readable length."""
+    words = f"error: {type(error).__name__}: {error}"
+    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 3] + "..."
+
+
+def _run_within(seconds: float, step: Callable[[], object]) -> None:
+    if seconds == float("inf"):
+        step()
+        return
+    if seconds <= 0:
+        raise TimeLimitError
+    watchdog = _Watchdog(seconds)
+    watchdog.start()
+    try:
+        step()
+    finally:
+        try:
+            watchdog.stop()
+        finally:  # the exception may have come while the watchdog was being stopped
+            watchdog.stop()
+
+
+class _Watchdog(threading.Thread):
+    """Raises `TimeLimitError` in the thread that made it, once the seconds are over.
+
+    A signal would do so in the main thread only, and would take the one timer of the process.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(daemon=True)
+        self._seconds, self._watched, self._over = seconds, threading.get_ident(), threading.Event()
+
+    def run(self) -> None:
+        wait = self._seconds
+        while not self._over.wait(min(wait, threading.TIMEOUT_MAX)):
+            _raise_in(self._watched, ctypes.py_object(TimeLimitError))
+            wait = AGAIN
+
+    def stop(self) -> None:
+        """Let the step be; take back an exception that has not been raised yet."""
+        self._over.set()
+        self.join()
+        _raise_in(self._watched, None)
+
+
+def _raise_in(thread: int, error: ctypes.py_object[type[BaseException]] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
