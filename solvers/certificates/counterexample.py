@@ -137,7 +137,9 @@ def _check(content: dict[str, Any]) -> float:
 
 
 def _labels(content: dict[str, Any], name: str, n: int) -> IntArray:
-    labels = np.array([whole_number(label, name, least=0) for label in content[name]])
+    labels = np.array(
+        [whole_number(label, name, least=0) for label in content[name]], dtype=np.int64
+    )
     if len(labels) != n:
         raise CounterexampleError(f"{name}: {len(labels)} labels of {n} points")
     return labels
