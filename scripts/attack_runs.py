@@ -17,6 +17,7 @@ from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
+KEY = ("problem", "variant", "seed", "options", "limit")  # columns that say which run it was
 REFUSED = "refused"
 FEW = 10  # parameters
 DRAWS = 50  # of each corner on average

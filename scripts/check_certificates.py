@@ -26,6 +26,7 @@ from bilad.scripts.certificates.check_gaps import check_gaps
 from bilad.scripts.certificates.check_radius import check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
 from bilad.scripts.certificates.check_staircase import check_rays, check_settings
+from bilad.scripts.command import command
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS, Setting
 
@@ -49,6 +50,7 @@ class Sizes:
 QUICK = Sizes(grid=401, rays=8, masks=20, perturbations=1_000, instances=8, seeds=0, every=7)
 
 
+@command
 def check_certificates(
     only: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(CHECKS),
     grid: Annotated[int, typer.Option(min=2, help="Points of each grid.")] = Sizes.grid,
@@ -67,14 +69,11 @@ def check_certificates(
 ) -> None:
     """Check what is certified, and print the figures."""
     sizes = QUICK if quick else Sizes(grid, rays, masks, perturbations, instances, seeds)
-    try:
-        names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
-        output = Output(out, Console(width=max(WIDTH, Console().width)))
-        with threadpool_limits(1):
-            rows = _figures(names, sizes, seed, output)
-            figures = output.collect("figures", rows, Figure)
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
+    names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
+    output = Output(out, Console(width=max(WIDTH, Console().width)))
+    with threadpool_limits(1):
+        rows = _figures(names, sizes, seed, output)
+        figures = output.collect("figures", rows, Figure, ("check", "group", "instance"))
     summarise(figures, output.console)
     output.console.print(f"Written: figures.csv in {out}", highlight=False)
     raise typer.Exit(int(any(figure.wrong for figure in figures)))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
+from bilad.scripts.run_log import RunLog, columns_of, whole
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack, cluster
@@ -134,21 +135,20 @@ def compare(
 ) -> list[Row]:
     """Print the table and write `compare.csv`, `staircase.csv` and `staircase.png` to a folder.
 
-    Each row is on disk before the next method starts.
+    Each row is on disk before the next method starts. `compare.csv` also keeps what other
+    processes, and earlier ones, found by other methods.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     console.print(f"Our setting: {setting.describe()}.")
-    rows = []
-    with (folder / "compare.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
-        writer.writeheader()
-        for row in attacks(
-            setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
-        ):
-            writer.writerow(row.cells)
-            file.flush()
-            rows.append(row)
-    console.print(table(setting, rows))
+    rows, path = [], folder / "compare.csv"
+    with noted_interrupts() as interrupts:
+        with RunLog(path, columns_of(Row), ("problem", "method")) as log:
+            for row in attacks(
+                setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
+            ):
+                log.add(row.cells)
+                rows.append(row)
+        console.print(table(setting, rows))
+        interrupts.check()
     stairs = sweep(setting)
     write_staircase(stairs, folder / "staircase.csv")
     marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
@@ -197,6 +197,6 @@ def write_staircase(stairs: Staircase, path: Path) -> None:
     """Write the picture's data."""
     columns = np.column_stack([stairs.eps, stairs.delta, stairs.n_changed, stairs.proved])
     header = "eps,delta,n_changed_matched,labels_proved"
-    np.savetxt(
-        path, columns, fmt=("%.10g", "%d", "%d", "%d"), delimiter=",", header=header, comments=""
-    )
+    form = ("%.10g", "%d", "%d", "%d")
+    with whole(path) as fresh:
+        np.savetxt(fresh, columns, fmt=form, delimiter=",", header=header, comments="")

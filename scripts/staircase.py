@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from bilad.models import deviation
 from bilad.models.validation import FloatArray, IntArray
+from bilad.scripts.run_log import save_figure
 from bilad.scripts.settings import Setting
 from bilad.solvers import cluster
 
@@ -77,4 +78,4 @@ def draw(
             upper.legend(loc="best", fontsize=8)
         lower.set_xlabel(f"eps [{setting.unit}]")
         upper.set_title(setting.describe(), fontsize=8)
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
 
@@ -34,17 +35,21 @@ def starts(setting: Setting, console: Console) -> None:
     ):  # fmt: skip
         view.add_column(title, justify="left" if title == "method" else "right")
     runs = [(method, setting.budget * start) for method in METHODS for start in STARTS]
-    for method, start in track(runs, "starts", console=console, transient=True):
-        found = attack(problem, method, start=np.array([start]))
-        view.add_row(
-            method,
-            f"{start:g}",
-            *_answer(found, grid),
-            str(found.lower_solves),
-            f"{found.seconds:.1f}",
-            f"{found.seconds / grid.seconds:.2f}",
-        )
-    console.print(view)
+    try:
+        with noted_interrupts() as interrupts:
+            for method, start in track(runs, "starts", console=console, transient=True):
+                found = attack(problem, method, start=np.array([start]))
+                interrupts.check()
+                view.add_row(
+                    method,
+                    f"{start:g}",
+                    *_answer(found, grid),
+                    str(found.lower_solves),
+                    f"{found.seconds:.1f}",
+                    f"{found.seconds / grid.seconds:.2f}",
+                )
+    finally:
+        console.print(view)
 
 
 def _answer(found: Attack, grid: Attack) -> list[str]:

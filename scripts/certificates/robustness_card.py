@@ -17,6 +17,7 @@ from bilad.models.validation import ArgumentError, FloatArray, IntArray
 from bilad.scripts.certificates.card_ray import RaySteps, ray_steps
 from bilad.scripts.certificates.certify_subject import Subject
 from bilad.scripts.certificates.partition_change import changes, moved_points
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.solvers import (
     Attack,
     Certificate,
@@ -114,10 +115,14 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
     """
     problem, model = subject.bl1, subject.model
     clustering = cluster(model, tol=TOL, refine=True)
-    certificate = certify(problem, seed=seed)
-    ray = ray_steps(problem, _direction(subject, direction, certificate))
-    bl1, history = _largest(problem, certificate, seconds, seed)
-    bl2 = _least(subject.bl2, certificate, seconds, seed)
+    with noted_interrupts() as interrupts:
+        certificate = certify(problem, seed=seed)
+        interrupts.check()
+        ray = ray_steps(problem, _direction(subject, direction, certificate))
+        bl1, history = _largest(problem, certificate, seconds, seed)
+        interrupts.check()
+        bl2 = _least(subject.bl2, certificate, seconds, seed)
+        interrupts.check()
     before = clustering.labels
     after = before if ray.first is None else ray.first.labels
     return Card(

@@ -126,7 +126,15 @@ class ClusterPath:
         left = int(self.n_clusters[-1]) if len(self.gammas) else self.model.n
         if left > 1:
             where = f"at the last gamma, {self.gammas[-1]:g}" if len(self.gammas) else "unsolved"
-            raise NoDendrogramError(f"{left} clusters remain {where}: add larger gammas")
+            graph = self.model.graph
+            parts = int(graph.components(graph.weights > 0).max()) + 1
+            mend = (
+                "add larger gammas"
+                if parts == 1
+                else f"no gamma joins the {parts} components of the graph: add edges between them, "
+                "or cluster each by itself"
+            )
+            raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
 
     def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
         """Draw the data and the way of each point, coloured by its cluster at the last gamma.

@@ -132,8 +132,15 @@ def test_no_tree_while_clusters_remain():
     apart = ConvexClustering(data, FusionGraph(4, [[0, 1], [2, 3]], [1.0, 1.0]), 1.0)
     path = cluster_path(apart, [0.1, 10])
     assert path.n_clusters.tolist() == [4, 2]
-    with pytest.raises(NoDendrogramError, match="2 clusters remain at the last gamma, 10"):
+    advice = "2 clusters remain at the last gamma, 10: no gamma joins the 2 components of the graph"
+    with pytest.raises(NoDendrogramError, match=advice):
         path.linkage  # noqa: B018
+    joined = ConvexClustering(data, FusionGraph.complete(4, 0.1), 1.0)
+    with pytest.raises(NoDendrogramError, match="4 clusters remain .*: add larger gammas"):
+        cluster_path(joined, [0.1]).linkage  # noqa: B018
+    weightless = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [1.0, 0.0, 1.0])
+    with pytest.raises(NoDendrogramError, match="no gamma joins the 2 components"):
+        cluster_path(ConvexClustering(data, weightless, 1.0), [0.1, 10]).linkage  # noqa: B018
 
 
 def test_time_limit_zero_returns_an_empty_path():
