@@ -249,7 +249,7 @@ def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
     The tree computes distances from differences: an offset of the data costs no digit.
     """
     n = len(points)
-    nearest = KDTree(points).query(points, k + 1)[1]
+    nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
     others = nearest != np.arange(n)[:, None]
     others[others.all(axis=1), -1] = False  # more than k coincide with the point
     i, j = np.repeat(np.arange(n), k), nearest[others]

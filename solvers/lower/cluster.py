@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, real_number, whole_number
+from bilad.models.validation import ArgumentError, real_number, seconds_limit, whole_number
 from bilad.solvers.lower.methods import (
     LOWER_METHODS,
     LowerMethod,
@@ -80,8 +80,7 @@ def cluster(
     chosen = choose_lower_method(model, method)
     _check_start(model, start)
     tol = real_number(tol, "tol", above=0.0)
-    if time_limit != float("inf"):
-        time_limit = real_number(time_limit, "time_limit", above=0)
+    time_limit = seconds_limit(time_limit, "time_limit", above=0)
     request = Request(
         tol,
         None if start is None or chosen.name != "ssnal" else (start.X, start.Z),

@@ -23,6 +23,7 @@ from bilad.models.validation import (
     IntArray,
     real_array,
     real_number,
+    seconds_limit,
     whole_number,
 )
 from bilad.solvers.lower.cluster import cluster
@@ -207,9 +208,7 @@ def cluster_path(
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     levels = _increasing(gammas)
     most = whole_number(max_iterations, "max_iterations", least=1)
-    deadline = began + (
-        time_limit if time_limit == np.inf else real_number(time_limit, "time_limit", least=0.0)
-    )
+    deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
     chosen = choose_lower_method(models[-1], method).name
     solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), most, refine)

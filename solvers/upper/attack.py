@@ -10,7 +10,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import ClustererError
-from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
+from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.auto import best_method
@@ -95,8 +95,7 @@ def attack(
     """
     method, chosen = _choose(problem, method, options)
     one_of(bound, "bound", EFFORTS)
-    unlimited = time_limit is None or time_limit == float("inf")
-    limit = float("inf") if unlimited else real_number(time_limit, "time_limit", least=0)
+    limit = seconds_limit(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     work = chosen.prepare(problem, rng, **options)
