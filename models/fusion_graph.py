@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
 from bilad.models.norms import in_unit_range, row_norms
 from bilad.models.validation import (
@@ -27,6 +28,9 @@ from bilad.models.validation import (
     real_number,
     whole_number,
 )
+
+TREE_FEATURES = 15  # with more, a tree visits most points, and costs more than all distances
+BLOCK_ENTRIES = 2**21  # of distances at a time: 16 MB
 
 
 class FusionGraph:
@@ -246,10 +250,16 @@ class _CompleteGraph(FusionGraph):
 def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
     """Return the pairs i < j of which one is among the other's k nearest, sorted: shape (m, 2).
 
-    The tree computes distances from differences: an offset of the data costs no digit.
+    Distances are computed from differences: an offset of the data costs no digit.
     """
-    n = len(points)
-    nearest = KDTree(points).query(points, k + 1)[1]
+    n, d = points.shape
+    if d <= TREE_FEATURES:
+        nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
+    else:
+        block = max(1, BLOCK_ENTRIES // n)
+        distances = (cdist(points[i : i + block], points) for i in range(0, n, block))
+        parts = [np.argpartition(D, k, axis=1)[:, : k + 1].copy() for D in distances]
+        nearest = np.concatenate(parts)  # of copies: a view would keep its whole block
     others = nearest != np.arange(n)[:, None]
     others[others.all(axis=1), -1] = False  # more than k coincide with the point
     i, j = np.repeat(np.arange(n), k), nearest[others]

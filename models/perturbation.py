@@ -240,6 +240,8 @@ class Perturbation:
 
     def check_fits(self, model: LearningModel) -> None:
         """Raise `ArgumentError` if the model has other data, or other edges, than are perturbed."""
+        if not isinstance(model, LearningModel):
+            raise ArgumentError("model", type(model).__name__, "a learning model, with data")
         if not self.fits_data(model):
             raise ArgumentError(
                 "perturbation", f"shape {self.shape}", f"{model.data.shape} as the data"

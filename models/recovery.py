@@ -128,6 +128,8 @@ def attack_is_possible(
     ArgumentError
         If the labels are not n integers, or the perturbation does not take the model or eps.
     """
+    if not isinstance(perturbation, Perturbation):
+        raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
     return not recovery_interval(perturbation.apply(model, eps), labels).recovers
 
 

@@ -177,7 +177,8 @@ class _Table:
         return np.unique(values, return_inverse=True)[1].astype(np.int64)
 
     def _cell(self, row: Any, k: int, expected: str) -> DatasetError:
-        given = repr(self.cells.iloc[:, k][row])
+        cell = self.cells.iloc[:, k][row]
+        given = repr(cell.item() if isinstance(cell, np.generic) else cell)
         return self._refusal(
             f"row {row}, column {self.titles[k]!r}: got {given}, expected {expected}"
         )

@@ -65,7 +65,7 @@ def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
 def _of_objects(array: np.ndarray, argument: str, expected: str) -> FloatArray:
     """Return an array of objects as numbers, if each of them is a real number."""
     for where, entry in np.ndenumerate(array):
-        if not isinstance(entry, Real) or isinstance(entry, bool):
+        if isinstance(entry, bool) or not isinstance(entry, Real):
             place = f" at index {where}" if where else ""
             raise ArgumentError(argument, reprlib.repr(entry) + place, expected)
     try:
@@ -85,7 +85,8 @@ def number_array(value: Any, argument: str, expected: str) -> FloatArray:
 
 def number_matrix(value: Any, argument: str, expected: str) -> sp.csr_array:
     """Return a float64 copy of a matrix, sparse or not; it may hold inf and NaN."""
-    if sp.issparse(value) and value.ndim == 2:
+    is_sparse = sp.issparse(value)
+    if is_sparse and value.ndim == 2:
         given = value.tocoo()
         entries = number_array(given.data, argument, expected)
         return sp.csr_array((entries, (given.row, given.col)), shape=given.shape)
@@ -168,7 +169,7 @@ def real_number(
     return number
 
 
-def seconds(
+def seconds_limit(
     value: Any, argument: str, *, above: float | None = None, least: float | None = None
 ) -> float:
     """Return a limit of time, in seconds; infinity and None say that there is none."""

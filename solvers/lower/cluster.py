@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, real_number, whole_number
+from bilad.models.validation import ArgumentError, real_number, seconds_limit, whole_number
 from bilad.solvers.lower.methods import (
     LOWER_METHODS,
     LowerMethod,
@@ -122,8 +122,7 @@ def solve_lower(
     chosen = choose_lower_method(scale.model, method)
     _check_start(model, start)
     tol = real_number(tol, "tol", above=0.0)
-    if time_limit != float("inf"):
-        time_limit = real_number(time_limit, "time_limit", above=0)
+    time_limit = seconds_limit(time_limit, "time_limit", above=0)
     request = Request(
         tol,
         None if start is None or chosen.name != "ssnal" else scale.enter(start.X, start.Z),

@@ -23,6 +23,7 @@ from bilad.models.validation import (
     IntArray,
     real_array,
     real_number,
+    seconds_limit,
     whole_number,
 )
 from bilad.solvers.lower.cluster import Run, solve_lower
@@ -216,9 +217,7 @@ def cluster_path(
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     levels = _increasing(gammas)
     most = whole_number(max_iterations, "max_iterations", least=1)
-    deadline = began + (
-        time_limit if time_limit == np.inf else real_number(time_limit, "time_limit", least=0.0)
-    )
+    deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
     unit = unit_scale(models[-1])
     chosen = choose_lower_method(unit.model, method).name

@@ -12,15 +12,9 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import ClustererError
-from bilad.models.validation import ArgumentError, one_of, whole_number
+from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.termination import (
-    INTERRUPTED,
-    TIME_LIMIT,
-    overall,
-    termination_of,
-    time_limit_of,
-)
+from bilad.solvers.termination import INTERRUPTED, TIME_LIMIT, overall, termination_of
 from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.auto import best_method
 from bilad.solvers.upper.bounding import EFFORTS, proved_bound
@@ -110,7 +104,7 @@ def attack(
     one_of(bound, "bound", EFFORTS)
     if not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable(done, total)")
-    seconds = time_limit_of(time_limit)
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     check_magnitudes(problem)

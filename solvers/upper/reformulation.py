@@ -21,7 +21,7 @@ from bilad.formulations.schedule import Schedule
 from bilad.formulations.single_level import SingleLevel
 from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import ArgumentError, FloatArray, one_of, real_array, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
 from bilad.solvers.upper.journal import Journal, Work
@@ -155,7 +155,7 @@ def starting_points(
 ) -> list[FloatArray]:
     """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
     k = problem.perturbation.dim
-    first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
+    first = np.zeros(k) if start is None else real_vector(start, "start", k)
     low, high = problem.box
     box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
