@@ -173,6 +173,19 @@ def test_the_shortest_exceeds_the_infimum_by_the_tolerance_at_most(problems, dat
         assert excess <= (high - low) / 2
 
 
+def test_a_wide_step_is_preferred_to_a_thin_one_nearer_to_0():
+    """The pair parts from 1/2 - 2^-30 on, just before the bound of eps, and from -3/4 on."""
+    gap, threshold = 0.125 + 2.0**-31, 0.625 - 2.0**-31
+    model = ConvexClustering([[0.0], [gap]], FusionGraph.complete(2), threshold / 2)
+    shift = Perturbation((2, 1), np.array([[0.0], [1.0]]), upper=0.5)
+    found = attack(MaxDeviation(model, shift, 1.0), "exact")
+    assert found.status == "optimal"
+    assert found.eps[0] == pytest.approx(-0.75 - LENGTH_TOL, abs=1e-12)
+    least = attack(MinPerturbation(model, shift, 2, limit=1.0), "exact")
+    assert (least.status, least.eps[0] > 0) == ("optimal", True)
+    assert 0 < least.margin <= 2.0**-31
+
+
 @pytest.mark.parametrize("place", [0.25, -0.25])
 def test_a_single_point_that_is_a_double(place):
     """Two points that no edge joins meet at one eps only."""
