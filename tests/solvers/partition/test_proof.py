@@ -89,3 +89,12 @@ def test_forces_change_no_more_than_is_said(d):
             np.add.at(ends, model.graph.edges[between].T.ravel(), np.tile(change, 2))
             seen = np.maximum(seen, np.bincount(blocks, ends))
         assert (seen <= bound * (1 + 1e-12) + 1e-15).all()
+
+
+def test_two_points_move_towards_each_other_by_root_two_of_the_error():
+    """On a line, apart by 1: errors of the root of 1 / 2 exchange them, which turns the force."""
+    model = ConvexClustering([[0.0], [2.0]], FusionGraph.complete(2), 0.5)
+    restriction = SmoothRestriction(model, model.data, np.zeros((1, 1)), np.array([0, 1]))
+    assert (np.diff(restriction.X[:, 0]) == 1.0).all(), "each moved by r"
+    for error, change in ((0.5**0.5 * (1 + 1e-12), 1.0), (0.5**0.5 * (1 - 1e-12), 0.0)):
+        assert restriction.force_error(error, 0.0, 0.0).tolist() == [change, change]
