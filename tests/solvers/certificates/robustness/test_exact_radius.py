@@ -152,6 +152,7 @@ def test_exactly_tied_data_have_no_radius():
     found = exact_radius(problem)
     assert found.radius == 0.0
     assert found.kind == "split"
+    assert problem.size(found.eps) == pytest.approx(2e-9)
     check_outside(problem, found)
 
 
