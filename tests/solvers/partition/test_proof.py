@@ -111,3 +111,16 @@ def test_a_distance_from_the_manifold_counts_twice(z):
     length = float(np.linalg.norm(restriction.X - model.data + model.graph.adjoint(restriction.Z)))
     assert proof.resolution == pytest.approx(2**0.5 * (length + 0.25), rel=1e-12)
     assert proof.resolution >= 2**0.5 * (length + 0.25)
+
+
+def test_a_change_of_the_forces_counts_twice_half(monkeypatch):
+    """Less its mean it may be twice as large in sum; a tree edge carries half of the sum."""
+    model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 3.0)
+    blocks = np.zeros(2, dtype=int)
+    restriction = SmoothRestriction(model, np.full((2, 1), 2.0), np.array([[-1.5]]), blocks)
+    for change in (0.0, 0.25):
+        monkeypatch.setattr(
+            restriction, "force_error", lambda *_, change=change: np.full(1, change)
+        )
+        demand = float(examine(model, restriction).demand[0])
+        assert 0.5 + change <= demand <= (0.5 + change) * (1 + 1e-12)
