@@ -7,7 +7,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.partition.partition import prove_partition
-from bilad.solvers.partition.proof import _distance_by_gap, _rounding
+from bilad.solvers.partition.proof import _distance_by_gap, _rounding, examine
 from bilad.solvers.partition.smooth import SmoothRestriction
 
 
@@ -89,3 +89,38 @@ def test_forces_change_no_more_than_is_said(d):
             np.add.at(ends, model.graph.edges[between].T.ravel(), np.tile(change, 2))
             seen = np.maximum(seen, np.bincount(blocks, ends))
         assert (seen <= bound * (1 + 1e-12) + 1e-15).all()
+
+
+def test_two_points_move_towards_each_other_by_root_two_of_the_error():
+    """On a line, apart by 1: errors of the root of 1 / 2 exchange them, which turns the force."""
+    model = ConvexClustering([[0.0], [2.0]], FusionGraph.complete(2), 0.5)
+    restriction = SmoothRestriction(model, model.data, np.zeros((1, 1)), np.array([0, 1]))
+    assert (np.diff(restriction.X[:, 0]) == 1.0).all(), "each moved by r"
+    for error, change in ((0.5**0.5 * (1 + 1e-12), 1.0), (0.5**0.5 * (1 - 1e-12), 0.0)):
+        assert restriction.force_error(error, 0.0, 0.0).tolist() == [change, change]
+
+
+@pytest.mark.parametrize("z", [0.5, -2.0])
+def test_a_distance_from_the_manifold_counts_twice(z):
+    """X is off by it, and so is G; whether the block is proved (z = -2) or not (z = 1 / 2)."""
+    model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 2.25)
+    restriction = SmoothRestriction(model, np.full((2, 1), 2.0), np.array([[z]]), np.zeros(2, int))
+    restriction.own, restriction.offset = np.array([[2.25]]), 0.125  # of a larger gap
+    proof = examine(model, restriction)
+    assert proof.balanced.all() == (z == -2.0)
+    length = float(np.linalg.norm(restriction.X - model.data + model.graph.adjoint(restriction.Z)))
+    assert proof.resolution == pytest.approx(2**0.5 * (length + 0.25), rel=1e-12)
+    assert proof.resolution >= 2**0.5 * (length + 0.25)
+
+
+def test_a_change_of_the_forces_counts_twice_half(monkeypatch):
+    """Less its mean it may be twice as large in sum; a tree edge carries half of the sum."""
+    model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 3.0)
+    blocks = np.zeros(2, dtype=int)
+    restriction = SmoothRestriction(model, np.full((2, 1), 2.0), np.array([[-1.5]]), blocks)
+    for change in (0.0, 0.25):
+        monkeypatch.setattr(
+            restriction, "force_error", lambda *_, change=change: np.full(1, change)
+        )
+        demand = float(examine(model, restriction).demand[0])
+        assert 0.5 + change <= demand <= (0.5 + change) * (1 + 1e-12)

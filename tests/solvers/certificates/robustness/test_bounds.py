@@ -92,6 +92,15 @@ def test_a_deviation_of_the_size_of_the_target_counts(monkeypatch, tight):
         assert found == least or (0.999 if tight else 0.8) < found < least < math.inf
 
 
+def test_a_share_of_the_pairs_is_rounded_up(rational):
+    """Of three points the near two meet, one pair of three: no bound is below that value."""
+    model = ConvexClustering([[0.0], [3.0], [99.0]], FusionGraph.complete(3), 0.5)
+    problem = MaxDeviation(model, Perturbation.additive((3, 1), [0]), 2.0, deviation="rand")
+    labels = np.unique(rational.solve_complete([2.0, 3.0, 99.0], 0.5), return_inverse=True)[1]
+    value = problem.deviation.value(cluster(model).labels, labels)
+    assert 0 < value <= optimum_bound(problem, cluster(model)) <= value * (1 + 1e-11)
+
+
 def small_problem(rng, one_eps):
     """Up to six points on a line or, p = 1, in the plane: what the MILP proves in a moment."""
     n, d = int(rng.integers(3, 7)), int(rng.integers(1, 3))

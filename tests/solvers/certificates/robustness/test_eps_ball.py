@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.norms import row_norms
 from bilad.solvers.certificates.robustness.eps_ball import MOST_ROWS, EpsBall
 
@@ -93,6 +94,13 @@ def test_large_maps_are_bounded_by_their_gram_matrix():
     assert EpsBall(2).to_euclidean(D) >= np.linalg.norm(D, 2)
     rows = np.kron(np.eye(MOST_ROWS + 1), np.ones((1, 3)))  # disjoint: exact
     assert EpsBall(2).to_euclidean(rows) == pytest.approx(np.sqrt(3), rel=1e-9)
+
+
+@pytest.mark.parametrize(("lower", "upper", "nonnegative"), [(0.0, 1.0, True), (-0.5, 1.0, False)])
+def test_only_eps_that_are_all_nonnegative_lose_their_sign(lower, upper, nonnegative):
+    model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1.0)
+    free = Perturbation((2, 1), np.eye(2), lower=[lower, 0.0], upper=upper)
+    assert EpsBall.of(MaxDeviation(model, free, 1.0)).nonnegative == nonnegative
 
 
 @pytest.mark.parametrize("norm", NORMS)

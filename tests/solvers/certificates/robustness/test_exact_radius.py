@@ -112,6 +112,24 @@ def test_is_the_least_over_all_subsets(seed, d, rational):
             check_outside(problem, found)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_is_the_least_over_all_splits_of_one_cluster(norm, rational):
+    """Most points low, a few high, or the reverse; eps moves all, or some of each part."""
+    large = 0
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        a = np.where(rng.random(6) < rng.choice([0.2, 0.8]), 1.0, 0.0) + rng.integers(0, 3, 6) / 10
+        model = ConvexClustering(a[:, None], FusionGraph.complete(6), 0.5)
+        points = rng.permutation(6)[: rng.integers(3, 7)]
+        free = Perturbation.additive((6, 1), points=points)
+        problem = MaxDeviation(model, free, 1.0, norm)
+        found = exact_radius(problem)
+        assert found.kind == "split"
+        assert is_root_down(found.radius, radius_by_all_subsets(problem, rational))
+        large += len(found.high) > 3
+    assert large > 3
+
+
 @pytest.mark.parametrize("shift", [-300, -53, 0, 1, 400])
 def test_a_root_is_rounded_down(shift):
     """Of squares of doubles, of their neighbours, and of others: none is rounded to nearest."""
@@ -152,6 +170,7 @@ def test_exactly_tied_data_have_no_radius():
     found = exact_radius(problem)
     assert found.radius == 0.0
     assert found.kind == "split"
+    assert problem.size(found.eps) == pytest.approx(2e-9)
     check_outside(problem, found)
 
 

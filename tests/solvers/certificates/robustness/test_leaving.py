@@ -111,6 +111,20 @@ def test_cores_meet_where_they_must(norm, reach):
         assert not cores_apart(problem, clusters, whole, radius)[0].any()
 
 
+@pytest.mark.parametrize(
+    ("pairs", "weights"),
+    [([[0, 1], [0, 2], [1, 2]], [1.0, 1.0, 2.0]), ([[0, 1], [1, 2]], [1.0, 1.0])],
+)
+def test_only_equal_weights_on_the_complete_graph_have_a_price(pairs, weights):
+    model = ConvexClustering([[0.0], [0.0], [0.5]], FusionGraph(3, pairs, weights), 1.0)
+    whole, none = np.ones((3, 3), dtype=bool), np.zeros((3, 3), dtype=bool)
+    problem = MaxDeviation(model, Perturbation.additive((3, 1), [2]), 9.0)
+    leaving = Leaving.of(problem, np.zeros(3, dtype=np.int64), np.eye(3, dtype=bool), none)
+    assert np.isinf(leaving.costs).all()
+    assert not cores_apart(problem, np.array([0, 1, 1]), whole, 0.1).any()
+    np.testing.assert_array_equal(leaving.together, np.eye(3, dtype=bool))
+
+
 def test_others_may_come_between_two_cores(rational):
     """Pairs at 0 and D, r = 1, and a fifth point that comes from 100: it joins them up to D = 6."""
     clusters, whole = np.array([0, 0, 1, 1, 2]), np.ones((5, 5), dtype=bool)
