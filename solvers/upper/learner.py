@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -80,7 +81,7 @@ class Learner(Protocol):
     def max_solves(self) -> int | None:
         """Most solves that the model itself allows an attack."""
 
-    def baseline(self, seconds: float) -> Solution:
+    def baseline(self, seconds: float = math.inf) -> Solution:
         """Return the solution at eps = 0, found within so many seconds."""
 
     def solve(
@@ -88,7 +89,7 @@ class Learner(Protocol):
     ) -> Solution:
         """Return the solution at eps; `near` are those at other eps, which may help."""
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Solution:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Solution:
         """Return the solution at eps, found afresh, as good as it gets within so many seconds."""
 
 
@@ -118,7 +119,7 @@ class ConvexLearner:
         self.method = choose_lower_method(_typical(problem), method).name
         self.tol = tol
 
-    def baseline(self, seconds: float) -> Clustering:
+    def baseline(self, seconds: float = math.inf) -> Clustering:
         """Solve at eps = 0.
 
         Raises
@@ -137,7 +138,7 @@ class ConvexLearner:
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
         return cluster(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Clustering:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Clustering:
         """Solve from scratch, to a tighter tolerance, until the labels are proved.
 
         Raises
@@ -162,7 +163,7 @@ class QueryLearner:
         """Most queries."""
         return self.model.max_queries
 
-    def baseline(self, seconds: float) -> Answer:
+    def baseline(self, seconds: float = math.inf) -> Answer:
         """Ask at eps = 0, twice.
 
         Raises
@@ -182,7 +183,7 @@ class QueryLearner:
         """Ask."""
         return self._ask(eps)
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Answer:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Answer:
         """Ask again."""
         return self._ask(eps)
 

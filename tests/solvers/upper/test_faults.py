@@ -28,7 +28,7 @@ FAULTS = [
     EngineError("IPOPT", "died"),
 ]
 METHODS = ["corners", "direct", "kkt"]
-SOLVES = 60
+SOLVES = 200
 
 
 def word_for(fault):
