@@ -13,7 +13,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
-from bilad.models.validation import FloatArray, IntArray, one_of
+from bilad.models.validation import FloatArray, IntArray, one_of, real_number
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
@@ -96,6 +96,7 @@ class Learner(Protocol):
 def make_learner(problem: BilevelProblem, method: str, tol: float) -> Learner:
     """Return the learner of a problem; `method` and `tol` are for models that are solved."""
     one_of(method, "lower", ["auto", *LOWER_METHODS])
+    real_number(tol, "tol", above=0.0)
     if isinstance(problem.model, BlackBox):
         return QueryLearner(problem, problem.model)
     return ConvexLearner(problem, method, tol)
