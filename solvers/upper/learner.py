@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,7 +13,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
-from bilad.models.validation import FloatArray, IntArray, one_of
+from bilad.models.validation import FloatArray, IntArray, one_of, real_number
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
@@ -80,7 +81,7 @@ class Learner(Protocol):
     def max_solves(self) -> int | None:
         """Most solves that the model itself allows an attack."""
 
-    def baseline(self, seconds: float) -> Solution:
+    def baseline(self, seconds: float = math.inf) -> Solution:
         """Return the solution at eps = 0, found within so many seconds."""
 
     def solve(
@@ -88,13 +89,14 @@ class Learner(Protocol):
     ) -> Solution:
         """Return the solution at eps; `near` are those at other eps, which may help."""
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Solution:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Solution:
         """Return the solution at eps, found afresh, as good as it gets within so many seconds."""
 
 
 def make_learner(problem: BilevelProblem, method: str, tol: float) -> Learner:
     """Return the learner of a problem; `method` and `tol` are for models that are solved."""
     one_of(method, "lower", ["auto", *LOWER_METHODS])
+    real_number(tol, "tol", above=0.0)
     if isinstance(problem.model, BlackBox):
         return QueryLearner(problem, problem.model)
     return ConvexLearner(problem, method, tol)
@@ -118,7 +120,7 @@ class ConvexLearner:
         self.method = choose_lower_method(_typical(problem), method).name
         self.tol = tol
 
-    def baseline(self, seconds: float) -> Clustering:
+    def baseline(self, seconds: float = math.inf) -> Clustering:
         """Solve at eps = 0.
 
         Raises
@@ -137,7 +139,7 @@ class ConvexLearner:
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
         return cluster(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Clustering:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Clustering:
         """Solve from scratch, to a tighter tolerance, until the labels are proved.
 
         Raises
@@ -162,7 +164,7 @@ class QueryLearner:
         """Most queries."""
         return self.model.max_queries
 
-    def baseline(self, seconds: float) -> Answer:
+    def baseline(self, seconds: float = math.inf) -> Answer:
         """Ask at eps = 0, twice.
 
         Raises
@@ -182,7 +184,7 @@ class QueryLearner:
         """Ask."""
         return self._ask(eps)
 
-    def confirm(self, eps: FloatArray, seconds: float) -> Answer:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Answer:
         """Ask again."""
         return self._ask(eps)
 

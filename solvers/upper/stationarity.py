@@ -67,7 +67,7 @@ class Stationarity:
     multipliers : dict of (int, int) to (float, float)
         nu_G and nu_H of every pair, for the objective that is minimised.
     violation : float
-        The largest product G H.
+        The largest product G H; NaN if no stage was solved.
     relaxation, width : float
         Of the last stage.
     engine_status : str
@@ -164,36 +164,50 @@ class _Tightening:
         return left
 
     def report(self, termination: str) -> Stationarity:
-        """Read the multipliers, if the last stage was solved."""
-        pairs: dict[tuple[int, int], _Pair] = {}
-        products, eps, engine_status = [0.0], self._found.eps, "none"
+        """Read the multipliers of the last stage that was solved."""
         if self._solved is not None:
-            formulation, result = self._solved
-            if termination == CONVERGED and result.status.value == "optimal":
-                pairs = _pairs(formulation, result)
-            products += [pyo.value(pair.product) for pair in formulation.pairs.values()]
-            eps, engine_status = self._frame.eps_out(formulation.eps()), result.status.value
-        threshold = BIACTIVE * np.sqrt(TIGHTENING[-1])
-        biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
-        nu = {index: pair.nu for index, pair in pairs.items()}
+            return _report(*self._solved, self._frame, TIGHTENING[-1], self._width, termination)
         return Stationarity(
-            kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
-            eps=eps,
-            biactive=biactive,
-            multipliers=nu,
-            violation=max(products),
+            kind="none",
+            eps=self._found.eps,
+            biactive=(),
+            multipliers={},
+            violation=np.nan,
             relaxation=TIGHTENING[-1],
             width=self._width,
-            engine_status=engine_status,
+            engine_status="none",
             termination=termination,
         )
 
 
-def _pairs(formulation: KKTFormulation, result: NlpResult) -> dict[tuple[int, int], _Pair]:
-    """Return the complementarity pairs at the point of a solve, with their multipliers."""
-    reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
-    multipliers = _Multipliers(formulation.problem, result)
-    return {index: reader(formulation, index, multipliers) for index in formulation.pairs}
+def _report(
+    formulation: KKTFormulation,
+    result: NlpResult,
+    frame: Frame,
+    t: float,
+    width: float,
+    termination: str = CONVERGED,
+) -> Stationarity:
+    pairs = {}
+    if termination == CONVERGED and result.status.value == "optimal":
+        reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
+        multipliers = _Multipliers(formulation.problem, result)
+        pairs = {index: reader(formulation, index, multipliers) for index in formulation.pairs}
+    threshold = BIACTIVE * np.sqrt(t)
+    biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
+    nu = {index: pair.nu for index, pair in pairs.items()}
+    products = [pyo.value(pair.product) for pair in formulation.pairs.values()]
+    return Stationarity(
+        kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
+        eps=frame.eps_out(formulation.eps()),
+        biactive=biactive,
+        multipliers=nu,
+        violation=max(products, default=0.0),
+        relaxation=t,
+        width=width,
+        engine_status=result.status.value,
+        termination=termination,
+    )
 
 
 def kind_of(multipliers: list[tuple[float, float]], scale: float = 1.0) -> str:
