@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import ArgumentError, FloatArray, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
@@ -16,7 +16,7 @@ from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.result import Clustering
-from bilad.solvers.termination import INTERRUPTED, overall, termination_of, time_limit_of
+from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
 from bilad.solvers.upper.corners import CORNERS
 from bilad.solvers.upper.learner import LowerLevelError, failure_of
@@ -117,7 +117,7 @@ def certify(
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
     most = whole_number(max_solves, "max_solves", least=0)
     whole_number(seed, "seed", least=0)
-    seconds = time_limit_of(time_limit)
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
     within = _question(problem, problem.radius)
     check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:

@@ -13,8 +13,6 @@ import ctypes
 import threading
 from collections.abc import Callable, Iterable
 
-from bilad.models.validation import real_number
-
 CONVERGED = "converged"
 SOLVE_LIMIT = "solve limit"
 TIME_LIMIT = "time limit"
@@ -29,13 +27,6 @@ class BudgetSpentError(Exception):
 
 class TimeLimitError(BaseException):
     """Raised inside a step whose seconds are over; no `Exception`, which libraries swallow."""
-
-
-def time_limit_of(value: float | None) -> float:
-    """Return a time limit in seconds, >= 0; infinite if None or infinite."""
-    if value is None or (isinstance(value, float) and value == float("inf")):
-        return float("inf")
-    return real_number(value, "time_limit", least=0.0)
 
 
 def termination_of(

@@ -9,8 +9,13 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.validation import ArgumentError, IntArray, index_array, whole_number
-from bilad.solvers.termination import time_limit_of
+from bilad.models.validation import (
+    ArgumentError,
+    IntArray,
+    index_array,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
 
 
@@ -80,7 +85,7 @@ def drop_edges(
         function.value,
         lower=lower,
         tol=tol,
-        seconds=time_limit_of(time_limit),
+        seconds=seconds_limit(time_limit, "time_limit", least=0),
         most=whole_number(max_solves, "max_solves", least=0),
     )
     found = search.run(np.sort(chosen).tolist(), min(budget, len(chosen)))

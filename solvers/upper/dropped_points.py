@@ -14,9 +14,14 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.validation import ArgumentError, IntArray, index_array, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    IntArray,
+    index_array,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.rational.features import refine
-from bilad.solvers.termination import time_limit_of
 from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
 
 
@@ -90,7 +95,7 @@ def drop_points(
         _nameless(deviation, model.n).value,
         lower=lower,
         tol=tol,
-        seconds=time_limit_of(time_limit),
+        seconds=seconds_limit(time_limit, "time_limit", least=0),
         most=most,
     )
     found = search.run(np.sort(chosen).tolist(), min(budget, len(chosen)))

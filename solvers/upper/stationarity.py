@@ -31,7 +31,7 @@ from bilad.formulations.edge_terms import EuclideanEdges
 from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.models.validation import ArgumentError, FloatArray, real_number, seconds_limit
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.nlp import IpoptSession, NlpResult
@@ -40,7 +40,6 @@ from bilad.solvers.termination import (
     TIME_LIMIT,
     BudgetSpentError,
     termination_of,
-    time_limit_of,
 )
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.reformulation import KKT, MUMPS, try_engine
@@ -122,7 +121,7 @@ def stationarity(
         raise UnsupportedError("kkt", reason, [])
     if not isinstance(found.baseline, Clustering):
         raise ArgumentError("found", "labels without a solution", "an attack with solutions")
-    seconds = time_limit_of(time_limit)
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
     try_engine(IPOPT_OPTIONS)
     homotopy = _Tightening(found, width, time.perf_counter() + seconds)
     return homotopy.report(termination_of(homotopy.run, seconds))
