@@ -184,10 +184,30 @@ class NlModel:
 
 
 def _write(model: Any) -> tuple[Any, str]:
-    stream = io.StringIO()
     try:
-        # Presolve would remove variables whose bounds a homotopy moves, and lose their multipliers.
-        info = NLWriter().write(model, stream, linear_presolve=False, scale_model=False)
+        return _written(model)
     except Exception as error:  # Pyomo's writer raises many types, some of them RuntimeErrors
-        raise ValueError(f"model: Pyomo cannot write it: {error}") from error
+        cause = error
+    # Not in the handler above: within one, Pyomo's writer does not mind a NaN.
+    name = _unwritable(model) or "the model"
+    raise ValueError(f"model: Pyomo cannot write {name}: {cause}") from cause
+
+
+def _written(model: Any) -> tuple[Any, str]:
+    stream = io.StringIO()
+    # Presolve would remove variables whose bounds a homotopy moves, and lose their multipliers.
+    info = NLWriter().write(model, stream, linear_presolve=False, scale_model=False)
     return info, stream.getvalue()
+
+
+def _unwritable(model: Any) -> str | None:
+    """Name of the first constraint or objective that cannot be written alone, if there is one."""
+    for kind in (pyo.Objective, pyo.Constraint):
+        for component in model.component_data_objects(kind, active=True):
+            alone = pyo.ConcreteModel()
+            alone.only = kind(expr=component.expr)
+            try:
+                _written(alone)
+            except Exception:
+                return str(component.name)
+    return None

@@ -172,7 +172,7 @@ class BiladIpopt:
         if tee:
             merged.setdefault("print_level", 5)
         if logfile is not None:
-            merged.setdefault("output_file", str(logfile))
+            merged = {"output_file": str(logfile), "file_print_level": 5, **merged}
         result = IpoptSession(model, merged, self._find()).solve(timelimit, load_solutions)
         results = _legacy(model, result)
         if load_solutions:
