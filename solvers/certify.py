@@ -14,7 +14,7 @@ from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
 from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
 from bilad.solvers.upper.corners import CORNERS
@@ -170,7 +170,7 @@ def _proved(problem: MinPerturbation) -> tuple[_Proof, Iterator[FloatArray]]:
     facet = _facet(problem)
     if facet is not None and facet.exact:
         return _Proof(facet.radius, "facets", True), iter([facet.eps])
-    clustering = cluster(problem.white_box, tol=TOL, refine=True)
+    clustering = solve_lower(problem.white_box, tol=TOL, refine=True)
     if facet is not None:
         proof = _Proof(facet.radius, "facets", False)
     else:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
-from bilad.solvers.lower import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.partition.routing import block_means
 
 ASYMMETRY = 1e-10  # of a given weight matrix, relative to its largest weight: rounding
@@ -124,7 +124,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         A = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         model = ConvexClustering(A, self._graph(A), self.gamma, self.p)
-        clustering = cluster(
+        clustering = solve_lower(
             model,
             self.method,
             self.tol,

@@ -16,7 +16,7 @@ from bilad.models.deviation import delta
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 FORMAT = "bilad counterexample 1"
 PACKAGES = ("bilad", "numpy", "scipy", "clarabel")
@@ -103,7 +103,7 @@ def _check(content: dict[str, Any]) -> float:
     )
     eps = np.array(content["eps"], dtype=float)
     for name, at in (("labels_before", np.zeros_like(eps)), ("labels_after", eps)):
-        found = cluster(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
+        found = solve_lower(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
         if not found.proved:
             raise CounterexampleError(f"{name}: not proved, {found.partition.why}")
         if delta(found.labels, np.array(content[name])) != 0:

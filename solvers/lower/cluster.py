@@ -317,7 +317,7 @@ class Run:
         return self._best.status if self._best.status != "optimal" else "inaccurate"
 
     def _ended(self, status: str) -> Clustering:
-        """Return the best outcome so far after what the status says, measured if that is possible."""
+        """Return the best outcome so far after what the status says, measured where possible."""
         try:
             return self.clustering(status)
         except (ArithmeticError, MemoryError):

@@ -25,7 +25,6 @@ from bilad.solvers.lower.exact_line import LineSolution
 from bilad.solvers.lower.exact_tree import Forest, solve_forest
 from bilad.solvers.partition.partition import Partition, combine
 
-
 POINTS_A_SECOND = 1e5  # that one coordinate is sure to take, on a slow machine
 
 
@@ -89,7 +88,8 @@ def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> Exac
     for k in range(model.d):
         complete = complete and time.perf_counter() <= latest
         a = model.data[:, k]
-        lines.append(_solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a))
+        line = _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
+        lines.append(line)
     norm = np.sqrt(sum(line.residual**2 for line in lines))
     return ExactSolution(
         X=np.column_stack([line.x for line in lines]),

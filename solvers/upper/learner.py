@@ -13,7 +13,7 @@ from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
 from bilad.models.validation import FloatArray, IntArray, one_of
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
@@ -99,7 +99,7 @@ class ConvexLearner:
 
     def baseline(self) -> Clustering:
         """Solve at eps = 0."""
-        return cluster(self.problem.white_box, self.method, self.tol)
+        return solve_lower(self.problem.white_box, self.method, self.tol)
 
     def solve(
         self, eps: FloatArray, near: Sequence[tuple[FloatArray, Solution]], seconds: float
@@ -107,12 +107,12 @@ class ConvexLearner:
         """Solve, from the nearest solution."""
         _, nearest = min(near, key=lambda pair: float(np.linalg.norm(pair[0] - eps)))
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
+        return solve_lower(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
 
     def confirm(self, eps: FloatArray) -> Clustering:
         """Solve from scratch, to a tighter tolerance, until the labels are proved."""
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, self.method, min(self.tol, RECOMPUTE_TOL), refine=True)
+        return solve_lower(model, self.method, min(self.tol, RECOMPUTE_TOL), refine=True)
 
 
 class QueryLearner:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import IntArray
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 
 Subset = tuple[int, ...]
@@ -152,4 +152,4 @@ class RemovalSearch:
                 self._undecided += 1
 
     def _solve(self, model: ConvexClustering) -> Clustering:
-        return cluster(model, self._lower, self._tol, refine=True, labels_only=True)
+        return solve_lower(model, self._lower, self._tol, refine=True, labels_only=True)
