@@ -119,6 +119,7 @@ class Continuation:
         self._workspace = solution.workspace
         return solution
 
+
 def _measured(model: ConvexClustering, pair: Lifted) -> Lifted:
     """Measure a pair on the whole problem."""
     gap, residual = model.gap(pair.X, pair.Z), model.kkt_residual(pair.X, pair.Z)

@@ -117,9 +117,7 @@ def _solve_ssnal(model: ConvexClustering, request: Request) -> Outcome:
 
 def _solve_clarabel(model: ConvexClustering, request: Request) -> Outcome:
     program = request.kept if isinstance(request.kept, ConicProgram) else None
-    solution = solve_clarabel(
-        model, request.tol, request.max_iterations, request.deadline, program
-    )
+    solution = solve_clarabel(model, request.tol, request.max_iterations, request.deadline, program)
     return Outcome(
         X=solution.X,
         make_dual=partial(np.asarray, solution.Z),
