@@ -71,7 +71,7 @@ class Continuation:
         accurate = found.error <= self._tol
         return Outcome(
             X=found.X,
-            make_dual=partial(np.asarray, found.Z),
+            make_dual=partial(np.asarray, model.project_dual(found.Z)),
             partition=nothing_proved(model.n),
             status="optimal" if accurate else status if status != "optimal" else "inaccurate",
             iterations=iterations,

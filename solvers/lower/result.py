@@ -71,7 +71,7 @@ class Clustering:
     @cached_property
     def Z(self) -> FloatArray:
         """Dual solution, feasible: shape (m, d), edges in the graph's order, oriented i -> j."""
-        return self.model.project_dual(self.make_dual())
+        return self.make_dual()  # projected where squares are finite
 
     @property
     def labels(self) -> IntArray:

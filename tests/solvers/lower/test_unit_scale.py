@@ -1,4 +1,4 @@
-"""Scale: data and gamma times a power of two give the same labels and proofs, whatever the power."""
+"""Scale: data and gamma times a power of two give the same labels and proofs at any power."""
 
 import warnings
 
