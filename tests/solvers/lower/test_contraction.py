@@ -11,6 +11,7 @@ from bilad.solvers import cluster, cluster_path
 from bilad.solvers.lower import continuation
 from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
 from bilad.solvers.lower.workspace import Workspace
+from bilad.solvers.partition.partition import prove_partition
 
 NORMS = (1, 2, float("inf"))
 
@@ -124,25 +125,27 @@ def test_a_cluster_is_cut_when_it_wants_to_split(problems, monkeypatch):
 def test_wrong_blocks_are_cut_and_nothing_worse_than_tol_is_accepted():
     """Blocks that no solution has: the continuation finds its way back."""
     model = three_groups()
-    solver = continuation.Continuation(1e-8, 1000, False)
+    solver = continuation.Continuation(1e-8, 1000)
     solver.solve(at(model, 0.01), np.inf)
     last = solver._last
     solver._last = Lifted(last.gamma, last.X, last.Z, np.arange(model.n) // 2)
     ours = solver.solve(at(model, 0.02), np.inf)
+    Z, later = ours.make_dual(), at(model, 0.02)
     cold = cluster(at(model, 0.02), "ssnal", tol=1e-10)
     assert ours.status == "optimal"
-    assert max(ours.gap, ours.kkt_residual) <= 1e-8
-    assert ours.objective == pytest.approx(cold.objective, rel=1e-7)
-    assert np.array_equal(ours.labels, cold.labels)
+    assert max(later.gap(ours.X, Z), later.kkt_residual(ours.X, Z)) <= 1e-8
+    assert later.primal(ours.X) == pytest.approx(cold.objective, rel=1e-7)
+    assert np.array_equal(prove_partition(later, ours.X, Z).labels, cold.labels)
 
 
 def test_a_deadline_stops_a_contracted_solve_too():
     model = three_groups()
-    solver = continuation.Continuation(1e-8, 1000, False)
+    solver = continuation.Continuation(1e-8, 1000)
     assert solver.solve(at(model, 0.1), np.inf).status == "optimal"
     late = solver.solve(at(model, 0.2), time.perf_counter())
     assert late.status == "time limit"
-    assert max(late.gap, late.kkt_residual) > 1e-8
+    later, Z = at(model, 0.2), late.make_dual()
+    assert max(later.gap(late.X, Z), later.kkt_residual(late.X, Z)) > 1e-8
 
 
 def test_refine_proves_what_the_tolerance_leaves_open():
