@@ -10,6 +10,7 @@ from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster, cluster_path
 from bilad.solvers.lower import continuation
 from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
+from bilad.solvers.lower.unit_scale import unit_scale
 from bilad.solvers.lower.workspace import Workspace
 from bilad.solvers.partition.partition import prove_partition
 
@@ -87,7 +88,7 @@ def test_most_of_a_path_is_solved_contracted(d, monkeypatch):
     monkeypatch.setattr(continuation, "solve_ssnal", counted)
     model, gammas = three_groups(d=d), np.geomspace(0.06, 20, 12)
     path = cluster_path(model, gammas, "ssnal")
-    assert whole[0] == gammas[0]
+    assert whole[0] == unit_scale(at(model, gammas[0])).model.gamma
     assert len(whole) <= 2
     assert path.n_clusters[-1] == 1
     for clustering in path.clusterings:
