@@ -14,7 +14,7 @@ from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
 from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
@@ -212,7 +212,7 @@ class _Proving:
             self.starts = iter([facet.eps])
             return
         left = max(end - time.perf_counter(), LEAST_SECONDS)
-        clustering = cluster(problem.white_box, tol=TOL, time_limit=left, refine=True)
+        clustering = solve_lower(problem.white_box, tol=TOL, time_limit=left, refine=True)
         failure = failure_of(clustering)
         if failure is not None:
             raise LowerLevelError(failure)

@@ -22,7 +22,7 @@ from bilad.models.validation import (
     real_number,
     whole_number,
 )
-from bilad.solvers.lower import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.partition.routing import block_means
 
 ASYMMETRY = 1e-10  # of a given weight matrix, relative to its largest weight: rounding
@@ -133,7 +133,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         A = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         real_array(X, "X", A.shape)  # scikit-learn converts text, dates and Booleans
         model = ConvexClustering(A, self._graph(A), self.gamma, self.p)
-        clustering = cluster(
+        clustering = solve_lower(
             model,
             self.method,
             self.tol,
@@ -141,8 +141,6 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             time_limit=self.time_limit,
             refine=self.refine,
         )
-        if clustering.status == "interrupted":
-            raise KeyboardInterrupt  # an estimator that is not fitted has nothing to keep
         if clustering.status != "optimal":
             warnings.warn(
                 f"{clustering.method} stopped short of tol = {self.tol:g}: {clustering.status}, "

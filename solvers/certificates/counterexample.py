@@ -17,7 +17,7 @@ from bilad.models.fusion_graph import FusionGraph
 from bilad.models.norms import NORMS
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import FloatArray, IntArray, one_of, real_array, whole_number
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 FORMAT = "bilad counterexample 1"
 LABELS = ("labels_before", "labels_after")
@@ -128,7 +128,7 @@ def _check(content: dict[str, Any]) -> float:
     if size != content["size"]:
         raise CounterexampleError(f"size {content['size']!r:.80}, is {size}")
     for name, labels, at in zip(LABELS, claimed, (np.zeros_like(eps), eps), strict=True):
-        found = cluster(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
+        found = solve_lower(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
         if not found.proved:
             raise CounterexampleError(f"{name}: not proved, {found.partition.why}")
         if delta(found.labels, labels) != 0:

@@ -10,7 +10,13 @@ from functools import partial
 import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, real_number, seconds_limit, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    real_number,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.lower.methods import (
     LOWER_METHODS,
     LowerMethod,
@@ -303,7 +309,7 @@ class Run:
             status=status or self._status(max(gap, residual)),
             iterations=self._spent,
             seconds=time.perf_counter() - self._began,
-            make_dual=partial(_dual, scale, best),
+            make_dual=partial(_dual, scale.exponent, best.make_dual),
             remark=best.remark,
             kept=best.kept,
         )
@@ -316,7 +322,7 @@ class Run:
         return self._best.status if self._best.status != "optimal" else "inaccurate"
 
     def _ended(self, status: str) -> Clustering:
-        """Return the best outcome so far after what the status says, measured if that is possible."""
+        """Return the best outcome so far after what the status says, measured where possible."""
         try:
             return self.clustering(status)
         except (ArithmeticError, MemoryError):
@@ -348,11 +354,13 @@ def _trivial(model: ConvexClustering) -> Outcome:
     return Outcome(model.data, make_dual, nothing_proved(model.n), "inaccurate", 0)
 
 
-def _dual(scale: UnitScale, outcome: Outcome) -> np.ndarray:
-    return scale.leave_dual(outcome.make_dual())
+def _dual(exponent: int, make_dual: Callable[[], FloatArray]) -> FloatArray:
+    """Return Z in the unit of the data."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.ldexp(make_dual(), exponent))
 
 
-def _component_means(model: ConvexClustering, outcome: Outcome) -> np.ndarray:
+def _component_means(model: ConvexClustering, outcome: Outcome) -> FloatArray:
     """Return X; the means of the graph's components where each is proved to be one cluster."""
     labels = outcome.partition.labels
     if not outcome.partition.proved or labels.max() >= len(labels) - 1:

@@ -44,7 +44,7 @@ class Continuation:
         As for `solve_ssnal`.
     """
 
-    def __init__(self, tol: float, max_iterations: int, one: float) -> None:
+    def __init__(self, tol: float, max_iterations: int, one: float = 1.0) -> None:
         self._tol, self._max_iterations, self._one = tol, max_iterations, one
         self._last: Lifted | None = None
         self._workspace: Workspace | None = None
@@ -71,7 +71,7 @@ class Continuation:
         accurate = found.error <= self._tol
         return Outcome(
             X=found.X,
-            make_dual=partial(np.asarray, found.Z),
+            make_dual=partial(np.asarray, model.project_dual(found.Z)),
             partition=nothing_proved(model.n),
             status="optimal" if accurate else status if status != "optimal" else "inaccurate",
             iterations=iterations,

@@ -107,7 +107,7 @@ class Contraction:
         tol: float,
         max_iterations: int,
         deadline: float,
-        one: float,
+        one: float = 1.0,
     ) -> Lifted:
         """Solve to more digits than `tol`, from a solution of the whole problem at another gamma.
 

@@ -88,9 +88,8 @@ def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> Exac
     for k in range(model.d):
         complete = complete and time.perf_counter() <= latest
         a = model.data[:, k]
-        lines.append(
-            _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
-        )
+        line = _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
+        lines.append(line)
     norm = np.sqrt(sum(line.residual**2 for line in lines))
     return ExactSolution(
         X=np.column_stack([line.x for line in lines]),

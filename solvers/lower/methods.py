@@ -85,7 +85,7 @@ def _solve_exact(model: ConvexClustering, request: Request) -> Outcome:
     solution = exact.solve_exact(model, request.deadline)
     return Outcome(
         X=solution.X,
-        make_dual=solution.make_dual,
+        make_dual=partial(_projected, model, solution.make_dual),
         partition=solution.partition,
         status="optimal" if solution.complete else "time limit",
         iterations=0,
@@ -120,12 +120,16 @@ def _solve_clarabel(model: ConvexClustering, request: Request) -> Outcome:
     solution = solve_clarabel(model, request.tol, request.max_iterations, request.deadline, program)
     return Outcome(
         X=solution.X,
-        make_dual=partial(np.asarray, solution.Z),
+        make_dual=partial(np.asarray, model.project_dual(solution.Z)),
         partition=nothing_proved(model.n),
         status=solution.status_if_short,
         iterations=solution.iterations,
         kept=solution.program,
     )
+
+
+def _projected(model: ConvexClustering, make_dual: Callable[[], FloatArray]) -> FloatArray:
+    return model.project_dual(make_dual())
 
 
 def measured(model: ConvexClustering, outcome: Outcome, X: FloatArray) -> Measure:

@@ -65,11 +65,6 @@ class UnitScale:
         with np.errstate(over="ignore"):
             return self.offset + np.ldexp(X, self.exponent)
 
-    def leave_dual(self, Z: FloatArray) -> FloatArray:
-        """Return Z (m, d) of the given model, from the unit."""
-        with np.errstate(over="ignore"):
-            return np.asarray(np.ldexp(Z, self.exponent))
-
     def leave_square(self, value: float) -> float:
         """Return an objective of the given model, from the unit: 0 or inf where it must be."""
         with np.errstate(over="ignore"):

@@ -16,6 +16,8 @@ from bilad.solvers.rational.ray import lines_along
 
 MOST_EDGES = 2_000  # of a graph that needs minimum cuts, in Python's integers
 MOST_NUMBERS = 20_000  # n d, where sorting is enough
+# Taken by one feature, where sorting is enough and where cuts are needed.
+POINTS_A_SECOND, EDGES_A_SECOND = 10_000, 3_000
 
 
 def is_decidable(model: ConvexClustering) -> bool:
@@ -27,6 +29,12 @@ def is_decidable(model: ConvexClustering) -> bool:
     return model.graph.m * model.d <= MOST_EDGES
 
 
+def _seconds_a_feature(model: ConvexClustering) -> float:
+    if model.graph.uniform_weight is not None:
+        return model.n / POINTS_A_SECOND
+    return model.graph.m / EDGES_A_SECOND
+
+
 def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> IntArray | None:
     """Return the partition of the model as given in doubles, taken as the rationals they are.
 
@@ -35,7 +43,7 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     model : ConvexClustering
         With p = 1, or d = 1.
     deadline : float, default inf
-        Value of `time.perf_counter()` after which no feature is begun.
+        Value of `time.perf_counter()`; no feature is begun that is expected to end after it.
 
     Returns
     -------
@@ -50,9 +58,10 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     still = Perturbation(model.data.shape, sp.csr_array((model.data.size, 1)))
     start, end = Fraction(0), Fraction(1)
     lines = lines_along(model, still, float(start), float(end))
+    latest = deadline - _seconds_a_feature(model)
     numbers = []
     for line in lines:
-        if time.perf_counter() >= deadline:
+        if time.perf_counter() >= latest:
             return None
         numbers.append(np.array([Feature(line, start, end).numbers(start)]))
     return refine(numbers)[0].astype(np.int64)

@@ -14,7 +14,7 @@ from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
 from bilad.models.validation import FloatArray, IntArray, one_of, real_number
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
@@ -61,16 +61,8 @@ class LowerLevelError(RuntimeError):
 
 
 def failure_of(solution: Solution) -> str | None:
-    """Return the "error: ..." that ended a lower-level solve, or None.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        If Ctrl-C ended it: the attack ends too.
-    """
+    """Return the "error: ..." that ended a lower-level solve, or None."""
     status = solution.status if isinstance(solution, Clustering) else ""
-    if status == "interrupted":
-        raise KeyboardInterrupt
     return status if status.startswith("error") else None
 
 
@@ -129,7 +121,7 @@ class ConvexLearner:
             If the lower level broke down.
         """
         model = self.problem.white_box
-        return _unbroken(cluster(model, self.method, self.tol, time_limit=seconds))
+        return _unbroken(solve_lower(model, self.method, self.tol, time_limit=seconds))
 
     def solve(
         self, eps: FloatArray, near: Sequence[tuple[FloatArray, Solution]], seconds: float
@@ -137,7 +129,7 @@ class ConvexLearner:
         """Solve, from the nearest solution."""
         _, nearest = min(near, key=lambda pair: float(np.linalg.norm(pair[0] - eps)))
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
+        return solve_lower(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
 
     def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Clustering:
         """Solve from scratch, to a tighter tolerance, until the labels are proved.
@@ -149,7 +141,7 @@ class ConvexLearner:
         """
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
         tol = min(self.tol, RECOMPUTE_TOL)
-        return _unbroken(cluster(model, self.method, tol, time_limit=seconds, refine=True))
+        return _unbroken(solve_lower(model, self.method, tol, time_limit=seconds, refine=True))
 
 
 class QueryLearner:

@@ -16,11 +16,10 @@ import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import IntArray, real_number
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError, termination_of
-from bilad.solvers.upper.learner import failure_of
 
 Subset = tuple[int, ...]
 
@@ -177,8 +176,6 @@ class RemovalSearch:
         left = self._deadline - time.perf_counter()
         if left <= 0:
             raise BudgetSpentError(TIME_LIMIT)
-        found = cluster(
+        return solve_lower(
             model, self._lower, self._tol, time_limit=left, refine=True, labels_only=True
         )
-        failure_of(found)
-        return found

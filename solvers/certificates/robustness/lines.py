@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bilad.models.bilevel import BilevelProblem, MaxDeviation
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 
 TOL = 1e-10  # of the features' own solutions
@@ -26,7 +26,7 @@ def lines(
         return
     for feature in range(model.d):
         line = _feature_problem(problem, feature)
-        yield line, cluster(line.white_box, tol=TOL, refine=True)
+        yield line, solve_lower(line.white_box, tol=TOL, refine=True)
 
 
 def _feature_problem(problem: BilevelProblem, feature: int) -> MaxDeviation:

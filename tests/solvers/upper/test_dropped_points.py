@@ -170,7 +170,7 @@ def test_labels_that_are_not_proved_count_for_nothing(bridge, hidden, monkeypatc
     def some(model, *arguments, **options):
         return Unproved() if model.n == hidden else cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(removal, "cluster", some)
+    monkeypatch.setattr(removal, "solve_lower", some)
     found = drop_points(bridge, 1)
     expected = {1: ("optimal", 0, 8), 4: ("undecided", 5, 0), 5: ("undecided", 0, 0)}
     assert (found.status, found.undecided, found.deviation) == expected[hidden]

@@ -22,7 +22,7 @@ def calls(monkeypatch):
         seen.append(model)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "cluster", counted)
+    monkeypatch.setattr(learner, "solve_lower", counted)
     return seen
 
 
@@ -117,7 +117,7 @@ def test_the_time_left_is_passed_on(groups, clock, monkeypatch):
         limits.append(time_limit)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "cluster", spy)
+    monkeypatch.setattr(learner, "solve_lower", spy)
     lower = LowerLevel(groups.bl1(), time_limit=10.0)
     clock.now += 4
     lower.evaluate(1.0)
@@ -192,7 +192,7 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
         starts.append(start)
         return cluster(model, *arguments, start=start, **options)
 
-    monkeypatch.setattr(learner, "cluster", spy)
+    monkeypatch.setattr(learner, "solve_lower", spy)
     lower = LowerLevel(problem, "ssnal")
     near, far = lower.solve(walk[0]), lower.solve(walk[0] + 1.0)
     lower.solve(walk[0] + 0.9)

@@ -1,0 +1,111 @@
+"""Once its arguments are accepted `cluster` ends in a result, whatever happens in it."""
+
+import importlib
+import time
+
+import numpy as np
+import pytest
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.solvers import attack, cluster, cluster_path
+from bilad.solvers.lower.cluster import InterruptedSolveError, solve_lower
+from bilad.solvers.partition.partition import prove_partition
+
+MODULE = importlib.import_module("bilad.solvers.lower.cluster")
+SSNAL = importlib.import_module("bilad.solvers.lower.ssnal")
+A = np.random.default_rng(0).normal(size=(30, 2))
+MODEL = ConvexClustering(A, FusionGraph.knn(A, 5), 0.3)
+FAULTS = [
+    np.linalg.LinAlgError("singular"),
+    ZeroDivisionError("by zero"),
+    MemoryError(),
+    BaseException("panic"),
+]
+
+
+def raising(fault):
+    def fail(*_, **__):
+        raise fault
+
+    return fail
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=repr)
+def test_a_fault_in_the_solve_leaves_the_data_with_their_gap(monkeypatch, fault):
+    monkeypatch.setattr(SSNAL, "solve_ssnal", raising(fault))
+    found = cluster(MODEL, "ssnal")
+    assert found.status.startswith(f"error: {type(fault).__name__}")
+    assert np.array_equal(found.X, A)
+    assert not found.Z.any()
+    assert found.gap == pytest.approx(MODEL.gap(A, found.Z))
+    assert len(found.undecided) == MODEL.n - 1
+
+
+def test_a_fault_in_the_proof_leaves_the_solution(monkeypatch):
+    plain = cluster(MODEL, "ssnal")
+    monkeypatch.setattr(MODULE, "prove_partition", raising(FloatingPointError("overflow")))
+    found = cluster(MODEL, "ssnal")
+    assert found.status == "error: FloatingPointError: overflow"
+    assert found.gap <= 1e-8
+    assert np.array_equal(found.X, plain.X)
+    assert not found.proved
+
+
+def test_an_interrupt_ends_in_a_result_or_goes_on_to_a_caller_with_more_to_stop(monkeypatch):
+    monkeypatch.setattr(MODULE, "prove_partition", raising(KeyboardInterrupt()))
+    assert cluster(MODEL, "ssnal").status == "interrupted"
+    with pytest.raises(InterruptedSolveError) as stop:
+        solve_lower(MODEL, "ssnal")
+    assert stop.value.clustering.gap <= 1e-8
+
+
+def test_an_interrupt_in_a_solve_stops_a_path_and_an_attack(monkeypatch):
+    model = ConvexClustering(A, MODEL.graph, 0.3)
+    problem = MaxDeviation(model, Perturbation.additive(A.shape, points=[0]), 1.0)
+    calls = []
+
+    def at_the_third(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return prove_partition(*arguments)
+
+    monkeypatch.setattr(MODULE, "prove_partition", at_the_third)
+    path = cluster_path(model, [0.1, 0.2, 0.3, 0.4, 0.5], "ssnal")
+    assert (path.status, len(path.clusterings), len(calls)) == ("interrupted", 2, 3)
+    calls.clear()
+    attack(problem, "corners", max_solves=20, bound="none")
+    assert len(calls) < 20
+
+
+def test_past_the_deadline_only_the_gap_tells_pairs_apart():
+    found = cluster(MODEL, "ssnal", tol=1e-10)
+    late = prove_partition(MODEL, found.X, found.Z, time.perf_counter())
+    assert late.why == "the time limit came before the proof"
+    assert 0 < len(late.undecided) < MODEL.n
+    apart = late.labels[:, None] != late.labels
+    assert (found.labels[:, None] != found.labels)[apart].all()
+
+
+@pytest.mark.parametrize("method", ["exact", "clarabel"])
+def test_a_method_that_cannot_be_stopped_is_not_begun_too_late(method):
+    n = 100_000 if method == "exact" else 1_000
+    data = np.random.default_rng(1).normal(size=(n, 1))
+    model = ConvexClustering(data, FusionGraph.complete(n), 1e-5)
+    found = cluster(model, method, time_limit=1e-3)
+    assert found.status == "time limit"
+    assert found.gap > 0
+    assert not found.proved
+
+
+def test_a_start_that_leads_nowhere_is_given_up():
+    """Weights over many magnitudes: from here SSNAL stalls at a gap of 0.03."""
+    line = np.outer(np.arange(37.0), np.ones(3))
+    rng = np.random.default_rng(1)
+    for _ in range(12):
+        graph = FusionGraph.knn(line, int(rng.integers(5, 37)), 0.5)
+        near = line * (1 + 1e-3 * rng.standard_normal(line.shape))
+        before = ConvexClustering(near, graph, 1.7e-6 * rng.uniform(0.5, 2))
+        model = ConvexClustering(line, graph, 1.7e-6)
+        warm = cluster(model, "ssnal", start=cluster(before, "ssnal"))
+        assert warm.status == cluster(model, "ssnal").status == "optimal"
