@@ -1,8 +1,8 @@
 """Where results go: each row to the disk at once, each file whole or not at all.
 
 Several processes may write to one folder. Each has a file of its own for the rows of a table, in
-`rows/`; the table itself, `<name>.csv`, is merged from them when a process ends its part of it. It
-can be deleted, and a process that is killed leaves it as it was: `merged` reads the rows of all.
+`rows/`; the table itself, `<name>.csv`, is merged from them again and again, at the latest when a
+process ends its part of it. It can be deleted: `merged` reads the rows of all processes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from bilad.scripts.interrupts import noted_interrupts
 ROWS = "rows"  # the folder of the processes' own files
 WRITTEN = "written"  # their first column: when, in seconds since 1970
 DPI = 150
+PAUSE = 20  # between two merges, in units of the time that the last took
 Row = TypeVar("Row")
 
 
@@ -131,12 +132,15 @@ class RunLog:
             self._writer = csv.DictWriter(self._file, [WRITTEN, *columns])
             self._writer.writeheader()
             self._file.flush()
+        self._due = time.perf_counter()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Write a row, to the disk."""
         with _named(self._own):
             self._writer.writerow({WRITTEN: time.time(), **row})
             self._file.flush()
+        if time.perf_counter() >= self._due:
+            self._merge()
 
     def __enter__(self) -> RunLog:
         return self
@@ -152,9 +156,16 @@ class RunLog:
         if isinstance(error, OSError):
             return
         seen = None
-        while seen != (seen := self._state()):  # written to meanwhile: merge again
-            rows = merged(self._path, self._key) if self._key else _read(self._own)
-            write_table(self._path, self._columns, rows)
+        while seen != (seen := self._state()):  # another process wrote meanwhile
+            self._merge()
+
+    def _merge(self) -> None:
+        """Write the table; many quick rows are merged together, so that it takes no time."""
+        began = time.perf_counter()
+        rows = merged(self._path, self._key) if self._key else _read(self._own)
+        write_table(self._path, self._columns, rows)
+        now = time.perf_counter()
+        self._due = now + PAUSE * (now - began)
 
     def _state(self) -> list[tuple[str, int]]:
         return [(file.name, file.stat().st_size) for file in _own_files(self._path)]
