@@ -188,9 +188,10 @@ class Run:
             return self.clustering()
         except KeyboardInterrupt:
             raise InterruptedSolveError(self._ended("interrupted")) from None
-        except (SystemExit, GeneratorExit):
-            raise
-        except BaseException as fault:  # Clarabel's panics are no Exceptions
+        except BaseException as fault:
+            # A panic of Clarabel is no Exception; the other ones that are none are the caller's.
+            if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
+                raise
             return self._ended(f"error: {type(fault).__name__}: {fault}")
 
     def solve(
