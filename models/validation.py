@@ -6,6 +6,7 @@ Each check returns its argument in the form the rest of the package relies on, o
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Iterable
 from numbers import Real
@@ -156,17 +157,23 @@ def real_number(
     value: Any, argument: str, *, above: float | None = None, least: float | None = None
 ) -> float:
     """Return `value` as a finite float, greater than `above` and not less than `least`."""
-    bound = "" if above is None else f" > {above:g}"
-    bound += "" if least is None else f" >= {least:g}"
-    expected = f"a finite number{bound}"
-    array = number_array(value, argument, expected)
-    if array.ndim:
-        raise ArgumentError(argument, f"an array of shape {array.shape}", expected)
-    number = float(array)
-    too_low = (above is not None and number <= above) or (least is not None and number < least)
-    if not np.isfinite(number) or too_low:
-        raise ArgumentError(argument, number, expected)
+    number = value if type(value) is float else None  # as it is in the inner loops of searches
+    if number is None or not _within(number, above, least):
+        bound = "" if above is None else f" > {above:g}"
+        bound += "" if least is None else f" >= {least:g}"
+        expected = f"a finite number{bound}"
+        array = number_array(value, argument, expected)
+        if array.ndim:
+            raise ArgumentError(argument, f"an array of shape {array.shape}", expected)
+        number = float(array)
+        if not _within(number, above, least):
+            raise ArgumentError(argument, number, expected)
     return number
+
+
+def _within(number: float, above: float | None, least: float | None) -> bool:
+    too_low = (above is not None and number <= above) or (least is not None and number < least)
+    return math.isfinite(number) and not too_low
 
 
 def seconds_limit(
