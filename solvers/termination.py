@@ -10,6 +10,8 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import sys
 import threading
 from collections.abc import Callable, Iterable
 
@@ -19,6 +21,9 @@ TIME_LIMIT = "time limit"
 INTERRUPTED = "interrupted"
 MOST_WORDS = 300  # characters of an error's message that are reported
 AGAIN = 0.5  # seconds after which a step that swallowed the exception is sent another
+SOON = 0.001  # seconds after which a step is looked at again that could not take one
+FINALISERS = ("__del__", "__exit__")
+WEAK_REFERENCES = ("weakref.py", "_weakrefset.py")
 
 
 class BudgetSpentError(Exception):
@@ -113,14 +118,33 @@ class _Watchdog(threading.Thread):
     def run(self) -> None:
         wait = self._seconds
         while not self._over.wait(min(wait, threading.TIMEOUT_MAX)):
-            _raise_in(self._watched, ctypes.py_object(TimeLimitError))
-            wait = AGAIN
+            wait = SOON
+            if not _is_in_a_finaliser(self._watched):
+                _raise_in(self._watched, ctypes.py_object(TimeLimitError))
+                wait = AGAIN
 
     def stop(self) -> None:
         """Let the step be; take back an exception that has not been raised yet."""
         self._over.set()
         self.join()
         _raise_in(self._watched, None)
+
+
+def _is_in_a_finaliser(thread: int) -> bool:
+    """Whether a thread runs what Python would swallow an exception of, or must not leave undone.
+
+    That are destructors, callbacks of weak references and of the garbage collector, and exits of
+    contexts.
+    """
+    collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        code = frame.f_code
+        finalises = code.co_name in FINALISERS or code in collecting
+        if finalises or code.co_filename.endswith(WEAK_REFERENCES):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _raise_in(thread: int, error: ctypes.py_object[type[BaseException]] | None) -> None:

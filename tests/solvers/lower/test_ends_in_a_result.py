@@ -15,11 +15,17 @@ MODULE = importlib.import_module("bilad.solvers.lower.cluster")
 SSNAL = importlib.import_module("bilad.solvers.lower.ssnal")
 A = np.random.default_rng(0).normal(size=(30, 2))
 MODEL = ConvexClustering(A, FusionGraph.knn(A, 5), 0.3)
+
+
+class PanicException(BaseException):
+    """A fault that is no Exception."""
+
+
 FAULTS = [
     np.linalg.LinAlgError("singular"),
     ZeroDivisionError("by zero"),
     MemoryError(),
-    BaseException("panic"),
+    PanicException("panic"),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.partition.partition import prove_partition
-from bilad.solvers.partition.proof import _distance_by_gap, _rounding, examine
+from bilad.solvers.partition.proof import _rounding, distance_by_gap, examine
 from bilad.solvers.partition.smooth import SmoothRestriction
 
 
@@ -30,8 +30,8 @@ def test_the_gap_is_rounded_up(rational):
             model = model.with_data(X + model.graph.adjoint(Z))
         args = model.data[:, 0], model.graph.edges, model.radii, X[:, 0], Z[:, 0]
         gap = rational.duality_gap(*args)
-        assert 2 * gap <= Fraction(_distance_by_gap(model, X, Z)) ** 2
-        assert 0.5 * _distance_by_gap(model, X, Z) ** 2 <= float(gap) * (1 + 1e-6) + 1e-13
+        assert 2 * gap <= Fraction(distance_by_gap(model, X, Z)) ** 2
+        assert 0.5 * distance_by_gap(model, X, Z) ** 2 <= float(gap) * (1 + 1e-6) + 1e-13
 
 
 def test_roundings_of_the_residual_are_bounded():
