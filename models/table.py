@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
+import reprlib
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,8 +86,8 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
     suffix = path.suffix.lower()
     if header is not None and not isinstance(header, bool):
         raise ArgumentError("header", repr(header), "True, False or None")
-    if not path.is_file():
-        raise ArgumentError("name", repr(str(path)), "a file that exists")
+    if not os.path.isfile(path):  # false also of a name that is too long
+        raise ArgumentError("name", reprlib.repr(str(path)), "a file that exists")
     if suffix not in TEXT_FILES and header is not None:
         raise ArgumentError("header", header, f"None for a file {suffix}, whose columns have names")
     try:
@@ -115,7 +117,7 @@ class _Table:
         """Return the points, with the classes in the column that `label` tells."""
         classes = self._label_column(label)
         columns = [k for k in range(len(self.titles)) if k != classes]
-        if columns and self._is_index(columns[0]):
+        while columns and self._is_index(columns[0]):
             del columns[0]
         if len(self.cells) == 0 or not columns:
             given = f"{len(self.cells)} rows, and {len(columns)} columns beside the label"
@@ -155,7 +157,7 @@ class _Table:
     def _feature(self, k: int) -> FloatArray:
         """Return a column of numbers, which must all be there."""
         title, column = self.titles[k], self.numbers.iloc[:, k]
-        if not title:
+        if UNNAMED.fullmatch(title):
             raise self._refusal(f"column {k + 1} has no name, and does not count the rows")
         try:
             return real_array(column.to_numpy(), f"column {title!r}", (None,))

@@ -18,7 +18,8 @@ from bilad.scripts.progress import progress_bar
 from bilad.scripts.run_log import RunLog, columns_of, whole
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
-from bilad.solvers import Attack, attack, cluster
+from bilad.solvers import Attack, attack
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
@@ -55,8 +56,8 @@ DASH = "-"
 def recompute(name: str, found: Attack) -> Row:
     """Solve the lower level at 0 and at the answer again, and count from the labels."""
     problem = found.problem
-    before = cluster(problem.white_box, tol=1e-10)
-    after = cluster(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
+    before = solve_lower(problem.white_box, tol=1e-10)
+    after = solve_lower(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
     return Row(
         problem=name,
         method=found.method,

@@ -23,7 +23,9 @@ def starts(setting: Setting, console: Console) -> None:
     """Print what each method finds for (BL1) from each start."""
     problem = setting.max_deviation()
     console.print(f"Our setting: {setting.describe()}.")
-    grid = attack(problem, "direct", lower="ssnal", step=setting.step)
+    with noted_interrupts() as interrupts:
+        grid = attack(problem, "direct", lower="ssnal", step=setting.step)
+        interrupts.check()
     view = Table(
         box=SIMPLE_HEAD,
         title=f"BL1; direct search, step {setting.step:g}, by SSNAL: delta {grid.deviation:g}, "

@@ -22,8 +22,9 @@ INTERRUPTED = "interrupted"
 MOST_WORDS = 300  # characters of an error's message that are reported
 AGAIN = 0.5  # seconds after which a step that swallowed the exception is sent another
 SOON = 0.001  # seconds after which a step is looked at again that could not take one
+# Code that is not disturbed, by the names of functions and of files.
 FINALISERS = ("__del__", "__exit__")
-WEAK_REFERENCES = ("weakref.py", "_weakrefset.py")
+UNDISTURBED = ("weakref.py", "_weakrefset.py", "<frozen importlib._bootstrap>")
 
 
 class BudgetSpentError(Exception):
@@ -95,14 +96,24 @@ def _run_within(seconds: float, step: Callable[[], object]) -> None:
     if seconds <= 0:
         raise TimeLimitError
     watchdog = _Watchdog(seconds)
-    watchdog.start()
+    late: KeyboardInterrupt | None = None
     try:
+        watchdog.start()
         step()
+    except Exception as error:
+        if watchdog.has_raised:  # inside compiled code, which made another exception of it
+            raise TimeLimitError from error
+        raise
     finally:
-        try:
-            watchdog.stop()
-        finally:  # the exception may have come while the watchdog was being stopped
-            watchdog.stop()
+        while not watchdog.is_stopped:
+            try:
+                watchdog.stop()
+            except TimeLimitError:  # the step has ended
+                continue
+            except KeyboardInterrupt as interrupt:
+                late = interrupt
+        if late is not None:
+            raise late
 
 
 class _Watchdog(threading.Thread):
@@ -114,34 +125,37 @@ class _Watchdog(threading.Thread):
     def __init__(self, seconds: float) -> None:
         super().__init__(daemon=True)
         self._seconds, self._watched, self._over = seconds, threading.get_ident(), threading.Event()
+        self.has_raised = self.is_stopped = False
 
     def run(self) -> None:
         wait = self._seconds
         while not self._over.wait(min(wait, threading.TIMEOUT_MAX)):
             wait = SOON
-            if not _is_in_a_finaliser(self._watched):
+            if not _is_undisturbed(self._watched):
                 _raise_in(self._watched, ctypes.py_object(TimeLimitError))
-                wait = AGAIN
+                self.has_raised, wait = True, AGAIN
 
     def stop(self) -> None:
         """Let the step be; take back an exception that has not been raised yet."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
         _raise_in(self._watched, None)
+        self.is_stopped = True
 
 
-def _is_in_a_finaliser(thread: int) -> bool:
-    """Whether a thread runs what Python would swallow an exception of, or must not leave undone.
+def _is_undisturbed(thread: int) -> bool:
+    """Whether a step runs what would swallow an exception, or must not be left half done.
 
-    That are destructors, callbacks of weak references and of the garbage collector, and exits of
-    contexts.
+    Python swallows those of destructors and of callbacks of weak references and of the garbage
+    collector. Exits of contexts and imports are not to be left half done.
     """
     collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     frame = sys._current_frames().get(thread)
-    while frame is not None:
+    while frame is not None and frame.f_code is not _run_within.__code__:
         code = frame.f_code
         finalises = code.co_name in FINALISERS or code in collecting
-        if finalises or code.co_filename.endswith(WEAK_REFERENCES):
+        if finalises or code.co_filename.endswith(UNDISTURBED):
             return True
         frame = frame.f_back
     return False

@@ -25,10 +25,10 @@ from bilad.solvers import (
     ExactInterval,
     attack,
     certify,
-    cluster,
     exact_recovery_interval,
 )
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 SEARCHES = ("auto", "corners", "random")  # where no method is exact
@@ -114,7 +114,7 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
         If the direction is not one.
     """
     problem, model = subject.bl1, subject.model
-    clustering = cluster(model, tol=TOL, refine=True)
+    clustering = solve_lower(model, tol=TOL, refine=True)
     with noted_interrupts() as interrupts:
         certificate = certify(problem, seed=seed)
         interrupts.check()

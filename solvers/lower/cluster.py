@@ -242,7 +242,11 @@ class Run:
         else:
             outcome = self._attempt(request)
         self._best = outcome
-        if request.start is None or outcome.status in ("optimal", "time limit"):
+        if request.start is None or outcome.status == "time limit":
+            return outcome
+        # Capacities that were cut off are not in the method's own measure.
+        is_whole = self._model.graph is self._scale.given.graph
+        if outcome.status == "optimal" and (is_whole or self._error(outcome) <= request.tol):
             return outcome
         afresh = self._attempt(replace(request, start=None, kept=outcome.kept))
         return min(outcome, afresh, key=self._error)
@@ -255,7 +259,8 @@ class Run:
 
     def _error(self, outcome: Outcome) -> float:
         measure = measured(self._model, outcome, outcome.X)
-        gap = self._scale.relative_square(measure.gap, abs(measure.primal))
+        beyond = self._scale.beyond_capacity(outcome.X)
+        gap = self._scale.relative_square(measure.gap + beyond, measure.primal + beyond)
         return max(gap, self._scale.relative(measure.residual, self._norm))
 
     @property

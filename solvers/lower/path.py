@@ -198,12 +198,13 @@ def cluster_path(
     progress : bool, default False
         Show a progress bar on the standard error stream.
     on_progress : callable(index, clustering), optional
-        Called after each gamma.
+        Called after each gamma. An exception that it raises ends the path.
 
     Returns
     -------
     ClusterPath
-        What was done when a limit or an interrupt from the keyboard came, if one did.
+        What was done when a limit, an error or an interrupt from the keyboard came, if one did:
+        its status tells.
 
     Raises
     ------
@@ -216,6 +217,8 @@ def cluster_path(
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     levels = _increasing(gammas)
+    if on_progress is not None and not callable(on_progress):
+        raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
     most = whole_number(max_iterations, "max_iterations", least=1)
     deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
@@ -234,8 +237,8 @@ def cluster_path(
                     status = "time limit"
                     break
                 latest = solve(level, latest, deadline)
-                if latest.status == "time limit":
-                    status = "time limit"
+                if latest.status == "time limit" or latest.status.startswith("error"):
+                    status = latest.status
                     break
                 done.append(replace(latest, kept=None))  # factorisations serve the next solve only
                 bar.advance(task)
@@ -243,6 +246,8 @@ def cluster_path(
                     on_progress(index, done[-1])
         except KeyboardInterrupt:
             status = "interrupted"
+        except Exception as error:  # of the caller's own function
+            status = f"error: {type(error).__name__}: {error}"
     seconds = time.perf_counter() - began
     return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
 

@@ -56,9 +56,10 @@ class CasadiProgram:
     def __init__(self, model: NlModel, options: Mapping[str, Any]) -> None:
         nlp = read(model)
         self._sense = model.sense
-        self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
         self._lower, self._upper = nlp.lower, nlp.upper
-        self._solver = build(nlp.x, nlp.f, nlp.g, options, self._deadline)
+        with interrupts_kept():
+            self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
+            self._solver = build(nlp.x, nlp.f, nlp.g, options, self._deadline)
 
     def solve(self, query: Query) -> Answer:
         """Run IPOPT once.

@@ -6,9 +6,11 @@ objective in the model's own sense, for minimise and maximise alike.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -27,7 +29,9 @@ from bilad.solvers.nlp.status import NlpStatus, from_exit_line
 NAME = "IPOPT executable"
 
 VERSION_SECONDS = 10.0  # an `ipopt` that needs longer to tell its version does not start
-GRACE_SECONDS = 5.0  # IPOPT looks at its clock once an iteration; past this it is ended
+# IPOPT looks at its clock once an iteration; past this share and these seconds it is ended.
+GRACE, GRACE_SECONDS = 0.1, 0.5
+MOST_OUTPUT = 1_000_000  # bytes that are read, from the end
 SHOWN = 300  # characters of its output that a message shows
 
 
@@ -85,7 +89,7 @@ class ExecutableProgram:
                     print(output)
                 return self._answer(output, code, Path(folder, "model.sol"))
         except subprocess.TimeoutExpired:
-            return Answer(NlpStatus.TIME_LIMIT, f"ended {GRACE_SECONDS:g} s past the limit")
+            return Answer(NlpStatus.TIME_LIMIT, "ended by us past the limit")
         except OSError as error:
             raise EngineError(NAME, f"{self._engine.path} cannot be run ({error})") from error
 
@@ -111,18 +115,22 @@ class ExecutableProgram:
         environment = {k: v for k, v in os.environ.items() if k != "ipopt_options"}
         if self._model.libraries:
             environment["AMPLFUNC"] = "\n".join(self._model.libraries)
-        done = subprocess.run(
-            [self._engine.path, str(Path(folder, "model.nl")), "-AMPL", options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=environment,
-            timeout=None if time_limit is None else time_limit + GRACE_SECONDS,
-            check=False,
-        )
-        return done.stdout, done.returncode
+        # A file, since a child that it leaves behind would keep a pipe open.
+        with Path(folder, "output").open("w+b") as output:
+            process = subprocess.Popen(
+                [self._engine.path, str(Path(folder, "model.nl")), "-AMPL", options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(None if time_limit is None else _latest(time_limit))
+            finally:
+                _end_all(process)
+            output.seek(max(output.seek(0, os.SEEK_END) - MOST_OUTPUT, 0))
+            return output.read().decode(errors="replace"), code
 
     def _answer(self, output: str, code: int, path: Path) -> Answer:
         if not path.exists():
@@ -154,6 +162,17 @@ class ExecutableProgram:
             cause = f"ended with code {code} ({_shown(output)})"
             raise EngineError(NAME, f"{self._engine.path} {cause}")
         return Answer(from_exit_line(words), words)
+
+
+def _latest(time_limit: float) -> float:
+    return (1 + GRACE) * time_limit + GRACE_SECONDS
+
+
+def _end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it started, if they are still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _start(query: Query) -> str:

@@ -146,7 +146,7 @@ class IpoptSession:
             costs = answer.reduced_costs.tolist()
             reduced_costs.update(zip(self._model.variables, costs, strict=True))
         return NlpResult(
-            status=answer.status,
+            status=answer.status if objective is not None else _without_point(answer.status),
             objective=objective,
             iterations=answer.iterations,
             seconds=seconds,
@@ -157,3 +157,8 @@ class IpoptSession:
             duals=duals,
             reduced_costs=reduced_costs,
         )
+
+
+def _without_point(status: NlpStatus) -> NlpStatus:
+    """Return a status for an answer whose point is not finite."""
+    return NlpStatus.INVALID_NUMBER if status.has_point else status

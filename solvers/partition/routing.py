@@ -110,13 +110,18 @@ def _balanced_flow(
     ground = np.zeros(B.shape[1])  # one point of each block, so that the Laplacian is regular
     ground[np.unique(blocks, return_index=True)[1]] = radii.max()
 
-    def factorised(conductance: FloatArray) -> SuperLU:
+    def factorised(conductance: FloatArray) -> SuperLU | None:
         laplacian = transpose @ sp.diags_array(conductance) @ B
         grounded = ground + LEAK * laplacian.diagonal()
-        return splu((laplacian + sp.diags_array(grounded)).tocsc())
+        try:
+            return splu((laplacian + sp.diags_array(grounded)).tocsc())
+        except RuntimeError:  # singular to rounding: capacities of many magnitudes
+            return None
 
     unused = np.maximum(radii - row_norms(Z, q), LEAST_CONDUCTANCE * radii)
     factor = factorised(unused)
+    if factor is None:
+        return Z
     for _ in range(FIRST_ROUNDS):
         Z = Z - unused[:, None] * (B @ factor.solve(demand + transpose @ Z))
         Z = project_rows(Z, radii, q)
@@ -124,6 +129,8 @@ def _balanced_flow(
         return Z
 
     factor = factorised(radii)
+    if factor is None:
+        return Z
     work = Z.shape[1] * (2 * len(radii) + factor.nnz)
     shrunk = (1 - spared) * radii
     before = np.inf

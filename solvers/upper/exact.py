@@ -51,11 +51,14 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
         journal.bound, candidates = _solve(problem, all_sites(stairs, values))
         if problem.excludes(journal.bound):
             return
+        others = []  # where the rounding of A + eps V decides, whatever it says
         for site, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
             if lower.counts(seen) and math.isclose(seen.deviation, site.value):
+                lower.set_aside(others, seen)
                 journal.attainable = problem.attains(journal.bound, seen.size, seen.deviation)
                 return
+            others.append(seen)
         journal.attainable = False
 
     return work

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -199,6 +200,17 @@ class LowerLevel:
         self.history.append(evaluation)
         if self.is_better(evaluation, self.best):
             self.best, self.best_solution = evaluation, solution
+
+    def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
+        """Let some evaluations be undecided, and another one, the last, be the best.
+
+        A method may know more of the partition at an eps than the solve at data that are rounded.
+        """
+        for place, seen in enumerate(self.history):
+            if any(seen is other for other in others):
+                undecided = replace(seen, proved=False)
+                self.history[place] = self._known[seen.eps.tobytes()] = undecided
+        self.best, self.best_solution = best, self._solution(best.eps)
 
     def counts(self, seen: Evaluation) -> bool:
         """Say whether an evaluation is an attack with proved labels."""

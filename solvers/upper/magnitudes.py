@@ -7,7 +7,7 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError
 
-SMALLEST, LARGEST = 1e-150, 1e150  # so that sums of squares neither vanish nor overflow
+SMALLEST, LARGEST = 1e-130, 1e150  # so that sums of squares neither vanish nor overflow
 
 
 def check_magnitudes(problem: BilevelProblem) -> None:
@@ -17,7 +17,7 @@ def check_magnitudes(problem: BilevelProblem) -> None:
     ------
     ArgumentError
         If some eps, or the data that it makes, can be larger than 1e150, or none can be as large
-        as 1e-150.
+        as 1e-130, from where fractions of it can be squared too.
     """
     low, high = problem.box
     farthest = np.maximum(-low, high)
@@ -25,7 +25,9 @@ def check_magnitudes(problem: BilevelProblem) -> None:
         moved = abs(problem.data_operator) @ farthest + np.abs(problem.model.data).ravel()
     expected = f"entries of eps from {SMALLEST:g} to {LARGEST:g}, and data at most {LARGEST:g}"
     longest = float(farthest.max(initial=0.0))
-    if longest > LARGEST or 0 < longest < SMALLEST:
+    if longest == 0:
+        raise ArgumentError("problem", "bounds of eps that leave eps = 0 only", expected)
+    if not SMALLEST <= longest <= LARGEST:
         raise ArgumentError("problem", f"entries of eps up to {longest:g}", expected)
     if not moved.max(initial=0.0) <= LARGEST:
         raise ArgumentError("problem", f"perturbed data up to {moved.max():g}", expected)
