@@ -29,7 +29,7 @@ from bilad.solvers.rational import ray
 from bilad.solvers.staircase import Staircase, staircase
 from bilad.solvers.staircase.sites import Site, all_sites, plateau
 from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
 Candidate = tuple[Site, float]  # a site, and a double in it
 FARTHER = 10  # how much farther inside the steps the next candidates are
@@ -51,7 +51,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
         journal.bound, candidates = _solve(problem, all_sites(stairs, values))
         if problem.excludes(journal.bound):
             return
-        others = []  # where the rounding of A + eps V decides, whatever it says
+        others: list[Evaluation] = []  # where the rounding of A + eps V decides, whatever it says
         for site, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
             if lower.counts(seen) and math.isclose(seen.deviation, site.value):
