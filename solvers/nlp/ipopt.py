@@ -145,8 +145,10 @@ class IpoptSession:
         if objective is not None and answer.reduced_costs is not None:
             costs = answer.reduced_costs.tolist()
             reduced_costs.update(zip(self._model.variables, costs, strict=True))
+        lost = objective is None and answer.x is not None  # it has a point that is not finite
+        status = NlpStatus.INVALID_NUMBER if lost else answer.status
         return NlpResult(
-            status=answer.status if objective is not None else _without_point(answer.status),
+            status=status,
             objective=objective,
             iterations=answer.iterations,
             seconds=seconds,
@@ -157,8 +159,3 @@ class IpoptSession:
             duals=duals,
             reduced_costs=reduced_costs,
         )
-
-
-def _without_point(status: NlpStatus) -> NlpStatus:
-    """Return a status for an answer whose point is not finite."""
-    return NlpStatus.INVALID_NUMBER if status.has_point else status

@@ -253,3 +253,16 @@ def test_wrong_arguments(write):
         load_dataset(path.with_name("t.npy"), header=False)
     with pytest.raises(ArgumentError, match="^header: got True, expected None"):
         load_dataset(pd.DataFrame(DATA), header=True)
+
+
+def test_a_table_saved_twice_with_its_index(write):
+    """Each column without a name, in front, that counts the rows is an index."""
+    found = load_dataset(write(",Unnamed: 0,a,b\n0,0,1,2\n1,1,3,4\n2,2,5,6\n"))
+    assert found.feature_names == ("a", "b")
+    with pytest.raises(DatasetError, match="column 1 has no name"):
+        load_dataset(write("Unnamed: 0,a,b\n7,1,2\n3,3,4\n9,5,6\n"))
+
+
+def test_a_name_that_is_too_long_for_a_file():
+    with pytest.raises(ArgumentError, match=r"^name: .*expected a file that exists"):
+        load_dataset("x" * 5000 + ".csv")

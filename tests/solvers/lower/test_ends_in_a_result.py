@@ -115,3 +115,27 @@ def test_a_start_that_leads_nowhere_is_given_up():
         model = ConvexClustering(line, graph, 1.7e-6)
         warm = cluster(model, "ssnal", start=cluster(before, "ssnal"))
         assert warm.status == cluster(model, "ssnal").status == "optimal"
+
+
+def test_a_warm_start_with_weights_of_many_magnitudes_is_no_worse_than_a_cold_one():
+    """The capacity of an edge that is cut off counts when the two are compared."""
+    for seed in (301, 336):
+        rng = np.random.default_rng(seed)
+        A, chosen = rng.normal(size=(16, 2)), np.triu(rng.random((16, 16)) < 0.4, 1)
+        edges = np.argwhere(chosen)
+        weights = 10.0 ** rng.uniform(-150, 150, len(edges))
+        gamma = 10.0 ** rng.uniform(-150, 150)
+        model = ConvexClustering(A, FusionGraph(16, edges, weights), gamma, np.inf)
+        moved = model.with_data(A + rng.normal(size=A.shape))
+        assert cluster(moved, "ssnal", start=cluster(model, "ssnal")).status == "optimal"
+
+
+def test_a_flow_that_cannot_be_rerouted_leaves_the_proof_as_it_is():
+    """Capacities of many magnitudes: a Laplacian that is singular to rounding."""
+    A = [[2, -4], [-1, -4], [-3, 3], [-3, 1], [-2, -3], [2, -3], [4, 0], [4, -3]]
+    edges = [(0, 1), (0, 7), (1, 2), (1, 3), (1, 4), (2, 3), (2, 6), (2, 7), (3, 5), (3, 6)]
+    edges += [(3, 7), (4, 5), (4, 7)]
+    weights = [4.8e257, 1.9e286, 1.5e-11, 6e51, 7.5e-155, 1.06e-227, 5.4e185, 7e246, 1.75e-251]
+    weights += [1.76e159, 3.65e47, 1.4e160, 8.8e71]
+    model = ConvexClustering(np.array(A) * 1e290, FusionGraph(8, edges, weights), 3.1e-235, 1)
+    assert not cluster(model, "clarabel").status.startswith("error")

@@ -13,6 +13,7 @@ from scipy.cluster.hierarchy import fcluster, is_valid_linkage
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import NoDendrogramError, cluster, cluster_path
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.lower import path
 
 NORMS = (1, 2, float("inf"))
 GAMMAS = np.geomspace(0.05, 5, 7)
@@ -227,3 +228,30 @@ def test_gamma_zero_does_not_choose_the_method_of_the_path():
     path = cluster_path(model, [0.0, 0.1, 1.0])
     assert [clustering.method for clustering in path.clusterings] == ["ssnal"] * 3
     assert path.n_clusters[0] == 12 > path.n_clusters[-1]
+
+
+def test_a_solve_that_breaks_down_ends_the_path(monkeypatch):
+    solve, calls = path.Continuation.solve, []
+
+    def broken(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise MemoryError("no room")
+        return solve(*given)
+
+    monkeypatch.setattr(path.Continuation, "solve", broken)
+    found = cluster_path(connected_model(groups()), GAMMAS)
+    assert found.status == "error: MemoryError: no room"
+    assert len(found.clusterings) == len(found.gammas) == 2
+
+
+def test_a_callback_that_raises_ends_the_path():
+    def full(index, clustering):
+        if index == 3:
+            raise OSError(28, "No space left on device")
+
+    found = cluster_path(connected_model(groups()), GAMMAS, on_progress=full)
+    assert found.status.startswith("error: OSError")
+    assert len(found.clusterings) == 4
+    with pytest.raises(ArgumentError, match="on_progress"):
+        cluster_path(connected_model(groups()), GAMMAS, on_progress=3)

@@ -1,5 +1,7 @@
 """An executable that breaks down in any way ends in EngineError, or in a result with a status."""
 
+from pathlib import Path
+
 import pyomo.environ as pyo
 import pytest
 
@@ -75,7 +77,8 @@ def test_point_that_is_not_finite(values, answering):
     answering(sol=WHOLE.replace("2.0", values))
     m = model()
     result = IpoptSession(m, engine="executable").solve()
-    assert (result.objective, m.x.value) == (None, 1.0)
+    assert (result.status, result.objective) == (NlpStatus.INVALID_NUMBER, None)
+    assert m.x.value == 1.0
 
 
 DEATHS = {
@@ -144,3 +147,13 @@ def test_casadi_that_breaks_down(monkeypatch):
 def test_file_cut_before_its_last_value(length):
     with pytest.raises(ValueError, match=r"\.sol file"):
         read_sol(WHOLE[:length], 1)
+
+
+def test_a_child_that_is_left_behind_is_ended(answering, tmp_path):
+    answering(f"/bin/sleep 60 & echo $! > {tmp_path}/child; /bin/sleep 60")
+    result = IpoptSession(model(), engine="executable").solve(time_limit=0.5)
+    assert result.status is NlpStatus.TIME_LIMIT
+    assert result.seconds < 20
+    child = int((tmp_path / "child").read_text())
+    stat = Path(f"/proc/{child}/stat")
+    assert not stat.exists() or stat.read_text().split()[2] == "Z"

@@ -256,3 +256,15 @@ def test_huge_and_tiny_budgets(budget):
     assert found.status == "optimal"
     assert abs(found.eps[0]) / budget == pytest.approx(0.5 + LENGTH_TOL, rel=1e-12)
     assert found.margin / budget == pytest.approx(LENGTH_TOL, rel=1e-6)
+
+
+def test_a_tie_along_the_whole_ray_that_rounding_tips():
+    """Two points move alike at the critical distance: what they do is not what exact answers."""
+    A = np.array([[4.0], [2], [0], [0], [0], [2], [1]])
+    V = np.array([[0.0], [0], [-1], [0], [1], [1], [-1]])
+    problem = MaxDeviation(
+        ConvexClustering(A, FusionGraph.complete(7), 1.0), Perturbation.shift(V), 8.0
+    )
+    found = attack(problem, "exact")
+    assert (found.status, found.deviation, found.bound) == ("optimal", 32, 32)
+    assert found.margin == pytest.approx(8e-6, rel=1e-6)

@@ -13,6 +13,7 @@ from bilad.models import (
     ConvexClustering,
     FusionGraph,
     MaxDeviation,
+    MinPerturbation,
     Perturbation,
 )
 from bilad.models.deviation import DeviationFunction
@@ -298,3 +299,13 @@ def test_stationarity_needs_a_solution_at_zero(monkeypatch):
     nothing = attack(plane(), "corners")
     with pytest.raises(ArgumentError, match="found"):
         stationarity(nothing)
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.parametrize("method", ["auto", "exact", "direct", "corners"])
+def test_eps_that_cannot_move_is_refused(no_clustering, kind, method):
+    frozen = Perturbation(PLANE.shape, np.eye(10)[:, :1], lower=0.0, upper=0.0)
+    problem = kind(ConvexClustering(PLANE, FusionGraph.complete(5), 0.1), frozen, 2.0, 2)
+    problem = problem.within(1.0) if kind is MinPerturbation else problem
+    with pytest.raises(ArgumentError, match="bounds of eps that leave eps = 0 only"):
+        attack(problem, method)
