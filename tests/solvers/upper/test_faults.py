@@ -305,7 +305,8 @@ def test_stationarity_needs_a_solution_at_zero(monkeypatch):
 @pytest.mark.parametrize("method", ["auto", "exact", "direct", "corners"])
 def test_eps_that_cannot_move_is_refused(no_clustering, kind, method):
     frozen = Perturbation(PLANE.shape, np.eye(10)[:, :1], lower=0.0, upper=0.0)
-    problem = kind(ConvexClustering(PLANE, FusionGraph.complete(5), 0.1), frozen, 2.0, 2)
+    model = ConvexClustering(PLANE, FusionGraph.complete(5), 0.1, 1)
+    problem = kind(model, frozen, 2.0, 2)
     problem = problem.within(1.0) if kind is MinPerturbation else problem
     with pytest.raises(ArgumentError, match="bounds of eps that leave eps = 0 only"):
         attack(problem, method)
