@@ -21,6 +21,7 @@ TIME_LIMIT = "time limit"
 INTERRUPTED = "interrupted"
 MOST_WORDS = 300  # characters of an error's message that are reported
 AGAIN = 0.5  # seconds after which a step that swallowed the exception is sent another
+STOPS = 3  # times that a watchdog is stopped
 SOON = 0.001  # seconds after which a step is looked at again that could not take one
 # Code that is not disturbed, by the names of functions and of files.
 FINALISERS = ("__del__", "__exit__")
@@ -96,24 +97,27 @@ def _run_within(seconds: float, step: Callable[[], object]) -> None:
     if seconds <= 0:
         raise TimeLimitError
     watchdog = _Watchdog(seconds)
-    late: KeyboardInterrupt | None = None
     try:
-        watchdog.start()
-        step()
-    except Exception as error:
-        if watchdog.has_raised:  # inside compiled code, which made another exception of it
-            raise TimeLimitError from error
-        raise
+        try:
+            watchdog.start()
+            step()
+        except Exception as error:
+            if watchdog.has_raised:  # inside compiled code, which made another exception of it
+                raise TimeLimitError from error
+            raise
+        finally:
+            _stop(watchdog)
+    finally:  # an exception may have come before that had begun
+        _stop(watchdog)
+
+
+def _stop(watchdog: _Watchdog, times: int = STOPS) -> None:
+    """Stop a watchdog, also if exceptions come meanwhile: its own, another one's, Ctrl-C."""
+    try:
+        watchdog.stop()
     finally:
-        while not watchdog.is_stopped:
-            try:
-                watchdog.stop()
-            except TimeLimitError:  # the step has ended
-                continue
-            except KeyboardInterrupt as interrupt:
-                late = interrupt
-        if late is not None:
-            raise late
+        if times > 1:
+            _stop(watchdog, times - 1)
 
 
 class _Watchdog(threading.Thread):
@@ -125,7 +129,7 @@ class _Watchdog(threading.Thread):
     def __init__(self, seconds: float) -> None:
         super().__init__(daemon=True)
         self._seconds, self._watched, self._over = seconds, threading.get_ident(), threading.Event()
-        self.has_raised = self.is_stopped = False
+        self.has_raised = False
 
     def run(self) -> None:
         wait = self._seconds
@@ -141,21 +145,23 @@ class _Watchdog(threading.Thread):
         if self.is_alive():
             self.join()
         _raise_in(self._watched, None)
-        self.is_stopped = True
 
 
 def _is_undisturbed(thread: int) -> bool:
     """Whether a step runs what would swallow an exception, or must not be left half done.
 
     Python swallows those of destructors and of callbacks of weak references and of the garbage
-    collector. Exits of contexts and imports are not to be left half done.
+    collector. Exits of contexts and imports are not to be left half done. A thread that is being
+    started has the number of the one that starts it, and could get the exception in its place.
     """
     collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     frame = sys._current_frames().get(thread)
     while frame is not None and frame.f_code is not _run_within.__code__:
         code = frame.f_code
-        finalises = code.co_name in FINALISERS or code in collecting
-        if finalises or code.co_filename.endswith(UNDISTURBED):
+        file, name = code.co_filename, code.co_name
+        if name in FINALISERS or file.endswith(UNDISTURBED) or code in collecting:
+            return True
+        if name == "start" and file.endswith("threading.py"):
             return True
         frame = frame.f_back
     return False
