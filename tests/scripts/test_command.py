@@ -89,7 +89,7 @@ def test_every_command_ends_so():
     alone = {
         "benchmark_lower": "benchmark",
         **{name: name for name in ("certify", "check_certificates", "compare_formulations")},
-        "compare_methods": "compare_methods",
+        **{name: name for name in ("compare_methods", "check_time_limits")},
     }
     commands = [getattr(importlib.import_module(f"bilad.scripts.{m}"), f) for m, f in alone.items()]
     commands += [one.callback for one in app.registered_commands]
