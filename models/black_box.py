@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.learning_model import LearningModel
+from bilad.models.deviation import delta
+from bilad.models.learning_model import Answer, LearningModel, LearningModelError, confirm, solve
 from bilad.models.validation import ArgumentError, IntArray, real_array, whole_number
 
 
-class ClustererError(RuntimeError):
+class ClustererError(LearningModelError):
     """A clusterer that raised, or whose answer is no clustering of its data."""
 
 
@@ -46,9 +48,11 @@ class BlackBox(LearningModel):
             None if max_queries is None else whole_number(max_queries, "max_queries", least=0)
         )
 
-    def with_data(self, data: ArrayLike) -> Self:
+    def replace(self, **parts: ArrayLike) -> Self:
         """Return the same clusterer at other data of the same shape."""
-        shaped = real_array(data, "data", self.data.shape)
+        if set(parts) - {"data"}:
+            raise ArgumentError("parts", ", ".join(sorted(parts)), "'data'")
+        shaped = real_array(parts.get("data", self.data), "data", self.data.shape)
         return type(self)(shaped, self.clusterer, self.max_queries)
 
     def query(self) -> IntArray:
@@ -73,3 +77,31 @@ class BlackBox(LearningModel):
                 f"expected integers of shape ({self.n},)"
             )
         return labels.astype(np.int64)
+
+
+@solve.register(BlackBox)
+def _ask(
+    model: BlackBox, start: Any = None, tol: float = 1e-8, time_limit: float = math.inf
+) -> Answer:
+    """Return what the clusterer answers; there is nothing to start from, and no limit is kept."""
+    return Answer(model.query())
+
+
+@confirm.register(BlackBox)
+def _ask_again(
+    model: BlackBox, seen: Answer, tol: float = 1e-8, time_limit: float = math.inf
+) -> Answer:
+    """Return a second answer.
+
+    Raises
+    ------
+    ClustererError
+        If it is another partition than the first.
+    """
+    again = model.query()
+    if delta(seen.outcome, again) != 0:
+        raise ClustererError(
+            f"{type(model.clusterer).__name__} is not deterministic, it gave two partitions of the "
+            "same data; set its random_state"
+        )
+    return Answer(again)

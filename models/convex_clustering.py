@@ -9,6 +9,7 @@ Two points share a cluster iff their rows of the unique solution X* are equal; X
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -19,6 +20,9 @@ from bilad.models.fusion_graph import FusionGraph
 from bilad.models.learning_model import LearningModel
 from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
+
+
+ROUNDING = 1e-12  # relative; a weight that is taken away to within this is gone
 
 
 class ConvexClustering(LearningModel):
@@ -57,10 +61,39 @@ class ConvexClustering(LearningModel):
         """Capacity gamma w_e of each dual variable: shape (m,)."""
         return self.gamma * self.graph.weights
 
-    def with_data(self, data: ArrayLike) -> Self:
-        """Return the same model at other data of the same shape."""
-        shaped = real_array(data, "data", self.data.shape)
-        return type(self)(shaped, self.graph, self.gamma, self.p)
+    @property
+    def parts(self) -> Mapping[str, FloatArray]:
+        """The data, shape (n, d), and the weights of the edges, shape (m,)."""
+        return {"data": self.data, "weights": self.graph.weights}
+
+    def replace(self, **parts: ArrayLike) -> Self:
+        """Return the same model with other data, other weights, or both."""
+        unknown = set(parts) - {"data", "weights"}
+        if unknown:
+            raise ArgumentError("parts", ", ".join(sorted(unknown)), "'data', 'weights'")
+        data = real_array(parts.get("data", self.data), "data", self.data.shape)
+        weights = parts.get("weights")
+        graph = self.graph if weights is None else self.graph.with_weights(weights)
+        return type(self)(data, graph, self.gamma, self.p)
+
+    def rates(self, part: str) -> FloatArray:
+        """Return 1 for the data; the weights for the weights, which move in proportion."""
+        return self.graph.weights if part == "weights" else super().rates(part)
+
+    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
+        """Return the model at the data A + change and the weights w (1 + change)."""
+        parts = {}
+        if "data" in changes:
+            parts["data"] = self.data + changes["data"]
+        if "weights" in changes:
+            rest = 1.0 + changes["weights"]
+            rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
+            parts["weights"] = self.graph.weights * rest
+        return self.replace(**parts)
+
+    def has_structure_of(self, other: Any) -> bool:
+        """Say whether a graph has the edges of this model's, or is None."""
+        return other is None or other.has_edges_of(self.graph)
 
     def with_graph(self, graph: FusionGraph) -> Self:
         """Return the same model with another graph on its points."""

@@ -1,11 +1,13 @@
-"""Deviation functions: how far apart two partitions of the same points are (paper, section 5).
+"""Deviation functions: how far apart two outcomes of a learning model are (paper, section 5).
 
-A deviation function is zero on equal partitions and nonnegative. `delta` is the paper's measure,
+A deviation function is zero on equal outcomes and nonnegative. All but "distance" compare two
+partitions of the same points. `delta` is the paper's measure,
 the number of ordered pairs whose together/apart relation changed. Some are additive over pairs,
 
     U = sum over pairs i < j of c_ij [the relation of i and j changed],
 
-which is what a smooth approximation or a mixed-integer model needs of them.
+which is what a smooth approximation or a mixed-integer model needs of them. "distance" compares
+the parameters of other learning models.
 """
 
 from __future__ import annotations
@@ -15,12 +17,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import add
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
 
+from bilad.models.smooth_deviation import (
+    KERNELS,
+    Kernel,
+    SmoothDeviation,
+    SmoothDistance,
+    SmoothPairs,
+)
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -112,6 +122,15 @@ def changed_matched(labels: IntArray, other: IntArray) -> int:
     return len(labels) - int(table[rows, columns].sum())
 
 
+def parameter_distance(parameters: FloatArray, other: FloatArray) -> float:
+    """Return the Euclidean distance of two arrays of parameters."""
+    return float(np.linalg.norm(other - parameters))
+
+
+def _smooth_distance(parameters: FloatArray, kernel: Kernel) -> SmoothDeviation:
+    return SmoothDistance(parameters)
+
+
 # Functions with names: a problem is sent to another process with its deviation function.
 def _constant(value: float, n: int) -> float:
     return value
@@ -137,8 +156,8 @@ class DeviationFunction:
     Attributes
     ----------
     name : str
-    value : callable(labels, perturbed_labels)
-        For labels of shape (n,); not negative.
+    value : callable(outcome, perturbed_outcome)
+        For labels of shape (n,), or parameters; not negative.
     largest : callable(n)
         The largest value it can take on n points, or a bound of it.
     pairs : callable(n), or None
@@ -146,13 +165,57 @@ class DeviationFunction:
         (P,). None if it is not.
     least_n : int
         The number of points that it needs; more than 2 if it names points.
+    compares : {"labels", "parameters"}
+        Which outcomes.
+    smooth : callable(outcome, kernel), or None
+        The smooth deviation from an outcome, if it is not that of `pairs`.
     """
 
     name: str
-    value: Callable[[IntArray, IntArray], float]
+    value: Callable[[Any, Any], float]
     largest: Callable[[int], float]
     pairs: Pairs | None = None
     least_n: int = 2
+    compares: str = "labels"
+    smooth: Callable[[Any, Kernel], SmoothDeviation] | None = None
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether it has a smooth form."""
+        return self.pairs is not None or self.smooth is not None
+
+    def smoothed(self, outcome: Any, kernel: str = "rational") -> SmoothDeviation:
+        """Return the smooth deviation from the outcome at eps = 0.
+
+        Parameters
+        ----------
+        outcome : ndarray
+            Labels, shape (n,), or parameters.
+        kernel : {"rational", "exponential"}
+            Of the pairs, if it is additive over pairs.
+
+        Raises
+        ------
+        ArgumentError
+            If there is none.
+        """
+        chosen = KERNELS[one_of(kernel, "kernel", KERNELS)]
+        if self.smooth is not None:
+            return self.smooth(outcome, chosen)
+        if self.pairs is None:
+            raise ArgumentError("deviation", repr(self.name), self._with_smooth_form())
+        return SmoothPairs(outcome, *self.pairs(len(outcome)), chosen)
+
+    def smoothing_refusal(self) -> str | None:
+        """Say that there is no smooth form, and which deviations have one; or None."""
+        if self.is_smooth:
+            return None
+        return f"{self.name!r} has no smooth form; {self._with_smooth_form()} has"
+
+    @staticmethod
+    def _with_smooth_form() -> str:
+        able = [name for name, function in DEVIATIONS.items() if function.is_smooth]
+        return f"one of {', '.join(able)}, chosen_pairs, between_clusters"
 
     def check_points(self, n: int) -> None:
         """Raise `ArgumentError` if it names a point that n points do not have."""
@@ -179,6 +242,14 @@ DEVIATIONS = {
         DeviationFunction("variation-of-information", variation_of_information, math.log),
         DeviationFunction("changed", changed, int),
         DeviationFunction("changed-matched", changed_matched, partial(add, -1)),
+        DeviationFunction(
+            "distance",
+            parameter_distance,
+            partial(_constant, math.inf),
+            least_n=1,
+            compares="parameters",
+            smooth=_smooth_distance,
+        ),
     )
 }
 
@@ -282,7 +353,7 @@ def deviation(
         Cluster labels of the same n >= 2 points; only `changed` reads the numbers themselves.
     name : str or DeviationFunction, default "delta"
         Which function: "delta", "rand", "adjusted-rand", "nmi", "variation-of-information",
-        "changed" or "changed-matched".
+        "changed" or "changed-matched"; "distance" compares parameters and is refused here.
 
     Raises
     ------
@@ -291,6 +362,8 @@ def deviation(
         names a point that there is not.
     """
     function = deviation_function(name)
+    if function.compares != "labels":
+        raise ArgumentError("name", repr(function.name), "a deviation of labels")
     first = _check_labels(labels, "labels")
     second = _check_labels(perturbed_labels, "perturbed_labels")
     if len(first) != len(second):

@@ -1,18 +1,20 @@
-"""Perturbations of the data or of the weights, affine in a short vector eps (paper, 2.2 and 6.5).
+"""Perturbations of the parts of a learning model, affine in a short vector eps (paper, 2.2, 6.5).
 
-A(eps) = A + T eps and w_e(eps) = w_e (1 - (S eps)_e), for eps between bounds. Every formulation and
-every gradient needs only T, S and the bounds.
+Each part that moves has one linear operator T, and moves by T eps, in units that the learning model
+says (`LearningModel.rates`): data by A + T eps, weights in proportion, by w_e (1 - (S eps)_e). Every
+formulation and every gradient needs only the operators and the bounds of eps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
 from bilad.models.learning_model import LearningModel
 from bilad.models.validation import (
@@ -27,75 +29,120 @@ from bilad.models.validation import (
     whole_number,
 )
 
-ROUNDING = 1e-12  # eps may be so far outside its bounds, and 1 - (S eps)_e so far from 0
+ROUNDING = 1e-12  # relative; eps may be so far outside its bounds
 
 Model = TypeVar("Model", bound=LearningModel)
 
 
 class Perturbation:
-    """A + T eps and w (1 - S eps). Made by `shift`, `additive`, `multiplicative` or `edges`.
+    """One linear operator for each part that moves, and bounds of eps.
+
+    `shift`, `additive`, `multiplicative` and `edges` make the usual ones, `linear` any other of
+    data and of weights.
 
     Parameters
     ----------
-    shape : tuple of int
-        (n, d), the shape of the data; (n, 0) if only weights are perturbed, whatever d.
-    operator : sparse array, shape (n d, k)
-        T; rows in the order of `data.ravel()`.
-    graph : FusionGraph, optional
-        Whose weights are perturbed; only its edges count.
-    edge_operator : sparse array, shape (m, k), optional
-        S; rows in the order of the graph's edges. None, as the graph, if no weight is perturbed.
+    operators : mapping of str to matrix, sparse or not, shape (size, k)
+        For each part that moves, T; rows in the order of the part's `ravel()`.
+    shapes : mapping of str to tuple of int
+        For the same parts, their shapes.
     lower, upper : array_like, shape (k,), optional
         Bounds of eps, with lower <= 0 <= upper; infinite by default.
+    structure : object, optional
+        What the parts belong to besides their shapes, such as the graph of weights; it must suit
+        `LearningModel.has_structure_of`.
 
     Attributes
     ----------
-    shape, operator, graph, edge_operator, lower, upper
-        As given.
+    operators, shapes, lower, upper, structure
+        As given; operators as `scipy.sparse.csr_array`.
 
     Raises
     ------
     ArgumentError
-        If the shapes do not agree, a graph comes without its operator, or 0 is out of bounds.
+        If the shapes do not agree, or 0 is out of bounds.
     """
 
     def __init__(
         self,
-        shape: tuple[int, int],
-        operator: sp.csr_array,
-        graph: FusionGraph | None = None,
-        edge_operator: sp.csr_array | None = None,
+        operators: Mapping[str, Any],
+        shapes: Mapping[str, tuple[int, ...]],
         lower: ArrayLike = -np.inf,
         upper: ArrayLike = np.inf,
+        structure: Any = None,
     ) -> None:
-        self.shape = _check_shape(shape, least_d=0)
-        self.operator = _matrix(operator, "operator")
-        self.graph = graph
-        self.edge_operator = (
-            None if edge_operator is None else _matrix(edge_operator, "edge_operator")
-        )
+        if not isinstance(operators, Mapping) or not operators or set(operators) != set(shapes):
+            raise ArgumentError("operators", repr(operators), "a matrix for each part of `shapes`")
+        self.shapes = MappingProxyType(dict(shapes))
+        self.operators = MappingProxyType({name: _matrix(T, name) for name, T in operators.items()})
+        self.dim = next(iter(self.operators.values())).shape[1]
+        self.structure = structure
         self.lower = _bound(lower, "lower", self.dim)
         self.upper = _bound(upper, "upper", self.dim)
         self._check()
 
     def _check(self) -> None:
-        if self.graph is not None and not isinstance(self.graph, FusionGraph):
-            raise ArgumentError("graph", type(self.graph).__name__, "a FusionGraph")
-        n, d = self.shape
-        if self.operator.shape[0] != n * d:
-            raise ArgumentError(
-                "operator", f"{self.operator.shape[0]} rows", f"{n * d}, for data of shape {(n, d)}"
-            )
+        for name, T in self.operators.items():
+            expected = (int(np.prod(self.shapes[name])), self.dim)
+            if T.shape != expected:
+                raise ArgumentError(
+                    name, f"an operator of shape {T.shape}", f"one of shape {expected}"
+                )
         if self.dim == 0:
             raise ArgumentError("operator", "no columns", "a column for each entry of eps")
-        weights = None if self.graph is None else (self.graph.m, self.dim)
-        given = None if self.edge_operator is None else self.edge_operator.shape
-        if given != weights:
-            raise ArgumentError("edge_operator", f"shape {given}", f"shape {weights}")
         if (self.lower > 0).any():
             raise ArgumentError("lower", f"{self.lower.max():g}", "at most 0")
         if (self.upper < 0).any():
             raise ArgumentError("upper", f"{self.upper.min():g}", "at least 0")
+
+    @classmethod
+    def linear(
+        cls,
+        shape: tuple[int, int],
+        operator: Any = None,
+        graph: FusionGraph | None = None,
+        edge_operator: Any = None,
+        lower: ArrayLike = -np.inf,
+        upper: ArrayLike = np.inf,
+    ) -> Perturbation:
+        """Return A(eps) = A + T eps and w_e(eps) = w_e (1 - (S eps)_e), of data, of weights or both.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (n, d), the shape of the data.
+        operator : matrix, sparse or not, shape (n d, k), optional
+            T; rows in the order of `data.ravel()`. None if no data are perturbed.
+        graph : FusionGraph, optional
+            Whose weights are perturbed; only its edges count.
+        edge_operator : matrix, sparse or not, shape (m, k), optional
+            S; rows in the order of the graph's edges. None, as the graph, if no weight is
+            perturbed.
+        lower, upper
+            As in `Perturbation`.
+        """
+        operators: dict[str, Any] = {}
+        shapes: dict[str, tuple[int, ...]] = {}
+        n, d = _check_shape(shape, least_d=1)
+        if operator is not None or edge_operator is None:
+            operators["data"] = T = _matrix(operator, "operator")
+            shapes["data"] = (n, d)
+            if T.shape[0] != n * d:
+                raise ArgumentError(
+                    "operator", f"{T.shape[0]} rows", f"{n * d}, for data of shape {(n, d)}"
+                )
+        if graph is not None and not isinstance(graph, FusionGraph):
+            raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
+        S = None if edge_operator is None else _matrix(edge_operator, "edge_operator")
+        k = None if "data" not in operators else operators["data"].shape[1]
+        rows = None if S is None else (S.shape[0], S.shape[1] if k is None else k)
+        wanted = None if graph is None else (graph.m, k if k is not None or S is None else S.shape[1])
+        if S is not None and graph is not None and S.shape == wanted:
+            operators["weights"], shapes["weights"] = -S, (graph.m,)
+        elif wanted is not None or rows is not None:
+            given = None if S is None else S.shape
+            raise ArgumentError("edge_operator", f"shape {given}", f"shape {wanted}")
+        return cls(operators, shapes, lower, upper, graph)
 
     @classmethod
     def shift(cls, direction: ArrayLike) -> Perturbation:
@@ -109,7 +156,7 @@ class Perturbation:
         V = real_array(direction, "direction", (None, None))
         if not V.any():
             raise ArgumentError("direction", "zeros only", "at least one entry that is not zero")
-        return cls(V.shape, sp.csr_array(V.reshape(-1, 1)))
+        return cls.linear(V.shape, sp.csr_array(V.reshape(-1, 1)))
 
     @classmethod
     def additive(
@@ -129,7 +176,7 @@ class Perturbation:
         """
         n, d = _check_shape(shape, least_d=1)
         entries = _entries(n, d, points, features)
-        return cls((n, d), _selection(entries, np.ones(len(entries)), n * d))
+        return cls.linear((n, d), _selection(entries, np.ones(len(entries)), n * d))
 
     @classmethod
     def multiplicative(
@@ -156,7 +203,7 @@ class Perturbation:
             raise ArgumentError(
                 "data", "zeros only where it may move", "at least one entry that is not zero"
             )
-        return cls((n, d), _selection(entries, factors, n * d))
+        return cls.linear((n, d), _selection(entries, factors, n * d))
 
     @classmethod
     def edges(cls, graph: FusionGraph, edges: ArrayLike | None = None) -> Perturbation:
@@ -174,39 +221,23 @@ class Perturbation:
         if graph.m == 0:
             raise ArgumentError("graph", "no edges", "at least one edge")
         chosen = np.arange(graph.m) if edges is None else index_array(edges, "edges", graph.m)
-        k = len(chosen)
-        return cls(
-            (graph.n, 0),
-            sp.csr_array((0, k)),
-            graph,
-            _selection(chosen, np.ones(k), graph.m),
-            lower=0.0,
-            upper=1.0,
-        )
+        taken = _selection(chosen, np.ones(len(chosen)), graph.m)
+        return cls({"weights": -taken}, {"weights": (graph.m,)}, 0.0, 1.0, graph)
 
-    @property
-    def dim(self) -> int:
-        """k, the length of eps."""
-        return int(self.operator.shape[1])
-
-    def in_units(self, eps_unit: float, data_unit: float) -> Perturbation:
-        """Return the same perturbation for eps and data measured in these units."""
-        scaled_edges = None if self.edge_operator is None else self.edge_operator * eps_unit
+    def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
+        """Return the same perturbation for eps, and parts, measured in these units."""
+        scaled = {
+            name: T * (eps_unit / units.get(name, 1.0)) for name, T in self.operators.items()
+        }
         return Perturbation(
-            self.shape,
-            self.operator * (eps_unit / data_unit),
-            self.graph,
-            scaled_edges,
-            self.lower / eps_unit,
-            self.upper / eps_unit,
+            scaled, self.shapes, self.lower / eps_unit, self.upper / eps_unit, self.structure
         )
 
     def along(self, direction: ArrayLike, lower: float, upper: float) -> Perturbation:
         """Return the perturbation t times a direction (k,), with lower <= t <= upper."""
         column = real_vector(direction, "direction", self.dim)[:, None]
-        edges = None if self.edge_operator is None else sp.csr_array(self.edge_operator @ column)
-        operator = sp.csr_array(self.operator @ column)
-        return Perturbation(self.shape, operator, self.graph, edges, lower, upper)
+        moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}
+        return Perturbation(moved, self.shapes, lower, upper, self.structure)
 
     def vector(self, eps: ArrayLike) -> FloatArray:
         """Return eps as an array of shape (k,), clipped where rounding put it out of bounds.
@@ -230,44 +261,38 @@ class Perturbation:
             )
         return clipped
 
-    def displacement(self, eps: ArrayLike) -> FloatArray:
-        """Return T eps as an array of this perturbation's shape, (n, d)."""
-        return np.asarray(self.operator @ self.vector(eps)).reshape(self.shape)
-
-    def fits_data(self, model: LearningModel) -> bool:
-        """Whether the model's data have the shape that is perturbed."""
-        return self.shape in (model.data.shape, (model.n, 0))
+    def changes(self, eps: ArrayLike) -> dict[str, FloatArray]:
+        """Return T eps for each part that moves, in the part's shape."""
+        vector = self.vector(eps)
+        return {
+            name: np.asarray(T @ vector).reshape(self.shapes[name])
+            for name, T in self.operators.items()
+        }
 
     def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if the model has other data, or other edges, than are perturbed."""
+        """Raise `ArgumentError` if the model has other parts, or other edges, than are perturbed."""
         if not isinstance(model, LearningModel):
             raise ArgumentError("model", type(model).__name__, "a learning model, with data")
-        if not self.fits_data(model):
-            raise ArgumentError(
-                "perturbation", f"shape {self.shape}", f"{model.data.shape} as the data"
-            )
-        if self.graph is None:
-            return
-        if not isinstance(model, ConvexClustering) or not self.graph.has_edges_of(model.graph):
+        if not model.has_structure_of(self.structure):
             raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
+        for name, shape in self.shapes.items():
+            part = model.parts.get(name)
+            if part is None:
+                expected = f"parts of the model, {', '.join(map(repr, model.parts))}"
+                raise ArgumentError("perturbation", f"part {name!r}", expected)
+            if part.shape != shape:
+                raise ArgumentError("perturbation", f"shape {shape}", f"{part.shape} as the {name}")
 
     def apply(self, model: Model, eps: ArrayLike) -> Model:
-        """Return the model at the data A + T eps and the weights w (1 - S eps).
+        """Return the model with its parts moved by eps: the data A + T eps, the weights w (1 - S eps).
 
         Raises
         ------
         ArgumentError
-            If the model has data of another shape or a graph with other edges, or eps is wrong.
+            If the model has parts of other shapes or a graph with other edges, or eps is wrong.
         """
         self.check_fits(model)
-        vector = self.vector(eps)
-        if self.shape == model.data.shape:
-            model = model.with_data(model.data + self.displacement(vector))
-        if self.edge_operator is not None and isinstance(model, ConvexClustering):
-            rest = 1.0 - self.edge_operator @ vector
-            rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
-            model = model.with_graph(model.graph.with_weights(model.graph.weights * rest))
-        return model
+        return model.moved(self.changes(eps))
 
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
