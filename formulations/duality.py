@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.stationary import StationaryFormulation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
@@ -67,7 +68,7 @@ class DualityFormulation(StationaryFormulation):
         for e, (i, _) in self.ends.items():
             leaving.setdefault(i, []).append(e)
         model.gap_share = pyo.Var(list(leaving), initialize=0.0)
-        total = float(self.problem.white_box.radii.sum())
+        total = float(clustering_of(self.problem).radii.sum())
         # Point by point, to keep the rows short.
         model.gap_by_point = pyo.Constraint(
             list(leaving),

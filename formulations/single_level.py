@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations import smooth_deviation, upper_level
 from bilad.formulations.schedule import ScheduleStage, length_unit
 from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
@@ -84,17 +85,17 @@ class SingleLevel(ABC):
         kernel: str = "rational",
     ) -> None:
         self.problem = problem
-        self.unit = length_unit(problem.white_box, X)
+        self.unit = length_unit(clustering_of(problem), X)
         self.model = model = pyo.ConcreteModel(name=type(self).__name__)
-        n, d = problem.white_box.n, problem.white_box.d
+        n, d = clustering_of(problem).n, clustering_of(problem).d
         model.points, model.features = pyo.RangeSet(0, n - 1), pyo.RangeSet(0, d - 1)
         upper_level.add_eps(model, problem)
         model.x = pyo.Var(model.points, model.features)
         model.t, model.width = pyo.Var(), pyo.Var()
         self.data = upper_level.perturbed_data(model, problem)
         self.radii = upper_level.perturbed_radii(model, problem)
-        kept = np.flatnonzero(problem.white_box.radii > 0).tolist()
-        ends = problem.white_box.graph.edges
+        kept = np.flatnonzero(clustering_of(problem).radii > 0).tolist()
+        ends = clustering_of(problem).graph.edges
         self.ends = {e: (int(ends[e, 0]), int(ends[e, 1])) for e in kept}
         self._edge_of = {pair: e for e, pair in self.ends.items()}
         self._add_lower_level()
@@ -127,7 +128,7 @@ class SingleLevel(ABC):
         self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])
         rows = deviation.pairs[:, 0]
         order = np.argsort(rows, kind="stable")
-        limits = np.searchsorted(rows[order], np.arange(self.problem.white_box.n + 1))
+        limits = np.searchsorted(rows[order], np.arange(clustering_of(self.problem).n + 1))
 
         def share(m: pyo.ConcreteModel, i: int) -> Any:
             chosen = order[limits[i] : limits[i + 1]].tolist()
@@ -152,7 +153,7 @@ class SingleLevel(ABC):
         model, problem = self.model, self.problem
         size = upper_level.add_norm(model, problem)
         if isinstance(problem, MaxDeviation):
-            payment = self.payment(problem.deviation.largest(problem.white_box.n))
+            payment = self.payment(problem.deviation.largest(clustering_of(problem).n))
             model.goal = pyo.Objective(expr=model.smooth_deviation - payment, sense=pyo.maximize)
         elif isinstance(problem, MinPerturbation):
             # Point by point: one row with every variable in it would make the Jacobian's
@@ -208,4 +209,4 @@ class SingleLevel(ABC):
     def X(self) -> FloatArray:
         """Return the current x: shape (n, d)."""
         values = [self.model.x[i, c].value for i in self.model.points for c in self.model.features]
-        return np.array(values).reshape(self.problem.white_box.data.shape)
+        return np.array(values).reshape(clustering_of(self.problem).data.shape)

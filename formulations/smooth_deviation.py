@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.formulations.upper_level import reach
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.deviation import DEVIATIONS
@@ -100,10 +101,10 @@ class SmoothDeviation:
         without moving the data, so there every pair stays.
         """
         assert problem.deviation.pairs is not None
-        pairs, coefficients = problem.deviation.pairs(problem.white_box.n)
+        pairs, coefficients = problem.deviation.pairs(clustering_of(problem).n)
         together = labels[pairs[:, 0]] == labels[pairs[:, 1]]
         kept = coefficients > 0
-        if problem.edge_operator.nnz == 0:
+        if edge_operator(problem).nnz == 0:
             distances = row_norms(X[pairs[:, 0]] - X[pairs[:, 1]], 2)
             kept &= together | (distances <= np.sqrt(2) * reach(problem))
         return cls(pairs[kept], coefficients[kept], together[kept], kernel)

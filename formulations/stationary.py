@@ -15,6 +15,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentMap
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.edge_terms import edge_terms
 from bilad.formulations.single_level import SingleLevel, scaled_dual
 from bilad.models.validation import FloatArray
@@ -33,7 +34,7 @@ class StationaryFormulation(SingleLevel):
     """
 
     def _add_lower_level(self) -> None:
-        model, lower = self.model, self.problem.white_box
+        model, lower = self.model, clustering_of(self.problem)
         self.edges = edge_terms(lower.p, lower.d)(model, self.ends, self.unit)
         incident: dict[int, list[tuple[int, Any]]] = {i: [] for i in model.points}
         for e, (i, j) in self.ends.items():
@@ -80,7 +81,7 @@ class StationaryFormulation(SingleLevel):
     def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
         """Start at a lower-level solution: primal, dual and complementarity slacks."""
         super().start_from(eps, X, Z)
-        lower = self.problem.perturbation.apply(self.problem.white_box, eps)
+        lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
         U, z = lower.graph.differences(X), scaled_dual(lower, X, Z)
         for e in self.ends:
             self.edges.start(e, U[e], z[e])
@@ -92,7 +93,7 @@ class StationaryFormulation(SingleLevel):
 
     def Z(self) -> FloatArray:
         """Return the current dual variables in the data's units: shape (m, d)."""
-        lower = self.problem.perturbation.apply(self.problem.white_box, self.eps())
+        lower = self.problem.perturbation.apply(clustering_of(self.problem), self.eps())
         Z = np.zeros((lower.graph.m, lower.d))
         for e in self.ends:
             for c in self.model.features:

@@ -11,6 +11,7 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 
@@ -67,24 +68,24 @@ def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
 
 def perturbed_data(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[tuple[int, int], Any]:
     """Return A(eps) = A + T eps, entry by entry: a number where no eps acts."""
-    data = problem.white_box.data
+    data = clustering_of(problem).data
     entries: dict[tuple[int, int], Any] = {index: float(a) for index, a in np.ndenumerate(data)}
-    for row, k, value in _entries(problem.data_operator):
+    for row, k, value in _entries(problem.operator("data")):
         entries[divmod(row, data.shape[1])] += value * model.eps[k]
     return entries
 
 
 def perturbed_radii(model: pyo.ConcreteModel, problem: BilevelProblem) -> list[Any]:
     """Return r_e(eps) = gamma w_e (1 - (S eps)_e), edge by edge: a number where no eps acts."""
-    radii: list[Any] = [float(r) for r in problem.white_box.radii]
-    for e, k, value in _entries(problem.edge_operator):
-        radii[e] -= float(problem.white_box.radii[e]) * value * model.eps[k]
+    radii: list[Any] = [float(r) for r in clustering_of(problem).radii]
+    for e, k, value in _entries(edge_operator(problem)):
+        radii[e] -= float(clustering_of(problem).radii[e]) * value * model.eps[k]
     return radii
 
 
 def reach(problem: BilevelProblem) -> float:
     """Return a bound on ||A(eps) - A||_F within the radius."""
-    T = problem.data_operator
+    T = problem.operator("data")
     columns = sp.linalg.norm(T, axis=0) if T.shape[1] else np.zeros(1)
     if problem.norm == 1:
         return problem.radius * float(columns.max())
@@ -103,7 +104,7 @@ def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
     solution, which is unique, lies inside.
     """
     low, high = problem.box
-    T, data = problem.data_operator, problem.white_box.data
+    T, data = problem.operator("data"), clustering_of(problem).data
     positive, negative = T.maximum(0.0), T.minimum(0.0)
     most = data + np.asarray(positive @ high + negative @ low).reshape(data.shape)
     least = data + np.asarray(positive @ low + negative @ high).reshape(data.shape)

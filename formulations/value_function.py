@@ -22,6 +22,7 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.single_level import SingleLevel, scaled_dual, set_parameter
 from bilad.models.bilevel import BilevelProblem
@@ -62,7 +63,7 @@ class ValueFunctionFormulation(SingleLevel):
         return self.model.u[e, c]
 
     def _add_lengths(self) -> None:
-        model, lower = self.model, self.problem.white_box
+        model, lower = self.model, clustering_of(self.problem)
         model.mu = pyo.Var()
         self._length: Callable[[int], Any]
         if lower.p == 1 or lower.d == 1:
@@ -123,15 +124,15 @@ class ValueFunctionFormulation(SingleLevel):
 
     def _coupled_parameters(self) -> list[tuple[int, int]]:
         """Return the pairs j <= k of eps whose product is in the bound."""
-        ones = np.ones((self.problem.white_box.graph.m, self.problem.white_box.d))
-        flow, data = abs(_moved_flow(self.problem, ones)), abs(self.problem.data_operator)
+        ones = np.ones((clustering_of(self.problem).graph.m, clustering_of(self.problem).d))
+        flow, data = abs(_moved_flow(self.problem, ones)), abs(self.problem.operator("data"))
         pattern = sp.triu(flow.T @ (flow + data) + data.T @ flow).tocoo()
         return sorted(zip(pattern.row.tolist(), pattern.col.tolist(), strict=True))
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the slack, in units of the objective, and the width."""
         super().set_stage(stage)
-        total = max(float(self.problem.white_box.radii.sum()), 1e-300)
+        total = max(float(clustering_of(self.problem).radii.sum()), 1e-300)
         set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
         self._start_shares()
 
@@ -139,7 +140,7 @@ class ValueFunctionFormulation(SingleLevel):
         """Start at, and take the bound of v at, a lower-level solution."""
         super().start_from(eps, X, Z)
         model = self.model
-        lower = self.problem.perturbation.apply(self.problem.white_box, eps)
+        lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
         U = lower.graph.differences(X)
         for e in self.ends:
             for c in model.features:
@@ -181,7 +182,7 @@ def frozen_dual_bound(
     z : ndarray, shape (m, d)
         Scaled dual, ||z_e||_q <= 1.
     """
-    lower, T = problem.white_box, problem.data_operator
+    lower, T = clustering_of(problem), problem.operator("data")
     G = _moved_flow(problem, z)
     a, f = lower.data.ravel(), lower.graph.adjoint(lower.radii[:, None] * z).ravel()
     constant = float(a @ f - 0.5 * f @ f)
@@ -190,9 +191,9 @@ def frozen_dual_bound(
 
 def _moved_flow(problem: BilevelProblem, z: FloatArray) -> sp.csr_array:
     """Return G (n d, k): B'(r(eps) z) = B'(r z) + G eps."""
-    graph, d = problem.white_box.graph, problem.white_box.d
-    changes = problem.edge_operator.tocoo()
-    taken = -changes.data[:, None] * problem.white_box.radii[changes.row, None] * z[changes.row]
+    graph, d = clustering_of(problem).graph, clustering_of(problem).d
+    changes = edge_operator(problem).tocoo()
+    taken = -changes.data[:, None] * clustering_of(problem).radii[changes.row, None] * z[changes.row]
     ends = graph.edges[changes.row]
     columns = np.repeat(changes.col, d)
     flows = [

@@ -1,7 +1,9 @@
 """What is solved: learning models, perturbations, deviations, bilevel problems and data."""
 
+from bilad.models import clustering_form  # noqa: F401 (registers the normal form)
 from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
 from bilad.models.black_box import BlackBox, ClustererError
+from bilad.models.capability import CAPABILITIES, Capability, supports
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.datasets import load_dataset
 from bilad.models.deviation import (
@@ -11,7 +13,7 @@ from bilad.models.deviation import (
     deviation,
 )
 from bilad.models.fusion_graph import FusionGraph
-from bilad.models.learning_model import LearningModel
+from bilad.models.learning_model import Answer, LearningModel, LearningModelError, Solution
 from bilad.models.perturbation import Perturbation
 from bilad.models.recovery import RecoveryInterval, attack_is_possible, recovery_interval
 from bilad.models.spill import monotone_range, spill, spill_deviation
@@ -19,9 +21,12 @@ from bilad.models.table import Dataset, DatasetError
 from bilad.models.validation import ArgumentError
 
 __all__ = [
+    "CAPABILITIES",
+    "Answer",
     "ArgumentError",
     "BilevelProblem",
     "BlackBox",
+    "Capability",
     "ClustererError",
     "ConvexClustering",
     "Dataset",
@@ -29,10 +34,12 @@ __all__ = [
     "DeviationFunction",
     "FusionGraph",
     "LearningModel",
+    "LearningModelError",
     "MaxDeviation",
     "MinPerturbation",
     "Perturbation",
     "RecoveryInterval",
+    "Solution",
     "attack_is_possible",
     "between_clusters",
     "chosen_pairs",
@@ -42,4 +49,5 @@ __all__ = [
     "recovery_interval",
     "spill",
     "spill_deviation",
+    "supports",
 ]

@@ -10,16 +10,15 @@ accepts and which of two it prefers; it solves nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.learning_model import LearningModel
+from bilad.models.learning_model import LearningModel, NormalForm
 from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
@@ -40,10 +39,16 @@ class BilevelProblem(ABC):
     perturbation : Perturbation
     norm : float
     deviation : DeviationFunction
+    sense : {"max", "min"}
+        Whether the deviation is maximised, or the size of eps minimised.
+    target : float
+        The deviation that (BL2) asks for; 0 for (BL1), where every deviation > 0 is an attack.
     radius : float
         Every eps that counts has norm at most this.
     """
 
+    sense: ClassVar[str]
+    target: float = 0.0
     radius: float
 
     def __init__(
@@ -54,45 +59,40 @@ class BilevelProblem(ABC):
         deviation: str | DeviationFunction,
     ) -> None:
         if not isinstance(model, LearningModel):
-            raise ArgumentError("model", type(model).__name__, "a ConvexClustering or a BlackBox")
+            raise ArgumentError("model", type(model).__name__, "a LearningModel")
         if not isinstance(perturbation, Perturbation):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
         perturbation.check_fits(model)
         self.model = model
         self.perturbation = perturbation
+        self._operators: dict[str, sp.csr_array] = {}
         self.norm = check_norm(norm, "norm")
         self.deviation = deviation_function(deviation)
-        self.deviation.check_points(model.n)
+        self.deviation.check_fits(model)
 
-    @property
-    def is_white_box(self) -> bool:
-        """Whether the model is known from inside, not by its answers only."""
-        return isinstance(self.model, ConvexClustering)
+    def operator(self, part: str) -> sp.csr_array:
+        """Return T, by which eps moves a part: shape (size, k), all zero if it does not move.
 
-    @property
-    def white_box(self) -> ConvexClustering:
-        """The model, for methods that need it from inside.
-
-        Raises
-        ------
-        ArgumentError
-            If the model is a black box.
+        In units of `LearningModel.rates`.
         """
-        if not isinstance(self.model, ConvexClustering):
-            raise ArgumentError("model", type(self.model).__name__, "a ConvexClustering")
-        return self.model
+        if part not in self._operators:
+            given = self.perturbation.operators.get(part)
+            shape = (self.model.parts[part].size, self._k)
+            self._operators[part] = sp.csr_array(shape) if given is None else given
+        return self._operators[part]
 
-    @cached_property
-    def data_operator(self) -> sp.csr_array:
-        """T, with A(eps) = A + T eps: shape (n d, k), all zero if only weights are perturbed."""
-        operator = self.perturbation.operator
-        return sp.csr_array(operator if operator.shape[0] else (self.model.data.size, self._k))
+    def gradient(self, parts: Mapping[str, FloatArray]) -> FloatArray:
+        """Return the gradient in eps, (k,), of a function of the parts, by the chain rule.
 
-    @cached_property
-    def edge_operator(self) -> sp.csr_array:
-        """S, with w(eps) = w (1 - S eps): shape (m, k), all zero if no weight is perturbed."""
-        operator = self.perturbation.edge_operator
-        return sp.csr_array((self.white_box.graph.m, self._k) if operator is None else operator)
+        Parameters
+        ----------
+        parts : mapping of str to ndarray
+            Its gradient in each part that moves, at any eps.
+        """
+        total = np.zeros(self._k)
+        for name, T in self.perturbation.operators.items():
+            total += T.T @ (self.model.rates(name) * parts[name]).ravel()
+        return total
 
     @property
     def box(self) -> tuple[FloatArray, FloatArray]:
@@ -138,15 +138,27 @@ class BilevelProblem(ABC):
         return self.perturbation.along(along, -self.reach(-along), self.reach(along))
 
     @abstractmethod
-    def normalised(self) -> BilevelProblem:
-        """Return the same problem in centred data of unit spread, and eps in units of the radius.
+    def normalised(self, form: NormalForm) -> BilevelProblem:
+        """Return the same problem of the model's normal form, with eps in units of the radius.
 
-        Its eps, times this problem's radius, is this problem's: labels and deviations agree.
+        Its eps, times this problem's radius, is this problem's: outcomes and deviations agree.
         """
 
-    def _normalised_parts(self) -> tuple[ConvexClustering, Perturbation]:
-        model, _, unit = self.white_box.standardised()
-        return model, self.perturbation.in_units(self.radius, unit)
+    @abstractmethod
+    def largest_deviation(self) -> BilevelProblem:
+        """Return (BL1) over every eps that counts: itself, or of (BL2) with its limit as budget."""
+
+    @abstractmethod
+    def within(self, radius: float) -> BilevelProblem:
+        """Return the problem that is left once an eps of this size is known: itself for (BL1)."""
+
+    def excess(self, bound: float) -> float:
+        """Return how much longer than the infimum an optimal eps may be, also if that is 0."""
+        return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
+
+    @abstractmethod
+    def value(self, size: float, deviation: float) -> float:
+        """Return what the problem optimises: the deviation, or the size."""
 
     @abstractmethod
     def is_attack(self, size: float, deviation: float) -> bool:
@@ -174,7 +186,7 @@ class MaxDeviation(BilevelProblem):
 
     Parameters
     ----------
-    model : ConvexClustering or BlackBox
+    model : LearningModel
     perturbation : Perturbation
         For data of the model's shape.
     budget : float
@@ -184,6 +196,8 @@ class MaxDeviation(BilevelProblem):
     deviation : str or DeviationFunction, default "delta"
         A name that `deviation` knows, or e.g. `chosen_pairs` or `between_clusters`.
     """
+
+    sense = "max"
 
     def __init__(
         self,
@@ -196,9 +210,22 @@ class MaxDeviation(BilevelProblem):
         super().__init__(model, perturbation, norm, deviation)
         self.budget = self.radius = real_number(budget, "budget", above=0.0)
 
-    def normalised(self) -> MaxDeviation:
-        """Return the problem with budget 1, in centred data of unit spread."""
-        return MaxDeviation(*self._normalised_parts(), 1.0, self.norm, self.deviation)
+    def normalised(self, form: NormalForm) -> MaxDeviation:
+        """Return the problem with budget 1, of the normal form."""
+        scaled = self.perturbation.in_units(self.radius, form.units)
+        return MaxDeviation(form.model, scaled, 1.0, self.norm, self.deviation)
+
+    def largest_deviation(self) -> MaxDeviation:
+        """Return the problem itself."""
+        return self
+
+    def within(self, radius: float) -> MaxDeviation:
+        """Return the problem itself: a longer eps may have the larger deviation."""
+        return self
+
+    def value(self, size: float, deviation: float) -> float:
+        """Return the deviation."""
+        return deviation
 
     def is_attack(self, size: float, deviation: float) -> bool:
         """Within the budget, and the partition moves."""
@@ -236,6 +263,8 @@ class MinPerturbation(BilevelProblem):
         bounds.
     """
 
+    sense = "min"
+
     def __init__(
         self,
         model: LearningModel,
@@ -257,29 +286,34 @@ class MinPerturbation(BilevelProblem):
         else:
             self.radius = real_number(limit, "limit", above=0.0)
 
-    def normalised(self) -> MinPerturbation:
-        """Return the problem with limit 1, in centred data of unit spread."""
+    def normalised(self, form: NormalForm) -> MinPerturbation:
+        """Return the problem with limit 1, of the normal form."""
+        scaled = self.perturbation.in_units(self.radius, form.units)
         return MinPerturbation(
-            *self._normalised_parts(), self.target, self.norm, self.deviation, limit=1.0
+            form.model, scaled, self.target, self.norm, self.deviation, limit=1.0
         )
 
-    def within(self, limit: float) -> MinPerturbation:
+    def within(self, radius: float) -> MinPerturbation:
         """Return the problem with another limit on ||eps||."""
         return MinPerturbation(
-            self.model, self.perturbation, self.target, self.norm, self.deviation, limit
+            self.model, self.perturbation, self.target, self.norm, self.deviation, radius
         )
+
+    def value(self, size: float, deviation: float) -> float:
+        """Return the size."""
+        return size
 
     def largest_deviation(self) -> MaxDeviation:
         """Return (BL1) with the largest eps that is searched as its budget."""
         return MaxDeviation(self.model, self.perturbation, self.radius, self.norm, self.deviation)
 
     def _default_limit(self) -> float:
-        diameter = max(float(np.linalg.norm(np.ptp(self.model.data, axis=0))), 1.0)
-        displacement = abs(self.perturbation.operator).tocoo()
-        least = np.full(self._k, np.inf)  # what a unit of each eps moves, where it moves anything
-        moves = displacement.data > 0
-        np.minimum.at(least, displacement.col[moves], displacement.data[moves])
-        lengths = np.where(np.isinf(least), np.inf, diameter / least)
+        lengths = np.full(self._k, -np.inf)  # at which all that an entry moves has passed the rest
+        for name, T in self.perturbation.operators.items():
+            moves, diameter = abs(T).tocoo(), self.model.diameter(name)
+            moving = moves.data > 0
+            np.maximum.at(lengths, moves.col[moving], diameter / moves.data[moving])
+        lengths[lengths == -np.inf] = np.inf
         bounds = np.maximum(-self.perturbation.lower, self.perturbation.upper)
         lengths = np.minimum(lengths, bounds)
         return self.size(np.where(np.isinf(lengths), 0.0, lengths))
@@ -291,10 +325,6 @@ class MinPerturbation(BilevelProblem):
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """It exceeds the bound by `excess` at most: the infimum need not be attained."""
         return size <= bound + self.excess(bound)
-
-    def excess(self, bound: float) -> float:
-        """Return how much longer than the infimum an optimal eps may be, also if that is 0."""
-        return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
         """It is an attack, and shorter by more than `excess`."""

@@ -8,8 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import delta
-from bilad.models.learning_model import Answer, LearningModel, LearningModelError, confirm, solve
+from bilad.models.learning_model import Answer, LearningModel, LearningModelError, solve
 from bilad.models.validation import ArgumentError, IntArray, real_array, whole_number
 
 
@@ -55,6 +54,13 @@ class BlackBox(LearningModel):
         shaped = real_array(parts.get("data", self.data), "data", self.data.shape)
         return type(self)(shaped, self.clusterer, self.max_queries)
 
+    def contradiction(self) -> ClustererError:
+        """Return the error that the clusterer has given two partitions of the same data."""
+        return ClustererError(
+            f"{type(self.clusterer).__name__} is not deterministic, it gave two partitions of the "
+            "same data; set its random_state"
+        )
+
     def query(self) -> IntArray:
         """Return the cluster of each point: shape (n,).
 
@@ -86,22 +92,3 @@ def _ask(
     """Return what the clusterer answers; there is nothing to start from, and no limit is kept."""
     return Answer(model.query())
 
-
-@confirm.register(BlackBox)
-def _ask_again(
-    model: BlackBox, seen: Answer, tol: float = 1e-8, time_limit: float = math.inf
-) -> Answer:
-    """Return a second answer.
-
-    Raises
-    ------
-    ClustererError
-        If it is another partition than the first.
-    """
-    again = model.query()
-    if delta(seen.outcome, again) != 0:
-        raise ClustererError(
-            f"{type(model.clusterer).__name__} is not deterministic, it gave two partitions of the "
-            "same data; set its random_state"
-        )
-    return Answer(again)

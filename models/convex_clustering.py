@@ -21,7 +21,6 @@ from bilad.models.learning_model import LearningModel
 from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
 from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
 
-
 ROUNDING = 1e-12  # relative; a weight that is taken away to within this is gone
 
 
@@ -79,6 +78,10 @@ class ConvexClustering(LearningModel):
     def rates(self, part: str) -> FloatArray:
         """Return 1 for the data; the weights for the weights, which move in proportion."""
         return self.graph.weights if part == "weights" else super().rates(part)
+
+    def diameter(self, part: str) -> float:
+        """Return that of the data; inf for the weights, which pass no other."""
+        return np.inf if part == "weights" else super().diameter(part)
 
     def moved(self, changes: Mapping[str, FloatArray]) -> Self:
         """Return the model at the data A + change and the weights w (1 + change)."""

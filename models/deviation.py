@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
 
+from bilad.models.learning_model import LearningModel
 from bilad.models.smooth_deviation import (
     KERNELS,
     Kernel,
@@ -216,6 +217,14 @@ class DeviationFunction:
     def _with_smooth_form() -> str:
         able = [name for name, function in DEVIATIONS.items() if function.is_smooth]
         return f"one of {', '.join(able)}, chosen_pairs, between_clusters"
+
+    def check_fits(self, model: LearningModel) -> None:
+        """Raise `ArgumentError` if it compares other outcomes, or names a point there is not."""
+        if self.compares != model.outcomes:
+            kind = type(model).__name__
+            expected = f"one of {model.outcomes}, which {kind} gives"
+            raise ArgumentError("deviation", f"{self.name!r}, of {self.compares}", expected)
+        self.check_points(model.n)
 
     def check_points(self, n: int) -> None:
         """Raise `ArgumentError` if it names a point that n points do not have."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,10 @@ from numpy.typing import ArrayLike
 
 from bilad.models.capability import Capability
 from bilad.models.validation import ArgumentError, FloatArray, point_array
+
+
+class LearningModelError(RuntimeError):
+    """A learning model that broke down, or answered what cannot be an answer."""
 
 
 class LearningModel(ABC):
@@ -63,11 +66,22 @@ class LearningModel(ABC):
         """Return by how much one unit of a perturbation moves each entry of a part: 1."""
         return np.ones(self.parts[part].shape)
 
+    def diameter(self, part: str) -> float:
+        """Return how far an entry of a part has to move, in units of `rates`, to pass the others.
+
+        The diameter of the bounding box of its rows, and at least 1.
+        """
+        return max(float(np.linalg.norm(np.ptp(self.parts[part], axis=0))), 1.0)
+
     def moved(self, changes: Mapping[str, FloatArray]) -> Self:
         """Return the model with each part moved: part + rates(part) * change."""
         return self.replace(
             **{name: self.parts[name] + self.rates(name) * by for name, by in changes.items()}
         )
+
+    def contradiction(self) -> LearningModelError:
+        """Return the error that the model has given two outcomes of the same parts."""
+        return LearningModelError(f"{type(self).__name__} gave two outcomes of the same parts")
 
     def has_structure_of(self, other: Any) -> bool:
         """Say whether a perturbation that was made for this structure, if for any, fits."""
@@ -143,10 +157,6 @@ class Answer:
         raise TypeError("a model that is asked gives an outcome only")
 
 
-class LearningModelError(RuntimeError):
-    """A learning model that broke down, or answered what cannot be an answer."""
-
-
 @dataclass(frozen=True)
 class NormalForm:
     """A learning model in units in which the tolerances of NLP and MIP solvers mean the same.
@@ -169,14 +179,9 @@ class NormalForm:
     out: Callable[[FloatArray], FloatArray] = lambda state: state
 
 
-def _solve_afresh(
-    model: LearningModel,
-    seen: Solution,
-    tol: float = 1e-8,
-    time_limit: float = math.inf,
-    **options: Any,
-) -> Solution:
-    return solve(model, None, tol=tol, time_limit=time_limit, **options)
+def _solve_afresh(model: LearningModel, **options: Any) -> Solution:
+    solution: Solution = solve(model, None, **options)
+    return solution
 
 
 def _no_options(model: LearningModel, method: str) -> dict[str, Any]:
@@ -187,13 +192,14 @@ def _no_options(model: LearningModel, method: str) -> dict[str, Any]:
 
 # The first argument is the model. Solutions of one capability are arguments of the others.
 
-# solve(model, start=None, tol, time_limit, **options): a Solution; `start` is one of a model nearby.
+# solve(model, start=None, tol, time_limit, **options): a Solution; `start` is one, of a model near.
 solve: Capability[Any] = Capability("solve")
-# confirm(model, seen, tol, time_limit, **options): solved afresh, as well as it goes in the time.
+# confirm(model, tol, time_limit, **options): a Solution found afresh, as good as time allows.
 confirm: Capability[Any] = Capability("confirm", _solve_afresh, needs=solve)
 # solver_options(model, method): the options of `solve` for the method that `lower=` names.
 solver_options: Capability[dict[str, Any]] = Capability("solver_options", _no_options)
-# adjoint(model, solution, direction): for each part, the gradient of <direction, state>.
+# adjoint(model, solution, direction, parts): for each of the parts named, the gradient of
+# <direction, state>.
 adjoint: Capability[Mapping[str, FloatArray]] = Capability("adjoint")
 # smoothed(model, smoothing, start, deadline): the solution of a lower level that is smooth.
 smoothed: Capability[Any] = Capability("smoothed")

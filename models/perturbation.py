@@ -1,12 +1,13 @@
 """Perturbations of the parts of a learning model, affine in a short vector eps (paper, 2.2, 6.5).
 
-Each part that moves has one linear operator T, and moves by T eps, in units that the learning model
-says (`LearningModel.rates`): data by A + T eps, weights in proportion, by w_e (1 - (S eps)_e). Every
-formulation and every gradient needs only the operators and the bounds of eps.
+Each part that moves has one linear operator T and moves by T eps, in the units that the learning
+model gives (`LearningModel.rates`): data by A + T eps, weights in proportion, w_e (1 - (S eps)_e).
+Every formulation and every gradient needs only the operators and the bounds of eps.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -83,11 +84,10 @@ class Perturbation:
 
     def _check(self) -> None:
         for name, T in self.operators.items():
-            expected = (int(np.prod(self.shapes[name])), self.dim)
+            expected = (math.prod(self.shapes[name]), self.dim)
             if T.shape != expected:
-                raise ArgumentError(
-                    name, f"an operator of shape {T.shape}", f"one of shape {expected}"
-                )
+                given = f"an operator of shape {T.shape} for {name!r}"
+                raise ArgumentError("operators", given, f"one of shape {expected}")
         if self.dim == 0:
             raise ArgumentError("operator", "no columns", "a column for each entry of eps")
         if (self.lower > 0).any():
@@ -105,7 +105,7 @@ class Perturbation:
         lower: ArrayLike = -np.inf,
         upper: ArrayLike = np.inf,
     ) -> Perturbation:
-        """Return A(eps) = A + T eps and w_e(eps) = w_e (1 - (S eps)_e), of data, of weights or both.
+        """Return A + T eps and w_e (1 - (S eps)_e): of data, of weights, or of both.
 
         Parameters
         ----------
@@ -121,27 +121,19 @@ class Perturbation:
         lower, upper
             As in `Perturbation`.
         """
-        operators: dict[str, Any] = {}
+        operators: dict[str, sp.csr_array] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         n, d = _check_shape(shape, least_d=1)
-        if operator is not None or edge_operator is None:
-            operators["data"] = T = _matrix(operator, "operator")
-            shapes["data"] = (n, d)
-            if T.shape[0] != n * d:
-                raise ArgumentError(
-                    "operator", f"{T.shape[0]} rows", f"{n * d}, for data of shape {(n, d)}"
-                )
         if graph is not None and not isinstance(graph, FusionGraph):
             raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
-        S = None if edge_operator is None else _matrix(edge_operator, "edge_operator")
-        k = None if "data" not in operators else operators["data"].shape[1]
-        rows = None if S is None else (S.shape[0], S.shape[1] if k is None else k)
-        wanted = None if graph is None else (graph.m, k if k is not None or S is None else S.shape[1])
-        if S is not None and graph is not None and S.shape == wanted:
-            operators["weights"], shapes["weights"] = -S, (graph.m,)
-        elif wanted is not None or rows is not None:
-            given = None if S is None else S.shape
-            raise ArgumentError("edge_operator", f"shape {given}", f"shape {wanted}")
+        if (graph is None) != (edge_operator is None):
+            expected = "a matrix" if edge_operator is None else "None, as there is no graph"
+            raise ArgumentError("edge_operator", type(edge_operator).__name__, expected)
+        if operator is not None or graph is None:
+            operators["data"], shapes["data"] = _matrix(operator, "operator", n * d), (n, d)
+        if graph is not None:
+            operators["weights"] = -_matrix(edge_operator, "edge_operator", graph.m)
+            shapes["weights"] = (graph.m,)
         return cls(operators, shapes, lower, upper, graph)
 
     @classmethod
@@ -226,9 +218,7 @@ class Perturbation:
 
     def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
         """Return the same perturbation for eps, and parts, measured in these units."""
-        scaled = {
-            name: T * (eps_unit / units.get(name, 1.0)) for name, T in self.operators.items()
-        }
+        scaled = {name: T * (eps_unit / units.get(name, 1.0)) for name, T in self.operators.items()}
         return Perturbation(
             scaled, self.shapes, self.lower / eps_unit, self.upper / eps_unit, self.structure
         )
@@ -270,7 +260,7 @@ class Perturbation:
         }
 
     def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if the model has other parts, or other edges, than are perturbed."""
+        """Raise `ArgumentError` if the model has other parts or edges than are perturbed."""
         if not isinstance(model, LearningModel):
             raise ArgumentError("model", type(model).__name__, "a learning model, with data")
         if not model.has_structure_of(self.structure):
@@ -284,7 +274,7 @@ class Perturbation:
                 raise ArgumentError("perturbation", f"shape {shape}", f"{part.shape} as the {name}")
 
     def apply(self, model: Model, eps: ArrayLike) -> Model:
-        """Return the model with its parts moved by eps: the data A + T eps, the weights w (1 - S eps).
+        """Return the model with its parts moved: the data A + T eps, the weights w (1 - S eps).
 
         Raises
         ------
@@ -302,9 +292,12 @@ def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
     return whole_number(n, "shape", least=1), whole_number(d, "shape", least=least_d)
 
 
-def _matrix(value: Any, name: str) -> sp.csr_array:
+def _matrix(value: Any, name: str, rows: int | None = None) -> sp.csr_array:
     expected = "a finite real matrix, sparse or not"
+    expected += "" if rows is None else f", of {rows} rows"
     matrix = number_matrix(value, name, expected)
+    if rows is not None and matrix.shape[0] != rows:
+        raise ArgumentError(name, f"{matrix.shape[0]} rows", expected)
     if not np.isfinite(matrix.data).all():
         raise ArgumentError(name, "an entry that is infinite or NaN", expected)
     return matrix

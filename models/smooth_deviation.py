@@ -128,9 +128,7 @@ class SmoothPairs:
         rows, labels = X[first], self.labels[first]
         squared, w2 = cdist(rows, rows, "sqeuclidean"), width**2
         apart = labels[:, None] != labels
-        change = np.where(
-            apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2)
-        )
+        change = np.where(apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2))
         value = 0.5 * coefficient * float(counts @ change @ counts)
         slope = self.kernel.slope(squared, w2)
         rates = 2.0 * coefficient * np.where(apart, slope, -slope) * counts
@@ -141,9 +139,7 @@ class SmoothPairs:
         i, j = np.ascontiguousarray(self.pairs.T)
         U, apart = X[i] - X[j], ~self.together
         squared, w2 = np.einsum("ij,ij->i", U, U), width**2
-        change = np.where(
-            apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2)
-        )
+        change = np.where(apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2))
         slope = self.kernel.slope(squared, w2)
         pulls = (2.0 * self.coefficients * np.where(apart, slope, -slope))[:, None] * U
         columns = [np.bincount(i, c, len(X)) - np.bincount(j, c, len(X)) for c in pulls.T]

@@ -103,7 +103,7 @@ def warm_rows(instances: Iterable[Instance], repeats: int) -> Iterator[Row]:
         eps = np.zeros_like(model.data)
         moved = rng.choice(model.n, ATTACKED, replace=False)
         eps[moved] = NOISE * rng.normal(size=(ATTACKED, model.d))
-        at = [model.with_data(model.data + factor * eps) for factor in (1.0, 1.01)]
+        at = [model.replace(data=model.data + factor * eps) for factor in (1.0, 1.01)]
         cold, _ = median_time(partial(solve_ssnal, at[1], GAP), repeats)
         before = solve_ssnal(at[0], GAP)
         again = partial(solve_ssnal, at[1], GAP, (before.X, before.Z), before.workspace)

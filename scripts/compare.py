@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import BilevelProblem, deviation
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
@@ -56,8 +57,8 @@ DASH = "-"
 def recompute(name: str, found: Attack) -> Row:
     """Solve the lower level at 0 and at the answer again, and count from the labels."""
     problem = found.problem
-    before = solve_lower(problem.white_box, tol=1e-10)
-    after = solve_lower(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
+    before = solve_lower(clustering_of(problem), tol=1e-10)
+    after = solve_lower(problem.perturbation.apply(clustering_of(problem), found.eps), tol=1e-10)
     return Row(
         problem=name,
         method=found.method,

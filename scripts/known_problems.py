@@ -13,6 +13,7 @@ from functools import cache
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import (
     BilevelProblem,
     ConvexClustering,
@@ -184,7 +185,7 @@ def random_problem(name: str) -> KnownProblem:
     Everything is drawn from the numbers in the name; the optimum is in `PROVED`.
     """
     problem = draw_problem(name)
-    source = "MILP" if problem.white_box.p != 2 or problem.white_box.d == 1 else "ray"
+    source = "MILP" if clustering_of(problem).p != 2 or clustering_of(problem).d == 1 else "ray"
     return KnownProblem(name, problem, PROVED[name], source)
 
 
@@ -241,7 +242,7 @@ def _random_budget(rng: np.random.Generator, kind: str) -> float:
 def prove(name: str, time_limit: float = 60.0) -> float | None:
     """Return the optimum of a random problem anew, or None if it has no attack or no proof."""
     problem = draw_problem(name)
-    if problem.white_box.p == 2 and problem.white_box.d > 1:
+    if clustering_of(problem).p == 2 and clustering_of(problem).d > 1:
         best = ray_optimum(problem).value
         return best if 0 < best < INF else None
     found = attack(problem, "milp", time_limit=time_limit)

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, whole_number
 from bilad.solvers.lower.cluster import solve_lower
@@ -48,7 +49,7 @@ class _Ray:
         self.seen = {0.0: 0.0 if self._before.proved else -1.0}
 
     def _solve(self, eps: float, start: Clustering | None) -> Clustering:
-        model = self.problem.perturbation.apply(self.problem.white_box, eps)
+        model = self.problem.perturbation.apply(clustering_of(self.problem), eps)
         return solve_lower(model, tol=TOL, start=start, refine=True)
 
     def deviation(self, eps: float) -> float:

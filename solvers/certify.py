@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.certificates.aimed import aimed_directions
@@ -157,7 +158,7 @@ def _question(problem: BilevelProblem, limit: float | None) -> MinPerturbation:
     """Return the question for the shortest eps; for a budget, for any change of the partition."""
     if isinstance(problem, MinPerturbation):
         return problem
-    model, perturbation = problem.white_box, problem.perturbation
+    model, perturbation = clustering_of(problem), problem.perturbation
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
@@ -212,7 +213,7 @@ class _Proving:
             self.starts = iter([facet.eps])
             return
         left = max(end - time.perf_counter(), LEAST_SECONDS)
-        clustering = solve_lower(problem.white_box, tol=TOL, time_limit=left, refine=True)
+        clustering = solve_lower(clustering_of(problem), tol=TOL, time_limit=left, refine=True)
         failure = failure_of(clustering)
         if failure is not None:
             raise LowerLevelError(failure)

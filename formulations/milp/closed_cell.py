@@ -15,6 +15,7 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
@@ -56,7 +57,7 @@ class ClosedCell:
 
     def __init__(self, problem: BilevelProblem, orders: BoolArray) -> None:
         self.problem, self.orders = problem, orders
-        model = problem.white_box
+        model = clustering_of(problem)
         self._separates = model.p == 1 or model.d == 1
         self.together: BoolArray = np.logical_and.reduce(orders & orders.transpose(0, 2, 1))
         self._eps = cp.Variable(problem.perturbation.dim, name="eps")
@@ -109,16 +110,16 @@ class ClosedCell:
 
     def _perturbed(self) -> tuple[IntArray, Any, FloatArray]:
         """Return the edges with a positive radius, their radii at eps, and at 0."""
-        radii = self.problem.white_box.radii
+        radii = clustering_of(self.problem).radii
         edges = np.flatnonzero(radii > 0)
         at_zero = radii[edges]
-        change = sp.csr_array(self.problem.edge_operator[edges]).multiply(at_zero[:, None])
+        change = sp.csr_array(edge_operator(self.problem)[edges]).multiply(at_zero[:, None])
         return edges, at_zero - sp.csr_array(change) @ self._eps, at_zero
 
     def _stationary(self, edges: IntArray, flow: list[Any]) -> list[Any]:
         """Return X - A(eps) + B'Z = 0, for one expression of z (m,) for each feature."""
-        A, T = self.problem.white_box.data, self.problem.data_operator
-        B = self.problem.white_box.graph.incidence[edges]
+        A, T = clustering_of(self.problem).data, self.problem.operator("data")
+        B = clustering_of(self.problem).graph.incidence[edges]
         d = A.shape[1]
         return [
             self._x[c::d] - A[:, c] - T[c::d] @ self._eps + B.T @ flow[c] == 0 for c in range(d)
@@ -126,9 +127,9 @@ class ClosedCell:
 
     def _separate_rows(self) -> list[Any]:
         """Order each feature by itself, with z = r sign(x_i - x_j) across its steps: p = 1."""
-        n, d = self.problem.white_box.data.shape
+        n, d = clustering_of(self.problem).data.shape
         edges, radii, at_zero = self._perturbed()
-        i, j = self.problem.white_box.graph.edges[edges].T
+        i, j = clustering_of(self.problem).graph.edges[edges].T
         rows, flow = [], []
         for c in range(d):
             height = self.orders[c].sum(axis=1)  # how many points are not above
@@ -145,9 +146,9 @@ class ClosedCell:
 
     def _joint_rows(self) -> list[Any]:
         """Make the entries of x_i - x_j largest that the orders name; these bear z: p = inf."""
-        d = self.problem.white_box.d
+        d = clustering_of(self.problem).d
         edges, radii, at_zero = self._perturbed()
-        i, j = self.problem.white_box.graph.edges[edges].T
+        i, j = clustering_of(self.problem).graph.edges[edges].T
         fused = self.together[i, j]
         allowed = self.orders[:, i, j].T, self.orders[:, j, i].T
         forward, backward = (
@@ -166,7 +167,7 @@ class ClosedCell:
 
     def _cones(self) -> list[Any]:
         """Return x_i = x_j within clusters, and x_ic - x_jc >= |x_ib - x_jb| by the orders."""
-        n, d = self.problem.white_box.data.shape
+        n, d = clustering_of(self.problem).data.shape
         first = self.together.argmax(axis=1)  # of its cluster
         others = np.flatnonzero(first < np.arange(n))
         rows = []
@@ -188,7 +189,7 @@ class ClosedCell:
         i, j = np.nonzero(np.triu(~self.together))
         strict = self.orders & ~self.orders.transpose(0, 2, 1)
         left = np.ones(len(i))
-        for c in range(self.problem.white_box.d):
+        for c in range(clustering_of(self.problem).d):
             sign = (strict[c, i, j].astype(float) - strict[c, j, i]) * left
             if not self._separates:
                 left -= abs(sign)  # the largest entries are equal: one is enough
@@ -198,8 +199,8 @@ class ClosedCell:
 
     def _differences(self, above: IntArray, below: IntArray, feature: IntArray) -> sp.csr_array:
         """Return the matrix with rows x -> x_ic - x_jc."""
-        d, rows = self.problem.white_box.d, np.arange(len(above))
+        d, rows = clustering_of(self.problem).d, np.arange(len(above))
         values = np.r_[np.ones(len(above)), -np.ones(len(above))]
         columns = np.r_[above * d + feature, below * d + feature]
-        shape = (len(above), self.problem.white_box.data.size)
+        shape = (len(above), clustering_of(self.problem).data.size)
         return sp.csr_array((values, (np.r_[rows, rows], columns)), shape=shape)

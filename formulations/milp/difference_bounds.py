@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.formulations.upper_level import hull, reach
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -50,15 +51,15 @@ class DifferenceBounds:
         self, problem: BilevelProblem, X: FloatArray | None = None, error: float = 0.0
     ) -> None:
         self._problem = problem
-        model = problem.white_box
+        model = clustering_of(problem)
         self._by_feature = model.p == 1 or model.d == 1
         radii = model.radii
-        least_share, most_share = _range(problem, problem.edge_operator)
+        least_share, most_share = _range(problem, edge_operator(problem))
         self.most_radii = np.maximum(radii * (1 - least_share), 0.0)
         self._least_radii = np.maximum(radii * (1 - most_share), 0.0)
         data = self._data_differences()
         bounds = [np.broadcast_to(_hull_widths(problem), data.shape), self._by_forces(data)]
-        if X is not None and problem.edge_operator.nnz == 0:
+        if X is not None and edge_operator(problem).nnz == 0:
             bounds.append(X[:, None] - X[None] + self._travel() + 2 * error)
         slack = ROUNDING * float(np.abs(model.data).max() + problem.radius)
         self.upper: FloatArray = np.min(bounds, axis=0) + slack
@@ -68,16 +69,16 @@ class DifferenceBounds:
     def _data_differences(self) -> FloatArray:
         """Return the largest a_ic - a_jc: shape (n, n, d)."""
         problem = self._problem
-        n, d = problem.white_box.data.shape
-        T = problem.data_operator
+        n, d = clustering_of(problem).data.shape
+        T = problem.operator("data")
         i, j, c = (axis.ravel() for axis in np.indices((n, n, d)))
         rows = T[i * d + c] - T[j * d + c]
         _, most = _range(problem, sp.csr_array(rows))
-        A = problem.white_box.data
+        A = clustering_of(problem).data
         return A[:, None] - A[None] + most.reshape(n, n, d)
 
     def _by_forces(self, data: FloatArray) -> FloatArray:
-        graph = self._problem.white_box.graph
+        graph = self._clustering_of(problem).graph
         total = np.asarray(abs(graph.incidence).T @ self.most_radii)
         return data + (total[:, None] + total[None])[:, :, None]
 
@@ -86,7 +87,7 @@ class DifferenceBounds:
         if not self._by_feature:
             longest = np.maximum(data, data.transpose(1, 0, 2))
             data = np.broadcast_to(longest.sum(axis=2, keepdims=True), data.shape)
-        n, edges = self._problem.white_box.n, self._problem.white_box.graph.edges
+        n, edges = self._clustering_of(problem).n, self._clustering_of(problem).graph.edges
         least, most = np.zeros((n, n)), np.zeros((n, n))
         for table, radii in ((least, self._least_radii), (most, self.most_radii)):
             table[edges[:, 0], edges[:, 1]] = table[edges[:, 1], edges[:, 0]] = radii
@@ -97,11 +98,11 @@ class DifferenceBounds:
     def _travel(self) -> FloatArray:
         """Return how much a difference can change when the data are perturbed: shape (d,)."""
         problem = self._problem
-        whole = np.full(problem.white_box.d, np.sqrt(2) * reach(problem))
+        whole = np.full(clustering_of(problem).d, np.sqrt(2) * reach(problem))
         if not self._by_feature:
             return whole
         rest = self._data_differences() - (
-            problem.white_box.data[:, None] - problem.white_box.data[None]
+            clustering_of(problem).data[:, None] - clustering_of(problem).data[None]
         )
         return np.minimum(whole, rest.max(axis=(0, 1)))
 

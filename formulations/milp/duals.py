@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.formulations import upper_level
 from bilad.formulations.milp.orders import separates
 from bilad.models.bilevel import BilevelProblem
@@ -92,12 +93,12 @@ def _add_joint_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: li
 
 def ends(problem: BilevelProblem, e: int) -> tuple[int, int]:
     """Return the two points of an edge."""
-    i, j = problem.white_box.graph.edges[e]
+    i, j = clustering_of(problem).graph.edges[e]
     return int(i), int(j)
 
 
 def _perturbed_edges(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
-    changes = np.diff(problem.edge_operator.indptr) > 0
+    changes = np.diff(edge_operator(problem).indptr) > 0
     return pyo.Set(initialize=[e for e in model.edges if changes[e]])
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations import upper_level
 from bilad.formulations.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.milp.duals import add_duals, ends
@@ -34,7 +35,7 @@ ROUNDING = 1e-9  # of a deviation, in its units
 
 def is_linear(problem: BilevelProblem) -> bool:
     """Whether the KKT system of the lower level is linear, up to complementarity."""
-    return problem.white_box.p != 2 or problem.white_box.d == 1
+    return clustering_of(problem).p != 2 or clustering_of(problem).d == 1
 
 
 class MilpFormulation:
@@ -86,10 +87,10 @@ class MilpFormulation:
         self.problem = problem
         self.bounds = DifferenceBounds(problem) if bounds is None else bounds
         self.model = model = pyo.ConcreteModel(name=type(self).__name__)
-        n, d = problem.white_box.n, problem.white_box.d
+        n, d = clustering_of(problem).n, clustering_of(problem).d
         model.points, model.features = pyo.RangeSet(0, n - 1), pyo.RangeSet(0, d - 1)
         model.signs = pyo.Set(initialize=[1, -1])
-        model.edges = pyo.Set(initialize=np.flatnonzero(problem.white_box.radii > 0).tolist())
+        model.edges = pyo.Set(initialize=np.flatnonzero(clustering_of(problem).radii > 0).tolist())
         upper_level.add_eps(model, problem)
         low, high = upper_level.hull(problem)
         model.x = pyo.Var(
@@ -128,7 +129,7 @@ class MilpFormulation:
     def _add_deviation(self, labels: IntArray) -> None:
         model, problem = self.model, self.problem
         assert problem.deviation.pairs is not None
-        pairs, coefficients = problem.deviation.pairs(problem.white_box.n)
+        pairs, coefficients = problem.deviation.pairs(clustering_of(problem).n)
         self.unit = float(coefficients.max())
         changed = []
         for (i, j), c in zip(pairs.tolist(), coefficients / self.unit, strict=True):
@@ -158,7 +159,7 @@ class MilpFormulation:
 
     def cell(self) -> BoolArray:
         """Return the cell of the current values: order[c, i, j], shape (d, n, n), i >= i true."""
-        n, d = self.problem.white_box.n, self.problem.white_box.d
+        n, d = clustering_of(self.problem).n, clustering_of(self.problem).d
         orders = np.broadcast_to(np.eye(n, dtype=bool), (d, n, n)).copy()
         for i, j, c in self.model.order:
             orders[c, i, j] = pyo.value(self.model.order[i, j, c]) > 0.5
@@ -187,7 +188,7 @@ class MilpFormulation:
 
         A chain of fused edges from a point out of a set that holds it crosses the set's border.
         """
-        model = self.problem.white_box
+        model = clustering_of(self.problem)
         i, j = model.graph.edges.T
         part = model.graph.components((model.radii > 0) & together[i, j])
         loose = np.argwhere(np.triu(together & (part[:, None] != part)))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.milp.difference_bounds import DifferenceBounds
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -23,7 +24,7 @@ from bilad.models.validation import FloatArray
 
 def separates(problem: BilevelProblem) -> bool:
     """Whether each feature has an order of its own: p = 1, or d = 1, where p does not matter."""
-    return problem.white_box.p == 1 or problem.white_box.d == 1
+    return clustering_of(problem).p == 1 or clustering_of(problem).d == 1
 
 
 def add_orders(model: pyo.ConcreteModel, problem: BilevelProblem, bounds: DifferenceBounds) -> None:

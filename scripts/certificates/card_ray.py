@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
@@ -84,7 +85,7 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101)
     points : int, default 101
         Samples, where the staircase is not exact.
     """
-    model, ray = problem.white_box, problem.along(direction)
+    model, ray = clustering_of(problem), problem.along(direction)
     low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
         return _exact(staircase(model, ray, low, high))

@@ -67,7 +67,7 @@ class Subject:
     @property
     def model(self) -> ConvexClustering:
         """The unperturbed model."""
-        return self.bl1.white_box
+        return clustering_of(self.bl1)
 
     @property
     def perturbation(self) -> Perturbation:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.solvers import certify
@@ -48,7 +49,7 @@ def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
     while done < instances:
         d = DIMENSIONS[number % len(DIMENSIONS)]
         problem = random_cloud(np.random.default_rng([seed, number]), d)
-        clustering = solve_lower(problem.white_box, tol=1e-12, refine=True)
+        clustering = solve_lower(clustering_of(problem), tol=1e-12, refine=True)
         number += 1
         if clustering.proved and 1 < clustering.n_clusters < problem.model.n:
             done += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import BilevelProblem, MaxDeviation
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
@@ -46,7 +47,7 @@ def check_gaps(
     """
     for known in list(known_problems().values())[::every]:
         if isinstance(known.problem, MaxDeviation):
-            kind = f"{known.source}, p = {known.problem.white_box.p:g}"
+            kind = f"{known.source}, p = {clustering_of(known.problem).p:g}"
             yield _figure(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
     for name, setting in settings.items():
         yield _figure(name, "rays", setting.max_deviation(), PROVING)
@@ -62,7 +63,7 @@ def _figure(
     methods: Sequence[str],
     optimum: float = 0.0,
 ) -> Figure:
-    clustering = solve_lower(problem.white_box)
+    clustering = solve_lower(clustering_of(problem))
     began = time.perf_counter()
     bound = optimum_bound(problem, clustering)
     seconds = time.perf_counter() - began

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import NORMS
@@ -82,6 +83,6 @@ def _sphere(
 
 def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
     """Whether the partition is another: by isotonic regression, in integers if that proves none."""
-    solved = solve_lower(problem.perturbation.apply(problem.white_box, eps), "exact")
+    solved = solve_lower(problem.perturbation.apply(clustering_of(problem), eps), "exact")
     labels = solved.labels if solved.proved else partition_at(problem, eps)
     return bool((labels != before).any())

@@ -88,7 +88,7 @@ def random_ray(rng: np.random.Generator, kind: str, name: str) -> Ray:
         return Ray(name, model, Perturbation.shift(V), -2.0, 2.0)
     moved = V if kind == KINDS[3] else np.empty((0, 1))
     shape = (n, 1) if kind == KINDS[3] else (n, 0)
-    both = Perturbation(shape, sp.csr_array(moved), graph, sp.csr_array(s), -1.0, 1.0)
+    both = Perturbation.linear(shape, sp.csr_array(moved), graph, sp.csr_array(s), -1.0, 1.0)
     return Ray(name, model, both, -1.0, 1.0)
 
 
@@ -130,7 +130,7 @@ def _labels(ray: Ray, stairs: Staircase, eps: float) -> IntArray | None:
         solved = solve_lower(ray.perturbation.apply(ray.model, eps), tol=1e-10)
         if solved.proved:
             return solved.labels
-    if ray.model.graph.uniform_weight is None or ray.perturbation.edge_operator is not None:
+    if ray.model.graph.uniform_weight is None or "weights" in ray.perturbation.operators:
         return None
     each = MaxDeviation(ray.model, Perturbation.additive(ray.model.data.shape), 1.0)
-    return partition_at(each, ray.perturbation.displacement(eps).ravel())
+    return partition_at(each, ray.perturbation.changes(eps)["data"].ravel())

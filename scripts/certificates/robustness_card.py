@@ -200,7 +200,7 @@ def _why(best: Attack) -> str:
 
 def _calmness(subject: Subject, clustering: Clustering, places: list[FloatArray]) -> Calmness:
     perturbation = subject.perturbation
-    if perturbation.edge_operator is not None:
+    if "weights" in perturbation.operators:
         return Calmness(GLOBAL_MODULUS, None, None)
     seen = empirical_modulus(clustering, perturbation, places)
     return Calmness(GLOBAL_MODULUS, local_modulus(clustering, perturbation), seen.modulus)

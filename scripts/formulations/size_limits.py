@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.kkt import KKTFormulation
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers.nlp import IpoptSession
@@ -169,7 +170,7 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
     return SizeRow(
         family=family.name,
         n=n,
-        edges=problem.white_box.graph.m,
+        edges=clustering_of(problem).graph.m,
         variables=variables,
         **pieces,
         ipopt=ipopt,

@@ -31,7 +31,7 @@ def aimed_directions(problem: BilevelProblem, clustering: Clustering) -> Iterato
         At eps = 0.
     """
     for change in (*_approaches(clustering), *_pulls(clustering)):
-        slope = problem.data_operator.T @ change.ravel()
+        slope = problem.operator("data").T @ change.ravel()
         if not slope.any():
             continue
         if problem.norm == 2:

@@ -120,13 +120,14 @@ def empirical_modulus(
 
 def _moving(model: ConvexClustering, perturbation: Perturbation) -> sp.csr_array:
     """Return T, if it moves the model's data and nothing else."""
-    if not perturbation.fits_data(model) or perturbation.operator.count_nonzero() == 0:
+    operator, shape = perturbation.operators.get("data"), perturbation.shapes.get("data")
+    if operator is None or operator.count_nonzero() == 0 or shape != model.data.shape:
         raise ArgumentError(
-            "perturbation", f"shape {perturbation.shape}", f"one that moves {model.data.shape} data"
+            "perturbation", f"shape {shape}", f"one that moves {model.data.shape} data"
         )
-    if perturbation.edge_operator is not None:
+    if "weights" in perturbation.operators:
         raise ArgumentError("perturbation", "one of the weights", "one of the data only")
-    return perturbation.operator
+    return operator
 
 
 def _orthonormal(T: sp.csr_array) -> sp.csr_array:

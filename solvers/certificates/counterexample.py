@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
@@ -44,7 +45,7 @@ def write_counterexample(
         Labels at 0 and at eps.
     path : str or Path
     """
-    model = problem.white_box
+    model = clustering_of(problem)
     content = {
         "format": FORMAT,
         "versions": {name: version(name) for name in PACKAGES},
@@ -53,8 +54,8 @@ def write_counterexample(
         "weights": model.graph.weights.tolist(),
         "gamma": model.gamma,
         "p": _exponent(model.p),
-        "data_operator": _matrix(problem.data_operator),
-        "edge_operator": _matrix(problem.edge_operator),
+        "data_operator": _matrix(problem.operator("data")),
+        "edge_operator": _matrix(edge_operator(problem)),
         "norm": _exponent(problem.norm),
         "eps": eps.tolist(),
         "size": problem.size(eps),
@@ -114,7 +115,7 @@ def _check(content: dict[str, Any]) -> float:
     eps = real_array(content["eps"], "eps", (None,))
     edge_operator = _read(content["edge_operator"], (graph.m, len(eps)))
     weighs = edge_operator.nnz > 0
-    perturbation = Perturbation(
+    perturbation = Perturbation.linear(
         model.data.shape,
         _read(content["data_operator"], (model.data.size, len(eps))),
         graph if weighs else None,

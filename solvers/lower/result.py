@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import scipy.sparse as sp
+
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.partition.partition import Partition
@@ -77,6 +80,19 @@ class Clustering:
     def labels(self) -> IntArray:
         """Cluster of each point: shape (n,)."""
         return self.partition.labels
+
+    @property
+    def outcome(self) -> IntArray:
+        """The labels, which deviations compare."""
+        return self.labels
+
+    @cached_property
+    def state(self) -> FloatArray:
+        """X, with the mean of each cluster for its points: shape (n, d)."""
+        sizes = np.bincount(self.labels)[:, None]
+        members = sp.csr_array((np.ones(len(self.X)), (self.labels, np.arange(len(self.X)))))
+        means: FloatArray = (members @ self.X) / sizes
+        return means[self.labels]
 
     @property
     def undecided(self) -> IntArray:

@@ -65,6 +65,11 @@ class SmoothedClustering(Derivative):
         self.X = problem.centre + point.X
         self.slope, self.steps = point.slope, steps
 
+    @property
+    def state(self) -> FloatArray:
+        """X, of which a smooth deviation is a function: shape (n, d)."""
+        return self.X
+
     @cached_property
     def _curvature(self) -> tuple[FloatArray, FloatArray]:
         return self._problem.curvature(self._point)

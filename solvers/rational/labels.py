@@ -55,7 +55,7 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     UnsupportedError
         If p is not 1 and d > 1.
     """
-    still = Perturbation(model.data.shape, sp.csr_array((model.data.size, 1)))
+    still = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
     start, end = Fraction(0), Fraction(1)
     lines = lines_along(model, still, float(start), float(end))
     latest = deadline - _seconds_a_feature(model)

@@ -101,16 +101,16 @@ def _exact(values: Iterable[float]) -> list[Fraction]:
 
 def _direction(model: ConvexClustering, perturbation: Perturbation) -> FloatArray:
     """Return V: shape (n, d)."""
-    if perturbation.shape != model.data.shape:
+    if "data" not in perturbation.operators:
         return np.zeros(model.data.shape)
-    return np.asarray(perturbation.operator.toarray()).reshape(model.data.shape)
+    return perturbation.operators["data"].toarray().reshape(model.data.shape)
 
 
 def _decay(model: ConvexClustering, perturbation: Perturbation) -> FloatArray | None:
     """Return s, of shape (m,); None if it is zero."""
-    if perturbation.edge_operator is None or perturbation.edge_operator.nnz == 0:
+    if "weights" not in perturbation.operators or perturbation.operators["weights"].nnz == 0:
         return None
-    return np.asarray(perturbation.edge_operator.toarray()).ravel()
+    return np.asarray(-perturbation.operators["weights"].toarray()).ravel()
 
 
 def _weights(

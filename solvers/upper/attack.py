@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,36 +13,76 @@ from typing import Any
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.black_box import ClustererError
+from bilad.models.learning_model import LearningModelError
+from bilad.models.learning_model import bound as prove_bound
+from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.termination import INTERRUPTED, TIME_LIMIT, overall, termination_of
+from bilad.solvers.termination import (
+    INTERRUPTED,
+    SOLVE_LIMIT,
+    TIME_LIMIT,
+    overall,
+    termination_of,
+)
 from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.auto import best_method
-from bilad.solvers.upper.bounding import EFFORTS, proved_bound
+from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.magnitudes import check_magnitudes
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal, takes_every
+from bilad.solvers.upper.method import (
+    FunctionMethod,
+    UpperMethod,
+    new_method,
+    refusal,
+    takes_every,
+)
 from bilad.solvers.upper.reformulation import REFORMULATIONS
-from bilad.solvers.upper.result import Attack
+from bilad.solvers.upper.result import Attack, Point
 
 GRACE = (0.05, 0.25)  # of the limit, and seconds: what each step may go beyond it
 BOUNDING = 0.2  # of the time left, for a bound before the search
+CLOSING = 0.2  # of the time left then, which is kept for closing
+EFFORTS = ("none", "quick", "tight")
 
-UPPER_METHODS: dict[str, UpperMethod] = {
-    "exact": FunctionMethod(exact.refusal, exact.prepare, needs_white_box=True, has_bound=True),
-    "direct": FunctionMethod(direct.refusal, direct.prepare),
-    "corners": FunctionMethod(takes_every, corners.prepare_coordinates),
-    "random": FunctionMethod(takes_every, corners.prepare_random),
-    **DERIVATIVE_FREE,
-    **GRADIENT,
-    **REFORMULATIONS,
-    "milp": FunctionMethod(milp.refusal, milp.prepare, needs_white_box=True, has_bound=True),
-}
+UPPER_METHODS: Registry[UpperMethod] = Registry(
+    "bilad.methods",
+    {
+        "exact": FunctionMethod(exact.refusal, exact.prepare, ("ray_steps",), has_bound=True),
+        "direct": FunctionMethod(direct.refusal, direct.prepare),
+        "corners": FunctionMethod(takes_every, corners.prepare_coordinates),
+        "random": FunctionMethod(takes_every, corners.prepare_random),
+        **DERIVATIVE_FREE,
+        **GRADIENT,
+        **REFORMULATIONS,
+        "milp": FunctionMethod(milp.refusal, milp.prepare, ("write_milp",), has_bound=True),
+    },
+)
+
+
+def register_method(name: str, prepare: Callable[..., Work], **about: Any) -> None:
+    """Add a method of your own, which `attack` then knows by its name.
+
+    An installed package can offer a method by an entry point of the group "bilad.methods" instead,
+    that names what `bilad.solvers.upper.new_method` returns.
+
+    Parameters
+    ----------
+    name : str
+    prepare : callable(problem, rng, **options)
+    **about
+        `refusal`, `needs` and `has_bound`, as in `bilad.solvers.upper.new_method`.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is taken.
+    """
+    UPPER_METHODS.register(name, new_method(prepare, **about))
 
 
 def attack(
@@ -53,6 +95,7 @@ def attack(
     lower: str = "auto",
     tol: float = 1e-8,
     bound: str = "quick",
+    closing: str = "search",
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Attack:
@@ -72,12 +115,17 @@ def attack(
     max_solves : int, optional
         Lower-level solves; 0 returns eps = 0.
     lower, tol
-        Method and tolerance of the lower level, as in `cluster`; not for black boxes.
+        Method and tolerance of the lower level, as in `cluster`.
     bound : {"quick", "tight", "none"}, default "quick"
         The proved bound, where the method has none of its own: `optimum_bound`. "quick" is sought
         before the search, which is left out if the bound says that there is no attack; there is
-        none for n > 500. "tight" is sought after the search, and may take minutes. None for black
-        boxes.
+        none for n > 500. "tight" is sought after the search, and may take minutes. None if the
+        learning model has no `bound`.
+    closing : {"none", "ray", "search"}, default "search"
+        What is done on the true staircase after the method's own work, from the points that it
+        returned: nothing; a search along rays; or that and a search by coordinates, of at most
+        1000 solves, or as many as the method took. Of `max_solves` it has what the method leaves,
+        of the time limit a fifth is kept for it. `found.own` is what was found without it.
     on_progress : callable(done, total), optional
         An exception that it raises ends the search.
     **options
@@ -97,11 +145,12 @@ def attack(
         If the method cannot take the problem; the message names those that can.
     EngineError
         If the method needs IPOPT and none can be started.
-    ClustererError
-        If a black box does not answer at eps = 0, or not twice alike.
+    LearningModelError
+        If the model does not answer at eps = 0; if it proves nothing, or not twice alike.
     """
     method, chosen = _choose(problem, method, options)
     one_of(bound, "bound", EFFORTS)
+    one_of(closing, "closing", CLOSINGS)
     if not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable(done, total)")
     seconds = seconds_limit(time_limit, "time_limit", least=0)
@@ -110,8 +159,8 @@ def attack(
     check_magnitudes(problem)
     work = chosen.prepare(problem, rng, **options)
     run = _Run(LowerLevel(problem, lower, tol, most, seconds), Journal(on_progress), seconds)
-    run.search(work, "none" if chosen.has_bound else bound)
-    return run.result(method, bound)
+    run.search(work, "none" if chosen.has_bound else bound, closing, rng)
+    return run.result(method, bound, closing)
 
 
 def _choose(
@@ -149,21 +198,65 @@ class _Run:
         self.grace = GRACE[0] * seconds + GRACE[1]
         self.seconds_bounding = 0.0
         self.bound: float | None = None
+        self.own: Evaluation | None = None
+        self.closing_solves, self.closing_seconds = 0, 0.0
         self.endings: list[str] = []
 
-    def search(self, work: Work, effort: str) -> None:
+    def search(self, work: Work, effort: str, closing: str, rng: np.random.Generator) -> None:
         """Solve at eps = 0, seek a quick bound, and let the method work, unless it is pointless."""
         lower, end = self.lower, self.lower.deadline + self.grace
-        self._run(lambda: lower.baseline, end, raising=(ClustererError,))
+        self._run(lambda: lower.baseline, end, raising=(LearningModelError,))
         if effort == "quick":
             now = time.perf_counter()
             self._seek_bound(effort, now + BOUNDING * (lower.deadline - now))
         if self.bound is not None and lower.problem.excludes(self.bound):
             return
-        if lower.has_baseline and INTERRUPTED not in self.endings:
-            self._run(lambda: work(lower, self.journal), end)
+        if not lower.has_baseline or INTERRUPTED in self.endings:
+            return
+        deadline = lower.deadline
+        if closing != "none" and math.isfinite(deadline):
+            lower.deadline -= CLOSING * max(deadline - time.perf_counter(), 0.0)
+        self._run(lambda: work(lower, self.journal), lower.deadline + self.grace)
+        lower.deadline = deadline
+        self.own = self._best_of_method()
+        if closing != "none" and INTERRUPTED not in self.endings and not self._is_solved():
+            self._close(closing, rng)
 
-    def result(self, method: str, effort: str) -> Attack:
+    def _best_of_method(self) -> Evaluation | None:
+        """Return the best attack that the method returned: of its stages, if it has any."""
+        lower = self.lower
+        if not self.journal.has_stages:
+            return lower.best
+        best = None
+        for stage in self.journal.stages:
+            seen = lower.known(stage.eps)
+            best = seen if seen is not None and lower.is_better(seen, best) else best
+        return best
+
+    def _is_solved(self) -> bool:
+        """Say whether the method's own bound is attained."""
+        bound, own = self.journal.bound, self.own
+        if bound is None or not self.journal.bounds_all:
+            return False
+        if own is None:
+            return self.lower.problem.excludes(bound)
+        return self.lower.problem.attains(bound, own.size, own.deviation)
+
+    def _close(self, closing: str, rng: np.random.Generator) -> None:
+        """Search from what the method returned, with what it has left of the limits."""
+        lower, solves, began = self.lower, self.lower.solves, time.perf_counter()
+        returned = [stage.eps for stage in self.journal.stages]
+        most, given = solves + max(LEAST_SOLVES, solves), lower.max_solves
+        lower.max_solves = most if given is None else min(given, most)
+        step = functools.partial(close, lower, returned, closing, rng)
+        ending = termination_of(step, lower.deadline + self.grace - began)
+        lower.max_solves = given
+        # That closing has come to its own limit on solves ends nothing.
+        self.endings += [] if ending == SOLVE_LIMIT else [ending]
+        self.closing_solves = lower.solves - solves
+        self.closing_seconds = time.perf_counter() - began
+
+    def result(self, method: str, effort: str, closing: str) -> Attack:
         """Report the best eps, and what the lower level says when solved there once more."""
         lower, journal, problem = self.lower, self.journal, self.lower.problem
         answer, end = Confirmation(lower), lower.deadline + 2 * self.grace
@@ -185,7 +278,11 @@ class _Run:
             norm=size,
             deviation=deviation,
             baseline=answer.baseline,
-            clustering=answer.solution,
+            solution=answer.solution,
+            own=self._own_point(),
+            closing=closing,
+            closing_solves=self.closing_solves,
+            closing_seconds=self.closing_seconds,
             bound=bound,
             margin=journal.margin(answer.best.eps, deviation),
             status=status if journal.attainable else "unproved",
@@ -200,12 +297,20 @@ class _Run:
             engine=journal.engine,
         )
 
+    def _own_point(self) -> Point:
+        if self.own is None:
+            return Point(np.zeros(self.lower.problem.perturbation.dim), 0.0, 0.0)
+        return Point(self.own.eps, self.own.size, self.own.deviation)
+
     def _seek_bound(self, effort: str, end: float) -> None:
         """Seek a bound until a moment; that there was no time for it is said by its absence."""
         lower, began = self.lower, time.perf_counter()
+        problem = lower.problem
+        if effort == "none" or not prove_bound.supports(problem.model):
+            return
 
         def step() -> None:
-            self.bound = proved_bound(lower.problem, lower.baseline, effort)
+            self.bound = prove_bound(problem.model, problem, lower.baseline, effort)
 
         ending = termination_of(step, end - began)
         self.endings += [] if ending == TIME_LIMIT else [ending]

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from bilad.models.learning_model import Answer, Solution
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
-from bilad.solvers.upper.learner import Answer, QueryLearner, Solution
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
 CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is confirmed
@@ -23,19 +23,19 @@ class Confirmation:
 
     Attributes
     ----------
-    baseline : Clustering or Answer
-        Solution at eps = 0; labels that are not proved if there is none.
+    baseline : Solution
+        At eps = 0; an outcome that is not proved if there is none.
     best : Evaluation
         The best attack; eps = 0 without one.
-    solution : Clustering or Answer
+    solution : Solution
         There: that of the search, until `run` has found another.
     deviation : float
-        Of its labels from those at eps = 0.
+        Of its outcome from that at eps = 0.
     """
 
     def __init__(self, lower: LowerLevel) -> None:
         self._lower = lower
-        unknown = Answer.unknown(lower.problem.model.n)
+        unknown = Answer.unknown(lower.problem.model)
         self.baseline: Solution = lower.baseline if lower.has_baseline else unknown
         self.best = lower.best or self._nothing()
         self.solution = lower.best_solution or self.baseline
@@ -56,8 +56,9 @@ class Confirmation:
         ------
         BudgetSpentError
             If that came first.
-        ClustererError
-            If a black box gives another answer than before; then nothing is reported.
+        LearningModelError
+            If a model that proves nothing gives another outcome than before; then nothing is
+            reported.
         """
         lower = self._lower
         if not lower.has_baseline:
@@ -69,14 +70,14 @@ class Confirmation:
             if began >= end:
                 raise BudgetSpentError(TIME_LIMIT)
             try:
-                solution = lower.learner.confirm(seen.eps, end - began)
+                solution = lower.confirm(seen.eps, end - began)
             finally:
                 lower.seconds_solving += time.perf_counter() - began
             if solution.proved and self._value(solution) == seen.deviation:
                 return self._report(seen, solution)
-            if isinstance(lower.learner, QueryLearner):
+            if solution.gap is None:
                 self._report(self._nothing(), self.baseline)
-                raise lower.learner.contradiction(seen.eps)
+                raise lower.contradiction(seen.eps)
             if time.perf_counter() >= end:
                 raise BudgetSpentError(TIME_LIMIT)
             if place == 0:
@@ -86,7 +87,7 @@ class Confirmation:
         self.best, self.solution, self.deviation = best, solution, self._value(solution)
 
     def _value(self, solution: Solution) -> float:
-        return self._lower.problem.deviation.value(self.baseline.labels, solution.labels)
+        return self._lower.problem.deviation.value(self.baseline.outcome, solution.outcome)
 
     def _nothing(self) -> Evaluation:
         zero = np.zeros(self._lower.problem.perturbation.dim)

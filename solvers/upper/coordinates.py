@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import least_attack
@@ -49,7 +49,7 @@ def _moves(problem: BilevelProblem, eps: FloatArray, entry: int) -> Iterator[Flo
 def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[float]:
     low, high = (float(bound[entry]) for bound in problem.box)
     largest = float(np.abs(eps).max())
-    if isinstance(problem, MinPerturbation) and largest > 0:
+    if problem.sense == "min" and largest > 0:
         low, high = max(low, -largest), min(high, largest)
     return [low, 0.0, high]
 
@@ -87,7 +87,7 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
     size = problem.size(eps)
     if size == 0:
         return None
-    if not isinstance(problem, MinPerturbation):
+    if problem.sense == "max":
         return lower.evaluate(eps)
     before, longest = lower.best, problem.reach(eps / size)
     if before is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.upper.coordinates import coordinate_search, random_corners, try_direction
 from bilad.solvers.upper.journal import Journal, Work
@@ -75,7 +75,7 @@ def prepare_coordinates(
 def _try_start(lower: LowerLevel, eps: FloatArray) -> None:
     start = lower.problem.project(eps)
     size = lower.problem.size(start)
-    if lower.best is None and isinstance(lower.problem, MinPerturbation) and size > 0:
+    if lower.best is None and lower.problem.sense == "min" and size > 0:
         least_attack(lower, start / size, size)
     else:
         try_direction(lower, start)

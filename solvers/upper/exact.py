@@ -23,6 +23,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import LENGTH_TOL, BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray
 from bilad.solvers.rational import ray
@@ -37,7 +38,7 @@ FARTHER = 10  # how much farther inside the steps the next candidates are
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why this method cannot take the problem, or None."""
-    return ray.refusal(problem.white_box, problem.perturbation)
+    return ray.refusal(clustering_of(problem), problem.perturbation)
 
 
 def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
@@ -45,7 +46,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         low, high = (float(bound[0]) for bound in problem.box)
-        stairs = staircase(problem.white_box, problem.perturbation, low, high)
+        stairs = staircase(clustering_of(problem), problem.perturbation, low, high)
         values = stairs.values(problem.deviation)
         journal.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
         journal.bound, candidates = _solve(problem, all_sites(stairs, values))

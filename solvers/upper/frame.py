@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.learner import Solution, solved
@@ -33,7 +34,7 @@ class Frame:
     @classmethod
     def of(cls, problem: BilevelProblem) -> Frame:
         """Normalise a problem."""
-        _, centre, unit = problem.white_box.standardised()
+        _, centre, unit = clustering_of(problem).standardised()
         return cls(problem, problem.normalised(), centre, unit)
 
     def eps_into(self, eps: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
@@ -76,7 +77,7 @@ class Passage:
     def _lower_gap(self, eps: FloatArray) -> float:
         """Return how far the NLP's x is from optimal for its eps, by the lower level's own dual."""
         frame = self.frame
-        model = frame.given.perturbation.apply(frame.given.white_box, eps)
+        model = frame.given.perturbation.apply(clustering_of(frame.given), eps)
         return model.gap(frame.centre + frame.unit * self.formulation.X(), self.lower.solve(eps).Z)
 
 

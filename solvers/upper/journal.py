@@ -30,6 +30,8 @@ class Journal:
         found is "unproved".
     margin : callable(eps, deviation), gives float or None
         How far eps (k,) may move and the deviation stays, if the method knows.
+    has_stages : bool
+        Whether the method's own answers are those of its stages, and no others.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -43,6 +45,7 @@ class Journal:
         self.attainable = True
         self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
+        self.has_stages = False
 
     def record(self, stage: Stage) -> None:
         """Add a stage."""

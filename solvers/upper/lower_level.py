@@ -1,6 +1,6 @@
 """The lower level as the upper level sees it: a counted, cached, warm-started oracle.
 
-Every method asks this object, and nothing else, what an eps does. It counts the solves, enforces
+Every method asks this object, and nothing else, what an eps does. It names no learning model. It counts the solves, enforces
 the limits, and keeps the best attack so far, so that no method has to and all are counted alike.
 """
 
@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import FloatArray
-from bilad.solvers.lower.result import Clustering
+from bilad.models.learning_model import (
+    LearningModel,
+    LearningModelError,
+    Solution,
+    confirm,
+    solve,
+    solver_options,
+)
+from bilad.models.validation import FloatArray, real_number
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
-from bilad.solvers.upper.learner import Solution, failure_of, make_learner, solved
 
+RECOMPUTE_TOL = 1e-10  # of the solution at the eps that is returned
 WARM_STARTS = 8  # most recent solutions that may serve as a warm start
 LEAST_SECONDS = 0.25  # that the solve at eps = 0 is given, however short the limit
+
+
+class LowerLevelError(RuntimeError):
+    """A lower level that broke down where nothing can be done without its solution."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,9 @@ class LowerLevel:
     ----------
     problem : BilevelProblem
     method : str, default "auto"
-        Lower-level method, as in `cluster`; one that takes the model at every eps.
+        Of the learning model's solver, if it has several; one that takes the model at every eps.
     tol : float, default 1e-8
-        As in `cluster`.
+        Of the relative duality gap.
     max_solves : int, optional
         Solves after which `BudgetSpentError` is raised; a black box may allow fewer. The solve at
         eps = 0, which defines the deviation, is not counted.
@@ -74,7 +86,7 @@ class LowerLevel:
     ----------
     best : Evaluation or None
         The best attack so far. Only eps whose labels are proved count.
-    best_solution : Clustering or Answer or None
+    best_solution : Solution or None
         The solution there.
     history : list of Evaluation
         Every eps solved, in order.
@@ -92,8 +104,10 @@ class LowerLevel:
     ) -> None:
         self.began = time.perf_counter()
         self.problem = problem
-        self.learner = make_learner(problem, method, tol)
-        limits = [limit for limit in (max_solves, self.learner.max_solves) if limit is not None]
+        self.tol = real_number(tol, "tol", above=0.0)
+        self._options = solver_options(_typical(problem), method)
+        allowed = problem.model.max_queries
+        limits = [limit for limit in (max_solves, allowed) if limit is not None]
         self.max_solves = min(limits, default=None)
         self.deadline = self.began + time_limit
         self.best: Evaluation | None = None
@@ -115,21 +129,56 @@ class LowerLevel:
 
         Raises
         ------
-        ClustererError
-            If a black box does not answer at eps = 0, or not twice alike.
+        LearningModelError
+            If the model does not answer at eps = 0; if it proves nothing, or not twice alike.
         LowerLevelError
             If the lower level broke down.
         """
         if self._baseline is None:
             began = time.perf_counter()
-            solution = self.learner.baseline(max(self.deadline - began, LEAST_SECONDS))
-            self.seconds_solving += time.perf_counter() - began
             zero = np.zeros(self.problem.perturbation.dim)
+            solution = self._baseline_within(zero, max(self.deadline - began, LEAST_SECONDS))
+            self.seconds_solving += time.perf_counter() - began
             seconds = time.perf_counter() - self.began
             self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, solution.proved, 0, seconds)
             self._recent.append((zero, solution))
             self._baseline = solution
         return self._baseline
+
+    def _baseline_within(self, zero: FloatArray, seconds: float) -> Solution:
+        """Solve at eps = 0; a model that proves nothing is asked twice."""
+        solution = self._solve(zero, None, seconds)
+        if solution.gap is None:
+            again = self.confirm(zero, seconds)
+            if self.problem.deviation.value(solution.outcome, again.outcome) > 0:
+                raise self.contradiction(zero)
+        return _unbroken(solution)
+
+    def _solve(self, eps: FloatArray, start: Solution | None, seconds: float) -> Solution:
+        model = self.problem.perturbation.apply(self.problem.model, eps)
+        with _named(eps):
+            solution: Solution = solve(
+                model, start, tol=self.tol, time_limit=seconds, **self._options
+            )
+        return solution
+
+    def confirm(self, eps: FloatArray, seconds: float = float("inf")) -> Solution:
+        """Return the solution at eps, found afresh, as good as it gets within so many seconds.
+
+        Raises
+        ------
+        LowerLevelError
+            If the lower level broke down.
+        """
+        model = self.problem.perturbation.apply(self.problem.model, eps)
+        tol = min(self.tol, RECOMPUTE_TOL)
+        with _named(eps):
+            return _unbroken(confirm(model, tol=tol, time_limit=seconds, **self._options))
+
+    def contradiction(self, eps: FloatArray) -> LearningModelError:
+        """Return the error for two outcomes at one eps."""
+        error = self.problem.model.contradiction()
+        return type(error)(f"at eps = {_shown(eps)}: {error}")
 
     @property
     def solves(self) -> int:
@@ -162,9 +211,13 @@ class LowerLevel:
             known = self._known[vector.tobytes()]
         return known
 
-    def solve(self, eps: ArrayLike) -> Clustering:
-        """Return the solution at eps, unless of a black box; a recent one costs nothing."""
-        return solved(self._solution(self._vector(eps)))
+    def known(self, eps: FloatArray) -> Evaluation | None:
+        """Return what is known of an eps already seen, or None."""
+        return self._known.get((self.problem.perturbation.vector(eps) + 0.0).tobytes())
+
+    def solve(self, eps: ArrayLike) -> Solution:
+        """Return the solution at eps; a recent one costs nothing."""
+        return self._solution(self._vector(eps))
 
     def _solution(self, vector: FloatArray) -> Solution:
         for seen, solution in self._recent:
@@ -174,7 +227,8 @@ class LowerLevel:
         if self.max_solves is not None and self.solves >= self.max_solves:
             raise BudgetSpentError(SOLVE_LIMIT)
         began = time.perf_counter()
-        solution = self.learner.solve(vector, self._recent, left)
+        _, nearest = min(self._recent, key=lambda pair: float(np.linalg.norm(pair[0] - vector)))
+        solution = self._solve(vector, nearest, left)
         self.seconds_solving += time.perf_counter() - began
         self._recent.append((vector, solution))
         self._learn(vector, solution)
@@ -190,16 +244,20 @@ class LowerLevel:
         evaluation = Evaluation(
             eps=eps,
             size=problem.size(eps),
-            deviation=problem.deviation.value(self.baseline.labels, solution.labels),
+            deviation=self.deviation(solution),
             proved=solution.proved,
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
-            error=failure_of(solution),
+            error=_failure_of(solution),
         )
         self._known[eps.tobytes()] = evaluation
         self.history.append(evaluation)
         if self.is_better(evaluation, self.best):
             self.best, self.best_solution = evaluation, solution
+
+    def deviation(self, solution: Solution) -> float:
+        """Return the deviation of a solution from the one at eps = 0."""
+        return self.problem.deviation.value(self.baseline.outcome, solution.outcome)
 
     def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
         """Let some evaluations be undecided, and another one, the last, be the best.
@@ -222,3 +280,38 @@ class LowerLevel:
             return False
         rank = self.problem.rank
         return old is None or rank(new.size, new.deviation) > rank(old.size, old.deviation)
+
+
+@contextmanager
+def _named(eps: FloatArray) -> Iterator[None]:
+    """Say at which eps a learning model failed."""
+    try:
+        yield
+    except LearningModelError as error:
+        raise type(error)(f"at eps = {_shown(eps)}: {error}") from error
+
+
+def _shown(eps: FloatArray) -> str:
+    return np.array2string(eps, precision=17, threshold=20)
+
+
+def _failure_of(solution: Solution) -> str | None:
+    """Return the "error: ..." that ended a lower-level solve, or None."""
+    return solution.status if solution.status.startswith("error") else None
+
+
+def _unbroken(solution: Solution) -> Solution:
+    failure = _failure_of(solution)
+    if failure is not None:
+        raise LowerLevelError(failure)
+    return solution
+
+
+def _typical(problem: BilevelProblem) -> LearningModel:
+    """Return the model at an eps with nothing special.
+
+    A solver that takes it takes the model at every eps; equal weights, for one, are a special case.
+    """
+    numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
+    eps = problem.project(numbers * problem.box[1])
+    return problem.perturbation.apply(problem.model, eps)

@@ -22,7 +22,7 @@ def check_magnitudes(problem: BilevelProblem) -> None:
     low, high = problem.box
     farthest = np.maximum(-low, high)
     with np.errstate(over="ignore", invalid="ignore"):
-        moved = abs(problem.data_operator) @ farthest + np.abs(problem.model.data).ravel()
+        moved = abs(problem.operator("data")) @ farthest + np.abs(problem.model.data).ravel()
     expected = f"entries of eps from {SMALLEST:g} to {LARGEST:g}, and data at most {LARGEST:g}"
     longest = float(farthest.max(initial=0.0))
     if longest == 0:

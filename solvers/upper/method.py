@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.capability import CAPABILITIES
+from bilad.models.validation import one_of
 from bilad.solvers.upper.journal import Work
 
 
@@ -17,8 +19,8 @@ class UpperMethod(Protocol):
     """A way to attack."""
 
     @property
-    def needs_white_box(self) -> bool:
-        """Whether it needs the learning model from inside, not by its answers only."""
+    def needs(self) -> tuple[str, ...]:
+        """Names of the capabilities of the learning model that it cannot do without."""
 
     @property
     def has_bound(self) -> bool:
@@ -41,7 +43,7 @@ class FunctionMethod:
 
     refuse: Callable[[BilevelProblem], str | None]
     make: Callable[..., Work]
-    needs_white_box: bool = False
+    needs: tuple[str, ...] = ()
     has_bound: bool = False
 
     @property
@@ -63,10 +65,40 @@ def takes_every(problem: BilevelProblem) -> str | None:
     return None
 
 
+def new_method(
+    prepare: Callable[..., Work],
+    refusal: Callable[[BilevelProblem], str | None] = takes_every,
+    needs: Iterable[str] = (),
+    has_bound: bool = False,
+) -> FunctionMethod:
+    """Return a method of your own, for `register_method` or an entry point "bilad.methods".
+
+    Parameters
+    ----------
+    prepare : callable(problem, rng, **options)
+        Checks the options, which are its keyword-only parameters, and returns the work: a
+        callable(lower, journal) that asks `lower.evaluate(eps)`, which keeps the best.
+    refusal : callable(problem), optional
+        Says why the method cannot take a problem, or returns None.
+    needs : iterable of str, optional
+        Names of `bilad.models.CAPABILITIES` that the learning model must have.
+    has_bound : bool, default False
+        Whether the work sets `journal.bound`, a proved bound.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such capability.
+    """
+    wanted = tuple(one_of(name, "needs", CAPABILITIES) for name in needs)
+    return FunctionMethod(refusal, prepare, wanted, has_bound)
+
+
 def refusal(method: UpperMethod, problem: BilevelProblem) -> str | None:
     """Say why a method cannot take a problem, or None."""
-    if method.needs_white_box and not problem.is_white_box:
-        return "it needs the model from inside, a black box gives labels only"
+    for name in method.needs:
+        if not CAPABILITIES[name].supports(problem.model):
+            return CAPABILITIES[name].refusal(problem.model)
     return method.refusal(problem)
 
 

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.milp.closed_cell import MARGIN, ClosedCell
 from bilad.formulations.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.milp.formulation import MilpFormulation, is_linear
@@ -43,7 +44,7 @@ SHARE = 0.9  # of the time left, for one solve: its solution is to be evaluated 
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why this method cannot take the problem, or None."""
-    model, name = problem.white_box, problem.deviation.name
+    model, name = clustering_of(problem), problem.deviation.name
     if not is_linear(problem):
         return "the MILP is for p = 1 and p = inf (any p if d = 1), the model has p = 2 and d > 1"
     if problem.deviation.pairs is None:

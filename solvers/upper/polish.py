@@ -6,7 +6,6 @@ too near. So try neighbours on the ray; for (BL2), bisect back to the step.
 
 from __future__ import annotations
 
-from bilad.models.bilevel import MinPerturbation
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import LowerLevel
 
@@ -17,7 +16,7 @@ def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
     """Evaluate points on the rays through the candidates and through the best attack so far."""
     if lower.best is not None:
         candidates = [lower.best.eps, *candidates]
-    search = least_attack if isinstance(lower.problem, MinPerturbation) else _neighbours
+    search = least_attack if lower.problem.sense == "min" else _neighbours
     for eps in candidates:
         size = lower.problem.size(eps)
         if size > 0:
@@ -52,7 +51,6 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     double inside.
     """
     problem = lower.problem
-    assert isinstance(problem, MinPerturbation)
 
     def is_attack(length: float) -> bool:
         seen = lower.evaluate(problem.project(length * direction))

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.rational import ray as exact_ray
@@ -53,7 +54,7 @@ def is_exact(problem: BilevelProblem, direction: FloatArray) -> bool:
     """Say whether every step along a ray can be known."""
     if not problem.is_white_box:
         return False
-    return exact_ray.refusal(problem.white_box, problem.along(direction)) is None
+    return exact_ray.refusal(clustering_of(problem), problem.along(direction)) is None
 
 
 def exact_sites(
@@ -72,7 +73,7 @@ def exact_sites(
         Labels to deviate from.
     """
     path, reach = problem.along(direction), problem.reach(direction)
-    stairs = staircase(problem.white_box, path, 0.0, reach)
+    stairs = staircase(clustering_of(problem), path, 0.0, reach)
     between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
     places = stairs.breaks
     sites = [Site(ray, places[0], places[0], at_breaks[0])]

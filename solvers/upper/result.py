@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.lower.result import Clustering
-from bilad.solvers.upper.learner import Solution
+from bilad.models.learning_model import Solution
 from bilad.solvers.upper.lower_level import Evaluation
 
 
@@ -50,6 +50,15 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Point:
+    """An eps, shape (k,), its norm, and its deviation; all zero without an attack."""
+
+    eps: FloatArray
+    norm: float
+    deviation: float
+
+
+@dataclass(frozen=True)
 class Attack:
     """The best perturbation a method found.
 
@@ -63,10 +72,20 @@ class Attack:
         ||eps|| in the problem's norm.
     deviation : float
         U(eps), recomputed from the lower level's own solution at eps.
-    baseline, clustering : Clustering or Answer
+    baseline, solution : Solution
         Solutions at 0 and at eps, the second solved again to high accuracy if there was time;
-        `Answer`, which has labels only, if the model is a black box, or (not proved) if a limit, an
-        interrupt or an error came before the solution at 0.
+        `Answer`, which has an outcome only, if the model is a black box, or (not proved) if a
+        limit, an interrupt or an error came before the solution at 0.
+    own : Point
+        The best of the points that the method's own work returned: of a reformulation, of its
+        stages, never a start. Closing changes nothing in it: it is the same for every `closing`,
+        with one seed and limits on solves.
+    closing : {"none", "ray", "search"}
+        As asked for.
+    closing_solves : int
+        Of `lower_solves`, those of closing.
+    closing_seconds : float
+        Of `seconds`, those of closing.
     bound : float or None
         Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
         that no eps can flip, which is a theorem. That of "exact" is for A + eps V in exact
@@ -110,7 +129,11 @@ class Attack:
     norm: float
     deviation: float
     baseline: Solution = field(repr=False)
-    clustering: Solution = field(repr=False)
+    solution: Solution = field(repr=False)
+    own: Point
+    closing: str
+    closing_solves: int
+    closing_seconds: float
     bound: float | None
     margin: float | None
     status: str
@@ -126,13 +149,19 @@ class Attack:
 
     @property
     def labels(self) -> IntArray:
-        """Cluster of each point at eps: shape (n,)."""
-        return self.clustering.labels
+        """Cluster of each point at eps: shape (n,); of models whose outcomes are labels."""
+        labels: IntArray = self.solution.outcome
+        return labels
+
+    @property
+    def outcome(self) -> Any:
+        """Outcome of the learning model at eps: labels, shape (n,), or parameters."""
+        return self.solution.outcome
 
     @property
     def gap(self) -> float | None:
         """Relative duality gap of the solution at eps, solved again; None of a black box."""
-        return self.clustering.gap if isinstance(self.clustering, Clustering) else None
+        return self.solution.gap
 
     @property
     def claimed(self) -> float | None:
@@ -149,4 +178,4 @@ class Attack:
     @property
     def proved(self) -> bool:
         """Whether the labels at 0 and at eps, and so the deviation, are proved."""
-        return self.baseline.proved and self.clustering.proved
+        return self.baseline.proved and self.solution.proved

@@ -87,7 +87,7 @@ def test_its_gradient_is_that_of_v(make_case, points_of_eps, solve_exactly, p, d
         if perturbation != "edges":
             assert curvature.nnz == 0
             data = problem.perturbation.apply(problem.model, eps).data
-            force = problem.data_operator.T @ (data - solution.X).ravel()
+            force = problem.operator("data").T @ (data - solution.X).ravel()
             assert gradient == pytest.approx(force, abs=1e-5)  # X to the root of 1e-12
         h = 1e-4
         for k, step in enumerate(h * np.eye(len(eps))):
@@ -120,12 +120,12 @@ def test_data_and_weights_may_be_perturbed_together(make_case, solve_exactly):
     for p in NORMS:
         data, edges = (make_case(p, 2, name, "knn") for name in ("shift", "edges"))
         model, k = data.model, 3
-        pad = data.data_operator @ np.array([[0.0, 1.0, 0.5]])
-        both = Perturbation(
+        pad = data.operator("data") @ np.array([[0.0, 1.0, 0.5]])
+        both = Perturbation.linear(
             model.data.shape,
-            type(data.data_operator)(pad),
+            type(data.operator("data"))(pad),
             model.graph,
-            edges.edge_operator,
+            edge_operator(edges),
             lower=[0.0, 0.0, 0.0],
             upper=[1.0, 1.0, 1.0],
         )

@@ -155,7 +155,7 @@ def test_an_edge_that_is_dropped_leaves_no_force(make_case, solve_exactly, viola
         problem = make_case(p, 2, "edges", "knn", norm=np.inf)
         eps = np.array([1.0, 1.0, 0.0])
         solution = solve_exactly(problem, eps)
-        dropped = problem.perturbation.edge_operator @ eps == 1
+        dropped = edge_operator(problem) @ eps == 1
         assert not solution.Z[dropped].any()
         assert np.ptp(problem.model.graph.differences(solution.X)[dropped]) > 0
         for name in KINDS:

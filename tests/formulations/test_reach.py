@@ -46,8 +46,8 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
     rng = np.random.default_rng(1)
     for _ in range(20):
         T = rng.normal(size=(12, 3)) * (rng.random((12, 3)) < 0.4)
-        operator = type(Perturbation.shift(model.data).operator)(T)
-        problem = MaxDeviation(model, Perturbation(model.data.shape, operator), 1.7, norm=norm)
+        operator = type(Perturbation.shift(model.data).operators["data"])(T)
+        problem = MaxDeviation(model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm)
         reach = upper_level.reach(problem)
         moved = [np.linalg.norm(T @ eps) for eps in extreme_points(problem)]
         assert max(moved) <= reach * (1 + 1e-12)

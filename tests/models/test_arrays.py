@@ -91,8 +91,8 @@ REALS = [
     ("A", A, lambda v: FusionGraph.knn(v, 2)),
     ("weights", WEIGHTS, lambda v: FusionGraph(4, PAIRS, v)),
     ("weights", WEIGHTS, FusionGraph(4, PAIRS, WEIGHTS).with_weights),
-    ("operator", T, lambda v: Perturbation((4, 2), v)),
-    ("edge_operator", np.eye(6), lambda v: Perturbation((4, 0), np.zeros((0, 6)), GRAPH, v)),
+    ("operator", T, lambda v: Perturbation.linear((4, 2), v)),
+    ("edge_operator", np.eye(6), lambda v: Perturbation.linear((4, 2), None, GRAPH, v)),
     ("eps", [0.1, 0.2], lambda v: MOVE.apply(MODEL, v)),
     ("eps", [0.1, 0.2], MOVE.displacement),
     ("eps", [0.1, 0.2], PROBLEM.project),
@@ -105,8 +105,8 @@ REALS = [
     ("start", [0.1, 0.2], lambda v: attack(PROBLEM, "kkt", start=v, max_solves=0)),
 ]
 BOUNDS = [
-    ("lower", [-1.0, -1.0], lambda v: Perturbation((4, 2), T, lower=v)),
-    ("upper", [1.0, 1.0], lambda v: Perturbation((4, 2), T, upper=v)),
+    ("lower", [-1.0, -1.0], lambda v: Perturbation.linear((4, 2), T, lower=v)),
+    ("upper", [1.0, 1.0], lambda v: Perturbation.linear((4, 2), T, upper=v)),
     ("weights", W, lambda v: ConvexClusterer(weights=v).fit(A)),
 ]
 INTEGERS = [
@@ -231,29 +231,29 @@ def test_frames_that_are_not_real():
 
 @pytest.mark.parametrize("form", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix])
 def test_sparse_operators(form):
-    assert np.array_equal(Perturbation((4, 2), form(T)).operator.toarray(), T)
+    assert np.array_equal(Perturbation.linear((4, 2), form(T)).operators["data"].toarray(), T)
     for bad in (T + 0j, T.astype(bool), np.where(T, np.nan, 0), np.where(T, np.inf, 0)):
-        refuses("operator", lambda v: Perturbation((4, 2), v), form(bad))
+        refuses("operator", lambda v: Perturbation.linear((4, 2), v), form(bad))
     for bad in (W + 0j, W.astype(bool)):
         refuses("weights", lambda v: ConvexClusterer(weights=v).fit(A), form(bad))
 
 
 def test_an_operator_is_copied():
     given = sp.csr_array(T)
-    perturbation = Perturbation((4, 2), given)
+    perturbation = Perturbation.linear((4, 2), given)
     given.data[:] = 7
-    assert np.array_equal(perturbation.operator.toarray(), T)
+    assert np.array_equal(perturbation.operators["data"].toarray(), T)
 
 
 @pytest.mark.parametrize(
     ("argument", "call"),
     [
-        ("shape", lambda: Perturbation(None, T)),
-        ("shape", lambda: Perturbation((4.0, 2), T)),
-        ("shape", lambda: Perturbation((4, 2, 1), T)),
-        ("operator", lambda: Perturbation((4, 2), np.zeros((8, 0)))),
-        ("operator", lambda: Perturbation((4, 2), np.ones(8))),
-        ("operator", lambda: Perturbation((4, 2), sp.coo_array(np.ones(8)))),
+        ("shape", lambda: Perturbation.linear(None, T)),
+        ("shape", lambda: Perturbation.linear((4.0, 2), T)),
+        ("shape", lambda: Perturbation.linear((4, 2, 1), T)),
+        ("operator", lambda: Perturbation.linear((4, 2), np.zeros((8, 0)))),
+        ("operator", lambda: Perturbation.linear((4, 2), np.ones(8))),
+        ("operator", lambda: Perturbation.linear((4, 2), sp.coo_array(np.ones(8)))),
         ("model", lambda: MOVE.apply(A, [0.0, 0.0])),
         ("model", lambda: recovery_interval(A, LABELS)),
         ("model", lambda: is_recovered(3, LABELS)),

@@ -108,7 +108,7 @@ def test_default_limit_counts_a_short_direction_and_a_single_point_cloud():
     V = np.zeros((3, 2))
     V[0], V[1] = (0.0, 2.0), (0.5, 0.0)
     assert MinPerturbation(MODEL, Perturbation.shift(V), target=2).radius == pytest.approx(10.0)
-    flat = MODEL.with_data(np.ones((3, 2)))
+    flat = MODEL.replace(data=np.ones((3, 2)))
     assert MinPerturbation(flat, Perturbation.shift(V), target=2).radius == pytest.approx(2.0)
 
 
@@ -192,10 +192,10 @@ def test_both_operators_have_the_shape_of_the_model():
         MaxDeviation(MODEL, EVERYTHING, 1.0),
         MaxDeviation(MODEL, Perturbation.edges(MODEL.graph, [1]), 1.0),
     )
-    assert np.array_equal(moves.data_operator.toarray(), np.eye(6))
-    assert (moves.edge_operator.shape, moves.edge_operator.nnz) == ((3, 6), 0)
-    assert (cut.data_operator.shape, cut.data_operator.nnz) == ((6, 1), 0)
-    assert cut.edge_operator.toarray().tolist() == [[0], [1], [0]]
+    assert np.array_equal(moves.operator("data").toarray(), np.eye(6))
+    assert (moves.operator("weights").shape, moves.operator("weights").nnz) == ((3, 6), 0)
+    assert (cut.operator("data").shape, cut.operator("data").nnz) == ((6, 1), 0)
+    assert cut.operator("weights").toarray().tolist() == [[0], [-1], [0]]
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN, KMeans
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import (
     ArgumentError,
     BlackBox,
@@ -32,7 +33,7 @@ def test_it_clusters_its_data():
     box = BlackBox(A, KMeans(2, random_state=0))
     labels = box.query()
     assert labels[0] == labels[1] != labels[2] == labels[3]
-    moved = box.with_data(A[::-1] * np.array([[1.0], [1.0], [1.0], [60.0]]))
+    moved = box.replace(data=A[::-1] * np.array([[1.0], [1.0], [1.0], [60.0]]))
     assert len(set(moved.query().tolist())) == 2
     assert moved.clusterer.get_params() == box.clusterer.get_params()
 
@@ -76,7 +77,7 @@ def test_a_problem_knows_its_box():
     problem = MaxDeviation(box, Perturbation.shift(np.ones_like(A)), 1.0)
     assert not problem.is_white_box
     with pytest.raises(ArgumentError, match="model: got BlackBox"):
-        _ = problem.white_box
+        _ = clustering_of(problem)
 
 
 def test_a_black_box_has_no_weights_to_perturb():

@@ -102,12 +102,12 @@ def test_project_dual_is_feasible(problems, p, data):
 
 def test_with_data_changes_the_data_only():
     model = ConvexClustering(np.arange(6.0).reshape(3, 2), FusionGraph.complete(3), 0.5, p=1)
-    other = model.with_data(np.ones((3, 2)))
+    other = model.replace(data=np.ones((3, 2)))
     assert (other.graph, other.gamma, other.p) == (model.graph, 0.5, 1)
     assert (other.data == 1).all()
     assert model.data[2, 1] == 5
     with pytest.raises(ValueError, match=r"^data: got shape"):
-        model.with_data(np.ones((4, 2)))
+        model.replace(data=np.ones((4, 2)))
 
 
 def test_data_are_copied_and_locked():

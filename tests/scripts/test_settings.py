@@ -43,7 +43,7 @@ def test_every_setting_describes_itself(setting):
     first, last = setting.shifted
     for part in (setting.dataset, setting.unit, f"{first}..{last}", f"{setting.gamma:g}"):
         assert part in text
-    assert setting.shift().displacement(1.0).sum() == last - first + 1
+    assert setting.shift().changes(1.0)["data"].sum() == last - first + 1
 
 
 @pytest.mark.parametrize("name", ["iris", "wine", "seeds"])

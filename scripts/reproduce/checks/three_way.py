@@ -131,7 +131,7 @@ def moved_in_turn(space: str, size: int, count: int, seed: int) -> Iterator[Asce
         moved[number] = whole
         legs = _along(model, moved)
         sites += [Site(f"point {number + 1}, {site.at}", site.labels) for site in legs]
-        model = model.with_data(model.data + DISTANCE * moved)
+        model = model.replace(data=model.data + DISTANCE * moved)
     yield from _ascents(f"{space}, {IN_TURN}", f"{count} points", _moves(sites), groups)
 
 

@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.schedule import length_unit
 from bilad.formulations.smooth_deviation import KERNELS
 from bilad.models import MaxDeviation, deviation
@@ -159,7 +160,7 @@ def _measured(
     problem: MaxDeviation,
 ) -> Callable[[str, int, float, FloatArray], LossSample]:
     """Return what solves at an eps and measures the solution against that at eps = 0."""
-    model = problem.white_box
+    model = clustering_of(problem)
     before = solve_lower(model, tol=TOLERANCE, refine=True)
     contrastive = contrastive_loss(before)
     smooth = smoothed_deviation(problem, before.labels, KERNELS[KERNEL])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import MaxDeviation
 from bilad.models.validation import IntArray
 from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
@@ -48,7 +49,7 @@ def check_identity(
     """
     for name, problem in problems.items():
         reach = problem.radius
-        stairs = staircase(problem.white_box, problem.perturbation, -reach, reach)
+        stairs = staircase(clustering_of(problem), problem.perturbation, -reach, reach)
         others = [*stairs.between, *stairs.at_breaks]
         yield _row(f"every step of {name}", stairs.labels_at(0.0), others)
     errors: list[float] = []

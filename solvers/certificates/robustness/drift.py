@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
@@ -49,14 +50,14 @@ class Drift:
     @classmethod
     def of(cls, problem: BilevelProblem, structure: Structure) -> Drift:
         """Take T eps, and the change of the forces by that of the weights."""
-        model, ball = problem.white_box, EpsBall.of(problem)
+        model, ball = clustering_of(problem), EpsBall.of(problem)
         n, d, blocks = model.n, model.d, structure.blocks
-        moved = problem.data_operator.toarray().reshape(n, d, -1)
-        S = problem.edge_operator.toarray()
+        moved = problem.operator("data").toarray().reshape(n, d, -1)
+        S = edge_operator(problem).toarray()
         loss, change = model.radii * ball.support(S), model.radii * ball.magnitudes(S)
         felt, felt_error = moved, np.zeros(n)
         if change.any():
-            felt = moved + _weakening(structure, problem.edge_operator)
+            felt = moved + _weakening(structure, edge_operator(problem))
             between = np.diff(blocks[model.graph.edges], axis=1)[:, 0] != 0
             ends = sum_at_ends(model, np.where(between, change, 0.0))
             felt_error = (n + d + 16) * ROUNDOFF * ends

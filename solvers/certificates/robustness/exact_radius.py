@@ -18,6 +18,7 @@ from itertools import chain
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.facets import (
@@ -128,14 +129,14 @@ def _refused(reason: str) -> UnsupportedError:
 
 def _factors(problem: BilevelProblem) -> FloatArray:
     """Return by how much a unit of the eps of each entry moves it, 0 without one: shape (n, d)."""
-    model, given = problem.white_box, problem.perturbation
+    model, given = clustering_of(problem), problem.perturbation
     if model.p != 1 and model.d > 1:
         raise _refused("p is not 1 and d > 1")
     if model.graph.uniform_weight is None:
         raise _refused("the weights are not equal, on the complete graph")
-    T = problem.data_operator.tocsr()
+    T = problem.operator("data").tocsr()
     if (
-        problem.edge_operator.nnz
+        edge_operator(problem).nnz
         or max(np.diff(T.indptr)) > 1
         or max(np.diff(T.tocsc().indptr)) > 1
     ):
@@ -149,10 +150,10 @@ def _lines(
     problem: BilevelProblem, factors: FloatArray, eps: FloatArray | None = None
 ) -> tuple[Fraction, list[Line]]:
     """Return the features in integers, at A + T eps, and the unit of the data over the factors'."""
-    model = problem.white_box
+    model = clustering_of(problem)
     data = [[Fraction(a) for a in column] for column in model.data.T.tolist()]
     if eps is not None:
-        T = problem.data_operator.tocoo()
+        T = problem.operator("data").tocoo()
         for row, column, factor in zip(
             T.row.tolist(), T.col.tolist(), T.data.tolist(), strict=True
         ):
@@ -184,7 +185,7 @@ def _attack(problem: BilevelProblem, facet: Facet, feature: int, unit: Fraction)
     direction = _direction(problem, facet, feature)
     length = radius * (1 + OUTSIDE)
     if radius == 0:
-        largest = abs(problem.data_operator).max()
+        largest = abs(problem.operator("data")).max()
         length = TINY * float(np.abs(problem.model.data).max() or 1.0) / float(largest)
     eps = length * direction
     zero = np.zeros_like(eps)
@@ -211,7 +212,7 @@ def _direction(problem: BilevelProblem, facet: Facet, feature: int) -> FloatArra
     normal = np.zeros(problem.model.data.shape)
     normal[list(facet.high), feature] = 1 / len(facet.high)
     normal[list(facet.low), feature] = -1 / len(facet.low)
-    slope = problem.data_operator.T @ normal.ravel()
+    slope = problem.operator("data").T @ normal.ravel()
     slope = slope / np.abs(slope).max()
     if problem.norm == 2:
         return slope / np.linalg.norm(slope)

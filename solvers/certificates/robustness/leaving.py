@@ -20,6 +20,7 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import conjugate
 from bilad.models.validation import BoolArray, FloatArray, IntArray
@@ -56,7 +57,7 @@ class Leaving:
         together, apart : ndarray of bool, shape (n, n)
             Settled within the budget.
         """
-        n = problem.white_box.n
+        n = clustering_of(problem).n
         costs, group = np.full(n, np.inf), np.arange(n)
         if _is_even_line(problem):
             for members in (np.flatnonzero(clusters == k) for k in range(int(clusters.max()) + 1)):
@@ -72,13 +73,13 @@ def cores_apart(
     problem: BilevelProblem, clusters: IntArray, together: BoolArray, radius: float
 ) -> BoolArray:
     """Return which points, that nothing moves, never meet at ||eps|| <= radius: shape (n, n)."""
-    n = problem.white_box.n
+    n = clustering_of(problem).n
     result = np.zeros((n, n), dtype=bool)
     if not _is_even_line(problem):
         return result
     parts = [_core(problem, np.flatnonzero(clusters == k), together) for k in np.unique(clusters)]
     parts = [part for part in parts if len(part[0])]
-    a = problem.white_box.data[:, 0]
+    a = clustering_of(problem).data[:, 0]
     for low, high in combinations(sorted(parts, key=lambda part: float(a[part[0]].mean())), 2):
         if _never_merge(problem, low, high, radius):
             result[np.ix_(low[0], high[0])] = True
@@ -92,12 +93,12 @@ def _never_merge(
     radius: float,
 ) -> bool:
     """Whether two cores stay apart, however many of the free points of both are with them."""
-    a, r = problem.white_box.data[:, 0], float(problem.white_box.radii[0])
+    a, r = clustering_of(problem).data[:, 0], float(clustering_of(problem).radii[0])
     below, above = _means(-a, *low), _means(a, *high)  # nearest to each other
     sizes = len(low[0]) + np.arange(len(below)), len(high[0]) + np.arange(len(above))
     rest = len(a) - sum(len(part) for part in (*low, *high))
     joined = np.add.outer(*sizes) + 2 * rest
-    moved = float(abs(problem.data_operator).max()) * radius
+    moved = float(abs(problem.operator("data")).max()) * radius
     shares = [np.arange(len(size)) ** (1 / conjugate(problem.norm)) / size for size in sizes]
     if problem.norm == 1:
         shift = np.maximum.outer(*shares)
@@ -122,8 +123,8 @@ def moves_one_each(operator: sp.csr_array) -> bool:
 
 
 def _is_even_line(problem: BilevelProblem) -> bool:
-    model = problem.white_box
-    if model.d > 1 or problem.edge_operator.nnz or not moves_one_each(problem.data_operator):
+    model = clustering_of(problem)
+    if model.d > 1 or edge_operator(problem).nnz or not moves_one_each(problem.operator("data")):
         return False
     complete = model.graph.m == model.n * (model.n - 1) // 2
     return complete and bool((model.radii == model.radii[0]).all())
@@ -133,7 +134,7 @@ def _core(
     problem: BilevelProblem, members: IntArray, together: BoolArray
 ) -> tuple[IntArray, IntArray]:
     """Return the most points of a cluster that nothing moves or parts, and those that eps moves."""
-    moved = abs(problem.data_operator).sum(axis=1)[members] > 0
+    moved = abs(problem.operator("data")).sum(axis=1)[members] > 0
     still = members[~moved]
     if not len(still):
         return still, members
@@ -143,7 +144,7 @@ def _core(
 
 def _costs(problem: BilevelProblem, core: IntArray, free: IntArray) -> FloatArray:
     """Return the least |eps| with which each point leaves, rounded down: shape (len(free),)."""
-    model, T = problem.white_box, problem.data_operator.tocsr()[free]
+    model, T = clustering_of(problem), problem.operator("data").tocsr()[free]
     a, r = model.data[:, 0], float(model.radii[0])
     T.eliminate_zeros()  # one entry in each row
     gap = a[free] - a[core].mean()

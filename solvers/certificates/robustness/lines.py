@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MaxDeviation
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
@@ -20,20 +21,24 @@ def lines(
 
     The features have the same eps. Points share a cluster iff they do in every feature.
     """
-    model = problem.white_box
+    model = clustering_of(problem)
     if model.p != 1 or model.d == 1:
         yield problem, clustering
         return
     for feature in range(model.d):
         line = _feature_problem(problem, feature)
-        yield line, solve_lower(line.white_box, tol=TOL, refine=True)
+        yield line, solve_lower(line.model, tol=TOL, refine=True)
 
 
 def _feature_problem(problem: BilevelProblem, feature: int) -> MaxDeviation:
-    model, given = problem.white_box, problem.perturbation
+    model, given = clustering_of(problem), problem.perturbation
     line = ConvexClustering(model.data[:, [feature]], model.graph, model.gamma, model.p)
-    rows = problem.data_operator[feature :: model.d]
+    rows = problem.operator("data")[feature :: model.d]
     own = Perturbation(
-        (model.n, 1), rows, given.graph, given.edge_operator, given.lower, given.upper
+        {**given.operators, "data": rows},
+        {**given.shapes, "data": (model.n, 1)},
+        given.lower,
+        given.upper,
+        given.structure,
     )
     return MaxDeviation(line, own, 1.0, problem.norm)

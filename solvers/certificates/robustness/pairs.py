@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
@@ -93,7 +94,7 @@ def _leaving(
     problem: BilevelProblem, found: list[Leaving], together: BoolArray, apart: BoolArray
 ) -> Leaving:
     """Join the lines: who leaves in one has left. If one eps pays in several, nothing is known."""
-    if len(found) > 1 and not moves_one_each(problem.data_operator):
+    if len(found) > 1 and not moves_one_each(problem.operator("data")):
         return Leaving(np.full(len(together), np.inf), together, apart)
     return Leaving(
         costs=np.minimum.reduce([line.costs for line in found]),
@@ -105,14 +106,14 @@ def _leaving(
 def _settled(
     problem: BilevelProblem, clustering: Clustering, radius: float, tight: bool
 ) -> SettledPairs:
-    n = problem.white_box.n
+    n = clustering_of(problem).n
     if not clustering.proved:
-        clustering = solve_lower(problem.white_box, tol=TOL, refine=True)
+        clustering = solve_lower(clustering_of(problem), tol=TOL, refine=True)
     if not clustering.proved:
         together, apart = np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool)
         leaving = Leaving.of(problem, np.arange(n), together, apart)
         return SettledPairs(together, apart, clustering.X, np.inf, leaving)
-    clusters = Structure.of(problem.white_box, clustering.labels, clustering.X, clustering.Z)
+    clusters = Structure.of(clustering_of(problem), clustering.labels, clustering.X, clustering.Z)
     steady = steady_blocks(problem, clusters, radius, tight)
     motion, labels = steady.motion, steady.labels
     together = labels[:, None] == labels

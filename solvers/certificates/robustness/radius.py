@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
@@ -71,7 +72,7 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
 
 
 def _radius(problem: BilevelProblem, clustering: Clustering) -> CertifiedRadius:
-    structure = Structure.of(problem.white_box, clustering.labels, clustering.X, clustering.Z)
+    structure = Structure.of(clustering_of(problem), clustering.labels, clustering.X, clustering.Z)
     drift = Drift.of(problem, structure)
     motion = Motion(structure, drift)
     merge = motion.merge()

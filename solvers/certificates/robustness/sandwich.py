@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
@@ -32,9 +33,9 @@ def never_meet(problem: BilevelProblem, radius: float) -> BoolArray | None:
     ndarray of bool, shape (n, n), or None
         None if d > 1, or weights are perturbed, or a solution at an end is not proved.
     """
-    if problem.white_box.d > 1 or problem.edge_operator.nnz:
+    if clustering_of(problem).d > 1 or edge_operator(problem).nnz:
         return None
-    reach = radius * EpsBall.of(problem).magnitudes(problem.data_operator.toarray())
+    reach = radius * EpsBall.of(problem).magnitudes(problem.operator("data").toarray())
     low, high = _solution(problem, -reach), _solution(problem, reach)
     if low is None or high is None:
         return None
@@ -44,11 +45,11 @@ def never_meet(problem: BilevelProblem, radius: float) -> BoolArray | None:
 
 def _solution(problem: BilevelProblem, move: FloatArray) -> tuple[FloatArray, float] | None:
     """Return x (n,) and a bound on its error, at data moved by a little more than that."""
-    model = problem.white_box
+    model = clustering_of(problem)
     for stretch in STRETCHES:
         moved = model.data[:, 0] + move * (1 + stretch)
         moved += np.sign(move) * 4 * ROUNDOFF * (np.abs(moved) + np.abs(move))
-        end = model.with_data(moved[:, None])
+        end = model.replace(data=moved[:, None])
         found = solve_lower(end, tol=TOL, refine=True)
         if found.proved:
             structure = Structure.of(end, found.labels, found.X, found.Z)

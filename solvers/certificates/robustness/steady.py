@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.sparse.csgraph import connected_components
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.absorbed import Acting
@@ -92,7 +93,7 @@ class _Search:
 
     def _acting(self) -> Acting | None:
         """Return what moves the clusters, or None if that is all of eps."""
-        if self.problem.edge_operator.nnz:
+        if edge_operator(self.problem).nnz:
             return None
         drift = Drift.of(self.problem, self.clusters)
         motion = FreeMotion(self.clusters, np.arange(len(self.clusters.sizes)), drift)
@@ -200,10 +201,10 @@ class _Search:
 
 def _movable(problem: BilevelProblem) -> BoolArray:
     """Return which points eps moves, or the weight of an edge of theirs: shape (n,)."""
-    model = problem.white_box
-    rows = np.asarray(abs(problem.data_operator).sum(axis=1)).reshape(model.n, model.d)
+    model = clustering_of(problem)
+    rows = np.asarray(abs(problem.operator("data")).sum(axis=1)).reshape(model.n, model.d)
     moved: BoolArray = np.zeros(model.n, dtype=bool)
     moved[np.flatnonzero(rows.sum(axis=1))] = True
-    edges = np.asarray(abs(problem.edge_operator).sum(axis=1)).ravel() > 0
+    edges = np.asarray(abs(edge_operator(problem)).sum(axis=1)).ravel() > 0
     moved[model.graph.edges[edges]] = True
     return moved

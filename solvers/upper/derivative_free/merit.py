@@ -4,14 +4,16 @@
     (BL2)  ||eps|| / r    if it is, else 1 + the shortfall of U to the target, relative
 
 U_max is the largest value the deviation function takes on n points, r the radius of the ball that
-is searched. Labels that are not proved are worth as much as labels that did not move.
+is searched; where U has no largest value, U_max = 1. An outcome that is not proved is worth as much as
+one that did not change.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from bilad.models.bilevel import MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
@@ -79,9 +81,14 @@ def merit(lower: LowerLevel, seen: Evaluation, radius: float) -> float:
     """Return the merit of an evaluation, with sizes in units of a radius."""
     problem = lower.problem
     attacks = lower.counts(seen)
-    if not isinstance(problem, MinPerturbation):
-        return -seen.deviation / problem.deviation.largest(problem.model.n) if attacks else 0.0
+    if problem.sense == "max":
+        return -seen.deviation / _scale(problem) if attacks else 0.0
     if attacks:
         return seen.size / radius
     reached = seen.deviation / problem.target if seen.proved else 0.0
     return 1.0 + max(1.0 - reached, 0.0)
+
+
+def _scale(problem: BilevelProblem) -> float:
+    largest = problem.deviation.largest(problem.model.n)
+    return largest if math.isfinite(largest) else 1.0

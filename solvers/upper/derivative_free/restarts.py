@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.upper.derivative_free.merit import Merit, PolishDueError
 from bilad.solvers.upper.derivative_free.search_space import STRETCH, SearchSpace
@@ -90,15 +90,12 @@ def _ends(
 
 def _within_best(lower: LowerLevel) -> BilevelProblem:
     """Return the problem; (BL2) with the size of the best attack so far as its limit."""
-    problem, best = lower.problem, lower.best
-    if best is None or not isinstance(problem, MinPerturbation):
-        return problem
-    return problem.within(best.size)
+    return lower.problem if lower.best is None else lower.problem.within(lower.best.size)
 
 
 def _last_before_polish(lower: LowerLevel) -> int | None:
     """Return the number of solves after which only those kept for the polish are left."""
-    if lower.max_solves is None or not isinstance(lower.problem, MinPerturbation):
+    if lower.max_solves is None or lower.problem.sense == "max":
         return None
     return lower.max_solves - min(POLISH_SOLVES, int(POLISH_SHARE * lower.max_solves))
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.upper.coordinates import try_direction
 from bilad.solvers.upper.gradient.landscape import Climb, Landscape
@@ -79,11 +79,11 @@ def restarted(
 def _first(lower: LowerLevel, ascend: Ascent, climb: Climb) -> FloatArray:
     """Climb from eps = 0; for (BL2) through growing balls, until there is an attack."""
     eps = np.zeros(lower.problem.perturbation.dim)
-    shares = GROWING if isinstance(lower.problem, MinPerturbation) else [1.0]
+    shares = GROWING if lower.problem.sense == "min" else [1.0]
     for share in shares:
-        within = _within(lower.problem, share * lower.problem.radius)
+        within = lower.problem.within(share * lower.problem.radius)
         eps = ascend(climb.surrogate, within, eps, climb.widths)
-        if lower.best is not None and isinstance(lower.problem, MinPerturbation):
+        if lower.best is not None and lower.problem.sense == "min":
             return lower.best.eps
     return eps
 
@@ -92,14 +92,14 @@ def _start(
     lower: LowerLevel, within: BilevelProblem, rng: np.random.Generator, number: int
 ) -> FloatArray:
     """Return where an ascent begins: at random, for (BL2) every other time at the best attack."""
-    if isinstance(lower.problem, MinPerturbation) and lower.best is not None and number % 2:
+    if lower.problem.sense == "min" and lower.best is not None and number % 2:
         return lower.best.eps
     return random_point(within, rng)
 
 
 def finish(lower: LowerLevel, end: FloatArray) -> None:
     """Search the true staircase along the ray through the end of an ascent, (k,)."""
-    if isinstance(lower.problem, MinPerturbation):
+    if lower.problem.sense == "min":
         try_direction(lower, end)
     else:
         polish(lower, [end])
@@ -111,10 +111,5 @@ def _next_ball(lower: LowerLevel, rng: np.random.Generator) -> BilevelProblem:
     What lies outside the ball of an attack is no better.
     """
     if lower.best is not None:
-        return _within(lower.problem, lower.best.size)
-    return _within(lower.problem, lower.problem.radius * GROWING[0] ** rng.random())
-
-
-def _within(problem: BilevelProblem, radius: float) -> BilevelProblem:
-    """Return the problem; (BL2) with another limit."""
-    return problem.within(radius) if isinstance(problem, MinPerturbation) else problem
+        return lower.problem.within(lower.best.size)
+    return lower.problem.within(lower.problem.radius * GROWING[0] ** rng.random())

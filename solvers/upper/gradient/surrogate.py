@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.formulations.schedule import length_unit
 from bilad.formulations.smooth_deviation import Kernel
 from bilad.models.bilevel import BilevelProblem
@@ -64,7 +65,7 @@ class SmoothedSurrogate:
     def __init__(self, lower: LowerLevel, kernel: Kernel, smoothing: float) -> None:
         self._lower, self._smoothing = lower, smoothing
         baseline = solved(lower.baseline)
-        self._unit = length_unit(lower.problem.white_box, baseline.X)
+        self._unit = length_unit(clustering_of(lower.problem), baseline.X)
         self._deviation = smoothed_deviation(lower.problem, baseline.labels, kernel)
         self._last: SmoothedClustering | None = None
 
@@ -73,7 +74,7 @@ class SmoothedSurrogate:
         problem, w = self._lower.problem, width * self._unit
         self._lower.evaluate(eps)
         self._lower.seconds_left()
-        model = problem.perturbation.apply(problem.white_box, eps)
+        model = problem.perturbation.apply(clustering_of(problem), eps)
         deadline = self._lower.deadline
         found = solve_smoothed(model, self._smoothing * w, self._last, deadline=deadline)
         self._last = found
@@ -93,7 +94,7 @@ class SolutionSurrogate:
     def __init__(self, lower: LowerLevel, kernel: Kernel) -> None:
         self._lower = lower
         baseline = solved(lower.baseline)
-        self._unit = length_unit(lower.problem.white_box, baseline.X)
+        self._unit = length_unit(clustering_of(lower.problem), baseline.X)
         self._deviation = smoothed_deviation(lower.problem, baseline.labels, kernel)
 
     def at(self, eps: FloatArray, width: float) -> Slope:
@@ -110,8 +111,8 @@ def gradient_in_eps(problem: BilevelProblem, derivative: Derivative, V: FloatArr
     T' (J V) - S' (w g), g the gradient in the weights.
     """
     W = derivative.apply(V)
-    gradient = np.asarray(problem.data_operator.T @ W.ravel())
-    if problem.perturbation.edge_operator is not None:
-        rates = problem.white_box.graph.weights * derivative.weights_part(W)
-        gradient = gradient - problem.edge_operator.T @ rates
+    gradient = np.asarray(problem.operator("data").T @ W.ravel())
+    if "weights" in problem.perturbation.operators:
+        rates = clustering_of(problem).graph.weights * derivative.weights_part(W)
+        gradient = gradient - edge_operator(problem).T @ rates
     return gradient

@@ -37,7 +37,7 @@ def test_any_two_data(problems, p):
     @given(problems.models(p=p), st.data())
     def check(model, data):
         far = data.draw(problems.data(*model.data.shape))
-        check_pair(model, model.with_data(far))
+        check_pair(model, model.replace(data=far))
 
     check()
 
@@ -63,5 +63,5 @@ def test_the_modulus_is_attained(problems, p):
     """By moving all points together: no smaller one serves."""
     model = problems.random_model(3)
     model = type(model)(model.data, model.graph, model.gamma, p)
-    (X, error), (Y, other) = solution(model), solution(model.with_data(model.data + 1.0))
+    (X, error), (Y, other) = solution(model), solution(model.replace(data=model.data + 1.0))
     assert np.linalg.norm(Y - X) == pytest.approx(np.sqrt(X.size), abs=2 * (error + other))

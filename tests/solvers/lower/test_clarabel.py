@@ -79,7 +79,7 @@ def test_a_program_moved_along_gamma_eps_and_weights_is_as_good_as_new(p):
     heavier = FusionGraph(model.n, model.graph.edges, 3 * model.graph.weights)
     moved = [
         ConvexClustering(model.data, model.graph, 0.5, p),
-        model.with_data(5 * model.data + 2),
+        model.replace(data=5 * model.data + 2),
         ConvexClustering(model.data, heavier, 0.1, p),
         ConvexClustering(model.data, model.graph, 0.0, p),
     ]
@@ -109,7 +109,7 @@ def test_a_program_that_does_not_fit_is_left_alone():
 def test_a_limit_does_not_return_the_solution_before(limits, status):
     model = neighbours(60)
     program = solve(model).program
-    moved = model.with_data(model.data + 100)
+    moved = model.replace(data=model.data + 100)
     stopped = solve(moved, program, **limits)
     assert stopped.status_if_short == status
     assert np.abs(stopped.X - moved.data).max() < 10

@@ -74,7 +74,7 @@ def test_permuted_points(problems, draw_model, method, data):
 def test_translated_data(problems, draw_model, method, data):
     model = draw_model(data, method)
     shift = data.draw(problems.data(1, model.d))
-    solution, moved = solve(model, method), solve(model.with_data(model.data + shift), method)
+    solution, moved = solve(model, method), solve(model.replace(data=model.data + shift), method)
     check_same(problems, solution, moved, solution.X + shift, solution.labels)
 
 

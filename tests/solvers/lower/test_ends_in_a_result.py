@@ -126,7 +126,7 @@ def test_a_warm_start_with_weights_of_many_magnitudes_is_no_worse_than_a_cold_on
         weights = 10.0 ** rng.uniform(-150, 150, len(edges))
         gamma = 10.0 ** rng.uniform(-150, 150)
         model = ConvexClustering(A, FusionGraph(16, edges, weights), gamma, np.inf)
-        moved = model.with_data(A + rng.normal(size=A.shape))
+        moved = model.replace(data=A + rng.normal(size=A.shape))
         assert cluster(moved, "ssnal", start=cluster(model, "ssnal")).status == "optimal"
 
 

@@ -100,7 +100,7 @@ def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, expone
     """Data and gamma off a tie by rounding, in rational arithmetic on the numbers as they are."""
     model = draw_model(data, gammas=st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12]))
     noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
-    model = model.with_data(model.data + 10.0**exponent * noise + centre)
+    model = model.replace(data=model.data + 10.0**exponent * noise + centre)
     solution = cluster(model, "exact")
     radii = [Fraction(model.gamma) * Fraction(w) for w in model.graph.weights.tolist()]
     exact = [rational.solve_graph(a.tolist(), model.graph.edges, radii) for a in model.data.T]
@@ -115,7 +115,7 @@ def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, expone
 def test_data_in_general_position_leave_nothing_undecided(draw_model, problems, data):
     model = draw_model(data)
     noise = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=model.data.shape)
-    solution = cluster(model.with_data(noise), "exact")
+    solution = cluster(model.replace(data=noise), "exact")
     check_optimal(solution.model, solution)
     assert solution.proved
 

@@ -193,7 +193,7 @@ def test_time_limit_returns_a_true_gap(crowd, p, method, seconds):
 
 @pytest.mark.parametrize("p", NORMS)
 def test_a_limit_never_returns_worse_than_the_start(crowd, p):
-    near = crowd[p].with_data(crowd[p].data + 1e-4)
+    near = crowd[p].replace(data=crowd[p].data + 1e-4)
     start = cluster(crowd[p], "ssnal")
     short = cluster(near, "ssnal", tol=1e-12, start=start, max_iterations=1)
     assert near.gap(short.X, short.Z) <= near.gap(start.X, start.Z) * (1 + 1e-9)
@@ -263,7 +263,7 @@ def test_warm_start_saves_iterations(crowd, p):
     model = crowd[p]
     solved = cluster(model, "ssnal", tol=1e-8)
     moved = np.random.default_rng(0).normal(size=model.data.shape)
-    near = model.with_data(model.data + 1e-5 * moved)
+    near = model.replace(data=model.data + 1e-5 * moved)
     cold = cluster(near, "ssnal", tol=1e-8)
     warm = cluster(near, "ssnal", tol=1e-8, start=solved)
     assert cold.status == warm.status == "optimal"

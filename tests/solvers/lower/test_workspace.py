@@ -19,7 +19,7 @@ SAME_EDGES = FusionGraph(12, GRAPH.edges, GRAPH.weights)
     ("model", "fits"),
     [
         (MODEL, True),
-        (MODEL.with_data(2 * DATA), True),
+        (MODEL.replace(data=2 * DATA), True),
         (ConvexClustering(DATA, GRAPH, 5.0), True),
         (ConvexClustering(DATA, GRAPH, 0.0), False),
         (ConvexClustering(DATA, GRAPH, 0.3, 1), False),
@@ -36,7 +36,7 @@ def test_it_fits_the_same_graph_norm_and_edges_of_positive_capacity(model, fits)
 def test_it_is_handed_on_where_it_fits_and_replaced_where_not(p):
     model = ConvexClustering(DATA, GRAPH, 0.3, p)
     first = cluster(model, "ssnal")
-    moved = cluster(model.with_data(DATA + 0.1), "ssnal", start=first)
+    moved = cluster(model.replace(data=DATA + 0.1), "ssnal", start=first)
     assert moved.kept is first.kept
     other = cluster(ConvexClustering(DATA, GRAPH, 0.3, 3 - p if p < 3 else 1), "ssnal", start=first)
     assert other.kept is not first.kept

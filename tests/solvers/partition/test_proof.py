@@ -27,7 +27,7 @@ def test_the_gap_is_rounded_up(rational):
     for seed in range(100):
         model, X, Z = of_tenths(np.random.default_rng(seed))
         if seed % 2:  # no residual: all of the gap is in the edges
-            model = model.with_data(X + model.graph.adjoint(Z))
+            model = model.replace(data=X + model.graph.adjoint(Z))
         args = model.data[:, 0], model.graph.edges, model.radii, X[:, 0], Z[:, 0]
         gap = rational.duality_gap(*args)
         assert 2 * gap <= Fraction(distance_by_gap(model, X, Z)) ** 2

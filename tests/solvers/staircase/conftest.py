@@ -22,7 +22,7 @@ class Case:
     def direction(self):
         if self.perturbation.shape != self.model.data.shape:
             return np.zeros(self.model.data.shape)
-        return self.perturbation.operator.toarray().reshape(self.model.data.shape)
+        return self.perturbation.operators["data"].toarray().reshape(self.model.data.shape)
 
     def radii(self, eps):
         decay = self.perturbation.edge_operator

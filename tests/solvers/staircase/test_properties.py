@@ -74,7 +74,7 @@ def test_a_longer_direction_is_a_shorter_eps(ray, power):
 def test_a_translation_changes_nothing(ray, place, pace):
     """Neither of the data nor of the direction."""
     model, V = ray
-    stairs, moved = along(model, V), model.with_data(model.data + place / 2)
+    stairs, moved = along(model, V), model.replace(data=model.data + place / 2)
     shift = V + pace / 4
     if shift.any():
         same(along(moved, shift), stairs.breaks, stairs.between, stairs.at_breaks)

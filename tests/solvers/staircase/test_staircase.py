@@ -61,11 +61,11 @@ def test_weights_that_fade(seed, random_case, partition_at):
     rng = np.random.default_rng(seed)
     case = random_case(rng, 5)
     decay = rng.integers(0, 3, case.model.graph.m) / 2.0
-    moved = Perturbation(
+    moved = Perturbation.linear(
         case.perturbation.shape,
-        case.perturbation.operator,
+        case.perturbation.operators["data"],
         case.model.graph,
-        type(case.perturbation.operator)(decay[:, None]),
+        type(case.perturbation.operators["data"])(decay[:, None]),
         lower=0.0,
         upper=1.0,
     )
@@ -187,7 +187,7 @@ class TestArguments:
 
     def test_weights_that_would_be_negative_are_refused(self):
         graph = self.model.graph
-        operator = Perturbation.edges(graph).edge_operator
-        doubled = Perturbation((2, 0), Perturbation.edges(graph).operator, graph, 2 * operator)
+        operator = -Perturbation.edges(graph).operators["weights"]
+        doubled = Perturbation.linear((2, 1), None, graph, 2 * operator)
         with pytest.raises(ArgumentError, match="no weight is negative"):
             staircase(self.model, doubled, 0.0, 1.0)

@@ -110,7 +110,7 @@ def rays(draw, problems):
     V = draw(problems.data(model.n, d))
     assume(V.any())
     bounds = draw(st.sampled_from([{}, {"upper": 0.0}, {"lower": -0.25, "upper": 0.75}]))
-    shift = Perturbation(V.shape, V.reshape(-1, 1), **bounds)
+    shift = Perturbation.linear(V.shape, V.reshape(-1, 1), **bounds)
     return model, shift, draw(st.sampled_from([0.5, 1.0, 3.0]))
 
 
@@ -177,7 +177,7 @@ def test_a_wide_step_is_preferred_to_a_thin_one_nearer_to_0():
     """The pair parts from 1/2 - 2^-30 on, just before the bound of eps, and from -3/4 on."""
     gap, threshold = 0.125 + 2.0**-31, 0.625 - 2.0**-31
     model = ConvexClustering([[0.0], [gap]], FusionGraph.complete(2), threshold / 2)
-    shift = Perturbation((2, 1), np.array([[0.0], [1.0]]), upper=0.5)
+    shift = Perturbation.linear((2, 1), np.array([[0.0], [1.0]]), upper=0.5)
     found = attack(MaxDeviation(model, shift, 1.0), "exact")
     assert found.status == "optimal"
     assert found.eps[0] == pytest.approx(-0.75 - LENGTH_TOL, abs=1e-12)

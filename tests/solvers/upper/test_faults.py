@@ -304,7 +304,7 @@ def test_stationarity_needs_a_solution_at_zero(monkeypatch):
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
 @pytest.mark.parametrize("method", ["auto", "exact", "direct", "corners"])
 def test_eps_that_cannot_move_is_refused(no_clustering, kind, method):
-    frozen = Perturbation(PLANE.shape, np.eye(10)[:, :1], lower=0.0, upper=0.0)
+    frozen = Perturbation.linear(PLANE.shape, np.eye(10)[:, :1], lower=0.0, upper=0.0)
     model = ConvexClustering(PLANE, FusionGraph.complete(5), 0.1, 1)
     problem = kind(model, frozen, 2.0, 2)
     problem = problem.within(1.0) if kind is MinPerturbation else problem

@@ -36,7 +36,7 @@ def test_every_kind_perturbs_what_it_says(small):
     }
     assert made["entries"].perturbation.dim == large_problems.CHOSEN
     assert made["feature, one shift"].perturbation.dim == 1
-    moved = made["feature, one shift"].perturbation.displacement(1.0)
+    moved = made["feature, one shift"].perturbation.changes(1.0)["data"]
     assert set(np.unique(moved[:, 0])) == {0.0, 1.0}
     assert not moved[:, 1].any()
     assert (made["dropped edges"].norm, made["edge weights"].norm) == (1, 2)

@@ -59,7 +59,7 @@ def test_paths_on_a_line_agree_with_solves():
     direction = three_way.directions("line", 6)
     values = []
     for eps in np.linspace(0, three_way.DISTANCE, 201):
-        labels = cluster(model.with_data(model.data + eps * direction)).labels
+        labels = cluster(model.replace(data=model.data + eps * direction)).labels
         values.append(DEVIATIONS["delta"].value(groups, labels))
     falls = np.count_nonzero(np.diff(values) < 0)
     assert falls <= delta[0].falls

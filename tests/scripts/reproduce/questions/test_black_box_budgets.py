@@ -35,7 +35,7 @@ def test_the_stranger_is_the_models_convex_clustering_at_perturbed_data_too():
     rng = np.random.default_rng(0)
     model = clouds("plane 18", rng)
     for size in (0.0, 1.0, 3.0):
-        moved = model.with_data(model.data + size * rng.normal(size=model.data.shape))
+        moved = model.replace(data=model.data + size * rng.normal(size=model.data.shape))
         labels = clusterer(CONVEX, model).fit_predict(moved.data)
         assert deviation(labels, cluster(moved, refine=True).labels) == 0
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
 
@@ -74,13 +75,13 @@ def _directions(problem, clustering, rng, aimed=2):
 
 
 def _slopes(problem, clustering, rng, aimed):
-    model, labels = problem.white_box, clustering.labels
+    model, labels = clustering_of(problem), clustering.labels
     sizes = np.bincount(labels)
     apart = labels[model.graph.edges[:, 0]] != labels[model.graph.edges[:, 1]]
     between = np.where(apart[:, None], clustering.Z, 0.0)
     unit = between / np.where(model.radii > 0, model.radii, 1.0)[:, None]
-    T = problem.data_operator.toarray().reshape(model.n, model.d, -1)
-    S = problem.edge_operator.toarray()
+    T = problem.operator("data").toarray().reshape(model.n, model.d, -1)
+    S = edge_operator(problem).toarray()
     weakening = [model.graph.incidence.T @ ((model.radii * z)[:, None] * S) for z in unit.T]
     felt = T + np.stack(weakening, axis=1)
     y = np.array([clustering.X[labels == k].mean(axis=0) for k in range(len(sizes))])

@@ -99,7 +99,7 @@ def test_large_maps_are_bounded_by_their_gram_matrix():
 @pytest.mark.parametrize(("lower", "upper", "nonnegative"), [(0.0, 1.0, True), (-0.5, 1.0, False)])
 def test_only_eps_that_are_all_nonnegative_lose_their_sign(lower, upper, nonnegative):
     model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1.0)
-    free = Perturbation((2, 1), np.eye(2), lower=[lower, 0.0], upper=upper)
+    free = Perturbation.linear((2, 1), np.eye(2), lower=[lower, 0.0], upper=upper)
     assert EpsBall.of(MaxDeviation(model, free, 1.0)).nonnegative == nonnegative
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bilad.models.clustering_problem import clustering_of
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
@@ -38,8 +39,8 @@ def random_line(rng, n, d=1, kind=None, ties=0.2):
 
 def radius_by_all_subsets(problem, rational):
     """Return the squared distance of the nearest merge or split, of all subsets; None if none."""
-    model, distances = problem.white_box, []
-    T = [[Fraction(t) for t in row] for row in problem.data_operator.toarray().tolist()]
+    model, distances = clustering_of(problem), []
+    T = [[Fraction(t) for t in row] for row in problem.operator("data").toarray().tolist()]
     r = Fraction(model.gamma) * Fraction(model.graph.uniform_weight)
     for feature, column in enumerate(model.data.T.tolist()):
         a, rows = [Fraction(value) for value in column], T[feature :: model.d]

@@ -32,8 +32,8 @@ def test_who_leaves_pays(seed):
     clustering = cluster(problem.model)
     settled = settled_pairs(problem, clustering, problem.radius)
     leaving = settled.leaving
-    free = np.flatnonzero(abs(problem.data_operator).sum(axis=1))
-    order = problem.data_operator[free].indices
+    free = np.flatnonzero(abs(problem.operator("data")).sum(axis=1))
+    order = problem.operator("data")[free].indices
     for _ in range(8):
         eps = rng.normal(size=problem.perturbation.dim)
         eps *= problem.radius / np.linalg.norm(eps)
@@ -54,7 +54,7 @@ def test_the_price_of_a_point_between_others():
     model = ConvexClustering(A, FusionGraph.complete(5, 1.0), 1.0)
     for signed, price in ((False, 4.0), (True, 2.0)):
         T = (2.0 if signed else 1.0) * np.eye(5)[:, [4]]
-        problem = MaxDeviation(model, Perturbation((5, 1), T), 4.5)
+        problem = MaxDeviation(model, Perturbation.linear((5, 1), T), 4.5)
         leaving = settled_pairs(problem, cluster(model), 4.5).leaving
         assert 0.999999 * price < leaving.costs[4] <= price
         assert np.isinf(leaving.costs[:4]).all()
@@ -71,7 +71,7 @@ def test_the_price_is_rounded_down(way, rational):
         a, factor = rng.integers(-2, 3, 5) / 10, float(rng.choice([-3, 0.7, 1]))
         model = ConvexClustering(a[:, None], FusionGraph.complete(5, 0.3), 1.1)
         T = factor * np.eye(5)[:, [4]]
-        free = Perturbation((5, 1), T, lower=bounds[0], upper=bounds[1])
+        free = Perturbation.linear((5, 1), T, lower=bounds[0], upper=bounds[1])
         problem = MaxDeviation(model, free, 9.0)
         costs = Leaving.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
         assert np.isinf(costs[:4]).all()
@@ -92,7 +92,7 @@ def test_a_price_beyond_the_bounds_of_eps_is_not_paid():
     model = ConvexClustering([[0.0]] * 4 + [[1.0]], FusionGraph.complete(5), 1.0)
     whole, none = np.ones((5, 5), dtype=bool), np.zeros((5, 5), dtype=bool)
     for lower, upper, price in ((-7.0, 3.5, 6.0), (-5.5, 4.0, 4.0), (-5.5, 3.5, np.inf)):
-        free = Perturbation((5, 1), np.eye(5)[:, [4]], lower=lower, upper=upper)
+        free = Perturbation.linear((5, 1), np.eye(5)[:, [4]], lower=lower, upper=upper)
         problem = MaxDeviation(model, free, 9.0)
         costs = Leaving.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
         assert costs[4] == pytest.approx(price, rel=1e-12)
@@ -193,11 +193,11 @@ def grid_problem(rng):
     n = int(rng.integers(3, 8))
     A = rng.normal(size=(n, 2)) * 0.3 + 3.0 * rng.integers(0, 2, size=(n, 2))
     model = ConvexClustering(A, FusionGraph.complete(n, 1 / n), rng.uniform(0.3, 2.0), 1)
-    T = Perturbation.additive(A.shape, rng.permutation(n)[: 1 + n // 3]).operator.toarray()
+    T = Perturbation.additive(A.shape, rng.permutation(n)[: 1 + n // 3]).operators["data"].toarray()
     if rng.random() < 0.5:
         T = T @ rng.integers(-1, 2, size=(T.shape[1], int(rng.integers(1, 4))))
     radius, norm = 10 ** rng.uniform(-1, 0.5), rng.choice([1, 2, np.inf])
-    return MaxDeviation(model, Perturbation(A.shape, sp.csr_array(T)), radius, norm)
+    return MaxDeviation(model, Perturbation.linear(A.shape, sp.csr_array(T)), radius, norm)
 
 
 def test_who_leaves_in_a_feature_pays():
@@ -210,7 +210,7 @@ def test_who_leaves_in_a_feature_pays():
         leaving = settled_pairs(problem, clustering, problem.radius).leaving
         bound, k = optimum_bound(problem, clustering), problem.perturbation.dim
         active += 0 < bound < problem.deviation.largest(problem.model.n)
-        touched = abs(problem.data_operator).toarray().reshape(problem.model.n, -1, k).max(axis=1)
+        touched = abs(problem.operator("data")).toarray().reshape(problem.model.n, -1, k).max(axis=1)
         for eps in (*rng.choice([-1.0, 0.0, 1.0], (8, k)), *rng.normal(size=(2, k))):
             eps *= 0.999999 * problem.radius / (problem.size(eps) or 1.0)
             found = cluster(problem.perturbation.apply(problem.model, eps))
@@ -230,7 +230,7 @@ def test_zeros_that_are_stored_move_nothing():
     model = ConvexClustering([[0.0], [0.1], [9.0], [9.2]], FusionGraph.complete(4, 0.2), 1.0)
     costs = []
     for operator in (T, sp.csr_array(T.toarray())):
-        problem = MaxDeviation(model, Perturbation((4, 1), operator), 3.0)
+        problem = MaxDeviation(model, Perturbation.linear((4, 1), operator), 3.0)
         costs.append(settled_pairs(problem, cluster(model), 3.0).leaving.costs)
     assert np.isfinite(costs[0]).any()
     np.testing.assert_array_equal(*costs)

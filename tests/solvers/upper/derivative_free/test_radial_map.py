@@ -19,7 +19,7 @@ def ball(k, norm, radius, edges, scale):
         whole = Perturbation.additive((6, 1), points=range(k))
         lower, upper = -scale * np.arange(1.0, k + 1), np.full(k, np.inf)
         lower[-1:] = -np.inf
-        free = Perturbation((6, 1), whole.operator, lower=lower, upper=upper)
+        free = Perturbation.linear((6, 1), whole.operators["data"], lower=lower, upper=upper)
     return MaxDeviation(MODEL, free, radius, norm)
 
 
@@ -70,7 +70,7 @@ def test_the_identity_for_norm_inf(problem, seed):
 
 def test_zero_and_fixed_entries():
     whole = Perturbation.additive((6, 1), points=[0, 1, 2])
-    free = Perturbation((6, 1), whole.operator, lower=[-1, 0, 0], upper=[1, 0, 2])
+    free = Perturbation.linear((6, 1), whole.operators["data"], lower=[-1, 0, 0], upper=[1, 0, 2])
     radial = RadialMap(MaxDeviation(MODEL, free, 1.0, 1))
     assert radial.eps(np.zeros(3)).tolist() == [0, 0, 0]
     assert radial.point(np.zeros(3)).tolist() == [0, 0, 0]

@@ -11,7 +11,7 @@ MODEL = ConvexClustering(np.arange(6.0)[:, None], FusionGraph.complete(6), 0.1)
 
 def space(lower, upper, radius=10.0, norm=np.inf):
     whole = Perturbation.additive((6, 1), points=range(len(lower)))
-    free = Perturbation((6, 1), whole.operator, lower=lower, upper=upper)
+    free = Perturbation.linear((6, 1), whole.operators["data"], lower=lower, upper=upper)
     return SearchSpace(MaxDeviation(MODEL, free, radius, norm))
 
 

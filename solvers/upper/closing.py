@@ -1,0 +1,64 @@
+"""Closing: what is done on the true staircase after the last step of a method.
+
+A relaxed and smoothed problem puts the steps of the staircase a little off where they are. So what
+a method returned is looked at again: along rays, and then entry by entry. What closing finds is
+told apart from what the method found itself (`Attack.own`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.validation import FloatArray
+from bilad.solvers.upper.coordinates import (
+    coordinate_search,
+    corner_near,
+    random_corners,
+    try_direction,
+)
+from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.polish import polish
+
+CLOSINGS = ("none", "ray", "search")
+CORNERS = 8  # drawn for each closing search
+LEAST_SOLVES = 1000  # that closing may take where nothing else limits it
+
+
+def close(
+    lower: LowerLevel, returned: list[FloatArray], closing: str, rng: np.random.Generator
+) -> None:
+    """Search from the points that a method returned.
+
+    Parameters
+    ----------
+    lower : LowerLevel
+    returned : list of ndarray, shape (k,)
+        In the order in which they were returned.
+    closing : {"none", "ray", "search"}
+        Nothing; a search along the rays through the last of them and through the best attack; or
+        that, and then a search by coordinates from the best of them, of the corners near them, and
+        of a few other corners.
+    rng : numpy.random.Generator
+        Draws the corners, and orders the entries of eps.
+    """
+    if closing == "none":
+        return
+    polish(lower, returned[-1:])
+    if closing == "search":
+        _climb(lower, returned, rng)
+
+
+def _climb(lower: LowerLevel, candidates: list[FloatArray], rng: np.random.Generator) -> None:
+    """Search by coordinates from the best of the candidates and of corners; (BL2) of the attack."""
+    problem = lower.problem
+    most = min(CORNERS, 2**problem.perturbation.dim)
+    corners = list(random_corners(problem, rng, most))
+    corners += [corner_near(problem, eps) for eps in candidates]
+    if problem.sense == "min":
+        for corner in corners:
+            try_direction(lower, corner)
+        start = np.zeros(problem.perturbation.dim) if lower.best is None else lower.best.eps
+    else:
+        seen = [lower.evaluate(problem.project(eps)) for eps in candidates + corners]
+        start = max(seen, key=lambda one: problem.rank(one.size, one.deviation)).eps
+    coordinate_search(lower, start, rng)
