@@ -1,5 +1,18 @@
 """The same problem, rewritten for a modelling language."""
 
-from bilad.formulations.conic import ConicProgram
+from bilad.formulations import clustering  # noqa: F401 (registers convex clustering)
+from bilad.formulations.clustering.conic import ConicProgram
+from bilad.formulations.complementarity import Complementarity, register_relaxation
+from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Formulation
+from bilad.formulations.single_level import SingleLevel
 
-__all__ = ["ConicProgram"]
+__all__ = [
+    "DUALITY",
+    "KKT",
+    "VALUE_FUNCTION",
+    "Complementarity",
+    "ConicProgram",
+    "Formulation",
+    "SingleLevel",
+    "register_relaxation",
+]

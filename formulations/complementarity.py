@@ -1,7 +1,8 @@
 """Complementarity 0 <= G _|_ H >= 0, and the relaxations by which a homotopy approaches it.
 
-Each relaxation is one row Phi(G, H; t) <= 0 for every pair, exact at t = 0, with G and H without
-units. t is comparable between them: each lets G = H = sqrt(t) just pass.
+Each relaxation is one or more rows Phi(G, H; t) <= 0 for every pair, exact at t = 0, with G and H
+without units. t is comparable between ours: each lets G = H = sqrt(t) just pass. Others are added
+by `register_relaxation`, or by an entry point of the group "bilad.relaxations".
 
 References
 ----------
@@ -13,11 +14,13 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
+
+from bilad.models.registry import Registry
 
 # s / sqrt(t) of Steffensen and Ulbrich: phi(0) = 3/8 s, so that G = H = sqrt(t) just passes.
 STEFFENSEN_ULBRICH_WIDTH = 16 / 3
@@ -35,26 +38,29 @@ class Side:
     multiplier : callable(multipliers)
         Reads the multiplier of that bound or row from an object that knows `row(constraint)`,
         `lower(variable)` and `upper(variable)`.
+    unit : float, default 1
+        What the bound or row keeps nonnegative is this times the expression.
     """
 
     expression: Any
     keeper: Any
     multiplier: Callable[[Any], float]
+    unit: float = 1.0
 
     @classmethod
-    def at_row(cls, expression: Any, row: Any) -> Side:
+    def at_row(cls, expression: Any, row: Any, unit: float = 1.0) -> Side:
         """Return a side that a constraint keeps nonnegative."""
-        return cls(expression, row, lambda multipliers: multipliers.row(row))
+        return cls(expression, row, lambda multipliers: multipliers.row(row), unit)
 
     @classmethod
-    def at_lower_bound(cls, expression: Any, variable: Any) -> Side:
+    def at_lower_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:
         """Return a side that a variable's lower bound keeps nonnegative."""
-        return cls(expression, variable, lambda multipliers: multipliers.lower(variable))
+        return cls(expression, variable, lambda multipliers: multipliers.lower(variable), unit)
 
     @classmethod
-    def at_upper_bound(cls, expression: Any, variable: Any) -> Side:
+    def at_upper_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:
         """Return a side that a variable's upper bound keeps nonnegative."""
-        return cls(expression, variable, lambda multipliers: multipliers.upper(variable))
+        return cls(expression, variable, lambda multipliers: multipliers.upper(variable), unit)
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,21 @@ class Complementarity:
     left: Side | None = None
     right: Side | None = None
 
+    @property
+    def sides(self) -> tuple[Any, Any]:
+        """The expressions G and H of the two sides.
+
+        Raises
+        ------
+        ValueError
+            If the product alone is written down: the relaxation has to say `needs_sides`.
+        """
+        if self.left is None or self.right is None:
+            raise ValueError(
+                "this pair has no sides; register the relaxation with needs_sides=True"
+            )
+        return self.left.expression, self.right.expression
+
 
 @dataclass(frozen=True)
 class Relaxation:
@@ -81,64 +102,114 @@ class Relaxation:
     Attributes
     ----------
     name : str
-    body : callable(pair, t)
-        Phi as a Pyomo expression of a Complementarity; t a Pyomo variable.
+    rows : callable(pair, t)
+        Returns the left-hand sides Phi of the rows Phi <= 0, Pyomo expressions of a
+        Complementarity; t a Pyomo variable.
     needs_sides : bool
         Phi is not written in the product alone.
     penalised : bool
-        Phi is no row, but is subtracted from what is to become large.
+        Phi are no rows, but are subtracted from what is to become large.
     """
 
     name: str
-    body: Callable[[Complementarity, Any], Any]
+    rows: Callable[[Complementarity, Any], Sequence[Any]]
     needs_sides: bool = True
     penalised: bool = False
 
 
-def _sides(pair: Complementarity) -> tuple[Any, Any]:
-    assert pair.left is not None
-    assert pair.right is not None
-    return pair.left.expression, pair.right.expression
+def _scholtes(pair: Complementarity, t: Any) -> list[Any]:
+    return [pair.product - t]
 
 
-def _scholtes(pair: Complementarity, t: Any) -> Any:
-    return pair.product - t
+def _fischer_burmeister(pair: Complementarity, t: Any) -> list[Any]:
+    G, H = pair.sides
+    return [G + H - pyo.sqrt(G**2 + H**2 + 2 * t)]
 
 
-def _fischer_burmeister(pair: Complementarity, t: Any) -> Any:
-    G, H = _sides(pair)
-    return G + H - pyo.sqrt(G**2 + H**2 + 2 * t)
-
-
-def _kanzow_schwartz(pair: Complementarity, t: Any) -> Any:
+def _kanzow_schwartz(pair: Complementarity, t: Any) -> list[Any]:
     """(G - s)(H - s) where G + H >= 2 s, else -((G - s)^2 + (H - s)^2) / 2, with s = sqrt(t)."""
-    G, H = _sides(pair)
+    G, H = pair.sides
     a, b = G - pyo.sqrt(t), H - pyo.sqrt(t)
     total = a + b
-    return a * b - (total**2 - total * abs(total)) / 4
+    return [a * b - (total**2 - total * abs(total)) / 4]
 
 
-def _steffensen_ulbrich(pair: Complementarity, t: Any) -> Any:
+def _steffensen_ulbrich(pair: Complementarity, t: Any) -> list[Any]:
     """G + H - phi(G - H), phi = |.| outside [-s, s] and a polynomial inside, s = 16/3 sqrt(t)."""
-    G, H = _sides(pair)
+    G, H = pair.sides
     s = STEFFENSEN_ULBRICH_WIDTH * pyo.sqrt(t)
     ratio = (G - H) / s
     clipped = (abs(ratio + 1) - abs(ratio - 1)) / 2
     beyond = (abs(ratio) - 1 + abs(abs(ratio) - 1)) / 2
-    return G + H - s * ((3 + 6 * clipped**2 - clipped**4) / 8 + beyond)
+    return [G + H - s * ((3 + 6 * clipped**2 - clipped**4) / 8 + beyond)]
 
 
-def _penalty(pair: Complementarity, t: Any) -> Any:
-    return pair.product / t
+def _penalty(pair: Complementarity, t: Any) -> list[Any]:
+    return [pair.product / t]
 
 
-RELAXATIONS = {
-    relaxation.name: relaxation
-    for relaxation in (
-        Relaxation("scholtes", _scholtes, needs_sides=False),
-        Relaxation("fischer-burmeister", _fischer_burmeister),
-        Relaxation("kanzow-schwartz", _kanzow_schwartz),
-        Relaxation("steffensen-ulbrich", _steffensen_ulbrich),
-        Relaxation("penalty", _penalty, needs_sides=False, penalised=True),
-    )
-}
+RELAXATIONS: Registry[Relaxation] = Registry(
+    "bilad.relaxations",
+    {
+        relaxation.name: relaxation
+        for relaxation in (
+            Relaxation("scholtes", _scholtes, needs_sides=False),
+            Relaxation("fischer-burmeister", _fischer_burmeister),
+            Relaxation("kanzow-schwartz", _kanzow_schwartz),
+            Relaxation("steffensen-ulbrich", _steffensen_ulbrich),
+            Relaxation("penalty", _penalty, needs_sides=False, penalised=True),
+        )
+    },
+)
+
+
+def register_relaxation(
+    name: str,
+    rows: Callable[[Complementarity, Any], Sequence[Any]],
+    needs_sides: bool = True,
+    penalised: bool = False,
+) -> None:
+    """Add a relaxation of your own: `attack(problem, "kkt", relaxation=name)` then knows it.
+
+    Parameters
+    ----------
+    name : str
+    rows : callable(pair, t)
+        Returns a sequence of Pyomo expressions that are to be at most 0. `pair.sides` are the
+        expressions G and H, each kept nonnegative by the model, `pair.product` is G H.
+    needs_sides : bool, default True
+        Whether `pair.sides` is asked for.
+    penalised : bool, default False
+        Whether the expressions are, instead, weighted and subtracted from what is to become large.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is taken.
+    """
+    RELAXATIONS.register(name, Relaxation(name, rows, needs_sides, penalised))
+
+
+def relax(
+    model: pyo.ConcreteModel,
+    pairs: Mapping[tuple[int, int], Complementarity],
+    relaxation: Relaxation,
+) -> None:
+    """Add `relaxed[e, r, q]`, the q-th row of the pair (e, r), unless it is a penalty."""
+    if relaxation.penalised:
+        return
+    rows = {
+        (*index, q): row
+        for index, pair in pairs.items()
+        for q, row in enumerate(relaxation.rows(pair, model.t))
+    }
+    model.relaxed = pyo.Constraint(list(rows), rule=lambda m, *index: rows[index] <= 0)
+
+
+def penalty(
+    model: pyo.ConcreteModel, pairs: Iterable[Complementarity], relaxation: Relaxation
+) -> Any:
+    """Return the sum of what the relaxation penalises; 0 if it adds rows."""
+    if not relaxation.penalised:
+        return 0.0
+    return pyo.quicksum(row for pair in pairs for row in relaxation.rows(pair, model.t))

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.models.validation import ArgumentError, real_number
 
 
 @dataclass(frozen=True)
@@ -44,16 +41,3 @@ class Schedule:
                 "as many of the one as of the other, at least one",
             )
         return cls(tuple(map(ScheduleStage, relaxations, widths)))
-
-
-def length_unit(model: ConvexClustering, X: FloatArray) -> float:
-    """Return the typical distance of two points of a solution, the schedule's unit of length.
-
-    The root mean square of ||x_i - x_j|| over all pairs; that of the data if all points have
-    fused; 1 if all data are equal.
-    """
-    for points in (X, model.data):
-        spread = float(np.sqrt(2 * np.var(points, axis=0).sum()))
-        if spread > 1e-9 * float(np.abs(points).max(initial=0.0)):
-            return spread
-    return 1.0

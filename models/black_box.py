@@ -91,4 +91,3 @@ def _ask(
 ) -> Answer:
     """Return what the clusterer answers; there is nothing to start from, and no limit is kept."""
     return Answer(model.query())
-

@@ -184,6 +184,11 @@ def _solve_afresh(model: LearningModel, **options: Any) -> Solution:
     return solution
 
 
+def _confirmed(model: LearningModel, **options: Any) -> Solution:
+    solution: Solution = confirm(model, **options)
+    return solution
+
+
 def _no_options(model: LearningModel, method: str) -> dict[str, Any]:
     if method != "auto":
         raise ArgumentError("lower", repr(method), f"'auto' for {type(model).__name__}")
@@ -196,6 +201,8 @@ def _no_options(model: LearningModel, method: str) -> dict[str, Any]:
 solve: Capability[Any] = Capability("solve")
 # confirm(model, tol, time_limit, **options): a Solution found afresh, as good as time allows.
 confirm: Capability[Any] = Capability("confirm", _solve_afresh, needs=solve)
+# decide(model, tol, time_limit, **options): a Solution of which only the outcome is asked, proved.
+decide: Capability[Any] = Capability("decide", _confirmed, needs=solve)
 # solver_options(model, method): the options of `solve` for the method that `lower=` names.
 solver_options: Capability[dict[str, Any]] = Capability("solver_options", _no_options)
 # adjoint(model, solution, direction, parts): for each of the parts named, the gradient of
@@ -211,7 +218,7 @@ state_gap: Capability[float | None] = Capability("state_gap", lambda model, stat
 write_follower: Capability[Any] = Capability("write_follower")
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
-# radius(model, problem): a size of eps within which the outcome stays, proved.
+# radius(model, problem, baseline): a size of eps within which the outcome stays, proved.
 radius: Capability[Any] = Capability("radius")
 # ray_steps(model, perturbation, low, high): every step of the outcome along a ray.
 ray_steps: Capability[Any] = Capability("ray_steps")

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from bilad.formulations.conic import ConicProgram
+from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models import ConvexClustering
 from bilad.models.validation import one_of
 from bilad.scripts.command import command

@@ -12,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import BilevelProblem, deviation
+from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.run_log import RunLog, columns_of, whole

@@ -13,7 +13,6 @@ from functools import cache
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import (
     BilevelProblem,
     ConvexClustering,
@@ -22,6 +21,7 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray
 from bilad.scripts.ray_optimum import ray_optimum

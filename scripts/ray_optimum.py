@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import ArgumentError, whole_number
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering

@@ -1,5 +1,6 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
+from bilad.solvers import convex_clustering  # noqa: F401 (registers what it can do)
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
 from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered
@@ -18,6 +19,7 @@ from bilad.solvers.upper import (
     attack,
     drop_edges,
     drop_points,
+    register_method,
     stationarity,
 )
 
@@ -48,5 +50,6 @@ __all__ = [
     "exact_recovery_interval",
     "find_violation",
     "is_recovered",
+    "register_method",
     "stationarity",
 ]

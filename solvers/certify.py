@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
@@ -20,8 +20,7 @@ from bilad.solvers.lower.result import Clustering
 from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
 from bilad.solvers.upper.corners import CORNERS
-from bilad.solvers.upper.learner import LowerLevelError, failure_of
-from bilad.solvers.upper.lower_level import LEAST_SECONDS
+from bilad.solvers.upper.lower_level import LEAST_SECONDS, LowerLevelError
 from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import refusal
 from bilad.solvers.upper.result import Attack
@@ -80,7 +79,7 @@ class Certificate:
         found = self.attack
         if found is None:
             raise ArgumentError("certificate", "no attack", "one whose `attack` is not None")
-        write_counterexample(found.problem, found.eps, found.baseline.labels, found.labels, path)
+        write_counterexample(found.problem, found.eps, found.baseline.outcome, found.labels, path)
 
 
 def certify(
@@ -166,7 +165,7 @@ def _by_staircase(
     problem: MinPerturbation, seed: int, seconds: float
 ) -> tuple[_Proof, Attack, str]:
     """Follow the staircase; nothing is proved if that was cut short."""
-    found = attack(problem, "exact", seed, seconds, bound="none")
+    found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound
     proof = _Proof(lower, "exact staircase", found.bound is not None)
     return proof, found, found.termination
@@ -184,7 +183,15 @@ def _by_bounds(
     most = max_solves if proof.lower <= problem.radius and ending != INTERRUPTED else 0
     left = max(seconds - (time.perf_counter() - began), 0.0)
     found = attack(
-        problem, "corners", seed, left, most, bound="none", corners=corners, starts=proving.starts
+        problem,
+        "corners",
+        seed,
+        left,
+        most,
+        bound="none",
+        closing="none",
+        corners=corners,
+        starts=proving.starts,
     )
     return proof, found, overall([ending, found.termination])
 
@@ -214,9 +221,8 @@ class _Proving:
             return
         left = max(end - time.perf_counter(), LEAST_SECONDS)
         clustering = solve_lower(clustering_of(problem), tol=TOL, time_limit=left, refine=True)
-        failure = failure_of(clustering)
-        if failure is not None:
-            raise LowerLevelError(failure)
+        if clustering.status.startswith("error"):
+            raise LowerLevelError(clustering.status)
         if facet is None:
             lower = norm_bound(problem, clustering)
             self.proof = _Proof(lower, "flows and nonexpansiveness", False)

@@ -222,8 +222,8 @@ class _Search:
         self.confirmed: dict[bytes, _Confirmed] = {}
         self.unconfirmed = False
         zero = np.zeros(problem.perturbation.dim)
-        solution = lower.learner.confirm(zero)
-        self.before = solution.labels
+        solution = lower.confirm(zero)
+        self.before = solution.outcome
         self.at_zero = self._confirm(zero)
 
     def run(self, points: int) -> PropertyCheck:
@@ -297,8 +297,8 @@ class _Search:
     def _confirm(self, eps: FloatArray) -> _Confirmed:
         key = eps.tobytes()
         if key not in self.confirmed:
-            solution = self.lower.learner.confirm(eps)
-            value = float(self.problem.deviation.value(self.before, solution.labels))
+            solution = self.lower.confirm(eps)
+            value = float(self.problem.deviation.value(self.before, solution.outcome))
             self.confirmed[key] = _Confirmed(eps, self.problem.size(eps), value, solution.proved)
         return self.confirmed[key]
 

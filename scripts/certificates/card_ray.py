@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.rational.labels import is_decidable
 from bilad.solvers.staircase import Staircase, bracketed_steps, staircase

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.solvers import certify
 from bilad.solvers.lower.cluster import solve_lower

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.certificates.certificate_figures import Figure

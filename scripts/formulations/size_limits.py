@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.reformulations import KKT
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_problem import clustering_of
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.termination import BudgetSpentError
@@ -23,7 +23,7 @@ from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.homotopy import Passage, walk_freely
 from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.reformulation import KKT
+from bilad.solvers.upper.reformulation import BY_KKT
 
 FIRST_N, MOST_N = 25, 12_800
 ENTRIES = 5
@@ -143,17 +143,17 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
         lower = LowerLevel(problem, time_limit=limit)
         clock.time("lower", lambda: lower.baseline)
         frame = Frame.of(problem)
-        X, _ = frame.solution_into(lower.baseline)
-        formulation = clock.time(
-            "pyomo", lambda: KKTFormulation(frame.problem, lower.baseline.labels, X)
-        )
+        baseline = frame.solution_into(lower.baseline)
+        formulation = clock.time("pyomo", lambda: KKT(frame.problem, baseline))
         written = clock.time("nl", lambda: NlModel(formulation.model))
         variables, writing = len(written.variables), clock.pieces["nl"]
         del written
-        session = clock.time("session", lambda: IpoptSession(formulation.model, KKT.ipopt_options))
+        session = clock.time(
+            "session", lambda: IpoptSession(formulation.model, BY_KKT.ipopt_options)
+        )
         passage = Passage(frame, formulation, session, lower, journal)
         lower.deadline = time.perf_counter() + clock.left() + writing  # it was written twice
-        clock.time("walk", lambda: walk_freely(passage, np.zeros(ENTRIES), KKT.schedule))
+        clock.time("walk", lambda: walk_freely(passage, np.zeros(ENTRIES), BY_KKT.schedule))
     except BudgetSpentError as limit_met:
         status = str(limit_met)
     except Exception as error:  # a benchmark keeps failures in

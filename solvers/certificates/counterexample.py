@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
 from bilad.models.fusion_graph import FusionGraph

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cvxpy as cp
 import numpy as np
 
-from bilad.formulations.conic import ConicProgram
+from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
 

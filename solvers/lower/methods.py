@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bilad.formulations.conic import ConicProgram
+from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.errors import UnsupportedError

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
@@ -89,9 +88,9 @@ class Clustering:
     @cached_property
     def state(self) -> FloatArray:
         """X, with the mean of each cluster for its points: shape (n, d)."""
-        sizes = np.bincount(self.labels)[:, None]
-        members = sp.csr_array((np.ones(len(self.X)), (self.labels, np.arange(len(self.X)))))
-        means: FloatArray = (members @ self.X) / sizes
+        means = np.zeros((self.n_clusters, self.X.shape[1]))
+        np.add.at(means, self.labels, self.X)
+        means /= np.bincount(self.labels)[:, None]
         return means[self.labels]
 
     @property

@@ -1,13 +1,13 @@
 """The upper level: attacks."""
 
-from bilad.solvers.upper.attack import UPPER_METHODS, attack
+from bilad.models.learning_model import Answer
+from bilad.solvers.upper.attack import UPPER_METHODS, attack, register_method
 from bilad.solvers.upper.dropped_edges import DroppedEdges, drop_edges
 from bilad.solvers.upper.dropped_points import DroppedPoints, drop_points
-from bilad.solvers.upper.learner import Answer
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
-from bilad.solvers.upper.method import refusal
+from bilad.solvers.upper.method import new_method, refusal
 from bilad.solvers.upper.reformulation import REFORMULATIONS
-from bilad.solvers.upper.result import Attack, Stage
+from bilad.solvers.upper.result import Attack, Point, Stage
 from bilad.solvers.upper.stationarity import Stationarity, stationarity
 
 __all__ = [
@@ -19,11 +19,14 @@ __all__ = [
     "DroppedPoints",
     "Evaluation",
     "LowerLevel",
+    "Point",
     "Stage",
     "Stationarity",
     "attack",
     "drop_edges",
     "drop_points",
+    "new_method",
     "refusal",
+    "register_method",
     "stationarity",
 ]

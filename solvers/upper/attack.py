@@ -31,6 +31,7 @@ from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
+from bilad.solvers.upper.homotopy import best_of_stages
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.magnitudes import check_magnitudes
@@ -224,14 +225,9 @@ class _Run:
 
     def _best_of_method(self) -> Evaluation | None:
         """Return the best attack that the method returned: of its stages, if it has any."""
-        lower = self.lower
-        if not self.journal.has_stages:
-            return lower.best
-        best = None
-        for stage in self.journal.stages:
-            seen = lower.known(stage.eps)
-            best = seen if seen is not None and lower.is_better(seen, best) else best
-        return best
+        if self.journal.has_stages:
+            return best_of_stages(self.lower, self.journal)
+        return self.lower.best
 
     def _is_solved(self) -> bool:
         """Say whether the method's own bound is attained."""

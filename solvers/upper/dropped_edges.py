@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.learning_model import LearningModel, remove
 from bilad.models.validation import (
     ArgumentError,
     IntArray,
@@ -16,7 +16,7 @@ from bilad.models.validation import (
     seconds_limit,
     whole_number,
 )
-from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
+from bilad.solvers.upper.removal import Removal, RemovalSearch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DroppedEdges(Removal):
 
 
 def drop_edges(
-    model: ConvexClustering,
+    model: LearningModel,
     budget: int,
     deviation: str | DeviationFunction = "delta",
     edges: ArrayLike | None = None,
@@ -47,7 +47,7 @@ def drop_edges(
 
     Parameters
     ----------
-    model : ConvexClustering
+    model : LearningModel
     budget : int
         How many may be dropped at most.
     deviation : str or DeviationFunction, default "delta"
@@ -66,21 +66,18 @@ def drop_edges(
     ArgumentError
         If an argument is wrong.
     """
-    if not isinstance(model, ConvexClustering):
-        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    graph, function = model.graph, deviation_function(deviation)
+    if not remove.supports(model):
+        expected = "a learning model that can do without some of its edges"
+        raise ArgumentError("model", type(model).__name__, expected)
+    if "weights" not in model.parts:
+        raise ArgumentError("model", type(model).__name__, "a learning model with weights")
+    m, function = len(model.parts["weights"]), deviation_function(deviation)
     function.check_points(model.n)
     budget = whole_number(budget, "budget", least=0)
-    chosen = np.arange(graph.m) if edges is None else index_array(edges, "edges", graph.m)
-
-    def without(dropped: Subset) -> ConvexClustering:
-        weights = graph.weights.copy()
-        weights[list(dropped)] = 0.0
-        return model.with_graph(graph.with_weights(weights))
-
+    chosen = np.arange(m) if edges is None else index_array(edges, "edges", m)
     search = RemovalSearch(
         model,
-        without,
+        lambda dropped: remove(model, "edges", list(dropped)),
         lambda dropped, labels: labels,
         function.value,
         lower=lower,

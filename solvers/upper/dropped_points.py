@@ -12,8 +12,8 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.learning_model import LearningModel, remove
 from bilad.models.validation import (
     ArgumentError,
     IntArray,
@@ -42,7 +42,7 @@ class DroppedPoints(Removal):
 
 
 def drop_points(
-    model: ConvexClustering,
+    model: LearningModel,
     budget: int,
     deviation: str | DeviationFunction = "delta",
     points: ArrayLike | None = None,
@@ -56,7 +56,7 @@ def drop_points(
 
     Parameters
     ----------
-    model : ConvexClustering
+    model : LearningModel
     budget : int
         How many may be dropped at most; two points stay.
     deviation : str or DeviationFunction, default "delta"
@@ -81,8 +81,9 @@ def drop_points(
     ArgumentError
         If an argument is wrong.
     """
-    if not isinstance(model, ConvexClustering):
-        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+    if not remove.supports(model):
+        expected = "a learning model that can do without some of its points"
+        raise ArgumentError("model", type(model).__name__, expected)
     budget = whole_number(budget, "budget", least=0)
     if budget > model.n - 2:
         raise ArgumentError("budget", budget, f"at most {model.n - 2}, so that two points stay")
@@ -90,7 +91,7 @@ def drop_points(
     most = whole_number(max_solves, "max_solves", least=0)
     search = RemovalSearch(
         model,
-        model.without,
+        lambda dropped: remove(model, "points", list(dropped)),
         _of_the_rest,
         _nameless(deviation, model.n).value,
         lower=lower,

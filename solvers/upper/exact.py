@@ -8,7 +8,7 @@ accurate to less than its distance from the ends finds the same partition:
   half the step and `LENGTH_TOL` times the budget. The step that leaves the largest distance is
   taken, then that with the least |eps|.
 - (BL2): of the least |eps| that reach the target, the excess over the infimum is the smaller of
-  half the step and half of what `MinPerturbation.excess` lets pass as optimal.
+  half the step and half of what `BilevelProblem.excess` lets pass as optimal.
 
 A break is taken only where no step has the optimum, if it is a double: eps may not move then. Where
 A + eps V, rounded to doubles, has not the partition that exact arithmetic finds, points farther
@@ -23,11 +23,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.bilevel import LENGTH_TOL, BilevelProblem, MinPerturbation
+from bilad.models.bilevel import LENGTH_TOL, BilevelProblem
+from bilad.models.learning_model import ray_steps
 from bilad.models.validation import FloatArray
-from bilad.solvers.rational import ray
-from bilad.solvers.staircase import Staircase, staircase
+from bilad.solvers.staircase import Staircase
 from bilad.solvers.staircase.sites import Site, all_sites, plateau
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
@@ -38,7 +37,7 @@ FARTHER = 10  # how much farther inside the steps the next candidates are
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why this method cannot take the problem, or None."""
-    return ray.refusal(clustering_of(problem), problem.perturbation)
+    return ray_steps.refusal(problem.model, problem.perturbation)
 
 
 def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
@@ -46,7 +45,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         low, high = (float(bound[0]) for bound in problem.box)
-        stairs = staircase(clustering_of(problem), problem.perturbation, low, high)
+        stairs: Staircase = ray_steps(problem.model, problem.perturbation, low, high)
         values = stairs.values(problem.deviation)
         journal.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
         journal.bound, candidates = _solve(problem, all_sites(stairs, values))
@@ -67,7 +66,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
 
 def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
     """Return the bound, and eps to try, the best first."""
-    if isinstance(problem, MinPerturbation):
+    if problem.sense == "min":
         return _least(problem, sites)
     levels = sorted({site.value for site in sites if site.value > 0}, reverse=True)
     return max(levels, default=0.0), _largest(problem, sites, levels)
@@ -87,7 +86,7 @@ def _largest(
         yield from sorted(_doubles(group, [first]), key=lambda pair: abs(pair[1]))
 
 
-def _least(problem: MinPerturbation, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
+def _least(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
     """(BL2): of what is within the tolerance, steps before breaks; then the least eps."""
     wanted = [site for site in sites if site.value >= problem.target]
     if not wanted:

@@ -1,4 +1,4 @@
-"""The frame in which a reformulation is solved: centred data of unit spread, eps within 1.
+"""The frame in which a single-level model is solved: the normal form, and eps within 1.
 
 NLP and MIP solvers have absolute tolerances; in this frame these mean the same for all data.
 """
@@ -6,11 +6,11 @@ NLP and MIP solvers have absolute tolerances; in this frame these mean the same 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.learning_model import NormalForm, Solution, normal_form
 from bilad.models.validation import FloatArray
-from bilad.solvers.upper.learner import Solution, solved
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,19 @@ class Frame:
     ----------
     given, problem : BilevelProblem
         The user's, and the normalised one.
-    centre : ndarray, shape (d,)
-    unit : float
-        Of the data, in the user's units.
+    form : NormalForm
+        Of the learning model.
     """
 
     given: BilevelProblem
     problem: BilevelProblem
-    centre: FloatArray
-    unit: float
+    form: NormalForm
 
     @classmethod
     def of(cls, problem: BilevelProblem) -> Frame:
         """Normalise a problem."""
-        _, centre, unit = clustering_of(problem).standardised()
-        return cls(problem, problem.normalised(), centre, unit)
+        form = normal_form(problem.model)
+        return cls(problem, problem.normalised(form), form)
 
     def eps_into(self, eps: FloatArray) -> FloatArray:
         """Return the user's eps in units of the radius."""
@@ -45,7 +43,10 @@ class Frame:
         """Return eps in the user's units, within the user's ball."""
         return self.given.project(eps * self.given.radius)
 
-    def solution_into(self, solution: Solution) -> tuple[FloatArray, FloatArray]:
-        """Return X and Z of the user's lower level in the frame."""
-        clustering = solved(solution)
-        return (clustering.X - self.centre) / self.unit, clustering.Z / self.unit
+    def solution_into(self, solution: Solution) -> Any:
+        """Return a solution of the user's lower level in the frame."""
+        return self.form.into(solution)
+
+    def state_out(self, state: FloatArray) -> FloatArray:
+        """Return a state of the frame in the user's units."""
+        return self.form.out(state)

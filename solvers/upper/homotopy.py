@@ -9,29 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.formulations.single_level import SingleLevel
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.learning_model import state_gap
+from bilad.models.validation import FloatArray
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
-from bilad.solvers.upper.coordinates import (
-    coordinate_search,
-    corner_near,
-    random_corners,
-    try_direction,
-)
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.result import Stage
 
 # Options that keep IPOPT near a start that is nearly optimal already.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
 BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
-CLOSING_CORNERS = 8  # drawn for each closing search
 STILL = 1e-4  # of the radius: eps has stopped moving
 
 
@@ -48,7 +40,7 @@ class Passage:
     def start_from(self, eps: FloatArray) -> None:
         """Start the next solve at the lower level's solution at the user's eps."""
         solution = self.lower.solve(eps)
-        self.formulation.start_from(self.frame.eps_into(eps), *self.frame.solution_into(solution))
+        self.formulation.start_from(self.frame.eps_into(eps), self.frame.solution_into(solution))
 
     def solve(self, stage: ScheduleStage) -> FloatArray:
         """Solve one stage from the model's current values; return, score and record its eps."""
@@ -74,11 +66,12 @@ class Passage:
         )
         return eps
 
-    def _lower_gap(self, eps: FloatArray) -> float:
-        """Return how far the NLP's x is from optimal for its eps, by the lower level's own dual."""
-        frame = self.frame
-        model = frame.given.perturbation.apply(clustering_of(frame.given), eps)
-        return model.gap(frame.centre + frame.unit * self.formulation.X(), self.lower.solve(eps).Z)
+    def _lower_gap(self, eps: FloatArray) -> float | None:
+        """Return how far the NLP's state is from optimal for its eps, by the lower level's dual."""
+        frame, solution = self.frame, self.lower.solve(eps)
+        model = frame.given.perturbation.apply(frame.given.model, eps)
+        state = frame.state_out(self.formulation.state(solution.state))
+        return state_gap(model, state, solution)
 
 
 Walk = Callable[[Passage, FloatArray, Schedule], FloatArray]
@@ -113,8 +106,8 @@ class Homotopy:
 
     Parameters
     ----------
-    formulate : callable(problem, labels, X)
-        Makes the reformulation, from the labels and the solution at eps = 0.
+    formulate : callable(problem, baseline)
+        Makes the reformulation, from the solution at eps = 0.
     walk : Walk
         Solves the stages one after another; returns the last eps.
     schedule, refinement : Schedule
@@ -122,38 +115,37 @@ class Homotopy:
     ipopt_options : mapping
     opening : float
         At most so many times as long as the formulation takes to build, IPOPT takes to open it.
-    rng : numpy.random.Generator
-        Orders the entries of eps in the closing search.
     """
 
     lower: LowerLevel
     journal: Journal
-    formulate: Callable[[BilevelProblem, IntArray, FloatArray], SingleLevel]
+    formulate: Callable[[BilevelProblem, Any], SingleLevel]
     walk: Walk
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
     opening: float
-    rng: np.random.Generator
 
     def follow(self, points: list[FloatArray]) -> None:
-        """Walk the schedule from each point, and search the true staircase where each walk ends.
+        """Walk the schedule from each point.
 
         For (BL2) a loose relaxation is met at eps = 0 and leads nowhere. So look first for an
-        attack within the largest eps searched, (BL1), and shorten it; then solve (BL2) itself
-        from there, tightly.
+        attack within the largest eps searched, (BL1); then solve (BL2) itself from the shortest
+        that a stage has found, tightly.
         """
-        problem = self.lower.problem
-        self.journal.expected = len(points) * len(self.schedule.stages)
-        if not isinstance(problem, MinPerturbation):
+        problem, journal = self.lower.problem, self.journal
+        leading = problem.largest_deviation()
+        journal.has_stages = True
+        journal.expected = len(points) * len(self.schedule.stages)
+        if leading is problem:
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
             return
-        self.journal.expected += len(self.refinement.stages)
-        leading = problem.largest_deviation()
+        journal.expected += len(self.refinement.stages)
         self._walk_from(points, self.schedule, leading, self.ipopt_options)
-        if self.lower.best is not None:
+        best = best_of_stages(self.lower, journal)
+        if best is not None:
             options = {**self.ipopt_options, **CLOSE_START}
-            self._walk_from([self.lower.best.eps], self.refinement, problem, options)
+            self._walk_from([best.eps], self.refinement, problem, options)
 
     def _walk_from(
         self,
@@ -164,29 +156,7 @@ class Homotopy:
     ) -> None:
         passage = self._open(problem, options)
         for point in points:
-            before = len(self.journal.stages)
-            end = self.walk(passage, point, schedule)
-            polish(self.lower, [end])
-            self._climb([stage.eps for stage in self.journal.stages[before:]])
-
-    def _climb(self, candidates: list[FloatArray]) -> None:
-        """Search by coordinates from the best of the candidates, corners near them, and a few more.
-
-        For (BL2) from the best attack so far.
-        """
-        lower, problem = self.lower, self.lower.problem
-        corners = list(
-            random_corners(problem, self.rng, min(CLOSING_CORNERS, 2**problem.perturbation.dim))
-        )
-        corners += [corner_near(problem, eps) for eps in candidates]
-        if isinstance(problem, MinPerturbation):
-            for corner in corners:
-                try_direction(lower, corner)
-            start = np.zeros(problem.perturbation.dim) if lower.best is None else lower.best.eps
-        else:
-            seen = [lower.evaluate(problem.project(eps)) for eps in candidates + corners]
-            start = max(seen, key=lambda one: problem.rank(one.size, one.deviation)).eps
-        coordinate_search(lower, start, self.rng)
+            self.walk(passage, point, schedule)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         """Open a reformulation, unless that is expected to take longer than there is time.
@@ -194,10 +164,18 @@ class Homotopy:
         It cannot be stopped: the expressions are differentiated in compiled code.
         """
         frame, baseline, began = Frame.of(problem), self.lower.baseline, time.perf_counter()
-        X, _ = frame.solution_into(baseline)
-        formulation = self.formulate(frame.problem, baseline.labels, X)
+        formulation = self.formulate(frame.problem, frame.solution_into(baseline))
         if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         session = IpoptSession(formulation.model, options)
         self.journal.engine = f"{session.engine} {session.version}"
         return Passage(frame, formulation, session, self.lower, self.journal)
+
+
+def best_of_stages(lower: LowerLevel, journal: Journal) -> Evaluation | None:
+    """Return the best attack among the eps at which stages stopped, or None."""
+    best = None
+    for stage in journal.stages:
+        seen = lower.known(stage.eps)
+        best = seen if seen is not None and lower.is_better(seen, best) else best
+    return best

@@ -1,6 +1,6 @@
 """The lower level as the upper level sees it: a counted, cached, warm-started oracle.
 
-Every method asks this object, and nothing else, what an eps does. It names no learning model. It counts the solves, enforces
+Every method asks this object, and nothing else, what an eps does. It counts the solves, enforces
 the limits, and keeps the best attack so far, so that no method has to and all are counted alike.
 """
 

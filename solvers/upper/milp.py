@@ -15,23 +15,19 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
-from bilad.formulations.milp.closed_cell import MARGIN, ClosedCell
-from bilad.formulations.milp.difference_bounds import DifferenceBounds
-from bilad.formulations.milp.formulation import MilpFormulation, is_linear
-from bilad.formulations.milp.margin import MarginProgram
-from bilad.models.bilevel import LENGTH_TOL, BilevelProblem, MinPerturbation
+from bilad.formulations.clustering.milp.closed_cell import MARGIN, ClosedCell
+from bilad.formulations.clustering.milp.margin import MarginProgram
+from bilad.models.bilevel import LENGTH_TOL, BilevelProblem
+from bilad.models.learning_model import write_milp
 from bilad.models.validation import BoolArray, FloatArray, whole_number
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.highs import HighsSession, MilpAnswer
 from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.learner import solved
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
 
-MOST_TRIPLES = 250_000  # n (n - 1) (n - 2) d; these rows alone then take half a minute to write
 BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # of `LENGTH_TOL`; how far past a wall (BL2) to look
 TOUCHING = 1e-7  # relative; a cell farther than this outside the ball is cut off by its tangent
 LEAST_SIZE = 1e-6  # of eps, in units of the radius
@@ -44,15 +40,7 @@ SHARE = 0.9  # of the time left, for one solve: its solution is to be evaluated 
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why this method cannot take the problem, or None."""
-    model, name = clustering_of(problem), problem.deviation.name
-    if not is_linear(problem):
-        return "the MILP is for p = 1 and p = inf (any p if d = 1), the model has p = 2 and d > 1"
-    if problem.deviation.pairs is None:
-        return f"the MILP needs a deviation additive over pairs, such as 'delta', not {name!r}"
-    triples = model.n * (model.n - 1) * (model.n - 2) * model.d
-    if triples > MOST_TRIPLES:
-        return f"the MILP is for n (n - 1) (n - 2) d <= {MOST_TRIPLES}, the model has {triples}"
-    return None
+    return write_milp.refusal(problem.model, problem)
 
 
 def prepare(
@@ -82,7 +70,7 @@ def prepare(
 
     def work(lower: LowerLevel, journal: Journal) -> None:
         journal.bounds_all = coincidences
-        if isinstance(problem, MinPerturbation):
+        if problem.sense == "min":
             polish(lower, [FIRST_LENGTH * end for end in ends])
             _Shortest(lower, journal, _within_reach(problem, lower), coincidences).run()
         else:
@@ -93,7 +81,7 @@ def prepare(
     return work
 
 
-def _within_reach(problem: MinPerturbation, lower: LowerLevel) -> MinPerturbation:
+def _within_reach(problem: BilevelProblem, lower: LowerLevel) -> BilevelProblem:
     """Return (BL2) with the best attack so far as its limit: every big-M constant is smaller."""
     if lower.best is None:
         return problem
@@ -115,10 +103,9 @@ class _Search(ABC):
     ) -> None:
         self.lower, self.journal = lower, journal
         self.frame = frame = Frame.of(problem)
-        baseline = solved(lower.baseline)
-        X, _ = frame.solution_into(baseline)
-        bounds = DifferenceBounds(frame.problem, X, baseline.distance_bound / frame.unit)
-        self.formulation = MilpFormulation(frame.problem, baseline.labels, bounds, coincidences)
+        scaled = frame.solution_into(lower.baseline)
+        self.milp = write_milp(frame.problem.model, frame.problem, scaled, coincidences)
+        self.formulation = self.milp.formulation
         self.coincidences = coincidences
         self.session = HighsSession(self.formulation.model, self.milp_gap())
         self._margins: tuple[MarginProgram, HighsSession] | None = None
@@ -158,7 +145,7 @@ class _Search(ABC):
 
     def current_cell(self) -> ClosedCell | None:
         """Return the cell that the MILP found; None if it is a coincidence and has been cut off."""
-        cell = ClosedCell(self.frame.problem, self.formulation.cell())
+        cell: ClosedCell = self.milp.cell()
         if not self.coincidences and self.formulation.hold(cell.together):
             return None
         return cell
@@ -166,7 +153,7 @@ class _Search(ABC):
     def exclude(self, orders: BoolArray) -> None:
         """Cut off an empty cell, with all others that are empty for the same reason."""
         if self._margins is None:
-            program = MarginProgram(self.formulation)
+            program = self.milp.margin_program()
             self._margins = program, HighsSession(program.model, SIZE_GAP)
         program, session = self._margins
         program.fix(orders)
@@ -201,7 +188,7 @@ class _Largest(_Search):
     def run(self) -> None:
         formulation = self.formulation
         step = formulation.unit if formulation.is_count else 0.0
-        self._lower_bound_to(self.lower.problem.deviation.largest(len(self.lower.baseline.labels)))
+        self._lower_bound_to(self.lower.problem.deviation.largest(self.lower.problem.model.n))
         while self.bound > self.found * (1 + MET):
             formulation.require(self.found + step)
             answer = self.solve()

@@ -13,11 +13,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.learning_model import ray_steps
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.rational import ray as exact_ray
-from bilad.solvers.staircase import staircase
+from bilad.solvers.staircase import Staircase
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
@@ -52,9 +51,7 @@ class Site:
 
 def is_exact(problem: BilevelProblem, direction: FloatArray) -> bool:
     """Say whether every step along a ray can be known."""
-    if not problem.is_white_box:
-        return False
-    return exact_ray.refusal(clustering_of(problem), problem.along(direction)) is None
+    return ray_steps.refusal(problem.model, problem.along(direction)) is None
 
 
 def exact_sites(
@@ -73,7 +70,7 @@ def exact_sites(
         Labels to deviate from.
     """
     path, reach = problem.along(direction), problem.reach(direction)
-    stairs = staircase(clustering_of(problem), path, 0.0, reach)
+    stairs: Staircase = ray_steps(problem.model, path, 0.0, reach)
     between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
     places = stairs.breaks
     sites = [Site(ray, places[0], places[0], at_breaks[0])]

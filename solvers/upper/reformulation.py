@@ -7,6 +7,7 @@ the lower level's own solution: the best is often not the last.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -15,11 +16,8 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import ArrayLike
 
-from bilad.formulations.duality import DualityFormulation
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Formulation
 from bilad.formulations.schedule import Schedule
-from bilad.formulations.single_level import SingleLevel
-from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
 from bilad.solvers.nlp import IpoptSession
@@ -35,7 +33,7 @@ class Reformulation:
 
     Attributes
     ----------
-    formulation : subclass of SingleLevel
+    formulation : Formulation
     walk : Walk
         From a start through the stages.
     schedule : Schedule
@@ -49,7 +47,7 @@ class Reformulation:
         At most so many times as long as the formulation takes to build, IPOPT takes to open it.
     """
 
-    formulation: type[SingleLevel]
+    formulation: Formulation
     walk: Walk
     schedule: Schedule
     refinement: Schedule
@@ -62,9 +60,9 @@ class Reformulation:
         return self.formulation.refusal(problem)
 
     @property
-    def needs_white_box(self) -> bool:
-        """True: it is made of the learning model's optimality conditions."""
-        return True
+    def needs(self) -> tuple[str, ...]:
+        """What replaces the lower level."""
+        return (self.formulation.replace.name,)
 
     @property
     def options(self) -> list[str]:
@@ -118,13 +116,12 @@ class Reformulation:
             homotopy = Homotopy(
                 lower=lower,
                 journal=journal,
-                formulate=lambda *given: self.formulation(*given, **writing),
+                formulate=functools.partial(self.formulation, **writing),
                 walk=self.walk,
                 schedule=schedule or self.schedule,
                 refinement=refinement or self.refinement,
                 ipopt_options=engine_options,
                 opening=self.opening,
-                rng=rng,
             )
             homotopy.follow(points)
 
@@ -165,8 +162,8 @@ def starting_points(
 # delayed pivots then fill the factors: single factorisations took seconds instead of milliseconds.
 MUMPS = {"mumps_permuting_scaling": 0}
 
-KKT = Reformulation(
-    KKTFormulation,
+BY_KKT = Reformulation(
+    KKT,
     walk=walk_freely,
     schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
     refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
@@ -175,10 +172,10 @@ KKT = Reformulation(
 )
 
 REFORMULATIONS = {
-    "kkt": KKT,
-    "duality": replace(KKT, formulation=DualityFormulation, opening=7.0),
+    "kkt": BY_KKT,
+    "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
     "value-function": Reformulation(
-        ValueFunctionFormulation,
+        VALUE_FUNCTION,
         walk=walk_with_bounds,
         schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
         refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),

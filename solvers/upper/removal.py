@@ -14,11 +14,8 @@ from math import comb
 
 import numpy as np
 
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning_model import LearningModel, Solution, decide, solver_options
 from bilad.models.validation import IntArray, real_number
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.methods import choose_lower_method
-from bilad.solvers.lower.result import Clustering
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError, termination_of
 
 Subset = tuple[int, ...]
@@ -66,7 +63,7 @@ class RemovalSearch:
 
     Parameters
     ----------
-    model : ConvexClustering
+    model : LearningModel
     without : callable(subset)
         Returns the model without a subset.
     labels_before : callable(subset, labels)
@@ -94,8 +91,8 @@ class RemovalSearch:
 
     def __init__(
         self,
-        model: ConvexClustering,
-        without: Callable[[Subset], ConvexClustering],
+        model: LearningModel,
+        without: Callable[[Subset], LearningModel],
         labels_before: Callable[[Subset, IntArray], IntArray],
         deviation: Callable[[IntArray, IntArray], float],
         *,
@@ -105,11 +102,11 @@ class RemovalSearch:
         seconds: float,
     ) -> None:
         self._deadline = time.perf_counter() + seconds
-        choose_lower_method(model, lower)
-        real_number(tol, "tol", above=0.0)
+        self._options = solver_options(model, lower)
+        self._tol = real_number(tol, "tol", above=0.0)
         self._model = model
         self._without, self._labels_before, self._value = without, labels_before, deviation
-        self._lower, self._tol, self._most = lower, tol, most
+        self._most = most
         self._solves = self._undecided = 0
         self._before = self._labels = np.arange(model.n)  # until it is solved
         self.best: Subset = ()
@@ -132,7 +129,7 @@ class RemovalSearch:
     def _search(self, candidates: list[int], budget: int) -> None:
         """Try every subset, or the greedy ones."""
         before = self._solve(self._model)
-        self._before = self._labels = before.labels
+        self._before = self._labels = before.outcome
         if not before.proved:
             return
         self._status = "no attack found"
@@ -164,18 +161,17 @@ class RemovalSearch:
             if not solution.proved:
                 self._undecided += 1
                 continue
-            value = self._value(self._labels_before(subset, self._before), solution.labels)
+            value = self._value(self._labels_before(subset, self._before), solution.outcome)
             if value > most:
                 best, most = subset, value
             if value > self._deviation:
-                self.best, self._deviation, self._labels = subset, float(value), solution.labels
+                self.best, self._deviation, self._labels = subset, float(value), solution.outcome
                 self._status = "feasible"
         return best
 
-    def _solve(self, model: ConvexClustering) -> Clustering:
+    def _solve(self, model: LearningModel) -> Solution:
         left = self._deadline - time.perf_counter()
         if left <= 0:
             raise BudgetSpentError(TIME_LIMIT)
-        return solve_lower(
-            model, self._lower, self._tol, time_limit=left, refine=True, labels_only=True
-        )
+        solution: Solution = decide(model, tol=self._tol, time_limit=left, **self._options)
+        return solution

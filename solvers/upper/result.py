@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import FloatArray, IntArray
 from bilad.models.learning_model import Solution
+from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.upper.lower_level import Evaluation
 
 

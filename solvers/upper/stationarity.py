@@ -27,13 +27,13 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.edge_terms import EuclideanEdges
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.clustering.edge_terms import EuclideanEdges
+from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.formulations.single_level import SingleLevel
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, real_number, seconds_limit
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.result import Clustering
 from bilad.solvers.nlp import IpoptSession, NlpResult
 from bilad.solvers.termination import (
     CONVERGED,
@@ -42,7 +42,7 @@ from bilad.solvers.termination import (
     termination_of,
 )
 from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.reformulation import KKT, MUMPS, try_engine
+from bilad.solvers.upper.reformulation import BY_KKT, MUMPS, try_engine
 from bilad.solvers.upper.result import Attack
 
 TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
@@ -62,7 +62,7 @@ class Stationarity:
     eps : ndarray, shape (k,)
         Where the homotopy ended, in the problem's units: near the attack, not at it.
     biactive : tuple of (int, int)
-        Edge and number of the biactive pairs, as in `KKTFormulation.pairs`.
+        Edge and number of the biactive pairs, as in the pairs of the conditions.
     multipliers : dict of (int, int) to (float, float)
         nu_G and nu_H of every pair, for the objective that is minimised.
     violation : float
@@ -116,11 +116,11 @@ def stationarity(
     if not isinstance(found, Attack):
         raise ArgumentError("found", type(found).__name__, "an Attack")
     real_number(width, "width", above=0.0)
-    reason = KKTFormulation.refusal(found.problem)
+    reason = KKT.refusal(found.problem)
     if reason is not None:
         raise UnsupportedError("kkt", reason, [])
-    if not isinstance(found.baseline, Clustering):
-        raise ArgumentError("found", "labels without a solution", "an attack with solutions")
+    if found.baseline.gap is None:
+        raise ArgumentError("found", "an outcome without a solution", "an attack with solutions")
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     try_engine(IPOPT_OPTIONS)
     homotopy = _Tightening(found, width, time.perf_counter() + seconds)
@@ -133,7 +133,7 @@ class _Tightening:
     def __init__(self, found: Attack, width: float, deadline: float) -> None:
         self._found, self._width, self._deadline = found, width, deadline
         self._frame = Frame.of(found.problem)
-        self._solved: tuple[KKTFormulation, NlpResult] | None = None
+        self._solved: tuple[SingleLevel, NlpResult] | None = None
 
     def run(self) -> None:
         """Solve one stage after another.
@@ -144,10 +144,9 @@ class _Tightening:
             If the deadline came first.
         """
         frame, found, began = self._frame, self._found, time.perf_counter()
-        X, _ = frame.solution_into(found.baseline)
-        formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
-        formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
-        self._left(KKT.opening * (time.perf_counter() - began))
+        formulation = KKT(frame.problem, frame.solution_into(found.baseline))
+        formulation.start_from(frame.eps_into(found.eps), frame.solution_into(found.solution))
+        self._left(BY_KKT.opening * (time.perf_counter() - began))
         session = IpoptSession(formulation.model, IPOPT_OPTIONS)
         for relaxation in TIGHTENING:
             formulation.set_stage(ScheduleStage(relaxation, self._width))
@@ -180,22 +179,23 @@ class _Tightening:
 
 
 def _report(
-    formulation: KKTFormulation,
+    formulation: SingleLevel,
     result: NlpResult,
     frame: Frame,
     t: float,
     width: float,
     termination: str = CONVERGED,
 ) -> Stationarity:
-    pairs = {}
+    conditions, pairs = formulation.conditions, {}
     if termination == CONVERGED and result.status.value == "optimal":
-        reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
+        is_cone = isinstance(getattr(conditions, "edges", None), EuclideanEdges)
+        reader = _read_cone if is_cone else _read_sides
         multipliers = _Multipliers(formulation.problem, result)
-        pairs = {index: reader(formulation, index, multipliers) for index in formulation.pairs}
+        pairs = {index: reader(formulation, index, multipliers) for index in conditions.pairs}
     threshold = BIACTIVE * np.sqrt(t)
     biactive = tuple(i for i, pair in pairs.items() if max(pair.left, pair.right) <= threshold)
     nu = {index: pair.nu for index, pair in pairs.items()}
-    products = [pyo.value(pair.product) for pair in formulation.pairs.values()]
+    products = [pyo.value(pair.product) for pair in conditions.pairs.values()]
     return Stationarity(
         kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
         eps=frame.eps_out(formulation.eps()),
@@ -245,7 +245,7 @@ class _Multipliers:
     """Nonnegative multipliers of rows and bounds, for the objective that is minimised."""
 
     def __init__(self, problem: BilevelProblem, result: NlpResult) -> None:
-        self._sense = 1.0 if isinstance(problem, MinPerturbation) else -1.0
+        self._sense = 1.0 if problem.sense == "min" else -1.0
         self._result = result
 
     def row(self, constraint: Any) -> float:
@@ -260,28 +260,28 @@ class _Multipliers:
 
 
 def _read_sides(
-    formulation: KKTFormulation, index: tuple[int, int], multipliers: _Multipliers
+    formulation: SingleLevel, index: tuple[int, int], multipliers: _Multipliers
 ) -> _Pair:
-    """Read an ordinary pair: p = 1 and inf."""
-    pair, unit = formulation.pairs[index], formulation.unit
-    delta = multipliers.row(formulation.model.relaxed[index])
+    """Read an ordinary pair."""
+    pair = formulation.conditions.pairs[index]
+    delta = multipliers.row(formulation.model.relaxed[(*index, 0)])
     assert pair.left is not None
     assert pair.right is not None
     G, H = pyo.value(pair.left.expression), pyo.value(pair.right.expression)
-    lambda_G = pair.left.multiplier(multipliers) * unit
-    lambda_H = pair.right.multiplier(multipliers)
+    lambda_G = pair.left.multiplier(multipliers) * pair.left.unit
+    lambda_H = pair.right.multiplier(multipliers) * pair.right.unit
     return _Pair(G, H, (lambda_G - delta * H, lambda_H - delta * G))
 
 
 def _read_cone(
-    formulation: KKTFormulation, index: tuple[int, int], multipliers: _Multipliers
+    formulation: SingleLevel, index: tuple[int, int], multipliers: _Multipliers
 ) -> _Pair:
     """Read the pair of a second-order cone, p = 2, along (1, z)."""
     model, unit, (e, _) = formulation.model, formulation.unit, index
     s = model.s[e].value
     u = np.array([model.u[e, c].value for c in model.features])
     z = np.array([model.z[e, c].value for c in model.features])
-    delta = multipliers.row(model.relaxed[index])
+    delta = multipliers.row(model.relaxed[(*index, 0)])
     kappa, mu = multipliers.row(model.epigraph[e]), multipliers.row(model.dual_ball[e])
     H = 1.0 - float(z @ z)
     nu_G = unit * (multipliers.lower(model.s[e]) + 2 * kappa * (s - float(u @ z))) - delta * H

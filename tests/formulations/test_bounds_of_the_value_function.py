@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation, frozen_dual_bound
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.single_level import scaled_dual
-from bilad.formulations.value_function import ValueFunctionFormulation, frozen_dual_bound
 from bilad.models import Perturbation
+from bilad.models.clustering_problem import edge_operator
 from bilad.models.norms import conjugate, project_rows
 
 NORMS = [1, 2, np.inf]

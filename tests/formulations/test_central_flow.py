@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bilad.formulations.central_flow import central_flow
+from bilad.formulations.clustering.central_flow import central_flow
 from bilad.models import FusionGraph
 
 NORMS = (1, 2, np.inf)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bilad.formulations.central_shares import central_shares
+from bilad.formulations.clustering.central_shares import central_shares
 from bilad.models import ConvexClustering, FusionGraph
 
 

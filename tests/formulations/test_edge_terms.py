@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.core.expr import identify_variables
 
-from bilad.formulations.duality import DualityFormulation
-from bilad.formulations.edge_terms import EuclideanEdges, LargestEdges, SplitEdges, edge_terms
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.clustering.duality import DualityFormulation
+from bilad.formulations.clustering.edge_terms import (
+    EuclideanEdges,
+    LargestEdges,
+    SplitEdges,
+    edge_terms,
+)
+from bilad.formulations.clustering.kkt import KKTFormulation
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.clustering.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster

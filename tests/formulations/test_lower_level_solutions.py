@@ -7,12 +7,13 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
+from bilad.formulations.clustering.duality import DualityFormulation
+from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.complementarity import RELAXATIONS
-from bilad.formulations.duality import DualityFormulation
-from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models import MinPerturbation
+from bilad.models.clustering_problem import edge_operator
 
 NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]

@@ -6,11 +6,11 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.milp.closed_cell import ClosedCell
-from bilad.formulations.milp.difference_bounds import DifferenceBounds
-from bilad.formulations.milp.formulation import MilpFormulation
-from bilad.formulations.milp.margin import MarginProgram
-from bilad.formulations.milp.polyhedral_ball import add_polyhedral_ball
+from bilad.formulations.clustering.milp.closed_cell import ClosedCell
+from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
+from bilad.formulations.clustering.milp.formulation import MilpFormulation
+from bilad.formulations.clustering.milp.margin import MarginProgram
+from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
 from bilad.models import (
     ArgumentError,
     ConvexClustering,

@@ -7,11 +7,11 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr import identify_variables
 
+from bilad.formulations.clustering.duality import DualityFormulation
+from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.complementarity import RELAXATIONS
-from bilad.formulations.duality import DualityFormulation
-from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models import MinPerturbation
 from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession

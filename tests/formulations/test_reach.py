@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from bilad.formulations import upper_level
+from bilad.formulations import leader
 from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
@@ -28,7 +28,7 @@ def extreme_points(problem, count=50):
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
     problem = make_case(2, d, perturbation, norm=norm)
-    reach = upper_level.reach(problem)
+    reach = leader.reach(problem)
     moved = [
         np.linalg.norm(problem.perturbation.apply(problem.model, eps).data - problem.model.data)
         for eps in extreme_points(problem)
@@ -47,8 +47,10 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
     for _ in range(20):
         T = rng.normal(size=(12, 3)) * (rng.random((12, 3)) < 0.4)
         operator = type(Perturbation.shift(model.data).operators["data"])(T)
-        problem = MaxDeviation(model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm)
-        reach = upper_level.reach(problem)
+        problem = MaxDeviation(
+            model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm
+        )
+        reach = leader.reach(problem)
         moved = [np.linalg.norm(T @ eps) for eps in extreme_points(problem)]
         assert max(moved) <= reach * (1 + 1e-12)
         if norm == 1:
@@ -65,7 +67,7 @@ def test_hull_holds_the_data_and_the_solutions(
     make_case, points_of_eps, solve_exactly, norm, perturbation, p, d
 ):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
-    low, high = upper_level.hull(problem)
+    low, high = leader.hull(problem)
     assert low.shape == high.shape == (d,)
     for eps in [*extreme_points(problem, 5)][-8:] + points_of_eps(problem, 4):
         data = problem.perturbation.apply(problem.model, eps).data
@@ -83,11 +85,11 @@ def test_hull_is_reached():
     A = np.array([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive((3, 2), points=[2], features=[0]), 10.0)
-    low, high = upper_level.hull(problem)
+    low, high = leader.hull(problem)
     assert low.tolist() == [-7.0, 2.0]
     assert high.tolist() == [13.0, 5.0]
     problem = MaxDeviation(model, Perturbation.multiplicative(-A, points=[2], features=[1]), 0.5)
-    low, high = upper_level.hull(problem)
+    low, high = leader.hull(problem)
     assert low.tolist() == [0.0, 2.0]
     assert high.tolist() == [3.0, 6.0]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from bilad.formulations.clustering.kkt import KKTFormulation
 from bilad.formulations.complementarity import RELAXATIONS, Complementarity, Side
-from bilad.formulations.kkt import KKTFormulation
 from bilad.models.validation import ArgumentError
 from bilad.solvers import cluster
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.formulations import smooth_deviation
-from bilad.formulations.kkt import KKTFormulation
+from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
-from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models import MaxDeviation, MinPerturbation, deviation
 from bilad.models.deviation import between_clusters, chosen_pairs
 from bilad.solvers import cluster

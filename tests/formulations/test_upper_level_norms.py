@@ -6,8 +6,8 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.kkt import KKTFormulation
-from bilad.formulations.value_function import ValueFunctionFormulation
+from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.models import MaxDeviation, MinPerturbation
 from bilad.solvers import cluster
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
+from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models import MaxDeviation, Perturbation
 from bilad.solvers import cluster
 

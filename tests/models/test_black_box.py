@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.cluster import DBSCAN, KMeans
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import (
     ArgumentError,
     BlackBox,
@@ -13,6 +12,7 @@ from bilad.models import (
     MaxDeviation,
     Perturbation,
 )
+from bilad.models.clustering_problem import clustering_of
 
 A = np.array([[0.0], [0.1], [5.0], [5.2]])
 

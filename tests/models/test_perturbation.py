@@ -49,7 +49,8 @@ def test_affine_and_the_operator_is_its_linear_part(problems, data):
     right = 2 * perturbation.changes(eps)["data"] - 3 * perturbation.changes(other)["data"]
     assert np.array_equal(left, right)  # quarters: exact
     assert np.array_equal(
-        (perturbation.operators["data"].toarray() @ eps).reshape(n, d), perturbation.changes(eps)["data"]
+        (perturbation.operators["data"].toarray() @ eps).reshape(n, d),
+        perturbation.changes(eps)["data"],
     )
     assert not perturbation.changes(np.zeros(perturbation.dim))["data"].any()
 

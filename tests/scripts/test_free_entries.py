@@ -21,6 +21,8 @@ def test_instances_with_free_entries(data, norm):
     )
     assert 2 <= cluster(first.model).n_clusters <= 12
     other = FreeEntries(data, 20, norm, 2)
-    assert (first.perturbation.operators["data"] != other.problem().perturbation.operators["data"]).nnz > 0
+    assert (
+        first.perturbation.operators["data"] != other.problem().perturbation.operators["data"]
+    ).nnz > 0
     assert instance.group == other.group
     assert instance.name != other.name

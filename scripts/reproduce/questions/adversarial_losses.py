@@ -14,17 +14,15 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from bilad.models.clustering_problem import clustering_of
-from bilad.formulations.schedule import length_unit
-from bilad.formulations.smooth_deviation import KERNELS
 from bilad.models import MaxDeviation, deviation
+from bilad.models.clustering_problem import clustering_of
+from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
 from bilad.solvers import Clustering
 from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
 
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
 TOLERANCE = 1e-10  # of the lower level
@@ -163,8 +161,8 @@ def _measured(
     model = clustering_of(problem)
     before = solve_lower(model, tol=TOLERANCE, refine=True)
     contrastive = contrastive_loss(before)
-    smooth = smoothed_deviation(problem, before.labels, KERNELS[KERNEL])
-    width = WIDTH * length_unit(model, before.X)
+    smooth = problem.deviation.smoothed(before.labels, KERNEL)
+    width = WIDTH * length_unit(before.X, model.data)
     at_zero = contrastive(before.X), smooth.at(before.X, width)[0]
 
     def measure(name: str, line: int, size: float, eps: FloatArray) -> LossSample:

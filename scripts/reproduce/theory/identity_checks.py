@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models import MaxDeviation
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import IntArray
 from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
 from bilad.scripts.tables import grouped

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.deviation import DeviationFunction
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.counting import (
@@ -42,12 +42,10 @@ def optimum_bound(
         None if the model is a black box; also if not `tight`, and n > 500 or n d k > 5,000,000.
         For (BL2) infinite if no eps within the limit reaches the target.
     """
-    if not problem.is_white_box:
-        return None
     n, numbers = problem.model.n, problem.model.data.size * problem.perturbation.dim
     if not tight and (n > QUICK_POINTS or numbers > QUICK_NUMBERS):
         return None
-    if isinstance(problem, MinPerturbation):
+    if problem.sense == "min":
         return norm_bound(problem, clustering, tight)
     return deviation_bound(problem, clustering, problem.radius, tight)
 
@@ -81,7 +79,7 @@ def deviation_bound(
     return _most(problem, clustering.labels, settled, radius)
 
 
-def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = False) -> float:
+def norm_bound(problem: BilevelProblem, clustering: Clustering, tight: bool = False) -> float:
     """Bound the norm of every eps that reaches the target from below.
 
     Parameters

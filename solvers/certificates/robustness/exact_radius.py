@@ -18,8 +18,8 @@ from itertools import chain
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.facets import (
     DifferentFactorsError,

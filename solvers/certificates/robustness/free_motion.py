@@ -66,7 +66,7 @@ class FreeMotion:
         self.structure, self.drift = structure, drift
         self.owner, self.acting = owner, acting
         felt = None if acting is None else acting.felt
-        self._moving = drift.replace(data=felt, structure)
+        self._moving = drift.with_data(felt, structure)
         sizes, K = structure.sizes, len(structure.sizes)
         first, second = np.triu_indices(K, 1)
         across = owner[first] != owner[second]

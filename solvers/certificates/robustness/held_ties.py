@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.formulations.central_shares import central_shares
+from bilad.formulations.clustering.central_shares import central_shares
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF

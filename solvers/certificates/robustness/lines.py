@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem, MaxDeviation
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.solvers.lower.cluster import solve_lower
@@ -27,7 +27,7 @@ def lines(
         return
     for feature in range(model.d):
         line = _feature_problem(problem, feature)
-        yield line, solve_lower(line.model, tol=TOL, refine=True)
+        yield line, solve_lower(clustering_of(line), tol=TOL, refine=True)
 
 
 def _feature_problem(problem: BilevelProblem, feature: int) -> MaxDeviation:

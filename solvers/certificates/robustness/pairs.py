@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
 from bilad.solvers.certificates.robustness.leaving import Leaving, cores_apart, moves_one_each

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
 from bilad.solvers.certificates.robustness.held_ties import HeldTies

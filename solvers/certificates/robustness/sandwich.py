@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure

@@ -3,9 +3,8 @@
     (BL1)  -U / U_max     if it is an attack with proved labels, else 0
     (BL2)  ||eps|| / r    if it is, else 1 + the shortfall of U to the target, relative
 
-U_max is the largest value the deviation function takes on n points, r the radius of the ball that
-is searched; where U has no largest value, U_max = 1. An outcome that is not proved is worth as much as
-one that did not change.
+U_max is the largest value the deviation function takes, 1 if it has none, r the radius of the ball
+that is searched. An outcome that is not proved is worth as much as one that did not change.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from bilad.solvers.upper.gradient.landscape import refusal
 from bilad.solvers.upper.method import FunctionMethod, UpperMethod
 
 GRADIENT: dict[str, UpperMethod] = {
-    "hypergradient": FunctionMethod(refusal, hypergradient.prepare, needs_white_box=True),
-    "fgsm": FunctionMethod(refusal, fgsm.prepare, needs_white_box=True),
-    "pgd": FunctionMethod(refusal, pgd.prepare, needs_white_box=True),
-    "mi-fgsm": FunctionMethod(refusal, mi_fgsm.prepare, needs_white_box=True),
+    "hypergradient": FunctionMethod(refusal, hypergradient.prepare, ("adjoint",)),
+    "fgsm": FunctionMethod(refusal, fgsm.prepare, ("adjoint",)),
+    "pgd": FunctionMethod(refusal, pgd.prepare, ("adjoint",)),
+    "mi-fgsm": FunctionMethod(refusal, mi_fgsm.prepare, ("adjoint",)),
 }
 
 __all__ = ["GRADIENT"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from bilad.formulations import smooth_deviation
-from bilad.formulations.smooth_deviation import KERNELS
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.learning_model import smoothed
+from bilad.models.smooth_deviation import KERNELS
 from bilad.models.validation import ArgumentError, one_of, real_array, real_number
 from bilad.solvers.upper.gradient.surrogate import (
     SmoothedSurrogate,
@@ -34,7 +34,7 @@ class Climb:
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Say why these methods cannot take the problem, or None."""
-    return smooth_deviation.refusal(problem)
+    return problem.deviation.smoothing_refusal()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Landscape:
     smoothing : float
         mu / w of the smoothed lower level, > 0.
     derivative : {"both", "smoothed", "solution"}
-        Through which lower level; with "both" they take turns.
+        Through which lower level; with "both" they take turns. A learning model without a smoothed
+        one has the solution's own only.
     """
 
     kernel: str = KERNEL
@@ -84,10 +85,10 @@ class Landscape:
 
     def surrogates(self, lower: LowerLevel) -> list[Surrogate]:
         """Return the surrogates of one attack."""
-        kernel = KERNELS[self.kernel]
         found: list[Surrogate] = []
-        if self.derivative != "solution":
-            found.append(SmoothedSurrogate(lower, kernel, self.smoothing))
-        if self.derivative != "smoothed":
-            found.append(SolutionSurrogate(lower, kernel))
+        has_smoothed = smoothed.supports(lower.problem.model)
+        if self.derivative != "solution" and has_smoothed:
+            found.append(SmoothedSurrogate(lower, self.kernel, self.smoothing))
+        if self.derivative != "smoothed" or not has_smoothed:
+            found.append(SolutionSurrogate(lower, self.kernel))
         return found

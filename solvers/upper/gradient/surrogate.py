@@ -3,30 +3,23 @@
 Two lower levels can stand between. Both cost one `lower.evaluate(eps)`, which is counted, and
 scores the eps by the true deviation.
 
-"smoothed": U_w(X_mu(eps)), X_mu of `lower.smoothing` with mu in proportion to w. Fused points are
-a little apart in X_mu, so there is a slope along which a cluster tears. X_mu is found besides the
-evaluation: one solve in `max_solves` is then two, of the true and of the smoothed lower level.
+"smoothed": U_w of the state of a lower level that is smooth, with mu in proportion to w. For convex
+clustering fused points are a little apart there, so there is a slope along which a cluster tears.
+It is solved besides the evaluation: one solve in `max_solves` is then two, of the true and of the
+smoothed lower level.
 
-"solution": U_w(X*(eps)), with the implicit derivative of X* (`lower.derivative`). Fused points
-feel nothing: it moves clusters and what has parted already, from an eps where something has.
+"solution": U_w of the solution's own state, by its implicit derivative. Fused points feel nothing:
+it moves clusters and what has parted already, from an eps where something has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
-
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.formulations.schedule import length_unit
-from bilad.formulations.smooth_deviation import Kernel
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.learning_model import LearningModel, adjoint, smoothed
+from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
-from bilad.solvers.lower.derivative import Derivative, SolutionDerivative
-from bilad.solvers.lower.smoothing import SmoothedClustering, solve_smoothed
-from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
-from bilad.solvers.upper.learner import solved
 from bilad.solvers.upper.lower_level import LowerLevel
 
 
@@ -51,68 +44,58 @@ class Surrogate(Protocol):
         """
 
 
-class SmoothedSurrogate:
-    """U_w(X_mu(eps)).
+class SolutionSurrogate:
+    """U_w of the solution's state.
 
     Parameters
     ----------
     lower : LowerLevel
-    kernel : Kernel
+    kernel : str
+        Of the smooth deviation.
+    """
+
+    def __init__(self, lower: LowerLevel, kernel: str) -> None:
+        self._lower = lower
+        baseline, problem = lower.baseline, lower.problem
+        self._unit = length_unit(baseline.state, problem.model.data)
+        self._deviation = problem.deviation.smoothed(baseline.outcome, kernel)
+
+    def at(self, eps: FloatArray, width: float) -> Slope:
+        """Return value and gradient at eps."""
+        solution = self._lower.solve(eps)
+        return self._slope(self._model(eps), solution, width * self._unit)
+
+    def _model(self, eps: FloatArray) -> LearningModel:
+        return self._lower.problem.perturbation.apply(self._lower.problem.model, eps)
+
+    def _slope(self, model: LearningModel, solution: Any, width: float) -> Slope:
+        """Carry the slope in the state to eps by the adjoint, one linear system."""
+        problem = self._lower.problem
+        value, direction = self._deviation.at(solution.state, width)
+        parts = adjoint(model, solution, direction, tuple(problem.perturbation.operators))
+        return Slope(value, problem.gradient(parts))
+
+
+class SmoothedSurrogate(SolutionSurrogate):
+    """U_w of the state of the smoothed lower level.
+
+    Parameters
+    ----------
+    lower, kernel
+        As in `SolutionSurrogate`.
     smoothing : float
         mu / w.
     """
 
-    def __init__(self, lower: LowerLevel, kernel: Kernel, smoothing: float) -> None:
-        self._lower, self._smoothing = lower, smoothing
-        baseline = solved(lower.baseline)
-        self._unit = length_unit(clustering_of(lower.problem), baseline.X)
-        self._deviation = smoothed_deviation(lower.problem, baseline.labels, kernel)
-        self._last: SmoothedClustering | None = None
+    def __init__(self, lower: LowerLevel, kernel: str, smoothing: float) -> None:
+        super().__init__(lower, kernel)
+        self._smoothing = smoothing
+        self._last: Any = None
 
     def at(self, eps: FloatArray, width: float) -> Slope:
         """Return value and gradient at eps."""
-        problem, w = self._lower.problem, width * self._unit
         self._lower.evaluate(eps)
         self._lower.seconds_left()
-        model = problem.perturbation.apply(clustering_of(problem), eps)
-        deadline = self._lower.deadline
-        found = solve_smoothed(model, self._smoothing * w, self._last, deadline=deadline)
-        self._last = found
-        value, V = self._deviation.at(found.X, w)
-        return Slope(value, gradient_in_eps(problem, found, V))
-
-
-class SolutionSurrogate:
-    """U_w(X*(eps)).
-
-    Parameters
-    ----------
-    lower : LowerLevel
-    kernel : Kernel
-    """
-
-    def __init__(self, lower: LowerLevel, kernel: Kernel) -> None:
-        self._lower = lower
-        baseline = solved(lower.baseline)
-        self._unit = length_unit(clustering_of(lower.problem), baseline.X)
-        self._deviation = smoothed_deviation(lower.problem, baseline.labels, kernel)
-
-    def at(self, eps: FloatArray, width: float) -> Slope:
-        """Return value and gradient at eps."""
-        derivative = SolutionDerivative(self._lower.solve(eps))
-        value, V = self._deviation.at(derivative.X, width * self._unit)
-        return Slope(value, gradient_in_eps(self._lower.problem, derivative, V))
-
-
-def gradient_in_eps(problem: BilevelProblem, derivative: Derivative, V: FloatArray) -> FloatArray:
-    """Return the gradient in eps, (k,), of a function of X with the gradient V, (n, d).
-
-    By the adjoint, one linear system: with A(eps) = A + T eps and w(eps) = w (1 - S eps) it is
-    T' (J V) - S' (w g), g the gradient in the weights.
-    """
-    W = derivative.apply(V)
-    gradient = np.asarray(problem.operator("data").T @ W.ravel())
-    if "weights" in problem.perturbation.operators:
-        rates = clustering_of(problem).graph.weights * derivative.weights_part(W)
-        gradient = gradient - edge_operator(problem).T @ rates
-    return gradient
+        model, w = self._model(eps), width * self._unit
+        self._last = smoothed(model, self._smoothing * w, self._last, self._lower.deadline)
+        return self._slope(model, self._last, w)

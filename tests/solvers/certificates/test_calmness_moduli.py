@@ -100,7 +100,9 @@ def test_parameters_that_share_entries():
     model = random_model(3, 2)
     here = solve(model)
     T = Perturbation.additive(model.data.shape, points=[0]).operators["data"]
-    mixed = Perturbation.linear(model.data.shape, sp.csr_array(T @ np.array([[1.0, 2.0], [1.0, -1.0]])))
+    mixed = Perturbation.linear(
+        model.data.shape, sp.csr_array(T @ np.array([[1.0, 2.0], [1.0, -1.0]]))
+    )
     free = Perturbation.linear(model.data.shape, T)
     assert local_modulus(here, mixed) == pytest.approx(local_modulus(here, free))
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.solvers import cluster
 
 NORMS = (1, 2, np.inf)

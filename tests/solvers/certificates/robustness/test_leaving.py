@@ -210,7 +210,9 @@ def test_who_leaves_in_a_feature_pays():
         leaving = settled_pairs(problem, clustering, problem.radius).leaving
         bound, k = optimum_bound(problem, clustering), problem.perturbation.dim
         active += 0 < bound < problem.deviation.largest(problem.model.n)
-        touched = abs(problem.operator("data")).toarray().reshape(problem.model.n, -1, k).max(axis=1)
+        touched = (
+            abs(problem.operator("data")).toarray().reshape(problem.model.n, -1, k).max(axis=1)
+        )
         for eps in (*rng.choice([-1.0, 0.0, 1.0], (8, k)), *rng.normal(size=(2, k))):
             eps *= 0.999999 * problem.radius / (problem.size(eps) or 1.0)
             found = cluster(problem.perturbation.apply(problem.model, eps))

@@ -68,7 +68,9 @@ def test_it_ends_where_nothing_new_is_solved(groups):
 
 
 def test_it_ends_where_nothing_can_be_searched(groups):
-    free = Perturbation.linear((groups.n, 1), groups.shift().operators["data"], lower=0.0, upper=0.0)
+    free = Perturbation.linear(
+        (groups.n, 1), groups.shift().operators["data"], lower=0.0, upper=0.0
+    )
     problem = MaxDeviation(groups.model(), free, 1.0)
     lower, end = run(problem, Search(), max_solves=5)
     assert (lower.solves, end) == (0, "ended")

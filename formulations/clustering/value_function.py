@@ -22,36 +22,51 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.formulations.clustering.points import Points, scaled_dual
+from bilad.formulations.complementarity import Complementarity
+from bilad.formulations.reformulations import value_function
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.single_level import SingleLevel, scaled_dual, set_parameter
+from bilad.formulations.single_level import set_parameter
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.smooth_deviation import SmoothDeviation
 from bilad.models.validation import FloatArray
 
 ROUNDING_SHARE = 0.5  # of the slack t, that the rounding of the norms may use up
 
 
-class ValueFunctionFormulation(SingleLevel):
-    """The problem with v replaced by its bound.
+class ValueFunctionConditions:
+    """x no worse than the bound of v.
+
+    Parameters
+    ----------
+    model, problem, unit, baseline
+        As in `Conditions`.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        As in `SingleLevel`, and: `u[e, c]`, the edge differences (`difference[e, c]`);
+        Gets the components of `Points`, and: `u[e, c]`, the edge differences (`difference[e, c]`);
         `bound_constant`, `bound_slope[k]`, `bound_curvature[j, k]` and `mu`, parameters;
         `value_share[i]`, at least what point i and its later neighbours have in the lower-level
         objective (`value_by_point[i]`), in units of `unit`^2; `value_bound`, the constraint. `t`
         has the unit `unit`^2 too. For p = inf, `s[e]` >= |u_e,c| (`at_most_s`,
         `at_least_minus_s`).
+    points : Points
     """
 
-    def _add_lower_level(self) -> None:
-        model = self.model
-        model.edges = pyo.Set(initialize=list(self.ends), dimen=1)
+    def __init__(
+        self, model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any
+    ) -> None:
+        self.model, self.problem, self.unit = model, problem, unit
+        self.points = Points(model, problem, baseline)
+        ends = self.points.ends
+        model.edges = pyo.Set(initialize=list(ends), dimen=1)
         model.u = pyo.Var(model.edges, model.features)
 
         def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
-            i, j = self.ends[e]
+            i, j = ends[e]
             return m.x[i, c] - m.x[j, c] == m.u[e, c]
 
         model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
@@ -59,8 +74,26 @@ class ValueFunctionFormulation(SingleLevel):
         self._add_shares()
         self._add_bound()
 
-    def difference(self, e: int, c: int) -> Any:
-        return self.model.u[e, c]
+    @property
+    def pairs(self) -> dict[tuple[int, int], Complementarity]:
+        """There are none: no dual variables, so no complementarities."""
+        return {}
+
+    def variables(self) -> list[Any]:
+        """Return x, point by point."""
+        return self.points.variables()
+
+    def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
+        """Return the smooth deviation without pairs that no eps brings together."""
+        return self.points.relevant(deviation)
+
+    def squared_distance(self, i: int, j: int) -> Any:
+        """Return an expression of ||x_i - x_j||^2."""
+        return self.points.squared_distance(i, j, lambda e, c: self.model.u[e, c])
+
+    def payment(self, scale: float) -> Any:
+        """Return 0."""
+        return 0.0
 
     def _add_lengths(self) -> None:
         model, lower = self.model, clustering_of(self.problem)
@@ -86,14 +119,11 @@ class ValueFunctionFormulation(SingleLevel):
 
     def _add_shares(self) -> None:
         """Split the objective by points: one row with every variable in it is slow to colour."""
-        model = self.model
-        leaving: dict[int, list[int]] = {i: [] for i in model.points}
-        for e, (i, _) in self.ends.items():
-            leaving[i].append(e)
+        model, points, leaving = self.model, self.points, self.points.leaving()
 
         def share(m: pyo.ConcreteModel, i: int) -> Any:
-            misfit = sum(0.5 * (m.x[i, c] - self.data[i, c]) ** 2 for c in m.features)
-            fusion = pyo.quicksum(self.radii[e] * self._length(e) for e in leaving[i])
+            misfit = sum(0.5 * (m.x[i, c] - points.data[i, c]) ** 2 for c in m.features)
+            fusion = pyo.quicksum(points.radii[e] * self._length(e) for e in leaving[i])
             return misfit + fusion
 
         model.objective_share = pyo.Expression(model.points, rule=share)
@@ -130,24 +160,23 @@ class ValueFunctionFormulation(SingleLevel):
         return sorted(zip(pattern.row.tolist(), pattern.col.tolist(), strict=True))
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set the slack, in units of the objective, and the width."""
-        super().set_stage(stage)
+        """Set the rounding of the norms, small against the slack."""
         total = max(float(clustering_of(self.problem).radii.sum()), 1e-300)
         set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
         self._start_shares()
 
-    def start_from(self, eps: FloatArray, X: FloatArray, Z: FloatArray) -> None:
+    def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Start at, and take the bound of v at, a lower-level solution."""
-        super().start_from(eps, X, Z)
         model = self.model
+        self.points.start_from(solution.X)
         lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
-        U = lower.graph.differences(X)
-        for e in self.ends:
+        U = lower.graph.differences(solution.X)
+        for e in self.points.ends:
             for c in model.features:
                 model.u[e, c].set_value(float(U[e, c]))
             if model.component("s") is not None:
                 model.s[e].set_value(float(np.abs(U[e]).max()))
-        self._set_bound(scaled_dual(lower, X, Z))
+        self._set_bound(scaled_dual(lower, solution.X, solution.Z))
         self._start_shares()
 
     def _start_shares(self) -> None:
@@ -172,6 +201,17 @@ class ValueFunctionFormulation(SingleLevel):
             set_parameter(model.bound_curvature[j, k], float(both) / square)
 
 
+@value_function.register(ConvexClustering)
+def _value_function(
+    lower: ConvexClustering,
+    model: pyo.ConcreteModel,
+    problem: BilevelProblem,
+    unit: float,
+    baseline: Any,
+) -> ValueFunctionConditions:
+    return ValueFunctionConditions(model, problem, unit, baseline)
+
+
 def frozen_dual_bound(
     problem: BilevelProblem, z: FloatArray
 ) -> tuple[float, FloatArray, sp.csr_array]:
@@ -193,7 +233,9 @@ def _moved_flow(problem: BilevelProblem, z: FloatArray) -> sp.csr_array:
     """Return G (n d, k): B'(r(eps) z) = B'(r z) + G eps."""
     graph, d = clustering_of(problem).graph, clustering_of(problem).d
     changes = edge_operator(problem).tocoo()
-    taken = -changes.data[:, None] * clustering_of(problem).radii[changes.row, None] * z[changes.row]
+    taken = (
+        -changes.data[:, None] * clustering_of(problem).radii[changes.row, None] * z[changes.row]
+    )
     ends = graph.edges[changes.row]
     columns = np.repeat(changes.col, d)
     flows = [

@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.formulations.upper_level import hull, reach
+from bilad.formulations.clustering.reach import hull, reach
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.validation import FloatArray
 
 ROUNDING = 1e-12  # of a bound, relative to the extent of the data
@@ -78,7 +78,7 @@ class DifferenceBounds:
         return A[:, None] - A[None] + most.reshape(n, n, d)
 
     def _by_forces(self, data: FloatArray) -> FloatArray:
-        graph = self._clustering_of(problem).graph
+        graph = clustering_of(self._problem).graph
         total = np.asarray(abs(graph.incidence).T @ self.most_radii)
         return data + (total[:, None] + total[None])[:, :, None]
 
@@ -87,7 +87,7 @@ class DifferenceBounds:
         if not self._by_feature:
             longest = np.maximum(data, data.transpose(1, 0, 2))
             data = np.broadcast_to(longest.sum(axis=2, keepdims=True), data.shape)
-        n, edges = self._clustering_of(problem).n, self._clustering_of(problem).graph.edges
+        n, edges = clustering_of(self._problem).n, clustering_of(self._problem).graph.edges
         least, most = np.zeros((n, n)), np.zeros((n, n))
         for table, radii in ((least, self._least_radii), (most, self.most_radii)):
             table[edges[:, 0], edges[:, 1]] = table[edges[:, 1], edges[:, 0]] = radii

@@ -110,7 +110,7 @@ class SplitEdges(EdgeTerms):
             up, down, z = model.up[e, c], model.down[e, c], model.z[e, c]
             held = ((up, Side.at_upper_bound(1 - z, z)), (down, Side.at_lower_bound(1 + z, z)))
             for part, right in held:
-                left = Side.at_lower_bound(part / self.unit, part)
+                left = Side.at_lower_bound(part / self.unit, part, self.unit)
                 pairs.append(Complementarity(left.expression * right.expression, left, right))
         return pairs
 
@@ -165,7 +165,7 @@ class EuclideanEdges(EdgeTerms):
         if angle is None:
             return [Complementarity(product)]
         s = self.model.s[e]
-        left = Side.at_lower_bound(s / self.unit, s)
+        left = Side.at_lower_bound(s / self.unit, s, self.unit)
         return [Complementarity(product, left, Side.at_lower_bound(angle[e], angle[e]))]
 
     def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
@@ -218,11 +218,11 @@ class LargestEdges(EdgeTerms):
         model, unit = self.model, self.unit
         s = model.s[e]
         ball = Side.at_row(1 - self._used(e), model.dual_ball[e])
-        sides = [(Side.at_lower_bound(s / unit, s), ball)]
+        sides = [(Side.at_lower_bound(s / unit, s, unit), ball)]
         for c in model.features:
             u, plus, minus = model.u[e, c], model.plus[e, c], model.minus[e, c]
-            above = Side.at_row((s - u) / unit, model.at_most_s[e, c])
-            below = Side.at_row((s + u) / unit, model.at_least_minus_s[e, c])
+            above = Side.at_row((s - u) / unit, model.at_most_s[e, c], unit)
+            below = Side.at_row((s + u) / unit, model.at_least_minus_s[e, c], unit)
             sides.append((above, Side.at_lower_bound(plus, plus)))
             sides.append((below, Side.at_lower_bound(minus, minus)))
         return [

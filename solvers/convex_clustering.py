@@ -6,10 +6,16 @@ import math
 from collections.abc import Collection
 from typing import Any
 
+from bilad.formulations.clustering.milp import clustering_milp  # noqa: F401 (registers the MILP)
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.learning_model import (
     adjoint,
+    bound,
     confirm,
+    decide,
+    radius,
+    ray_steps,
     remove,
     smoothed,
     solve,
@@ -17,11 +23,15 @@ from bilad.models.learning_model import (
     state_gap,
 )
 from bilad.models.validation import FloatArray, one_of
+from bilad.solvers.certificates.robustness.bounds import optimum_bound
+from bilad.solvers.certificates.robustness.radius import certified_radius
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.derivative import Derivative, SolutionDerivative
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.lower.smoothing import SmoothedClustering, solve_smoothed
+from bilad.solvers.rational import ray
+from bilad.solvers.staircase import staircase
 
 
 @solver_options.register(ConvexClustering)
@@ -47,6 +57,13 @@ def _confirm(
 ) -> Clustering:
     """Solve from scratch until the labels are proved."""
     return solve_lower(model, method, tol, time_limit=time_limit, refine=True)
+
+
+@decide.register(ConvexClustering)
+def _decide(
+    model: ConvexClustering, tol: float, time_limit: float = math.inf, method: str = "auto"
+) -> Clustering:
+    return solve_lower(model, method, tol, time_limit=time_limit, refine=True, labels_only=True)
 
 
 @smoothed.register(ConvexClustering)
@@ -87,3 +104,18 @@ def _without(model: ConvexClustering, what: str, which: list[int]) -> ConvexClus
     weights = model.graph.weights.copy()
     weights[which] = 0.0
     return model.replace(weights=weights)
+
+
+@bound.register(ConvexClustering)
+def _bound(
+    model: ConvexClustering, problem: BilevelProblem, baseline: Clustering, effort: str
+) -> float | None:
+    return optimum_bound(problem, baseline, tight=effort == "tight")
+
+
+@radius.register(ConvexClustering)
+def _radius(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> float:
+    return certified_radius(problem, baseline).radius
+
+
+ray_steps.register(ConvexClustering, ray.refusal)(staircase)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.models.clustering_problem import clustering_of
-from bilad.formulations.milp.difference_bounds import DifferenceBounds
+from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import FloatArray
 
 

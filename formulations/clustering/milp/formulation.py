@@ -21,21 +21,39 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.formulations import leader
+from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
+from bilad.formulations.clustering.milp.duals import add_duals, ends
+from bilad.formulations.clustering.milp.orders import add_orders, together_of
+from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
+from bilad.formulations.clustering.reach import hull
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
-from bilad.formulations import upper_level
-from bilad.formulations.milp.difference_bounds import DifferenceBounds
-from bilad.formulations.milp.duals import add_duals, ends
-from bilad.formulations.milp.orders import add_orders, together_of
-from bilad.formulations.milp.polyhedral_ball import add_polyhedral_ball
-from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
+from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, BoolArray, FloatArray, IntArray
 
 ROUNDING = 1e-9  # of a deviation, in its units
 
 
-def is_linear(problem: BilevelProblem) -> bool:
+MOST_TRIPLES = 250_000  # n (n - 1) (n - 2) d; these rows alone then take half a minute to write
+
+
+def is_linear(model: ConvexClustering) -> bool:
     """Whether the KKT system of the lower level is linear, up to complementarity."""
-    return clustering_of(problem).p != 2 or clustering_of(problem).d == 1
+    return model.p != 2 or model.d == 1
+
+
+def refusal(model: ConvexClustering, problem: BilevelProblem) -> str | None:
+    """Say why there is no MILP for a problem, or None."""
+    name = problem.deviation.name
+    if not is_linear(model):
+        return "the MILP is for p = 1 and p = inf (any p if d = 1), the model has p = 2 and d > 1"
+    if problem.deviation.pairs is None:
+        return f"the MILP needs a deviation additive over pairs, such as 'delta', not {name!r}"
+    triples = model.n * (model.n - 1) * (model.n - 2) * model.d
+    if triples > MOST_TRIPLES:
+        return f"the MILP is for n (n - 1) (n - 2) d <= {MOST_TRIPLES}, the model has {triples}"
+    return None
 
 
 class MilpFormulation:
@@ -78,7 +96,7 @@ class MilpFormulation:
         bounds: DifferenceBounds | None = None,
         coincidences: bool = True,
     ) -> None:
-        if not is_linear(problem):
+        if not is_linear(clustering_of(problem)):
             raise ArgumentError("problem", "p = 2 with d > 1", "p = 1, p = inf or d = 1")
         if problem.deviation.pairs is None:
             raise ArgumentError(
@@ -91,8 +109,8 @@ class MilpFormulation:
         model.points, model.features = pyo.RangeSet(0, n - 1), pyo.RangeSet(0, d - 1)
         model.signs = pyo.Set(initialize=[1, -1])
         model.edges = pyo.Set(initialize=np.flatnonzero(clustering_of(problem).radii > 0).tolist())
-        upper_level.add_eps(model, problem)
-        low, high = upper_level.hull(problem)
+        leader.add_eps(model, problem)
+        low, high = hull(problem)
         model.x = pyo.Var(
             model.points, model.features, bounds=lambda _, i, c: (float(low[c]), float(high[c]))
         )
@@ -115,7 +133,7 @@ class MilpFormulation:
             model.measured = pyo.Constraint(expr=length <= model.size)
             return
         norm = problem.norm if problem.perturbation.dim > 1 else np.inf
-        size = upper_level.add_polyhedral_norm(model, norm, problem.radius)
+        size = leader.add_polyhedral_norm(model, norm, problem.radius)
         model.measured = pyo.Constraint(expr=size <= model.size)
 
     def cut_ball(self, eps: FloatArray) -> None:
@@ -140,9 +158,9 @@ class MilpFormulation:
         self.is_count = bool(np.ptp(coefficients) == 0)
         model.least_deviation = pyo.Param(mutable=True, initialize=0.0)
         model.reached = pyo.Constraint(expr=model.deviation >= model.least_deviation)
-        if isinstance(problem, MaxDeviation):
+        if problem.sense == "max":
             model.goal = pyo.Objective(expr=model.deviation, sense=pyo.maximize)
-        elif isinstance(problem, MinPerturbation):
+        else:
             self.require(problem.target)
             model.goal = pyo.Objective(expr=model.size, sense=pyo.minimize)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.milp.formulation import MilpFormulation
-from bilad.formulations.milp.orders import separates, together_of
+from bilad.formulations.clustering.milp.formulation import MilpFormulation
+from bilad.formulations.clustering.milp.orders import separates, together_of
 from bilad.models.validation import BoolArray
 
 REDUCED_COST = 1e-9  # less is zero

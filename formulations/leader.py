@@ -1,0 +1,87 @@
+"""The leader in Pyomo: eps, its norm ball, and the parts of the learning model that it moves.
+
+Every single-level model begins with these, whatever becomes of the lower level.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.validation import FloatArray
+
+
+def add_eps(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
+    """Add `parameters`, the variables `eps[k]` and their bounds: the box, and the radius."""
+    low, high = problem.box
+    model.parameters = pyo.RangeSet(0, problem.perturbation.dim - 1)
+    model.eps = pyo.Var(
+        model.parameters, initialize=0.0, bounds=lambda _, k: (float(low[k]), float(high[k]))
+    )
+
+
+def add_norm(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
+    """Bound ||eps|| by the radius; return an expression to minimise, monotone in ||eps||.
+
+    Adds `ball` and, where a norm needs them, `magnitude[k]` >= |eps[k]| (`above`, `below`) and
+    `largest` >= every magnitude.
+    """
+    a = problem.radius
+    if problem.norm == 2 or problem.perturbation.dim == 1:
+        squared = pyo.quicksum(model.eps[k] ** 2 for k in model.parameters)
+        if problem.perturbation.dim > 1:
+            model.ball = pyo.Constraint(expr=squared <= a**2)
+        return squared
+    return add_polyhedral_norm(model, problem.norm, a)
+
+
+def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) -> Any:
+    """Bound ||eps||_norm, norm 1 or inf, by linear constraints; return the norm."""
+    magnitude = pyo.Var(model.parameters, bounds=(0.0, radius), initialize=0.0)
+    model.magnitude = magnitude
+    model.above = pyo.Constraint(model.parameters, rule=lambda m, k: m.eps[k] <= magnitude[k])
+    model.below = pyo.Constraint(model.parameters, rule=lambda m, k: -m.eps[k] <= magnitude[k])
+    if norm == 1:
+        total = pyo.quicksum(magnitude[k] for k in model.parameters)
+        model.ball = pyo.Constraint(expr=total <= radius)
+        return total
+    model.largest = pyo.Var(bounds=(0.0, radius), initialize=0.0)
+    model.ball = pyo.Constraint(model.parameters, rule=lambda m, k: magnitude[k] <= m.largest)
+    return model.largest
+
+
+def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
+    """Give `eps`, `magnitude` and `largest` the values of one eps."""
+    magnitude, largest = map(model.component, ("magnitude", "largest"))
+    for k, value in enumerate(eps):
+        model.eps[k].set_value(float(value))
+        if magnitude is not None:
+            magnitude[k].set_value(abs(float(value)))
+    if largest is not None:
+        largest.set_value(float(np.abs(eps).max()))
+
+
+def moved_part(
+    model: pyo.ConcreteModel, problem: BilevelProblem, name: str, unit: float = 1.0
+) -> Any:
+    """Return a part of the learning model, moved by eps, times a unit: numbers where no eps acts.
+
+    Returns
+    -------
+    ndarray of object
+        Of the part's shape.
+    """
+    value, rates = unit * problem.model.parts[name], unit * problem.model.rates(name).ravel()
+    moves = problem.operator(name).tocoo()
+    entries = np.array(value.ravel().tolist(), dtype=object)
+    for row, k, by in zip(moves.row.tolist(), moves.col.tolist(), moves.data, strict=True):
+        entries[row] += float(rates[row] * by) * model.eps[k]
+    return entries.reshape(value.shape)
+
+
+def moved_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:
+    """Return every part of the learning model, by name, as `moved_part`."""
+    return {name: moved_part(model, problem, name) for name in problem.model.parts}

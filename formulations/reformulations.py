@@ -1,0 +1,80 @@
+"""The reformulations by name: what replaces the lower level, and with which options."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyomo.environ as pyo
+
+from bilad.formulations.complementarity import RELAXATIONS
+from bilad.formulations.conditions import Conditions
+from bilad.formulations.kkt import kkt
+from bilad.formulations.single_level import SingleLevel
+from bilad.models.bilevel import BilevelProblem
+from bilad.models.capability import Capability
+from bilad.models.smooth_deviation import KERNELS
+from bilad.models.validation import one_of
+
+# duality(learning model, model, problem, unit, baseline, aggregate=False): Conditions.
+duality: Capability[Conditions] = Capability("duality")
+# value_function(learning model, model, problem, unit, baseline): Conditions.
+value_function: Capability[Conditions] = Capability("value_function")
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """A reformulation of bilevel problems as single-level ones.
+
+    Attributes
+    ----------
+    replace : Capability
+        Of the learning model: what replaces it.
+    own_choices : mapping of str to collection
+        The options of `replace`, and what each may be.
+    """
+
+    replace: Capability[Conditions]
+    own_choices: Mapping[str, Collection[Any]] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> Mapping[str, Collection[Any]]:
+        """All options, and what each may be."""
+        return {"kernel": KERNELS, **self.own_choices}
+
+    def refusal(self, problem: BilevelProblem) -> str | None:
+        """Say why the reformulation does not apply to the problem, or None."""
+        return problem.deviation.smoothing_refusal() or self.replace.refusal(problem.model, problem)
+
+    def __call__(
+        self, problem: BilevelProblem, baseline: Any, *, kernel: str = "rational", **options: Any
+    ) -> SingleLevel:
+        """Write the single-level model.
+
+        Parameters
+        ----------
+        problem, baseline, kernel
+            As in `SingleLevel`.
+        **options
+            Of `own_choices`.
+
+        Raises
+        ------
+        ArgumentError
+            If an option is none of its choices.
+        """
+        for name, value in options.items():
+            one_of(value, name, self.own_choices[one_of(name, "option", self.own_choices)])
+
+        def replace(
+            model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any
+        ) -> Conditions:
+            return self.replace(problem.model, model, problem, unit, baseline, **options)
+
+        return SingleLevel(problem, baseline, replace, kernel)
+
+
+KKT = Formulation(kkt, {"relaxation": RELAXATIONS})
+DUALITY = Formulation(duality, {"aggregate": (False, True)})
+VALUE_FUNCTION = Formulation(value_function)
