@@ -14,6 +14,7 @@ from bilad.solvers.certificates.robustness.counting import (
     most_of_partitions,
     most_within_reach,
 )
+from bilad.solvers.certificates.robustness.lines import is_supported
 from bilad.solvers.certificates.robustness.pairs import SettledPairs, settled_pairs
 from bilad.solvers.certificates.robustness.radius import certified_radius
 from bilad.solvers.lower.result import Clustering
@@ -39,10 +40,11 @@ def optimum_bound(
     Returns
     -------
     float or None
-        None if the model is a black box; also if not `tight`, and n > 500 or n d k > 5,000,000.
+        None if the model is a black box, or p = inf and d > 2; also if not `tight`, and n > 500 or
+        n d k > 5,000,000.
         For (BL2) infinite if no eps within the limit reaches the target.
     """
-    if not problem.is_white_box:
+    if not problem.is_white_box or not is_supported(problem.white_box):
         return None
     n, numbers = problem.model.n, problem.model.data.size * problem.perturbation.dim
     if not tight and (n > QUICK_POINTS or numbers > QUICK_NUMBERS):
@@ -68,13 +70,16 @@ def deviation_bound(
     -------
     float
         For a deviation additive over pairs, the most that those which are not settled can add up
-        to; for others its largest value, or 0 if all pairs are settled.
+        to; for others its largest value, or 0 if all pairs are settled. For p = inf and d > 2 the
+        largest value.
 
     Raises
     ------
     ArgumentError
         If the model is a black box.
     """
+    if not is_supported(problem.white_box):
+        return float(problem.deviation.largest(problem.model.n))
     bounds = np.maximum(-problem.perturbation.lower, problem.perturbation.upper)
     radius = min(radius, problem.size(bounds))
     settled = settled_pairs(problem, clustering, radius, tight)
@@ -92,8 +97,11 @@ def norm_bound(problem: MinPerturbation, clustering: Clustering, tight: bool = F
     Returns
     -------
     float
-        No eps shorter than this reaches the target; infinite if none within the limit does.
+        No eps shorter than this reaches the target; infinite if none within the limit does. For
+        p = inf and d > 2 it is 0.
     """
+    if not is_supported(problem.white_box):
+        return 0.0
 
     def unreached(radius: float) -> bool:
         return deviation_bound(problem, clustering, radius, tight) < problem.target
