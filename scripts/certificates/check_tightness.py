@@ -52,7 +52,7 @@ def check_tightness(settings: Mapping[str, Setting], instances: int, seed: int) 
         if isinstance(known.problem, MaxDeviation):
             group = f"grid, {known.source}, p = {known.problem.white_box.p:g}"
             yield from _rows(group, known.name, known.problem, seed)
-    for instance in entry_instances(seed, 2, COUNTS[:2]) if "iris" in settings else []:
+    for instance in entry_instances(seed, 1, COUNTS[:2]) if "iris" in settings else []:
         yield from _rows(instance.group, instance.name, instance.problem(), seed)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.lines import line_signs
 from bilad.models.norms import conjugate
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
@@ -19,13 +20,13 @@ INSIDE, OUTSIDE = 0.999999, 1.000001
 NORMS = (1, 2, np.inf)
 
 
-def random_line(rng, n, d=1, kind=None, ties=0.2):
+def random_line(rng, n, d=1, kind=None, ties=0.2, p=1):
     """A problem that `exact_radius` takes; multiplicative ones only in norms 1 and inf."""
     A = 2 * rng.normal(size=(n, d)) + 3 * rng.integers(0, 2, size=(n, 1))
     if rng.random() < ties:
         A = np.round(2 * A) / 2
     gamma = 10 ** rng.uniform(-1.5, 0.5) / n
-    model = ConvexClustering(A, FusionGraph.complete(n, float(rng.choice([1.0, 0.3]))), gamma, 1)
+    model = ConvexClustering(A, FusionGraph.complete(n, float(rng.choice([1.0, 0.3]))), gamma, p)
     some = rng.permutation(n)[: rng.integers(1, n + 1)]
     norm = NORMS[rng.integers(3)]
     kind = kind or ("additive", "masked", "multiplicative")[rng.integers(3)]
@@ -42,8 +43,9 @@ def radius_by_all_subsets(problem, rational):
     T = problem.data_operator.toarray()
     q, weight = conjugate(problem.norm), model.graph.uniform_weight
     r = model.gamma * weight
-    for feature, a in enumerate(model.data.T):
-        rows = T[feature :: model.d]
+    for signs in line_signs(model):
+        a = model.data @ signs
+        rows = np.einsum("d,ndk->nk", signs, T.reshape(model.n, model.d, -1))
         x = rational.solve_complete(a.tolist(), Fraction(model.gamma) * Fraction(weight))
         blocks = [[i for i in range(len(a)) if x[i] == value] for value in sorted(set(x))]
         facets = []
@@ -89,10 +91,10 @@ def check_outside(problem, found):
         np.testing.assert_array_equal(clustering.labels, partition_at(problem, found.eps))
 
 
-@given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([1, 1, 2]))
-def test_is_the_least_over_all_subsets(seed, d, rational):
+@given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([1, 1, 2]), p=st.sampled_from([1, np.inf]))
+def test_is_the_least_over_all_subsets(seed, d, p, rational):
     rng = np.random.default_rng(seed)
-    problem = random_line(rng, int(rng.integers(2, 9)), d)
+    problem = random_line(rng, int(rng.integers(2, 9)), d, p=p)
     found = exact_radius(problem)
     expected = radius_by_all_subsets(problem, rational)
     assert found.radius == pytest.approx(expected, rel=1e-9, abs=1e-12)
