@@ -1,7 +1,7 @@
 """Along a ray, exactly: every step of the staircase is known, so the answer is global.
 
-For one eps, and p = 1 or d = 1. The bound is that of exact arithmetic; the eps is a double beyond
-the step, as near to it as the lower level confirms.
+For one eps, and p = 1, d = 1, or p = inf in the plane. The bound is that of exact arithmetic; the
+eps is a double beyond the step, as near to it as the lower level confirms.
 """
 
 from __future__ import annotations
