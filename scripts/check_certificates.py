@@ -96,7 +96,7 @@ def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Itera
         "radius": lambda: check_radius(sizes.masks, sizes.perturbations, seed),
         "bounds": lambda: check_bounds(sizes.instances, seed),
         "gaps": lambda: check_gaps(_readable(output), sizes.seeds, seed, sizes.every),
-        "tightness": lambda: check_tightness(_readable(output), sizes.family, seed),
+        "tightness": lambda: check_tightness(_readable(output), sizes.family, seed, sizes.every),
     }
     return chain.from_iterable(made[name]() for name in names)
 

@@ -33,7 +33,9 @@ ANY_CHANGE = 2.0  # the least positive delta
 SOLVES = 80  # on each attack
 
 
-def check_tightness(settings: Mapping[str, Setting], instances: int, seed: int) -> Iterator[Figure]:
+def check_tightness(
+    settings: Mapping[str, Setting], instances: int, seed: int, every: int = 1
+) -> Iterator[Figure]:
     """Compare radii and bounds with attacks; yield two rows for each problem.
 
     Parameters
@@ -43,16 +45,19 @@ def check_tightness(settings: Mapping[str, Setting], instances: int, seed: int) 
     instances : int
         Of each random family.
     seed : int
+    every : int
+        Of the known problems and of those with free entries, so manieth.
     """
     for p, d, kind in CLOUDS:
         family = "a line" if d == 1 else f"p = {p:g}, d = {d}"
         for name, problem in _random_family(p, d, kind, instances, seed):
             yield from _rows(f"{family}, {kind}", name, problem, seed)
-    for known in known_problems().values():
+    for known in list(known_problems().values())[::every]:
         if isinstance(known.problem, MaxDeviation):
             group = f"grid, {known.source}, p = {known.problem.white_box.p:g}"
             yield from _rows(group, known.name, known.problem, seed)
-    for instance in entry_instances(seed, 1, COUNTS[:2]) if "iris" in settings else []:
+    entries = entry_instances(seed, 1, COUNTS[:2]) if "iris" in settings else []
+    for instance in entries[::every]:
         yield from _rows(instance.group, instance.name, instance.problem(), seed)
 
 
