@@ -3,7 +3,7 @@
 from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
 from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.datasets import Dataset, DatasetError, load_dataset
+from bilad.models.datasets import load_dataset
 from bilad.models.deviation import (
     DeviationFunction,
     between_clusters,
@@ -15,6 +15,7 @@ from bilad.models.learning_model import LearningModel
 from bilad.models.perturbation import Perturbation
 from bilad.models.recovery import RecoveryInterval, attack_is_possible, recovery_interval
 from bilad.models.spill import monotone_range, spill, spill_deviation
+from bilad.models.table import Dataset, DatasetError
 from bilad.models.validation import ArgumentError
 
 __all__ = [

@@ -25,7 +25,10 @@ from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
 
 ROUNDING = 1e-9  # relative, of a deviation that is not a count
-OPEN = 2e-6  # relative; how far beyond the infimum of (BL2) an eps may lie and be optimal
+# The optimality tolerance of lengths, relative. Where clusters part, (BL2) has an infimum that is
+# not attained: an eps is optimal if it exceeds the infimum by this share at most. The method
+# "exact" keeps this share of the budget of (BL1) away from the ends of a step.
+LENGTH_TOL = 1e-6
 
 
 class BilevelProblem(ABC):
@@ -286,12 +289,16 @@ class MinPerturbation(BilevelProblem):
         return size <= self.radius and deviation >= self.target
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """No eps can be shorter by more than `OPEN`: where points part, the least is no minimum."""
-        return size <= bound * (1 + OPEN)
+        """It exceeds the bound by `excess` at most: the infimum need not be attained."""
+        return size <= bound + self.excess(bound)
+
+    def excess(self, bound: float) -> float:
+        """Return how much longer than the infimum an optimal eps may be, also if that is 0."""
+        return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
-        """It is an attack, and shorter by more than `OPEN`."""
-        return self.is_attack(size, deviation) and size < bound * (1 - OPEN)
+        """It is an attack, and shorter by more than `excess`."""
+        return self.is_attack(size, deviation) and size + self.excess(size) < bound
 
     def excludes(self, bound: float) -> bool:
         """Every attack is beyond the limit."""

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 
 from bilad.models.learning_model import LearningModel
 from bilad.models.validation import ArgumentError, IntArray, real_array, whole_number
@@ -37,6 +36,8 @@ class BlackBox(LearningModel):
     """
 
     def __init__(self, data: ArrayLike, clusterer: Any, max_queries: int | None = None) -> None:
+        from sklearn.base import clone  # slow to import
+
         super().__init__(data)
         if not callable(getattr(clusterer, "fit_predict", None)):
             raise ArgumentError("clusterer", type(clusterer).__name__, "an object with fit_predict")
@@ -58,6 +59,8 @@ class BlackBox(LearningModel):
         ClustererError
             If the clusterer raises, or does not return one integer a point.
         """
+        from sklearn.base import clone
+
         name = type(self.clusterer).__name__
         try:
             answer = clone(self.clusterer, safe=False).fit_predict(np.array(self.data))

@@ -1,4 +1,4 @@
-"""The data sets of the experiments, and any table in a CSV file.
+"""The data sets of the experiments, and any table.
 
 Iris, Wine and digits come with scikit-learn. Seeds (UCI 236; Charytanowicz et al., 2010; CC BY 4.0)
 is fetched from its public home once, kept in a cache folder, and checked value by value.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import urllib.request
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn.datasets
 from platformdirs import user_cache_path
 
-from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array
+from bilad.models.table import FILES, Dataset, DatasetError, is_frame, read_file, read_frame
+from bilad.models.validation import ArgumentError, FloatArray, real_array
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SEEDS_URL = "https://archive.ics.uci.edu/static/public/236/seeds.zip"
 SEEDS_FEATURES = (
@@ -27,107 +27,96 @@ SEEDS_FEATURES = (
 )  # fmt: skip
 # Of the 210 x 8 values times 10,000, as little-endian 64-bit integers in row-major order.
 SEEDS_SHA256 = "3c89e9979e5d195740c39fcf9e9d4a6dde490a5da20ba19ee985a4aebeb31f26"
-LABEL_COLUMNS = ("label", "labels", "class", "target", "variety", "species")
+BUNDLED = ("iris", "wine", "digits")
+KNOWN = (
+    "'iris', 'wine', 'digits', 'seeds', the path of a file "
+    f"({', '.join(FILES)}), or a data frame of pandas"
+)
 
 
-class DatasetError(ValueError):
-    """A data set that could not be read, fetched or verified."""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A table of points.
-
-    Attributes
-    ----------
-    name : str
-    data : ndarray, shape (n, d)
-        One row per point, float64, in the source's own units.
-    feature_names : tuple of str
-        d names.
-    labels : ndarray of int, shape (n,), or None
-        The known classes, numbered 0, 1, .. in the order of their names.
-    """
-
-    name: str
-    data: FloatArray
-    feature_names: tuple[str, ...]
-    labels: IntArray | None
-
-
-def load_dataset(name: str | Path, folder: str | Path | None = None) -> Dataset:
-    """Load a data set by name, or a table from a CSV file.
+def load_dataset(
+    name: str | Path | DataFrame,
+    folder: str | Path | None = None,
+    *,
+    header: bool | None = None,
+    label: str | int | None = None,
+) -> Dataset:
+    """Load a data set by name, or a table from a file or a data frame.
 
     Parameters
     ----------
-    name : {"iris", "wine", "digits", "seeds"} or path of a .csv file
-        A CSV file has one header line; a column called label, class, target, variety or species
-        holds the classes, every other column must be numeric.
+    name : {"iris", "wine", "digits", "seeds"}, path of a file, or DataFrame
+        A file of text (.csv, .tsv, .txt, .data), a Parquet file (.parquet), or an array (n, d) of
+        NumPy's (.npy, without pickled objects). One row per point; every column but that of the
+        labels must be numeric, without gaps.
     folder : path, optional
         Where to look for `seeds.csv` (header, seven features, `variety`) or UCI's own
         `seeds_dataset.txt` instead of fetching it; by default the folder named by the environment
         variable BILAD_DATA, then the user's cache folder.
+    header : bool, optional
+        Of a file of text: whether its first row names the columns. By default it does, and a first
+        row with a number is refused. False: the columns are named by their places, "0", "1", ...
+    label : str or int, optional
+        The column of the classes, by its name or its place in the table, from 0, or from -1
+        backwards. By default the one called label, class, target, variety or species, if any.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     ArgumentError
-        If the name is not known or the file does not exist.
+        If the name or the label is not known, the file does not exist, or an argument is for other
+        sources.
     DatasetError
-        If a file cannot be read, or Seeds cannot be fetched or is not the published table.
+        If a file cannot be read, with the row and the column at fault, or Seeds cannot be fetched
+        or is not the published table.
+
+    Notes
+    -----
+    Text files are read as follows.
+
+    - The encoding is that of the byte order mark, else UTF-16 or UTF-8 if the file is valid, else
+      Windows-1252 or Latin-1.
+    - Fields are separated by tabs, semicolons, commas, bars or white space, whichever gives most
+      rows as many fields as the first; quotes are those of RFC 4180. Rows without any entry are
+      skipped.
+    - Unless fields are separated by commas, numbers may have decimal commas, throughout. Separators
+      of thousands are not read.
+    - A first column without a name that counts the rows, from 0 or 1, is the index that pandas or
+      R wrote, and left out. Other columns need a name, which may occur twice.
+    - A label that is empty, ?, NA, N/A, NaN or null is missing. Labels that are all numbers are
+      compared as numbers.
     """
+    if is_frame(name):
+        _refuse(header=header)
+        return read_frame(name, label, "table", "data frame")
     if not isinstance(name, str | Path):
-        raise ArgumentError("name", repr(name), "a name, or the path of a .csv file")
-    if str(name).lower().endswith(".csv"):
-        return _read_csv(Path(name))
+        raise ArgumentError("name", repr(name), KNOWN)
+    if Path(name).suffix.lower() in FILES:
+        return read_file(Path(name), header, label)
+    _refuse(header=header, label=label)
     if name == "seeds":
         return _load_seeds(folder)
-    bundled = {
-        "iris": sklearn.datasets.load_iris,
-        "wine": sklearn.datasets.load_wine,
-        "digits": sklearn.datasets.load_digits,
-    }
-    if name not in bundled:
-        raise ArgumentError(
-            "name", repr(name), "'iris', 'wine', 'digits', 'seeds' or the path of a .csv file"
-        )
-    bunch = bundled[str(name)]()
-    return _dataset(str(name), bunch.data, bunch.feature_names, bunch.target)
+    if name not in BUNDLED:
+        raise ArgumentError("name", repr(name), KNOWN)
+    import sklearn.datasets  # slow to import
+
+    bunch = getattr(sklearn.datasets, f"load_{name}")()
+    return Dataset(
+        str(name),
+        real_array(bunch.data, "data", (None, None)),
+        tuple(map(str, bunch.feature_names)),
+        bunch.target.astype(np.int64),
+    )
 
 
-def _dataset(name: str, data: object, features: Sequence[str], labels: object | None) -> Dataset:
-    numbers = None
-    if labels is not None:
-        numbers = np.unique(np.asarray(labels), return_inverse=True)[1].astype(np.int64)
-    values = real_array(np.asarray(data), name, (None, len(features)))
-    return Dataset(name, values, tuple(map(str, features)), numbers)
-
-
-def _read_csv(path: Path) -> Dataset:
-    if not path.is_file():
-        raise ArgumentError("name", repr(str(path)), "a file that exists")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    if not lines:
-        raise DatasetError(f"{path}: got an empty file, expected a header line and rows")
-    try:
-        table = np.loadtxt(lines, dtype=str, delimiter=",", ndmin=2, comments=None)
-    except ValueError as cause:
-        raise DatasetError(f"{path}: {cause}") from None
-    header, rows = [title.strip().strip('"') for title in table[0]], table[1:]
-    is_label = np.array([title.lower() in LABEL_COLUMNS for title in header])
-    if len(rows) == 0 or is_label.sum() > 1 or is_label.all():
-        raise DatasetError(
-            f"{path}: got {len(rows)} rows under the header {header}, expected a header line, then "
-            f"numeric columns and at most one of {', '.join(LABEL_COLUMNS)}"
-        )
-    try:
-        data = real_array(rows[:, ~is_label].astype(float), "data", (None, None))
-    except ValueError as cause:
-        raise DatasetError(
-            f"{path}: {cause}; expected numbers, finite, in every column but the label"
-        ) from None
-    features = [title for title, label in zip(header, is_label, strict=True) if not label]
-    labels = np.char.strip(rows[:, is_label].ravel()) if is_label.any() else None
-    return _dataset(path.stem, data, features, labels)
+def _refuse(**arguments: object) -> None:
+    """Refuse arguments that only files and frames take."""
+    for argument, given in arguments.items():
+        if given is not None:
+            raise ArgumentError(argument, repr(given), "None, but for a file")
 
 
 def _load_seeds(folder: str | Path | None) -> Dataset:
@@ -139,11 +128,15 @@ def _load_seeds(folder: str | Path | None) -> Dataset:
         if (home / file).is_file():
             lines = (home / file).read_text().splitlines()[header:]
             table = _parse_seeds(lines, separator, home / file)
-            return _dataset("seeds", table[:, :-1], SEEDS_FEATURES, table[:, -1])
+            data = real_array(table[:, :-1], "data", (None, None))
+            return Dataset("seeds", data, SEEDS_FEATURES, table[:, -1].astype(np.int64) - 1)
     raise DatasetError(f"seeds: neither seeds.csv nor seeds_dataset.txt is in {home}")
 
 
 def _fetch_seeds(home: Path) -> None:
+    import urllib.request  # slow to import
+    import zipfile
+
     try:
         with urllib.request.urlopen(SEEDS_URL, timeout=30) as answer:
             archive = zipfile.ZipFile(io.BytesIO(answer.read()))

@@ -20,15 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
     IntArray,
     index_array,
+    integer_array,
     one_of,
-    plain_array,
 )
 
 Pairs = Callable[[int], tuple[IntArray, FloatArray]]
@@ -68,6 +67,8 @@ def rand_deviation(labels: IntArray, other: IntArray) -> float:
 
 def adjusted_rand_deviation(labels: IntArray, other: IntArray) -> float:
     """Return 1 - ARI, ARI the Rand index adjusted for chance (scikit-learn)."""
+    from sklearn.metrics import adjusted_rand_score  # slow to import
+
     return _one_minus(adjusted_rand_score(labels, other), labels, other)
 
 
@@ -77,6 +78,8 @@ def nmi_deviation(labels: IntArray, other: IntArray) -> float:
     NMI of two one-cluster partitions, 0/0, is taken as 1; of a one-cluster partition and any
     other, as 0. The paper finds that NMI is not monotone and hence not a reasonable choice.
     """
+    from sklearn.metrics import normalized_mutual_info_score  # slow to import
+
     return _one_minus(normalized_mutual_info_score(labels, other), labels, other)
 
 
@@ -297,24 +300,18 @@ def deviation(
 
 
 def _check_labels(labels: ArrayLike, argument: str) -> IntArray:
-    try:
-        array = np.asarray(labels)
-    except ValueError:
-        raise ArgumentError(
-            argument, "lists of different lengths", "integers, shape (n,)"
-        ) from None
-    if array.ndim != 1 or len(array) < 2 or not np.issubdtype(array.dtype, np.integer):
-        raise ArgumentError(
-            argument, f"{array.dtype} array of shape {array.shape}", "integers, shape (n,), n >= 2"
-        )
+    expected = "integers, shape (n,), n >= 2"
+    array = integer_array(labels, argument, expected)
+    if array.ndim != 1 or len(array) < 2:
+        raise ArgumentError(argument, f"{array.dtype} array of shape {array.shape}", expected)
     return array.astype(np.int64)
 
 
 def _check_pairs(pairs: ArrayLike) -> IntArray:
     """Return the pairs as distinct rows i < j."""
     expected = "shape (P, 2), P >= 1, rows of two different points >= 0, none twice"
-    array = plain_array(pairs, "pairs", expected)
-    if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
+    array = integer_array(pairs, "pairs", expected)
+    if array.ndim != 2 or array.shape[1] != 2:
         raise ArgumentError("pairs", f"{array.dtype} array of shape {array.shape}", expected)
     if len(array) == 0:
         raise ArgumentError("pairs", "none", expected)

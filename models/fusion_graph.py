@@ -12,19 +12,25 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
-from sklearn.neighbors import kneighbors_graph
+from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
 
-from bilad.models.norms import row_norms
+from bilad.models.norms import in_unit_range, row_norms
 from bilad.models.validation import (
     ArgumentError,
     BoolArray,
     FloatArray,
     IntArray,
     index_array,
+    integer_array,
+    point_array,
     real_array,
     real_number,
     whole_number,
 )
+
+TREE_FEATURES = 15  # with more, a tree visits most points, and costs more than all distances
+BLOCK_ENTRIES = 2**21  # of distances at a time: 16 MB
 
 
 class FusionGraph:
@@ -62,30 +68,39 @@ class FusionGraph:
     def knn(cls, A: ArrayLike, k: int = 10, phi: float = 0.5) -> FusionGraph:
         """Join i and j if either is among the other's k nearest, weight exp(-phi ||a_i - a_j||^2).
 
+        Distances are computed from differences of coordinates, so an offset of the data changes
+        nothing. Of several points that are k-th nearest at the same distance, which ones count is
+        not specified.
+
         Parameters
         ----------
         A : array_like, shape (n, d)
-            The points.
+            The points, n >= 2, d >= 1, finite.
         k : int, default 10
             Neighbours of each point, 1 <= k < n.
         phi : float, default 0.5
             Decay of the weight, phi >= 0, in 1 / (unit of A)^2.
 
+        Raises
+        ------
+        ArgumentError
+            If an argument is wrong, or the range of the points exceeds that of floating-point
+            numbers.
+
         References
         ----------
         Sun, Toh and Yuan, JMLR 22(9), 2021, section 5.
         """
-        points = real_array(A, "A", (None, None))
-        n = whole_number(len(points), "rows of A", least=2)
+        given = point_array(A, "A")
+        n = len(given)
         if whole_number(k, "k", least=1) >= n:
             raise ArgumentError("k", k, f"fewer neighbours than points (n = {n})")
-        phi = real_number(phi, "phi", least=0.0)
-        nearest = kneighbors_graph(points, k, mode="connectivity")
-        either = sp.triu(nearest + nearest.T, k=1).tocoo()
-        edges = np.column_stack([either.row, either.col]).astype(np.int64)
-        edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+        mantissa, power = np.frexp(real_number(phi, "phi", least=0.0))
+        points, exponent = in_unit_range(given, "A")
+        edges = _nearest_pairs(points, k)
         squared = ((points[edges[:, 0]] - points[edges[:, 1]]) ** 2).sum(axis=1)
-        return cls(n, edges, np.exp(-phi * squared))
+        with np.errstate(over="ignore"):  # the weight is then zero
+            return cls(n, edges, np.exp(-np.ldexp(mantissa * squared, 2 * exponent + power)))
 
     def with_weights(self, weights: ArrayLike) -> FusionGraph:
         """Return the graph with other weights: nonnegative, shape (m,).
@@ -117,8 +132,9 @@ class FusionGraph:
     def _staying(self, points: ArrayLike) -> BoolArray:
         """Return which points stay: shape (n,)."""
         stays = np.ones(self.n, dtype=np.bool_)
-        if np.size(points):
-            stays[index_array(points, "points", self.n)] = False
+        dropped = integer_array(points, "points", f"distinct integers from 0 to {self.n - 1}")
+        if dropped.size:
+            stays[index_array(dropped, "points", self.n)] = False
         if stays.sum() < 2:
             raise ArgumentError("points", f"{(~stays).sum()} of {self.n}", "at least two that stay")
         return stays
@@ -231,12 +247,32 @@ class _CompleteGraph(FusionGraph):
         return float(self._weight * (ranks @ np.sort(X, axis=0)).sum())
 
 
+def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
+    """Return the pairs i < j of which one is among the other's k nearest, sorted: shape (m, 2).
+
+    Distances are computed from differences: an offset of the data costs no digit.
+    """
+    n, d = points.shape
+    if d <= TREE_FEATURES:
+        nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
+    else:
+        block = max(1, BLOCK_ENTRIES // n)
+        distances = (cdist(points[i : i + block], points) for i in range(0, n, block))
+        parts = [np.argpartition(D, k, axis=1)[:, : k + 1].copy() for D in distances]
+        nearest = np.concatenate(parts)  # of copies: a view would keep its whole block
+    others = nearest != np.arange(n)[:, None]
+    others[others.all(axis=1), -1] = False  # more than k coincide with the point
+    i, j = np.repeat(np.arange(n), k), nearest[others]
+    keys = np.unique(np.minimum(i, j) * n + np.maximum(i, j))
+    return np.column_stack(np.divmod(keys, n)).astype(np.int64)
+
+
 def _check_edges(edges: ArrayLike, n: int) -> IntArray:
     expected = f"shape (m, 2), rows i < j with 0 <= i and j < {n}, none twice"
-    array = np.asarray(edges)
+    array = integer_array(edges, "edges", expected)
     if array.size == 0:
         return np.empty((0, 2), dtype=np.int64)
-    if array.ndim != 2 or array.shape[1] != 2 or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim != 2 or array.shape[1] != 2:
         raise ArgumentError("edges", f"{array.dtype} array of shape {array.shape}", expected)
     wrong = (array[:, 0] < 0) | (array[:, 0] >= array[:, 1]) | (array[:, 1] >= n)
     if wrong.any():

@@ -7,7 +7,7 @@ from typing import Self
 
 from numpy.typing import ArrayLike
 
-from bilad.models.validation import ArgumentError, FloatArray, real_array
+from bilad.models.validation import FloatArray, point_array
 
 
 class LearningModel(ABC):
@@ -20,9 +20,7 @@ class LearningModel(ABC):
     """
 
     def __init__(self, data: ArrayLike) -> None:
-        self.data: FloatArray = real_array(data, "data", (None, None))
-        if len(self.data) < 2 or self.data.shape[1] < 1:
-            raise ArgumentError("data", f"shape {self.data.shape}", "n >= 2 rows, d >= 1 columns")
+        self.data: FloatArray = point_array(data, "data")
 
     @property
     def n(self) -> int:

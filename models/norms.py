@@ -6,11 +6,12 @@ in a ball of the conjugate norm `q`, 1/p + 1/q = 1.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from bilad.models.validation import FloatArray, one_of
+from bilad.models.validation import ArgumentError, FloatArray, one_of
 
 NORMS = (1, 2, float("inf"))
 
@@ -18,6 +19,33 @@ NORMS = (1, 2, float("inf"))
 def check_norm(value: Any, argument: str) -> float:
     """Return the exponent of a norm, one of 1, 2 and inf."""
     return float(one_of(value, argument, NORMS))
+
+
+def in_unit_range(points: FloatArray, argument: str) -> tuple[FloatArray, int]:
+    """Return points in a unit 2^e in which distances neither overflow nor underflow, and e.
+
+    The largest range of a column becomes about 2^500, so that the squares of differences up to
+    2^1011 times smaller keep their digits. Scaling by a power of two is exact, and a column that is
+    constant, whose offset might overflow, becomes zero: no difference is rounded.
+
+    Raises
+    ------
+    ArgumentError
+        If the range is infinite, or some difference is smaller than that.
+    """
+    ordered = np.sort(points, axis=0)
+    with np.errstate(over="ignore"):
+        ranges = ordered[-1] - ordered[0]
+    if not ranges.any():
+        return np.zeros_like(points), 0
+    largest = float(ranges.max())
+    steps = np.diff(ordered, axis=0)
+    least = float(steps.min(where=steps > 0, initial=largest))
+    exponent = math.frexp(largest)[1] - 500
+    if math.isinf(largest) or math.ldexp(least, -exponent) < 2.0**-511:
+        given = f"differences from {least:.1e} to {largest:.1e}"
+        raise ArgumentError(argument, given, "a finite range, at most 2^1010 times the least one")
+    return np.ldexp(np.where(ranges > 0, points, 0.0), -exponent), exponent
 
 
 def conjugate(p: float) -> float:

@@ -20,6 +20,8 @@ from bilad.models.validation import (
     FloatArray,
     IntArray,
     index_array,
+    number_array,
+    number_matrix,
     real_array,
     real_vector,
     whole_number,
@@ -66,7 +68,7 @@ class Perturbation:
         lower: ArrayLike = -np.inf,
         upper: ArrayLike = np.inf,
     ) -> None:
-        self.shape = shape
+        self.shape = _check_shape(shape, least_d=0)
         self.operator = _matrix(operator, "operator")
         self.graph = graph
         self.edge_operator = (
@@ -84,6 +86,8 @@ class Perturbation:
             raise ArgumentError(
                 "operator", f"{self.operator.shape[0]} rows", f"{n * d}, for data of shape {(n, d)}"
             )
+        if self.dim == 0:
+            raise ArgumentError("operator", "no columns", "a column for each entry of eps")
         weights = None if self.graph is None else (self.graph.m, self.dim)
         given = None if self.edge_operator is None else self.edge_operator.shape
         if given != weights:
@@ -123,9 +127,7 @@ class Perturbation:
         points, features : array_like of int, optional
             Rows and columns that may move; all by default.
         """
-        if not isinstance(shape, tuple | list) or len(shape) != 2:
-            raise ArgumentError("shape", repr(shape), "a pair (n, d)")
-        n, d = (whole_number(length, "shape", least=1) for length in shape)
+        n, d = _check_shape(shape, least_d=1)
         entries = _entries(n, d, points, features)
         return cls((n, d), _selection(entries, np.ones(len(entries)), n * d))
 
@@ -238,6 +240,8 @@ class Perturbation:
 
     def check_fits(self, model: LearningModel) -> None:
         """Raise `ArgumentError` if the model has other data, or other edges, than are perturbed."""
+        if not isinstance(model, LearningModel):
+            raise ArgumentError("model", type(model).__name__, "a learning model, with data")
         if not self.fits_data(model):
             raise ArgumentError(
                 "perturbation", f"shape {self.shape}", f"{model.data.shape} as the data"
@@ -266,18 +270,29 @@ class Perturbation:
         return model
 
 
+def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
+    if not isinstance(shape, tuple | list) or len(shape) != 2:
+        raise ArgumentError("shape", repr(shape), "a pair (n, d)")
+    n, d = shape
+    return whole_number(n, "shape", least=1), whole_number(d, "shape", least=least_d)
+
+
 def _matrix(value: Any, name: str) -> sp.csr_array:
-    try:
-        return sp.csr_array(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(name, type(value).__name__, "a matrix, sparse or not") from None
+    expected = "a finite real matrix, sparse or not"
+    matrix = number_matrix(value, name, expected)
+    if not np.isfinite(matrix.data).all():
+        raise ArgumentError(name, "an entry that is infinite or NaN", expected)
+    return matrix
 
 
 def _bound(value: ArrayLike, name: str, k: int) -> FloatArray:
     """Return a read-only bound of eps: shape (k,)."""
-    bound = np.asarray(value, dtype=np.float64)
-    if bound.shape not in ((), (k,)) or np.isnan(bound).any():
-        raise ArgumentError(name, f"shape {bound.shape}", f"a number, or {k}, none of them NaN")
+    expected = f"a number, or {k}, none of them NaN"
+    bound = number_array(value, name, expected)
+    if bound.shape not in ((), (k,)):
+        raise ArgumentError(name, f"shape {bound.shape}", expected)
+    if np.isnan(bound).any():
+        raise ArgumentError(name, "NaN", expected)
     return np.broadcast_to(bound, (k,))
 
 

@@ -27,9 +27,9 @@ from numpy.typing import ArrayLike
 from scipy.spatial.distance import pdist
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import conjugate, row_norms
+from bilad.models.norms import conjugate, in_unit_range, row_norms
 from bilad.models.perturbation import Perturbation
-from bilad.models.validation import ArgumentError, FloatArray, IntArray
+from bilad.models.validation import ArgumentError, FloatArray, IntArray, integer_array
 
 # SciPy's names of the norms.
 METRICS: dict[float, Literal["cityblock", "euclidean", "chebyshev"]] = {
@@ -90,15 +90,20 @@ def recovery_interval(model: ConvexClustering, labels: ArrayLike) -> RecoveryInt
     ArgumentError
         If the labels are not n integers.
     """
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     clusters = cluster_numbers(labels, model.n)
     sizes = np.bincount(clusters)
-    gamma_min = _gamma_min(model, clusters, sizes)
-    return RecoveryInterval(
-        gamma=model.gamma,
-        holds_c1=bool(np.isfinite(gamma_min)),
-        gamma_min=gamma_min,
-        gamma_max=_gamma_max(model, clusters, sizes),
-    )
+    points, exponent = in_unit_range(model.data, "data of the model")
+    gamma_min = _gamma_min(model, points, clusters, sizes)
+    gamma_max = _gamma_max(model, points, clusters, sizes)
+    with np.errstate(over="ignore"):
+        return RecoveryInterval(
+            gamma=model.gamma,
+            holds_c1=bool(np.isfinite(gamma_min)),
+            gamma_min=float(np.ldexp(gamma_min, exponent)),
+            gamma_max=float(np.ldexp(gamma_max, exponent)),
+        )
 
 
 def attack_is_possible(
@@ -123,6 +128,8 @@ def attack_is_possible(
     ArgumentError
         If the labels are not n integers, or the perturbation does not take the model or eps.
     """
+    if not isinstance(perturbation, Perturbation):
+        raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
     return not recovery_interval(perturbation.apply(model, eps), labels).recovers
 
 
@@ -134,10 +141,10 @@ def cluster_numbers(labels: ArrayLike, n: int) -> IntArray:
     ArgumentError
         If they are not n integers.
     """
-    array = np.asarray(labels)
-    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
-        given = f"{array.dtype} array of shape {array.shape}"
-        raise ArgumentError("labels", given, f"one integer for each of {n} points")
+    expected = f"one integer for each of {n} points"
+    array = integer_array(labels, "labels", expected)
+    if array.shape != (n,):
+        raise ArgumentError("labels", f"{array.dtype} array of shape {array.shape}", expected)
     return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 
@@ -150,7 +157,9 @@ def _loads(model: ConvexClustering, clusters: IntArray) -> sp.csr_array:
     return sp.coo_array((np.tile(weights, 2), (rows, columns)), shape=shape).tocsr()
 
 
-def _gamma_min(model: ConvexClustering, clusters: IntArray, sizes: IntArray) -> float:
+def _gamma_min(
+    model: ConvexClustering, points: FloatArray, clusters: IntArray, sizes: IntArray
+) -> float:
     """Return gamma_min; inf if (C1) fails."""
     edges = _inner_edges(model, clusters)
     numbers = sizes * (sizes - 1) // 2
@@ -167,7 +176,7 @@ def _gamma_min(model: ConvexClustering, clusters: IntArray, sizes: IntArray) -> 
         if (room <= 0).any():
             return float("inf")
         i, j = model.graph.edges[inner].T
-        lengths = row_norms(model.data[i] - model.data[j], conjugate(model.p))
+        lengths = row_norms(points[i] - points[j], conjugate(model.p))
         largest = max(largest, float((lengths / room).max()))
     return largest
 
@@ -189,13 +198,15 @@ def _imbalances(loads: sp.csr_array, members: IntArray, own: int) -> FloatArray:
     return np.asarray(pdist(table[:, others].toarray(), "cityblock"))
 
 
-def _gamma_max(model: ConvexClustering, clusters: IntArray, sizes: IntArray) -> float:
+def _gamma_max(
+    model: ConvexClustering, points: FloatArray, clusters: IntArray, sizes: IntArray
+) -> float:
     """Return gamma_max: up to there the centroids' own problem keeps them distinct."""
     if len(sizes) == 1:
         return float("inf")
     # Counted from one member each, so that the centroids of equal points are exactly equal.
-    first = model.data[np.unique(clusters, return_index=True)[1]]
-    sums = [np.bincount(clusters, column) for column in (model.data - first[clusters]).T]
+    first = points[np.unique(clusters, return_index=True)[1]]
+    sums = [np.bincount(clusters, column) for column in (points - first[clusters]).T]
     centroids = first + np.stack(sums, axis=1) / sizes[:, None]
     distances = pdist(centroids, METRICS[conjugate(model.p)])
     if not distances.all():

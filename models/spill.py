@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.validation import ArgumentError, IntArray
+from bilad.models.validation import ArgumentError, IntArray, integer_array
 
 
 def spill(sizes: ArrayLike, moved: ArrayLike) -> tuple[IntArray, IntArray]:
@@ -140,8 +140,8 @@ def _counts(value: ArrayLike, argument: str, least: int, length: int | None = No
     """Return counts as integers of Python, which do not overflow."""
     wanted = "at least 2" if length is None else str(length)
     expected = f"integers >= {least}, {wanted} of them"
-    array = np.asarray(value)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+    array = integer_array(value, argument, expected)
+    if array.ndim != 1:
         raise ArgumentError(argument, f"{array.dtype} array of shape {array.shape}", expected)
     if len(array) < 2 if length is None else len(array) != length:
         raise ArgumentError(argument, len(array), expected)

@@ -14,8 +14,10 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.models import BilevelProblem, MinPerturbation
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import CONVERGED
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
+KEY = ("problem", "variant", "seed", "options", "limit")  # columns that say which run it was
 REFUSED = "refused"
 FEW = 10  # parameters
 DRAWS = 50  # of each corner on average
@@ -78,7 +80,7 @@ class Row:
     limit : float
         Seconds that it had.
     status : str
-        As in `Attack`; "refused" if the method cannot take the problem; "error: ..." if it broke.
+        `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke.
     value : float
         Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
     best_stage : float
@@ -115,12 +117,25 @@ class Row:
         """The row in one line."""
         start = f" {self.options}" if self.options else ""
         return (
-            f"{self.problem} | {self.variant}{start}: {self.value:.6g}, {self.seconds:.2f} s, "
+            f"{self.problem} | {self.variant}{start}: {shown_value(self.value)}, "
+            f"{self.seconds:.2f} s, "
             f"{self.status}"
         )
 
 
 NAN = float("nan")
+FINAL = ("optimal", "no attack exists")  # whatever ended the search
+
+
+def outcome(found: Attack) -> str:
+    """Return in one word what came of an attack: its status if final, else what cut it short."""
+    final = found.status in FINAL or found.termination == CONVERGED
+    return found.status if final else found.termination
+
+
+def shown_value(value: float) -> str:
+    """Return the value of an answer as text; a dash for that of no attack."""
+    return f"{value:.6g}" if 0 < value < float("inf") else "-"
 
 
 def no_value(problem: BilevelProblem) -> float:
@@ -148,7 +163,7 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
     value = attained_value(problem, found.norm, found.deviation, found.proved)
     return Row(
         **_settings(run),
-        status=found.status,
+        status=outcome(found),
         value=value,
         best_stage=_best_stage(problem, found),
         bound=NAN if found.bound is None else float(found.bound),

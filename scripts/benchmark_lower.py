@@ -7,10 +7,10 @@ labels, which no rival gives, are timed apart. Rows are written to a CSV file as
 
 from __future__ import annotations
 
-import csv
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +27,8 @@ from threadpoolctl import threadpool_limits
 from bilad.formulations.conic import ConicProgram
 from bilad.models import ConvexClustering
 from bilad.models.validation import one_of
+from bilad.scripts.command import command
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.lower.conic_rivals import RIVALS, time_rival
 from bilad.scripts.lower.lower_instances import (
     COLD,
@@ -36,6 +38,7 @@ from bilad.scripts.lower.lower_instances import (
     PATH_GAMMAS,
     Instance,
 )
+from bilad.scripts.run_log import RunLog
 from bilad.solvers import cluster_path
 from bilad.solvers.lower.ssnal import solve_ssnal
 from bilad.solvers.partition.partition import prove_partition
@@ -175,19 +178,18 @@ class Report:
     """Prints tables, and writes every row at once."""
 
     def __init__(self, folder: Path, console: Console) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._console = folder, console
 
     def table(self, title: str, name: str, rows: Iterable[Row]) -> list[Row]:
         """Measure the rows, writing each to `name`.csv, then print them."""
         done: list[Row] = []
-        with (self._folder / f"{name}.csv").open("w", newline="") as file:
+        with noted_interrupts() as interrupts, ExitStack() as stack:
             for row in rows:
-                writer = csv.DictWriter(file, row)
+                interrupts.check()
                 if not done:
-                    writer.writeheader()
-                writer.writerow(row)
-                file.flush()
+                    path = self._folder / f"{name}.csv"
+                    log = stack.enter_context(RunLog(path, list(row), list(row)[:1]))
+                log.add(row)
                 done.append(row)
                 self._console.print(f"[dim]{name}: {next(iter(row.values()))}[/]", highlight=False)
         view = Table(box=SIMPLE_HEAD, title=title)
@@ -211,6 +213,7 @@ def _shown(key: str, value: Any) -> str:
     return f"{value:.3f}" if value < 1 else f"{value:.1f}"
 
 
+@command
 def benchmark(
     out: Annotated[Path, typer.Option(help="Folder for the CSV files.")] = Path(
         "results/benchmark_lower"
@@ -220,10 +223,7 @@ def benchmark(
     only: Annotated[str, typer.Option(help="Comma-separated tables.")] = ",".join(TABLES),
 ) -> None:
     """Time the lower level against CVXPY with Clarabel and with SCS."""
-    try:
-        chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
     console = Console(width=max(150, Console().width))
     report = Report(out, console)
 

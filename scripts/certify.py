@@ -14,7 +14,6 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
@@ -23,6 +22,8 @@ from bilad.scripts.certificates.card_picture import draw_card
 from bilad.scripts.certificates.card_report import card_json, card_table
 from bilad.scripts.certificates.certify_subject import KINDS, WEIGHTS, Options, subject_of
 from bilad.scripts.certificates.robustness_card import Card, make_card
+from bilad.scripts.command import command
+from bilad.scripts.run_log import whole, write_text
 from bilad.scripts.settings import SETTINGS
 
 ATTACK = "counterexample.json"
@@ -30,6 +31,7 @@ WIDTH = 118  # columns that the card needs
 PLACES = 'such as "1,4:7", counted from 1'
 
 
+@command
 def certify(
     data: Annotated[
         str, typer.Argument(help=f"{', '.join(SETTINGS)}; or with --gamma, a data set or CSV file.")
@@ -64,35 +66,30 @@ def certify(
 ) -> None:
     """Print how far a data set is from another partition, and what is proved of it."""
     console = Console(width=max(WIDTH, Console().width))
-    try:
-        chosen = Options(
-            data=data,
-            gamma=gamma,
-            rows=rows,
-            features=features,
-            p=p,
-            weights=weights,
-            neighbours=neighbours,
-            phi=phi,
-            weight=weight,
-            kind=kind,
-            moving=moving,
-            moving_features=moving_features,
-            norm=norm,
-            budget=budget,
-            target=target,
-        )
-        subject = subject_of(chosen)
-        direction = None if ray is None else _direction(ray)
-        out.mkdir(parents=True, exist_ok=True)
-        with threadpool_limits(1):
-            card = make_card(subject, direction, seconds, seed)
-        draw_card(card, [out / "card.png", out / "card.svg"])
-        (out / "card.json").write_text(json.dumps(card_json(card), indent=1) + "\n")
-        written = ["card.json", "card.png", "card.svg", *_counterexample(card, out)]
-    except (ValueError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False)
-        raise typer.Exit(2) from None
+    chosen = Options(
+        data=data,
+        gamma=gamma,
+        rows=rows,
+        features=features,
+        p=p,
+        weights=weights,
+        neighbours=neighbours,
+        phi=phi,
+        weight=weight,
+        kind=kind,
+        moving=moving,
+        moving_features=moving_features,
+        norm=norm,
+        budget=budget,
+        target=target,
+    )
+    subject = subject_of(chosen)
+    direction = None if ray is None else _direction(ray)
+    with threadpool_limits(1):
+        card = make_card(subject, direction, seconds, seed)
+    draw_card(card, [out / "card.png", out / "card.svg"])
+    write_text(out / "card.json", json.dumps(card_json(card), indent=1) + "\n")
+    written = ["card.json", "card.png", "card.svg", *_counterexample(card, out)]
     console.print(card_table(card), highlight=False)
     console.print(f"Written: {', '.join(written)} in {out}", highlight=False)
     if ATTACK in written:
@@ -104,7 +101,8 @@ def _counterexample(card: Card, folder: Path) -> list[str]:
     (folder / ATTACK).unlink(missing_ok=True)  # of another card
     if card.certificate.attack is None:
         return []
-    card.certificate.write(folder / ATTACK)
+    with whole(folder / ATTACK) as fresh:
+        card.certificate.write(fresh)
     return [ATTACK]
 
 

@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from bilad.models.datasets import DatasetError
+from bilad.models import DatasetError
 from bilad.models.validation import one_of
 from bilad.scripts.certificates.certificate_figures import Figure, summarise
 from bilad.scripts.certificates.check_bounds import check_bounds
@@ -27,6 +27,7 @@ from bilad.scripts.certificates.check_radius import check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
 from bilad.scripts.certificates.check_staircase import check_rays, check_settings
 from bilad.scripts.certificates.check_tightness import check_tightness
+from bilad.scripts.command import command
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS, Setting
 
@@ -53,6 +54,7 @@ QUICK = Sizes(
 )
 
 
+@command
 def check_certificates(
     only: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(CHECKS),
     grid: Annotated[int, typer.Option(min=2, help="Points of each grid.")] = Sizes.grid,
@@ -75,14 +77,11 @@ def check_certificates(
     """Check what is certified, and print the figures."""
     full = Sizes(grid, rays, masks, perturbations, instances, seeds, family=family)
     sizes = QUICK if quick else full
-    try:
-        names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
-        output = Output(out, Console(width=max(WIDTH, Console().width)))
-        with threadpool_limits(1):
-            rows = _figures(names, sizes, seed, output)
-            figures = output.collect("figures", rows, Figure)
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
+    names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
+    output = Output(out, Console(width=max(WIDTH, Console().width)))
+    with threadpool_limits(1):
+        rows = _figures(names, sizes, seed, output)
+        figures = output.collect("figures", rows, Figure, ("check", "group", "instance"))
     summarise(figures, output.console)
     output.console.print(f"Written: figures.csv in {out}", highlight=False)
     raise typer.Exit(int(any(figure.wrong for figure in figures)))

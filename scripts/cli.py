@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from bilad.models.validation import one_of
+from bilad.scripts.command import command
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.compare import methods_for
 from bilad.scripts.reproduce.parts import PARTS
@@ -18,10 +18,10 @@ from bilad.scripts.settings import SETTINGS
 from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
 from bilad.solvers.lower import LOWER_METHODS
-from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import UPPER_METHODS
 
-TABLE_WIDTH = 118  # columns that the tables need; a narrower terminal wraps them
+ALL = "all"  # the parts of a reproduction
+TABLE_WIDTH = 130  # columns that the tables need; a narrower terminal wraps them
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 
 @app.command()
+@command
 def compare(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
     methods: Annotated[
@@ -46,35 +47,31 @@ def compare(
     time_limit: Annotated[float | None, typer.Option(help="Seconds for each attack.")] = None,
 ) -> None:
     """Run the attacks of one setting and print them side by side."""
-    try:
-        chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
-        names = methods_for(chosen) if methods is None else _named(methods)
-        one_of(lower, "lower", ["auto", *LOWER_METHODS])
-        run_compare(
-            chosen,
-            names,
-            out / setting,
-            _console(),
-            lower=lower,
-            seed=seed,
-            time_limit=time_limit,
-        )
-    except (ValueError, EngineError, OSError) as error:
-        raise _failure(error) from None
+    chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
+    names = methods_for(chosen) if methods is None else _named(methods)
+    one_of(lower, "lower", ["auto", *LOWER_METHODS])
+    run_compare(
+        chosen,
+        names,
+        out / setting,
+        _console(),
+        lower=lower,
+        seed=seed,
+        time_limit=time_limit,
+    )
 
 
 @app.command()
+@command
 def starts(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
 ) -> None:
     """Run the reformulations from five starts, against direct search by SSNAL."""
-    try:
-        run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], _console())
-    except (ValueError, EngineError) as error:
-        raise _failure(error) from None
+    run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], _console())
 
 
 @app.command()
+@command
 def verify(
     problems: Annotated[int, typer.Option(min=1, help="Random problems.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -85,8 +82,9 @@ def verify(
 
 
 @app.command()
+@command
 def reproduce(
-    parts: Annotated[list[str], typer.Argument(help=f"all, or some of: {', '.join(PARTS)}.")],
+    parts: Annotated[list[str], typer.Argument(help=f"{ALL}, or some of: {', '.join(PARTS)}.")],
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, two minutes.")] = False,
     resume: Annotated[
         bool,
@@ -98,18 +96,15 @@ def reproduce(
     ),
 ) -> None:
     """Reproduce the paper part by part, and carry it on: one folder, one HTML report."""
-    try:
-        names = list(PARTS) if "all" in parts else [one_of(name, "parts", PARTS) for name in parts]
-        page = run_reproduce(
-            [PARTS[name] for name in dict.fromkeys(names)],
-            out,
-            _console(),
-            seed=seed,
-            quick=quick,
-            resume=resume,
-        )
-    except (ValueError, EngineError, OSError) as error:
-        raise _failure(error) from None
+    asked = {one_of(name, "parts", [ALL, *PARTS]) for name in parts}
+    page = run_reproduce(
+        [part for name, part in PARTS.items() if asked & {ALL, name}],
+        out,
+        _console(),
+        seed=seed,
+        quick=quick,
+        resume=resume,
+    )
     typer.echo(f"Written: {page}, and a folder for each part")
 
 
@@ -119,11 +114,6 @@ def _named(methods: str) -> list[str]:
 
 def _console() -> Console:
     return Console(width=max(TABLE_WIDTH, Console().width))
-
-
-def _failure(error: Exception) -> typer.Exit:
-    Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False)
-    return typer.Exit(2)
 
 
 if __name__ == "__main__":

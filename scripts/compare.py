@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
+from bilad.scripts.run_log import RunLog, columns_of, whole
 from bilad.scripts.settings import Setting
 from bilad.scripts.staircase import Staircase, draw, sweep
-from bilad.solvers import Attack, attack, cluster
+from bilad.solvers import Attack, attack
+from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 
@@ -37,14 +40,24 @@ class Row:
     undecided: int
     seconds: float
     status: str
+    termination: str
     engine: str
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """The fields; dashes for what eps is and does if no attack was found."""
+        return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, DASH))}
+
+
+OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
+DASH = "-"
 
 
 def recompute(name: str, found: Attack) -> Row:
     """Solve the lower level at 0 and at the answer again, and count from the labels."""
     problem = found.problem
-    before = cluster(problem.white_box, tol=1e-10)
-    after = cluster(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
+    before = solve_lower(problem.white_box, tol=1e-10)
+    after = solve_lower(problem.perturbation.apply(problem.white_box, found.eps), tol=1e-10)
     return Row(
         problem=name,
         method=found.method,
@@ -58,6 +71,7 @@ def recompute(name: str, found: Attack) -> Row:
         undecided=found.undecided,
         seconds=found.seconds,
         status=found.status,
+        termination=found.termination,
         engine=found.engine or "",
     )
 
@@ -106,7 +120,7 @@ def attacks(
                 )
                 progress.remove_task(task)
                 yield recompute(name, found)
-                if found.status == "interrupted":
+                if found.termination == INTERRUPTED:
                     return
 
 
@@ -122,21 +136,20 @@ def compare(
 ) -> list[Row]:
     """Print the table and write `compare.csv`, `staircase.csv` and `staircase.png` to a folder.
 
-    Each row is on disk before the next method starts.
+    Each row is on disk before the next method starts. `compare.csv` also keeps what other
+    processes, and earlier ones, found by other methods.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     console.print(f"Our setting: {setting.describe()}.")
-    rows = []
-    with (folder / "compare.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
-        writer.writeheader()
-        for row in attacks(
-            setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
-        ):
-            writer.writerow(asdict(row))
-            file.flush()
-            rows.append(row)
-    console.print(table(setting, rows))
+    rows, path = [], folder / "compare.csv"
+    with noted_interrupts() as interrupts:
+        with RunLog(path, columns_of(Row), ("problem", "method")) as log:
+            for row in attacks(
+                setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
+            ):
+                log.add(row.cells)
+                rows.append(row)
+        console.print(table(setting, rows))
+        interrupts.check()
     stairs = sweep(setting)
     write_staircase(stairs, folder / "staircase.csv")
     marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
@@ -154,34 +167,37 @@ def table(setting: Setting, rows: Sequence[Row]) -> Table:
         f"BL2: least |eps| for delta >= {setting.target:g}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
         "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
-        "labels not proved (ties);\nnone of them counts as an attack.",
+        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "
+        "ended: what ended the search.",
     )
     for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
         view.add_column(title, justify="left" if title in ("", "method") else "right")
-    for title in ("solves", "undecided", "seconds", "status"):
-        view.add_column(title, justify="left" if title == "status" else "right")
+    for title in ("solves", "undecided", "seconds", "status", "ended"):
+        view.add_column(title, justify="left" if title in ("status", "ended") else "right")
     for row in rows:
         view.add_row(
             row.problem,
             row.method,
-            f"{row.eps:.6f}",
-            f"{row.norm:.6f}",
-            str(row.delta),
-            str(row.n_changed_matched),
-            str(row.clusters),
-            "yes" if row.labels_proved else "no",
+            *(_shown(row.cells[name]) for name in OF_EPS),
             str(row.lower_solves),
             str(row.undecided),
             f"{row.seconds:.2f}",
             row.status,
+            row.termination,
         )
     return view
+
+
+def _shown(value: float | bool | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def write_staircase(stairs: Staircase, path: Path) -> None:
     """Write the picture's data."""
     columns = np.column_stack([stairs.eps, stairs.delta, stairs.n_changed, stairs.proved])
     header = "eps,delta,n_changed_matched,labels_proved"
-    np.savetxt(
-        path, columns, fmt=("%.10g", "%d", "%d", "%d"), delimiter=",", header=header, comments=""
-    )
+    form = ("%.10g", "%d", "%d", "%d")
+    with whole(path) as fresh:
+        np.savetxt(fresh, columns, fmt=form, delimiter=",", header=header, comments="")

@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from bilad.models import ArgumentError
 from bilad.models.validation import one_of
 from bilad.scripts.attack_runs import VARIANTS
+from bilad.scripts.command import command
 from bilad.scripts.formulations import (
     formulations_entries,
     formulations_grid,
@@ -37,6 +37,7 @@ PARTS = {
 }
 
 
+@command
 def compare_formulations(
     only: Annotated[str, typer.Option(help="Comma-separated parts.")] = ",".join(PARTS),
     methods: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(VARIANTS),
@@ -62,13 +63,9 @@ def compare_formulations(
     ),
 ) -> None:
     """Compare the single-level formulations of (BL1) and (BL2)."""
-    try:
-        parts = [one_of(name.strip(), "only", PARTS) for name in only.split(",")]
-        chosen = [one_of(name.strip(), "methods", VARIANTS) for name in methods.split(",")]
-        rays = settings and [one_of(n.strip(), "settings", SETTINGS) for n in settings.split(",")]
-        out.mkdir(parents=True, exist_ok=True)
-    except (ArgumentError, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
+    parts = [one_of(name.strip(), "only", PARTS) for name in only.split(",")]
+    chosen = [one_of(name.strip(), "methods", VARIANTS) for name in methods.split(",")]
+    rays = settings and [one_of(n.strip(), "settings", SETTINGS) for n in settings.split(",")]
     variants = [VARIANTS[name] for name in chosen]
     plan = Plan(variants, seed, seeds, seconds, quick, rays or None, starts)
     output = Output(out, Console(width=max(150, Console().width)))

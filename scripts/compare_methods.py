@@ -15,8 +15,9 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
-from bilad.models.validation import one_of
+from bilad.models.validation import one_of, real_number
 from bilad.scripts.attack_runs import METHODS
+from bilad.scripts.command import command
 from bilad.scripts.methods.instance_check import check
 from bilad.scripts.methods.instance_families import FAMILIES, instances, quick_instances
 from bilad.scripts.methods.methods_plan import available, planned, quick_methods
@@ -32,6 +33,7 @@ QUICK_SOLVES, QUICK_CAP, QUICK_RAY = 20, 2.0, 201
 WIDTH = 170  # columns that the tables need
 
 
+@command
 def compare_methods(
     families: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(FAMILIES),
     methods: Annotated[
@@ -64,20 +66,17 @@ def compare_methods(
     ] = Path("results/compare_methods"),
 ) -> None:
     """Compare every method of the upper level on equal terms."""
-    try:
-        chosen_families = [one_of(n.strip(), "families", FAMILIES) for n in families.split(",")]
-        names = quick_methods() if quick else list(UPPER_METHODS)
-        if methods is not None:
-            names = [one_of(name.strip(), "methods", METHODS) for name in methods.split(",")]
-        factors = [float(factor) for factor in budgets.split(",")]
-        if source is not None and not (source / ROWS).is_file():
-            raise ArgumentError("from", str(source), f"a folder with {ROWS}")
-        out.mkdir(parents=True, exist_ok=True)
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(str(error)) from None
+    chosen_families = [one_of(n.strip(), "families", FAMILIES) for n in families.split(",")]
+    names = quick_methods() if quick else list(UPPER_METHODS)
+    if methods is not None:
+        names = [one_of(name.strip(), "methods", METHODS) for name in methods.split(",")]
+    factors = [_factor(factor) for factor in budgets.split(",")]
     output = Output(out, Console(width=max(WIDTH, Console().width)))
     if source is not None:
-        report(read_rows(source / ROWS), output)
+        rows = read_rows(source / ROWS)
+        if not rows:
+            raise ArgumentError("from", str(source), f"a folder with {ROWS}")
+        report(rows, output)
         return
     numbers = range(seed, seed + (1 if quick else seeds))
     if quick:
@@ -95,6 +94,13 @@ def compare_methods(
     output.say(f"{len(runs)} runs of at most {limit:g} s and {most or 'any number of'} solves")
     report(run_all(runs, out / ROWS, output.say, jobs), output)
     output.console.print(f"Written: {ROWS}, tables and pictures in {out}", highlight=False)
+
+
+def _factor(text: str) -> float:
+    try:
+        return real_number(float(text), "budgets", above=0)
+    except ValueError:
+        raise ArgumentError("budgets", repr(text), "positive numbers, such as 1,2") from None
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from bilad.models import (
 from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray
 from bilad.scripts.ray_optimum import ray_optimum
-from bilad.solvers import attack, cluster
+from bilad.solvers import attack
+from bilad.solvers.lower.cluster import solve_lower
 
 COUNT_TOLERANCE = 1e-9  # relative, (BL1): deviations are counts, so equal or not
 SIZE_TOLERANCE = 1e-3  # relative, (BL2): the least ||eps|| is an infimum, often not attained
@@ -210,7 +211,7 @@ def _random_model(rng: np.random.Generator, p: float, d: int) -> ConvexClusterin
     graph = FusionGraph(n, pairs, weights / n)
     for gamma in np.geomspace(3.0, 0.03, 25):
         model = ConvexClustering(data, graph, float(gamma), p)
-        if cluster(model).n_clusters > max(n // 3, 1):
+        if solve_lower(model).n_clusters > max(n // 3, 1):
             break
     return model
 

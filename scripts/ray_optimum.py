@@ -14,7 +14,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, whole_number
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 
 POINTS = 20_001
@@ -49,7 +49,7 @@ class _Ray:
 
     def _solve(self, eps: float, start: Clustering | None) -> Clustering:
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, tol=TOL, start=start, refine=True)
+        return solve_lower(model, tol=TOL, start=start, refine=True)
 
     def deviation(self, eps: float) -> float:
         if eps not in self.seen:

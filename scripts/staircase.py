@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from bilad.models import deviation
 from bilad.models.validation import FloatArray, IntArray
+from bilad.scripts.run_log import save_figure
 from bilad.scripts.settings import Setting
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 MARKERS = {"BL1": "o", "BL2": "v"}
 
@@ -31,10 +32,10 @@ class Staircase:
 def sweep(setting: Setting) -> Staircase:
     """Evaluate the setting on the grid -a : step : a."""
     model, shift = setting.model(), setting.shift()
-    before = cluster(model).labels
+    before = solve_lower(model).labels
     count = round(2 * setting.budget / setting.step) + 1
     eps = np.linspace(-setting.budget, setting.budget, count)
-    solutions = [cluster(shift.apply(model, value)) for value in eps]
+    solutions = [solve_lower(shift.apply(model, value)) for value in eps]
     return Staircase(
         eps=eps,
         delta=np.array([deviation(before, after.labels, "delta") for after in solutions], int),
@@ -77,4 +78,4 @@ def draw(
             upper.legend(loc="best", fontsize=8)
         lower.set_xlabel(f"eps [{setting.unit}]")
         upper.set_title(setting.describe(), fontsize=8)
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)

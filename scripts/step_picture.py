@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
+from bilad.scripts.run_log import save_figure
 
 LINES, COLOURS = ("-", "--", ":"), 7
 
@@ -49,4 +50,4 @@ def draw_steps(
         axes.set_ylabel(ylabel)
         axes.set_title(title, fontsize=9)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)

@@ -21,7 +21,8 @@ from rich.table import Table
 from bilad.models import ConvexClustering, FusionGraph, deviation
 from bilad.models.norms import NORMS
 from bilad.scripts.random_models import random_exact_model, random_model
-from bilad.solvers import Clustering, cluster
+from bilad.solvers import Clustering
+from bilad.solvers.lower.cluster import solve_lower
 
 SSNAL_TOL = 1e-10
 CLARABEL_TOL = 1e-12
@@ -67,7 +68,7 @@ def is_at_boundary(model: ConvexClustering) -> bool:
     """Whether slightly smaller and larger gamma give proved partitions that differ."""
     for change in AROUND:
         below, above = (
-            cluster(
+            solve_lower(
                 ConvexClustering(model.data, model.graph, model.gamma * factor, model.p),
                 tol=SSNAL_TOL,
                 refine=True,
@@ -100,8 +101,8 @@ def _compare(
     worsts = {f"{method}, p = {p:g}": Worst() for p in NORMS}
     for _ in track(range(problems), method, console=console, transient=True):
         model = draw(rng)
-        ours = cluster(model, method, SSNAL_TOL, refine=True)
-        theirs = cluster(model, "clarabel", CLARABEL_TOL)
+        ours = solve_lower(model, method, SSNAL_TOL, refine=True)
+        theirs = solve_lower(model, "clarabel", CLARABEL_TOL)
         worsts[f"{method}, p = {model.p:g}"].add(ours, theirs)
     return {name: worst for name, worst in worsts.items() if worst.problems}
 
@@ -133,7 +134,7 @@ def _table(worsts: dict[str, Worst]) -> Table:
 def _large(rng: np.random.Generator) -> str:
     model = ConvexClustering(rng.normal(size=(LARGE, 1)), FusionGraph.complete(LARGE), 0.5 / LARGE)
     began = time.perf_counter()
-    clustering = cluster(model, "exact")
+    clustering = solve_lower(model, "exact")
     return (
         f"exact, n = {LARGE}: {time.perf_counter() - began:.2f} s, {clustering.n_clusters} "
         f"clusters, relative gap {clustering.gap:.1e}, {len(clustering.undecided)} pairs undecided"

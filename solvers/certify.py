@@ -8,21 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import ArgumentError, FloatArray, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
 from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
 from bilad.solvers.upper.corners import CORNERS
+from bilad.solvers.upper.learner import LowerLevelError, failure_of
+from bilad.solvers.upper.lower_level import LEAST_SECONDS
+from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import refusal
 from bilad.solvers.upper.result import Attack
 
 TOL = 1e-10  # of the solution at eps = 0
 ANY_CHANGE = 2.0  # the least positive delta
+PROVING = 0.5  # of the time limit, for the proof; attacks have the rest
 LEAST_START = 1e-6  # of the limit: where searches begin if nothing is proved
 
 
@@ -49,6 +54,9 @@ class Certificate:
         Whether `lower` is the infimum itself: rounded down for the staircase, and at most a
         relative 1e-6 below it for facets. `upper` is then what solves in doubles confirm.
     seconds : float
+    termination : str
+        What ended the proof or the search for attacks, as in `Attack`; what was proved and found by
+        then stands.
     """
 
     status: str
@@ -58,6 +66,7 @@ class Certificate:
     method: str
     exact: bool
     seconds: float
+    termination: str
 
     def write(self, path: str | Path) -> None:
         """Write the attack as a JSON file, for `check_counterexample`.
@@ -73,7 +82,12 @@ class Certificate:
         write_counterexample(found.problem, found.eps, found.baseline.labels, found.labels, path)
 
 
-def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Certificate:
+def certify(
+    problem: BilevelProblem,
+    max_solves: int = 500,
+    seed: int = 0,
+    time_limit: float | None = None,
+) -> Certificate:
     """Bound the shortest eps that matters, from both sides.
 
     Parameters
@@ -84,10 +98,13 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
         Lower-level solves spent on attacks, where no method is exact.
     seed : int, default 0
         Of the attacks.
+    time_limit : float, optional
+        Seconds for proof and attacks, as in `attack`.
 
     Returns
     -------
     Certificate
+        Always, once the arguments are accepted: `termination` says what ended it.
 
     Raises
     ------
@@ -100,11 +117,13 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
     most = whole_number(max_solves, "max_solves", least=0)
     whole_number(seed, "seed", least=0)
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
     within = _question(problem, problem.radius)
+    check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:
-        proof, found = _by_staircase(within, seed)
+        proof, found, termination = _by_staircase(within, seed, seconds)
     else:
-        proof, found = _by_bounds(_beyond(problem), most, seed)
+        proof, found, termination = _by_bounds(_beyond(problem), most, seed, seconds)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm
     return Certificate(
@@ -115,6 +134,7 @@ def certify(problem: BilevelProblem, max_solves: int = 500, seed: int = 0) -> Ce
         method=proof.method,
         exact=proof.exact,
         seconds=time.perf_counter() - began,
+        termination=termination,
     )
 
 
@@ -141,22 +161,31 @@ def _question(problem: BilevelProblem, limit: float | None) -> MinPerturbation:
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
-def _by_staircase(problem: MinPerturbation, seed: int) -> tuple[_Proof, Attack]:
-    """Follow the staircase; nothing is proved if that was interrupted."""
-    found = attack(problem, "exact", seed)
+def _by_staircase(
+    problem: MinPerturbation, seed: int, seconds: float
+) -> tuple[_Proof, Attack, str]:
+    """Follow the staircase; nothing is proved if that was cut short."""
+    found = attack(problem, "exact", seed, seconds, bound="none")
     lower = 0.0 if found.bound is None else found.bound
-    return _Proof(lower, "exact staircase", found.bound is not None), found
+    proof = _Proof(lower, "exact staircase", found.bound is not None)
+    return proof, found, found.termination
 
 
-def _by_bounds(problem: MinPerturbation, max_solves: int, seed: int) -> tuple[_Proof, Attack]:
+def _by_bounds(
+    problem: MinPerturbation, max_solves: int, seed: int, seconds: float
+) -> tuple[_Proof, Attack, str]:
     """Prove a lower bound, and search from there on; if it is exact, at its attack only."""
-    proof, starts = _proved(problem)
+    began, proving = time.perf_counter(), _Proving(problem)
+    share = PROVING * seconds
+    ending = termination_of(lambda: proving.run(began + share), share)
+    proof = proving.proof
     corners = 0 if proof.exact else CORNERS
-    most = max_solves if proof.lower <= problem.radius else 0
+    most = max_solves if proof.lower <= problem.radius and ending != INTERRUPTED else 0
+    left = max(seconds - (time.perf_counter() - began), 0.0)
     found = attack(
-        problem, "corners", seed, None, most, bound="none", corners=corners, starts=starts
+        problem, "corners", seed, left, most, bound="none", corners=corners, starts=proving.starts
     )
-    return proof, found
+    return proof, found, overall([ending, found.termination])
 
 
 def _beyond(problem: BilevelProblem) -> MinPerturbation:
@@ -165,18 +194,32 @@ def _beyond(problem: BilevelProblem) -> MinPerturbation:
     return _question(problem, max(problem.radius, unlimited.radius))
 
 
-def _proved(problem: MinPerturbation) -> tuple[_Proof, Iterator[FloatArray]]:
-    """Return what is proved, and eps from where to look for attacks."""
-    facet = _facet(problem)
-    if facet is not None and facet.exact:
-        return _Proof(facet.radius, "facets", True), iter([facet.eps])
-    clustering = cluster(problem.white_box, tol=TOL, refine=True)
-    if facet is not None:
-        proof = _Proof(facet.radius, "facets", False)
-    else:
-        lower = norm_bound(problem, clustering)
-        proof = _Proof(lower, "flows and nonexpansiveness", False)
-    return proof, _starts(problem, clustering, proof.lower)
+class _Proving:
+    """What is proved so far, and eps from where to look for attacks."""
+
+    def __init__(self, problem: MinPerturbation) -> None:
+        self._problem = problem
+        self.proof = _Proof(0.0, "flows and nonexpansiveness", False)
+        self.starts: Iterator[FloatArray] = iter(())
+
+    def run(self, end: float) -> None:
+        """Prove what can be proved until a moment of `time.perf_counter()`."""
+        problem = self._problem
+        facet = _facet(problem)
+        if facet is not None:
+            self.proof = _Proof(facet.radius, "facets", facet.exact)
+        if facet is not None and facet.exact:
+            self.starts = iter([facet.eps])
+            return
+        left = max(end - time.perf_counter(), LEAST_SECONDS)
+        clustering = solve_lower(problem.white_box, tol=TOL, time_limit=left, refine=True)
+        failure = failure_of(clustering)
+        if failure is not None:
+            raise LowerLevelError(failure)
+        if facet is None:
+            lower = norm_bound(problem, clustering)
+            self.proof = _Proof(lower, "flows and nonexpansiveness", False)
+        self.starts = _starts(problem, clustering, self.proof.lower)
 
 
 def _facet(problem: MinPerturbation) -> ExactRadius | None:

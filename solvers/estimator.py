@@ -13,8 +13,16 @@ from sklearn.utils.validation import validate_data
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.fusion_graph import FusionGraph
-from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
-from bilad.solvers.lower import cluster
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    number_matrix,
+    one_of,
+    real_array,
+    real_number,
+    whole_number,
+)
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.partition.routing import block_means
 
 ASYMMETRY = 1e-10  # of a given weight matrix, relative to its largest weight: rounding
@@ -123,8 +131,9 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
             parameter that is wrong, and `UnsupportedError`, if the method cannot take the problem.
         """
         A = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        real_array(X, "X", A.shape)  # scikit-learn converts text, dates and Booleans
         model = ConvexClustering(A, self._graph(A), self.gamma, self.p)
-        clustering = cluster(
+        clustering = solve_lower(
             model,
             self.method,
             self.tol,
@@ -157,10 +166,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 def _graph_of_matrix(weights: Any, n: int) -> FusionGraph:
     """Return the graph of a symmetric matrix of weights, dense or sparse."""
     expected = f"'knn', 'complete', or a symmetric, finite, nonnegative matrix of shape ({n}, {n})"
-    try:
-        matrix = sp.csr_array(weights, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError("weights", type(weights).__name__, expected) from None
+    matrix = number_matrix(weights, "weights", expected)
     if matrix.shape != (n, n):
         raise ArgumentError("weights", f"shape {matrix.shape}", expected)
     matrix = sp.csr_array(sp.triu(matrix, 1) + sp.tril(matrix, -1))  # the diagonal is not used

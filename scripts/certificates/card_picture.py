@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from bilad.scripts.certificates.card_report import rounded_down, rounded_up
 from bilad.scripts.certificates.robustness_card import Card
+from bilad.scripts.run_log import save_figure
 
 SHADE, LINE, ATTACK = "C2", "0.25", "C3"
 
@@ -46,7 +47,7 @@ def draw_card(card: Card, paths: list[Path]) -> None:
         axes.set_title(card.subject.title, fontsize=8)
         axes.legend(loc="best", fontsize=8)
         for path in paths:
-            figure.savefig(path, dpi=150)
+            save_figure(figure, path)
 
 
 def _axis(card: Card) -> str:

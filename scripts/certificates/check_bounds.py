@@ -8,7 +8,8 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.scripts.certificates.certificate_figures import Figure
-from bilad.solvers import certify, cluster
+from bilad.solvers import certify
+from bilad.solvers.lower.cluster import solve_lower
 
 DIMENSIONS = (2, 3, 4, 5)
 MOST_SOLVES = 150  # on attacks on one instance
@@ -47,7 +48,7 @@ def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
     while done < instances:
         d = DIMENSIONS[number % len(DIMENSIONS)]
         problem = random_cloud(np.random.default_rng([seed, number]), d)
-        clustering = cluster(problem.white_box, tol=1e-12, refine=True)
+        clustering = solve_lower(problem.white_box, tol=1e-12, refine=True)
         number += 1
         if clustering.proved and 1 < clustering.n_clusters < problem.model.n:
             done += 1

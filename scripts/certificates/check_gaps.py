@@ -15,8 +15,9 @@ from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
-from bilad.solvers import Attack, attack, cluster
+from bilad.solvers import Attack, attack
 from bilad.solvers.certificates.robustness import optimum_bound
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.method import refusal
 
@@ -61,7 +62,7 @@ def _figure(
     methods: Sequence[str],
     optimum: float = 0.0,
 ) -> Figure:
-    clustering = cluster(problem.white_box)
+    clustering = solve_lower(problem.white_box)
     began = time.perf_counter()
     bound = optimum_bound(problem, clustering)
     seconds = time.perf_counter() - began

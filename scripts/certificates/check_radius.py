@@ -12,9 +12,9 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
-from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.lower.cluster import solve_lower
 
 INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
 
@@ -82,6 +82,6 @@ def _sphere(
 
 def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
     """Whether the partition is another: by isotonic regression, in integers if that proves none."""
-    solved = cluster(problem.perturbation.apply(problem.white_box, eps), "exact")
+    solved = solve_lower(problem.perturbation.apply(problem.white_box, eps), "exact")
     labels = solved.labels if solved.proved else partition_at(problem, eps)
     return bool((labels != before).any())

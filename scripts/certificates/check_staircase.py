@@ -18,8 +18,8 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.models.validation import IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.settings import Setting
-from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.staircase import Staircase, staircase
 
 CHECK = "staircase"
@@ -127,7 +127,7 @@ def _labels(ray: Ray, stairs: Staircase, eps: float) -> IntArray | None:
     """Return the labels at eps without the staircase; None if they are not proved."""
     near = bool(len(stairs.steps)) and np.abs(stairs.steps - eps).min() <= NEAR
     if not near:
-        solved = cluster(ray.perturbation.apply(ray.model, eps), tol=1e-10)
+        solved = solve_lower(ray.perturbation.apply(ray.model, eps), tol=1e-10)
         if solved.proved:
             return solved.labels
     if ray.model.graph.uniform_weight is None or ray.perturbation.edge_operator is not None:

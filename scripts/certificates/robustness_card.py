@@ -17,6 +17,7 @@ from bilad.models.validation import ArgumentError, FloatArray, IntArray
 from bilad.scripts.certificates.card_ray import RaySteps, ray_steps
 from bilad.scripts.certificates.certify_subject import Subject
 from bilad.scripts.certificates.partition_change import changes, moved_points
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.solvers import (
     Attack,
     Certificate,
@@ -24,10 +25,10 @@ from bilad.solvers import (
     ExactInterval,
     attack,
     certify,
-    cluster,
     exact_recovery_interval,
 )
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 SEARCHES = ("auto", "corners", "random")  # where no method is exact
@@ -113,11 +114,15 @@ def make_card(subject: Subject, direction: FloatArray | None, seconds: float, se
         If the direction is not one.
     """
     problem, model = subject.bl1, subject.model
-    clustering = cluster(model, tol=TOL, refine=True)
-    certificate = certify(problem, seed=seed)
-    ray = ray_steps(problem, _direction(subject, direction, certificate))
-    bl1, history = _largest(problem, certificate, seconds, seed)
-    bl2 = _least(subject.bl2, certificate, seconds, seed)
+    clustering = solve_lower(model, tol=TOL, refine=True)
+    with noted_interrupts() as interrupts:
+        certificate = certify(problem, seed=seed)
+        interrupts.check()
+        ray = ray_steps(problem, _direction(subject, direction, certificate))
+        bl1, history = _largest(problem, certificate, seconds, seed)
+        interrupts.check()
+        bl2 = _least(subject.bl2, certificate, seconds, seed)
+        interrupts.check()
     before = clustering.labels
     after = before if ray.first is None else ray.first.labels
     return Card(

@@ -8,6 +8,7 @@ import numpy as np
 
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import (
+    KEY,
     REFUSED,
     VARIANTS,
     Row,
@@ -114,7 +115,7 @@ def run(plan: Plan, output: Output) -> None:
     seeds, counts = (1, COUNTS[:1]) if plan.quick else (plan.seeds, COUNTS)
     instances = entry_instances(plan.seed, seeds, counts)
     limit = plan.limit(SECONDS, QUICK_SECONDS)
-    rows = output.collect("entries", entry_runs(instances, plan.variants, limit), Row)
+    rows = output.collect("entries", entry_runs(instances, plan.variants, limit), Row, KEY)
     show(
         output.console,
         "Entries: U over the best known, means over seeds",

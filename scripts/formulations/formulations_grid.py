@@ -8,7 +8,7 @@ import numpy as np
 
 from bilad.models import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.scripts.attack_runs import REFUSED, Row, Run, Variant, run_attack, time_to
+from bilad.scripts.attack_runs import KEY, REFUSED, Row, Run, Variant, run_attack, time_to
 from bilad.scripts.formulations.formulations_plan import Plan
 from bilad.scripts.known_problems import BEATEN_TOLERANCE, is_attained, known_problems
 from bilad.scripts.performance_profile import draw_profile
@@ -93,7 +93,7 @@ def run(plan: Plan, output: Output) -> None:
     """Known optima: the agreement table."""
     every = QUICK_EVERY if plan.quick else 1
     limit = plan.limit(SECONDS, QUICK_SECONDS)
-    rows = output.collect("grid", grid_runs(plan.variants, plan.seed, limit, every), Row)
+    rows = output.collect("grid", grid_runs(plan.variants, plan.seed, limit, every), Row, KEY)
     show(
         output.console,
         "Grid: problems whose known optimum is attained",

@@ -8,7 +8,7 @@ import numpy as np
 
 from bilad.models import BilevelProblem, DatasetError
 from bilad.models.validation import FloatArray
-from bilad.scripts.attack_runs import REFUSED, Row, Run, Variant, run_attack, time_to
+from bilad.scripts.attack_runs import KEY, REFUSED, Row, Run, Variant, run_attack, time_to
 from bilad.scripts.formulations.formulations_plan import Plan
 from bilad.scripts.performance_profile import draw_profile
 from bilad.scripts.ray_optimum import POINTS, ray_optimum
@@ -116,6 +116,7 @@ def run(plan: Plan, output: Output) -> None:
             STARTS[:starts],
         ),
         Row,
+        KEY,
     )
     show(
         output.console,

@@ -38,7 +38,10 @@ def run(plan: Plan, output: Output) -> None:
     """Growing problems: where the time goes."""
     limit = plan.limit(SECONDS, QUICK_SECONDS)
     rows = output.collect(
-        "size", (row for family in FAMILIES for row in size_rows(family, limit)), SizeRow
+        "size",
+        (row for family in FAMILIES for row in size_rows(family, limit)),
+        SizeRow,
+        ("family", "n"),
     )
     show(
         output.console,

@@ -17,10 +17,11 @@ from bilad.formulations.kkt import KKTFormulation
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.nlp.nl_model import NlModel
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.homotopy import Passage, walk_freely
 from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.reformulation import KKT
 
 FIRST_N, MOST_N = 25, 12_800
@@ -138,7 +139,8 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
     problem, clock, journal = family.problem(n), _Clock(limit), Journal()
     variables, writing, status = 0, 0.0, "ended"
     try:
-        lower = clock.time("lower", lambda: LowerLevel(problem, time_limit=limit))
+        lower = LowerLevel(problem, time_limit=limit)
+        clock.time("lower", lambda: lower.baseline)
         frame = Frame.of(problem)
         X, _ = frame.solution_into(lower.baseline)
         formulation = clock.time(

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
 from bilad.scripts.methods.method_scores import Score
+from bilad.scripts.run_log import save_figure
 from bilad.scripts.step_picture import Styles
 from bilad.scripts.tables import grouped
 
@@ -63,7 +64,7 @@ def draw_anytime(given: Sequence[Score], styles: Styles, title: str, path: Path)
         figure.suptitle(title, fontsize=9)
         figure.supxlabel("lower-level solves", fontsize=8)
         figure.supylabel("U / best known", fontsize=8)
-        figure.savefig(path, dpi=150)
+        save_figure(figure, path)
 
 
 def _draw_panel(

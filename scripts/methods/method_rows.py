@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bilad.scripts.attack_runs import REFUSED
+from bilad.scripts.attack_runs import REFUSED, shown_value
 from bilad.scripts.methods.instances import Instance
 
 REFERENCE = "ray optimum"  # not a method: what the best eps of a ray is, by a fine grid
@@ -64,7 +64,7 @@ class MethodRow:
     n : int
         Points.
     status : str
-        That of the last attack; "refused: ..", "too large: .." or "error: ..".
+        `outcome` of the last attack; "refused: ..", "too large: .." or "error: ..".
     value : float
         Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
     bound : float
@@ -96,7 +96,7 @@ class MethodRow:
     def line(self) -> str:
         """The row in one line."""
         return (
-            f"{self.instance} | {self.method} #{self.seed}: {self.value:.6g}, "
+            f"{self.instance} | {self.method} #{self.seed}: {shown_value(self.value)}, "
             f"{self.solves} solves, {self.seconds:.2f} s, {self.status}"
         )
 

@@ -22,16 +22,25 @@ from bilad.models import (
     MaxDeviation,
     Perturbation,
 )
-from bilad.scripts.attack_runs import METHODS, REFUSED, Variant, attained_value, better, no_value
+from bilad.scripts.attack_runs import (
+    FINAL,
+    METHODS,
+    REFUSED,
+    Variant,
+    attained_value,
+    better,
+    no_value,
+    outcome,
+)
 from bilad.scripts.methods.method_rows import REFERENCE, MethodRow, RunSettings
 from bilad.scripts.ray_optimum import ray_optimum
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import CONVERGED, INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 MOST_POINTS = 200  # that a reformulation is given: opening a larger one takes minutes, past any cap
 TOO_LARGE = "too large"
-LAST = ("optimal", "no attack exists", "time limit", "solve limit")  # after these, no restart
 
 
 class _Tally:
@@ -65,7 +74,7 @@ class _Tally:
             self.value = value
         if found.bound is not None:
             self.bound = float(found.bound)
-        self.status = found.status
+        self.status = outcome(found)
         self.solves += found.lower_solves
         self.undecided += found.undecided
         self.starts += 1
@@ -129,10 +138,10 @@ def _attack(settings: RunSettings, variant: Variant, tally: _Tally) -> None:
             bound="none",
             **options,
         )
-        if found.status == "interrupted":
+        if found.termination == INTERRUPTED:
             raise KeyboardInterrupt
         is_new = tally.add(found)
-        if not is_new or found.status in LAST or found.status.startswith("error"):
+        if not is_new or found.status in FINAL or found.termination != CONVERGED:
             return
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 from bilad.scripts.methods.method_rows import MethodRow
 from bilad.scripts.methods.method_scores import Score, scores
 from bilad.scripts.methods.methods_pictures import draw_family
 from bilad.scripts.methods.methods_tables import by_column, each_problem, left_out, summary
-from bilad.scripts.run_log import Output
-from bilad.scripts.tables import Cells, grouped, show
+from bilad.scripts.run_log import Output, write_table
+from bilad.scripts.tables import grouped, show
 
 SUMMARY_CAPTION = (
     "U / best: over the best known of all runs; for BL2, the least known ||eps|| over ||eps||. "
@@ -40,12 +38,4 @@ def _tables(family: str, own: Sequence[Score], output: Output) -> None:
     for title, cells, caption in tables.values():
         show(output.console, title, cells, caption)
     for name, (_, cells, _) in {**tables, "problems": ("", problems, "")}.items():
-        _write(output.folder / f"{family}_{name}.csv", cells)
-
-
-def _write(path: Path, cells: Sequence[Cells]) -> None:
-    """Write a table."""
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(cells[0]) if cells else [])
-        writer.writeheader()
-        writer.writerows(cells)
+        write_table(output.folder / f"{family}_{name}.csv", list(cells[0]) if cells else [], cells)

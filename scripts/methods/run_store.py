@@ -1,11 +1,10 @@
-"""The rows of the comparison of methods on disk: one CSV file, resumed after a kill.
+"""The rows of the comparison of methods on disk: one table, resumed after a kill.
 
 Runs may be spread over processes; each row is on disk as soon as its run is done.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
@@ -14,22 +13,21 @@ from joblib import Parallel, delayed
 
 from bilad.scripts.methods.method_rows import MethodRow, RunSettings
 from bilad.scripts.methods.method_runs import run
-from bilad.scripts.run_log import RunLog
+from bilad.scripts.run_log import collect, merged
 
+KEY = ("settings",)
 TYPES: dict[str, Callable[[str], object]] = {"str": str, "int": int, "float": float}
 
 
 def read_rows(path: Path) -> list[MethodRow]:
-    """Return the rows of a file; none if there is no file. A line cut short by a kill is left out.
+    """Return the rows of all processes; none if there is no file. Those cut short are left out.
 
     Parameters
     ----------
     path : Path
+        Of the table.
     """
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        read = [_row(cells) for cells in csv.DictReader(file)]
+    read = [_row(cells) for cells in merged(path, KEY)]
     return [row for row in read if row is not None]
 
 
@@ -61,12 +59,9 @@ def run_all(
     wanted = list(settings)
     rows = {row.settings: row for row in read_rows(path)}
     missing = [one for one in wanted if one.text not in rows]
-    with RunLog(path, MethodRow, list(rows.values())) as log:
-        done = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-            delayed(run)(one) for one in missing
-        )
-        for row in done:
-            log.add(row)
-            rows[row.settings] = row
-            say(row.line)
+    done = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(run)(one) for one in missing
+    )
+    made = collect(path, done, MethodRow, KEY, lambda row, count: say(row.line))
+    rows |= {row.settings: row for row in made}
     return [rows[one.text] for one in wanted]

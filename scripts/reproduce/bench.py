@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.section import Picture, Section
-from bilad.scripts.run_log import RunLog
+from bilad.scripts.run_log import collect, save_figure
 
 Row = TypeVar("Row")
 
@@ -26,18 +26,12 @@ class Bench:
     seed : int
     advance : callable(text, done, total)
         Told of each row; total is None if it is not known.
-    check : callable(), optional
-        Called before a row is written; raises what is to end the part.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        seed: int,
-        advance: Callable[[str, int, int | None], None],
-        check: Callable[[], None] = lambda: None,
+        self, folder: Path, seed: int, advance: Callable[[str, int, int | None], None]
     ) -> None:
-        self.folder, self.seed, self._advance, self._check = folder, seed, advance, check
+        self.folder, self.seed, self._advance = folder, seed, advance
         folder.mkdir(parents=True, exist_ok=True)
 
     def collect(
@@ -54,15 +48,12 @@ class Bench:
         total : int, optional
             Rows that are to come.
         """
-        done: list[Row] = []
+
+        def tell(row: Row, count: int) -> None:
+            self._advance(name, count, total)
+
         self._advance(name, 0, total)
-        with RunLog(self.folder / f"{name}.csv", row_type) as log:
-            for row in rows:
-                self._check()
-                log.add(row)
-                done.append(row)
-                self._advance(name, len(done), total)
-        return done
+        return collect(self.folder / f"{name}.csv", rows, row_type, tell=tell)
 
     def picture(
         self,
@@ -84,7 +75,7 @@ class Bench:
             figure = Figure(figsize=size, layout="constrained")
             draw(figure)
             for suffix in ("png", "svg"):
-                figure.savefig(self.folder / f"{name}.{suffix}", dpi=150)
+                save_figure(figure, self.folder / f"{name}.{suffix}")
         return Picture(name, caption)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from bilad.models import DatasetError, load_dataset
 from bilad.scripts.reproduce.section import Section
+from bilad.scripts.run_log import write_text
 from bilad.scripts.settings import SETTINGS
 
 FILE = "part.json"
@@ -141,9 +142,7 @@ class Record:
             "seconds": self.seconds,
             "section": self.section.as_json,
         }
-        fresh = folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(values, indent=1) + "\n")
-        os.replace(fresh, folder / FILE)
+        write_text(folder / FILE, json.dumps(values, indent=1) + "\n")
 
 
 def read_record(folder: Path) -> Record | None:

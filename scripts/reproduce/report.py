@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import csv
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -13,6 +12,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from bilad.scripts.reproduce.record import Record
 from bilad.scripts.reproduce.section import Claim, Verdict
+from bilad.scripts.run_log import columns_of, write_table, write_text
 from bilad.scripts.tables import grouped
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -44,11 +44,8 @@ def write_report(folder: Path, records: Sequence[Record]) -> Path:
         In the order of the page.
     """
     claims = [(record, claim) for record in records for claim in record.section.claims]
-    with (folder / CLAIMS).open("w", newline="") as file:
-        names = ["part", *(field.name for field in fields(Claim))]
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows({"part": record.part, **asdict(claim)} for record, claim in claims)
+    rows = ({"part": record.part, **asdict(claim)} for record, claim in claims)
+    write_table(folder / CLAIMS, ["part", *columns_of(Claim)], rows)
     environment = Environment(
         loader=PackageLoader("bilad.scripts.reproduce", ""),
         autoescape=select_autoescape(default=True),
@@ -71,7 +68,7 @@ def write_report(folder: Path, records: Sequence[Record]) -> Path:
         made_with=[(own[0].surroundings, own) for _, own in made_with],
     )
     path = folder / PAGE
-    path.write_text(page)
+    write_text(path, page)
     return path
 
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from threadpoolctl import threadpool_limits
 
+from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.interrupts import noted_interrupts
 from bilad.scripts.reproduce.parts import PARTS
 from bilad.scripts.reproduce.record import FILE, Record, read_record, surroundings
 from bilad.scripts.reproduce.report import write_report
@@ -85,9 +85,9 @@ def _run(part: Part, quick: bool, seed: int, folder: Path, progress: Progress) -
 
     (folder / FILE).unlink(missing_ok=True)
     began, clock = datetime.now(UTC), time.perf_counter()
-    with noted_interrupts() as check:
-        section = part.run(Bench(folder, seed, advance, check), sizes)
-        check()
+    with noted_interrupts() as interrupts:
+        section = part.run(Bench(folder, seed, advance), sizes)
+        interrupts.check()
     record = Record(
         part=part.name,
         title=part.title,

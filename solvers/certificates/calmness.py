@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.derivative import SolutionDerivative
 from bilad.solvers.lower.result import Clustering
 
@@ -142,5 +142,5 @@ def _orthonormal(T: sp.csr_array) -> sp.csr_array:
 
 def _solution(model: ConvexClustering) -> tuple[FloatArray, float]:
     """Return X and a bound of its distance from X*."""
-    solved = cluster(model, tol=TOL)
+    solved = solve_lower(model, tol=TOL)
     return solved.X, solved.distance_bound

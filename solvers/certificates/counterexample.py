@@ -14,11 +14,13 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
 from bilad.models.fusion_graph import FusionGraph
+from bilad.models.norms import NORMS
 from bilad.models.perturbation import Perturbation
-from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.lower.cluster import cluster
+from bilad.models.validation import FloatArray, IntArray, one_of, real_array, whole_number
+from bilad.solvers.lower.cluster import solve_lower
 
 FORMAT = "bilad counterexample 1"
+LABELS = ("labels_before", "labels_after")
 PACKAGES = ("bilad", "numpy", "scipy", "clarabel")
 
 
@@ -78,42 +80,69 @@ def check_counterexample(path: str | Path) -> float:
     ------
     CounterexampleError
         If the file is none, a label or the size is not confirmed, or the partitions are the same.
+    OSError
+        If the file cannot be read.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
         if content["format"] != FORMAT:
-            raise CounterexampleError(f"format {content['format']!r}, expected {FORMAT!r}")
+            raise CounterexampleError(f"format {content['format']!r:.80}, expected {FORMAT!r}")
         return _check(content)
-    except CounterexampleError:
+    except (CounterexampleError, OSError):
         raise
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise CounterexampleError(f"no counterexample: {error!r}") from error
+    # A hostile file can be nested too deeply, too large for the memory, or of any wrong type.
+    except Exception as error:
+        raise CounterexampleError(f"no counterexample: {error!r:.200}") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of the file; a key that is given twice has no meaning."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise CounterexampleError("a key is given twice")
+    return content
+
+
+def _refuse(constant: str) -> None:
+    raise CounterexampleError(f"{constant} is no number of JSON")
 
 
 def _check(content: dict[str, Any]) -> float:
     graph = FusionGraph(len(content["data"]), content["edges"], content["weights"])
     model = ConvexClustering(content["data"], graph, content["gamma"], float(content["p"]))
-    edge_operator = _read(content["edge_operator"])
+    eps = real_array(content["eps"], "eps", (None,))
+    edge_operator = _read(content["edge_operator"], (graph.m, len(eps)))
     weighs = edge_operator.nnz > 0
     perturbation = Perturbation(
         model.data.shape,
-        _read(content["data_operator"]),
+        _read(content["data_operator"], (model.data.size, len(eps))),
         graph if weighs else None,
         edge_operator if weighs else None,
     )
-    eps = np.array(content["eps"], dtype=float)
-    for name, at in (("labels_before", np.zeros_like(eps)), ("labels_after", eps)):
-        found = cluster(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
+    claimed = [_labels(content, name, model.n) for name in LABELS]
+    if delta(*claimed) == 0:
+        raise CounterexampleError("the partitions are the same")
+    norm = one_of(float(content["norm"]), "norm", NORMS)
+    size = float(np.linalg.norm(eps, ord=norm))
+    if size != content["size"]:
+        raise CounterexampleError(f"size {content['size']!r:.80}, is {size}")
+    for name, labels, at in zip(LABELS, claimed, (np.zeros_like(eps), eps), strict=True):
+        found = solve_lower(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
         if not found.proved:
             raise CounterexampleError(f"{name}: not proved, {found.partition.why}")
-        if delta(found.labels, np.array(content[name])) != 0:
+        if delta(found.labels, labels) != 0:
             raise CounterexampleError(f"{name}: another partition")
-    if delta(np.array(content["labels_before"]), np.array(content["labels_after"])) == 0:
-        raise CounterexampleError("the partitions are the same")
-    size = float(np.linalg.norm(eps, ord=float(content["norm"])))
-    if size != content["size"]:
-        raise CounterexampleError(f"size {content['size']}, is {size}")
     return size
+
+
+def _labels(content: dict[str, Any], name: str, n: int) -> IntArray:
+    labels = np.array(
+        [whole_number(label, name, least=0) for label in content[name]], dtype=np.int64
+    )
+    if len(labels) != n:
+        raise CounterexampleError(f"{name}: {len(labels)} labels of {n} points")
+    return labels
 
 
 def _exponent(p: float) -> str:
@@ -131,7 +160,13 @@ def _matrix(matrix: sp.csr_array) -> dict[str, Any]:
     }
 
 
-def _read(entries: dict[str, Any]) -> sp.csr_array:
-    places = (entries["rows"], entries["columns"])
-    shape = (int(entries["shape"][0]), int(entries["shape"][1]))
-    return sp.coo_array((np.array(entries["values"], dtype=float), places), shape=shape).tocsr()
+def _read(entries: dict[str, Any], shape: tuple[int, int]) -> sp.csr_array:
+    """Return a matrix; its shape is compared before anything of that size is made."""
+    if entries["shape"] != list(shape):
+        raise CounterexampleError(f"a matrix of shape {entries['shape']!r:.80}, expected {shape}")
+    values = real_array(entries["values"], "values", (None,))
+    places = tuple(
+        np.array([whole_number(place, name, least=0) for place in entries[name]], dtype=np.int64)
+        for name in ("rows", "columns")
+    )
+    return sp.coo_array((values, places), shape=shape).tocsr()

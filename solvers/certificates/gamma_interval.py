@@ -85,7 +85,7 @@ def exact_recovery_interval(
         Points with the same label are together.
     width : float, default 1e-6
         Each end is bracketed within this share of itself, or more widely where nothing is proved
-        nearer.
+        nearer, or no double is nearer.
 
     Returns
     -------
@@ -199,12 +199,12 @@ def _upper_end(verdicts: Verdicts, inside: float, width: float) -> tuple[float, 
 
 
 def _bisect(verdicts: Verdicts, no: float, yes: float, width: float) -> tuple[float, float]:
-    """Return a no and a yes, nearer to each other."""
+    """Return a no and a yes, nearer to each other: to `width`, or till no double is between."""
     while abs(yes - no) > width * max(yes, no):
         least, most = min(no, yes), max(no, yes)
         for share in SPLITS:
             gamma = _between(least, most, share)
-            verdict = verdicts.verdict(gamma)
+            verdict = verdicts.verdict(gamma) if least < gamma < most else None
             if verdict is not None:
                 break
         else:

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.recovery import cluster_numbers
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import ArgumentError, FloatArray, IntArray
 from bilad.solvers.certificates.lifting import lift
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.partition.partition import Partition, prove_partition
 from bilad.solvers.partition.routing import block_means
@@ -44,6 +44,8 @@ def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
     ArgumentError
         If the labels are not n integers.
     """
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     return Verdicts(model, cluster_numbers(labels, model.n)).verdict(model.gamma)
 
 
@@ -99,7 +101,7 @@ class Verdicts:
         """Solve the lower level, if that was not the last thing done."""
         if self._last is None or self._last.model.gamma != gamma or refine:
             self.solves += 1
-            self._last = cluster(self._at(gamma), start=self._last, refine=refine)
+            self._last = solve_lower(self._at(gamma), start=self._last, refine=refine)
         return self._last
 
     def _in_order(self, X: FloatArray) -> bool:

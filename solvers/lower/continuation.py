@@ -18,13 +18,12 @@ import numpy as np
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import BoolArray, IntArray
-from bilad.solvers.lower.cluster import cluster
 from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.lower.methods import Outcome
 from bilad.solvers.lower.ssnal import Solution, solve_ssnal
 from bilad.solvers.lower.workspace import Workspace
 from bilad.solvers.partition.guesses import guesses
-from bilad.solvers.partition.partition import prove_partition
+from bilad.solvers.partition.partition import nothing_proved
 
 MOST_BLOCKS = 0.8  # share of the points; with more blocks contraction does not pay
 CUTS = 2  # times that blocks are cut, the last time into points
@@ -41,19 +40,18 @@ class Continuation:
         Largest relative gap and KKT residual of the whole problem.
     max_iterations : int
         Steps of ADMM and Newton, for each attempt.
-    refine : bool
-        As for `cluster`.
+    one : float
+        As for `solve_ssnal`.
     """
 
-    def __init__(self, tol: float, max_iterations: int, refine: bool) -> None:
-        self._tol, self._max_iterations, self._refine = tol, max_iterations, refine
+    def __init__(self, tol: float, max_iterations: int, one: float = 1.0) -> None:
+        self._tol, self._max_iterations, self._one = tol, max_iterations, one
         self._last: Lifted | None = None
         self._workspace: Workspace | None = None
         self._contraction: Contraction | None = None
 
-    def solve(self, model: ConvexClustering, deadline: float) -> Clustering:
+    def solve(self, model: ConvexClustering, deadline: float) -> Outcome:
         """Solve the next model: the last one's data, graph and norm, and any gamma."""
-        began = time.perf_counter()
         status, iterations, found = "optimal", 0, None
         if self._last is not None and model.radii.any():
             found, good, iterations = self._contracted(model, self._last, deadline)
@@ -70,7 +68,16 @@ class Continuation:
                 found = better if good else found
                 iterations += spent
         self._last = found
-        return self._result(model, found, status, iterations, began, deadline)
+        accurate = found.error <= self._tol
+        return Outcome(
+            X=found.X,
+            make_dual=partial(np.asarray, model.project_dual(found.Z)),
+            partition=nothing_proved(model.n),
+            status="optimal" if accurate else status if status != "optimal" else "inaccurate",
+            iterations=iterations,
+            kept=self._workspace,
+            remark=self._workspace.remark if self._workspace else "",
+        )
 
     def _contracted(
         self, model: ConvexClustering, start: Lifted, deadline: float
@@ -86,10 +93,10 @@ class Continuation:
                 X = np.tile(model.data.mean(axis=0), (model.n, 1))
                 trial = Lifted(model.gamma, X, start.Z, blocks)
             else:
-                if self._contraction is None or self._contraction.blocks is not blocks:
+                if self._contraction is None or not self._contraction.fits(model, blocks):
                     self._contraction = Contraction(model, blocks)
                 trial = self._contraction.solve(
-                    model, start, self._tol, self._max_iterations, deadline
+                    model, start, self._tol, self._max_iterations, deadline, self._one
                 )
             iterations += trial.iterations
             Z, missing = balance(model, trial, self._workspace)
@@ -107,42 +114,10 @@ class Continuation:
     def _whole(self, model: ConvexClustering, deadline: float) -> Solution:
         start = None if self._last is None else (self._last.X, self._last.Z)
         solution = solve_ssnal(
-            model, self._tol, start, self._workspace, self._max_iterations, deadline
+            model, self._tol, start, self._workspace, self._max_iterations, deadline, self._one
         )
         self._workspace = solution.workspace
         return solution
-
-    def _result(
-        self,
-        model: ConvexClustering,
-        found: Lifted,
-        status: str,
-        iterations: int,
-        began: float,
-        deadline: float,
-    ) -> Clustering:
-        """Prove the labels of the pair, and refine it if that is asked for."""
-        accurate = found.error <= self._tol
-        clustering = Clustering(
-            model=model,
-            method="ssnal",
-            X=found.X,
-            partition=prove_partition(model, found.X, found.Z),
-            objective=model.primal(found.X),
-            gap=found.gap,
-            kkt_residual=found.residual,
-            status="optimal" if accurate else status if status != "optimal" else "inaccurate",
-            iterations=iterations,
-            seconds=time.perf_counter() - began,
-            make_dual=partial(np.asarray, found.Z),
-            remark=self._workspace.remark if self._workspace else "",
-        )
-        left = deadline - time.perf_counter()
-        if not self._refine or clustering.proved or not accurate or left <= 0:
-            return clustering
-        return cluster(
-            model, "ssnal", self._tol, clustering, self._max_iterations, left, refine=True
-        )
 
 
 def _measured(model: ConvexClustering, pair: Lifted) -> Lifted:

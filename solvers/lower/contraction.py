@@ -80,6 +80,7 @@ class Contraction:
 
     def __init__(self, model: ConvexClustering, blocks: IntArray) -> None:
         self.blocks = blocks
+        self._whole = model.graph
         self._masses = np.bincount(blocks).astype(np.float64)
         self._means = block_means(model.data, blocks)
         K = len(self._masses)
@@ -95,6 +96,10 @@ class Contraction:
         self._shares = (weights / summed[self._pair])[:, None]
         self._workspace: Workspace | None = None
 
+    def fits(self, model: ConvexClustering, blocks: IntArray) -> bool:
+        """Whether it is for these blocks of the model, and these weights."""
+        return self.blocks is blocks and self._whole is model.graph
+
     def solve(
         self,
         model: ConvexClustering,
@@ -102,6 +107,7 @@ class Contraction:
         tol: float,
         max_iterations: int,
         deadline: float,
+        one: float = 1.0,
     ) -> Lifted:
         """Solve to more digits than `tol`, from a solution of the whole problem at another gamma.
 
@@ -122,7 +128,7 @@ class Contraction:
         reach = max(POLISHED * tol, LEAST_REACH) * (1.0 + float(np.linalg.norm(self._means)))
         for share in DIGITS:
             aim = max(share * tol, LEAST_TOL)
-            run = solve_ssnal(small, aim, (Y, F), self._workspace, max_iterations, deadline)
+            run = solve_ssnal(small, aim, (Y, F), self._workspace, max_iterations, deadline, one)
             iterations += run.admm_steps + run.newton_steps
             before, lengths = lengths, row_norms(self._graph.differences(run.X), 2)
             merged = self._merged(small, run.Z, lengths, before, aim * size)

@@ -4,10 +4,14 @@ For p = 1 the coordinates are separate problems on a line, and so are the compon
 (edges of capacity 0 are no edges). A component that is complete with equal weights is an isotonic
 regression, one that is a tree a dynamic program. Points share a cluster iff they are equal in
 every coordinate: so they are proved apart if they are in one, proved together if they are in all.
+
+A coordinate cannot be stopped once it is begun. One that the time limit leaves out, or that is
+expected to take longer, keeps the data as its x, no flow, and nothing proved.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,19 +25,23 @@ from bilad.solvers.lower.exact_line import LineSolution
 from bilad.solvers.lower.exact_tree import Forest, solve_forest
 from bilad.solvers.partition.partition import Partition, combine
 
+POINTS_A_SECOND = 1e5  # that one coordinate is sure to take, on a slow machine
+
 
 @dataclass(frozen=True)
 class ExactSolution:
-    """X (n, d), its partition with proofs, the gap, the relative KKT residual, and the dual.
+    """X (n, d), its partition with proofs, the gap, the KKT residual, and the dual.
 
-    How the dual is made can be pickled, as can the rest.
+    Neither of the two is relative. How the dual is made can be pickled, as can the rest. `complete`
+    says whether all coordinates were solved before the deadline.
     """
 
     X: FloatArray
     partition: Partition
     absolute_gap: float
-    kkt_residual: float
+    residual: float
     make_dual: Callable[[], FloatArray]
+    complete: bool
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,24 @@ def refusal(model: ConvexClustering) -> str | None:
     return None
 
 
-def solve_exact(model: ConvexClustering) -> ExactSolution:
-    """Solve a model that `refusal` accepts."""
-    parts = _parts(model)
-    lines = [_solve_coordinate(parts, a, model.graph.m) for a in model.data.T]
+def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> ExactSolution:
+    """Solve a model that `refusal` accepts.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no coordinate is begun.
+    """
+    latest = deadline - model.n / POINTS_A_SECOND
+    parts = _parts(model) if time.perf_counter() <= latest else []
+    lines: list[LineSolution] = []
+    complete = True
+    for k in range(model.d):
+        complete = complete and time.perf_counter() <= latest
+        a = model.data[:, k]
+        line = _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
+        lines.append(line)
     norm = np.sqrt(sum(line.residual**2 for line in lines))
     return ExactSolution(
         X=np.column_stack([line.x for line in lines]),
@@ -75,8 +97,21 @@ def solve_exact(model: ConvexClustering) -> ExactSolution:
             [line.not_proved_apart() for line in lines], [line.proved_equal() for line in lines]
         ),
         absolute_gap=sum(line.absolute_gap for line in lines),
-        kkt_residual=float(norm / (1.0 + np.linalg.norm(model.data))),
+        residual=float(norm),
         make_dual=partial(_stack_duals, lines),
+        complete=complete,
+    )
+
+
+def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
+    """Return the data and no flow, of which the gap is known but not the residual."""
+    return LineSolution(
+        x=a,
+        fused=np.arange(model.n),
+        error=np.full(model.n, np.inf),
+        absolute_gap=model.gamma * model.graph.total_variation(a[:, None], model.p),
+        residual=float("inf"),
+        make_dual=partial(np.zeros, model.graph.m),
     )
 
 

@@ -17,6 +17,7 @@ from scipy.optimize import isotonic_regression
 
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.lower.exact_line import LONG_ROUNDOFF, ROUNDOFF, LineSolution
+from bilad.solvers.partition.proof import UNDERFLOW
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,14 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     # Sums in extended precision: the proof below is as sharp as they are.
     target = a[order].astype(np.longdouble) - np.longdouble(step) * ranks
     scale = float(np.abs(a).max() + step * n)
-    rounding = (4 * ROUNDOFF + 2 * n * LONG_ROUNDOFF) * scale
+    rounding = (4 * ROUNDOFF + 2 * n * LONG_ROUNDOFF) * scale + n * UNDERFLOW
     bounds = isotonic_regression(a[order] - step * ranks).blocks
     bounds, levels = _increasing(target, bounds, 2 * rounding)
     sizes = np.diff(bounds)
     residual = target - np.repeat(levels, sizes)
     prefix = np.cumsum(residual)
-    tolerance = n * (ROUNDOFF * step * n + LONG_ROUNDOFF * float(np.abs(residual).sum() + scale))
+    sums = float(np.abs(residual).sum() + scale)
+    tolerance = n * (ROUNDOFF * step * n + LONG_ROUNDOFF * sums + UNDERFLOW)
 
     inside = np.ones(n - 1, dtype=bool)
     inside[bounds[1:-1] - 1] = False

@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.lower.exact_line import LONG_ROUNDOFF, ROUNDOFF, LineSolution
+from bilad.solvers.partition.proof import UNDERFLOW
 
 
 class Forest:
@@ -224,7 +225,8 @@ class _Levels:
         magnitudes = float((np.abs(a) + np.abs(self.x)).sum()) + 2.0 * forces
         terms = int(self.sizes.max()) + int(np.bincount(forest.parents, minlength=1).max()) + 8
         # Of the sum of all misfits of any set of points of one block.
-        self.rounding = 2 * ROUNDOFF * forces + terms * LONG_ROUNDOFF * magnitudes
+        relative = 2 * ROUNDOFF * forces + terms * LONG_ROUNDOFF * magnitudes
+        self.rounding = relative + len(a) * UNDERFLOW
         self.error = (self.rounding / self.sizes)[self.blocks]
 
 

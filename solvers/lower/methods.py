@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,39 +16,65 @@ from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.lower import exact, ssnal
 from bilad.solvers.lower.clarabel import solve_clarabel
 from bilad.solvers.lower.workspace import Workspace
-from bilad.solvers.partition.partition import Partition, prove_partition
+from bilad.solvers.partition.partition import Partition, nothing_proved
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a method is asked for besides the model; `start` and `kept` of an earlier solve."""
+    """What a method is asked for besides the model.
+
+    Attributes
+    ----------
+    tol : float
+    start : (X, Z) or None
+        Of an earlier solve.
+    kept : object
+        What the method left for the next solve.
+    max_iterations : int
+    deadline : float
+        Value of `time.perf_counter()` at which to stop: the solve, then the proof.
+    one : float
+        Errors are relative to this + the size of the objective or of the data; at most 1.
+    """
 
     tol: float
     start: tuple[FloatArray, FloatArray] | None
     kept: Any
     max_iterations: int
     deadline: float
+    one: float = 1.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The primal objective, the duality gap and the KKT residual of a pair, none relative."""
+
+    primal: float
+    gap: float
+    residual: float
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method returns: see `Clustering`. `kept` is its own, for the next solve."""
+    """What a method returns: see `Clustering`. `kept` is its own, for the next solve.
+
+    `status` is how the method ended. A method that makes its dual solution only if it is asked for
+    brings its own measure and its own proof; the others prove nothing.
+    """
 
     X: FloatArray
     make_dual: Callable[[], FloatArray]
     partition: Partition
-    objective: float
-    gap: float
-    kkt_residual: float
     status: str
     iterations: int
     kept: Any = None
     remark: str = ""
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True)
 class LowerMethod:
-    """A named way to solve the lower level."""
+    """A named way to solve the lower level, of models that `unit_scale` made."""
 
     name: str
     refusal: Callable[[ConvexClustering], str | None]
@@ -57,31 +82,33 @@ class LowerMethod:
 
 
 def _solve_exact(model: ConvexClustering, request: Request) -> Outcome:
-    solution = exact.solve_exact(model)
-    primal = model.primal(solution.X)
+    solution = exact.solve_exact(model, request.deadline)
     return Outcome(
         X=solution.X,
-        make_dual=solution.make_dual,
+        make_dual=partial(_projected, model, solution.make_dual),
         partition=solution.partition,
-        objective=primal,
-        gap=solution.absolute_gap / (1.0 + abs(primal)),
-        kkt_residual=solution.kkt_residual,
-        status="optimal",
+        status="optimal" if solution.complete else "time limit",
         iterations=0,
+        measure=Measure(model.primal(solution.X), solution.absolute_gap, solution.residual),
     )
 
 
 def _solve_ssnal(model: ConvexClustering, request: Request) -> Outcome:
     workspace = request.kept if isinstance(request.kept, Workspace) else None
     solution = ssnal.solve_ssnal(
-        model, request.tol, request.start, workspace, request.max_iterations, request.deadline
-    )
-    return _measured(
         model,
-        solution.X,
-        solution.Z,
         request.tol,
-        status_if_short=solution.status,
+        request.start,
+        workspace,
+        request.max_iterations,
+        request.deadline,
+        request.one,
+    )
+    return Outcome(
+        X=solution.X,
+        make_dual=partial(np.asarray, solution.Z),
+        partition=nothing_proved(model.n),
+        status=solution.status,
         iterations=solution.admm_steps + solution.newton_steps,
         kept=solution.workspace,
         remark=solution.workspace.remark if solution.workspace else "",
@@ -90,45 +117,28 @@ def _solve_ssnal(model: ConvexClustering, request: Request) -> Outcome:
 
 def _solve_clarabel(model: ConvexClustering, request: Request) -> Outcome:
     program = request.kept if isinstance(request.kept, ConicProgram) else None
-    seconds = request.deadline - time.perf_counter()
-    solution = solve_clarabel(
-        model, request.tol, request.max_iterations, max(seconds, 1e-3), program
-    )
-    return _measured(
-        model,
-        solution.X,
-        solution.Z,
-        request.tol,
-        status_if_short=solution.status_if_short,
+    solution = solve_clarabel(model, request.tol, request.max_iterations, request.deadline, program)
+    return Outcome(
+        X=solution.X,
+        make_dual=partial(np.asarray, model.project_dual(solution.Z)),
+        partition=nothing_proved(model.n),
+        status=solution.status_if_short,
         iterations=solution.iterations,
         kept=solution.program,
     )
 
 
-def _measured(
-    model: ConvexClustering,
-    X: FloatArray,
-    Z: FloatArray,
-    tol: float,
-    status_if_short: str,
-    iterations: int,
-    kept: Any,
-    remark: str = "",
-) -> Outcome:
-    """Measure a primal-dual pair the same way whichever solver made it."""
-    gap, residual = model.gap(X, Z), model.kkt_residual(X, Z)
-    return Outcome(
-        X=X,
-        make_dual=partial(np.asarray, Z),
-        partition=prove_partition(model, X, Z),
-        objective=model.primal(X),
-        gap=gap,
-        kkt_residual=residual,
-        status="optimal" if max(gap, residual) <= tol else status_if_short,
-        iterations=iterations,
-        kept=kept,
-        remark=remark,
-    )
+def _projected(model: ConvexClustering, make_dual: Callable[[], FloatArray]) -> FloatArray:
+    return model.project_dual(make_dual())
+
+
+def measured(model: ConvexClustering, outcome: Outcome, X: FloatArray) -> Measure:
+    """Measure X and the outcome's dual solution, the same way whichever solver made them."""
+    if outcome.measure is not None:
+        return outcome.measure
+    Z = outcome.make_dual()
+    size = 1.0 + float(np.linalg.norm(model.data))
+    return Measure(model.primal(X), model.absolute_gap(X, Z), model.kkt_residual(X, Z) * size)
 
 
 def _takes_all(model: ConvexClustering) -> None:

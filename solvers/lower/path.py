@@ -23,12 +23,14 @@ from bilad.models.validation import (
     IntArray,
     real_array,
     real_number,
+    seconds_limit,
     whole_number,
 )
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import Run, solve_lower
 from bilad.solvers.lower.continuation import Continuation
-from bilad.solvers.lower.methods import choose_lower_method
+from bilad.solvers.lower.methods import LOWER_METHODS, Request, choose_lower_method
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.lower.unit_scale import unit_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +127,15 @@ class ClusterPath:
         left = int(self.n_clusters[-1]) if len(self.gammas) else self.model.n
         if left > 1:
             where = f"at the last gamma, {self.gammas[-1]:g}" if len(self.gammas) else "unsolved"
-            raise NoDendrogramError(f"{left} clusters remain {where}: add larger gammas")
+            graph = self.model.graph
+            parts = int(graph.components(graph.weights > 0).max()) + 1
+            mend = (
+                "add larger gammas"
+                if parts == 1
+                else f"no gamma joins the {parts} components of the graph: add edges between them, "
+                "or cluster each by itself"
+            )
+            raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
 
     def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
         """Draw the data and the way of each point, coloured by its cluster at the last gamma.
@@ -188,12 +198,13 @@ def cluster_path(
     progress : bool, default False
         Show a progress bar on the standard error stream.
     on_progress : callable(index, clustering), optional
-        Called after each gamma.
+        Called after each gamma. An exception that it raises ends the path.
 
     Returns
     -------
     ClusterPath
-        What was done when a limit or an interrupt from the keyboard came, if one did.
+        What was done when a limit, an error or an interrupt from the keyboard came, if one did:
+        its status tells.
 
     Raises
     ------
@@ -206,13 +217,15 @@ def cluster_path(
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     levels = _increasing(gammas)
+    if on_progress is not None and not callable(on_progress):
+        raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
     most = whole_number(max_iterations, "max_iterations", least=1)
-    deadline = began + (
-        time_limit if time_limit == np.inf else real_number(time_limit, "time_limit", least=0.0)
-    )
+    deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
     models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
-    chosen = choose_lower_method(models[-1], method).name
-    solve = _solver(model, chosen, real_number(tol, "tol", above=0.0), most, refine)
+    unit = unit_scale(models[-1])
+    chosen = choose_lower_method(unit.model, method).name
+    tol = real_number(tol, "tol", above=0.0)
+    solve = _solver(model, chosen, tol, most, refine, unit.one)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
@@ -220,11 +233,12 @@ def cluster_path(
         task = bar.add_task("cluster path", total=len(models))
         try:
             for index, level in enumerate(models):
-                left = deadline - time.perf_counter()
-                if left > 0:
-                    latest = solve(level, latest, left)
-                if left <= 0 or latest is None or latest.status == "time limit":
+                if time.perf_counter() >= deadline:
                     status = "time limit"
+                    break
+                latest = solve(level, latest, deadline)
+                if latest.status == "time limit" or latest.status.startswith("error"):
+                    status = latest.status
                     break
                 done.append(replace(latest, kept=None))  # factorisations serve the next solve only
                 bar.advance(task)
@@ -232,25 +246,40 @@ def cluster_path(
                     on_progress(index, done[-1])
         except KeyboardInterrupt:
             status = "interrupted"
+        except Exception as error:  # of the caller's own function
+            status = f"error: {type(error).__name__}: {error}"
     seconds = time.perf_counter() - began
     return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
 
 
 def _solver(
-    model: ConvexClustering, method: str, tol: float, max_iterations: int, refine: bool
+    model: ConvexClustering,
+    method: str,
+    tol: float,
+    max_iterations: int,
+    refine: bool,
+    one: float,
 ) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
-    """Return how one gamma is solved: from the model, the last clustering and the seconds left.
+    """Return how one gamma is solved: from the model, the last clustering and the deadline.
 
     Contraction is for p = 2 or d = 1. With p = 1 or inf in more features, points that share some
     coordinates, or the largest difference, tie blocks together in ways that a flow shared in
     proportion to the weights does not respect: most lifted solutions would be refused.
     """
-    if method == "ssnal" and (model.p == 2 or model.d == 1):
-        continuation = Continuation(tol, max_iterations, refine)
-        return lambda model, last, seconds: continuation.solve(model, time.perf_counter() + seconds)
-    return lambda model, last, seconds: cluster(
-        model, method, tol, last, max_iterations, seconds, refine
-    )
+    if method != "ssnal" or (model.p != 2 and model.d > 1):
+        return lambda model, last, deadline: solve_lower(
+            model, method, tol, last, max_iterations, deadline - time.perf_counter(), refine
+        )
+    continuation = Continuation(tol, max_iterations, one)
+
+    def contracted(model: ConvexClustering, _: Clustering | None, deadline: float) -> Clustering:
+        scale, began = unit_scale(model), time.perf_counter()
+        request = Request(tol, None, None, max_iterations, deadline, one)
+        return Run(scale, LOWER_METHODS[method], request, began).result(
+            lambda run: run.solve(refine, first=lambda: continuation.solve(scale.model, deadline))
+        )
+
+    return contracted
 
 
 def _increasing(gammas: ArrayLike) -> FloatArray:

@@ -30,15 +30,15 @@ class Clustering:
     partition : Partition
         Labels, and the pairs left undecided.
     objective : float
-        Primal objective at X.
+        Primal objective at X; 0 or inf where no double is near it.
     gap : float
         Proved relative duality gap, (primal - dual) / (1 + |primal|), Z projected.
     kkt_residual : float
-        Relative KKT residual.
+        Relative KKT residual; inf if a limit came before it could be measured.
     status : str
         "optimal": gap and KKT residual are at most tol; "labels proved": they need not be, as
-        labels were all that was asked; else "inaccurate", "iteration limit" or "time limit", and X
-        is the best so far.
+        labels were all that was asked; else "inaccurate", "iteration limit", "time limit",
+        "interrupted" (from the keyboard) or "error: ...", and X is the best so far.
     iterations : int
         The method's own count: steps of ADMM and of Newton for SSNAL, interior-point steps for
         Clarabel.
@@ -71,7 +71,7 @@ class Clustering:
     @cached_property
     def Z(self) -> FloatArray:
         """Dual solution, feasible: shape (m, d), edges in the graph's order, oriented i -> j."""
-        return self.model.project_dual(self.make_dual())
+        return self.make_dual()  # projected where squares are finite
 
     @property
     def labels(self) -> IntArray:

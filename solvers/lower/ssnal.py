@@ -80,6 +80,7 @@ def solve_ssnal(
     workspace: Workspace | None = None,
     max_iterations: int = 1000,
     deadline: float = float("inf"),
+    one: float = 1.0,
 ) -> Solution:
     """Solve until the relative KKT residual and the relative gap are at most `tol`.
 
@@ -95,6 +96,8 @@ def solve_ssnal(
         Largest number of steps, of ADMM and of Newton together.
     deadline : float, default inf
         Value of `time.perf_counter()` at which to stop.
+    one : float, default 1
+        Errors are relative to this + the size of the objective, or of the data; at most 1.
     """
     if not (model.radii > 0).any():
         return Solution(model.data, np.zeros((model.graph.m, model.d)), "optimal", 0, 0, None)
@@ -110,7 +113,7 @@ def solve_ssnal(
     pairs, workspace.penalties, short = [], [], []
     with BLAS.limit(limits=1, user_api="blas"):
         for part, begin, penalty in zip_longest(parts, starts, penalties):
-            form = StandardForm(part, workspace.kept, workspace.edges, 1 / len(parts))
+            form = StandardForm(part, workspace.kept, workspace.edges, 1 / len(parts), one)
             best, penalty = _two_phases(form, TOL_SHARE * tol, begin, penalty, workspace, budget)
             pairs.append(form.leave(best.X, best.Z))
             workspace.penalties.append(penalty)

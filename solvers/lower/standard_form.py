@@ -49,6 +49,8 @@ class StandardForm:
     share : float
         Errors are relative to share + |objective| and share + ||A||: less than 1 for a part of a
         model, so that the errors of the parts add up to one of the whole.
+    one : float
+        The 1 of relative errors, in the unit of the model.
 
     Attributes
     ----------
@@ -66,10 +68,16 @@ class StandardForm:
     """
 
     def __init__(
-        self, model: ConvexClustering, kept: BoolArray, edges: Edges, share: float
+        self,
+        model: ConvexClustering,
+        kept: BoolArray,
+        edges: Edges,
+        share: float,
+        one: float = 1.0,
     ) -> None:
         scaled, self._centre, self._unit = model.standardised()
-        self._one = share * min(1.0, 1.0 / self._unit), share * min(1.0, self._unit**-2)
+        one = min(1.0, one / self._unit)
+        self._one = share * one, share * one**2
         self._model = model
         self._kept = kept
         self.data = np.array(scaled.data)

@@ -1,21 +1,17 @@
-"""IPOPT in the CasADi wheel: reads the .nl file, differentiates it, solves it many times.
-
-The imported graph is expanded to scalars (SX) before `nlpsol`: several times faster than MX.
-"""
+"""IPOPT in the CasADi wheel: differentiates a written model, and solves it many times."""
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import casadi as ca
 import numpy as np
 
 from bilad.solvers.nlp.casadi_options import NAME, build, ipopt_version
+from bilad.solvers.nlp.casadi_reader import read
 from bilad.solvers.nlp.engine import Answer, FloatArray, Query
 from bilad.solvers.nlp.errors import EngineError
 from bilad.solvers.nlp.interrupts import interrupts_kept
@@ -48,8 +44,8 @@ class CasadiEngine:
 
         Raises
         ------
-        OptionError
-            IPOPT refuses an option.
+        ValueError
+            IPOPT refuses an option, or the model has what CasADi cannot take.
         """
         return CasadiProgram(model, options)
 
@@ -58,27 +54,36 @@ class CasadiProgram:
     """One `nlpsol` object, kept for many solves."""
 
     def __init__(self, model: NlModel, options: Mapping[str, Any]) -> None:
-        nlp = _import(model)
+        nlp = read(model)
         self._sense = model.sense
-        self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
-        self._lower, self._upper = nlp.g_lower, nlp.g_upper
-        self._solver = build(nlp.x, nlp.f, nlp.g, options, self._deadline)
+        self._lower, self._upper = nlp.lower, nlp.upper
+        with interrupts_kept():
+            self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
+            self._solver = build(nlp.x, nlp.f, nlp.g, options, self._deadline)
 
     def solve(self, query: Query) -> Answer:
         """Run IPOPT once.
 
         IPOPT's own limits are set when the object is built, so a callback watches the deadline,
         once an iteration.
+
+        Raises
+        ------
+        EngineError
+            CasADi broke down.
         """
         self._deadline.start(query.time_limit)
-        with interrupts_kept():
-            found = self._solver(
-                x0=query.start,
-                lbx=query.lower,
-                ubx=query.upper,
-                lbg=self._lower,
-                ubg=self._upper,
-            )
+        try:
+            with interrupts_kept():
+                found = self._solver(
+                    x0=query.start,
+                    lbx=query.lower,
+                    ubx=query.upper,
+                    lbg=self._lower,
+                    ubg=self._upper,
+                )
+        except RuntimeError as error:
+            raise EngineError(NAME, str(error)) from error
         stats = self._solver.stats()
         message = stats["return_status"]
         status = from_return_status(message)
@@ -95,29 +100,6 @@ class CasadiProgram:
             duals=-self._sense * _vector(found["lam_g"]),
             reduced_costs=-self._sense * _vector(found["lam_x"]),
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Nlp:
-    x: Any
-    f: Any
-    g: Any
-    g_lower: FloatArray
-    g_upper: FloatArray
-
-
-def _import(model: NlModel) -> _Nlp:
-    builder = ca.NlpBuilder()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.nl")
-        path.write_text(model.text)
-        builder.import_nl(str(path), {})
-    rows = ca.vertcat(*builder.g) if builder.g else ca.MX(0, 1)
-    cost = builder.f if builder.f.numel() else ca.MX(0)
-    graph = ca.Function("nlp", [ca.vertcat(*builder.x)], [cost, rows]).expand()
-    x = ca.SX.sym("x", len(builder.x))
-    f, g = graph(x)
-    return _Nlp(x, f, g, np.array(builder.g_lb, dtype=float), np.array(builder.g_ub, dtype=float))
 
 
 class _Deadline(ca.Callback):

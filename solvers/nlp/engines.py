@@ -11,7 +11,7 @@ from bilad.solvers.nlp.executable_engine import NAME as EXECUTABLE
 from bilad.solvers.nlp.executable_engine import ExecutableEngine
 
 
-def find_engine(engine: str = "auto") -> Engine:
+def find_engine(engine: str = "auto", executable: str = "ipopt") -> Engine:
     """Find an IPOPT that runs on this machine.
 
     Parameters
@@ -19,6 +19,8 @@ def find_engine(engine: str = "auto") -> Engine:
     engine : {"auto", "executable", "casadi"}, default "auto"
         "executable" is an `ipopt` on PATH, "casadi" the IPOPT in the CasADi wheel, "auto" the
         first of the two that starts.
+    executable : str, default "ipopt"
+        Name on PATH, or path, of the executable.
 
     Returns
     -------
@@ -35,26 +37,27 @@ def find_engine(engine: str = "auto") -> Engine:
     Warns
     -----
     RuntimeWarning
-        With "auto", an `ipopt` is on PATH but does not start; CasADi's is used.
+        With "auto", an executable is there but does not start, or one that was named is not
+        there; CasADi's is used.
     """
     if engine == "executable":
-        return _executable()
+        return _executable(executable)
     if engine == "casadi":
         return _casadi()
     if engine != "auto":
         raise ValueError(f"engine: expected 'auto', 'executable' or 'casadi', given {engine!r}")
-    if shutil.which("ipopt") is not None:
+    if executable != "ipopt" or shutil.which(executable) is not None:
         try:
-            return _executable()
+            return _executable(executable)
         except EngineError as error:
             warnings.warn(f"falling back to CasADi's IPOPT; {error}", RuntimeWarning, stacklevel=2)
     return _casadi()
 
 
-def _executable() -> Engine:
-    path = shutil.which("ipopt")
+def _executable(name: str) -> Engine:
+    path = shutil.which(name)
     if path is None:
-        raise EngineError(EXECUTABLE, "no `ipopt` on PATH")
+        raise EngineError(EXECUTABLE, f"no `{name}` on PATH")
     return ExecutableEngine.find(path)
 
 

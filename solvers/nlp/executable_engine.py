@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import re
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -22,14 +23,16 @@ import numpy as np
 from bilad.solvers.nlp.engine import Answer, Query
 from bilad.solvers.nlp.errors import EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.nlp.sol_file import SolFile, read_sol
+from bilad.solvers.nlp.sol_file import read_sol
 from bilad.solvers.nlp.status import NlpStatus, from_exit_line
 
 NAME = "IPOPT executable"
 
 VERSION_SECONDS = 10.0  # an `ipopt` that needs longer to tell its version does not start
-GRACE_SECONDS = 5.0  # IPOPT looks at its clock once an iteration; past this it is ended
-TAIL = 600  # characters of output shown in an error
+# IPOPT looks at its clock once an iteration; past this share and these seconds it is ended.
+GRACE, GRACE_SECONDS = 0.1, 0.5
+MOST_OUTPUT = 1_000_000  # bytes that are read, from the end
+SHOWN = 300  # characters of its output that a message shows
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,20 @@ class ExecutableEngine:
         return cls(path, _ipopt_version(path))
 
     def open(self, model: NlModel, options: Mapping[str, Any]) -> ExecutableProgram:
-        """Split the .nl text once, so that a solve only writes start and bounds anew."""
+        """Keep the .nl text, so that a solve only writes start and bounds anew."""
         return ExecutableProgram(self, model, options)
 
 
 class ExecutableProgram:
-    """The fixed parts of a .nl file, between which a solve writes its start and its bounds."""
+    """A .nl text, into which a solve writes its start and its bounds."""
 
     def __init__(
         self, engine: ExecutableEngine, model: NlModel, options: Mapping[str, Any]
     ) -> None:
         self._engine = engine
         self._options = dict(options)
+        self._model = model
         self._n, self._m = len(model.variables), len(model.constraints)
-        self._parts = _split(model.text, self._n)
 
     def solve(self, query: Query) -> Answer:
         """Run IPOPT once, in a process of its own.
@@ -75,25 +78,27 @@ class ExecutableProgram:
         OptionError
             IPOPT refuses an option.
         EngineError
-            The executable ended without saying how the solve ended.
+            The executable ended without saying how the solve ended, or what it wrote cannot be
+            read.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            stub = Path(folder, "model.nl")
-            before, between, after = self._parts
-            stub.write_text(
-                before + _start(query) + between + _bounds(query) + after, encoding="utf-8"
-            )
-            Path(folder, "ipopt.opt").write_text(self._option_file(query.time_limit))
-            try:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self._write(folder, query)
                 output, code = self._run(folder, query.time_limit)
-            except subprocess.TimeoutExpired:
-                return Answer(NlpStatus.TIME_LIMIT, f"ended {GRACE_SECONDS:g} s past the limit")
-            if "print_level" in self._options:
-                print(output)
-            with contextlib.suppress(FileNotFoundError):
-                sol = read_sol(stub.with_suffix(".sol").read_text(), self._n)
-                return self._answer(output, sol)
-        return self._answer_without_point(output, code)
+                if "print_level" in self._options:
+                    print(output)
+                return self._answer(output, code, Path(folder, "model.sol"))
+        except subprocess.TimeoutExpired:
+            return Answer(NlpStatus.TIME_LIMIT, "ended by us past the limit")
+        except OSError as error:
+            raise EngineError(NAME, f"{self._engine.path} cannot be run ({error})") from error
+
+    def _write(self, folder: str, query: Query) -> None:
+        model = self._model
+        parts = (model.head, _start(query), model.sides, _bounds(query), model.tail)
+        Path(folder, "model.nl").write_text("".join(parts), encoding="utf-8")
+        options = self._option_file(query.time_limit)
+        Path(folder, "ipopt.opt").write_text(options, encoding="utf-8")
 
     def _option_file(self, time_limit: float | None) -> str:
         # Level 3 prints the exit and the iterations, and little else.
@@ -106,59 +111,68 @@ class ExecutableProgram:
 
     def _run(self, folder: str, time_limit: float | None) -> tuple[str, int]:
         options = f"option_file_name={Path(folder, 'ipopt.opt')}"
-        command = [self._engine.path, str(Path(folder, "model.nl")), "-AMPL", options]
         # Options from the environment would be mixed with ours unseen.
         environment = {k: v for k, v in os.environ.items() if k != "ipopt_options"}
-        try:
-            done = subprocess.run(
-                command,
+        if self._model.libraries:
+            environment["AMPLFUNC"] = "\n".join(self._model.libraries)
+        # A file, since a child that it leaves behind would keep a pipe open.
+        with Path(folder, "output").open("w+b") as output:
+            process = subprocess.Popen(
+                [self._engine.path, str(Path(folder, "model.nl")), "-AMPL", options],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
                 env=environment,
-                timeout=None if time_limit is None else time_limit + GRACE_SECONDS,
-                check=False,
+                start_new_session=True,
             )
-        except OSError as error:
-            raise EngineError(NAME, f"{self._engine.path} cannot be started ({error})") from error
-        return done.stdout, done.returncode
+            try:
+                code = process.wait(None if time_limit is None else _latest(time_limit))
+            finally:
+                _end_all(process)
+            output.seek(max(output.seek(0, os.SEEK_END) - MOST_OUTPUT, 0))
+            return output.read().decode(errors="replace"), code
 
-    def _answer(self, output: str, sol: SolFile) -> Answer:
-        words = _exit_words(output) or sol.message.partition(": ")[2]
+    def _answer(self, output: str, code: int, path: Path) -> Answer:
+        if not path.exists():
+            return self._answer_without_file(output, code)
+        try:
+            sol = read_sol(path.read_text(errors="replace"), self._n)
+        except ValueError as error:
+            raise EngineError(NAME, f"{self._engine.path}: {error} ({_shown(output)})") from error
+        words = _exit_words(output) or _shown(sol.message.partition(": ")[2])
         status = from_exit_line(words)
-        whole = sol.x.size == self._n and sol.duals.size == self._m
-        if not (status.has_point and whole):
+        if not status.has_point:
             return Answer(status, words)
+        if sol.x.size != self._n or sol.duals.size != self._m:
+            cause = f"wrote {sol.x.size} values for {self._n} variables"
+            cause += f" and {sol.duals.size} for {self._m} rows"
+            raise EngineError(NAME, f"{self._engine.path} {cause}")
         none = np.zeros(self._n)
         # At most one of the two is away from zero: the one of the active bound.
         sides = [sol.suffixes.get(f"ipopt_z{side}_out", none) for side in "LU"]
         return Answer(status, words, _iterations(output), sol.x, sol.duals, sides[0] + sides[1])
 
-    def _answer_without_point(self, output: str, code: int) -> Answer:
+    def _answer_without_file(self, output: str, code: int) -> Answer:
         refused = re.search(r'^.*\bOption:? "?(\w+).*$', output, re.MULTILINE)
-        if refused and "OPTION_INVALID" in output:
+        if refused and refused.group(1) in self._options and "OPTION_INVALID" in output:
             name = refused.group(1)
-            raise OptionError(name, self._options.get(name), refused.group(0).strip())
+            raise OptionError(name, self._options[name], _shown(refused.group(0)))
         words = _exit_words(output)
-        if words is None:
-            tail = output.strip()[-TAIL:] or "it printed nothing"
-            raise EngineError(NAME, f"{self._engine.path} ended with code {code} ({tail})")
+        if words is None or from_exit_line(words).has_point:
+            cause = f"ended with code {code} ({_shown(output)})"
+            raise EngineError(NAME, f"{self._engine.path} {cause}")
         return Answer(from_exit_line(words), words)
 
 
-def _split(text: str, n: int) -> tuple[str, str, str]:
-    """Take the segments x (start) and b (bounds) out of a .nl text: before, between, after."""
-    lines = text.splitlines(keepends=True)
-    b = next(i for i, line in enumerate(lines) if line[0] == "b")
-    starts = [i for i, line in enumerate(lines[:b]) if line[0] == "x"]
-    if not starts:
-        r = next((i for i, line in enumerate(lines[:b]) if line[0] == "r"), b)
-        return "".join(lines[:r]), "".join(lines[r:b]), "".join(lines[b + 1 + n :])
-    x = starts[0]
-    end = x + 1 + int(lines[x][1:].split()[0])
-    return "".join(lines[:x]), "".join(lines[end:b]), "".join(lines[b + 1 + n :])
+def _latest(time_limit: float) -> float:
+    return (1 + GRACE) * time_limit + GRACE_SECONDS
+
+
+def _end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it started, if they are still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _start(query: Query) -> str:
@@ -187,7 +201,13 @@ def _quoted(value: Any) -> str:
 
 def _exit_words(output: str) -> str | None:
     found = re.findall(r"^EXIT: (.*)$", output, re.MULTILINE)
-    return found[-1].strip() if found else None
+    return _shown(found[-1]) if found else None
+
+
+def _shown(output: str) -> str:
+    """The end of what an executable printed, in one line fit for a message."""
+    words = "".join(c if c.isprintable() else " " for c in output[-10 * SHOWN :]).split()
+    return " ".join(words)[-SHOWN:] or "it printed nothing"
 
 
 def _iterations(output: str) -> int | None:
@@ -210,10 +230,10 @@ def _ipopt_version(path: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(NAME, f"{path} cannot be started ({error})") from error
     if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip()[-TAIL:] or "it printed nothing"
+        said = _shown(done.stdout + done.stderr)
         cause = f"`{path} --version` ended with code {done.returncode} ({said})"
         raise EngineError(NAME, cause)
     found = re.search(r"Ipopt (\d[\w.]*\w)", done.stdout)
     if found is None:
-        raise EngineError(NAME, f"{path} is not IPOPT: it calls itself {done.stdout.strip()!r}")
+        raise EngineError(NAME, f"{path} is not IPOPT: it calls itself {_shown(done.stdout)!r}")
     return found.group(1)

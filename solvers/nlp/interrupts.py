@@ -31,7 +31,8 @@ def interrupts_kept() -> Iterator[None]:
             signal.signal(number, _recorder(handler, raised))
     try:
         yield
-    except SystemError:  # how Python 3.12 and later answer to the exception that CasADi left set
+    # CasADi's own answer where it builds; Python's, from 3.12 on, to an exception that it left set.
+    except (RuntimeError, SystemError):
         if not raised:
             raise
     finally:

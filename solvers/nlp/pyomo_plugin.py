@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.collections import Bunch
-from pyomo.opt import SolverResults, SolverStatus, TerminationCondition
+from pyomo.core.base import SymbolMap
+from pyomo.opt import (
+    Solution,
+    SolutionStatus,
+    SolverResults,
+    SolverStatus,
+    TerminationCondition,
+)
 
+from bilad.solvers.nlp.engine import Engine
 from bilad.solvers.nlp.engines import find_engine
 from bilad.solvers.nlp.errors import EngineError
 from bilad.solvers.nlp.ipopt import IpoptSession
@@ -43,6 +52,11 @@ TERMINATION = {
 }
 FEASIBLE = {_Condition.optimal, _Condition.feasible}
 
+# Keywords of Pyomo's own solvers that ask for what there is not: no files stay, none has names.
+MEANINGLESS = {"keepfiles", "report_timing", "solnfile", "symbolic_solver_labels"}
+ALWAYS = {"warmstart"}  # IPOPT starts from the values of the variables whether asked to or not
+IMPORTED = {"dual", "rc", ".*"}
+
 
 class BiladIpopt:
     """One-shot solves in the manner of Pyomo's solvers; `IpoptSession` is for many.
@@ -53,12 +67,25 @@ class BiladIpopt:
         See `find_engine`.
     options : mapping, optional
         IPOPT's options for every solve; also in `.options`.
+    executable : str, default "ipopt"
+        See `find_engine`.
+    solver_io : {"nl"}, optional
+        As Pyomo's own solvers take it; the model is always written as .nl.
     """
 
     name = NAME
 
-    def __init__(self, engine: str = "auto", options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        engine: str = "auto",
+        options: Mapping[str, Any] | None = None,
+        executable: str = "ipopt",
+        solver_io: str | None = None,
+    ) -> None:
+        if solver_io not in {None, "nl"}:
+            raise ValueError(f"solver_io: expected 'nl', given {solver_io!r}")
         self.engine = engine
+        self._executable = executable
         self.options = Bunch(**(options or {}))
 
     def __enter__(self) -> BiladIpopt:
@@ -70,7 +97,7 @@ class BiladIpopt:
     def available(self, exception_flag: bool = False) -> bool:
         """Whether an engine can run; with `exception_flag`, raise EngineError when not."""
         try:
-            find_engine(self.engine)
+            self._find()
         except EngineError:
             if exception_flag:
                 raise
@@ -81,9 +108,13 @@ class BiladIpopt:
         """Always: IPOPT needs no licence key."""
         return True
 
+    def warm_start_capable(self) -> bool:
+        """Always: a solve starts from the values of the variables."""
+        return True
+
     def version(self) -> tuple[int, ...]:
         """IPOPT's version, such as (3, 14, 19)."""
-        return tuple(map(int, re.findall(r"\d+", find_engine(self.engine).version)))
+        return tuple(map(int, re.findall(r"\d+", self._find().version)))
 
     def solve(
         self,
@@ -92,12 +123,15 @@ class BiladIpopt:
         options: Mapping[str, Any] | None = None,
         timelimit: float | None = None,
         load_solutions: bool = True,
+        logfile: str | None = None,
+        suffixes: Iterable[str] = (),
+        **keywords: Any,
     ) -> SolverResults:
         """Solve once, and fill the suffixes `dual` and `rc` where the model imports them.
 
         Parameters
         ----------
-        model : pyomo.environ.ConcreteModel
+        model : pyomo.environ.Block
             See `IpoptSession`.
         tee : bool, default False
             Show IPOPT's output.
@@ -106,24 +140,59 @@ class BiladIpopt:
         timelimit : float, optional
             Seconds.
         load_solutions : bool, default True
-            Write the point into the model; otherwise the model stays as it was.
+            Write the point into the model; otherwise every variable stays as it was, and
+            `model.solutions.load_from(results)` loads the point later.
+        logfile : str, optional
+            File for IPOPT's output: its option "output_file".
+        suffixes : iterable of str, optional
+            "dual" and "rc" are there in any case.
+        **keywords
+            `warmstart`, `keepfiles`, `report_timing`, `solnfile`, `symbolic_solver_labels`, as
+            Pyomo's own solvers take them. IPOPT always starts from the values of the variables;
+            the others have no effect.
 
         Returns
         -------
         pyomo.opt.SolverResults
+
+        Raises
+        ------
+        TypeError
+            An unknown keyword.
+        ValueError, EngineError
+            See `IpoptSession`.
+
+        Warns
+        -----
+        RuntimeWarning
+            A keyword or a suffix asks for what there is not.
         """
+        _check_keywords(keywords, suffixes)
         merged = {**self.options, **(options or {})}
         if tee:
             merged.setdefault("print_level", 5)
-        session = IpoptSession(model, merged, self.engine)
-        before = [(v, v.value) for v in model.component_data_objects(pyo.Var)]
-        result = session.solve(timelimit)
+        if logfile is not None:
+            merged = {"output_file": str(logfile), "file_print_level": 5, **merged}
+        result = IpoptSession(model, merged, self._find()).solve(timelimit, load_solutions)
+        results = _legacy(model, result)
         if load_solutions:
             _fill_suffixes(model, result)
         else:
-            for variable, value in before:
-                variable.set_value(value, skip_validation=True)
-        return _legacy(model, result)
+            _attach_solution(results, model, result)
+        return results
+
+    def _find(self) -> Engine:
+        return find_engine(self.engine, self._executable)
+
+
+def _check_keywords(keywords: Mapping[str, Any], suffixes: Iterable[str]) -> None:
+    unknown = sorted(set(keywords) - MEANINGLESS - ALWAYS)
+    if unknown:
+        raise TypeError(f"{NAME}: unknown keyword {', '.join(unknown)}")
+    ignored = sorted(name for name in MEANINGLESS if keywords.get(name))
+    ignored += sorted(f"suffix {name}" for name in set(suffixes or ()) - IMPORTED)
+    if ignored:
+        warnings.warn(f"{NAME} ignores {', '.join(ignored)}", RuntimeWarning, stacklevel=3)
 
 
 def _fill_suffixes(model: Any, result: NlpResult) -> None:
@@ -132,6 +201,23 @@ def _fill_suffixes(model: Any, result: NlpResult) -> None:
         if isinstance(suffix, pyo.Suffix) and suffix.active and suffix.import_enabled():
             suffix.clear()
             suffix.update(values)
+
+
+def _attach_solution(results: SolverResults, model: Any, result: NlpResult) -> None:
+    """Put the point into the results, where `model.solutions.load_from` looks for it."""
+    if result.objective is None:
+        return
+    solution, symbols = Solution(), SymbolMap()
+    condition = str(results.solver.termination_condition)
+    solution.status = SolutionStatus.__members__.get(condition, SolutionStatus.unknown)
+    for j, (variable, value) in enumerate(result.values.items()):
+        symbols.addSymbol(variable, f"x{j}")
+        solution.variable[f"x{j}"] = {"Value": value, "Rc": result.reduced_costs[variable]}
+    for i, (row, dual) in enumerate(result.duals.items()):
+        symbols.addSymbol(row, f"c{i}")
+        solution.constraint[f"c{i}"] = {"Dual": dual}
+    results.solution.insert(solution)
+    results._smap = symbols
 
 
 def _legacy(model: Any, result: NlpResult) -> SolverResults:

@@ -11,7 +11,7 @@ from bilad.solvers.nlp.status import NlpStatus
 
 @dataclass(frozen=True, eq=False)
 class NlpResult:
-    """The claim of one IPOPT run; the point itself is in the model's variables.
+    """The claim of one IPOPT run.
 
     Let F be the optimal objective *in the model's own sense* (not negated for a maximisation).
 
@@ -39,6 +39,8 @@ class NlpResult:
         IPOPT's version, such as "3.14.19".
     message : str
         The exit in the engine's own words.
+    values : ComponentMap
+        Variable -> value at the point. Empty when there is no point.
     duals : ComponentMap
         Constraint -> dual. Empty when there is no point.
     reduced_costs : ComponentMap
@@ -52,5 +54,6 @@ class NlpResult:
     engine: str
     version: str
     message: str
+    values: ComponentMap = field(repr=False)
     duals: ComponentMap = field(repr=False)
     reduced_costs: ComponentMap = field(repr=False)

@@ -43,8 +43,10 @@ def read_sol(text: str, n: int) -> SolFile:
         duals = np.array([float(next(lines)) for _ in range(counts[1])])
         x = np.array([float(next(lines)) for _ in range(counts[3])])
         return SolFile(message, duals, x, _suffixes(lines, n))
-    except (StopIteration, RuntimeError) as error:
+    except StopIteration as error:
         raise ValueError("the .sol file ends early") from error
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"the .sol file is not one of AMPL's: {str(error)[:100]}") from error
 
 
 def _until_options(lines: Iterator[str]) -> list[str]:
@@ -68,6 +70,13 @@ def _suffixes(lines: Iterator[str], n: int) -> dict[str, FloatArray]:
         entries = [next(lines).split() for _ in range(count)]
         if kind & REAL_SUFFIX and kind & KIND == VARIABLE:
             for index, value in entries:
-                values[int(index)] = float(value)
+                values[_column(index, n)] = float(value)
             found[name] = values
     return found
+
+
+def _column(text: str, n: int) -> int:
+    index = int(text)
+    if not 0 <= index < n:
+        raise IndexError(f"there is no variable {index}")
+    return index

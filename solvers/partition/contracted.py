@@ -9,6 +9,8 @@ the solver stopped earlier.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
@@ -70,8 +72,15 @@ class ContractedProblem:
             return -np.linalg.solve(H.toarray(), gradient).reshape(y.shape)
         return -splu(H.tocsc()).solve(gradient).reshape(y.shape)
 
-    def polished(self, y: FloatArray) -> FloatArray:
-        """Return centroids with a smaller gradient, if Newton's method finds any."""
+    def polished(self, y: FloatArray, deadline: float = float("inf")) -> FloatArray:
+        """Return centroids with a smaller gradient, if Newton's method finds any.
+
+        Parameters
+        ----------
+        y : ndarray, shape (K, d)
+        deadline : float, default inf
+            Value of `time.perf_counter()` after which no step is begun.
+        """
 
         def size(y: FloatArray) -> float:
             distinct = (y[self.heads] != y[self.tails]).any(axis=1).all()
@@ -79,6 +88,8 @@ class ContractedProblem:
 
         before = size(y)
         for _ in range(STEPS if np.isfinite(before) and before else 0):
+            if time.perf_counter() >= deadline:
+                return y
             try:
                 step = self.newton_step(y)
             except (np.linalg.LinAlgError, RuntimeError):  # singular to rounding: blocks meet

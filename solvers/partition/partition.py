@@ -11,6 +11,7 @@ apart, and together if every feature proves them together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,12 +24,19 @@ from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.partition.guesses import Guess, guesses
 from bilad.solvers.partition.polyhedral import PolyhedralRestriction
-from bilad.solvers.partition.proof import Proof, Restriction, examine, sum_at_ends
+from bilad.solvers.partition.proof import (
+    Proof,
+    Restriction,
+    distance_by_gap,
+    examine,
+    sum_at_ends,
+)
 from bilad.solvers.partition.routing import SPARED_CAPACITIES, reroute
 from bilad.solvers.partition.smooth import SmoothRestriction
 
 ROUNDOFF = float(np.finfo(float).eps)
 RETRIED = 2  # guesses on which more work is spent
+TOO_LATE = "the time limit came before the proof"
 CROWDED = 64  # near pairs for each block, above which blocks are joined more coarsely
 
 
@@ -62,7 +70,6 @@ def make_partition(
     centroids: FloatArray,
     resolution: float,
     doubtful: IntArray,
-    why: str = "",
     exact: BoolArray | None = None,
 ) -> Partition:
     """Number the clusters, joining blocks that cannot be told apart.
@@ -76,13 +83,12 @@ def make_partition(
         Centroids farther apart than this are proved distinct; 0 if the centroids are exact.
     doubtful : ndarray of int, shape (u, 2)
         Pairs inside blocks that are not proved fused.
-    why : str
-        Why they are not.
     exact : ndarray of bool, shape (K,), optional
         Whose centroids are known exactly; by default, all if the resolution is 0.
     """
     exact = np.full(len(centroids), resolution == 0) if exact is None else exact
     near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
+    why = ""
     if len(near):
         known = exact[near].all(axis=1)
         equal = (centroids[near[:, 0]] == centroids[near[:, 1]]).all(axis=1)
@@ -90,7 +96,7 @@ def make_partition(
         if len(open_pairs):
             member = np.unique(blocks, return_index=True)[1]
             doubtful = np.vstack([doubtful, np.sort(member[open_pairs], axis=1)])
-            why = "; ".join(filter(None, [why, _why_not_apart(centroids, open_pairs, resolution)]))
+            why = _why_not_apart(centroids, open_pairs, resolution)
         links = sp.coo_array((np.ones(len(near)), tuple(near.T)), shape=(len(centroids),) * 2)
         blocks = connected_components(links, directed=False)[1].astype(np.int64)[blocks]
     return Partition(numbered([blocks]), doubtful.astype(np.int64), why)
@@ -133,6 +139,12 @@ def combine(labels: Sequence[IntArray], together: Sequence[IntArray]) -> Partiti
     return Partition(clusters, undecided.astype(np.int64))
 
 
+def nothing_proved(n: int) -> Partition:
+    """Return the partition of n points of which nothing is known."""
+    points = np.arange(n)
+    return Partition(np.zeros(n, dtype=np.int64), np.column_stack([points[:-1], points[1:]]))
+
+
 def _why_not_apart(centroids: FloatArray, near: IntArray, resolution: float) -> str:
     closest = np.linalg.norm(centroids[near[:, 0]] - centroids[near[:, 1]], axis=1).min()
     return (
@@ -155,71 +167,106 @@ def _near_pairs(centroids: FloatArray, distance: float) -> IntArray:
     return np.column_stack([order[close], order[close + 1]])
 
 
-def prove_partition(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> Partition:
+def prove_partition(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float = float("inf")
+) -> Partition:
     """Return the partition that an approximate solution suggests, with what is proved of it.
 
     Parameters
     ----------
     model : ConvexClustering
+        In a unit of its own: squares of its numbers are finite and do not vanish.
     X, Z : ndarray, shapes (n, d) and (m, d)
         An approximate primal-dual solution, from any solver.
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no more is tried.
     """
     if model.p != 1 or model.d == 1:
-        return _prove_jointly(model, X, Z)[0]
+        return _prove_jointly(model, X, Z, deadline)[0]
     features = []
     for k in range(model.d):
         column = slice(k, k + 1)
         line = ConvexClustering(model.data[:, column], model.graph, model.gamma, model.p)
-        features.append(_prove_jointly(line, X[:, column], Z[:, column]))
+        features.append(_prove_jointly(line, X[:, column], Z[:, column], deadline))
     return _meet(features)
 
 
 def _prove_jointly(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray
-) -> tuple[Partition, Proof]:
-    """Return the first proved partition, or else that with the fewest undecided pairs."""
-    attempts = []
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+) -> tuple[Partition, IntArray]:
+    """Return the first proved partition, or else that with the fewest undecided pairs.
+
+    And numbers, equal where points are proved together: shape (n,).
+    """
     free = sum_at_ends(model, model.radii) == 0  # X* is the datum there
     X = np.where(free[:, None], model.data, X)
-    for proof in _proofs(model, X, model.project_dual(Z)):
-        why = proof.why_not_fused(model)
+    Z = model.project_dual(Z)
+    if time.perf_counter() >= deadline:
+        return _told_apart_by_gap(model, X, Z, free)
+    attempts = []
+    for proof in _proofs(model, X, Z, deadline):
         exact = np.bincount(proof.blocks, ~free) == 0
         partition = make_partition(
-            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, why, exact
+            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, exact
         )
         if partition.proved:
-            return partition, proof
+            return partition, partition.labels
         attempts.append((partition, proof))
-    return min(attempts, key=lambda attempt: len(attempt[0].undecided))
+        if time.perf_counter() >= deadline:
+            break
+    partition, proof = min(attempts, key=lambda attempt: len(attempt[0].undecided))
+    late = TOO_LATE if time.perf_counter() >= deadline else proof.why_not_fused(model)
+    why = "; ".join(filter(None, [late, partition.why]))
+    alone = len(proof.fused) + np.arange(model.n)
+    together = np.where(proof.fused[proof.blocks], proof.blocks, alone)
+    return replace(partition, why=why), together
 
 
-def _proofs(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> Iterator[Proof]:
+def _told_apart_by_gap(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, free: BoolArray
+) -> tuple[Partition, IntArray]:
+    """Return what the duality gap alone tells apart: nothing is tried, nothing proved together."""
+    alone = np.arange(model.n)
+    resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z))
+    partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), free)
+    if partition.proved:
+        return partition, partition.labels
+    return replace(partition, why=TOO_LATE), alone
+
+
+def _proofs(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+) -> Iterator[Proof]:
     """Examine guesses of the blocks; then spend work on the best, those with least residual."""
     tried = []
     for guess in guesses(model, X, Z):
-        restriction = _restrict(model, X, Z, guess)
+        restriction = _restrict(model, X, Z, guess, deadline)
         proof = examine(model, restriction)
         yield proof
         tried.append((restriction, proof))
     tried.sort(key=lambda attempt: attempt[1].resolution)
     for restriction, proof in tried[:RETRIED]:
-        if restriction.polish():
+        if restriction.polish(deadline):
             proof = examine(model, restriction)
             yield proof
         for spared in SPARED_CAPACITIES:
             if proof.balanced.all():
                 break
-            proof = _reroute(model, restriction, proof, spared)
+            proof = _reroute(model, restriction, proof, spared, deadline)
             yield proof
 
 
 def _reroute(
-    model: ConvexClustering, restriction: Restriction, proof: Proof, spared: float
+    model: ConvexClustering,
+    restriction: Restriction,
+    proof: Proof,
+    spared: float,
+    deadline: float,
 ) -> Proof:
     """Reroute the flow inside blocks that are not balanced; keep it where that has helped."""
     blocks, own = restriction.blocks, restriction.Z
     i, j = model.graph.edges.T
-    restriction.Z = reroute(model, restriction.X, own, blocks, proof.balanced, spared)
+    restriction.Z = reroute(model, restriction.X, own, blocks, proof.balanced, spared, deadline)
     proof = examine(model, restriction)
     if proof.balanced.all():
         return proof
@@ -228,25 +275,19 @@ def _reroute(
     return examine(model, restriction)
 
 
-def _restrict(model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess) -> Restriction:
+def _restrict(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess, deadline: float
+) -> Restriction:
     if model.p == np.inf and model.d > 1:
-        return PolyhedralRestriction(model, X, Z, guess)
+        return PolyhedralRestriction(model, X, Z, guess, deadline)
     return SmoothRestriction(model, X, Z, guess.blocks)
 
 
-def _meet(features: list[tuple[Partition, Proof]]) -> Partition:
+def _meet(features: list[tuple[Partition, IntArray]]) -> Partition:
     """Combine the features, and say why what is undecided is."""
     combined = combine(
         [partition.labels for partition, _ in features],
-        [_proved_together(*feature) for feature in features],
+        [together for _, together in features],
     )
     reasons = [f"feature {k}: {part.why}" for k, (part, _) in enumerate(features) if part.why]
     return combined if combined.proved else replace(combined, why="; ".join(reasons))
-
-
-def _proved_together(partition: Partition, proof: Proof) -> IntArray:
-    """Number the blocks proved fused, and apart from them each point of the others: (n,)."""
-    if partition.proved:
-        return partition.labels
-    alone = len(proof.fused) + np.arange(len(proof.blocks))
-    return np.where(proof.fused[proof.blocks], proof.blocks, alone)

@@ -14,6 +14,8 @@ told apart by the duality gap alone.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -39,9 +41,18 @@ class PolyhedralRestriction(Restriction):
     X, Z : ndarray, shapes (n, d) and (m, d)
     guess : Guess
         The blocks, and when a feature is taken for tied.
+    deadline : float
+        Value of `time.perf_counter()` after which no more ties are factorised.
     """
 
-    def __init__(self, model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess) -> None:
+    def __init__(
+        self,
+        model: ConvexClustering,
+        X: FloatArray,
+        Z: FloatArray,
+        guess: Guess,
+        deadline: float = float("inf"),
+    ) -> None:
         self.model, self.blocks, self.own = model, guess.blocks, Z
         self.centroids = block_means(X, self.blocks)
         self.masses = np.bincount(self.blocks).astype(float)
@@ -49,7 +60,7 @@ class PolyhedralRestriction(Restriction):
         self._find_ties(Z, guess)
         self.Z = Z.copy()
         self.Z[self.between] = self._on_faces(Z[self.between])
-        self._factorise_ties()
+        self._factorise_ties(deadline)
         for system in self.systems:
             self.centroids[system.members] = system.project(self.centroids[system.members])
         self._settle()
@@ -59,7 +70,7 @@ class PolyhedralRestriction(Restriction):
         self._centre()
         self.offset = self._distance_from_manifold()
 
-    def polish(self) -> bool:
+    def polish(self, deadline: float) -> bool:
         """Move the multipliers a little towards the middle of their faces, if there are ties.
 
         A little is enough to leave stock, and hardly disturbs the flow inside blocks.
@@ -70,12 +81,14 @@ class PolyhedralRestriction(Restriction):
         sums = self.masses[:, None] * self._mean_residual()
         shares = self._shares()
         for system in self.systems:
+            if time.perf_counter() >= deadline:
+                break
             stock = central_stock(ties, system, sums[system.members])
-            if stock is None:
+            if stock is None:  # an optional step
                 continue
             chosen = np.isin(self.pair, system.pairs)
             place = np.searchsorted(system.pairs, self.pair[chosen])
-            total = np.maximum(stock.sum(axis=1), np.finfo(float).tiny)
+            total = stock.sum(axis=1)
             radii = self.model.radii[self.between][chosen]
             central = (radii / total[place])[:, None] * stock[place]
             shares[chosen] += TOWARDS_CENTRE * (central - shares[chosen])
@@ -104,22 +117,22 @@ class PolyhedralRestriction(Restriction):
         capacity = np.bincount(self.pair, self.model.radii[self.between], len(U)).astype(float)
         self.tied = guess.vanishing(lag, np.maximum(self.signs * flow, 0.0), capacity[:, None])
 
-    def _factorise_ties(self) -> None:
+    def _factorise_ties(self, deadline: float) -> None:
         """Number the components of blocks that ties couple, and factorise each one's ties."""
         several = np.flatnonzero(np.count_nonzero(self.tied, axis=1) > 1)
         K, d = self.centroids.shape
         links = sp.coo_array((np.ones(len(several)), tuple(self.ends[several].T)), shape=(K, K))
         self.component = connected_components(links, directed=False)[1]
         self.systems: list[TieSystem] = []
-        self.too_large = False
+        self.left_out = False  # ties too large, or too late, to be factorised
         of_pair = self.component[self.ends[several, 0]]
         by_component = np.argsort(self.component, kind="stable")
         starts = np.searchsorted(self.component[by_component], np.arange(K + 1))
         ties = Ties(self.ends, self.tied, self.signs, self._stock())
         for component in np.unique(of_pair):
             members = by_component[starts[component] : starts[component + 1]]
-            if len(members) * d > LARGEST:
-                self.too_large = True
+            if len(members) * d > LARGEST or time.perf_counter() >= deadline:
+                self.left_out = True
                 continue
             pairs = several[of_pair == component]
             self.systems.append(tie_system(ties, members, pairs, self.masses[members]))
@@ -189,7 +202,7 @@ class PolyhedralRestriction(Restriction):
 
     def _distance_from_manifold(self) -> float:
         """Bound it, and see that Z is a subgradient at the nearest point of M."""
-        if self.too_large:
+        if self.left_out:
             return float("inf")
         distances = [system.distance(self.centroids[system.members]) for system in self.systems]
         total = float(np.linalg.norm(distances))
@@ -211,7 +224,7 @@ class PolyhedralRestriction(Restriction):
         """Bound the change of the forces; infinite in components where it is not known."""
         result = np.zeros(len(self.centroids))
         error = max(error, central)
-        if not np.isfinite(error) or self.too_large:
+        if not np.isfinite(error) or self.left_out:
             result[:] = np.inf
             return result
         stock = self._stock() * (1 - len(self.between) * 1e-15)

@@ -17,7 +17,8 @@ block. If all blocks pass, X* = X_M, and X is known up to ||P_M G||_F, far less 
 *Some together.* If only some blocks pass, each is judged by its own problem, with the forces of
 the others held at their exact values; then all forces are known up to rho only.
 
-Rounding errors are counted in every bound.
+Rounding errors are counted in every bound, and so is what vanishes below the least number: in a
+model in a unit of its own (`lower.unit_scale`) that is less than `UNDERFLOW` for each edge.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.partition.routing import block_means
 
 ROUNDOFF = float(np.finfo(float).eps)
+# A length below 1e-154 has no square. The force of such an edge, of capacity r, is unknown: that
+# moves X* by sqrt(4e-154 r) at most, which is less than ROUNDOFF r or than this.
+UNDERFLOW = 1e-130
 
 
 class Restriction:
@@ -65,8 +69,14 @@ class Restriction:
         """The centroid of each point's block: shape (n, d)."""
         return self.centroids[self.blocks]
 
-    def polish(self) -> bool:
-        """Bring X nearer to the minimiser on M, at some cost; return whether that was tried."""
+    def polish(self, deadline: float) -> bool:
+        """Bring X nearer to the minimiser on M, at some cost; return whether that was tried.
+
+        Parameters
+        ----------
+        deadline : float
+            Value of `time.perf_counter()` after which no more is tried.
+        """
         return False
 
     def tangent_norm(self, means: FloatArray) -> float:
@@ -144,7 +154,8 @@ def _bottleneck(model: ConvexClustering, members: NDArray[np.bool_], slack: Floa
     i, j = model.graph.edges.T
     chosen = members[i] & members[j] & (slack > 0)
     cost = 1.0 + slack.max(initial=0.0) - slack[chosen]  # positive, as a sparse tree wants it
-    adjacency = sp.coo_array((cost, (i[chosen], j[chosen])), shape=(model.n, model.n))
+    ends = i[chosen].astype(np.int32), j[chosen].astype(np.int32)  # int64 needs SciPy 1.17.1
+    adjacency = sp.coo_array((cost, ends), shape=(model.n, model.n))
     tree = minimum_spanning_tree(adjacency.tocsr())
     if tree.nnz < np.count_nonzero(members) - 1:
         return 0.0
@@ -182,13 +193,13 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
     balanced, demand = passing(error)
     fused = balanced
     if not (balanced.all() and np.isfinite(demand).all()):
-        error = min(rho, _distance_by_gap(model, restriction.X, restriction.own))
+        error = min(rho, distance_by_gap(model, restriction.X, restriction.own))
         fused, demand = passing(error)
     resolution = np.sqrt(2) * error
     return Proof(blocks, restriction.centroids, resolution, fused, balanced, demand, slack)
 
 
-def _distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
+def distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
     """Return sqrt(2 g) >= ||X - X*||_F, g the duality gap of X and a feasible Z."""
     residual = X - model.data + model.graph.adjoint(Z)
     unseen = np.linalg.norm(_rounding(model, X))
@@ -209,4 +220,5 @@ def _rounding(model: ConvexClustering, X: FloatArray) -> FloatArray:
     """Bound the rounding error of each row of X - A + B'z, z rounded too: shape (n,)."""
     degree = sum_at_ends(model, np.ones(model.graph.m))
     forces = sum_at_ends(model, model.radii)
-    return ROUNDOFF * (row_norms(X - model.data, 2) + (degree + 8.0 + 2 * model.d) * forces)
+    relative = row_norms(X - model.data, 2) + (degree + 8.0 + 2 * model.d) * forces
+    return ROUNDOFF * relative + UNDERFLOW * degree

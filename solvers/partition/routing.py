@@ -6,6 +6,8 @@ each. A solver's own Z may fill edges to the brim although another flow would no
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -38,6 +40,7 @@ def reroute(
     blocks: IntArray,
     settled: NDArray[np.bool_] | None = None,
     spared: float = SPARED_CAPACITIES[0],
+    deadline: float = float("inf"),
 ) -> FloatArray:
     """Bring the flow inside blocks nearer to balance, without leaving the balls of the edges.
 
@@ -53,6 +56,8 @@ def reroute(
         Blocks whose flow is kept too.
     spared : float
         Share of each edge's capacity that the flow tries to leave unused.
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no round is begun.
 
     Returns
     -------
@@ -81,6 +86,7 @@ def reroute(
         inner,
         conjugate(model.p),
         spared,
+        deadline,
     )
     return result
 
@@ -93,6 +99,7 @@ def _balanced_flow(
     blocks: IntArray,
     q: float,
     spared: float,
+    deadline: float,
 ) -> FloatArray:
     """Return feasible Z with demand + B'Z small, starting from Z.
 
@@ -103,13 +110,18 @@ def _balanced_flow(
     ground = np.zeros(B.shape[1])  # one point of each block, so that the Laplacian is regular
     ground[np.unique(blocks, return_index=True)[1]] = radii.max()
 
-    def factorised(conductance: FloatArray) -> SuperLU:
+    def factorised(conductance: FloatArray) -> SuperLU | None:
         laplacian = transpose @ sp.diags_array(conductance) @ B
         grounded = ground + LEAK * laplacian.diagonal()
-        return splu((laplacian + sp.diags_array(grounded)).tocsc())
+        try:
+            return splu((laplacian + sp.diags_array(grounded)).tocsc())
+        except RuntimeError:  # singular to rounding: capacities of many magnitudes
+            return None
 
     unused = np.maximum(radii - row_norms(Z, q), LEAST_CONDUCTANCE * radii)
     factor = factorised(unused)
+    if factor is None:
+        return Z
     for _ in range(FIRST_ROUNDS):
         Z = Z - unused[:, None] * (B @ factor.solve(demand + transpose @ Z))
         Z = project_rows(Z, radii, q)
@@ -117,13 +129,15 @@ def _balanced_flow(
         return Z
 
     factor = factorised(radii)
+    if factor is None:
+        return Z
     work = Z.shape[1] * (2 * len(radii) + factor.nnz)
     shrunk = (1 - spared) * radii
     before = np.inf
     for done in range(min(ROUNDS, max(1, MOST_WORK // work))):
         missing = demand + transpose @ Z
         worst = float(np.abs(missing).max())
-        if worst <= BALANCED * radii.max():
+        if worst <= BALANCED * radii.max() or time.perf_counter() >= deadline:
             break
         if done and done % STALL_ROUNDS == 0:
             if worst > STALLED * before:

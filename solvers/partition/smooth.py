@@ -29,14 +29,14 @@ class SmoothRestriction(Restriction):
         if model.d == 1:
             self._centre()
 
-    def polish(self) -> bool:
+    def polish(self, deadline: float) -> bool:
         """Solve the contracted problem to the last digits; return whether that was tried."""
         if self.model.d == 1 or len(self.centroids) == 1:
             return False
         problem = ContractedProblem(self.model, self.blocks)
         if not problem.small:
             return False
-        self.centroids = problem.polished(self.centroids)
+        self.centroids = problem.polished(self.centroids, deadline)
         self.Z = self._aligned(self.Z)
         return True
 

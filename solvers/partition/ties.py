@@ -141,7 +141,7 @@ def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArra
 
 
 def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray | None:
-    """Return stock that leaves the most on the tied feature that has least, or None.
+    """Return stock that leaves the most on the tied feature that has least; None if none is found.
 
     Where ties depend on each other the multipliers are not unique, and a solver may return some
     that are zero: max t subject to stock >= t on every tied feature, the pairs' totals, and the
@@ -168,20 +168,25 @@ def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray
     forces[ends[:, 1] * d + feature, which] = -ties.signs[pair, feature]
     totals = np.zeros((len(system.pairs), len(row) + 1))
     totals[row, which] = 1.0
-    present = np.append(ties.stock[pair, feature], 0.0)
+    held = ties.stock[system.pairs].sum(axis=1)
+    unit = held.max()  # the tolerances of the linear program are absolute
+    if not unit > 0:
+        return None
+    present = np.append(ties.stock[pair, feature], 0.0) / unit
     least = np.hstack([-np.eye(len(row)), np.ones((len(row), 1))])
     solution = linprog(
         -np.eye(len(row) + 1)[-1],
         A_ub=least,
         b_ub=np.zeros(len(row)),
         A_eq=np.vstack([forces, totals]),
-        b_eq=np.concatenate([forces @ present - sums.ravel(), totals @ present]),
+        b_eq=np.concatenate([forces @ present - sums.ravel() / unit, totals @ present]),
     )
     if solution.x is None:
         return None
     stock = np.zeros((len(system.pairs), d))
-    stock[row, feature] = solution.x[:-1]
-    return stock
+    stock[row, feature] = unit * solution.x[:-1]
+    kept = stock.sum(axis=1) > 0.5 * held  # a pair far below the unit is lost in the tolerances
+    return stock if kept.all() else None
 
 
 def _room(ties: Ties, pairs: IntArray) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy as np
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import BoolArray, FloatArray, IntArray, real_number, whole_number
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 from bilad.solvers.rational.ray import check_ray
 
@@ -139,7 +139,7 @@ class _Sampler:
         """Solve at eps, if that has not been done, and say whether the labels are proved."""
         if eps not in self.seen:
             model = self.perturbation.apply(self.model, eps)
-            self._last = cluster(
+            self._last = solve_lower(
                 model, self.method, self.tol, self._last, refine=True, labels_only=True
             )
             self.seen[eps] = self._last

@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
@@ -73,14 +74,14 @@ class Staircase:
         return (place, True) if self.breaks[place] == exact else (place - 1, False)
 
     def values(
-        self, deviation: str | DeviationFunction = "delta", baseline: IntArray | None = None
+        self, deviation: str | DeviationFunction = "delta", baseline: ArrayLike | None = None
     ) -> tuple[FloatArray, FloatArray]:
         """Return the deviation between the breaks and at the breaks.
 
         Parameters
         ----------
         deviation : str or DeviationFunction, default "delta"
-        baseline : ndarray of int, shape (n,), optional
+        baseline : array_like of int, shape (n,), optional
             Labels to deviate from; by default those at eps = 0.
 
         Returns
@@ -91,11 +92,13 @@ class Staircase:
         Raises
         ------
         ArgumentError
-            If the deviation is not known, or no baseline is given and 0 is not from low to high.
+            If the deviation is not known, the baseline is not n integers, or none is given and 0
+            is not from low to high.
         """
         function = deviation_function(deviation)
-        function.check_points(self.between.shape[1])
-        before = self.labels_at(0.0) if baseline is None else baseline
+        n = self.between.shape[1]
+        function.check_points(n)
+        before = self.labels_at(0.0) if baseline is None else _checked(baseline, n)
         seen: dict[bytes, float] = {}  # partitions come back, and a value may take a while
 
         def value(labels: IntArray) -> float:
@@ -108,6 +111,18 @@ class Staircase:
             np.array([value(labels) for labels in self.between]),
             np.array([value(labels) for labels in self.at_breaks]),
         )
+
+
+def _checked(baseline: ArrayLike, n: int) -> IntArray:
+    """Return labels to deviate from, if they are n integers."""
+    expected = f"one integer for each of {n} points"
+    try:
+        labels = np.asarray(baseline)
+    except ValueError:
+        raise ArgumentError("baseline", "rows of different lengths", expected) from None
+    if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ArgumentError("baseline", f"{labels.dtype} array of shape {labels.shape}", expected)
+    return labels.astype(np.int64)
 
 
 def staircase(

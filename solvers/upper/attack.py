@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,38 +12,40 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import ClustererError
-from bilad.models.validation import ArgumentError, one_of, real_number, whole_number
+from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import INTERRUPTED, TIME_LIMIT, overall, termination_of
 from bilad.solvers.upper import corners, direct, exact, milp
 from bilad.solvers.upper.auto import best_method
-from bilad.solvers.upper.bounding import EFFORTS, bound_afterwards
+from bilad.solvers.upper.bounding import EFFORTS, proved_bound
+from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.learner import QueryLearner, Solution
-from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal, takes_every
 from bilad.solvers.upper.reformulation import REFORMULATIONS
 from bilad.solvers.upper.result import Attack
 
-CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is confirmed
-
+GRACE = (0.05, 0.25)  # of the limit, and seconds: what each step may go beyond it
+BOUNDING = 0.2  # of the time left, for a bound before the search
 
 UPPER_METHODS: dict[str, UpperMethod] = {
-    "exact": FunctionMethod(exact.refusal, exact.prepare, needs_white_box=True),
+    "exact": FunctionMethod(exact.refusal, exact.prepare, needs_white_box=True, has_bound=True),
     "direct": FunctionMethod(direct.refusal, direct.prepare),
     "corners": FunctionMethod(takes_every, corners.prepare_coordinates),
     "random": FunctionMethod(takes_every, corners.prepare_random),
     **DERIVATIVE_FREE,
     **GRADIENT,
     **REFORMULATIONS,
-    "milp": FunctionMethod(milp.refusal, milp.prepare, needs_white_box=True),
+    "milp": FunctionMethod(milp.refusal, milp.prepare, needs_white_box=True, has_bound=True),
 }
 
 
 def attack(
     problem: BilevelProblem,
-    method: str = "kkt",
+    method: str = "auto",
     seed: int = 0,
     time_limit: float | None = None,
     max_solves: int | None = None,
@@ -57,22 +61,25 @@ def attack(
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-    method : str, default "kkt"
+    method : str, default "auto"
         One of `bilad.solvers.upper.UPPER_METHODS`; docs/attacks.md says what each is good for.
         "auto" takes what has measured best for a problem of this kind; `found.method` names it.
     seed : int, default 0
         Of the random starts, if the method has any.
     time_limit : float, optional
-        Seconds; none if infinite, as in `cluster`.
+        Seconds for everything, the bound included; none if infinite, as in `cluster`. What cannot
+        be interrupted is listed in docs/attacks.md.
     max_solves : int, optional
         Lower-level solves; 0 returns eps = 0.
     lower, tol
         Method and tolerance of the lower level, as in `cluster`; not for black boxes.
     bound : {"quick", "tight", "none"}, default "quick"
-        The proved bound, where the method has none of its own: `optimum_bound`. It is sought after
-        the search, beyond its limits, for a second or some: `found.seconds_bounding`. "quick" has
-        none for n > 500, "tight" may take minutes; none for black boxes.
+        The proved bound, where the method has none of its own: `optimum_bound`. "quick" is sought
+        before the search, which is left out if the bound says that there is no attack; there is
+        none for n > 500. "tight" is sought after the search, and may take minutes. None for black
+        boxes.
     on_progress : callable(done, total), optional
+        An exception that it raises ends the search.
     **options
         The method's own, keyword arguments of its `prepare`, where they are documented;
         `UPPER_METHODS[method].options` lists them.
@@ -80,7 +87,7 @@ def attack(
     Returns
     -------
     Attack
-        Always, once the arguments are accepted; also when a limit or Ctrl-C came first.
+        Always, once the arguments are accepted: `found.termination` says what ended the search.
 
     Raises
     ------
@@ -95,23 +102,16 @@ def attack(
     """
     method, chosen = _choose(problem, method, options)
     one_of(bound, "bound", EFFORTS)
-    unlimited = time_limit is None or time_limit == float("inf")
-    limit = float("inf") if unlimited else real_number(time_limit, "time_limit", least=0)
+    if not callable(on_progress):
+        raise ArgumentError("on_progress", type(on_progress).__name__, "a callable(done, total)")
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+    check_magnitudes(problem)
     work = chosen.prepare(problem, rng, **options)
-    oracle = LowerLevel(problem, lower, tol, most, limit)
-    journal = Journal(on_progress)
-    status = "feasible"
-    try:
-        work(oracle, journal)
-    except BudgetSpentError as limit_met:
-        status = str(limit_met)
-    except KeyboardInterrupt:
-        status = "interrupted"
-    except ClustererError as error:
-        status = f"error: {error}"
-    return _result(method, oracle, journal, status, bound)
+    run = _Run(LowerLevel(problem, lower, tol, most, seconds), Journal(on_progress), seconds)
+    run.search(work, "none" if chosen.has_bound else bound)
+    return run.result(method, bound)
 
 
 def _choose(
@@ -123,7 +123,8 @@ def _choose(
         method = best_method(problem, UPPER_METHODS)
     chosen = UPPER_METHODS[method]
     for name in options:
-        one_of(name, f"option of method {method!r}", chosen.options)
+        if name not in chosen.options:
+            raise _unknown_keyword(name, method, chosen)
     reason = refusal(chosen, problem)
     if reason is not None:
         able = [name for name, other in UPPER_METHODS.items() if refusal(other, problem) is None]
@@ -131,76 +132,101 @@ def _choose(
     return method, chosen
 
 
-def _result(method: str, oracle: LowerLevel, journal: Journal, status: str, effort: str) -> Attack:
-    """Report the best eps, and only what the lower level says when solved there once more."""
-    problem = oracle.problem
-    try:
-        best, clustering = _confirmed(oracle)
-    except ClustererError as error:
-        best, clustering, status = _nothing(oracle), oracle.baseline, f"error: {error}"
-    deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
-    seconds, seconds_bounding, bound = time.perf_counter() - oracle.began, 0.0, journal.bound
-    if bound is not None and problem.refutes(bound, best.size, deviation):
-        bound = None
-    if bound is None and status != "interrupted":
-        bound, seconds_bounding = bound_afterwards(problem, oracle.baseline, effort)
-    if status == "feasible":
+def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentError:
+    own = [key for key in inspect.signature(attack).parameters if key not in ("problem", "options")]
+    near = difflib.get_close_matches(name, [*own, *chosen.options], n=3)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    known = ", ".join(map(repr, chosen.options)) or "none"
+    expected = f"one of attack's own or of method {method!r}; {meant}the latter: {known}"
+    return ArgumentError("keyword", repr(name), expected)
+
+
+class _Run:
+    """The steps of one attack, none of which raises: what ended each of them is kept."""
+
+    def __init__(self, lower: LowerLevel, journal: Journal, seconds: float) -> None:
+        self.lower, self.journal = lower, journal
+        self.grace = GRACE[0] * seconds + GRACE[1]
+        self.seconds_bounding = 0.0
+        self.bound: float | None = None
+        self.endings: list[str] = []
+
+    def search(self, work: Work, effort: str) -> None:
+        """Solve at eps = 0, seek a quick bound, and let the method work, unless it is pointless."""
+        lower, end = self.lower, self.lower.deadline + self.grace
+        self._run(lambda: lower.baseline, end, raising=(ClustererError,))
+        if effort == "quick":
+            now = time.perf_counter()
+            self._seek_bound(effort, now + BOUNDING * (lower.deadline - now))
+        if self.bound is not None and lower.problem.excludes(self.bound):
+            return
+        if lower.has_baseline and INTERRUPTED not in self.endings:
+            self._run(lambda: work(lower, self.journal), end)
+
+    def result(self, method: str, effort: str) -> Attack:
+        """Report the best eps, and what the lower level says when solved there once more."""
+        lower, journal, problem = self.lower, self.journal, self.lower.problem
+        answer, end = Confirmation(lower), lower.deadline + 2 * self.grace
+        self._run(lambda: answer.run(end), end)
+        size, deviation = answer.best.size, answer.deviation
+        seconds = time.perf_counter() - lower.began
+        bound = self.bound if journal.bound is None else journal.bound
+        if bound is not None and problem.refutes(bound, size, deviation):
+            bound = None
+        if bound is None and INTERRUPTED not in self.endings:
+            self._seek_bound(effort, lower.deadline)
+            bound = self.bound
         claimed = bound if journal.bounds_all else None
-        status = _grade(problem, best.size, deviation, claimed, clustering.proved)
-    return Attack(
-        problem=problem,
-        method=method,
-        eps=best.eps,
-        norm=best.size,
-        deviation=deviation,
-        baseline=oracle.baseline,
-        clustering=clustering,
-        bound=bound,
-        status=status,
-        lower_solves=oracle.solves,
-        undecided=oracle.undecided,
-        seconds=seconds,
-        seconds_solving=oracle.seconds_solving,
-        seconds_bounding=seconds_bounding,
-        history=tuple(oracle.history),
-        stages=tuple(journal.stages),
-        engine=journal.engine,
-    )
+        status = _grade(problem, size, deviation, claimed, answer.solution.proved)
+        return Attack(
+            problem=problem,
+            method=method,
+            eps=answer.best.eps,
+            norm=size,
+            deviation=deviation,
+            baseline=answer.baseline,
+            clustering=answer.solution,
+            bound=bound,
+            margin=journal.margin(answer.best.eps, deviation),
+            status=status if journal.attainable else "unproved",
+            termination=overall(self.endings),
+            lower_solves=lower.solves,
+            undecided=lower.undecided,
+            seconds=seconds,
+            seconds_solving=lower.seconds_solving,
+            seconds_bounding=self.seconds_bounding,
+            history=tuple(lower.history),
+            stages=tuple(journal.stages),
+            engine=journal.engine,
+        )
 
+    def _seek_bound(self, effort: str, end: float) -> None:
+        """Seek a bound until a moment; that there was no time for it is said by its absence."""
+        lower, began = self.lower, time.perf_counter()
 
-def _confirmed(oracle: LowerLevel) -> tuple[Evaluation, Solution]:
-    """Return the best attack that a tighter solve confirms, and that solve; eps = 0 without one.
+        def step() -> None:
+            self.bound = proved_bound(lower.problem, lower.baseline, effort)
 
-    An eps within rounding of a step can be an attack by one solve and undecided by the next: then
-    the next best is looked at. If none of a few is confirmed, the best stands, unproved.
-    """
-    problem = oracle.problem
-    attacks = [seen for seen in oracle.history if oracle.counts(seen)]
-    attacks.sort(key=lambda seen: problem.rank(seen.size, seen.deviation), reverse=True)
-    first: tuple[Evaluation, Solution] | None = None
-    for seen in attacks[:CONFIRMATIONS] or [_nothing(oracle)]:
-        began = time.perf_counter()
-        clustering = oracle.learner.confirm(seen.eps)
-        oracle.seconds_solving += time.perf_counter() - began
-        first = first or (seen, clustering)
-        deviation = problem.deviation.value(oracle.baseline.labels, clustering.labels)
-        if clustering.proved and deviation == seen.deviation:
-            return seen, clustering
-        if isinstance(oracle.learner, QueryLearner):
-            raise oracle.learner.contradiction(seen.eps)
-    assert first is not None
-    return first
+        ending = termination_of(step, end - began)
+        self.endings += [] if ending == TIME_LIMIT else [ending]
+        seconds = time.perf_counter() - began
+        self.seconds_bounding += seconds
+        lower.began += seconds  # a search is timed without it
 
-
-def _nothing(oracle: LowerLevel) -> Evaluation:
-    zero = np.zeros(oracle.problem.perturbation.dim)
-    return Evaluation(zero, 0.0, 0.0, oracle.baseline.proved, 0, 0.0)
+    def _run(
+        self,
+        step: Callable[[], object],
+        end: float,
+        raising: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """Run a step until a moment, and keep how it ended."""
+        self.endings.append(termination_of(step, end - time.perf_counter(), raising))
 
 
 def _grade(
     problem: BilevelProblem, size: float, deviation: float, bound: float | None, proved: bool
 ) -> str:
-    """Return the status of what no limit cut short."""
+    """Return what is known of an answer."""
     if size == 0:
         none = bound is not None and problem.excludes(bound)
         return "no attack exists" if none else "no attack found"

@@ -9,7 +9,13 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.validation import ArgumentError, IntArray, index_array, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    IntArray,
+    index_array,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
 
 
@@ -35,6 +41,7 @@ def drop_edges(
     max_solves: int = 1000,
     lower: str = "auto",
     tol: float = 1e-8,
+    time_limit: float | None = None,
 ) -> DroppedEdges:
     """Look for the edges to drop so that the partition changes most.
 
@@ -46,7 +53,7 @@ def drop_edges(
     deviation : str or DeviationFunction, default "delta"
     edges : array_like of int, optional
         Rows of `graph.edges` that may be dropped; all by default.
-    max_solves, lower, tol
+    max_solves, lower, tol, time_limit
         As in `drop_points`.
 
     Returns
@@ -78,6 +85,7 @@ def drop_edges(
         function.value,
         lower=lower,
         tol=tol,
+        seconds=seconds_limit(time_limit, "time_limit", least=0),
         most=whole_number(max_solves, "max_solves", least=0),
     )
     found = search.run(np.sort(chosen).tolist(), min(budget, len(chosen)))

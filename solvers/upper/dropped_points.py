@@ -14,7 +14,13 @@ from numpy.typing import ArrayLike
 
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.validation import ArgumentError, IntArray, index_array, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    IntArray,
+    index_array,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.rational.features import refine
 from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
 
@@ -44,6 +50,7 @@ def drop_points(
     max_solves: int = 1000,
     lower: str = "auto",
     tol: float = 1e-8,
+    time_limit: float | None = None,
 ) -> DroppedPoints:
     """Look for the points to drop so that the partition of the others changes most.
 
@@ -61,6 +68,8 @@ def drop_points(
         is solved; otherwise points are added greedily.
     lower, tol
         Method and tolerance of the lower level, as in `cluster`.
+    time_limit : float, optional
+        Seconds, as in `attack`.
 
     Returns
     -------
@@ -86,6 +95,7 @@ def drop_points(
         _nameless(deviation, model.n).value,
         lower=lower,
         tol=tol,
+        seconds=seconds_limit(time_limit, "time_limit", least=0),
         most=most,
     )
     found = search.run(np.sort(chosen).tolist(), min(budget, len(chosen)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.nlp import IpoptSession
+from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 from bilad.solvers.upper.coordinates import (
     coordinate_search,
     corner_near,
@@ -117,6 +119,8 @@ class Homotopy:
     schedule, refinement : Schedule
         From loose to tight; and, for (BL2), tight from the beginning.
     ipopt_options : mapping
+    opening : float
+        At most so many times as long as the formulation takes to build, IPOPT takes to open it.
     rng : numpy.random.Generator
         Orders the entries of eps in the closing search.
     """
@@ -128,6 +132,7 @@ class Homotopy:
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
+    opening: float
     rng: np.random.Generator
 
     def follow(self, points: list[FloatArray]) -> None:
@@ -183,9 +188,15 @@ class Homotopy:
         coordinate_search(lower, start, self.rng)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
-        frame, baseline = Frame.of(problem), self.lower.baseline
+        """Open a reformulation, unless that is expected to take longer than there is time.
+
+        It cannot be stopped: the expressions are differentiated in compiled code.
+        """
+        frame, baseline, began = Frame.of(problem), self.lower.baseline, time.perf_counter()
         X, _ = frame.solution_into(baseline)
         formulation = self.formulate(frame.problem, baseline.labels, X)
+        if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
+            raise BudgetSpentError(TIME_LIMIT)
         session = IpoptSession(formulation.model, options)
         self.journal.engine = f"{session.engine} {session.version}"
         return Passage(frame, formulation, session, self.lower, self.journal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.result import Stage
 
@@ -24,6 +25,11 @@ class Journal:
         Proved bound on the optimum, if the method has one.
     bounds_all : bool
         Whether it bounds every eps that counts; if not, no status may rest on it.
+    attainable : bool
+        False if the method knows the optimum, and no double that it tried attains it: then what was
+        found is "unproved".
+    margin : callable(eps, deviation), gives float or None
+        How far eps (k,) may move and the deviation stays, if the method knows.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -34,6 +40,8 @@ class Journal:
         self.engine: str | None = None
         self.bound: float | None = None
         self.bounds_all = True
+        self.attainable = True
+        self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
 
     def record(self, stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,8 +13,8 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.black_box import BlackBox, ClustererError
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
-from bilad.models.validation import FloatArray, IntArray, one_of
-from bilad.solvers.lower.cluster import cluster
+from bilad.models.validation import FloatArray, IntArray, one_of, real_number
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.lower.result import Clustering
 
@@ -22,19 +23,22 @@ RECOMPUTE_TOL = 1e-10  # of the solution at the eps that is returned
 
 @dataclass(frozen=True)
 class Answer:
-    """The partition that a black box answered with.
+    """Labels alone: what a black box answered with, or a stand-in where there is no solution.
 
     Attributes
     ----------
     labels : ndarray of int, shape (n,)
+    proved : bool
+        True of a black box: what it answers is its partition; there is nothing to prove.
     """
 
     labels: IntArray
+    proved: bool = True
 
-    @property
-    def proved(self) -> bool:
-        """True: what a black box answers is its partition; there is nothing to prove."""
-        return True
+    @classmethod
+    def unknown(cls, n: int) -> Answer:
+        """Return labels of n points of which nothing is known: each alone, and not proved."""
+        return cls(np.arange(n), proved=False)
 
     @property
     def n_clusters(self) -> int:
@@ -52,6 +56,16 @@ def solved(solution: Solution) -> Clustering:
     raise TypeError("a black box gives labels only")
 
 
+class LowerLevelError(RuntimeError):
+    """A lower level that broke down where nothing can be done without its solution."""
+
+
+def failure_of(solution: Solution) -> str | None:
+    """Return the "error: ..." that ended a lower-level solve, or None."""
+    status = solution.status if isinstance(solution, Clustering) else ""
+    return status if status.startswith("error") else None
+
+
 class Learner(Protocol):
     """The learning model of one problem, at any eps."""
 
@@ -59,21 +73,22 @@ class Learner(Protocol):
     def max_solves(self) -> int | None:
         """Most solves that the model itself allows an attack."""
 
-    def baseline(self) -> Solution:
-        """Return the solution at eps = 0."""
+    def baseline(self, seconds: float = math.inf) -> Solution:
+        """Return the solution at eps = 0, found within so many seconds."""
 
     def solve(
         self, eps: FloatArray, near: Sequence[tuple[FloatArray, Solution]], seconds: float
     ) -> Solution:
         """Return the solution at eps; `near` are those at other eps, which may help."""
 
-    def confirm(self, eps: FloatArray) -> Solution:
-        """Return the solution at eps, found afresh, as good as it gets."""
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Solution:
+        """Return the solution at eps, found afresh, as good as it gets within so many seconds."""
 
 
 def make_learner(problem: BilevelProblem, method: str, tol: float) -> Learner:
     """Return the learner of a problem; `method` and `tol` are for models that are solved."""
     one_of(method, "lower", ["auto", *LOWER_METHODS])
+    real_number(tol, "tol", above=0.0)
     if isinstance(problem.model, BlackBox):
         return QueryLearner(problem, problem.model)
     return ConvexLearner(problem, method, tol)
@@ -97,9 +112,16 @@ class ConvexLearner:
         self.method = choose_lower_method(_typical(problem), method).name
         self.tol = tol
 
-    def baseline(self) -> Clustering:
-        """Solve at eps = 0."""
-        return cluster(self.problem.white_box, self.method, self.tol)
+    def baseline(self, seconds: float = math.inf) -> Clustering:
+        """Solve at eps = 0.
+
+        Raises
+        ------
+        LowerLevelError
+            If the lower level broke down.
+        """
+        model = self.problem.white_box
+        return _unbroken(solve_lower(model, self.method, self.tol, time_limit=seconds))
 
     def solve(
         self, eps: FloatArray, near: Sequence[tuple[FloatArray, Solution]], seconds: float
@@ -107,12 +129,19 @@ class ConvexLearner:
         """Solve, from the nearest solution."""
         _, nearest = min(near, key=lambda pair: float(np.linalg.norm(pair[0] - eps)))
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
+        return solve_lower(model, self.method, self.tol, start=solved(nearest), time_limit=seconds)
 
-    def confirm(self, eps: FloatArray) -> Clustering:
-        """Solve from scratch, to a tighter tolerance, until the labels are proved."""
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Clustering:
+        """Solve from scratch, to a tighter tolerance, until the labels are proved.
+
+        Raises
+        ------
+        LowerLevelError
+            If the lower level broke down.
+        """
         model = self.problem.perturbation.apply(self.problem.white_box, eps)
-        return cluster(model, self.method, min(self.tol, RECOMPUTE_TOL), refine=True)
+        tol = min(self.tol, RECOMPUTE_TOL)
+        return _unbroken(solve_lower(model, self.method, tol, time_limit=seconds, refine=True))
 
 
 class QueryLearner:
@@ -127,7 +156,7 @@ class QueryLearner:
         """Most queries."""
         return self.model.max_queries
 
-    def baseline(self) -> Answer:
+    def baseline(self, seconds: float = math.inf) -> Answer:
         """Ask at eps = 0, twice.
 
         Raises
@@ -136,7 +165,7 @@ class QueryLearner:
             If the answers differ.
         """
         zero = np.zeros(self.problem.perturbation.dim)
-        first, second = self.confirm(zero), self.confirm(zero)
+        first, second = self._ask(zero), self._ask(zero)
         if delta(first.labels, second.labels) != 0:
             raise self.contradiction(zero)
         return first
@@ -145,9 +174,13 @@ class QueryLearner:
         self, eps: FloatArray, near: Sequence[tuple[FloatArray, Solution]], seconds: float
     ) -> Answer:
         """Ask."""
-        return self.confirm(eps)
+        return self._ask(eps)
 
-    def confirm(self, eps: FloatArray) -> Answer:
+    def confirm(self, eps: FloatArray, seconds: float = math.inf) -> Answer:
+        """Ask again."""
+        return self._ask(eps)
+
+    def _ask(self, eps: FloatArray) -> Answer:
         """Ask.
 
         Raises
@@ -167,6 +200,13 @@ class QueryLearner:
             f"at eps = {_shown(eps)}: {name} is not deterministic, it gave two partitions of the "
             "same data; set its random_state"
         )
+
+
+def _unbroken(found: Clustering) -> Clustering:
+    failure = failure_of(found)
+    if failure is not None:
+        raise LowerLevelError(failure)
+    return found
 
 
 def _shown(eps: FloatArray) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +17,11 @@ from numpy.typing import ArrayLike
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.lower.result import Clustering
-from bilad.solvers.upper.learner import Solution, make_learner, solved
+from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
+from bilad.solvers.upper.learner import Solution, failure_of, make_learner, solved
 
 WARM_STARTS = 8  # most recent solutions that may serve as a warm start
-
-
-class BudgetSpentError(Exception):
-    """The limit on solves or on time came; the message is the status to report."""
+LEAST_SECONDS = 0.25  # that the solve at eps = 0 is given, however short the limit
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,9 @@ class Evaluation:
     solves : int
         Lower-level solves spent so far, this one included.
     seconds : float
-        Since the attack began.
+        Since the attack began, without those spent on a bound.
+    error : str or None
+        What went wrong in the lower level, "error: ..."; such labels are not proved.
     """
 
     eps: FloatArray
@@ -50,6 +51,7 @@ class Evaluation:
     proved: bool
     solves: int
     seconds: float
+    error: str | None = None
 
 
 class LowerLevel:
@@ -70,19 +72,14 @@ class LowerLevel:
 
     Attributes
     ----------
-    baseline : Clustering or Answer
-        The solution at eps = 0.
     best : Evaluation or None
         The best attack so far. Only eps whose labels are proved count.
+    best_solution : Clustering or Answer or None
+        The solution there.
     history : list of Evaluation
         Every eps solved, in order.
     seconds_solving : float
         Spent in the learning model, at eps = 0 too; the rest of the time is the method's.
-
-    Raises
-    ------
-    ClustererError
-        If a black box does not answer at eps = 0, or not twice alike.
     """
 
     def __init__(
@@ -100,14 +97,39 @@ class LowerLevel:
         self.max_solves = min(limits, default=None)
         self.deadline = self.began + time_limit
         self.best: Evaluation | None = None
+        self.best_solution: Solution | None = None
         self.history: list[Evaluation] = []
         self._known: dict[bytes, Evaluation] = {}
         self._recent: deque[tuple[FloatArray, Solution]] = deque(maxlen=WARM_STARTS)
-        zero = np.zeros(problem.perturbation.dim)
-        self.baseline = self.learner.baseline()
-        self._recent.append((zero, self.baseline))
-        seconds = self.seconds_solving = time.perf_counter() - self.began
-        self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, self.baseline.proved, 0, seconds)
+        self._baseline: Solution | None = None
+        self.seconds_solving = 0.0
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the lower level has been solved at eps = 0."""
+        return self._baseline is not None
+
+    @property
+    def baseline(self) -> Solution:
+        """The solution at eps = 0; solved when first asked for.
+
+        Raises
+        ------
+        ClustererError
+            If a black box does not answer at eps = 0, or not twice alike.
+        LowerLevelError
+            If the lower level broke down.
+        """
+        if self._baseline is None:
+            began = time.perf_counter()
+            solution = self.learner.baseline(max(self.deadline - began, LEAST_SECONDS))
+            self.seconds_solving += time.perf_counter() - began
+            zero = np.zeros(self.problem.perturbation.dim)
+            seconds = time.perf_counter() - self.began
+            self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, solution.proved, 0, seconds)
+            self._recent.append((zero, solution))
+            self._baseline = solution
+        return self._baseline
 
     @property
     def solves(self) -> int:
@@ -128,7 +150,7 @@ class LowerLevel:
         """Return the seconds left, raising if there are none."""
         left = self.deadline - time.perf_counter()
         if left <= 0:
-            raise BudgetSpentError("time limit")
+            raise BudgetSpentError(TIME_LIMIT)
         return left
 
     def evaluate(self, eps: ArrayLike) -> Evaluation:
@@ -150,7 +172,7 @@ class LowerLevel:
                 return solution
         left = self.seconds_left()
         if self.max_solves is not None and self.solves >= self.max_solves:
-            raise BudgetSpentError("solve limit")
+            raise BudgetSpentError(SOLVE_LIMIT)
         began = time.perf_counter()
         solution = self.learner.solve(vector, self._recent, left)
         self.seconds_solving += time.perf_counter() - began
@@ -159,6 +181,8 @@ class LowerLevel:
         return solution
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
+        """Return eps as a vector; the lower level is solved at eps = 0 before any other."""
+        _ = self.baseline
         return self.problem.perturbation.vector(eps) + 0.0
 
     def _learn(self, eps: FloatArray, solution: Solution) -> None:
@@ -170,11 +194,23 @@ class LowerLevel:
             proved=solution.proved,
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
+            error=failure_of(solution),
         )
         self._known[eps.tobytes()] = evaluation
         self.history.append(evaluation)
         if self.is_better(evaluation, self.best):
-            self.best = evaluation
+            self.best, self.best_solution = evaluation, solution
+
+    def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
+        """Let some evaluations be undecided, and another one, the last, be the best.
+
+        A method may know more of the partition at an eps than the solve at data that are rounded.
+        """
+        for place, seen in enumerate(self.history):
+            if any(seen is other for other in others):
+                undecided = replace(seen, proved=False)
+                self.history[place] = self._known[seen.eps.tobytes()] = undecided
+        self.best, self.best_solution = best, self._solution(best.eps)
 
     def counts(self, seen: Evaluation) -> bool:
         """Say whether an evaluation is an attack with proved labels."""

@@ -21,6 +21,10 @@ class UpperMethod(Protocol):
         """Whether it needs the learning model from inside, not by its answers only."""
 
     @property
+    def has_bound(self) -> bool:
+        """Whether it proves a bound of its own."""
+
+    @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
 
@@ -38,6 +42,7 @@ class FunctionMethod:
     refuse: Callable[[BilevelProblem], str | None]
     make: Callable[..., Work]
     needs_white_box: bool = False
+    has_bound: bool = False
 
     @property
     def options(self) -> list[str]:

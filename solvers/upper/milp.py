@@ -19,22 +19,22 @@ from bilad.formulations.milp.closed_cell import MARGIN, ClosedCell
 from bilad.formulations.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.milp.formulation import MilpFormulation, is_linear
 from bilad.formulations.milp.margin import MarginProgram
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import LENGTH_TOL, BilevelProblem, MinPerturbation
 from bilad.models.validation import BoolArray, FloatArray, whole_number
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.frame import Frame
 from bilad.solvers.upper.highs import HighsSession, MilpAnswer
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.learner import solved
-from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
 
 MOST_TRIPLES = 250_000  # n (n - 1) (n - 2) d; these rows alone then take half a minute to write
-BEYOND = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)  # relative; how far past a wall (BL2) to look
+BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # of `LENGTH_TOL`; how far past a wall (BL2) to look
 TOUCHING = 1e-7  # relative; a cell farther than this outside the ball is cut off by its tangent
 LEAST_SIZE = 1e-6  # of eps, in units of the radius
 MET = 1e-9  # relative; a bound (BL1) this near is met
-NEAR = 2e-6  # relative; an attack (BL2) so little longer than the bound is optimal
 SIZE_GAP = 1e-9  # of HiGHS, in units of the radius
 COUNT_GAP = 1 - 1e-6  # of HiGHS, in counts
 FIRST_LENGTH = 1e-3  # of the way to the ends, where the probes of (BL2) begin
@@ -262,7 +262,7 @@ class _Shortest(_Search):
 
     def run(self) -> None:
         self._raise_bound_to(0.0)
-        while self.found > self.bound * (1 + NEAR):
+        while not self.frame.problem.attains(self.bound, self.found, np.inf):
             self.formulation.shorten(self.found)
             answer = self.solve()
             if answer.status == "infeasible":
@@ -304,7 +304,7 @@ class _Shortest(_Search):
     def _attack(self, cell: ClosedCell, size: float) -> bool:
         """Look just beyond the nearest point of the closure, where the cell is open."""
         for beyond in BEYOND:
-            inside = cell.inside(size + beyond * max(size, LEAST_SIZE))
+            inside = cell.inside(size + beyond * LENGTH_TOL * max(size, LEAST_SIZE))
             if inside is None or inside.margin <= 0:
                 continue
             seen = self.evaluate(inside.eps, size * self.frame.given.radius)

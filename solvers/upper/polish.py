@@ -11,7 +11,6 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.upper.lower_level import LowerLevel
 
 FIRST_STRETCH = 0.01  # relative; doubled at each trial
-WIDTH = 1e-6  # relative width of the final bracket
 
 
 def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
@@ -47,8 +46,13 @@ def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
 
 
 def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
-    """(BL2): lengthen to the first attack, then bisect between it and the last that was none."""
+    """(BL2): lengthen to the first attack, then bisect between it and the last that was none.
+
+    The final bracket is half as wide as `MinPerturbation.excess` lets pass as optimal, or has no
+    double inside.
+    """
     problem = lower.problem
+    assert isinstance(problem, MinPerturbation)
 
     def is_attack(length: float) -> bool:
         seen = lower.evaluate(problem.project(length * direction))
@@ -62,8 +66,12 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     else:
         return
     # A bracket that starts above the best attack known cannot improve on it.
-    while above - below > WIDTH * above and (lower.best is None or below < lower.best.size):
+    while above - below > 0.5 * problem.excess(above) and (
+        lower.best is None or below < lower.best.size
+    ):
         middle = 0.5 * (below + above)
+        if not below < middle < above:
+            return
         if is_attack(middle):
             above = middle
         else:

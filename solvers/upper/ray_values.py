@@ -17,7 +17,8 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.rational import ray as exact_ray
 from bilad.solvers.staircase import staircase
-from bilad.solvers.upper.lower_level import BudgetSpentError, Evaluation, LowerLevel
+from bilad.solvers.termination import BudgetSpentError
+from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
 HALVINGS = 3  # of the interval between two samples with different deviations
 

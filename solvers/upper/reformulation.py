@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import pyomo.environ as pyo
 from numpy.typing import ArrayLike
 
 from bilad.formulations.duality import DualityFormulation
@@ -20,7 +21,8 @@ from bilad.formulations.schedule import Schedule
 from bilad.formulations.single_level import SingleLevel
 from bilad.formulations.value_function import ValueFunctionFormulation
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.validation import ArgumentError, FloatArray, one_of, real_array, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
+from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import LowerLevel
@@ -43,6 +45,8 @@ class Reformulation:
     ipopt_options : mapping
         IPOPT's own options. A stage's eps is only a candidate, and polished: more digits would
         only cost iterations.
+    opening : float
+        At most so many times as long as the formulation takes to build, IPOPT takes to open it.
     """
 
     formulation: type[SingleLevel]
@@ -50,6 +54,8 @@ class Reformulation:
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
+    opening: float
+    has_bound: ClassVar[bool] = False
 
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Say why this method cannot take the problem, or None."""
@@ -91,6 +97,11 @@ class Reformulation:
             IPOPT's own options, instead of the method's.
         **writing
             Options of the formulation: `kernel`; `relaxation` (kkt), `aggregate` (duality).
+
+        Raises
+        ------
+        EngineError
+            If no IPOPT can be started.
         """
         points = starting_points(problem, start, starts, rng)
         for name, value in writing.items():
@@ -100,6 +111,8 @@ class Reformulation:
                 raise ArgumentError(name, type(given).__name__, "a Schedule")
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
+        engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
+        try_engine(engine_options)
 
         def work(lower: LowerLevel, journal: Journal) -> None:
             homotopy = Homotopy(
@@ -109,7 +122,8 @@ class Reformulation:
                 walk=self.walk,
                 schedule=schedule or self.schedule,
                 refinement=refinement or self.refinement,
-                ipopt_options=self.ipopt_options if ipopt_options is None else ipopt_options,
+                ipopt_options=engine_options,
+                opening=self.opening,
                 rng=rng,
             )
             homotopy.follow(points)
@@ -117,12 +131,31 @@ class Reformulation:
         return work
 
 
+def try_engine(options: Mapping[str, Any]) -> None:
+    """Start IPOPT with its options, on a problem of one variable.
+
+    Raises
+    ------
+    EngineError
+        If none can be started.
+    ArgumentError
+        If it refuses an option.
+    """
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(bounds=(-1, 1), initialize=0.5)
+    model.goal = pyo.Objective(expr=model.x**2)
+    try:
+        IpoptSession(model, options)
+    except ValueError as error:
+        raise ArgumentError("ipopt_options", str(error), "options that IPOPT takes") from error
+
+
 def starting_points(
     problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
 ) -> list[FloatArray]:
     """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
     k = problem.perturbation.dim
-    first = np.zeros(k) if start is None else real_array(np.atleast_1d(start), "start", (k,))
+    first = np.zeros(k) if start is None else real_vector(start, "start", k)
     low, high = problem.box
     box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
@@ -138,16 +171,18 @@ KKT = Reformulation(
     schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
     refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
+    opening=4.0,
 )
 
 REFORMULATIONS = {
     "kkt": KKT,
-    "duality": replace(KKT, formulation=DualityFormulation),
+    "duality": replace(KKT, formulation=DualityFormulation, opening=7.0),
     "value-function": Reformulation(
         ValueFunctionFormulation,
         walk=walk_with_bounds,
         schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
         refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
         ipopt_options={**MUMPS, "tol": 1e-3, "max_iter": 50},
+        opening=18.0,
     ),
 }

@@ -6,7 +6,8 @@ best to add to those before. What cannot be proved counts for nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import comb
@@ -14,9 +15,11 @@ from math import comb
 import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.validation import IntArray
-from bilad.solvers.lower.cluster import cluster
+from bilad.models.validation import IntArray, real_number
+from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.lower.methods import choose_lower_method
 from bilad.solvers.lower.result import Clustering
+from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError, termination_of
 
 Subset = tuple[int, ...]
 
@@ -33,8 +36,11 @@ class Removal:
         Of the points that count, with everything and without what was removed; proved.
     status : str
         "optimal": no subset is better; "greedy": each was the best to add to those before;
-        "solve limit": this, cut short; "undecided": labels that could not be proved stand in the
-        way, with everything or without some.
+        "feasible": the best so far of a search that was cut short; "no attack found": the same
+        where none changes anything; "undecided": labels that could not be proved stand in the way,
+        with everything or without some.
+    termination : str
+        What ended the search, as in `Attack`.
     lower_solves : int
         The one with everything not counted.
     undecided : int
@@ -45,6 +51,7 @@ class Removal:
     labels_before: IntArray = field(repr=False)
     labels: IntArray = field(repr=False)
     status: str
+    termination: str
     lower_solves: int
     undecided: int
 
@@ -69,11 +76,20 @@ class RemovalSearch:
         Of the lower level, as in `cluster`.
     most : int
         Lower-level solves.
+    seconds : float
+        From now.
 
     Attributes
     ----------
     best : tuple of int
         The subset.
+
+    Raises
+    ------
+    ArgumentError
+        If the tolerance is wrong, or the method of the lower level is unknown.
+    UnsupportedError
+        If that method cannot take the model.
     """
 
     def __init__(
@@ -86,70 +102,80 @@ class RemovalSearch:
         lower: str,
         tol: float,
         most: int,
+        seconds: float,
     ) -> None:
+        self._deadline = time.perf_counter() + seconds
+        choose_lower_method(model, lower)
+        real_number(tol, "tol", above=0.0)
+        self._model = model
         self._without, self._labels_before, self._value = without, labels_before, deviation
-        self._lower, self._tol, self._most, self._cut_short = lower, tol, most, False
+        self._lower, self._tol, self._most = lower, tol, most
         self._solves = self._undecided = 0
-        self._before = self._solve(model)
+        self._before = self._labels = np.arange(model.n)  # until it is solved
         self.best: Subset = ()
-        self._deviation, self._labels = 0.0, self._before.labels
+        self._deviation, self._status = 0.0, "undecided"
 
     def run(self, candidates: list[int], budget: int) -> Removal:
         """Remove at most `budget` of the candidates."""
-        status = self._search(candidates, budget)
+        left = self._deadline - time.perf_counter()
+        termination = termination_of(lambda: self._search(candidates, budget), left)
         return Removal(
             deviation=self._deviation,
-            labels_before=self._labels_before(self.best, self._before.labels),
+            labels_before=self._labels_before(self.best, self._before),
             labels=self._labels,
-            status=status,
+            status=self._status,
+            termination=termination,
             lower_solves=self._solves,
             undecided=self._undecided,
         )
 
-    def _search(self, candidates: list[int], budget: int) -> str:
-        """Try every subset, or the greedy ones; return the status."""
-        if not self._before.proved:
-            return "undecided"
+    def _search(self, candidates: list[int], budget: int) -> None:
+        """Try every subset, or the greedy ones."""
+        before = self._solve(self._model)
+        self._before = self._labels = before.labels
+        if not before.proved:
+            return
+        self._status = "no attack found"
         if sum(comb(len(candidates), size) for size in range(1, budget + 1)) > self._most:
-            return self._greedy(candidates, budget)
+            self._status = self._greedy(candidates, budget)
+            return
         for size in range(1, budget + 1):
             self._try(combinations(candidates, size))
-        return "undecided" if self._undecided else "optimal"
+        self._status = "undecided" if self._undecided else "optimal"
 
     def _greedy(self, candidates: list[int], budget: int) -> str:
         """Add the best candidate again and again; return the status."""
         removed: Subset = ()
         for _ in range(budget):
             added = self._try((*removed, one) for one in candidates if one not in removed)
-            if self._cut_short:
-                return "solve limit"
             if added is None:
                 return "undecided"
             removed = added
         return "greedy"
 
     def _try(self, subsets: Iterable[Subset]) -> Subset | None:
-        """Solve without each of the subsets, as long as the limit allows; return the best."""
+        """Solve without each of the subsets; return the best whose labels are proved."""
         best, most = None, -np.inf
-        for subset, labels in self._proved(subsets):
-            value = self._value(self._labels_before(subset, self._before.labels), labels)
+        for subset in subsets:
+            if self._solves == self._most:
+                raise BudgetSpentError(SOLVE_LIMIT)
+            solution = self._solve(self._without(subset))
+            self._solves += 1
+            if not solution.proved:
+                self._undecided += 1
+                continue
+            value = self._value(self._labels_before(subset, self._before), solution.labels)
             if value > most:
                 best, most = subset, value
             if value > self._deviation:
-                self.best, self._deviation, self._labels = subset, float(value), labels
+                self.best, self._deviation, self._labels = subset, float(value), solution.labels
+                self._status = "feasible"
         return best
 
-    def _proved(self, subsets: Iterable[Subset]) -> Iterator[tuple[Subset, IntArray]]:
-        for subset in subsets:
-            self._cut_short = self._solves == self._most
-            if self._cut_short:
-                return
-            solution = self._solve(self._without(subset))
-            self._solves += 1
-            if solution.proved:
-                yield subset, solution.labels
-            else:
-                self._undecided += 1
-
     def _solve(self, model: ConvexClustering) -> Clustering:
-        return cluster(model, self._lower, self._tol, refine=True, labels_only=True)
+        left = self._deadline - time.perf_counter()
+        if left <= 0:
+            raise BudgetSpentError(TIME_LIMIT)
+        return solve_lower(
+            model, self._lower, self._tol, time_limit=left, refine=True, labels_only=True
+        )

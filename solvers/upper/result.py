@@ -64,8 +64,9 @@ class Attack:
     deviation : float
         U(eps), recomputed from the lower level's own solution at eps.
     baseline, clustering : Clustering or Answer
-        Solutions at 0 and at eps, the second solved again to high accuracy; `Answer`, which has
-        labels only, if the model is a black box.
+        Solutions at 0 and at eps, the second solved again to high accuracy if there was time;
+        `Answer`, which has labels only, if the model is a black box, or (not proved) if a limit, an
+        interrupt or an error came before the solution at 0.
     bound : float or None
         Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
         that no eps can flip, which is a theorem. That of "exact" is for A + eps V in exact
@@ -73,11 +74,19 @@ class Attack:
         tolerances of HiGHS, 1e-9 in unit scale, in floating point, and so is a status that follows
         from it; with `coincidences=False` it leaves out some eps, and no status rests on it. A
         bound that the attack itself refutes is dropped.
+    margin : float or None
+        How far eps may move along the ray, either way, and the deviation stays: known to "exact",
+        in exact arithmetic and rounded down; 0 if eps is a single point. None if it is not known,
+        or without an attack.
     status : str
-        "optimal" (bound met), "feasible" (an attack, no claim of optimality), "unproved" (its
-        labels were proved when it was found, but not by the last solve), "no attack found", "no
-        attack exists" (the bound says so), "solve limit", "time limit" or "interrupted" (best so
-        far) or "error: ...".
+        What is known of the answer, whatever ended the search: "optimal" (bound met; for (BL2)
+        within `bilad.models.bilevel.LENGTH_TOL`), "feasible" (an attack, no claim of optimality),
+        "unproved" (its labels were proved when it was found, but not by the last solve; or "exact"
+        knows the optimum, but no double that it tried attains it, as where that is a single point
+        between two doubles), "no attack found", or "no attack exists" (the bound says so).
+    termination : str
+        What ended the search: "converged", "solve limit", "time limit", "interrupted" or "error:
+        ..." with the type and the message of what was raised.
     lower_solves : int
         Lower-level solves spent, the one at eps = 0 not counted.
     undecided : int
@@ -86,7 +95,7 @@ class Attack:
     seconds_solving : float
         Of these, spent in the learning model, the solve at eps = 0 and the last one included.
     seconds_bounding : float
-        Spent afterwards, on the bound; not among `seconds`.
+        Spent on the bound; not among `seconds`.
     history : tuple of Evaluation
         Every eps solved, in order.
     stages : tuple of Stage
@@ -103,7 +112,9 @@ class Attack:
     baseline: Solution = field(repr=False)
     clustering: Solution = field(repr=False)
     bound: float | None
+    margin: float | None
     status: str
+    termination: str
     lower_solves: int
     undecided: int
     seconds: float

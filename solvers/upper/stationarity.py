@@ -20,6 +20,7 @@ of the multipliers along (1, z), and H is 1 - ||z||^2.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +31,18 @@ from bilad.formulations.edge_terms import EuclideanEdges
 from bilad.formulations.kkt import KKTFormulation
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.models.validation import ArgumentError, FloatArray, real_number, seconds_limit
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.lower.result import Clustering
 from bilad.solvers.nlp import IpoptSession, NlpResult
+from bilad.solvers.termination import (
+    CONVERGED,
+    TIME_LIMIT,
+    BudgetSpentError,
+    termination_of,
+)
 from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.reformulation import MUMPS
+from bilad.solvers.upper.reformulation import KKT, MUMPS, try_engine
 from bilad.solvers.upper.result import Attack
 
 TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
@@ -58,10 +66,13 @@ class Stationarity:
     multipliers : dict of (int, int) to (float, float)
         nu_G and nu_H of every pair, for the objective that is minimised.
     violation : float
-        The largest product G H.
+        The largest product G H; NaN if no stage was solved.
     relaxation, width : float
         Of the last stage.
     engine_status : str
+        Of the last stage that was solved; "none" without one.
+    termination : str
+        What ended the homotopy, as in `Attack`; unless "converged", the kind is "none".
     """
 
     kind: str
@@ -72,9 +83,12 @@ class Stationarity:
     relaxation: float
     width: float
     engine_status: str
+    termination: str
 
 
-def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
+def stationarity(
+    found: Attack, width: float = 0.1, time_limit: float | None = None
+) -> Stationarity:
     """Tighten the KKT reformulation from an attack, found by any method, and classify the end.
 
     Parameters
@@ -82,13 +96,22 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
     found : Attack
     width : float, default 0.1
         Of the smooth deviation, > 0, in units of the typical distance between points.
+    time_limit : float, optional
+        Seconds, as in `attack`.
+
+    Returns
+    -------
+    Stationarity
+        Always, once the arguments are accepted.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong.
+        If an argument is wrong, or the attack ended before the lower level was solved.
     UnsupportedError
         The reformulation does not apply to the problem.
+    EngineError
+        If no IPOPT can be started.
     """
     if not isinstance(found, Attack):
         raise ArgumentError("found", type(found).__name__, "an Attack")
@@ -96,22 +119,76 @@ def stationarity(found: Attack, width: float = 0.1) -> Stationarity:
     reason = KKTFormulation.refusal(found.problem)
     if reason is not None:
         raise UnsupportedError("kkt", reason, [])
-    frame = Frame.of(found.problem)
-    X, _ = frame.solution_into(found.baseline)
-    formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
-    formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
-    session = IpoptSession(formulation.model, IPOPT_OPTIONS)
-    for relaxation in TIGHTENING:
-        formulation.set_stage(ScheduleStage(relaxation, width))
-        result = session.solve()
-    return _report(formulation, result, frame, TIGHTENING[-1], width)
+    if not isinstance(found.baseline, Clustering):
+        raise ArgumentError("found", "labels without a solution", "an attack with solutions")
+    seconds = seconds_limit(time_limit, "time_limit", least=0)
+    try_engine(IPOPT_OPTIONS)
+    homotopy = _Tightening(found, width, time.perf_counter() + seconds)
+    return homotopy.report(termination_of(homotopy.run, seconds))
+
+
+class _Tightening:
+    """The homotopy from an attack, as far as it has come."""
+
+    def __init__(self, found: Attack, width: float, deadline: float) -> None:
+        self._found, self._width, self._deadline = found, width, deadline
+        self._frame = Frame.of(found.problem)
+        self._solved: tuple[KKTFormulation, NlpResult] | None = None
+
+    def run(self) -> None:
+        """Solve one stage after another.
+
+        Raises
+        ------
+        BudgetSpentError
+            If the deadline came first.
+        """
+        frame, found, began = self._frame, self._found, time.perf_counter()
+        X, _ = frame.solution_into(found.baseline)
+        formulation = KKTFormulation(frame.problem, found.baseline.labels, X)
+        formulation.start_from(frame.eps_into(found.eps), *frame.solution_into(found.clustering))
+        self._left(KKT.opening * (time.perf_counter() - began))
+        session = IpoptSession(formulation.model, IPOPT_OPTIONS)
+        for relaxation in TIGHTENING:
+            formulation.set_stage(ScheduleStage(relaxation, self._width))
+            left = self._left()
+            result = session.solve(time_limit=left if np.isfinite(left) else None)
+            self._solved = formulation, result
+
+    def _left(self, needed: float = 0.0) -> float:
+        """Return the seconds left, raising if they are no more than those needed."""
+        left = self._deadline - time.perf_counter()
+        if left <= needed:
+            raise BudgetSpentError(TIME_LIMIT)
+        return left
+
+    def report(self, termination: str) -> Stationarity:
+        """Read the multipliers of the last stage that was solved."""
+        if self._solved is not None:
+            return _report(*self._solved, self._frame, TIGHTENING[-1], self._width, termination)
+        return Stationarity(
+            kind="none",
+            eps=self._found.eps,
+            biactive=(),
+            multipliers={},
+            violation=np.nan,
+            relaxation=TIGHTENING[-1],
+            width=self._width,
+            engine_status="none",
+            termination=termination,
+        )
 
 
 def _report(
-    formulation: KKTFormulation, result: NlpResult, frame: Frame, t: float, width: float
+    formulation: KKTFormulation,
+    result: NlpResult,
+    frame: Frame,
+    t: float,
+    width: float,
+    termination: str = CONVERGED,
 ) -> Stationarity:
     pairs = {}
-    if result.status.value == "optimal":
+    if termination == CONVERGED and result.status.value == "optimal":
         reader = _read_cone if isinstance(formulation.edges, EuclideanEdges) else _read_sides
         multipliers = _Multipliers(formulation.problem, result)
         pairs = {index: reader(formulation, index, multipliers) for index in formulation.pairs}
@@ -128,6 +205,7 @@ def _report(
         relaxation=t,
         width=width,
         engine_status=result.status.value,
+        termination=termination,
     )
 
 

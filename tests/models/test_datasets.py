@@ -84,51 +84,11 @@ def test_iris_has_the_published_numbers():
     assert dataset.labels.tolist() == [0] * 50 + [1] * 50 + [2] * 50
 
 
-@pytest.mark.parametrize("title", ["label", "Labels", "CLASS", "target", "variety", "species"])
-def test_csv_with_a_label_column(tmp_path, title):
-    path = tmp_path / "birds.csv"
-    path.write_text(f'"wing",{title},beak\n1.5,swift,2\n3,crow,4e1\n-5,swift,6\n')
-    dataset = load_dataset(path)
-    assert dataset.name == "birds"
-    assert dataset.feature_names == ("wing", "beak")
-    assert dataset.data.tolist() == [[1.5, 2], [3, 40], [-5, 6]]
-    assert dataset.labels.tolist() == [1, 0, 1]
-
-
-def test_csv_without_labels_and_with_a_byte_order_mark(tmp_path):
-    path = tmp_path / "table.CSV"
-    path.write_text("a,b\n1,2\n3,4\n", encoding="utf-8-sig")
-    dataset = load_dataset(str(path))
-    assert dataset.feature_names == ("a", "b")
-    assert dataset.data.tolist() == [[1, 2], [3, 4]]
-    assert dataset.labels is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n", "0 rows"),
-        ("a,b\n1,x\n", "'x'"),
-        ("a,b\n1,\n", "expected numbers"),
-        ("label,class\n1,2\n", "at most one"),
-        ("label\n1\n", "expected a header line"),
-        ("a,b\n1,nan\n", "nan"),
-        ("a,b\n1,2\n3\n", "column"),
-        ("", "header"),
-    ],
-    ids=["no rows", "word", "hole", "two labels", "labels only", "nan", "ragged", "empty"],
-)
-def test_csv_that_is_no_table(tmp_path, text, message):
-    path = tmp_path / "bad.csv"
-    path.write_text(text)
-    with pytest.raises(DatasetError, match=message) as caught:
-        load_dataset(path)
-    assert str(path) in str(caught.value)
-
-
-def test_csv_that_is_not_there(tmp_path):
-    with pytest.raises(ArgumentError, match=r"^name: got .*none.csv.*expected a file that exists"):
-        load_dataset(tmp_path / "none.csv")
+@pytest.mark.parametrize("arguments", [{"header": False}, {"header": True}, {"label": 0}])
+def test_arguments_that_are_for_files(arguments):
+    (argument,) = arguments
+    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, but for a file"):
+        load_dataset("iris", **arguments)
 
 
 @needs_seeds

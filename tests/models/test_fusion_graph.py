@@ -114,6 +114,87 @@ def test_knn_of_coinciding_points_has_weight_one_and_no_loop():
     assert graph.weights.tolist() == [1.0] * 6
 
 
+def edges_by_definition(A, k):
+    """Pairs by exact squared distances, of whole numbers; no two of one point may be equal."""
+    whole = A.astype(np.int64)
+    squared = ((whole[:, None] - whole) ** 2).sum(axis=2)
+    np.fill_diagonal(squared, np.iinfo(np.int64).max)
+    assert all(len(set(row)) == len(row) for row in squared.tolist())
+    near = np.argsort(squared, axis=1)[:, :k]
+    return sorted({(min(i, j), max(i, j)) for i, row in enumerate(near.tolist()) for j in row})
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "k"), [(30, 20, 5), (18, 2, 10), (40, 64, 3), (25, 1, 24), (19, 16, 18)]
+)
+@pytest.mark.parametrize("offset", [0.0, 2.0**27, 2.0**40])
+def test_neighbours_of_data_far_from_the_origin(n, d, k, offset):
+    whole = np.random.default_rng([n, d]).integers(0, 2**12 if d > 1 else 2**40, (n, d))
+    A, every = whole.astype(np.float64), [True] * d
+    for moved in (every, [True] + [False] * (d - 1)):
+        far = A + offset * np.array(moved)
+        assert np.array_equal(far - offset * np.array(moved), A)
+        graph = FusionGraph.knn(far, k, phi=1e-8)
+        assert graph.edges.tolist() == [list(pair) for pair in edges_by_definition(A, k)]
+        assert np.array_equal(graph.weights, FusionGraph.knn(A, k, phi=1e-8).weights)
+
+
+@pytest.mark.parametrize("power", [-1000, -540, -200, 200, 510, 1000])
+def test_neighbours_and_weights_at_any_scale(power):
+    A = np.random.default_rng(3).normal(size=(30, 3))
+    A[:, 2] = 1e-3 * A[:, 2]
+    graph, unit = FusionGraph.knn(A, 4, 0.5), 2.0 ** (power // 2)
+    scaled = FusionGraph.knn(np.ldexp(A, power), 4, 0.5)
+    assert np.array_equal(scaled.edges, graph.edges)
+    assert np.array_equal(scaled.weights, np.ones(graph.m) if power < 0 else np.zeros(graph.m))
+    if abs(power) <= 510:  # else phi itself is no number
+        alike = FusionGraph.knn(np.ldexp(A, power), 4, 0.5 / unit**2 / unit**2)
+        assert np.array_equal(alike.weights, graph.weights)
+
+
+def test_a_constant_feature_beyond_all_others_changes_nothing():
+    A = np.random.default_rng(4).normal(size=(20, 2)) * 1e-200
+    with_offset = np.column_stack([A, np.full(20, 1e300)])
+    assert np.array_equal(FusionGraph.knn(with_offset, 3).edges, FusionGraph.knn(A, 3).edges)
+
+
+def test_small_differences_beside_large_ones_decide():
+    groups = np.column_stack(
+        [np.repeat([0.0, 1e120], 4), np.tile([0.0, 1.0, 3.0, 7.0], 2) * 1e-120]
+    )
+    expected = [[0, 1], [1, 2], [2, 3], [4, 5], [5, 6], [6, 7]]
+    assert FusionGraph.knn(groups, 1).edges.tolist() == expected
+
+
+@pytest.mark.parametrize("A", [[[-1e308], [0.0], [1e308]], [[0.0], [1e-300], [1e300]]])
+def test_ranges_beyond_floating_point_are_refused(A):
+    with pytest.raises(ArgumentError, match="^A: got differences from .*, expected a finite range"):
+        FusionGraph.knn(A, 1)
+
+
+@pytest.mark.parametrize("d", [2, 20])
+def test_neighbours_among_many_copies_of_one_point(d):
+    A = np.zeros((8, d))
+    A[6:, 0] = 1, 9
+    graph = FusionGraph.knn(A, k=2)
+    assert (graph.edges[:, 0] < graph.edges[:, 1]).all()
+    degrees = np.bincount(graph.edges.ravel(), minlength=8)
+    assert (degrees >= 2).all()
+    inner = graph.edges[:, 1] < 6
+    assert (graph.weights[inner] == 1).all()
+    assert [6, 7] in graph.edges.tolist()
+
+
+@pytest.mark.parametrize("d", [2, 16])
+def test_neighbours_take_no_square_memory(d):
+    A = np.random.default_rng(0).normal(size=(4000, d))
+    tracemalloc.start()
+    FusionGraph.knn(A, 5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6  # a matrix of all distances has 128e6 bytes
+
+
 @given(data=st.data())
 def test_components_are_reachability(problems, data):
     n = data.draw(st.integers(2, 7))

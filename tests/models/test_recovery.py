@@ -198,3 +198,15 @@ def test_thousands_of_points():
 def test_wrong_labels(labels):
     with pytest.raises(ArgumentError, match="labels"):
         recovery_interval(two_groups(1.0)[0], labels)
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+@pytest.mark.parametrize("power", [-900, -540, 510, 900])
+def test_the_interval_scales_with_the_data(p, power):
+    A = np.array([[0.0, 0.5], [0.25, 0.0], [4.0, 4.0], [4.5, 3.75]])
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.3, p)
+    scaled = ConvexClustering(np.ldexp(A, power), model.graph, 0.0, p)
+    plain, far = (recovery_interval(one, [0, 0, 1, 1]) for one in (model, scaled))
+    assert 0 < plain.gamma_min < plain.gamma_max
+    assert far.gamma_min == np.ldexp(plain.gamma_min, power)
+    assert far.gamma_max == np.ldexp(plain.gamma_max, power)

@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import signal
 
 import matplotlib.image
 import numpy as np
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from bilad.models import deviation
 from bilad.scripts.cli import app
+from bilad.scripts.run_log import merged
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 
@@ -105,6 +107,14 @@ def test_a_part_that_there_is_not(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("parts", [["all", "foo"], ["foo", "all"], ["all", "all", ""], ["All"]])
+def test_a_part_that_there_is_not_beside_all(parts, tmp_path):
+    result = run("reproduce", *parts, "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "parts: got '" in result.output
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "taken").write_text("a file")
     result = run("compare", "iris", "--methods", "direct", "--out", tmp_path / "taken")
@@ -116,7 +126,8 @@ def test_a_row_is_on_disk_before_the_next_method_starts(tmp_path, monkeypatch):
     solve, seen = compare.attack, []
 
     def attack(problem, method, **options):
-        seen.append([row["method"] for row in rows_of(tmp_path / "compare.csv")])
+        written = merged(tmp_path / "compare.csv", ["problem", "method"])
+        seen.append([row["method"] for row in written])
         if len(seen) == 2:
             raise KeyboardInterrupt
         return solve(problem, method, **{**options, "step": 1.0})
@@ -144,8 +155,29 @@ def test_an_interrupted_method_keeps_its_best_and_ends_the_comparison(tmp_path, 
     monkeypatch.setattr(compare, "attack", attack)
     compare.compare(IRIS, ["direct", "kkt"], tmp_path, Console(quiet=True))
     (row,) = rows_of(tmp_path / "compare.csv")
-    assert (row["status"], row["delta"]) == ("interrupted", "4998")
+    assert (row["termination"], row["delta"]) == ("interrupted", "4998")
     assert asked == ["direct"]
+
+
+def test_ctrl_c_keeps_the_best_and_ends_the_command(tmp_path, monkeypatch):
+    solve, asked = compare.attack, []
+
+    def attack(problem, method, **options):
+        def stop(done, total):
+            if done == 700:
+                signal.raise_signal(signal.SIGINT)
+
+        asked.append(method)
+        return solve(problem, method, **{**options, "on_progress": stop})
+
+    monkeypatch.setattr(compare, "attack", attack)
+    result = run("compare", "iris", "--methods", "direct,kkt", "--out", tmp_path)
+    assert result.exit_code == 130
+    assert f"interrupted: finished rows are in {tmp_path}" in result.output
+    (row,) = rows_of(tmp_path / "iris" / "compare.csv")
+    assert row["delta"] == "4998"
+    assert asked == ["direct"]
+    assert not (tmp_path / "iris" / "staircase.png").exists()
 
 
 def test_verify():
@@ -159,7 +191,7 @@ def test_verify():
 
 def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
     verify = importlib.import_module("bilad.scripts.verify")
-    solve = verify.cluster
+    solve = verify.solve_lower
 
     def one_relabelled(model, method="auto", *arguments, **options):
         solution = solve(model, method, *arguments, **options)
@@ -170,7 +202,7 @@ def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
             object.__setattr__(solution, "partition", changed)
         return solution
 
-    monkeypatch.setattr(verify, "cluster", one_relabelled)
+    monkeypatch.setattr(verify, "solve_lower", one_relabelled)
     monkeypatch.setattr(verify, "LARGE", 1000)
     assert run("verify", "--problems", 5).exit_code == 1
 

@@ -46,7 +46,7 @@ def test_the_other_parts_from_the_command_line(tmp_path, monkeypatch, rows_of):
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert {path.name for path in tmp_path.iterdir()} == {
-        "rays.csv", "rays.png", "entries.csv", "entries.png", "size.csv",
+        "rays.csv", "rays.png", "entries.csv", "entries.png", "size.csv", "rows",
     }  # fmt: skip
     assert len(rows_of(tmp_path / "rays.csv")) == 4
     assert len(rows_of(tmp_path / "entries.csv")) == 8

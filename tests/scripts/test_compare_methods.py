@@ -78,7 +78,7 @@ def test_an_instance_without_data_is_left_out_with_a_message(monkeypatch):
     [
         (["--families", "entries,magic"], "families: got 'magic', expected one of 'table1'"),
         (["--methods", "simplex"], "methods: got 'simplex', expected one of '"),
-        (["--budgets", "1,x"], "could not convert"),
+        (["--budgets", "1,x"], "budgets: got 'x', expected positive numbers"),
         (["--from", "nowhere"], "expected a folder with runs.csv"),
         (["--solves", "0"], "--solves"),
     ],

@@ -102,6 +102,95 @@ def test_a_counterexample_is_checked_and_a_forged_one_refused(tmp_path):
         check_counterexample(path)
 
 
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """A counterexample on a line, as text."""
+    path = tmp_path_factory.mktemp("honest") / "attack.json"
+    certify(line()).write(path)
+    assert check_counterexample(path) > 0
+    return path.read_text()
+
+
+def _with(name, value):
+    return lambda text: json.dumps({**json.loads(text), name: value})
+
+
+def _operator(name, value):
+    def change(text):
+        content = json.loads(text)
+        content["data_operator"][name] = value
+        return json.dumps(content)
+
+    return change
+
+
+HUGE = 10**12
+HOSTILE = {
+    "deep": lambda text: "[" * 200_000,
+    "deep objects": lambda text: '{"format":' * 100_000,
+    "no object": lambda text: "[1, 2]",
+    "a number": lambda text: "7",
+    "nothing": lambda text: "",
+    "half": lambda text: text[: len(text) // 2],
+    "twice": lambda text: text.replace('"gamma"', '"gamma": 1, "gamma"'),
+    "UTF-16": lambda text: text.encode("utf-16"),
+    "latin-1": lambda text: text.replace("bilad", "\xe9").encode("latin-1"),
+    "zeros": lambda text: b"\x00" * 100,
+    "many digits": lambda text: text.replace('"gamma": ', '"gamma": ' + "9" * 5000),
+    "a large number": lambda text: text.replace('"gamma": ', '"gamma": 1' + "0" * 400),
+    "huge rows": _operator("shape", [HUGE, 4]),
+    "huge columns": _operator("shape", [4, HUGE]),
+    "shape of text": _operator("shape", "44"),
+    "shape of one": _operator("shape", [4]),
+    "rows beyond": _operator("rows", [0, 1, 2, HUGE]),
+    "rows before": _operator("rows", [0, 1, 2, -1]),
+    "broken rows": _operator("rows", [0, 1, 2, 2.5]),
+    "too few rows": _operator("rows", [0]),
+    "values of text": _operator("values", ["1", "x", "1", "1"]),
+    "no values": _operator("values", None),
+    "no operator": _with("data_operator", []),
+    "NaN": _with("eps", [float("nan")] * 4),
+    "infinite": _with("gamma", float("inf")),
+    "NaN as text": _with("p", "nan"),
+    "another norm": _with("norm", "0"),
+    "ragged": _with("data", [[0.0], [1.0, 2.0], [3.0], [4.0]]),
+    "nested": _with("data", [[[0.0]]]),
+    "no data": _with("data", []),
+    "data of text": _with("data", "abcd"),
+    "null": _with("edges", None),
+    "a dictionary": _with("weights", {}),
+    "broken labels": _with("labels_after", [0, 0.5, 1, 1]),
+    "labels of text": _with("labels_after", "0011"),
+    "huge labels": _with("labels_after", [0, 10**40, 1, 1]),
+    "negative labels": _with("labels_after", [-1, 0, 1, 1]),
+    "too many labels": _with("labels_after", [0, 1, 2, 2, 2]),
+    "another format": _with("format", ["x"] * 10_000),
+    **{
+        f"without {name}": lambda text, name=name: json.dumps(
+            {key: value for key, value in json.loads(text).items() if key != name}
+        )
+        for name in ("format", "data", "edges", "weights", "gamma", "p", "norm", "eps", "size",
+                     "data_operator", "edge_operator", "labels_before", "labels_after")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE)
+def test_whatever_a_file_holds_it_is_refused(change, honest, tmp_path):
+    content = change(honest)
+    path = tmp_path / "hostile.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert path.read_bytes() != honest.encode()
+    with pytest.raises(CounterexampleError) as caught:
+        check_counterexample(path)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        check_counterexample(tmp_path / "none.json")
+
+
 def test_weights_come_back(tmp_path):
     model = ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 2.0, 2)
     found = certify(MinPerturbation(model, Perturbation.edges(model.graph), 2.0))

@@ -125,7 +125,7 @@ def test_an_interrupted_staircase_proves_nothing(monkeypatch):
     known = next(iter(STEPS.values()))
     problem = with_budget(known.problem, 0.5 * known.optimum)
     nothing = attack(problem, "corners", max_solves=0, bound="none")
-    monkeypatch.setattr(certify_module, "attack", lambda *arguments: nothing)
+    monkeypatch.setattr(certify_module, "attack", lambda *arguments, **options: nothing)
     found = certify(problem)
     assert (found.method, found.status, found.lower) == ("exact staircase", "unknown", 0.0)
     assert not found.exact

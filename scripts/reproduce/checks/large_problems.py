@@ -11,7 +11,7 @@ from sklearn.datasets import make_moons
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.validation import IntArray
 from bilad.scripts.free_entries import CENTRES
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 CHOSEN, MOVED, HUBS = 20, 100, 5  # points that move freely, that move as one, whose edges may go
 WIDER = 1.5  # the clouds' centres, over those of `free_entries`
@@ -62,7 +62,7 @@ def entries(model: ConvexClustering, rng: np.random.Generator) -> MaxDeviation:
 
 def feature(model: ConvexClustering, rng: np.random.Generator) -> MaxDeviation:
     """Shift the first feature of points of the largest cluster by one eps."""
-    labels = cluster(model).labels
+    labels = solve_lower(model).labels
     members = np.flatnonzero(labels == np.argmax(np.bincount(labels)))
     moved = rng.choice(members, min(MOVED, len(members) // 2), replace=False)
     direction = np.zeros_like(model.data)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bilad.models import ConvexClustering
+from bilad.scripts.attack_runs import outcome
 from bilad.scripts.reproduce.checks.large_problems import (
     DROPPED,
     EDGES,
@@ -131,7 +132,7 @@ def _row(data: str, kind: str, found: Attack) -> LargeAttack:
         undecided=found.undecided,
         seconds=found.seconds,
         proved=found.proved,
-        status=found.status,
+        status=outcome(found),
     )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 
+from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures.ray_answers import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.ray_pictures import (
@@ -26,7 +27,6 @@ from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.3, Figure 6"
 PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
-CLOSE = 1e-9  # relative; the answer is a double beside a step that is a fraction
 
 
 def figure6(bench: Bench, sizes: RaySizes) -> Section:
@@ -97,14 +97,14 @@ def claims(ray: Ray, found: Sequence[Star], reached: Sequence[Reach]) -> list[Cl
             WHERE,
             f"The star of (BL2) is the least |eps| with delta >= {target:g}.",
             f"curve: {least:.9g}; `exact`: {bl2.norm:.9g}, bound {bl2.bound:.9g}",
-            agrees_if(bl2.delta >= target and abs(bl2.norm - least) <= CLOSE * budget),
+            agrees_if(bl2.delta >= target and least <= bl2.norm <= least * (1 + LENGTH_TOL)),
         ),
         Claim(
             WHERE,
             "(BL1) and (BL2) fit: below the answer of (BL2), (BL1) stays below the target.",
             f"largest delta for a smaller |eps|: {_largest_below(reached, least)}; from there: "
             f"{bl2.delta}",
-            agrees_if(_largest_below(reached, bl2.norm * (1 - CLOSE)) < target <= bl2.delta),
+            agrees_if(_largest_below(reached, bl2.norm * (1 - LENGTH_TOL)) < target <= bl2.delta),
         ),
     ]
 

@@ -11,8 +11,8 @@ from bilad.scripts.reproduce.figures.ray_sites import Ray
 from bilad.scripts.reproduce.figures.ssnal_check import Comparison
 from bilad.scripts.reproduce.section import Claim
 from bilad.scripts.reproduce.verdict import agrees_if
-from bilad.solvers import cluster
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus
+from bilad.solvers.lower.cluster import solve_lower
 
 SUMMARY = "Summary of the paper"
 ROUNDING = 1e-9
@@ -33,7 +33,9 @@ def theory_claims(ray: Ray, solved: Sequence[Comparison]) -> list[Claim]:
 
 def _calm(ray: Ray, places: Sequence[float]) -> Claim:
     setting = ray.setting
-    seen = empirical_modulus(cluster(setting.model()), setting.shift(), [[eps] for eps in places])
+    seen = empirical_modulus(
+        solve_lower(setting.model()), setting.shift(), [[eps] for eps in places]
+    )
     return Claim(
         "Section 2.2, Definition 2",
         "Robustness is calmness: the solution moves by at most L ||eps||.",

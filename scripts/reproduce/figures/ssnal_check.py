@@ -10,7 +10,7 @@ import numpy as np
 from bilad.scripts.reproduce.section import Claim
 from bilad.scripts.reproduce.verdict import agrees_if
 from bilad.scripts.settings import Setting
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.ssnal import solve_ssnal
 
 TOL, TIGHT = 1e-10, 1e-12
@@ -59,10 +59,10 @@ def comparisons(setting: Setting, count: int) -> Iterator[Comparison]:
     count : int
     """
     model, shift = setting.model(), setting.shift()
-    cluster(model, "ssnal", tol=TOL)  # compiles
+    solve_lower(model, "ssnal", tol=TOL)  # compiles
     for eps in np.linspace(-setting.budget, setting.budget, count).tolist():
         moved = shift.apply(model, eps)
-        exact, found = cluster(moved, "exact"), cluster(moved, "ssnal", tol=TOL)
+        exact, found = solve_lower(moved, "exact"), solve_lower(moved, "ssnal", tol=TOL)
         yield Comparison(
             eps=eps,
             difference=float(np.linalg.norm(found.X - exact.X)),

@@ -21,7 +21,8 @@ from bilad.models.validation import FloatArray
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
-from bilad.solvers import Clustering, cluster
+from bilad.solvers import Clustering
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
 
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
@@ -159,7 +160,7 @@ def _measured(
 ) -> Callable[[str, int, float, FloatArray], LossSample]:
     """Return what solves at an eps and measures the solution against that at eps = 0."""
     model = problem.white_box
-    before = cluster(model, tol=TOLERANCE, refine=True)
+    before = solve_lower(model, tol=TOLERANCE, refine=True)
     contrastive = contrastive_loss(before)
     smooth = smoothed_deviation(problem, before.labels, KERNELS[KERNEL])
     width = WIDTH * length_unit(model, before.X)
@@ -167,7 +168,7 @@ def _measured(
 
     def measure(name: str, line: int, size: float, eps: FloatArray) -> LossSample:
         perturbed = problem.perturbation.apply(model, eps)
-        found = cluster(perturbed, tol=TOLERANCE, refine=True)
+        found = solve_lower(perturbed, tol=TOLERANCE, refine=True)
         return LossSample(
             name,
             line,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bilad.models import MinPerturbation
-from bilad.scripts.attack_runs import attained_value
+from bilad.scripts.attack_runs import attained_value, outcome
 from bilad.scripts.known_problems import SIZE_TOLERANCE, KnownProblem, known_problems
 from bilad.scripts.settings import readable_settings
 from bilad.solvers import attack
@@ -116,7 +116,7 @@ def least_attacks(
             except UnsupportedError:
                 continue
             size = attained_value(known.problem, found.norm, found.deviation, found.proved)
-            yield _row(known, method, size, found.lower_solves, found.seconds, found.status)
+            yield _row(known, method, size, found.lower_solves, found.seconds, outcome(found))
 
 
 def able_methods() -> list[str]:

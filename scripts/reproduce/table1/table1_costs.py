@@ -13,7 +13,7 @@ from bilad.scripts.reproduce.section import Claim
 from bilad.scripts.reproduce.table1.table1_claims import BEYOND, COST
 from bilad.scripts.reproduce.verdict import agrees_if
 from bilad.scripts.settings import Setting
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 LOWER = ("ssnal", "exact")
 NEGLIGIBLE = 0.05  # of the seconds of both
@@ -53,14 +53,14 @@ def costs(settings: Sequence[Setting], count: int) -> Iterator[Cost]:
     """
     for setting in settings:
         model, shift = setting.model(), setting.shift()
-        before = cluster(model).labels
+        before = solve_lower(model).labels
         grid = np.linspace(-setting.budget, setting.budget, count)
         for lower in LOWER:
             solving = counting = 0.0
             for eps in grid:
                 moved = shift.apply(model, eps)
                 began = time.perf_counter()
-                after = cluster(moved, lower).labels
+                after = solve_lower(moved, lower).labels
                 solved = time.perf_counter()
                 deviation(before, after, "delta")
                 counting += time.perf_counter() - solved

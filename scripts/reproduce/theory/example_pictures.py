@@ -16,7 +16,7 @@ from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance
 from bilad.scripts.reproduce.theory.recovery_examples import GridRow
 from bilad.scripts.reproduce.theory.spill_examples import Example
 from bilad.scripts.reproduce.theory.theorem_pictures import COLOURS
-from bilad.solvers import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 RELATIONS = ("apart, as before", "together, as before", "now apart", "now together")
 RELATION_COLOURS = ("#F2F2F2", "#9AA5B1", "#D55E00", "#0072B2")
@@ -35,7 +35,7 @@ def draw_line(figure: Figure, instance: Instance, chosen: Mapping[str, float]) -
     axes = figure.subplots()
     heights = -np.arange(len(chosen), dtype=np.float64)
     for height, eps in zip(heights, chosen.values(), strict=True):
-        solved = cluster(instance.perturbation.apply(instance.model, eps))
+        solved = solve_lower(instance.perturbation.apply(instance.model, eps))
         data, X = solved.model.data[:, 0], solved.X[:, 0]
         for k, (a, x, label) in enumerate(zip(data, X, solved.labels, strict=True)):
             colour = COLOURS[label % len(COLOURS)]
@@ -65,7 +65,7 @@ def draw_intervals(
     upper, lower = figure.subplots(2, 1, sharex=True)
     eps = [row.eps for row in rows]
     paths = np.array(
-        [cluster(instance.perturbation.apply(instance.model, value)).X[:, 0] for value in eps]
+        [solve_lower(instance.perturbation.apply(instance.model, value)).X[:, 0] for value in eps]
     )
     others = np.delete(paths, instance.moved, axis=1)
     upper.plot(eps, others[:, 0], color="0.3", linewidth=1.2, label="X* of the others")

@@ -23,7 +23,7 @@ import numpy as np
 from bilad.models.norms import row_norms
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.drift import Drift
-from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
+from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
 
 MARGIN = 1 + 1e-12  # for the roundings of a few operations
@@ -131,15 +131,21 @@ class FreeMotion:
     @cached_property
     def _shares(self) -> FloatArray:
         """Bound the motion of y_k - y_l by that of all at once, per unit of ||eps||: (R,)."""
-        drift, first, second = self.drift, self.first, self.second
-        _, d, k = drift.means.shape
-        if len(first) * d * k > MOST_ENTRIES:
-            lengths = drift.ball.to_edges(drift.means, 2)
-            own = lengths[first] + lengths[second]
-        else:
-            own = drift.ball.to_edges(drift.means[first] - drift.means[second], 2)
-        own += self._mean_error[first] + self._mean_error[second]
-        return 0.5 * (own + self._speed * self._scale) * MARGIN**2
+        drift = self.drift
+        own = _pair_speeds(drift.ball, drift.means, self._mean_error, self.first, self.second)
+        return 0.5 * (own + self._speed * self._scale) * MARGIN
+
+
+def _pair_speeds(
+    ball: EpsBall, means: FloatArray, unseen: FloatArray, first: IntArray, second: IntArray
+) -> FloatArray:
+    """Bound the differences of means (K, d, k) of pairs, per unit of ||eps||: shape (R,)."""
+    _, d, k = means.shape
+    if len(first) * d * k > MOST_ENTRIES:
+        own = ball.to_edges(means, 2)
+        return (own[first] + own[second] + unseen[first] + unseen[second]) * MARGIN
+    speeds = ball.to_edges(means[first] - means[second], 2)
+    return (speeds + unseen[first] + unseen[second]) * MARGIN
 
 
 def _at_blocks(structure: Structure, values: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ from bilad.models.perturbation import Perturbation
 from bilad.models.validation import IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 
 TOL = 1e-10  # of the lines' own solutions
@@ -128,7 +128,7 @@ def _line(problem: BilevelProblem, signs: IntArray) -> LineProblem:
         np.concatenate(upper),
     )
     line = ConvexClustering(data.toarray(), model.graph, model.gamma, 1)
-    found = cluster(line, tol=TOL, refine=True)
+    found = solve_lower(line, tol=TOL, refine=True)
     return LineProblem(MaxDeviation(line, perturbation, 1.0, problem.norm), found, stretch, offset)
 
 

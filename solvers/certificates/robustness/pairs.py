@@ -20,7 +20,7 @@ from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.sandwich import never_meet
 from bilad.solvers.certificates.robustness.steady import steady_blocks
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
 
 TOL = 1e-10  # of the solution at eps = 0, where the given one does not prove its labels
@@ -112,7 +112,7 @@ def _settled(
 ) -> SettledPairs:
     n = problem.white_box.n
     if not clustering.proved:
-        clustering = cluster(problem.white_box, tol=TOL, refine=True)
+        clustering = solve_lower(problem.white_box, tol=TOL, refine=True)
     if not clustering.proved:
         together, apart = np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool)
         leaving = Leaving.of(problem, np.arange(n), together, apart)

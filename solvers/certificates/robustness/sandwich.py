@@ -12,7 +12,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.cluster import cluster
+from bilad.solvers.lower.cluster import solve_lower
 
 TOL = 1e-10
 STRETCHES = (0.0, 1e-7, 1e-5)  # relative, of the box: another one, if labels at an end are a tie
@@ -49,7 +49,7 @@ def _solution(problem: BilevelProblem, move: FloatArray) -> tuple[FloatArray, fl
         moved = model.data[:, 0] + move * (1 + stretch)
         moved += np.sign(move) * 4 * ROUNDOFF * (np.abs(moved) + np.abs(move))
         end = model.with_data(moved[:, None])
-        found = cluster(end, tol=TOL, refine=True)
+        found = solve_lower(end, tol=TOL, refine=True)
         if found.proved:
             structure = Structure.of(end, found.labels, found.X)
             rounding = 2 * ROUNDOFF * float(np.abs(structure.centroids).max())

@@ -90,7 +90,9 @@ def test_a_refusal_a_break_and_a_size_are_rows(monkeypatch):
 
 
 def test_ctrl_c_is_no_row(monkeypatch):
-    found = replace(method_runs.attack(IRIS.problem(), "random", corners=1), status="interrupted")
+    found = replace(
+        method_runs.attack(IRIS.problem(), "random", corners=1), termination="interrupted"
+    )
     monkeypatch.setattr(method_runs, "attack", lambda *arguments, **options: found)
     with pytest.raises(KeyboardInterrupt):
         run(settings())

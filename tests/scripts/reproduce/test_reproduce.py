@@ -92,7 +92,7 @@ def test_a_run_writes_rows_pictures_and_the_page(tmp_path, here):
     with (tmp_path / "squares" / "squares.csv").open(newline="") as file:
         assert [row["square"] for row in csv.DictReader(file)] == ["1", "4", "9"]
     assert {path.name for path in (tmp_path / "squares").iterdir()} == {
-        "squares.csv", "dots.png", "dots.svg", FILE,
+        "squares.csv", "rows", "dots.png", "dots.svg", FILE,
     }  # fmt: skip
     assert "a &lt; b" in page
     assert "squares &lt;grow&gt;" in page

@@ -293,3 +293,20 @@ def test_arguments():
             is_recovered(model, labels)
     with pytest.raises(ArgumentError, match="width"):
         exact_recovery_interval(model, [0, 1], width=0.0)
+
+
+@pytest.mark.parametrize("width", [-1.0, INF, float("nan"), "wide", None])
+def test_the_width_is_a_positive_number(width):
+    model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 0.1)
+    with pytest.raises(ArgumentError, match="width"):
+        exact_recovery_interval(model, [0, 1], width)
+
+
+@pytest.mark.parametrize("width", [1e-16, 1e-300, 5e-324])
+def test_a_width_below_double_precision_ends_at_neighbouring_doubles(width):
+    data = np.array([0.0, 0.1, 1.0, 1.1, 3.0])[:, None]
+    model = ConvexClustering(data, FusionGraph.complete(5, 0.1), 0.3)
+    found = exact_recovery_interval(model, [0, 0, 1, 1, 2], width)
+    assert found.below < found.low == pytest.approx(0.5, rel=1e-12)
+    assert found.above > found.high == pytest.approx(2.5, rel=1e-12)
+    assert found.solves < 300

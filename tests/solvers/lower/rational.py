@@ -65,3 +65,23 @@ def solve_graph(a, edges, radii):
 
     split(list(range(len(a))), {i: Fraction(value) for i, value in enumerate(a)})
     return x
+
+
+def duality_gap(a, edges, radii, x, z):
+    """Return the primal less the dual objective at x and a feasible z, of the doubles given."""
+    rest = [Fraction(value) - Fraction(datum) for value, datum in zip(x, a, strict=True)]
+    gap = Fraction(0)
+    for (i, j), radius, flow in zip(edges, radii, z, strict=True):
+        flow, difference = Fraction(flow), Fraction(x[i]) - Fraction(x[j])
+        rest[i] += flow
+        rest[j] -= flow
+        gap += Fraction(radius) * abs(difference) - flow * difference
+    return gap + sum(value**2 for value in rest) / 2
+
+
+def dual_norm_squared(normal, norm):
+    """Return the square of max <normal, eps> over ||eps|| <= 1, norm 1, 2 or inf of eps."""
+    sizes = [abs(value) for value in normal]
+    if norm == 2:
+        return sum(size**2 for size in sizes)
+    return (max(sizes) if norm == 1 else sum(sizes)) ** 2

@@ -13,7 +13,7 @@ TOL = 1e-10
 
 
 def solve(model, program=None, tol=TOL, **limits):
-    limits = {"max_iterations": 200, "time_limit": float("inf")} | limits
+    limits = {"max_iterations": 200, "deadline": float("inf")} | limits
     return solve_clarabel(model, tol, program=program, **limits)
 
 
@@ -104,7 +104,7 @@ def test_a_program_that_does_not_fit_is_left_alone():
 
 @pytest.mark.parametrize(
     ("limits", "status"),
-    [({"max_iterations": 1}, "iteration limit"), ({"time_limit": 1e-9}, "time limit")],
+    [({"max_iterations": 1}, "iteration limit"), ({"deadline": 0.0}, "time limit")],
 )
 def test_a_limit_does_not_return_the_solution_before(limits, status):
     model = neighbours(60)

@@ -10,7 +10,9 @@ from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster, cluster_path
 from bilad.solvers.lower import continuation
 from bilad.solvers.lower.contraction import BALANCED, Contraction, Lifted, balance
+from bilad.solvers.lower.unit_scale import unit_scale
 from bilad.solvers.lower.workspace import Workspace
+from bilad.solvers.partition.partition import prove_partition
 
 NORMS = (1, 2, float("inf"))
 
@@ -86,7 +88,7 @@ def test_most_of_a_path_is_solved_contracted(d, monkeypatch):
     monkeypatch.setattr(continuation, "solve_ssnal", counted)
     model, gammas = three_groups(d=d), np.geomspace(0.06, 20, 12)
     path = cluster_path(model, gammas, "ssnal")
-    assert whole[0] == gammas[0]
+    assert whole[0] == unit_scale(at(model, gammas[0])).model.gamma
     assert len(whole) <= 2
     assert path.n_clusters[-1] == 1
     for clustering in path.clusterings:
@@ -124,25 +126,27 @@ def test_a_cluster_is_cut_when_it_wants_to_split(problems, monkeypatch):
 def test_wrong_blocks_are_cut_and_nothing_worse_than_tol_is_accepted():
     """Blocks that no solution has: the continuation finds its way back."""
     model = three_groups()
-    solver = continuation.Continuation(1e-8, 1000, False)
+    solver = continuation.Continuation(1e-8, 1000)
     solver.solve(at(model, 0.01), np.inf)
     last = solver._last
     solver._last = Lifted(last.gamma, last.X, last.Z, np.arange(model.n) // 2)
     ours = solver.solve(at(model, 0.02), np.inf)
+    Z, later = ours.make_dual(), at(model, 0.02)
     cold = cluster(at(model, 0.02), "ssnal", tol=1e-10)
     assert ours.status == "optimal"
-    assert max(ours.gap, ours.kkt_residual) <= 1e-8
-    assert ours.objective == pytest.approx(cold.objective, rel=1e-7)
-    assert np.array_equal(ours.labels, cold.labels)
+    assert max(later.gap(ours.X, Z), later.kkt_residual(ours.X, Z)) <= 1e-8
+    assert later.primal(ours.X) == pytest.approx(cold.objective, rel=1e-7)
+    assert np.array_equal(prove_partition(later, ours.X, Z).labels, cold.labels)
 
 
 def test_a_deadline_stops_a_contracted_solve_too():
     model = three_groups()
-    solver = continuation.Continuation(1e-8, 1000, False)
+    solver = continuation.Continuation(1e-8, 1000)
     assert solver.solve(at(model, 0.1), np.inf).status == "optimal"
     late = solver.solve(at(model, 0.2), time.perf_counter())
     assert late.status == "time limit"
-    assert max(late.gap, late.kkt_residual) > 1e-8
+    later, Z = at(model, 0.2), late.make_dual()
+    assert max(later.gap(late.X, Z), later.kkt_residual(late.X, Z)) > 1e-8
 
 
 def test_refine_proves_what_the_tolerance_leaves_open():

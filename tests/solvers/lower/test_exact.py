@@ -161,7 +161,7 @@ def test_against_clarabel(kind, seed):
     model = ConvexClustering(A, graph, typical * 10 ** rng.uniform(-2, 0.5), 1)
     solution = cluster(model, "exact")
     check_optimal(model, solution)
-    other = solve_clarabel(model, 1e-11, 200, float("inf"))
+    other = solve_clarabel(model, 1e-11, 200)
     bound = np.sqrt(2 * model.absolute_gap(other.X, other.Z))
     assert np.linalg.norm(solution.X - other.X) <= bound + 1e-9
     assert solution.objective <= model.primal(other.X) * (1 + 1e-12)

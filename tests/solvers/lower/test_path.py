@@ -13,6 +13,7 @@ from scipy.cluster.hierarchy import fcluster, is_valid_linkage
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import NoDendrogramError, cluster, cluster_path
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.lower import path
 
 NORMS = (1, 2, float("inf"))
 GAMMAS = np.geomspace(0.05, 5, 7)
@@ -132,8 +133,15 @@ def test_no_tree_while_clusters_remain():
     apart = ConvexClustering(data, FusionGraph(4, [[0, 1], [2, 3]], [1.0, 1.0]), 1.0)
     path = cluster_path(apart, [0.1, 10])
     assert path.n_clusters.tolist() == [4, 2]
-    with pytest.raises(NoDendrogramError, match="2 clusters remain at the last gamma, 10"):
+    advice = "2 clusters remain at the last gamma, 10: no gamma joins the 2 components of the graph"
+    with pytest.raises(NoDendrogramError, match=advice):
         path.linkage  # noqa: B018
+    joined = ConvexClustering(data, FusionGraph.complete(4, 0.1), 1.0)
+    with pytest.raises(NoDendrogramError, match="4 clusters remain .*: add larger gammas"):
+        cluster_path(joined, [0.1]).linkage  # noqa: B018
+    weightless = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [1.0, 0.0, 1.0])
+    with pytest.raises(NoDendrogramError, match="no gamma joins the 2 components"):
+        cluster_path(ConvexClustering(data, weightless, 1.0), [0.1, 10]).linkage  # noqa: B018
 
 
 def test_time_limit_zero_returns_an_empty_path():
@@ -220,3 +228,30 @@ def test_gamma_zero_does_not_choose_the_method_of_the_path():
     path = cluster_path(model, [0.0, 0.1, 1.0])
     assert [clustering.method for clustering in path.clusterings] == ["ssnal"] * 3
     assert path.n_clusters[0] == 12 > path.n_clusters[-1]
+
+
+def test_a_solve_that_breaks_down_ends_the_path(monkeypatch):
+    solve, calls = path.Continuation.solve, []
+
+    def broken(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise MemoryError("no room")
+        return solve(*given)
+
+    monkeypatch.setattr(path.Continuation, "solve", broken)
+    found = cluster_path(connected_model(groups()), GAMMAS)
+    assert found.status == "error: MemoryError: no room"
+    assert len(found.clusterings) == len(found.gammas) == 2
+
+
+def test_a_callback_that_raises_ends_the_path():
+    def full(index, clustering):
+        if index == 3:
+            raise OSError(28, "No space left on device")
+
+    found = cluster_path(connected_model(groups()), GAMMAS, on_progress=full)
+    assert found.status.startswith("error: OSError")
+    assert len(found.clusterings) == 4
+    with pytest.raises(ArgumentError, match="on_progress"):
+        cluster_path(connected_model(groups()), GAMMAS, on_progress=3)

@@ -314,3 +314,14 @@ def test_what_rounding_forbids_ends_soon(p, d, kind):
         assert solution.status in ("optimal", "inaccurate"), (gamma, solution.iterations)
         assert solution.gap < 1e-12
         assert solution.kkt_residual < 1e-11
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_the_floor_of_rounding_hides_no_digits(p):
+    """Subproblems end where rounding hides the gradient, not before: what is left shows it."""
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        A = rng.normal(size=(20, 2)) + 3 * rng.integers(0, 2, size=(20, 1))
+        for gamma in (0.01, 0.05):
+            model = ConvexClustering(A, FusionGraph.complete(20), gamma, p)
+            assert cluster(model, "ssnal", tol=1e-15).kkt_residual < 1e-14

@@ -30,7 +30,7 @@ KINDS = ["p=1, d=1", "p=1, d=2", "p=1, d=3", "p=inf, d=2", "p=inf, d=3", "p=inf,
 
 
 def solve(model):
-    solution = solve_clarabel(model, 1e-12, 200, 60.0)
+    solution = solve_clarabel(model, 1e-12, 200)
     return solution.X, solution.Z
 
 

@@ -166,6 +166,18 @@ class TestArguments:
             ("eps", lambda s: staircase(s.model, s.shift, -1, 1).labels_at(2)),
             ("eps", lambda s: staircase(s.model, s.shift, -1, 1).labels_at("a")),
             ("deviation", lambda s: staircase(s.model, s.shift, -1, 1).values("no")),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", "x")),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", [0])),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", 3)),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", [[0, 1]])),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", [0, 0.5])),
+            ("baseline", lambda s: staircase(s.model, s.shift, -1, 1).values("delta", [0, None])),
+            (
+                "baseline",
+                lambda s: staircase(s.model, s.shift, -1, 1).values("delta", [[0], [1, 2]]),
+            ),
+            ("deviation", lambda s: staircase(s.model, s.shift, -1, 1).values(3)),
+            ("deviation", lambda s: staircase(s.model, s.shift, -1, 1).values(None)),
         ],
     )
     def test_the_error_names_the_argument(self, argument, call):

@@ -105,4 +105,4 @@ def no_clustering(monkeypatch):
     def forbidden(*arguments, **options):
         raise AssertionError("the lower level was solved")
 
-    monkeypatch.setattr(learner, "cluster", forbidden)
+    monkeypatch.setattr(learner, "solve_lower", forbidden)

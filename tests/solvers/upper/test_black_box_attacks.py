@@ -95,7 +95,7 @@ def test_the_query_budget_is_enforced(method, queries):
     assert Counting.queries <= queries + 2 + 8  # twice at 0, and to confirm
     if queries == 0:
         assert not found.eps.any()
-        assert found.status == "solve limit"
+        assert found.termination == "solve limit"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_the_query_budget_is_enforced(method, queries):
 )
 def test_a_fault_is_named_with_its_eps(fault, words):
     found = attack(problem(Counting(fault)), "direct", step=0.5)
-    assert found.status.startswith("error: at eps = [")
-    assert words in found.status
+    assert found.termination.startswith("error: ClustererError: at eps = [")
+    assert words in found.termination
 
 
 def test_best_before_a_fault_is_kept():
@@ -116,7 +116,7 @@ def test_best_before_a_fault_is_kept():
 
 def test_an_answer_that_is_not_given_twice_is_no_attack():
     found = attack(problem(Counting(never_alike())), "random")
-    assert "not deterministic" in found.status
+    assert "not deterministic" in found.termination
     assert not found.eps.any()
 
 

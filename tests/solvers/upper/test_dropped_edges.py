@@ -54,7 +54,7 @@ def test_greedy_and_the_limit():
     model = random_model(0)
     assert drop_edges(model, 3, max_solves=25).status == "greedy"
     short = drop_edges(model, 3, max_solves=2)
-    assert (short.status, short.lower_solves, short.exhaustive) == ("solve limit", 2, False)
+    assert (short.termination, short.lower_solves, short.exhaustive) == ("solve limit", 2, False)
 
 
 def test_no_budget_changes_nothing():

@@ -153,10 +153,10 @@ def test_greedily_where_subsets_are_too_many(seed):
 
 def test_a_limit_on_solves(bridge):
     found = drop_points(bridge, 2, max_solves=7)
-    assert (found.status, found.lower_solves) == ("solve limit", 7)
+    assert (found.termination, found.lower_solves) == ("solve limit", 7)
     assert found.deviation == 8
     assert drop_points(bridge, 2, max_solves=2).deviation == 6  # point 1: 0 is alone
-    assert drop_points(bridge, 1, max_solves=0).status == "solve limit"
+    assert drop_points(bridge, 1, max_solves=0).termination == "solve limit"
 
 
 @pytest.mark.parametrize("hidden", [1, 4, 5])
@@ -170,7 +170,7 @@ def test_labels_that_are_not_proved_count_for_nothing(bridge, hidden, monkeypatc
     def some(model, *arguments, **options):
         return Unproved() if model.n == hidden else cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(removal, "cluster", some)
+    monkeypatch.setattr(removal, "solve_lower", some)
     found = drop_points(bridge, 1)
     expected = {1: ("optimal", 0, 8), 4: ("undecided", 5, 0), 5: ("undecided", 0, 0)}
     assert (found.status, found.undecided, found.deviation) == expected[hidden]

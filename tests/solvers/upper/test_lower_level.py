@@ -9,8 +9,8 @@ import pytest
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import LowerLevel, cluster
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import learner, lower_level
-from bilad.solvers.upper.lower_level import BudgetSpentError
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def calls(monkeypatch):
         seen.append(model)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "cluster", counted)
+    monkeypatch.setattr(learner, "solve_lower", counted)
     return seen
 
 
@@ -37,6 +37,8 @@ def clock(monkeypatch):
 
 def test_an_eps_seen_before_is_not_solved_again(groups, calls):
     lower = LowerLevel(groups.bl1())
+    assert (len(calls), lower.solves) == (0, 0)
+    assert lower.baseline.proved
     assert (len(calls), lower.solves) == (1, 0)  # the baseline, not counted
     first = lower.evaluate(5.0)
     assert (len(calls), lower.solves) == (2, 1)
@@ -115,7 +117,7 @@ def test_the_time_left_is_passed_on(groups, clock, monkeypatch):
         limits.append(time_limit)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "cluster", spy)
+    monkeypatch.setattr(learner, "solve_lower", spy)
     lower = LowerLevel(groups.bl1(), time_limit=10.0)
     clock.now += 4
     lower.evaluate(1.0)
@@ -190,7 +192,7 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
         starts.append(start)
         return cluster(model, *arguments, start=start, **options)
 
-    monkeypatch.setattr(learner, "cluster", spy)
+    monkeypatch.setattr(learner, "solve_lower", spy)
     lower = LowerLevel(problem, "ssnal")
     near, far = lower.solve(walk[0]), lower.solve(walk[0] + 1.0)
     lower.solve(walk[0] + 0.9)

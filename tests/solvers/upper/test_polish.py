@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models.bilevel import LENGTH_TOL
 from bilad.solvers.upper.lower_level import Evaluation
 from bilad.solvers.upper.polish import polish
 
@@ -49,7 +50,16 @@ DOWN, RIGHT = np.array([0.0, -1.0]), np.array([1.0, 0.0])
 def test_bl2_brackets_the_step_from_either_side(step, candidate):
     stairs = Stairs(MinPerturbation, step)
     polish(stairs, [candidate * DOWN])
-    assert step <= stairs.best.size <= step * (1 + 2e-6)
+    assert step <= stairs.best.size <= step * (1 + LENGTH_TOL)
+    assert len(stairs.seen) < 60
+
+
+@pytest.mark.parametrize("step", [1e-13, 5e-324])
+def test_bl2_stops_at_the_tolerance_of_an_infimum_of_zero(step):
+    """Relative to an infimum of 0 no bracket is narrow; relative to the radius one is."""
+    stairs = Stairs(MinPerturbation, step)
+    polish(stairs, [RADIUS * DOWN])
+    assert stairs.problem.attains(0.0, stairs.best.size, stairs.best.deviation)
     assert len(stairs.seen) < 60
 
 
@@ -65,14 +75,14 @@ def test_bl2_does_not_take_an_undecided_point_for_an_attack():
     stairs = Stairs(MinPerturbation, 4.0, undecided=[(3.9, 4.2)])
     polish(stairs, [5 * DOWN])
     assert stairs.best.proved
-    assert 4.2 < stairs.best.size <= 4.2 * (1 + 2e-6)
+    assert 4.2 < stairs.best.size <= 4.2 * (1 + LENGTH_TOL)
 
 
 def test_bl2_polishes_the_best_known_attack_too():
     stairs = Stairs(MinPerturbation, 4.0)
     stairs.evaluate(6 * DOWN)
     polish(stairs, [])
-    assert stairs.best.size == pytest.approx(4.0, rel=2e-6)
+    assert stairs.best.size == pytest.approx(4.0, rel=LENGTH_TOL)
 
 
 def test_bl2_does_not_bisect_a_bracket_above_the_best():
@@ -81,7 +91,7 @@ def test_bl2_does_not_bisect_a_bracket_above_the_best():
     to_the_right = [e.size for e in stairs.seen if e.eps[0] > 0]
     assert to_the_right == sorted(to_the_right)
     assert len(to_the_right) < 10
-    assert stairs.best.size == pytest.approx(4.0, rel=2e-6)
+    assert stairs.best.size == pytest.approx(4.0, rel=LENGTH_TOL)
 
 
 @pytest.mark.parametrize("step", [5.05, 7.0, 9.9])
@@ -111,7 +121,7 @@ def test_no_ray_goes_beyond_a_bound():
     stairs = Stairs(MinPerturbation, 7.0, other_step=8.0, bound=6.0)
     polish(stairs, [5 * DOWN, 5 * RIGHT])
     assert max(e.size for e in stairs.seen if e.eps[1] < 0) == 6.0
-    assert stairs.best.size == pytest.approx(8.0, rel=2e-6)
+    assert stairs.best.size == pytest.approx(8.0, rel=LENGTH_TOL)
 
 
 def test_at_a_bound_shorter_ones_are_still_tried():

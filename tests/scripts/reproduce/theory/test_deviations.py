@@ -131,7 +131,7 @@ def test_the_section(tmp_path, monkeypatch, problems):
     section = deviations.run(Bench(tmp_path, 0, lambda *_: None), deviations.Sizes(paths=4))
     assert "The data of seeds, wine are not here." in section.blocks[0].text
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("properties.csv", "spills.csv", "identity.csv", "spills.png", "spills.svg")
+        *("properties.csv", "spills.csv", "identity.csv", "spills.png", "spills.svg", "rows")
     }
     assert section.blocks[1].cells[0]["nondecreasing along a ray"] == "fails: iris"
     assert section.blocks[2].cells[0]["problem"] == "iris"

@@ -1,5 +1,7 @@
 """Bounds hold whatever is found, and are met where the optimum is known."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates.robustness import bounds, deviation_bound, norm_bound, optimum_bound
+from bilad.solvers.certificates.robustness.radius import CertifiedRadius
 from bilad.solvers.staircase import staircase
 
 
@@ -57,6 +60,45 @@ def test_two_points_whose_optimum_is_known():
     assert optimum_bound(problem, clustering) == 2.0
     least = norm_bound(MinPerturbation(model, free, 2.0), clustering)
     assert least == pytest.approx(0.5**0.5, rel=1e-6)
+
+
+def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch, rational):
+    """Two points 3 apart, r = 1, norm inf: by 1/2 each they meet, and no shorter eps does it.
+
+    So 1/2 is a true radius of the partition, which says nothing of an eps of that norm.
+    """
+    model, free = (
+        ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 1.0),
+        Perturbation.additive((2, 1)),
+    )
+    assert len(set(rational.solve_complete([0.5, 2.5], 1))) == 1
+    monkeypatch.setattr(bounds, "certified_radius", lambda *_: CertifiedRadius(0.5, math.inf))
+    for limit, least in ((0.5, 0.5), (math.nextafter(0.5, 0), math.inf), (1.0, 0.5)):
+        problem = MinPerturbation(model, free, 2.0, np.inf, limit=limit)
+        assert norm_bound(problem, cluster(model)) == least
+
+
+@pytest.mark.parametrize("tight", [False, True])
+def test_a_deviation_of_the_size_of_the_target_counts(monkeypatch, tight):
+    """Bounds that jump to the target at a radius of 1: an eps of that norm may reach it."""
+    model = ConvexClustering([[0.0], [3.0], [9.0]], FusionGraph.complete(3), 0.1)
+    monkeypatch.setattr(bounds, "certified_radius", lambda *_: CertifiedRadius(0.25, math.inf))
+    monkeypatch.setattr(
+        bounds, "deviation_bound", lambda _, __, radius, ___: 4.0 if radius >= 1 else 0.0
+    )
+    for limit, least in ((4.0, 1.0), (1.0, 1.0), (math.nextafter(1.0, 0), math.inf)):
+        problem = MinPerturbation(model, Perturbation.additive((3, 1)), 4.0, limit=limit)
+        found = norm_bound(problem, cluster(model), tight)
+        assert found == least or (0.999 if tight else 0.8) < found < least < math.inf
+
+
+def test_a_share_of_the_pairs_is_rounded_up(rational):
+    """Of three points the near two meet, one pair of three: no bound is below that value."""
+    model = ConvexClustering([[0.0], [3.0], [99.0]], FusionGraph.complete(3), 0.5)
+    problem = MaxDeviation(model, Perturbation.additive((3, 1), [0]), 2.0, deviation="rand")
+    labels = np.unique(rational.solve_complete([2.0, 3.0, 99.0], 0.5), return_inverse=True)[1]
+    value = problem.deviation.value(cluster(model).labels, labels)
+    assert 0 < value <= optimum_bound(problem, cluster(model)) <= value * (1 + 1e-11)
 
 
 def small_problem(rng, one_eps):

@@ -80,6 +80,13 @@ def test_partitions_of_open_clusters_attain_it(sizes):
     assert bound == max(flips(clusters, after) for after in ALL[n])
 
 
+def test_clusters_that_nothing_links_add_up():
+    """Three pairs that may all part, and points of different pairs stay apart."""
+    clusters, together = np.repeat([0, 1, 2], 2), np.eye(6, dtype=bool)
+    apart = clusters[:, None] != clusters
+    assert most_of_partitions(clusters, together, apart) == flips(clusters, np.arange(6)) == 3
+
+
 def test_what_is_out_of_reach_does_not_merge():
     """Two whole clusters of two points: to merge them takes 4 * 1, no less."""
     clusters, positions = np.array([0, 0, 1, 1]), np.array([[0.0], [0.0], [2.0], [2.0]])

@@ -1,12 +1,14 @@
 """Norms of linear maps of eps: never below a sampled maximum, and met where called exact."""
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.norms import row_norms
 from bilad.solvers.certificates.robustness.eps_ball import MOST_ROWS, EpsBall
 
@@ -38,6 +40,26 @@ def test_bounds_are_never_below_samples(seed, ball, q):
     assert ball.to_euclidean(flat) >= np.linalg.norm(eps @ flat.T, axis=1).max()
     assert (ball.support(flat) >= (eps @ flat.T).max(axis=0)).all()
     assert (ball.magnitudes(flat) >= np.abs(eps @ flat.T).max(axis=0)).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_norms_are_rounded_up(norm, nonnegative, rational):
+    """Never below the exact ones, and above them by some roundings only."""
+    rng, ball = np.random.default_rng(0), EpsBall(norm, nonnegative)
+    C = rng.normal(size=(60, 7)) * rng.choice([1e-30, 1.0, 1e30], (60, 1))
+    spectral = [ball.to_euclidean(row[None, :]) for row in C]
+    for row, support, size, length in zip(
+        C.tolist(), ball.support(C), ball.magnitudes(C), spectral, strict=True
+    ):
+        up = [max(Fraction(c), 0) if nonnegative else Fraction(c) for c in row]
+        down = [max(-Fraction(c), 0) if nonnegative else Fraction(c) for c in row]
+        exact = rational.dual_norm_squared(up, norm)
+        largest = max(exact, rational.dual_norm_squared(down, norm))
+        slack = 1 + Fraction(1, 10**11)
+        assert exact <= Fraction(support) ** 2 <= exact * slack
+        assert largest <= Fraction(size) ** 2 <= largest * slack
+        assert largest <= Fraction(length) ** 2
 
 
 @given(seed=seeds, q=st.sampled_from(NORMS))
@@ -72,6 +94,13 @@ def test_large_maps_are_bounded_by_their_gram_matrix():
     assert EpsBall(2).to_euclidean(D) >= np.linalg.norm(D, 2)
     rows = np.kron(np.eye(MOST_ROWS + 1), np.ones((1, 3)))  # disjoint: exact
     assert EpsBall(2).to_euclidean(rows) == pytest.approx(np.sqrt(3), rel=1e-9)
+
+
+@pytest.mark.parametrize(("lower", "upper", "nonnegative"), [(0.0, 1.0, True), (-0.5, 1.0, False)])
+def test_only_eps_that_are_all_nonnegative_lose_their_sign(lower, upper, nonnegative):
+    model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1.0)
+    free = Perturbation((2, 1), np.eye(2), lower=[lower, 0.0], upper=upper)
+    assert EpsBall.of(MaxDeviation(model, free, 1.0)).nonnegative == nonnegative
 
 
 @pytest.mark.parametrize("norm", NORMS)

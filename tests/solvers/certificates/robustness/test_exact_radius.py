@@ -1,6 +1,7 @@
 """The exact radius: against all subsets, and by eps just inside and just outside."""
 
 import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -10,10 +11,9 @@ from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.lines import line_signs
-from bilad.models.norms import conjugate
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
-from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.certificates.robustness.exact_radius import _root_down, partition_at
 from bilad.solvers.errors import UnsupportedError
 
 INSIDE, OUTSIDE = 0.999999, 1.000001
@@ -38,33 +38,49 @@ def random_line(rng, n, d=1, kind=None, ties=0.2, p=1):
 
 
 def radius_by_all_subsets(problem, rational):
-    """The least distance of any merge and any split, of every subset of every cluster."""
-    model, best = problem.white_box, np.inf
-    T = problem.data_operator.toarray()
-    q, weight = conjugate(problem.norm), model.graph.uniform_weight
-    r = model.gamma * weight
-    for signs in line_signs(model):
-        a = model.data @ signs
-        rows = np.einsum("d,ndk->nk", signs, T.reshape(model.n, model.d, -1))
-        x = rational.solve_complete(a.tolist(), Fraction(model.gamma) * Fraction(weight))
+    """Return the squared distance of the nearest merge or split, of all subsets; None if none."""
+    model, distances = problem.white_box, []
+    A = [[Fraction(value) for value in row] for row in model.data.tolist()]
+    T = [[Fraction(t) for t in row] for row in problem.data_operator.toarray().tolist()]
+    r = Fraction(model.gamma) * Fraction(model.graph.uniform_weight)
+    for signs in line_signs(model).tolist():
+        a = [sum(s * value for s, value in zip(signs, row, strict=True)) for row in A]
+        moves = (T[i * model.d : (i + 1) * model.d] for i in range(model.n))
+        rows = [
+            [
+                sum(s * t for s, t in zip(signs, column, strict=True))
+                for column in zip(*own, strict=True)
+            ]
+            for own in moves
+        ]
+        x = rational.solve_complete(a, r)
         blocks = [[i for i in range(len(a)) if x[i] == value] for value in sorted(set(x))]
-        facets = []
         for left, right in itertools.pairwise(blocks):
-            slack = a[right].mean() - a[left].mean() - r * (len(left) + len(right))
-            facets.append((slack, rows[right].mean(axis=0) - rows[left].mean(axis=0)))
+            gap, normal = (mean(v, right, left) for v in (a, rows))
+            distances.append((gap - r * (len(left) + len(right)), normal))
         for block in blocks:
-            for size in range(1, len(block)):
-                share = size / len(block)
-                for part in map(list, itertools.combinations(block, size)):
-                    slack = r * size * (len(block) - size)
-                    slack -= a[part].sum() - size * a[block].mean()
-                    normal = rows[part].sum(axis=0) - share * rows[block].sum(axis=0)
-                    facets.append((slack, normal))
-        for slack, normal in facets:
-            length = np.linalg.norm(normal, q)
-            if length > 1e-13:
-                best = min(best, slack / length)
-    return best
+            for part in itertools.chain.from_iterable(
+                itertools.combinations(block, size) for size in range(1, len(block))
+            ):
+                rest = [i for i in block if i not in part]
+                gap, normal = (mean(v, part, rest) for v in (a, rows))
+                distances.append((r * len(block) - gap, normal))
+    lengths = [rational.dual_norm_squared(normal, problem.norm) for _, normal in distances]
+    pairs = zip(distances, lengths, strict=True)
+    return min((slack**2 / length for (slack, _), length in pairs if length), default=None)
+
+
+def mean(values, some, others):
+    """Return the mean of some values (or vectors) less that of others."""
+    if isinstance(values[0], list):
+        return [mean(column, some, others) for column in zip(*values, strict=True)]
+    return sum(values[i] for i in some) / len(some) - sum(values[i] for i in others) / len(others)
+
+
+def is_root_down(number, square):
+    """Whether it is the largest double whose square is no larger."""
+    above = Fraction(math.nextafter(number, math.inf))
+    return Fraction(number) ** 2 <= square < above**2
 
 
 def check_inside(problem, found, rng, tries):
@@ -97,11 +113,43 @@ def test_is_the_least_over_all_subsets(seed, d, p, rational):
     problem = random_line(rng, int(rng.integers(2, 9)), d, p=p)
     found = exact_radius(problem)
     expected = radius_by_all_subsets(problem, rational)
-    assert found.radius == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    if np.isfinite(found.radius):
+    if expected is None:
+        assert found.radius == np.inf
+    else:
+        assert is_root_down(found.radius, expected)
         check_inside(problem, found, rng, 5)
         if d == 1:
             check_outside(problem, found)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_is_the_least_over_all_splits_of_one_cluster(norm, rational):
+    """Most points low, a few high, or the reverse; eps moves all, or some of each part."""
+    large = 0
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        a = np.where(rng.random(6) < rng.choice([0.2, 0.8]), 1.0, 0.0) + rng.integers(0, 3, 6) / 10
+        model = ConvexClustering(a[:, None], FusionGraph.complete(6), 0.5)
+        points = rng.permutation(6)[: rng.integers(3, 7)]
+        free = Perturbation.additive((6, 1), points=points)
+        problem = MaxDeviation(model, free, 1.0, norm)
+        found = exact_radius(problem)
+        assert found.kind == "split"
+        assert is_root_down(found.radius, radius_by_all_subsets(problem, rational))
+        large += len(found.high) > 3
+    assert large > 3
+
+
+@pytest.mark.parametrize("shift", [-300, -53, 0, 1, 400])
+def test_a_root_is_rounded_down(shift):
+    """Of squares of doubles, of their neighbours, and of others: none is rounded to nearest."""
+    rng = np.random.default_rng(0)
+    unit = Fraction(2) ** shift
+    assert _root_down(Fraction(0)) == 0.0
+    for number in rng.integers(1, 2**53, 20).tolist():
+        for square in (number**2, number**2 - Fraction(1, 7), number, Fraction(number, 3)):
+            assert is_root_down(_root_down(square * unit**2), square * unit**2)
+        assert _root_down(Fraction(number) ** 2 * unit**2) == float(number * unit)
 
 
 def test_two_points_in_closed_form():
@@ -132,6 +180,7 @@ def test_exactly_tied_data_have_no_radius():
     found = exact_radius(problem)
     assert found.radius == 0.0
     assert found.kind == "split"
+    assert problem.size(found.eps) == pytest.approx(2e-9)
     check_outside(problem, found)
 
 
@@ -186,7 +235,7 @@ def test_the_certified_radius_is_no_larger():
         exact = exact_radius(problem).radius
         clustering = cluster(problem.model, tol=1e-10, refine=True)
         certified = certified_radius(problem, clustering).radius
-        assert certified <= exact * (1 + 1e-12)
+        assert certified <= exact
         ratios.append(certified / exact)
     assert np.median(ratios) >= 0.98
 

@@ -58,15 +58,18 @@ def settled_of(model, perturbation, radius, norm=2, tight=False):
 @pytest.mark.parametrize("p", [1, 2, np.inf])
 @pytest.mark.parametrize(("norm", "share"), [(1, 1.0), (2, 0.5**0.5), (np.inf, 0.5)])
 def test_two_points_in_closed_form(p, norm, share):
-    """Three apart: with r = 1 they are one from meeting, with r = 2 one from parting."""
+    """Three apart: with r = 1 they are one from meeting, with r = 2 one from parting.
+
+    At that distance they meet, and beyond it they part: the next double is too far.
+    """
     A = np.array([[0.0, 0.0], [3.0, 0.0]])
     everything = Perturbation.additive((2, 2), features=[0])
     model = ConvexClustering(A, FusionGraph.complete(2), 1.0, p)
-    assert settled_of(model, everything, 0.999 * share, norm).apart[0, 1]
-    assert not settled_of(model, everything, 1.001 * share, norm).apart[0, 1]
+    assert settled_of(model, everything, (1 - 1e-6) * share, norm).apart[0, 1]
+    assert not settled_of(model, everything, share, norm).apart[0, 1]
     model = ConvexClustering(A, FusionGraph.complete(2), 2.0, p)
-    assert settled_of(model, everything, 0.999 * share, norm).together[0, 1]
-    assert not settled_of(model, everything, 1.001 * share, norm).together[0, 1]
+    assert settled_of(model, everything, (1 - 1e-9) * share, norm).together[0, 1]
+    assert not settled_of(model, everything, np.nextafter(share, 2), norm).together[0, 1]
 
 
 @pytest.mark.parametrize("p", [1, 2])

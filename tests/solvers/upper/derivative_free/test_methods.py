@@ -8,10 +8,11 @@ import pytest
 from bilad.models import ClustererError, MaxDeviation, MinPerturbation
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+from bilad.solvers.upper.lower_level import LowerLevel
 
 BLIND = "finite-difference"  # it finds what its random starts happen to find
 NORMS = [1, 2, np.inf]
@@ -86,19 +87,19 @@ def test_budgets_are_exact(groups, method, solves):
     for problem in (groups.bl1(), groups.bl2()):
         found = attack(problem, method, max_solves=solves)
         assert found.lower_solves == solves
-        assert found.status == "solve limit"
+        assert found.termination == "solve limit"
 
 
 def test_a_budget_of_zero(groups, method):
     found = attack(groups.bl1(), method, max_solves=0)
-    assert (found.status, found.lower_solves, found.norm) == ("solve limit", 0, 0.0)
+    assert (found.termination, found.lower_solves, found.norm) == ("solve limit", 0, 0.0)
     assert not found.eps.any()
 
 
 def test_a_limit_on_time(problems, method):
     began = time.perf_counter()
     found = attack(problems.clouds(), method, time_limit=0.3)
-    assert found.status == "time limit"
+    assert found.termination == "time limit"
     assert time.perf_counter() - began < 2.0
 
 
@@ -173,13 +174,13 @@ def test_a_fault_of_a_clusterer_is_reported(problems, method):
             return (data[:, 0] > 1.5).astype(int)
 
     found = attack(problems.clouds(clusterer=Fragile(), size=9.0), method, max_solves=200)
-    assert "far out" in found.status
+    assert "far out" in found.termination
 
 
 def test_without_limits_it_ends(problems, method):
     """One parameter: cached answers must not keep it going."""
     found = attack(problems.clouds(k=2, size=1.0), method, time_limit=20, restarts=1)
-    assert found.status != "time limit"
+    assert found.termination != "time limit"
 
 
 def test_it_ends_on_a_line(groups, method):

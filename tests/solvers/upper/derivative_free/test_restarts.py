@@ -5,9 +5,10 @@ import pytest
 
 from bilad.models import MaxDeviation, Perturbation
 from bilad.models.validation import ArgumentError
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.derivative_free.restarts import DEFAULT_RESTARTS, IDLE, restarted
 from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+from bilad.solvers.upper.lower_level import LowerLevel
 
 
 class Search:

@@ -17,9 +17,10 @@ from bilad.solvers.lower.derivative import SolutionDerivative
 from bilad.solvers.lower.smoothing import solve_smoothed
 from bilad.solvers.partition.contracted import ContractedProblem
 from bilad.solvers.partition.routing import block_means
+from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.gradient.smoothed import smoothed_deviation
 from bilad.solvers.upper.gradient.surrogate import SmoothedSurrogate, SolutionSurrogate
-from bilad.solvers.upper.lower_level import BudgetSpentError, LowerLevel
+from bilad.solvers.upper.lower_level import LowerLevel
 
 PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
 KINDS = list(itertools.product((1, 2, np.inf), PERTURBATIONS))

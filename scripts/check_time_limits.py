@@ -1,0 +1,132 @@
+"""How well limits on time are kept: `python -m bilad.scripts.check_time_limits`.
+
+Each call is made once with a limit, in a process in which everything is compiled. A limit is kept
+if the call takes at most 20 % and one second more. Ends with 1 if one is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from threadpoolctl import threadpool_limits
+
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.scripts.command import command
+from bilad.scripts.run_log import Output
+from bilad.solvers import attack, certify, cluster_path
+from bilad.solvers.lower.cluster import solve_lower
+
+SHARE, SECONDS = 0.2, 1.0  # beyond the limit, in which it is kept
+LIMITS = (0.2, 1.0)
+NORMS = (1, 2, np.inf)
+SIZES = (
+    *(("complete", n) for n in (60, 300, 1000)),
+    *(("k-NN", n) for n in (60, 500, 2000, 6000)),
+)
+FREE = 5  # points that an attack moves
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call with a limit on its time."""
+
+    function: str
+    graph: str
+    n: int
+    p: float
+    limit: float
+    wall: float
+    processor: float
+    ended: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether it took at most 20 % and one second more than its limit."""
+        return self.wall <= (1 + SHARE) * self.limit + SECONDS
+
+    @property
+    def line(self) -> str:
+        """What is said of it on the terminal."""
+        return (
+            f"{self.function}, {self.graph}, n = {self.n}, p = {self.p:g}: limit {self.limit:g} s, "
+            f"{self.wall:.2f} s ({self.processor:.2f} s of processor time), {self.ended}"
+            f"{'' if self.kept else '; not kept'}"
+        )
+
+
+@command
+def check_time_limits(
+    largest: Annotated[int, typer.Option(min=50, help="Leave out models with more points.")] = 6000,
+    out: Annotated[Path, typer.Option(help="Folder for the rows.")] = Path("results/time_limits"),
+) -> None:
+    """Call what takes a limit on time with one that is too short."""
+    output = Output(out, Console())
+    with threadpool_limits(1):
+        for _ in _calls(60):  # compile, and import
+            pass
+        key = ("function", "graph", "n", "p", "limit")
+        calls = output.collect("calls", _calls(largest), Call, key)
+    late = [call for call in calls if not call.kept]
+    output.console.print(f"{len(calls) - len(late)} of {len(calls)} limits kept")
+    raise typer.Exit(int(bool(late)))
+
+
+def _calls(largest: int) -> Iterator[Call]:
+    sizes = [("complete", n) for n in (60, 300, 1000)] + [
+        ("k-NN", n) for n in (60, 500, 2000, 6000)
+    ]
+    for graph, n in sizes:
+        if n > largest:
+            continue
+        A = np.random.default_rng(0).normal(size=(n, 2))
+        edges = FusionGraph.complete(n, 1 / n) if graph == "complete" else FusionGraph.knn(A, 10)
+        for p in NORMS:
+            model = ConvexClustering(A, edges, 0.1, p)
+            _ = model.radii
+            for limit in LIMITS:
+                for name, function in _functions(model).items():
+                    yield _timed(name, graph, model, limit, function)
+
+
+def _functions(model: ConvexClustering) -> dict[str, Callable[[float], str]]:
+    """Return what is called with a limit, by name; each tells how it ended."""
+    moved = Perturbation.additive(model.data.shape, points=range(FREE))
+    problem = MaxDeviation(model, moved, 0.5)
+    gammas = np.geomspace(0.01, 1, 10)
+
+    def lower(method: str, **options: Any) -> Callable[[float], str]:
+        return lambda limit: solve_lower(model, method, time_limit=limit, **options).status
+
+    def upper(method: str) -> Callable[[float], str]:
+        return lambda limit: attack(problem, method, time_limit=limit).termination
+
+    return {
+        "cluster ssnal": lower("ssnal"),
+        "cluster ssnal, refine": lower("ssnal", refine=True),
+        "cluster clarabel": lower("clarabel"),
+        "cluster_path": lambda limit: cluster_path(model, gammas, time_limit=limit).status,
+        "attack corners": upper("corners"),
+        "attack hypergradient": upper("hypergradient"),
+        "attack kkt": upper("kkt"),
+        "certify": lambda limit: certify(problem, time_limit=limit).termination,
+    }
+
+
+def _timed(
+    name: str, graph: str, model: ConvexClustering, limit: float, function: Callable[[float], str]
+) -> Call:
+    wall, processor = time.perf_counter(), time.process_time()
+    ended = function(limit)
+    wall, processor = time.perf_counter() - wall, time.process_time() - processor
+    return Call(name, graph, model.n, model.p, limit, wall, processor, ended)
+
+
+if __name__ == "__main__":
+    typer.run(check_time_limits)

@@ -1,0 +1,274 @@
+"""What a real array is, for every public function that takes one."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.cluster import KMeans
+
+from bilad.models import (
+    ArgumentError,
+    BlackBox,
+    ConvexClustering,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    attack_is_possible,
+    between_clusters,
+    chosen_pairs,
+    deviation,
+    monotone_range,
+    recovery_interval,
+    spill,
+    spill_deviation,
+)
+from bilad.solvers import (
+    ConvexClusterer,
+    attack,
+    cluster,
+    cluster_path,
+    exact_recovery_interval,
+    find_violation,
+    is_recovered,
+)
+from bilad.solvers.lower.derivative import SolutionDerivative
+
+A = np.array([[0.0, 1.0], [2.0, 3.0], [5.0, 5.0], [6.0, 5.5]])
+GRAPH = FusionGraph.complete(4)
+MODEL = ConvexClustering(A, GRAPH, 0.1)
+MOVE = Perturbation.additive((4, 2), points=[0])  # k = 2
+PROBLEM = MaxDeviation(MODEL, MOVE, 1)
+PAIRS, WEIGHTS = [[0, 1], [1, 2]], [1.0, 1.0]
+LABELS = [0, 0, 1, 1]
+T = np.eye(8)[:, :2]
+W = np.ones((4, 4)) - np.eye(4)
+
+
+def masked(array):
+    return np.ma.masked_array(array, mask=np.arange(np.size(array)).reshape(np.shape(array)) == 1)
+
+
+def ragged(array):
+    return [*np.asarray(array).tolist()[:-1], [[0]]]
+
+
+BAD = {
+    "complex": lambda array: np.asarray(array) + 0j,
+    "masked": masked,
+    "a list of masked": lambda array: list(masked(array)) if np.ndim(array) > 1 else masked(array),
+    "dates": lambda array: np.asarray(array).astype("int64").astype("datetime64[D]"),
+    "durations": lambda array: np.asarray(array).astype("int64").astype("timedelta64[s]"),
+    "text": lambda array: np.asarray(array).astype(str),
+    "bytes": lambda array: np.asarray(array).astype(bytes),
+    "Booleans": lambda array: np.asarray(array).astype(bool),
+    "objects": lambda array: np.full(np.shape(array), None),
+    "Boolean objects": lambda array: np.asarray(array).astype(bool).astype(object),
+    "records": lambda array: np.zeros(np.shape(array), dtype=[("x", float)]),
+    "ragged": ragged,
+    "None": lambda array: None,
+    "a word": lambda array: "x",
+    "a dictionary": lambda array: {0: array},
+    "a set": lambda array: {1, 2},
+}
+NOT_FINITE = {
+    "NaN": lambda array: np.full(np.shape(array), np.nan),
+    "inf": lambda array: np.full(np.shape(array), np.inf),
+    "too wide": lambda array: np.full(np.shape(array), np.longdouble("1e4000")),
+    "too long": lambda array: np.full(np.shape(array), 10**400, dtype=object),
+}
+
+# name of the argument, a good value, a call
+REALS = [
+    ("data", A, lambda v: ConvexClustering(v, GRAPH, 0.1)),
+    ("data", A, MODEL.with_data),
+    ("data", A, lambda v: BlackBox(v, KMeans(2))),
+    ("data", A, BlackBox(A, KMeans(2)).with_data),
+    ("data", A, Perturbation.multiplicative),
+    ("direction", A, Perturbation.shift),
+    ("A", A, lambda v: FusionGraph.knn(v, 2)),
+    ("weights", WEIGHTS, lambda v: FusionGraph(4, PAIRS, v)),
+    ("weights", WEIGHTS, FusionGraph(4, PAIRS, WEIGHTS).with_weights),
+    ("operator", T, lambda v: Perturbation((4, 2), v)),
+    ("edge_operator", np.eye(6), lambda v: Perturbation((4, 0), np.zeros((0, 6)), GRAPH, v)),
+    ("eps", [0.1, 0.2], lambda v: MOVE.apply(MODEL, v)),
+    ("eps", [0.1, 0.2], MOVE.displacement),
+    ("eps", [0.1, 0.2], PROBLEM.project),
+    ("eps", [0.1, 0.2], lambda v: attack_is_possible(MODEL, LABELS, MOVE, v)),
+    ("direction", [1.0, 0.0], PROBLEM.reach),
+    ("direction", [1.0, 0.0], PROBLEM.along),
+    ("gammas", [0.1, 0.2], lambda v: cluster_path(MODEL, v)),
+    ("rays", [[1.0, 0.0], [0.0, 1.0]], lambda v: find_violation(PROBLEM, rays=v, max_solves=1)),
+    ("dA", A, SolutionDerivative(cluster(MODEL)).times),
+    ("start", [0.1, 0.2], lambda v: attack(PROBLEM, "kkt", start=v, max_solves=0)),
+]
+BOUNDS = [
+    ("lower", [-1.0, -1.0], lambda v: Perturbation((4, 2), T, lower=v)),
+    ("upper", [1.0, 1.0], lambda v: Perturbation((4, 2), T, upper=v)),
+    ("weights", W, lambda v: ConvexClusterer(weights=v).fit(A)),
+]
+INTEGERS = [
+    ("edges", PAIRS, lambda v: FusionGraph(4, v, WEIGHTS)),
+    ("points", [0, 1], GRAPH.without),
+    ("points", [0, 1], FusionGraph(4, PAIRS, WEIGHTS).without),
+    ("points", [0, 1], MODEL.without),
+    ("points", [0, 1], lambda v: Perturbation.additive((4, 2), points=v)),
+    ("features", [0, 1], lambda v: Perturbation.multiplicative(A, features=v)),
+    ("edges", [0, 1], lambda v: Perturbation.edges(GRAPH, v)),
+    ("pairs", PAIRS, chosen_pairs),
+    ("points", [0, 1], lambda v: between_clusters(v, [2])),
+    ("others", [0, 1], lambda v: between_clusters([2], v)),
+    ("labels", LABELS, lambda v: deviation(v, LABELS)),
+    ("perturbed_labels", LABELS, lambda v: deviation(LABELS, v)),
+    ("labels", LABELS, lambda v: recovery_interval(MODEL, v)),
+    ("labels", LABELS, lambda v: is_recovered(MODEL, v)),
+    ("labels", LABELS, lambda v: exact_recovery_interval(MODEL, v)),
+    ("sizes", [3, 2], lambda v: spill(v, [1])),
+    ("moved", [1, 1], lambda v: spill([3, 2, 2], v)),
+    ("sizes", [3, 2], lambda v: spill_deviation(v, [1])),
+    ("direction", [1, 1], lambda v: monotone_range([3, 2, 2], v)),
+]
+OPTIONAL = {"start", "points", "features", "edges"}  # None says: the default
+NUMBERS = [
+    ("gamma", lambda v: ConvexClustering(A, GRAPH, v)),
+    ("weight", lambda v: FusionGraph.complete(4, v)),
+    ("phi", lambda v: FusionGraph.knn(A, 2, v)),
+    ("budget", lambda v: MaxDeviation(MODEL, MOVE, v)),
+    ("target", lambda v: MinPerturbation(MODEL, MOVE, v)),
+    ("limit", lambda v: MinPerturbation(MODEL, MOVE, 2, limit=v)),
+    ("tol", lambda v: cluster(MODEL, tol=v)),
+    ("time_limit", lambda v: cluster(MODEL, time_limit=v)),
+    ("time_limit", lambda v: cluster_path(MODEL, [0.1], time_limit=v)),
+    ("time_limit", lambda v: attack(PROBLEM, "corners", time_limit=v)),
+    ("width", lambda v: exact_recovery_interval(MODEL, LABELS, v)),
+]
+WRONG_NUMBERS = {
+    "text": "1",
+    "Boolean": True,
+    "complex": 1 + 0j,
+    "array": np.array([1.0, 2.0]),
+    "list": [1.0],
+    "date": np.datetime64("2020-01-01"),
+    "duration": np.timedelta64(1, "s"),
+    "masked": np.ma.masked,
+    "NaN": float("nan"),
+    "sparse": sp.csr_array([[1.0]]),
+    "too long": 10**400,
+}
+
+
+def named(rows):
+    return [pytest.param(*row, id=f"{row[0]} {place}") for place, row in enumerate(rows)]
+
+
+def refuses(argument, call, value):
+    with pytest.raises(ArgumentError, match=rf"^{argument}: got .*, expected ") as caught:
+        call(value)
+    assert caught.value.argument == argument
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("argument", "good", "call", "kind"),
+    [
+        pytest.param(*row, kind, id=f"{row[0]} {place} {kind}")
+        for place, row in enumerate([*REALS, *BOUNDS, *INTEGERS])
+        for kind in BAD
+        if kind != "None" or row[0] not in OPTIONAL
+    ],
+)
+def test_what_is_no_array_of_numbers(argument, good, call, kind):
+    refuses(argument, call, BAD[kind](good))
+
+
+@pytest.mark.parametrize(("argument", "good", "call"), named(REALS))
+@pytest.mark.parametrize("kind", NOT_FINITE)
+def test_what_is_not_finite(argument, good, call, kind):
+    refuses(argument, call, NOT_FINITE[kind](good))
+
+
+@pytest.mark.parametrize(("argument", "good", "call"), named(INTEGERS))
+def test_integers_are_not_rounded(argument, good, call):
+    refuses(argument, call, np.asarray(good) + 0.5)
+    call(np.asarray(good, dtype=np.uint8))
+    call(np.ma.masked_array(good))
+
+
+@pytest.mark.parametrize(("argument", "call"), named(NUMBERS))
+@pytest.mark.parametrize("kind", WRONG_NUMBERS)
+def test_what_is_no_number(argument, call, kind):
+    refuses(argument, call, WRONG_NUMBERS[kind])
+
+
+@pytest.mark.parametrize("unlimited", [None, float("inf"), np.inf, np.float32("inf")])
+def test_no_time_limit(unlimited):
+    assert cluster(MODEL, time_limit=unlimited).status == "optimal"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        A.astype(np.float32),
+        A.tolist(),
+        np.ma.masked_array(A),
+        np.array([[Fraction(float(entry)) for entry in row] for row in A]),
+        pd.DataFrame(A),
+        pd.DataFrame(A, columns=["a", "a"]).convert_dtypes(),
+    ],
+    ids=["float32", "list", "nothing masked", "fractions", "frame", "nullable frame"],
+)
+def test_real_arrays_of_other_forms(value):
+    assert np.array_equal(ConvexClustering(value, GRAPH, 0.1).data, A)
+    assert np.array_equal(FusionGraph.knn(value, 2).edges, FusionGraph.knn(A, 2).edges)
+
+
+def test_frames_that_are_not_real():
+    for column in ([True, False] * 2, [None, 1, 2, 3], list("1234"), pd.to_datetime(["2020"] * 4)):
+        refuses("data", MODEL.with_data, pd.DataFrame({"a": A[:, 0], "b": column}))
+
+
+@pytest.mark.parametrize("form", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix])
+def test_sparse_operators(form):
+    assert np.array_equal(Perturbation((4, 2), form(T)).operator.toarray(), T)
+    for bad in (T + 0j, T.astype(bool), np.where(T, np.nan, 0), np.where(T, np.inf, 0)):
+        refuses("operator", lambda v: Perturbation((4, 2), v), form(bad))
+    for bad in (W + 0j, W.astype(bool)):
+        refuses("weights", lambda v: ConvexClusterer(weights=v).fit(A), form(bad))
+
+
+def test_an_operator_is_copied():
+    given = sp.csr_array(T)
+    perturbation = Perturbation((4, 2), given)
+    given.data[:] = 7
+    assert np.array_equal(perturbation.operator.toarray(), T)
+
+
+@pytest.mark.parametrize(
+    ("argument", "call"),
+    [
+        ("shape", lambda: Perturbation(None, T)),
+        ("shape", lambda: Perturbation((4.0, 2), T)),
+        ("shape", lambda: Perturbation((4, 2, 1), T)),
+        ("operator", lambda: Perturbation((4, 2), np.zeros((8, 0)))),
+        ("operator", lambda: Perturbation((4, 2), np.ones(8))),
+        ("operator", lambda: Perturbation((4, 2), sp.coo_array(np.ones(8)))),
+        ("model", lambda: MOVE.apply(A, [0.0, 0.0])),
+        ("model", lambda: recovery_interval(A, LABELS)),
+        ("model", lambda: is_recovered(3, LABELS)),
+        ("perturbation", lambda: attack_is_possible(MODEL, LABELS, 3, [0.0, 0.0])),
+        ("edges", lambda: FusionGraph(4, None, [])),
+        ("points", lambda: MODEL.without(None)),
+        ("A", lambda: FusionGraph.knn(np.zeros((3, 0)), 1)),
+        ("A", lambda: FusionGraph.knn([[1.0]], 1)),
+    ],
+)
+def test_other_arguments_of_the_wrong_kind(argument, call):
+    refuses(argument, lambda _: call(), None)
+
+
+@pytest.mark.parametrize("kind", ["complex", "masked", "dates", "text", "Booleans"])
+def test_the_estimator_takes_no_other_data(kind):
+    with pytest.raises(ValueError, match="Complex|^X: got"):
+        ConvexClusterer(weights="complete").fit(BAD[kind](A))
