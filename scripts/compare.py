@@ -115,6 +115,7 @@ def attacks(
                     seed=seed,
                     time_limit=time_limit,
                     lower=lower,
+                    bound="none",
                     on_progress=advance,
                     **options,
                 )
