@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bilad.formulations.complementarity import RELAXATIONS
-from bilad.models import BilevelProblem, MinPerturbation
+from bilad.models import BilevelProblem
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED
@@ -140,12 +140,12 @@ def shown_value(value: float) -> str:
 
 def no_value(problem: BilevelProblem) -> float:
     """Return the value of an answer that is no attack."""
-    return float("inf") if isinstance(problem, MinPerturbation) else 0.0
+    return float("inf") if problem.sense == "min" else 0.0
 
 
 def share(problem: BilevelProblem, optimum: float, value: float) -> float:
     """Return how much of the optimum a value is: 1 is all, 0 is nothing."""
-    return optimum / value if isinstance(problem, MinPerturbation) else value / optimum
+    return optimum / value if problem.sense == "min" else value / optimum
 
 
 def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
@@ -213,7 +213,7 @@ def attained_value(problem: BilevelProblem, size: float, deviation: float, prove
     """Return the value of an answer; that of no attack if it is none, or its labels not proved."""
     if not (proved and problem.is_attack(size, deviation)):
         return no_value(problem)
-    return size if isinstance(problem, MinPerturbation) else deviation
+    return problem.value(size, deviation)
 
 
 def _best_stage(problem: BilevelProblem, found: Attack) -> float:
@@ -227,7 +227,7 @@ def _best_stage(problem: BilevelProblem, found: Attack) -> float:
     ]
     if not values:
         return NAN
-    return min(values) if isinstance(problem, MinPerturbation) else max(values)
+    return min(values) if problem.sense == "min" else max(values)
 
 
 def _improvements(problem: BilevelProblem, found: Attack) -> str:
@@ -242,7 +242,7 @@ def _improvements(problem: BilevelProblem, found: Attack) -> str:
 
 def better(problem: BilevelProblem, value: float, other: float) -> bool:
     """Whether a value beats another."""
-    return value < other if isinstance(problem, MinPerturbation) else value > other
+    return value < other if problem.sense == "min" else value > other
 
 
 def improvements(row: Row) -> list[tuple[float, float]]:

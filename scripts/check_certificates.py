@@ -2,7 +2,7 @@
 
 Staircases against grids of independent solutions, exact radii against perturbations just inside
 and just outside, proved radii and bounds against attacks, the recovery interval of Iris against
-Theorem 1.
+Theorem 1. `tightness` shows what a change of the proofs gains or loses: run it before and after.
 Each row is in `figures.csv` as soon as it is known. Ends with 1 if anything certified was wrong.
 """
 
@@ -26,11 +26,12 @@ from bilad.scripts.certificates.check_gaps import check_gaps
 from bilad.scripts.certificates.check_radius import check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
 from bilad.scripts.certificates.check_staircase import check_rays, check_settings
+from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.command import command
 from bilad.scripts.run_log import Output
 from bilad.scripts.settings import SETTINGS, Setting
 
-CHECKS = ("recovery", "settings", "rays", "radius", "bounds", "gaps")
+CHECKS = ("recovery", "settings", "rays", "radius", "bounds", "gaps", "tightness")
 WIDTH = 150  # columns that the table needs
 
 
@@ -45,9 +46,12 @@ class Sizes:
     instances: int = 500
     seeds: int = 3
     every: int = 1
+    family: int = 12
 
 
-QUICK = Sizes(grid=401, rays=8, masks=20, perturbations=1_000, instances=8, seeds=0, every=7)
+QUICK = Sizes(
+    grid=401, rays=8, masks=20, perturbations=1_000, instances=8, seeds=0, every=7, family=1
+)
 
 
 @command
@@ -63,12 +67,16 @@ def check_certificates(
         int, typer.Option(min=1, help="With p = 2, of 2 to 5 features.")
     ] = Sizes.instances,
     seeds: Annotated[int, typer.Option(min=1, help="Of each kind of free entries.")] = Sizes.seeds,
+    family: Annotated[
+        int, typer.Option(min=1, help="Instances of each family of `tightness`.")
+    ] = Sizes.family,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     quick: Annotated[bool, typer.Option(help="A little of everything, in half a minute.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the rows.")] = Path("results/certificates"),
 ) -> None:
     """Check what is certified, and print the figures."""
-    sizes = QUICK if quick else Sizes(grid, rays, masks, perturbations, instances, seeds)
+    full = Sizes(grid, rays, masks, perturbations, instances, seeds, family=family)
+    sizes = QUICK if quick else full
     names = [one_of(name.strip(), "only", CHECKS) for name in only.split(",")]
     output = Output(out, Console(width=max(WIDTH, Console().width)))
     with threadpool_limits(1):
@@ -87,6 +95,7 @@ def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Itera
         "radius": lambda: check_radius(sizes.masks, sizes.perturbations, seed),
         "bounds": lambda: check_bounds(sizes.instances, seed),
         "gaps": lambda: check_gaps(_readable(output), sizes.seeds, seed, sizes.every),
+        "tightness": lambda: check_tightness(_readable(output), sizes.family, seed, sizes.every),
     }
     return chain.from_iterable(made[name]() for name in names)
 

@@ -116,6 +116,7 @@ def attacks(
                     seed=seed,
                     time_limit=time_limit,
                     lower=lower,
+                    bound="none",
                     on_progress=advance,
                     **options,
                 )

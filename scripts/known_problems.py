@@ -57,7 +57,7 @@ class KnownProblem:
 
 def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:
     """Whether a share of the optimum is all of it, by the tolerances above."""
-    tolerance = SIZE_TOLERANCE if isinstance(problem, MinPerturbation) else COUNT_TOLERANCE
+    tolerance = SIZE_TOLERANCE if problem.sense == "min" else COUNT_TOLERANCE
     return of_optimum >= 1 - tolerance
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
+from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
 from bilad.models.validation import ArgumentError, whole_number
 from bilad.solvers.lower.cluster import solve_lower
@@ -92,7 +92,7 @@ def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
         for eps, value in ray.seen.items()
         if problem.is_attack(abs(eps), value)
     ]
-    wanted_size = isinstance(problem, MinPerturbation)
+    wanted_size = problem.sense == "min"
     if not attacks:
         return RayOptimum(0.0, np.inf if wanted_size else 0.0, len(ray.seen))
     _, eps = max(attacks)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.lines import line_signs
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import IntArray
 from bilad.solvers.rational.features import Feature, refine
@@ -22,7 +23,7 @@ POINTS_A_SECOND, EDGES_A_SECOND = 10_000, 3_000
 
 def is_decidable(model: ConvexClustering) -> bool:
     """Whether `exact_labels` takes the model, and is affordable beside a solve."""
-    if model.p != 1 and model.d > 1:
+    if line_signs(model) is None:
         return False
     if model.graph.uniform_weight is not None:
         return model.data.size <= MOST_NUMBERS
@@ -41,7 +42,7 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     Parameters
     ----------
     model : ConvexClustering
-        With p = 1, or d = 1.
+        With p = 1, d = 1, or p = inf and d = 2.
     deadline : float, default inf
         Value of `time.perf_counter()`; no feature is begun that is expected to end after it.
 
@@ -53,7 +54,7 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     Raises
     ------
     UnsupportedError
-        If p is not 1 and d > 1.
+        For another p and d.
     """
     still = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
     start, end = Fraction(0), Fraction(1)

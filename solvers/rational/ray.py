@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.lines import line_signs
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.errors import UnsupportedError
@@ -30,8 +31,9 @@ def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
     """Say why the staircase cannot be exact, or None."""
     if perturbation.dim != 1:
         return f"it is for one parameter, eps has {perturbation.dim}"
-    if model.p != 1 and model.d > 1:
-        return f"it is for p = 1 or d = 1, the data have d = {model.d} and p = {model.p:g}"
+    if line_signs(model) is None:
+        lines = "p = 1, d = 1, or p = inf with d = 2"
+        return f"it is for {lines}, the data have d = {model.d} and p = {model.p:g}"
     return None
 
 
@@ -65,12 +67,12 @@ def check_ray(
 def lines_along(
     model: ConvexClustering, perturbation: Perturbation, low: float, high: float
 ) -> list[Line]:
-    """Return one line for each feature.
+    """Return the lines of the model.
 
     Raises
     ------
     UnsupportedError
-        If p is not 1 and there are several features.
+        If it does not separate into lines.
     ArgumentError
         If a weight is negative at an end.
     """
@@ -80,19 +82,32 @@ def lines_along(
     decay = _decay(model, perturbation)
     weights, slopes = _weights(model, decay, low, high)
     gamma = Fraction(model.gamma)
-    columns = [
-        (_exact(a), _exact(v))
-        for a, v in zip(model.data.T, _direction(model, perturbation).T, strict=True)
-    ]
+    data, direction = _exact_columns(model.data), _exact_columns(_direction(model, perturbation))
+    signs = line_signs(model)
+    assert signs is not None
+    columns = [(signed_sum(data, row), signed_sum(direction, row)) for row in signs.tolist()]
     capacities = [gamma * w for w in weights], [gamma * slope for slope in slopes]
     everything = [*columns, capacities]
     unit = max(number.denominator for pair in everything for part in pair for number in part)
-    *data, edges = (
+    *moving, edges = (
         list(zip(*(over_common_denominator(part, unit) for part in pair), strict=True))
         for pair in everything
     )
     network = _network(model, edges, uniform=decay is None)
-    return [Line(datum, network) for datum in data]
+    return [Line(datum, network) for datum in moving]
+
+
+def signed_sum(columns: list[list[Fraction]], signs: list[int]) -> list[Fraction]:
+    """Return the sum of columns with signs -1, 0 or 1, exactly."""
+    chosen = [(sign, column) for sign, column in zip(signs, columns, strict=True) if sign]
+    return [
+        sum((sign * column[i] for sign, column in chosen), Fraction(0))
+        for i in range(len(columns[0]))
+    ]
+
+
+def _exact_columns(matrix: FloatArray) -> list[list[Fraction]]:
+    return [_exact(column) for column in matrix.T]
 
 
 def _exact(values: Iterable[float]) -> list[Fraction]:

@@ -1,9 +1,9 @@
 """Steps of the partition along a ray, bracketed, where no exact staircase is known.
 
-For p = 2 or inf and d > 1 the solution is not piecewise affine in eps. What can be proved is the
-partition at single eps. So the ray is sampled, and between neighbouring samples with different
-proved labels the change is bracketed by bisection. These are brackets of the changes that were
-found: steps inside an interval with equal labels at both ends are not excluded.
+For p = 2 and d > 1, or p = inf and d > 2, the solution is not piecewise affine in eps. What can be
+proved is the partition at single eps. So the ray is sampled, and between neighbouring samples with
+different proved labels the change is bracketed by bisection. These are brackets of the changes that
+were found: steps inside an interval with equal labels at both ends are not excluded.
 """
 
 from __future__ import annotations

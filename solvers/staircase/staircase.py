@@ -133,7 +133,7 @@ def staircase(
     Parameters
     ----------
     model : ConvexClustering
-        With p = 1, or d = 1; any graph, any weights.
+        With p = 1, d = 1, or p = inf and d = 2; any graph, any weights.
     perturbation : Perturbation
         Of the data, of the weights, or of both, with one parameter.
     low, high : float
@@ -146,7 +146,7 @@ def staircase(
     Raises
     ------
     UnsupportedError
-        If p is not 1 and d > 1.
+        For another p and d.
     ArgumentError
         If another argument cannot be used.
 

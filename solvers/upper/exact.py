@@ -1,8 +1,8 @@
 """Along a ray, exactly: every step of the staircase is known, so the answer is global.
 
-For one eps, and p = 1 or d = 1. The optimum of (BL1), or the infimum of (BL2), is decided in exact
-arithmetic and is the bound. The eps returned is a double inside a step, so that a solver that is
-accurate to less than its distance from the ends finds the same partition:
+For one eps, and p = 1, d = 1, or p = inf with d = 2. The optimum of (BL1), or the infimum of (BL2),
+is decided in exact arithmetic and is the bound. The eps returned is a double inside a step, so that
+a solver that is accurate to less than its distance from the ends finds the same partition:
 
 - (BL1): of the steps with the largest deviation, the distance from the nearer end is the smaller of
   half the step and `LENGTH_TOL` times the budget. The step that leaves the largest distance is

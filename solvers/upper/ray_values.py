@@ -1,7 +1,7 @@
 """What is known of the deviation along rays from eps = 0: all of it, or proved samples.
 
-For p = 1 or d = 1 the staircase along a ray is exact: every break and every open piece between two
-is a site. Elsewhere each sample whose labels are proved is one.
+On lines (p = 1, d = 1, or p = inf in the plane) the staircase along a ray is exact: every break and
+every open piece between two is a site. Elsewhere each sample whose labels are proved is one.
 """
 
 from __future__ import annotations

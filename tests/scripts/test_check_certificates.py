@@ -14,15 +14,17 @@ from bilad.scripts.certificates import check_bounds as bounds_script
 from bilad.scripts.certificates import check_gaps as gaps_script
 from bilad.scripts.certificates import check_radius as radius_script
 from bilad.scripts.certificates import check_staircase as staircase_script
+from bilad.scripts.certificates import check_tightness as tightness_script
 from bilad.scripts.certificates.check_bounds import check_bounds
 from bilad.scripts.certificates.check_gaps import check_gaps
 from bilad.scripts.certificates.check_radius import check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
 from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
+from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
-from bilad.solvers.certificates.robustness import exact_radius
+from bilad.solvers.certificates.robustness import certified_radius, exact_radius
 from bilad.solvers.staircase import staircase
 
 
@@ -120,6 +122,21 @@ def test_bounds_of_known_problems_are_not_below_the_optimum():
 def test_a_bound_that_is_too_small_is_seen(monkeypatch):
     monkeypatch.setattr(gaps_script, "optimum_bound", lambda problem, clustering: 1.0)
     assert next(iter(check_gaps({}, 0, 0))).wrong == 1
+
+
+def test_tightness_has_a_radius_and_a_bound_of_each_problem(monkeypatch):
+    monkeypatch.setattr(tightness_script, "CLOUDS", ((2.0, 2, "data"), (np.inf, 3, "weights")))
+    rows = list(islice(check_tightness({}, 1, seed=0), 6))
+    assert [row.check for row in rows] == ["tightness, radius", "tightness, bound"] * 3
+    assert not any(row.wrong for row in rows)
+    assert 0 < rows[0].value <= 1 <= rows[1].value
+    assert rows[2].value == 0.0, "p = inf in space"
+
+    def boast(problem, clustering):
+        return dataclasses.replace(certified_radius(problem, clustering), merge=9.0, split=9.0)
+
+    monkeypatch.setattr(tightness_script, "certified_radius", boast)
+    assert next(iter(check_tightness({}, 1, seed=0))).wrong == 1
 
 
 def test_the_script_writes_its_rows(tmp_path, rows_of):

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import signal
+from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
@@ -120,6 +121,20 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     result = run("compare", "iris", "--methods", "direct", "--out", tmp_path / "taken")
     assert result.exit_code == 2
     assert "taken" in result.output
+
+
+def test_a_status_is_what_the_method_itself_has_proved():
+    """No eps within this budget changes anything, as the pairs' bound would prove for `corners`."""
+    tiny = replace(IRIS, budget=0.01)
+    rows = compare.attacks(
+        tiny, ["exact", "corners"], Console(quiet=True), lower="auto", seed=0, time_limit=None
+    )
+    assert [(row.problem, row.method, row.status) for row in rows] == [
+        ("BL1", "exact", "no attack exists"),
+        ("BL1", "corners", "no attack found"),
+        ("BL2", "exact", "no attack exists"),
+        ("BL2", "corners", "no attack found"),
+    ]
 
 
 def test_a_row_is_on_disk_before_the_next_method_starts(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import DeviationFunction
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.counting import (
@@ -14,6 +15,7 @@ from bilad.solvers.certificates.robustness.counting import (
     most_of_partitions,
     most_within_reach,
 )
+from bilad.solvers.certificates.robustness.lines import is_supported
 from bilad.solvers.certificates.robustness.pairs import SettledPairs, settled_pairs
 from bilad.solvers.certificates.robustness.radius import certified_radius
 from bilad.solvers.lower.result import Clustering
@@ -39,9 +41,12 @@ def optimum_bound(
     Returns
     -------
     float or None
-        None if the model is a black box; also if not `tight`, and n > 500 or n d k > 5,000,000.
+        None if the model is a black box, or p = inf and d > 2; also if not `tight`, and n > 500 or
+        n d k > 5,000,000.
         For (BL2) infinite if no eps within the limit reaches the target.
     """
+    if not is_supported(clustering_of(problem)):
+        return None
     n, numbers = problem.model.n, problem.model.data.size * problem.perturbation.dim
     if not tight and (n > QUICK_POINTS or numbers > QUICK_NUMBERS):
         return None
@@ -66,13 +71,16 @@ def deviation_bound(
     -------
     float
         For a deviation additive over pairs, the most that those which are not settled can add up
-        to; for others its largest value, or 0 if all pairs are settled.
+        to; for others its largest value, or 0 if all pairs are settled. For p = inf and d > 2 the
+        largest value.
 
     Raises
     ------
     ArgumentError
         If the model is a black box.
     """
+    if not is_supported(clustering_of(problem)):
+        return float(problem.deviation.largest(problem.model.n))
     bounds = np.maximum(-problem.perturbation.lower, problem.perturbation.upper)
     radius = min(radius, problem.size(bounds))
     settled = settled_pairs(problem, clustering, radius, tight)
@@ -90,8 +98,11 @@ def norm_bound(problem: BilevelProblem, clustering: Clustering, tight: bool = Fa
     Returns
     -------
     float
-        No eps shorter than this reaches the target; infinite if none within the limit does.
+        No eps shorter than this reaches the target; infinite if none within the limit does. For
+        p = inf and d > 2 it is 0.
     """
+    if not is_supported(clustering_of(problem)):
+        return 0.0
 
     def unreached(radius: float) -> bool:
         return deviation_bound(problem, clustering, radius, tight) < problem.target

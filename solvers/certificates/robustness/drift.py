@@ -6,7 +6,7 @@ feel `felt @ eps` more, and a block as a whole the mean of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -61,30 +61,17 @@ class Drift:
             between = np.diff(blocks[model.graph.edges], axis=1)[:, 0] != 0
             ends = sum_at_ends(model, np.where(between, change, 0.0))
             felt_error = (n + d + 16) * ROUNDOFF * ends
-        error = felt_error
-        if model.p == np.inf and d > 1 and change.any():
-            # zeta is not known exactly there; whatever it is, it is no longer than 1.
-            felt_known, error = moved, ends
-        else:
-            felt_known = felt
-        means, rounding = _means(structure, ball, felt_known)
+        means, rounding = _means(structure, ball, felt)
         members = _members(structure)
         return cls(
             ball=ball,
             felt=felt,
             felt_error=felt_error,
             means=means,
-            mean_error=members @ error + rounding,
+            mean_error=members @ felt_error + rounding,
             loss=loss,
             change=change,
         )
-
-    def with_data(self, moved: FloatArray | None, structure: Structure) -> Drift:
-        """Return what it is if eps moves the data so, (n, d, k), and no weights; itself if None."""
-        if moved is None:
-            return self
-        means, rounding = _means(structure, self.ball, moved)
-        return replace(self, felt=moved, means=means, mean_error=rounding)
 
 
 def _members(structure: Structure) -> sp.csr_array:

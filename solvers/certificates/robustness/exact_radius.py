@@ -1,11 +1,11 @@
 """The exact radius: the shortest eps that changes the partition, where lines make it.
 
-For p = 1 or d = 1, and equal weights on the complete graph, the data with one partition of a line
-and one order of its blocks are a polyhedron (module `facets`). The least distance of a facet is the
-radius. All is decided in integers, from the doubles as the rationals that they are.
+For equal weights on the complete graph, the data with one partition of a line and one order of its
+blocks are a polyhedron (module `facets`). The least distance of a facet is the radius. All is
+decided in integers, from the doubles as the rationals that they are.
 
-For p = 1 and d > 1 the partition is the common refinement of the features', each perturbed by its
-own eps. Within the least of their radii it stays; whether it changes just outside is looked up.
+With several lines (p = 1, or p = inf in the plane) the partition is the common refinement of
+theirs. Within the least of their radii it stays; whether it changes just outside is looked up.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.lines import line_signs
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.facets import (
     DifferentFactorsError,
@@ -28,6 +29,7 @@ from bilad.solvers.certificates.robustness.facets import (
     nearest_facet,
 )
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.rational.ray import signed_sum
 
 OUTSIDE = 1e-6  # relative; how far beyond the radius the attack is
 TINY = 1e-9  # of the data's largest magnitude: the attack where the radius is 0
@@ -45,11 +47,12 @@ class ExactRadius:
     exact : bool
         Whether the partition is different at `eps`, in exact arithmetic; so the radius is at most
         a relative 1e-6 larger, and for d = 1 not at all, but for rounding. True if infinite. If
-        not (p = 1, d > 1), only one feature's partition is.
+        not (d > 1), only one line's partition is.
     kind : {"merge", "split", "none"}
         What happens there; "none" if the radius is infinite.
     feature : int
-        Whose partition changes.
+        Number of the line whose partition changes: for p = inf and d = 2, 0 is the sum of the
+        features, and 1 their difference.
     high, low : ndarray of int
         Points that rise, points that fall: the lower and the upper cluster that meet, or the two
         parts of the one that splits.
@@ -76,8 +79,9 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     Parameters
     ----------
     problem : BilevelProblem
-        p = 1 or d = 1, equal weights on the complete graph, an additive or multiplicative
-        perturbation, of all entries or some. Its budget, target and deviation do not matter.
+        p = 1, d = 1, or p = inf and d = 2; equal weights on the complete graph, an additive or
+        multiplicative perturbation, of all entries or some. Its budget, target and deviation do not
+        matter.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
 
 
 def partition_at(problem: BilevelProblem, eps: FloatArray) -> IntArray:
-    """Return the labels at eps in exact arithmetic, p = 1 or d = 1, equal weights: shape (n,)."""
+    """Return the labels at eps in exact arithmetic, for what `exact_radius` takes: shape (n,)."""
     _, lines = _lines(problem, _factors(problem), eps)
     columns = np.empty((problem.model.n, len(lines)), dtype=np.int64)
     for feature, line in enumerate(lines):
@@ -130,8 +134,8 @@ def _refused(reason: str) -> UnsupportedError:
 def _factors(problem: BilevelProblem) -> FloatArray:
     """Return by how much a unit of the eps of each entry moves it, 0 without one: shape (n, d)."""
     model, given = clustering_of(problem), problem.perturbation
-    if model.p != 1 and model.d > 1:
-        raise _refused("p is not 1 and d > 1")
+    if line_signs(model) is None:
+        raise _refused("it does not separate into lines: p = 2 and d > 1, or p = inf and d > 2")
     if model.graph.uniform_weight is None:
         raise _refused("the weights are not equal, on the complete graph")
     T = problem.operator("data").tocsr()
@@ -149,8 +153,9 @@ def _factors(problem: BilevelProblem) -> FloatArray:
 def _lines(
     problem: BilevelProblem, factors: FloatArray, eps: FloatArray | None = None
 ) -> tuple[Fraction, list[Line]]:
-    """Return the features in integers, at A + T eps, and the unit of the data over the factors'."""
+    """Return the lines in integers, at A + T eps, and the unit of the data over that of T."""
     model = clustering_of(problem)
+    signs = _signs(problem).tolist()
     data = [[Fraction(a) for a in column] for column in model.data.T.tolist()]
     if eps is not None:
         T = problem.operator("data").tocoo()
@@ -162,14 +167,30 @@ def _lines(
     weight = model.graph.uniform_weight
     assert weight is not None
     radius = Fraction(model.gamma) * Fraction(float(weight))
+    sums = [signed_sum(data, row) for row in signs]
+    unit = _denominator([radius, *chain(*sums)])
     moves = [[abs(Fraction(t)) for t in column] for column in factors.T.tolist()]
-    unit = _denominator([radius, *chain(*data)])
     move_unit = _denominator(chain(*moves))
+    entries = [_numerators(move, move_unit) for move in moves]
     lines = [
-        Line(_numerators(column, unit), int(radius * unit), _numerators(move, move_unit))
-        for column, move in zip(data, moves, strict=True)
+        Line(_numerators(column, unit), int(radius * unit), _dual_norms(entries, row, problem.norm))
+        for column, row in zip(sums, signs, strict=True)
     ]
     return Fraction(move_unit, unit), lines
+
+
+def _signs(problem: BilevelProblem) -> IntArray:
+    signs = line_signs(clustering_of(problem))
+    assert signs is not None  # `_factors` has refused what does not separate
+    return signs
+
+
+def _dual_norms(entries: list[list[int]], signs: list[int], norm: float) -> list[int]:
+    """Return the dual norm of the eps that move each point of a line; for norm 2 its square."""
+    own = list(zip(*(move for move, sign in zip(entries, signs, strict=True) if sign), strict=True))
+    if norm == 1:
+        return [max(moves) for moves in own]
+    return [sum(t**2 if norm == 2 else t for t in moves) for moves in own]
 
 
 def _denominator(values: Iterable[Fraction]) -> int:
@@ -210,8 +231,9 @@ def _differ(labels: IntArray, others: IntArray) -> bool:
 def _direction(problem: BilevelProblem, facet: Facet, feature: int) -> FloatArray:
     """Return the eps of size 1 that does most along the facet's normal: shape (k,)."""
     normal = np.zeros(problem.model.data.shape)
-    normal[list(facet.high), feature] = 1 / len(facet.high)
-    normal[list(facet.low), feature] = -1 / len(facet.low)
+    signs = _signs(problem)[feature]
+    normal[list(facet.high)] = signs / len(facet.high)
+    normal[list(facet.low)] = -signs / len(facet.low)
     slope = problem.operator("data").T @ normal.ravel()
     slope = slope / np.abs(slope).max()
     if problem.norm == 2:

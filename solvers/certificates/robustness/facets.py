@@ -32,7 +32,8 @@ class Line:
     radius : int
         r = gamma w in the same unit, not negative.
     factors : list of int, length n
-        |t_i|, in some unit: a unit of the eps of point i moves a_i by that; 0 where none does.
+        Dual norm of what moves a_i, in some unit: an eps of norm 1 moves it by at most that; 0
+        where none does. For norm 2 of eps its square, in the squared unit.
     """
 
     data: list[int]
@@ -94,12 +95,13 @@ def make_facet(line: Line, norm: float, kind: str, high: list[int], low: list[in
     gain = falling * sum(line.data[i] for i in high) - rising * sum(line.data[i] for i in low)
     capacity = line.radius * rising * falling * (rising + falling)
     slack = capacity - gain if kind == "split" else -gain - capacity
-    entries = [falling * line.factors[i] for i in high]
-    entries += [rising * line.factors[i] for i in low]
+    power = 2 if norm == 2 else 1
+    entries = [falling**power * line.factors[i] for i in high]
+    entries += [rising**power * line.factors[i] for i in low]
     if norm == 1:
         square = max(entries) ** 2
     elif norm == 2:
-        square = sum(entry**2 for entry in entries)
+        square = sum(entries)
     else:
         square = sum(entries) ** 2
     return Facet(kind, tuple(high), tuple(low), slack, square)
@@ -198,7 +200,7 @@ def splits_by_count(line: Line, block: list[int], best: Facet | None) -> Facet |
     factors = {line.factors[i] for i in block} - {0}
     if len(factors) > 1:
         raise DifferentFactorsError
-    factor_squared = factors.pop() ** 2
+    factor_squared = factors.pop()
     movable = _descending(line, [i for i in block if line.factors[i]])
     fixed = _descending(line, [i for i in block if not line.factors[i]])
     n, total = len(block), sum(line.data[i] for i in block)

@@ -43,17 +43,10 @@ class FusedBlock:
     block : int
     by_program : bool, default True
         Whether flows at eps = 0 are also found by a conic program, if it is small enough.
-    felt : ndarray, shape (n, d), optional
-        The data less the forces between blocks at eps = 0; by default those of the structure.
     """
 
     def __init__(
-        self,
-        structure: Structure,
-        drift: Drift,
-        block: int,
-        by_program: bool = True,
-        felt: FloatArray | None = None,
+        self, structure: Structure, drift: Drift, block: int, by_program: bool = True
     ) -> None:
         model = structure.model
         self.ball, self.q = drift.ball, conjugate(model.p)
@@ -62,9 +55,7 @@ class FusedBlock:
         edges = np.flatnonzero(inside.all(axis=1) & (model.radii > 0))
         self.incidence = model.graph.incidence[edges][:, points].tocsr()
         self.radii, self.loss = model.radii[edges], drift.loss[edges]
-        if felt is None:
-            felt = model.data - structure.forces @ structure.zeta
-        felt = felt[points]
+        felt = (model.data - structure.forces @ structure.zeta)[points]
         self.demand = felt - felt.mean(axis=0)
         self.felt, self.felt_error = drift.felt[points], drift.felt_error[points]
         forces = structure.forces[points]
@@ -92,13 +83,9 @@ class FusedBlock:
         most : float
             Larger radii are not wanted.
         """
-        return self.held(turns, most)[0]
-
-    def held(self, turns: Callable[[float], FloatArray], most: float) -> tuple[float, Rule | None]:
-        """Return that radius with the rule that proves it; None if nothing is proved even at 0."""
-        best, proof = 0.0, None
+        best = 0.0
         if not self._routable():
-            return best, proof
+            return best
         conductance = self.radii
         for _ in range(FEW_ROUNDS if self.expensive else ROUNDS):
             currents = self.currents(conductance)
@@ -106,44 +93,16 @@ class FusedBlock:
             for flow in self._flows(currents, best, turns):
                 rule = self.rule(currents, flow)
                 own = self._held(rule, turns, most)
-                if own > best or (proof is None and rule.holds(own, turns(own)[self.pairs])):
-                    best, proof = own, rule
+                best = max(best, own)
                 if best >= most:
-                    return most, proof
+                    return most
                 strain = self._strain(rule, own, turns)
             if not strain.max(initial=0.0) > 0:
                 break  # nothing moves
             relative = np.maximum(strain / strain.max(), LEAST_SHARE)
             conductance = conductance / (relative if self.by_program else np.sqrt(relative))
             conductance = np.maximum(conductance / conductance.max(), LEAST_SHARE)
-        return best, proof
-
-    def room(self, rule: Rule, radius: float, turns: FloatArray) -> FloatArray:
-        """Return what a rule leaves of the capacities within a radius: shape (m,)."""
-        left = self.radii - rule.needs(radius, turns[self.pairs])
-        return np.maximum(left - 2 * ROUNDOFF * self.radii, 0.0)
-
-    def looseness(self, room: FloatArray) -> FloatArray:
-        """Bound, for each point, the part of its room that an edge needs for a unit flow.
-
-        Parameters
-        ----------
-        room : ndarray, shape (m,)
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Of flows from that point to all, each the same; infinite if there is no room.
-        """
-        n = self.incidence.shape[1]
-        if not room.any():
-            return np.full(n, np.inf)
-        conductance = np.maximum(room / room.max(), LEAST_SHARE)
-        Y, unrouted = self._currents(conductance)
-        needed = np.abs(Y) + 0.5 * unrouted
-        parts = np.full_like(needed, np.inf)
-        np.divide(needed, room[:, None], out=parts, where=room[:, None] > 0)
-        return parts.max(axis=0) * (1 + 16 * ROUNDOFF)
+        return best
 
     def overload(self, radius: float, turns: FloatArray) -> FloatArray | None:
         """Return by how much edges may overflow within a radius, or None if it is proved none do.

@@ -1,8 +1,8 @@
 """Pairs of points that no eps within a radius can flip: always together, or always apart.
 
 Together: both in one steady block (module `steady`). Apart: their blocks never meet (module
-`free_motion`; on a line also module `sandwich`). For p = 1 each feature is a line: together iff so
-in every feature, apart if so in one.
+`free_motion`; on a line also module `sandwich`). If the model separates into lines, two points are
+together iff they are so on every line, and apart if they are so on one.
 """
 
 from __future__ import annotations
@@ -77,8 +77,13 @@ def settled_pairs(
     ------
     ArgumentError
         If the model is a black box.
+    UnsupportedError
+        For p = inf and d > 2.
     """
-    found = [_settled(*line, radius, tight) for line in lines(problem, clustering)]
+    found = [
+        _settled(line.problem, line.clustering, line.reach(radius), tight)
+        for line in lines(problem, clustering)
+    ]
     together = np.logical_and.reduce([line.together for line in found])
     apart = np.logical_or.reduce([line.apart for line in found])
     return SettledPairs(
@@ -113,7 +118,7 @@ def _settled(
         together, apart = np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool)
         leaving = Leaving.of(problem, np.arange(n), together, apart)
         return SettledPairs(together, apart, clustering.X, np.inf, leaving)
-    clusters = Structure.of(clustering_of(problem), clustering.labels, clustering.X, clustering.Z)
+    clusters = Structure.of(clustering_of(problem), clustering.labels, clustering.X)
     steady = steady_blocks(problem, clusters, radius, tight)
     motion, labels = steady.motion, steady.labels
     together = labels[:, None] == labels

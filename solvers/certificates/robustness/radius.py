@@ -1,16 +1,13 @@
 """A radius that is a theorem: no eps shorter than it changes the partition.
 
-*Apart.* On the blocks X* solves the contracted problem; module `motion` bounds how far its solution
-moves, so that no two centroids meet.
+*Apart.* On the blocks X* solves the contracted problem; module `free_motion` bounds how far its
+solution moves, so that no two centroids meet. On a line forces are signs: as long as the order is
+kept, the centroids are affine in eps.
 
 *Together.* Module `fusion`: the flow inside each block follows eps and stays within its capacity.
 
-*Ties*, p = inf and d > 1. Several features lead as a rule, and one zeta for each pair of blocks can
-move along a face (module `faces`). Or all ties are proved to hold (module `held_ties`), then
-parallel edges may differ; the better of the two counts.
-
 Both hold for every eps shorter than the radius, so X*(eps) is constant on the same blocks, and
-distinct between them. For p = 1 each feature is a line, on which all this is done by itself.
+distinct between them. What separates into lines is proved on each of them (module `lines`).
 """
 
 from __future__ import annotations
@@ -21,11 +18,11 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
+from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift
+from bilad.solvers.certificates.robustness.free_motion import MARGIN, FreeMotion
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
-from bilad.solvers.certificates.robustness.held_ties import HeldTies
 from bilad.solvers.certificates.robustness.lines import lines
-from bilad.solvers.certificates.robustness.motion import Motion
 from bilad.solvers.certificates.robustness.structure import Structure
 from bilad.solvers.lower.result import Clustering
 
@@ -57,7 +54,7 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
     Parameters
     ----------
     problem : BilevelProblem
-        Its budget, target and deviation do not matter.
+        p = 1 or 2, or p = inf with d <= 2. Its budget, target and deviation do not matter.
     clustering : Clustering
         At eps = 0. Its partition need not be proved: a radius above zero proves it.
 
@@ -66,34 +63,49 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> Certifi
     CertifiedRadius
         0 where nothing can be proved; infinite, or very large, where nothing that eps moves
         matters. Radii beyond the bounds of eps say that no eps within them matters.
+
+    Raises
+    ------
+    ArgumentError
+        If the model is a black box.
+    UnsupportedError
+        For p = inf and d > 2, of which no radius is known.
     """
-    radii = [_radius(*line) for line in lines(problem, clustering)]
+    radii = []
+    for line in lines(problem, clustering):
+        found = _radius(line.problem, line.clustering)
+        radii.append(CertifiedRadius(line.certified(found.merge), line.certified(found.split)))
     return CertifiedRadius(min(r.merge for r in radii), min(r.split for r in radii))
 
 
 def _radius(problem: BilevelProblem, clustering: Clustering) -> CertifiedRadius:
-    structure = Structure.of(clustering_of(problem), clustering.labels, clustering.X, clustering.Z)
+    structure = Structure.of(clustering_of(problem), clustering.labels, clustering.X)
     drift = Drift.of(problem, structure)
-    motion = Motion(structure, drift)
-    merge = motion.merge()
+    motion = FreeMotion(structure, np.arange(len(structure.sizes)), drift)
+    is_line = clustering_of(problem).d == 1
+    merge = _merge_on_a_line(structure, drift) if is_line else motion.merge()
+    still = np.zeros(len(structure.pairs))
+
+    def turns(radius: float) -> FloatArray:
+        """Bound the turns of zeta within `merge`."""
+        return still if is_line else motion.turns(radius)
+
     least = np.inf
     for block in np.flatnonzero(structure.sizes > 1):
         fused = FusedBlock(structure, drift, int(block))
-        least = min(least, fused.radius(motion.turns, min(merge, least)))
-    if least < merge and not structure.smooth and not drift.change.any():
-        least = max(least, _with_ties(structure, drift, motion, merge))
+        least = min(least, fused.radius(turns, min(merge, least)))
     return CertifiedRadius(merge, least)
 
 
-def _with_ties(structure: Structure, drift: Drift, motion: Motion, most: float) -> float:
-    """Return a radius within which all ties hold and no cluster splits, at most `most`."""
-    held = HeldTies.of(structure, motion.push)
-    if held is None:
+def _merge_on_a_line(structure: Structure, drift: Drift) -> float:
+    """Return a radius within which all centroids are distinct, in their order."""
+    error = drift.mean_error
+    order = np.argsort(structure.centroids[:, 0])
+    y, means = structure.centroids[order, 0], drift.means[order, 0]
+    gaps = np.diff(y) - 2 * structure.error
+    approach = drift.ball.support(means[:-1] - means[1:])
+    speeds = (approach + error[order[:-1]] + error[order[1:]]) * MARGIN
+    if (gaps <= 0).any():
         return 0.0
-    least = held.radius(most)
-    for block in np.flatnonzero(structure.sizes > 1):
-        if least == 0:
-            break
-        fused = FusedBlock(structure, drift, int(block), felt=held.felt)
-        least = min(least, fused.radius(held.turns, least))
-    return least
+    moving = speeds > 0
+    return float((gaps[moving] / speeds[moving]).min(initial=np.inf))

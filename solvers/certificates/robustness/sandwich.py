@@ -52,7 +52,7 @@ def _solution(problem: BilevelProblem, move: FloatArray) -> tuple[FloatArray, fl
         end = model.replace(data=moved[:, None])
         found = solve_lower(end, tol=TOL, refine=True)
         if found.proved:
-            structure = Structure.of(end, found.labels, found.X, found.Z)
+            structure = Structure.of(end, found.labels, found.X)
             rounding = 2 * ROUNDOFF * float(np.abs(structure.centroids).max())
             return structure.centroids[structure.blocks, 0], structure.error + rounding
     return None

@@ -19,7 +19,6 @@ from scipy.sparse.csgraph import connected_components
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.certificates.robustness.absorbed import Acting
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
@@ -57,7 +56,7 @@ def steady_blocks(
     Parameters
     ----------
     problem : BilevelProblem
-        p = 2 or inf, or d = 1.
+        p = 2 or d = 1.
     clusters : Structure
         Of the proved clusters at eps = 0.
     radius : float
@@ -87,17 +86,8 @@ class _Search:
         self.problem, self.clusters, self.radius, self.tight = problem, clusters, radius, tight
         self.movable = _movable(problem)
         self.felt = clusters.model.data - clusters.forces @ clusters.zeta
-        self.acting = self._acting()
         self.work_left = TIGHT_WORK if tight else QUICK_WORK
         self.passed: set[bytes] = set()
-
-    def _acting(self) -> Acting | None:
-        """Return what moves the clusters, or None if that is all of eps."""
-        if edge_operator(self.problem).nnz:
-            return None
-        drift = Drift.of(self.problem, self.clusters)
-        motion = FreeMotion(self.clusters, np.arange(len(self.clusters.sizes)), drift)
-        return Acting.of(self.clusters, drift, self.radius, motion.turns(0.0), self.tight)
 
     def run(self) -> SteadyBlocks:
         """Cut until nothing fails; what passed once is tried again among the final blocks."""
@@ -121,7 +111,7 @@ class _Search:
         owner = self.clusters.blocks[[points[0] for points in parts]]
         structure = self.clusters.refined(blocks, owner)
         drift = Drift.of(self.problem, structure)
-        motion = FreeMotion(structure, owner, drift, self.acting)
+        motion = FreeMotion(structure, owner, drift)
         return _Cut(structure, drift, motion, motion.turns(self.radius))
 
     def _tried(self, cut: _Cut, parts: list[IntArray], known: set[bytes]) -> list[IntArray]:

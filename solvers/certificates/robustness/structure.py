@@ -2,9 +2,10 @@
 
     min_y  1/2 sum_k n_k ||y_k - abar_k||^2 + gamma sum_{k<l} w_kl ||y_k - y_l||_p
 
-Its solution is X* on the blocks as long as these are the clusters. The forces of block l on block
-k are then gamma w_ij zeta_kl with one zeta_kl, a subgradient of the norm at y_k - y_l, for all
-edges between the two: what the members of a block feel differs by their weights only.
+for p = 2, or on a line. Its solution is X* on the blocks as long as these are the clusters. The
+forces of block l on block k are then gamma w_ij zeta_kl with one zeta_kl, a subgradient of the norm
+at y_k - y_l, for all edges between the two: what the members of a block feel differs by their
+weights only.
 """
 
 from __future__ import annotations
@@ -16,13 +17,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.norms import project_rows, row_norms, subgradient_rows
+from bilad.models.norms import row_norms, subgradient_rows
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.partition.contracted import ContractedProblem
 from bilad.solvers.partition.routing import block_means
-
-VERTEX = 1e-6  # p = inf: so near to a vertex of the dual ball, a subgradient is taken for it
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,13 @@ class Structure:
     pairs : ndarray of int, shape (P, 2)
         Blocks k < l that are joined by an edge.
     zeta : ndarray, shape (P, d)
-        ||zeta||_q <= 1; for p = 2 and on a line the subgradient at y, where y_k and y_l differ.
+        ||zeta||_2 <= 1; the subgradient at y, where y_k and y_l differ.
     forces : sparse array, shape (n, P)
         gamma w_ij with its sign, summed over the edges of each pair: the forces are
         `forces @ zeta`.
     error : float
-        sqrt(sum_k n_k ||y_k - y*_k||^2) is at most this; with p = 2 or on a line y is also the
-        solution for data that differ from the true ones by at most this.
+        sqrt(sum_k n_k ||y_k - y*_k||^2) is at most this, and y is the solution for data that
+        differ from the true ones by at most this.
     """
 
     model: ConvexClustering
@@ -59,27 +58,14 @@ class Structure:
     error: float
 
     @classmethod
-    def of(
-        cls, model: ConvexClustering, blocks: IntArray, X: FloatArray, Z: FloatArray
-    ) -> Structure:
-        """Contract the blocks of an approximate solution X (n, d), Z (m, d)."""
+    def of(cls, model: ConvexClustering, blocks: IntArray, X: FloatArray) -> Structure:
+        """Contract the blocks of an approximate solution X (n, d); p = 2 or d = 1."""
         sizes = np.bincount(blocks).astype(float)
         pairs, owner, signs, between = _block_pairs(model, blocks)
-        radii = model.radii[between]
-        strength = np.bincount(owner, radii, len(pairs)).astype(float)
         centroids = _centroids(model, blocks, X)
         zeta = subgradient_rows(centroids[pairs[:, 0]] - centroids[pairs[:, 1]], model.p)
-        at_vertices = np.ones(len(pairs), dtype=bool)
-        if model.p == np.inf and model.d > 1:
-            flows = np.zeros((len(pairs), model.d))
-            np.add.at(flows, owner, signs[:, None] * Z[between])
-            shares = project_rows(flows / strength[:, None], np.ones(len(pairs)), 1)
-            at_vertices = row_norms(shares - zeta, 1) <= VERTEX
-            zeta = np.where(at_vertices[:, None], zeta, shares)
         forces = _forces(model, len(pairs), owner, signs, between)
-        if model.p == np.inf and model.d > 1 and at_vertices.all():
-            centroids = block_means(model.data - forces @ zeta, blocks)
-        error = _distance(model, blocks, sizes, centroids, pairs, strength, zeta, forces)
+        error = _distance(model, blocks, sizes, centroids, zeta, forces)
         return cls(model, blocks, sizes, centroids, pairs, zeta, forces, error)
 
     def refined(self, blocks: IntArray, owner: IntArray) -> Structure:
@@ -113,11 +99,6 @@ class Structure:
         centroids = self.centroids[owner]
         return Structure(model, blocks, sizes, centroids, pairs, zeta, forces, self.error)
 
-    @property
-    def smooth(self) -> bool:
-        """Whether zeta is known as the one subgradient at y."""
-        return self.model.p == 2 or self.model.d == 1
-
     @cached_property
     def differences(self) -> FloatArray:
         """y_k - y_l of the joined pairs: shape (P, d)."""
@@ -138,25 +119,10 @@ class Structure:
         """
         if self.model.d == 1:
             return np.zeros(len(self.pairs))
-        if self.model.p == 2:
-            lengths = row_norms(self.differences, 2) * (1 - (self.model.d + 8) * ROUNDOFF)
-            sine = np.divide(shifts, lengths, out=np.ones_like(shifts), where=lengths > shifts)
-            chords = 2 * np.sin(0.5 * np.arcsin(sine))
-            return np.where(lengths > shifts, chords * (1 + 16 * ROUNDOFF), 2.0)
-        vertices = subgradient_rows(self.differences, self.model.p)
-        turned = row_norms(vertices - self.zeta, 1) * (1 + (self.model.d + 8) * ROUNDOFF)
-        return np.where(self._steady(shifts), turned, 2.0)
-
-    def turns_between(self, shifts: FloatArray) -> FloatArray:
-        """Bound ||zeta' - zeta''||_q of two such y', at least one of them y* or, if smooth, y."""
-        if self.smooth:
-            return self.turns(shifts)
-        return np.where(self._steady(shifts), 0.0, 2.0)
-
-    def _steady(self, shifts: FloatArray) -> np.ndarray:
-        """Return where, for p = inf, one feature stays the largest: zeta is its vertex."""
-        descending = -np.sort(-np.abs(self.differences), axis=1)
-        return descending[:, 0] - descending[:, 1] > (2 + 16 * ROUNDOFF) * shifts
+        lengths = row_norms(self.differences, 2) * (1 - (self.model.d + 8) * ROUNDOFF)
+        sine = np.divide(shifts, lengths, out=np.ones_like(shifts), where=lengths > shifts)
+        chords = 2 * np.sin(0.5 * np.arcsin(sine))
+        return np.where(lengths > shifts, chords * (1 + 16 * ROUNDOFF), 2.0)
 
     def edge_zeta(self) -> FloatArray:
         """Return zeta for each edge, oriented as the edge, zero inside blocks: shape (m, d)."""
@@ -226,24 +192,12 @@ def _distance(
     blocks: IntArray,
     sizes: FloatArray,
     centroids: FloatArray,
-    pairs: IntArray,
-    strength: FloatArray,
     zeta: FloatArray,
     forces: sp.csr_array,
 ) -> float:
-    """Bound the distance from the contracted solution, which the gap does: strongly convex.
-
-    Where zeta is the subgradient at the centroids the residual alone does, without a root.
-    """
+    """Bound the distance from the contracted solution by the residual: zeta is a subgradient."""
     masses = np.sqrt(sizes)[:, None]
     residual = masses * (centroids - block_means(model.data - forces @ zeta, blocks))
     size = np.abs(model.data).max(initial=0.0) + abs(forces).sum(axis=1).max(initial=0.0)
     rounding = ROUNDOFF * (16 + model.d + 4 * model.n) * np.sqrt(model.n * model.d) * size
-    norm = float(np.linalg.norm(residual)) * (1 + residual.size * ROUNDOFF) + rounding
-    if model.p == 2 or model.d == 1:
-        return norm
-    U = centroids[pairs[:, 0]] - centroids[pairs[:, 1]]
-    lengths = row_norms(U, model.p)
-    edges = strength * np.maximum(lengths - np.einsum("ij,ij->i", zeta, U), 0.0)
-    unseen = (8 * model.d + 2 * model.n) * ROUNDOFF * float(strength @ lengths)
-    return float(np.sqrt(norm**2 + 2 * (edges.sum() + unseen)) * (1 + 8 * ROUNDOFF))
+    return float(np.linalg.norm(residual)) * (1 + residual.size * ROUNDOFF) + rounding

@@ -149,7 +149,7 @@ class TestArguments:
 
     def test_the_plane_with_p_2_is_refused(self):
         model = ConvexClustering(np.eye(2), FusionGraph.complete(2), 0.1)
-        with pytest.raises(UnsupportedError, match="p = 1 or d = 1"):
+        with pytest.raises(UnsupportedError, match="p = 1, d = 1"):
             staircase(model, Perturbation.shift(np.eye(2)), -1, 1)
 
     @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_weights_along_a_ray():
 
 def test_what_it_refuses():
     plane = ConvexClustering(np.eye(4)[:, :2], FusionGraph.complete(4), 0.1)
-    with pytest.raises(UnsupportedError, match="p = 1 or d = 1"):
+    with pytest.raises(UnsupportedError, match="p = 1, d = 1"):
         attack(MaxDeviation(plane, Perturbation.shift(plane.data), 1.0), "exact")
     line = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
     with pytest.raises(UnsupportedError, match="one parameter"):

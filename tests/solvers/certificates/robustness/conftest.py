@@ -17,7 +17,8 @@ def _random_problem(rng, kinds=KINDS, complete=False, largest=14):
     if rng.random() < 0.15:
         A = np.round(2 * A) / 2  # ties, duplicates
     graph = _random_graph(rng, A, complete)
-    model = ConvexClustering(A, graph, 10 ** rng.uniform(-1, 0.8), NORMS[rng.integers(3)])
+    p = NORMS[rng.integers(3 if d < 3 else 2)]
+    model = ConvexClustering(A, graph, 10 ** rng.uniform(-1, 0.8), p)
     perturbation = _random_perturbation(rng, model, kinds[rng.integers(len(kinds))])
     return MaxDeviation(model, perturbation, 1.0, NORMS[rng.integers(3)])
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.clustering_problem import clustering_of
+from bilad.models.lines import line_signs
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import _root_down, partition_at
@@ -20,13 +21,13 @@ INSIDE, OUTSIDE = 0.999999, 1.000001
 NORMS = (1, 2, np.inf)
 
 
-def random_line(rng, n, d=1, kind=None, ties=0.2):
+def random_line(rng, n, d=1, kind=None, ties=0.2, p=1):
     """A problem that `exact_radius` takes; multiplicative ones only in norms 1 and inf."""
     A = 2 * rng.normal(size=(n, d)) + 3 * rng.integers(0, 2, size=(n, 1))
     if rng.random() < ties:
         A = np.round(2 * A) / 2
     gamma = 10 ** rng.uniform(-1.5, 0.5) / n
-    model = ConvexClustering(A, FusionGraph.complete(n, float(rng.choice([1.0, 0.3]))), gamma, 1)
+    model = ConvexClustering(A, FusionGraph.complete(n, float(rng.choice([1.0, 0.3]))), gamma, p)
     some = rng.permutation(n)[: rng.integers(1, n + 1)]
     norm = NORMS[rng.integers(3)]
     kind = kind or ("additive", "masked", "multiplicative")[rng.integers(3)]
@@ -40,10 +41,19 @@ def random_line(rng, n, d=1, kind=None, ties=0.2):
 def radius_by_all_subsets(problem, rational):
     """Return the squared distance of the nearest merge or split, of all subsets; None if none."""
     model, distances = clustering_of(problem), []
+    A = [[Fraction(value) for value in row] for row in model.data.tolist()]
     T = [[Fraction(t) for t in row] for row in problem.operator("data").toarray().tolist()]
     r = Fraction(model.gamma) * Fraction(model.graph.uniform_weight)
-    for feature, column in enumerate(model.data.T.tolist()):
-        a, rows = [Fraction(value) for value in column], T[feature :: model.d]
+    for signs in line_signs(model).tolist():
+        a = [sum(s * value for s, value in zip(signs, row, strict=True)) for row in A]
+        moves = (T[i * model.d : (i + 1) * model.d] for i in range(model.n))
+        rows = [
+            [
+                sum(s * t for s, t in zip(signs, column, strict=True))
+                for column in zip(*own, strict=True)
+            ]
+            for own in moves
+        ]
         x = rational.solve_complete(a, r)
         blocks = [[i for i in range(len(a)) if x[i] == value] for value in sorted(set(x))]
         for left, right in itertools.pairwise(blocks):
@@ -98,10 +108,10 @@ def check_outside(problem, found):
         np.testing.assert_array_equal(clustering.labels, partition_at(problem, found.eps))
 
 
-@given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([1, 1, 2]))
-def test_is_the_least_over_all_subsets(seed, d, rational):
+@given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([1, 1, 2]), p=st.sampled_from([1, np.inf]))
+def test_is_the_least_over_all_subsets(seed, d, p, rational):
     rng = np.random.default_rng(seed)
-    problem = random_line(rng, int(rng.integers(2, 9)), d)
+    problem = random_line(rng, int(rng.integers(2, 9)), d, p=p)
     found = exact_radius(problem)
     expected = radius_by_all_subsets(problem, rational)
     if expected is None:
