@@ -1,6 +1,7 @@
 """What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
 
 import importlib.util
+import itertools
 import signal
 from pathlib import Path
 
@@ -33,6 +34,30 @@ def ctrl_c_interrupts():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def covering(factors):
+    """Rows of a covering array of strength two: every two values of two factors meet in a row.
+
+    Greedy, and the same on every machine: of all rows, the one with most pairs still to be met.
+    """
+
+    def pairs(row):
+        return set(itertools.combinations(enumerate(row), 2))
+
+    positions = [range(len(values)) for values in factors]
+    rows = {row: pairs(row) for row in itertools.product(*positions)}
+    missing = set().union(*rows.values())
+    while missing:
+        best = max(rows, key=lambda row: len(rows[row] & missing))
+        missing -= rows[best]
+        yield tuple(values[k] for values, k in zip(factors, best, strict=True))
+
+
+def pytest_generate_tests(metafunc):
+    """Read `@pytest.mark.pairwise(a=[...], b=[...])`: some of the cases of a product of factors."""
+    for mark in metafunc.definition.iter_markers("pairwise"):
+        metafunc.parametrize(list(mark.kwargs), list(covering(list(mark.kwargs.values()))))
 
 
 def _load(path):

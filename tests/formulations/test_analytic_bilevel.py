@@ -37,9 +37,15 @@ def farthest(problem, baseline, start_eps):
     return np.sqrt(pyo.value(pyomo_model.moved)), built.eps()
 
 
-@pytest.mark.parametrize("kind", ["complete", "knn"])
-@pytest.mark.parametrize("n", [6, pytest.param(10, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("budget", [0.3, 2.0])
+@pytest.mark.parametrize(
+    ("kind", "n", "budget"),
+    [
+        ("complete", 6, 0.3),
+        ("knn", 6, 2.0),
+        pytest.param("knn", 10, 0.3, marks=pytest.mark.slow),
+        pytest.param("complete", 10, 2.0, marks=pytest.mark.slow),
+    ],
+)
 def test_farthest_solution_is_a_translation(kind, n, budget):
     """The problem is not convex, and IPOPT is local: of a few starts, the best is the optimum."""
     rng = np.random.default_rng(n)
@@ -59,4 +65,6 @@ def test_farthest_solution_is_a_translation(kind, n, budget):
         moved = np.linalg.norm(truth.X - baseline.X)
         assert moved <= budget + 1e-6  # nonexpansive; gaps of 1e-12
         reached.append((moved, claimed))
+        if moved > budget - 1e-5:
+            break
     assert max(reached) == pytest.approx((budget, budget), abs=1e-4)

@@ -11,20 +11,14 @@ from bilad.models.clustering_problem import edge_operator
 from bilad.models.norms import conjugate, project_rows
 
 NORMS = [1, 2, np.inf]
-DIMENSIONS = [1, 2, pytest.param(3, marks=pytest.mark.slow)]
+DIMENSIONS = [1, 2, 3]
 PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
 
 
-def on_the_grid(test):
-    """knn has edges of zero weight, some of which are perturbed."""
-    for name, values in (
-        ("graph", ["complete", "knn"]),
-        ("perturbation", PERTURBATIONS),
-        ("d", DIMENSIONS),
-        ("p", NORMS),
-    ):
-        test = pytest.mark.parametrize(name, values)(test)
-    return test
+# knn has edges of zero weight, some of which are perturbed.
+on_the_grid = pytest.mark.pairwise(
+    p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS, graph=["complete", "knn"]
+)
 
 
 def evaluate(bound, eps):
@@ -75,9 +69,7 @@ def test_any_dual_gives_a_lower_bound(
             assert evaluate(bound, eps) == pytest.approx(dual, rel=1e-10, abs=1e-10)
 
 
-@pytest.mark.parametrize("perturbation", PERTURBATIONS)
-@pytest.mark.parametrize("d", DIMENSIONS)
-@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS)
 def test_its_gradient_is_that_of_v(make_case, points_of_eps, solve_exactly, p, d, perturbation):
     """For data, v is a Moreau envelope. For weights, its derivative is -r_e ||u_e||."""
     problem = make_case(p, d, perturbation, "knn", budget=0.8, norm=np.inf)

@@ -3,7 +3,7 @@
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyomo.core.expr import identify_variables
 
@@ -59,6 +59,7 @@ def test_the_class_for_each_norm():
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
+@settings(max_examples=20)
 @given(drawn=draws)
 def test_the_gap_is_what_fenchel_and_young_say(violations, p, d, drawn):
     u, z = draw_u_and_z(drawn, p, d)
@@ -77,6 +78,7 @@ def test_the_gap_is_what_fenchel_and_young_say(violations, p, d, drawn):
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
+@settings(max_examples=20)
 @given(drawn=draws)
 def test_the_products_add_up_to_the_gap(p, d, drawn):
     u, z = draw_u_and_z(drawn, p, d)

@@ -18,7 +18,7 @@ from bilad.models.clustering_problem import edge_operator
 NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
 PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
-GRAPHS = [pytest.param("complete", marks=pytest.mark.slow), "knn"]
+GRAPHS = ["complete", "knn"]
 
 KINDS = {
     **{name: (KKTFormulation, {"relaxation": name}) for name in RELAXATIONS},
@@ -28,25 +28,7 @@ KINDS = {
 }
 TIGHT = ScheduleStage(1e-7, 0.1)
 
-everywhere = [
-    pytest.mark.parametrize("graph", GRAPHS),
-    pytest.mark.parametrize("perturbation", PERTURBATIONS),
-    pytest.mark.parametrize(
-        ("p", "d"),
-        [
-            # On a line, the norm does not matter.
-            *[(p, 1) if p == 2 else pytest.param(p, 1, marks=pytest.mark.slow) for p in NORMS],
-            *[(p, 2) for p in NORMS],
-            *[pytest.param(p, 3, marks=pytest.mark.slow) for p in NORMS],
-        ],
-    ),
-]
-
-
-def on_the_grid(test):
-    for mark in everywhere:
-        test = mark(test)
-    return test
+on_the_grid = pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS, graph=GRAPHS)
 
 
 def formulate(name, problem, baseline):
@@ -129,9 +111,7 @@ def test_others_are_rejected(
             assert excess > 1e-6, (name, what)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("perturbation", PERTURBATIONS)
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.pairwise(name=list(KINDS), norm=NORMS, perturbation=PERTURBATIONS)
 def test_every_norm_of_eps_and_both_problems(
     make_case, points_of_eps, solve_exactly, violations, norm, perturbation, name
 ):

@@ -140,9 +140,9 @@ DEVIATIONS = {
 }
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("deviation_function", DEVIATIONS)
-@pytest.mark.parametrize("graph", ["line", "complete", "knn"])
+@pytest.mark.pairwise(
+    deviation_function=list(DEVIATIONS), graph=["line", "complete", "knn"], kernel=list(KERNELS)
+)
 def test_tends_to_every_deviation_by_every_kernel(make_problem, deviation_function, kernel, graph):
     """Also where a pair that counts is no edge."""
     function = DEVIATIONS[deviation_function]
