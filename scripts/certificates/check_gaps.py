@@ -93,6 +93,6 @@ def _attacks(problem: BilevelProblem, methods: Sequence[str]) -> list[Attack]:
     proving = able[0] in PROVING
     solves, seconds = (None, PROVING_SECONDS) if proving else (SOLVES, SECONDS)
     return [
-        attack(problem, name, max_solves=solves, time_limit=seconds, bound="none")
+        attack(problem, name, max_solves=solves, time_limit=seconds, bound="none", closing="none")
         for name in (able[:1] if proving else able)
     ]

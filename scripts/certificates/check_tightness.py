@@ -106,7 +106,7 @@ def _rows(group: str, name: str, problem: MaxDeviation, seed: int) -> Iterator[F
 
 
 def _attack(problem: BilevelProblem, seed: int) -> Attack:
-    return attack(problem, "corners", seed, max_solves=SOLVES, bound="none")
+    return attack(problem, "corners", seed, max_solves=SOLVES, bound="none", closing="none")
 
 
 def _radius(problem: BilevelProblem, clustering: Clustering) -> float:

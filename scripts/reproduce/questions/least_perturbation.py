@@ -104,7 +104,7 @@ def least_attacks(
     seed : int
     """
     for known in problems:
-        bounded = attack(known.problem, "random", seed, max_solves=1, bound="quick")
+        bounded = attack(known.problem, "random", seed, max_solves=1, bound="quick", closing="none")
         value = float("nan") if bounded.bound is None else float(bounded.bound)
         yield _row(known, BOUND, value, 1, bounded.seconds_bounding, "")
         large = known.problem.model.n > MOST_POINTS
@@ -112,7 +112,9 @@ def least_attacks(
             if large and method in REFORMULATIONS:
                 continue
             try:
-                found = attack(known.problem, method, seed, seconds, solves, bound="none")
+                found = attack(
+                    known.problem, method, seed, seconds, solves, bound="none", closing="none"
+                )
             except UnsupportedError:
                 continue
             size = attained_value(known.problem, found.norm, found.deviation, found.proved)
