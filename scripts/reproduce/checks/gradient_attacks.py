@@ -31,33 +31,21 @@ KIND = {
 
 @dataclass(frozen=True)
 class Standing:
-    """How a method did on all problems that it takes.
-
-    Attributes
-    ----------
-    kind, method : str
-    problems : int
-    mean, worst : float
-        (BL1) U / best known.
-    close : float
-        (BL1) share of the problems with at least 95 % of the best known.
-    success, hard : float
-        (BL2) share of the problems whose easy, and whose hard target was reached within the limit.
-    length : float
-        (BL2) mean of the least known ||eps|| over ||eps||; a failure counts 0.
-    solves, seconds : float
-        Medians over both.
-    """
+    """How a method did on all problems that it takes."""
 
     kind: str
     method: str
     problems: int
+    # mean, worst: (BL1) U / best known
     mean: float
     worst: float
-    close: float
+    close: float  # (BL1) share of the problems with at least 95 % of the best known
+    # success, hard: (BL2) share of the problems whose easy, and whose hard target was reached
+    # within the limit
     success: float
     hard: float
-    length: float
+    length: float  # (BL2) mean of the least known ||eps|| over ||eps||; a failure counts 0
+    # solves, seconds: medians over both
     solves: float
     seconds: float
 

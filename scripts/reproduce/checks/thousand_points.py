@@ -29,47 +29,25 @@ POINTS = "dropped points"
 
 @dataclass(frozen=True)
 class LargeAttack:
-    """What a method did to a large problem.
-
-    Attributes
-    ----------
-    data, kind, method : str
-    n, k : int
-        Points, and length of eps.
-    budget : float
-        Of ||eps||.
-    norm : str
-    success : bool
-        Whether the partition moves, its labels proved.
-    deviation : float
-        delta, counted from the lower level's own solution; 0 without success.
-    share : float
-        delta over n (n - 1), in per cent.
-    bound : float
-        Proved, NaN if there is none.
-    solves, undecided : int
-        Of the lower level, and how many of them had labels that were not proved.
-    seconds : float
-    proved : bool
-        Whether the labels at 0 and at eps are.
-    status : str
-    """
+    """What a method did to a large problem."""
 
     data: str
     kind: str
     method: str
+    # n, k: points, and length of eps
     n: int
     k: int
-    budget: float
+    budget: float  # of ||eps||
     norm: str
-    success: bool
-    deviation: float
-    share: float
-    bound: float
+    success: bool  # whether the partition moves, its labels proved
+    deviation: float  # delta, counted from the lower level's own solution; 0 without success
+    share: float  # delta over n (n - 1), in per cent
+    bound: float  # proved, NaN if there is none
+    # solves, undecided: of the lower level, and how many of them had labels that were not proved
     solves: int
     undecided: int
     seconds: float
-    proved: bool
+    proved: bool  # whether the labels at 0 and at eps are
     status: str
 
     @property

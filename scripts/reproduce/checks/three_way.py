@@ -37,29 +37,18 @@ TOGETHER, IN_TURN = "together", "one after another"
 
 @dataclass(frozen=True)
 class Ascent:
-    """What a deviation did along a path on which more and more is perturbed.
-
-    Attributes
-    ----------
-    experiment, path : str
-    deviation : str
-    steps, falls : int
-        How often the partition changed, and how often the deviation went down.
-    largest_fall : float
-        In per cent of the largest value on the path; 0 if there is none.
-    at : str
-        Where the partition after that fall begins: eps, or (s_2, s_3).
-    before, after : str
-        The partitions there: what the clusters have of each group, as "18+0+0, 2+20+0, 0+0+20".
-    """
+    """What a deviation did along a path on which more and more is perturbed."""
 
     experiment: str
     path: str
     deviation: str
+    # steps, falls: how often the partition changed, and how often the deviation went down
     steps: int
     falls: int
-    largest_fall: float
-    at: str
+    largest_fall: float  # in per cent of the largest value on the path; 0 if there is none
+    at: str  # where the partition after that fall begins: eps, or (s_2, s_3)
+    # before, after: the partitions there: what the clusters have of each group, as "18+0+0, 2+20+0,
+    # 0+0+20"
     before: str
     after: str
 

@@ -47,18 +47,11 @@ BREAKS = (
 
 @dataclass(frozen=True)
 class Sizes(RaySizes):
-    """What is looked at.
+    """What is looked at."""
 
-    Attributes
-    ----------
-    margin : float
-        How far the picture goes beyond the robust interval, as a share of its length.
-    solves : int
-        Lower-level solves at which SSNAL is compared with the exact solver.
-    """
-
+    # how far the picture goes beyond the robust interval, as a share of its length
     margin: float = 0.1
-    solves: int = 9
+    solves: int = 9  # Lower-level solves at which SSNAL is compared with the exact solver
 
 
 def figure4(bench: Bench, sizes: Sizes) -> Section:

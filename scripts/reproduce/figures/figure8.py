@@ -38,15 +38,9 @@ WHERE = "Section 6.4, Figure 8"
 
 @dataclass(frozen=True)
 class Sizes(RaySizes):
-    """What is looked at.
+    """What is looked at."""
 
-    Attributes
-    ----------
-    large : float
-        What share of the largest N_chg counts as large.
-    """
-
-    large: float = 0.5
+    large: float = 0.5  # what share of the largest N_chg counts as large
 
 
 def figure8(bench: Bench, sizes: Sizes) -> Section:

@@ -20,36 +20,19 @@ PAPER_MOVED, PAPER_DELTA = 6, 1128  # the paper's first jump
 
 @dataclass(frozen=True)
 class FirstChange:
-    """The change nearest to eps = 0 on one side; delta = 2 (torn + joined).
+    """The change nearest to eps = 0 on one side; delta = 2 (torn + joined)."""
 
-    Attributes
-    ----------
-    side : {"eps < 0", "eps > 0"}
-    eps : float
-    exact : str
-        As a fraction.
-    points : str
-        That end apart from most of their old cluster, or joined; counted from 1.
-    moved : int
-        s, after the best renaming of clusters.
-    clusters : int
-        Beyond the change.
-    delta, torn, joined : int
-        torn: pairs together before, apart after; joined: the other way round.
-    by_theorem_3 : int
-        2 s (n - s), what it would be if two clusters stayed two.
-    """
-
-    side: str
+    side: str  # "eps < 0" or "eps > 0"
     eps: float
-    exact: str
-    points: str
-    moved: int
-    clusters: int
+    exact: str  # as a fraction
+    points: str  # that end apart from most of their old cluster, or joined; counted from 1
+    moved: int  # s, after the best renaming of clusters
+    clusters: int  # beyond the change
+    # torn: pairs together before, apart after; joined: the other way round
     delta: int
     torn: int
     joined: int
-    by_theorem_3: int
+    by_theorem_3: int  # 2 s (n - s), what it would be if two clusters stayed two
 
 
 def first_changes(ray: Ray) -> Iterator[FirstChange]:

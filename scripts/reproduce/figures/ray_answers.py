@@ -12,44 +12,23 @@ from bilad.solvers import attack
 
 @dataclass(frozen=True)
 class Star:
-    """A global answer.
+    """A global answer."""
 
-    Attributes
-    ----------
-    problem : {"BL1", "BL2"}
-    eps, norm : float
-    delta : int
-    bound : float
-        Proved: on delta for BL1, on |eps| for BL2.
-    status : str
-        "optimal" if the bound is met.
-    proved : bool
-        Whether the labels at eps are.
-    """
-
-    problem: str
+    problem: str  # "BL1" or "BL2"
     eps: float
     norm: float
     delta: int
-    bound: float
-    status: str
-    proved: bool
+    bound: float  # proved: on delta for BL1, on |eps| for BL2
+    status: str  # "optimal" if the bound is met
+    proved: bool  # whether the labels at eps are
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The largest delta for |eps| up to a budget: a row where it grows.
-
-    Attributes
-    ----------
-    budget : float
-    attained : bool
-        Whether |eps| = budget has it, or only larger ones.
-    largest : int
-    """
+    """The largest delta for |eps| up to a budget: a row where it grows."""
 
     budget: float
-    attained: bool
+    attained: bool  # whether |eps| = budget has it, or only larger ones
     largest: int
 
 

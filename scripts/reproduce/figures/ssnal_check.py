@@ -18,31 +18,16 @@ TOL, TIGHT = 1e-10, 1e-12
 
 @dataclass(frozen=True)
 class Comparison:
-    """Both solutions at one eps.
-
-    Attributes
-    ----------
-    eps : float
-    difference : float
-        ||X_ssnal - X_exact||_F.
-    proved : float
-        sqrt(2 g) + sqrt(2 h), g and h their absolute duality gaps: no farther can they be apart.
-    same_labels : bool
-    status : str
-        SSNAL's.
-    newton_steps : int
-        To the tolerance 1e-12, after ADMM has brought the gap to about 1e-6.
-    seconds : float
-        SSNAL's, at 1e-10, from a cold start.
-    """
+    """Both solutions at one eps."""
 
     eps: float
-    difference: float
+    difference: float  # ||X_ssnal - X_exact||_F
+    # sqrt(2 g) + sqrt(2 h), g and h their absolute duality gaps: no farther can they be apart
     proved: float
     same_labels: bool
-    status: str
-    newton_steps: int
-    seconds: float
+    status: str  # SSNAL's
+    newton_steps: int  # to the tolerance 1e-12, after ADMM has brought the gap to about 1e-6
+    seconds: float  # SSNAL's, at 1e-10, from a cold start
 
     @property
     def within(self) -> bool:

@@ -31,38 +31,20 @@ ROUNDING = 1e-4  # of a loss's largest value: less is no fall, and not below zer
 
 @dataclass(frozen=True)
 class LossSample:
-    """One eps on a line through 0.
-
-    Attributes
-    ----------
-    problem : str
-    line : int
-    eps : float
-        Its length, negative on one side of 0.
-    proved : bool
-        Whether the labels are.
-    delta : float
-    training_loss : float
-        The lower level's optimal value, which the learner minimises.
-    displacement : float
-        1/2 ||X(eps) - X(0)||_F^2.
-    contrastive : float
-        Sum of ||x_i - x_j||^2 over the pairs together at eps = 0 and of max(0, m - ||x_i - x_j||)^2
-        over the others, m the least distance of two clusters at eps = 0 (Hadsell, Chopra and
-        LeCun, 2006).
-    smoothed_delta : float
-        U_w(X(eps)) of the gradient methods.
-    """
+    """One eps on a line through 0."""
 
     problem: str
     line: int
-    eps: float
-    proved: bool
+    eps: float  # its length, negative on one side of 0
+    proved: bool  # whether the labels are
     delta: float
-    training_loss: float
-    displacement: float
+    training_loss: float  # the lower level's optimal value, which the learner minimises
+    displacement: float  # 1/2 ||X(eps) - X(0)||_F^2
+    # sum of ||x_i - x_j||^2 over the pairs together at eps = 0 and of max(0, m - ||x_i - x_j||)^2
+    # over the others, m the least distance of two clusters at eps = 0 (Hadsell, Chopra and LeCun,
+    # 2006)
     contrastive: float
-    smoothed_delta: float
+    smoothed_delta: float  # U_w(X(eps)) of the gradient methods
 
 
 Value = Callable[[LossSample], float]
@@ -77,35 +59,20 @@ LOSSES: dict[str, Value] = {
 
 @dataclass(frozen=True)
 class LossStanding:
-    """A loss on the samples of one problem.
-
-    Attributes
-    ----------
-    problem, loss : str
-    samples, halves : int
-        With proved labels; half-lines from eps = 0.
-    falling : int
-        Half-lines on which it falls somewhere: not property (i).
-    below : float
-        Share of the samples where it is below its value at eps = 0: not property (ii).
-    detects : float
-        Area under the ROC curve, the loss as a test of whether the partition changed. NaN if it
-        always did, or never.
-    rank : float
-        Spearman's correlation with delta; NaN if either is constant.
-    share : float
-        delta where the loss is largest, over the largest delta; NaN if that is 0.
-    """
+    """A loss on the samples of one problem."""
 
     problem: str
     loss: str
+    # samples, halves: with proved labels; half-lines from eps = 0
     samples: int
     halves: int
-    falling: int
-    below: float
+    falling: int  # Half-lines on which it falls somewhere: not property (i)
+    below: float  # share of the samples where it is below its value at eps = 0: not property (ii)
+    # area under the ROC curve, the loss as a test of whether the partition changed. NaN if it
+    # always did, or never.
     detects: float
-    rank: float
-    share: float
+    rank: float  # Spearman's correlation with delta; NaN if either is constant
+    share: float  # delta where the loss is largest, over the largest delta; NaN if that is 0
 
 
 def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, MaxDeviation]:

@@ -24,31 +24,16 @@ MANY = 10**9  # corners: what ends the search is the budget
 
 @dataclass(frozen=True)
 class Queries:
-    """A method's best value after each budget of queries, all read off one run.
+    """A method's best value after each budget of queries, all read off one run."""
 
-    Attributes
-    ----------
-    learner, method : str
-        The method "white box" knows the model; its queries are lower-level solves.
-    seed : int
-        Of data, free entries and method.
-    queries : int
-        Budget.
-    value : float
-        Largest delta among the first so many answers; 0 without an attack.
-    best : float
-        Largest that any run found on this problem, at any budget.
-    seconds : float
-        Of the whole run, at the largest budget.
-    """
-
+    # learner, method: the method "white box" knows the model; its queries are lower-level solves
     learner: str
     method: str
-    seed: int
-    queries: int
-    value: float
-    best: float
-    seconds: float
+    seed: int  # of data, free entries and method
+    queries: int  # budget
+    value: float  # largest delta among the first so many answers; 0 without an attack
+    best: float  # largest that any run found on this problem, at any budget
+    seconds: float  # of the whole run, at the largest budget
 
     @property
     def share(self) -> float:

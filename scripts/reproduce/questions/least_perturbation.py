@@ -21,31 +21,18 @@ LEFT_OUT = ("direct",)  # a lattice: as long as its step is fine
 
 @dataclass(frozen=True)
 class LeastAttack:
-    """A method on a problem with a known optimum.
+    """A method on a problem with a known optimum."""
 
-    Attributes
-    ----------
-    problem, source : str
-        The source of the optimum: closed form, MILP, ray or staircase.
-    method : str
-    optimum : float
-        Infimum of ||eps||.
-    value : float
-        ||eps|| that was found, infinity without an attack whose labels are proved; of "bound" the
-        proved lower bound, NaN if there is none.
-    solves : int
-    seconds : float
-        Of "bound": those that it took.
-    status : str
-    """
-
+    # problem, source: the source of the optimum: closed form, MILP, ray or staircase
     problem: str
     source: str
     method: str
-    optimum: float
+    optimum: float  # infimum of ||eps||
+    # ||eps|| that was found, infinity without an attack whose labels are proved; of "bound" the
+    # proved lower bound, NaN if there is none
     value: float
     solves: int
-    seconds: float
+    seconds: float  # of "bound": those that it took
     status: str
 
     @property

@@ -15,24 +15,15 @@ from bilad.scripts.tables import grouped
 
 @dataclass(frozen=True)
 class MethodSummary:
-    """What a method came to on the problems that it takes: medians, and how many it solved.
-
-    Attributes
-    ----------
-    method : str
-    problems, solved, failures : int
-        Failures are those without an attack.
-    ratio : float
-        Median of value over optimum, failures left out.
-    solves, seconds : float
-        Medians.
-    """
+    """What a method came to on the problems that it takes: medians, and how many it solved."""
 
     method: str
+    # problems, solved, failures: failures are those without an attack
     problems: int
     solved: int
     failures: int
-    ratio: float
+    ratio: float  # median of value over optimum, failures left out
+    # solves, seconds: medians
     solves: float
     seconds: float
 

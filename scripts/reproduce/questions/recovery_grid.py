@@ -29,41 +29,24 @@ ALIKE, PULL = "same centroid", "same centroid, pulled"
 
 @dataclass(frozen=True)
 class RecoveryCell:
-    """A planted partition at several gammas.
-
-    Attributes
-    ----------
-    family : str
-    level : float
-        Ratio of the sizes, or share of the weights that are zero.
-    p, d, seed
-        Norm, features, random numbers.
-    gammas : int
-        That were tried, on a logarithmic grid.
-    theorem : int
-        At how many Theorem 1 says that the partition is returned.
-    yes, no, unknown : int
-        At how many the exact test proves it, refutes it, or cannot tell.
-    contradictions : int
-        At how many the theorem says yes and the test no: an error of either.
-    theorem_width : float
-        log10 of gamma_max / gamma_min; 0 if the interval is empty, infinity if it has no end.
-    exact_width : float
-        The same of the interval around the first gamma that the exact test proves; 0 without one.
-    """
+    """A planted partition at several gammas."""
 
     family: str
-    level: float
+    level: float  # ratio of the sizes, or share of the weights that are zero
+    # p, d, seed: norm, features, random numbers
     p: float
     d: int
     seed: int
-    gammas: int
-    theorem: int
+    gammas: int  # that were tried, on a logarithmic grid
+    theorem: int  # at how many Theorem 1 says that the partition is returned
+    # yes, no, unknown: at how many the exact test proves it, refutes it, or cannot tell
     yes: int
     no: int
     unknown: int
-    contradictions: int
+    contradictions: int  # at how many the theorem says yes and the test no: an error of either
+    # log10 of gamma_max / gamma_min; 0 if the interval is empty, infinity if it has no end
     theorem_width: float
+    # the same of the interval around the first gamma that the exact test proves; 0 without one
     exact_width: float
 
 

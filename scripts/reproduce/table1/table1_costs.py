@@ -21,19 +21,11 @@ NEGLIGIBLE = 0.05  # of the seconds of both
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one solve and of one deviation, means over eps spread over the budget.
-
-    Attributes
-    ----------
-    dataset : str
-    lower : {"ssnal", "exact"}
-        Cold starts.
-    solving, counting : float
-        delta is what is counted.
-    """
+    """Seconds of one solve and of one deviation, means over eps spread over the budget."""
 
     dataset: str
-    lower: str
+    lower: str  # "ssnal" or "exact": cold starts
+    # solving, counting: delta is what is counted
     solving: float
     counting: float
 

@@ -19,36 +19,17 @@ PROBLEMS = ("BL1", "BL2")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is run.
+    """How much is run."""
 
-    Attributes
-    ----------
-    datasets : tuple of str
-        Names of settings.
-    seconds : float
-        Limit of a run, but for reformulations.
-    reformulation_seconds : float
-        Their limit; an NLP under way is not cut short by it.
-    reformulation_points : tuple of int
-        Largest n for which they are run on (BL1), and on (BL2).
-    restarts : int
-        Searches of a method that restarts.
-    coarsening : int
-        Step of the direct search, in steps of the setting.
-    ssnal_coarsening : int
-        The same where SSNAL is the lower level.
-    timed : int
-        Solves of each lower-level method that are timed.
-    """
-
-    datasets: tuple[str, ...] = ("iris", "seeds", "wine")
-    seconds: float = 12.0
-    reformulation_seconds: float = 60.0
+    datasets: tuple[str, ...] = ("iris", "seeds", "wine")  # names of settings
+    seconds: float = 12.0  # limit of a run, but for reformulations
+    reformulation_seconds: float = 60.0  # their limit; an NLP under way is not cut short by it
+    # largest n for which they are run on (BL1), and on (BL2)
     reformulation_points: tuple[int, int] = (200, 100)
-    restarts: int = 5
-    coarsening: int = 1
-    ssnal_coarsening: int = 40
-    timed: int = 40
+    restarts: int = 5  # searches of a method that restarts
+    coarsening: int = 1  # step of the direct search, in steps of the setting
+    ssnal_coarsening: int = 40  # the same where SSNAL is the lower level
+    timed: int = 40  # solves of each lower-level method that are timed
 
 
 @dataclass(frozen=True)

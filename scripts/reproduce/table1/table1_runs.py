@@ -20,53 +20,33 @@ from bilad.solvers.upper import REFORMULATIONS
 
 @dataclass(frozen=True)
 class Row:
-    """One answer; delta, N_chg and clusters from a lower-level solve of their own.
-
-    Attributes
-    ----------
-    dataset, problem, method : str
-    n, K : int
-        Points, and clusters at eps = 0.
-    eps, norm : float
-    delta, n_changed, n_changed_matched, clusters : int
-        At eps; labels as numbered, and matched.
-    proved : bool
-        Whether the labels are.
-    share : float
-        Of the exact optimum: delta over it for BL1, it over |eps| for BL2; 0 without an attack.
-    own_share : float
-        The same of what the method found itself; a reformulation is followed by closing.
-    solves : int
-        Of the lower level.
-    seconds, share_solving : float
-        Wall clock, and how much of it was spent in the lower level.
-    status : str
-    bound : float
-        Proved by the exact staircase: on delta for BL1, on |eps| for BL2.
-    flat : bool
-        Whether delta is constant around eps within the budget, so that its slope is zero.
-    """
+    """One answer; delta, N_chg and clusters from a lower-level solve of their own."""
 
     dataset: str
     problem: str
     method: str
+    # n, K: points, and clusters at eps = 0
     n: int
     K: int
     eps: float
     norm: float
+    # delta, n_changed, n_changed_matched, clusters: at eps; labels as numbered, and matched
     delta: int
     n_changed: int
     n_changed_matched: int
     clusters: int
-    proved: bool
+    proved: bool  # whether the labels are
+    # of the exact optimum: delta over it for BL1, it over |eps| for BL2; 0 without an attack
     share: float
+    # the same of what the method found itself; a reformulation is followed by closing
     own_share: float
-    solves: int
+    solves: int  # of the lower level
+    # seconds, share_solving: wall clock, and how much of it was spent in the lower level
     seconds: float
     share_solving: float
     status: str
-    bound: float
-    flat: bool
+    bound: float  # proved by the exact staircase: on delta for BL1, on |eps| for BL2
+    flat: bool  # whether delta is constant around eps within the budget, so that its slope is zero
 
 
 def runs(setting: Setting, chosen: Sequence[Entry], seed: int) -> Iterator[Row]:

@@ -27,21 +27,13 @@ from bilad.scripts.tables import grouped
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is looked at.
+    """How much is looked at."""
 
-    Attributes
-    ----------
-    rays, points : int
-        Of the problems with several eps.
-    paths : int
-        Random spills.
-    path_n, path_clusters : int
-        Points and clusters of these, at most.
-    """
-
+    # rays, points: of the problems with several eps
     rays: int = 8
     points: int = 24
-    paths: int = 200
+    paths: int = 200  # random spills
+    # path_n, path_clusters: points and clusters of these, at most
     path_n: int = 40
     path_clusters: int = 5
 

@@ -44,21 +44,11 @@ PAIR = ("6", "7")  # the examples whose matrices are drawn
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is looked at.
+    """How much is looked at."""
 
-    Attributes
-    ----------
-    most_n : int
-        Points, in the search for examples.
-    random : int
-        Instances of two clusters on a line.
-    points : int
-        Of the grid of eps.
-    """
-
-    most_n: int = 26
-    random: int = 300
-    points: int = 257
+    most_n: int = 26  # points, in the search for examples
+    random: int = 300  # instances of two clusters on a line
+    points: int = 257  # of the grid of eps
 
 
 FULL = Sizes()

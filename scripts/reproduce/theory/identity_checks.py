@@ -19,21 +19,12 @@ TOLERANCE = 1e-6  # delta is a whole number
 
 @dataclass(frozen=True)
 class IdentityRow:
-    """Partitions on which the identity was looked at.
+    """Partitions on which the identity was looked at."""
 
-    Attributes
-    ----------
-    partitions : str
-        Of which problem.
-    tried, wrong : int
-    largest : float
-        Error, in units of delta.
-    """
-
-    partitions: str
+    partitions: str  # of which problem
     tried: int
     wrong: int
-    largest: float
+    largest: float  # error, in units of delta
 
 
 def check_identity(

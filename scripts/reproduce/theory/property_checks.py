@@ -19,29 +19,19 @@ PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
 
 @dataclass(frozen=True)
 class PropertyRow:
-    """A property of a deviation function on a problem.
-
-    Attributes
-    ----------
-    problem, deviation, property : str
-    holds : bool
-        Whether no counterexample was found.
-    proved : bool
-        Whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed.
-    eps, norm, value
-        The counterexample, and
-    other_eps, other_norm, other_value
-        a larger eps of smaller U. Empty and NaN if there is none.
-    """
+    """A property of a deviation function on a problem."""
 
     problem: str
     deviation: str
     property: str
-    holds: bool
+    holds: bool  # whether no counterexample was found
+    # whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed
     proved: bool
+    # eps, norm, value: the counterexample, and
     eps: str
     norm: float
     value: float
+    # other_eps, other_norm, other_value: a larger eps of smaller U. Empty and NaN if there is none.
     other_eps: str
     other_norm: float
     other_value: float

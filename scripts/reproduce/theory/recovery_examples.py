@@ -28,29 +28,17 @@ SINGLE = 0  # the number of `LINE` among the instances
 
 @dataclass(frozen=True)
 class GridRow:
-    """One eps on `LINE`.
-
-    Attributes
-    ----------
-    eps, gamma_min, gamma_max : float
-    holds_c1, holds_c2 : bool
-        (C1') and (C2'), as `recovery_interval` finds.
-    guaranteed : bool
-        Whether gamma is also in the interval.
-    clusters : str
-        Sizes of the clusters, by the exact staircase.
-    unchanged : bool
-        Whether the partition is that at eps = 0, by the same.
-    """
+    """One eps on `LINE`."""
 
     eps: float
     gamma_min: float
     gamma_max: float
+    # holds_c1, holds_c2: (C1') and (C2'), as `recovery_interval` finds
     holds_c1: bool
     holds_c2: bool
-    guaranteed: bool
-    clusters: str
-    unchanged: bool
+    guaranteed: bool  # whether gamma is also in the interval
+    clusters: str  # sizes of the clusters, by the exact staircase
+    unchanged: bool  # whether the partition is that at eps = 0, by the same
 
 
 def all_cells(random: int, seed: int) -> Iterator[Cell]:

@@ -18,31 +18,17 @@ ROUNDING = 1e-12  # a smaller fall may be rounding
 
 @dataclass(frozen=True)
 class PathRow:
-    """A deviation function as points leave.
-
-    Attributes
-    ----------
-    deviation : str
-    sizes, direction : str
-        At step t, t times the direction has left cluster 1.
-    clusters : int
-    steps : int
-        Until cluster 1 has not enough points for another.
-    in_range : int
-        Steps up to which delta does not fall, by Theorem 3 if there are two clusters.
-    first_fall : int
-        The step before the first fall; `steps` if it never falls.
-    before, after : float
-        The values there; NaN if it never falls.
-    """
+    """A deviation function as points leave."""
 
     deviation: str
+    # sizes, direction: at step t, t times the direction has left cluster 1
     sizes: str
     direction: str
     clusters: int
-    steps: int
-    in_range: int
-    first_fall: int
+    steps: int  # until cluster 1 has not enough points for another
+    in_range: int  # steps up to which delta does not fall, by Theorem 3 if there are two clusters
+    first_fall: int  # the step before the first fall; `steps` if it never falls
+    # before, after: the values there; NaN if it never falls
     before: float
     after: float
 

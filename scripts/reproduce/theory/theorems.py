@@ -38,24 +38,15 @@ INTRODUCTION = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many points at most.
+    """How many points at most."""
 
-    Attributes
-    ----------
-    moves_n, points_n : int
-        All sizes and moves; all choices of the points that move.
-    random : int
-        Partitions drawn at random, for each K.
-    random_n, random_clusters : int
-    ranges_two, ranges_three : int
-        Ranges of two and of three clusters.
-    """
-
+    # moves_n, points_n: all sizes and moves; all choices of the points that move
     moves_n: int = 12
     points_n: int = 7
-    random: int = 1000
+    random: int = 1000  # partitions drawn at random, for each K
     random_n: int = 200
     random_clusters: int = 8
+    # ranges_two, ranges_three: ranges of two and of three clusters
     ranges_two: int = 60
     ranges_three: int = 30
 
