@@ -19,13 +19,7 @@ WHERE = "Section 6.2, Figure 5"
 
 
 def deviation_claims(ray: Ray, paper: Sequence[PaperRow]) -> list[Claim]:
-    """Judge the section.
-
-    Parameters
-    ----------
-    ray : Ray
-    paper : sequence of PaperRow
-    """
+    """Judge the section."""
     return [
         _jumps(ray),
         *(_together(ray, value, name) for value, name in COUNTS),

@@ -39,12 +39,7 @@ PAPER_ROWS = (
 
 
 def contradictions(rows: Sequence[PaperRow]) -> list[tuple[PaperRow, PaperRow]]:
-    """Return pairs of one data set and one sign of eps: the larger |eps| has the smaller delta.
-
-    Parameters
-    ----------
-    rows : sequence of PaperRow
-    """
+    """Return pairs of one data set and one sign of eps: the larger |eps| has the smaller delta."""
     found = []
     for pair in combinations(rows, 2):
         near, far = sorted(pair, key=lambda row: abs(row.eps))

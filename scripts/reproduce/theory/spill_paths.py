@@ -44,12 +44,7 @@ class PathRow:
 
 
 def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Iterator[PathRow]:
-    """Yield a row for each random path and each function; every other path has two clusters.
-
-    Parameters
-    ----------
-    paths, most_n, most_clusters, seed : int
-    """
+    """Yield a row for each random path and each function; every other path has two clusters."""
     rng = np.random.default_rng(seed)
     for number in range(paths):
         clusters = int(rng.integers(3, most_clusters + 1)) if number % 2 else 2
@@ -61,12 +56,7 @@ def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Itera
 
 
 def along(sizes: Counts, direction: Counts) -> list[IntArray]:
-    """Return the labels at each step, from 0 on.
-
-    Parameters
-    ----------
-    sizes, direction : tuple of int
-    """
+    """Return the labels at each step, from 0 on."""
     steps = range(sizes[0] // sum(direction) + 1)
     return [spill(sizes, [t * d for d in direction])[1] for t in steps]
 
