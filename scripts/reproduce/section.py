@@ -11,6 +11,11 @@ from bilad.scripts.tables import shown
 Verdict = Literal["agrees", "differs", "cannot be compared"]
 
 
+def agrees_if(holds: bool) -> Verdict:
+    """Return "agrees" if the claim holds in what was measured, else "differs"."""
+    return "agrees" if holds else "differs"
+
+
 @dataclass(frozen=True)
 class Text:
     """A paragraph."""

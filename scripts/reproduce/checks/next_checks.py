@@ -13,11 +13,9 @@ from bilad.scripts.reproduce.checks import (
     thousand_points,
     three_way,
 )
-from bilad.scripts.reproduce.checks.gradient_attacks_report import gradient_blocks
-from bilad.scripts.reproduce.checks.thousand_points import LargeAttack
-from bilad.scripts.reproduce.checks.thousand_points_report import large_blocks
-from bilad.scripts.reproduce.checks.three_way import Ascent
-from bilad.scripts.reproduce.checks.three_way_report import three_way_blocks, three_way_claims
+from bilad.scripts.reproduce.checks.gradient_attacks import gradient_blocks
+from bilad.scripts.reproduce.checks.thousand_points import LargeAttack, large_blocks
+from bilad.scripts.reproduce.checks.three_way import Ascent, three_way_blocks, three_way_claims
 from bilad.scripts.reproduce.section import Section
 
 

@@ -9,9 +9,13 @@ from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures.first_changes import (
+    Comparison,
     FirstChange,
+    comparisons,
     first_changes,
     robustness_claims,
+    ssnal_claims,
+    theory_claims,
 )
 from bilad.scripts.reproduce.figures.ray_pictures import (
     BLUE,
@@ -30,8 +34,6 @@ from bilad.scripts.reproduce.figures.ray_sites import (
     n_changed_matched,
     ray_of,
 )
-from bilad.scripts.reproduce.figures.robustness_theory import theory_claims
-from bilad.scripts.reproduce.figures.ssnal_check import Comparison, comparisons, ssnal_claims
 from bilad.scripts.reproduce.section import Section, Table, Text
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify

@@ -29,8 +29,7 @@ from bilad.scripts.reproduce.figures.ray_sites import (
     rand_index,
     ray_of,
 )
-from bilad.scripts.reproduce.section import Claim, Section, Text
-from bilad.scripts.reproduce.verdict import agrees_if
+from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
 from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.4, Figure 8"

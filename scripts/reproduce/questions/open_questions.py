@@ -12,14 +12,10 @@ from bilad.scripts.reproduce.questions import (
     least_perturbation,
     recovery_grid,
 )
-from bilad.scripts.reproduce.questions.adversarial_losses import LossSample
-from bilad.scripts.reproduce.questions.adversarial_losses_report import loss_blocks
-from bilad.scripts.reproduce.questions.black_box_budgets import Queries
-from bilad.scripts.reproduce.questions.black_box_report import black_box_blocks
-from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack
-from bilad.scripts.reproduce.questions.least_perturbation_report import least_blocks
-from bilad.scripts.reproduce.questions.recovery_grid import RecoveryCell
-from bilad.scripts.reproduce.questions.recovery_report import recovery_blocks
+from bilad.scripts.reproduce.questions.adversarial_losses import LossSample, loss_blocks
+from bilad.scripts.reproduce.questions.black_box_budgets import Queries, black_box_blocks
+from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack, least_blocks
+from bilad.scripts.reproduce.questions.recovery_grid import RecoveryCell, recovery_blocks
 from bilad.scripts.reproduce.section import Section
 
 SIMPLE = ("random", "corners", "hypergradient", "exact", "milp")  # of --quick

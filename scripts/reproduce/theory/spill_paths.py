@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics import rand_score
 
 from bilad.models import deviation, monotone_range, spill
@@ -94,3 +95,22 @@ def _row(name: str, sizes: Counts, direction: Counts, partitions: list[IntArray]
         before=float(values[first]) if len(falls) else float("nan"),
         after=float(values[first + 1]) if len(falls) else float("nan"),
     )
+
+
+SPILLS: tuple[Counts, ...] = ((30, 70), (70, 30))
+DASHES = ("-", ":", "--", "-", "-.", "--", ":")
+COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#CC79A7")
+
+
+def draw_spills(figure: Figure) -> None:
+    """Draw every function as points leave, over its own maximum."""
+    both = figure.subplots(1, len(SPILLS), sharey=True)
+    for axes, sizes in zip(both, SPILLS, strict=True):
+        partitions = along(sizes, (1,))
+        for name, dash, colour in zip(DEVIATIONS, DASHES, COLOURS, strict=True):
+            values = np.array([deviation(partitions[0], other, name) for other in partitions])
+            axes.plot(values / values.max(), dash, color=colour, linewidth=1.6, label=name)
+        axes.axvline(monotone_range(sizes, (1,)), color="0.4", linestyle=(0, (1, 3)))
+        axes.set(title=" + ".join(map(str, sizes)), xlabel="s, points that leave")
+    both[0].set_ylabel("U / largest U")
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside right upper")

@@ -9,7 +9,7 @@ import pytest
 from bilad.models import spill_deviation
 from bilad.models.deviation import DEVIATIONS
 from bilad.scripts.reproduce.checks import three_way
-from bilad.scripts.reproduce.checks.three_way_report import three_way_blocks, three_way_claims
+from bilad.scripts.reproduce.checks.three_way import three_way_blocks, three_way_claims
 from bilad.solvers import cluster
 
 

@@ -16,7 +16,7 @@ from bilad.scripts.reproduce.questions.black_box_budgets import (
     black_box_runs,
     clusterer,
 )
-from bilad.scripts.reproduce.questions.black_box_report import answer, black_box_blocks
+from bilad.scripts.reproduce.questions.black_box_budgets import answer, black_box_blocks
 from bilad.solvers import attack, cluster
 
 

@@ -11,7 +11,7 @@ from bilad.scripts.reproduce.questions.least_perturbation import (
     least_attacks,
     settings,
 )
-from bilad.scripts.reproduce.questions.least_perturbation_report import (
+from bilad.scripts.reproduce.questions.least_perturbation import (
     answer,
     least_blocks,
     summaries,

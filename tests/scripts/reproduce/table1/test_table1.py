@@ -22,8 +22,8 @@ from bilad.scripts.reproduce.table1.table1_claims import (
     main_cost,
     stationary_claims,
 )
-from bilad.scripts.reproduce.table1.table1_costs import Cost, cost_claims, costs
-from bilad.scripts.reproduce.table1.table1_plan import (
+from bilad.scripts.reproduce.table1.table1_claims import Cost, cost_claims, costs
+from bilad.scripts.reproduce.table1.table1_runs import (
     DIRECT,
     DIRECT_SSNAL,
     FMINCONS,

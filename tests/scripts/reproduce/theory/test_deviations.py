@@ -11,12 +11,12 @@ from bilad.models import deviation
 from bilad.models.deviation import DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.theory import deviations
-from bilad.scripts.reproduce.theory.deviation_claims import (
+from bilad.scripts.reproduce.theory.deviations import (
     closed_form_claim,
     deviation_claims,
     failing,
 )
-from bilad.scripts.reproduce.theory.identity_checks import check_identity
+from bilad.scripts.reproduce.theory.property_checks import check_identity
 from bilad.scripts.reproduce.theory.property_checks import (
     PROPERTIES,
     check_properties,
