@@ -161,9 +161,7 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
-def _by_staircase(
-    problem: BilevelProblem, seed: int, seconds: float
-) -> tuple[_Proof, Attack, str]:
+def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_Proof, Attack, str]:
     """Follow the staircase; nothing is proved if that was cut short."""
     found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound

@@ -11,8 +11,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from bilad.models import BilevelProblem, ConvexClustering, MaxDeviation, MinPerturbation, Perturbation
-from bilad.models.bilevel import BilevelProblem
+from bilad.models import (
+    BilevelProblem,
+    ConvexClustering,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.certificates.check_bounds import random_cloud
