@@ -42,7 +42,7 @@ def _prepare_starts(
     points = starting_points(problem, start, starts, rng)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.returned = points
+        journal.returned = journal.ends = points
         for point in points:
             lower.evaluate(point)
 

@@ -235,10 +235,10 @@ class _Run:
     def _close(self, closing: str, rng: np.random.Generator) -> None:
         """Search from what the method returned, with what it has left of the limits."""
         lower, solves, began = self.lower, self.lower.solves, time.perf_counter()
-        returned = self.journal.returned or []
+        journal = self.journal
         most, given = solves + max(LEAST_SOLVES, solves), lower.max_solves
         lower.max_solves = most if given is None else min(given, most)
-        step = functools.partial(close, lower, returned, closing, rng)
+        step = functools.partial(close, lower, journal, closing, rng)
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
         # That closing has come to its own limit on solves ends nothing.

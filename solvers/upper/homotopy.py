@@ -158,7 +158,7 @@ class Homotopy:
     ) -> None:
         passage = self._open(problem, options)
         for point in points:
-            self.walk(passage, point, schedule)
+            self.journal.ends.append(self.walk(passage, point, schedule))
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         """Open a reformulation, unless that is expected to take longer than there is time.

@@ -33,6 +33,8 @@ class Journal:
     returned : list of ndarray, shape (k,), or None
         The points that are the method's own answers, in order; None if every eps that it evaluates
         is one.
+    ends : list of ndarray, shape (k,)
+        Of these, where the method ended from each of its starts: closing looks along their rays.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -47,6 +49,7 @@ class Journal:
         self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
         self.returned: list[FloatArray] | None = None
+        self.ends: list[FloatArray] = []
 
     def record(self, stage: Stage) -> None:
         """Add a stage."""

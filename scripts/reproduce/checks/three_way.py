@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, Perturbation, spill
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.reproduce.section import Block, Claim, Table, Text, Verdict
 from bilad.scripts.tables import grouped
@@ -183,7 +183,7 @@ def _ascents(
     experiment: str, path: str, moves: Sequence[Move], groups: IntArray
 ) -> Iterator[Ascent]:
     """Yield a row for each deviation function; the groups are the partition at eps = 0."""
-    for function in DEVIATIONS.values():
+    for function in PARTITION_DEVIATIONS.values():
         values = np.array([[function.value(groups, site.labels) for site in m] for m in moves])
         falls, most = values[:, 0] - values[:, 1], values.max()
         count, steepest = int((falls > ROUNDING * most).sum()), int(np.argmax(falls))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models import MinPerturbation
 from bilad.scripts.attack_runs import attained_value, outcome
 from bilad.scripts.known_problems import SIZE_TOLERANCE, KnownProblem, known_problems
 from bilad.scripts.reproduce.section import Block, Table, Text
@@ -58,7 +57,7 @@ def known_least(every: int) -> list[KnownProblem]:
     every : int
         Of the known problems the first, and so forth in steps.
     """
-    known = [p for p in known_problems().values() if isinstance(p.problem, MinPerturbation)]
+    known = [p for p in known_problems().values() if p.problem.sense == "min"]
     return known[::every] + settings()
 
 

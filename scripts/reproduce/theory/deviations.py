@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.section import Block, Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.theory.property_checks import (
@@ -50,13 +50,13 @@ def run(bench: Bench, sizes: Sizes) -> Section:
         "properties",
         check_properties(problems, sizes.rays, sizes.points, bench.seed),
         PropertyRow,
-        len(problems) * len(DEVIATIONS) * len(PROPERTIES),
+        len(problems) * len(PARTITION_DEVIATIONS) * len(PROPERTIES),
     )
     paths = bench.collect(
         "spills",
         check_paths(sizes.paths, sizes.path_n, sizes.path_clusters, bench.seed),
         PathRow,
-        sizes.paths * len(DEVIATIONS),
+        sizes.paths * len(PARTITION_DEVIATIONS),
     )
     identity = bench.collect("identity", check_identity(lines, paths), IdentityRow, len(lines) + 1)
     picture = bench.picture(

@@ -9,8 +9,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.clustering_problem import clustering_of
-from bilad.models.deviation import DEVIATIONS
-from bilad.models.validation import IntArray
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
@@ -79,7 +78,7 @@ def check_properties(
         As in `find_violation`; not read where there is one eps.
     """
     for name, problem in problems.items():
-        for deviation in DEVIATIONS:
+        for deviation in PARTITION_DEVIATIONS:
             check = find_violation(problem, deviation, rays=rays, points=points, seed=seed)
             found = {violation.property: violation for violation in check.violations}
             for wanted in PROPERTIES:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import rand_score
 
 from bilad.models import deviation, monotone_range, spill
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import IntArray
 from bilad.scripts.reproduce.theory.spill_checks import Counts, random_spill
 
@@ -52,7 +52,7 @@ def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Itera
         sizes, _ = random_spill(rng, most_n, clusters)
         direction = _direction(rng, clusters)
         partitions = along(sizes, direction)
-        for name in DEVIATIONS:
+        for name in PARTITION_DEVIATIONS:
             yield _row(name, sizes, direction, partitions)
 
 
@@ -107,7 +107,7 @@ def draw_spills(figure: Figure) -> None:
     both = figure.subplots(1, len(SPILLS), sharey=True)
     for axes, sizes in zip(both, SPILLS, strict=True):
         partitions = along(sizes, (1,))
-        for name, dash, colour in zip(DEVIATIONS, DASHES, COLOURS, strict=True):
+        for name, dash, colour in zip(PARTITION_DEVIATIONS, DASHES, COLOURS, strict=True):
             values = np.array([deviation(partitions[0], other, name) for other in partitions])
             axes.plot(values / values.max(), dash, color=colour, linewidth=1.6, label=name)
         axes.axvline(monotone_range(sizes, (1,)), color="0.4", linestyle=(0, (1, 3)))

@@ -11,19 +11,20 @@ from bilad.models import spill_deviation
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures import figures
 from bilad.scripts.reproduce.figures.figure5 import deviation_claims, jumps_alone
+from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
 from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
 from bilad.scripts.reproduce.figures.first_changes import (
     change_of,
+    comparisons,
     first_changes,
     form_claims,
     robustness_claims,
+    ssnal_claims,
     theorem_3,
+    theory_claims,
 )
-from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
-from bilad.scripts.reproduce.figures.first_changes import theory_claims
-from bilad.scripts.reproduce.figures.first_changes import comparisons, ssnal_claims
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
