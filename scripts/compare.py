@@ -1,4 +1,7 @@
-"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture."""
+"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture.
+
+The picture is the staircase: delta and N_chg against a scalar eps (paper, Figures 4 to 6).
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
 from bilad.models.clustering_problem import clustering_of
+from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
-from bilad.scripts.run_log import RunLog, columns_of, whole
+from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
 from bilad.scripts.settings import Setting
-from bilad.scripts.staircase import Staircase, draw, sweep
 from bilad.solvers import Attack, attack
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
@@ -212,3 +217,68 @@ def write_staircase(stairs: Staircase, path: Path) -> None:
     form = ("%.10g", "%d", "%d", "%d")
     with whole(path) as fresh:
         np.savetxt(fresh, columns, fmt=form, delimiter=",", header=header, comments="")
+
+
+MARKERS = {"BL1": "o", "BL2": "v"}
+
+
+@dataclass(frozen=True)
+class Staircase:
+    """Values on a grid: arrays of shape (g,)."""
+
+    eps: FloatArray
+    delta: IntArray
+    n_changed: IntArray
+    proved: np.ndarray
+
+
+def sweep(setting: Setting) -> Staircase:
+    """Evaluate the setting on the grid -a : step : a."""
+    model, shift = setting.model(), setting.shift()
+    before = solve_lower(model).labels
+    count = round(2 * setting.budget / setting.step) + 1
+    eps = np.linspace(-setting.budget, setting.budget, count)
+    solutions = [solve_lower(shift.apply(model, value)) for value in eps]
+    return Staircase(
+        eps=eps,
+        delta=np.array([deviation(before, after.labels, "delta") for after in solutions], int),
+        n_changed=np.array(
+            [deviation(before, after.labels, "changed-matched") for after in solutions], int
+        ),
+        proved=np.array([after.proved for after in solutions]),
+    )
+
+
+def draw(
+    stairs: Staircase, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
+) -> None:
+    """Draw delta and N_chg against eps, every method's answer marked.
+
+    Parameters
+    ----------
+    marks : sequence of (str, float)
+        Name, beginning with BL1 or BL2, and eps of each answer.
+    """
+    with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        series = ((upper, stairs.delta, "delta"), (lower, stairs.n_changed, "N_chg (matched)"))
+        for axes, values, name in series:
+            axes.plot(stairs.eps, values, drawstyle="steps-mid", color="0.35", linewidth=1)
+            axes.set_ylabel(name)
+            for number, (label, eps) in enumerate(marks):
+                height = values[int(np.argmin(np.abs(stairs.eps - eps)))]
+                size = 18 - 2.2 * number  # answers coincide: the later inside the earlier
+                style = {
+                    "color": f"C{number}",
+                    "markerfacecolor": "none",
+                    "linestyle": "none",
+                    "clip_on": False,
+                }
+                marker = MARKERS[label[:3]]
+                axes.plot(eps, height, marker=marker, markersize=size, label=label, **style)
+        if marks:
+            upper.legend(loc="best", fontsize=8)
+        lower.set_xlabel(f"eps [{setting.unit}]")
+        upper.set_title(setting.describe(), fontsize=8)
+        save_figure(figure, path)

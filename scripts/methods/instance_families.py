@@ -1,12 +1,15 @@
-"""The families of instances that the methods are compared on."""
+"""The families of instances that the methods are compared on, and the runs that they make."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from bilad.scripts.attack_runs import METHODS
 from bilad.scripts.free_entries import DIGITS_GAMMA
 from bilad.scripts.methods.instances import CLUSTERERS, Instance
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.methods.method_rows import REFERENCE, RunSettings
+from bilad.scripts.settings import SETTINGS, readable_settings
+from bilad.solvers.upper import UPPER_METHODS
 
 BOTH = ("BL1", "BL2")
 ENTRIES = {"iris": (5, 20, 60), "gaussians": (5, 20, 60, 200)}  # Iris has 100 points
@@ -107,3 +110,51 @@ def instances(
 def quick_instances(families: Sequence[str]) -> list[Instance]:
     """Return one small instance or two of some families."""
     return [instance for instance in QUICK if instance.family in families]
+
+
+def planned(
+    chosen: Sequence[Instance],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    solves: int | None,
+    seconds: float,
+    ray_points: int | None = None,
+) -> list[RunSettings]:
+    """Return the runs; what has one eps is also searched by a fine grid.
+
+    Parameters
+    ----------
+    chosen : sequence of Instance
+        One that is drawn is attacked with its own seed, one that is not with every seed.
+    methods : sequence of str
+        Keys of `METHODS`.
+    seeds : sequence of int
+    solves : int or None
+        Of one run.
+    seconds : float
+        Of one run.
+    ray_points : int, optional
+        Of the fine grid, instead of its own number.
+    """
+    runs = []
+    for instance in chosen:
+        is_drawn = instance.kind != "shift"
+        if not is_drawn:
+            options = {} if ray_points is None else {"points": ray_points}
+            runs.append(RunSettings(instance, REFERENCE, 0, None, None, options))
+        for seed in [instance.seed] if is_drawn else seeds:
+            runs += [RunSettings(instance, method, seed, solves, seconds) for method in methods]
+    return runs
+
+
+def available(chosen: Sequence[Instance], say: Callable[[str], None]) -> list[Instance]:
+    """Return the instances whose data can be had; say which cannot."""
+    wanted = dict.fromkeys(one.data for one in chosen if one.data in SETTINGS)
+    here = readable_settings(wanted, say)
+    return [one for one in chosen if one.data in here or one.data not in SETTINGS]
+
+
+def quick_methods() -> list[str]:
+    """Return the methods that need no long preparation."""
+    slow = ("milp", "exact")
+    return [name for name in UPPER_METHODS if name not in slow and not METHODS[name].takes_starts]

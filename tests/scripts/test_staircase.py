@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bilad.models import deviation
+from bilad.scripts.compare import draw, sweep
 from bilad.scripts.settings import SETTINGS
-from bilad.scripts.staircase import draw, sweep
 from bilad.solvers import cluster
 
 COARSE = dataclasses.replace(SETTINGS["iris"], step=0.5)

@@ -12,9 +12,15 @@ from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
 from bilad.scripts.methods.instances import TARGET_CORNERS, TARGET_SHARE, Instance
-from bilad.scripts.methods.method_rows import MethodRow, RunSettings
+from bilad.scripts.methods.method_rows import (
+    CLOSE,
+    MethodRow,
+    RunSettings,
+    Score,
+    of_methods,
+    scores,
+)
 from bilad.scripts.methods.method_runs import run
-from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods, scores
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks import small_clouds
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from bilad.models.validation import FloatArray
-from bilad.scripts.reproduce.figures.ray_sites import PIECE, Ray, Value
+from bilad.scripts.reproduce.figures.ray_sites import PIECE, Ray, Step, Value
 
 # Okabe and Ito's colours, told apart with every kind of colour vision.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.55"
@@ -59,6 +60,12 @@ def draw_value(axes: Axes, ray: Ray, value: Value, label: str, **style: Any) -> 
     single = single_breaks(ray, value)
     if single:
         axes.plot(*zip(*single, strict=True), ".", color=style["color"], markersize=4)
+
+
+def mark_steps(axes: Axes, steps: Sequence[Step], marker: str, label: str) -> None:
+    """Mark steps by triangles at the values behind them."""
+    places = [step.eps for step in steps], [step.after for step in steps]
+    axes.plot(*places, marker, color=GREEN, markersize=5, label=label)
 
 
 def shade_interval(axes: Axes, low: float, high: float, label: str, colour: str) -> None:

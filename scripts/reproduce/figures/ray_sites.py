@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 
@@ -47,13 +48,6 @@ class Site:
 
 
 Value = Callable[[Site], float]
-
-
-@dataclass(frozen=True)
-class RaySizes:
-    """Which ray."""
-
-    dataset: str = "iris"  # name of a setting
 
 
 @dataclass(frozen=True)
@@ -152,31 +146,9 @@ def _site(kind: str, low: Fraction, high: Fraction, before: IntArray, labels: In
     )
 
 
-def delta(site: Site) -> float:
-    """Return delta."""
-    return site.delta
-
-
-def n_changed(site: Site) -> float:
-    """Return N_chg, clusters numbered by first appearance."""
-    return site.n_changed
-
-
-def n_changed_matched(site: Site) -> float:
-    """Return N_chg after the best renaming of clusters."""
-    return site.n_changed_matched
-
-
-def rand_index(site: Site) -> float:
-    """Return RI."""
-    return site.rand_index
-
-
-def nmi(site: Site) -> float:
-    """Return NMI."""
-    return site.nmi
-
-
+delta, n_changed, n_changed_matched, rand_index, nmi = map(
+    attrgetter, ("delta", "n_changed", "n_changed_matched", "rand_index", "nmi")
+)
 # The paper compares labels as they are numbered.
 COUNTS = ((n_changed, "labels as numbered"), (n_changed_matched, "labels matched"))
 

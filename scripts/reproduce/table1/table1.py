@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bilad.models import DatasetError
 from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
 from bilad.scripts.reproduce.section import Block, Section, Table, Text
@@ -21,7 +20,7 @@ from bilad.scripts.reproduce.table1.table1_runs import (
     entries,
     runs,
 )
-from bilad.scripts.settings import SETTINGS, Setting
+from bilad.scripts.settings import Setting, readable_settings
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS
 
@@ -42,7 +41,8 @@ CAPTION = (
 
 def table1(bench: Bench, sizes: Sizes) -> Section:
     """Run every method on every data set that can be read."""
-    rays, missing = readable(sizes.datasets)
+    missing: list[str] = []
+    rays = [ray_of(own) for own in readable_settings(sizes.datasets, missing.append).values()]
     plans = [(ray.setting, entries(ray.setting, sizes)) for ray in rays]
     settings = [ray.setting for ray in rays]
     for setting in settings:
@@ -79,20 +79,9 @@ def table1(bench: Bench, sizes: Sizes) -> Section:
     return Section(blocks, [*claims_of(rows, settings, PAPER_ROWS), *cost_claims(timed)])
 
 
-def readable(names: Sequence[str]) -> tuple[list[Ray], list[str]]:
-    """Return the rays of the data sets that can be read, and why the others cannot."""
-    rays, missing = [], []
-    for name in names:
-        try:
-            rays.append(ray_of(SETTINGS[name]))
-        except DatasetError as error:
-            missing.append(f"{name} ({error})")
-    return rays, missing
-
-
 def _settings(rays: Sequence[Ray], missing: Sequence[str], sizes: Sizes) -> str:
     ours = "; ".join(_setting(ray.setting, sizes) for ray in rays)
-    left = f" Left out, as it cannot be read: {'; '.join(missing)}." if missing else ""
+    left = f" {'; '.join(missing)}." if missing else ""
     for problem, most in zip(PROBLEMS, sizes.reformulation_points, strict=True):
         large = [ray.setting.dataset for ray in rays if ray.setting.points > most]
         if large:

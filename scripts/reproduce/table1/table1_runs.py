@@ -1,4 +1,4 @@
-"""Table 1 in our settings: every method on (BL1) and (BL2), one row each, counted again."""
+"""What is run for Table 1, and a row for each method on (BL1) and (BL2), counted again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The properties of section 4, looked for on problems: every deviation function, every problem."""
+"""The properties of section 4, looked for on problems: every deviation function, every problem.
+
+And delta = n (n - 1) (1 - RI), RI as scikit-learn counts it, on every partition of this part.
+"""
 
 from __future__ import annotations
 

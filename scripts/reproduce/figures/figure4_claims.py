@@ -1,4 +1,8 @@
-"""The first change of the partition on either side of eps = 0, pair by pair (section 6.1)."""
+"""What is said of Figure 4 and of SSNAL (section 6.1), judged on the ray.
+
+The first change of the partition on either side of eps = 0, pair by pair; calmness and Theorem 2;
+SSNAL against the exact solver, the same solution within what the duality gaps prove.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from bilad.models import deviation, recovery_interval
 from bilad.models.deviation import contingency
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.partition_change import moved_points
+from bilad.scripts.certificates.card_ray import moved_points
 from bilad.scripts.reproduce.figures.ray_sites import Ray
 from bilad.scripts.reproduce.section import Claim, agrees_if
 from bilad.scripts.settings import Setting
