@@ -21,9 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models.validation import one_of
 from bilad.scripts.certificates.certificate_figures import Figure, summarise
-from bilad.scripts.certificates.check_bounds import check_bounds
 from bilad.scripts.certificates.check_gaps import check_gaps
-from bilad.scripts.certificates.check_radius import check_radius
+from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
 from bilad.scripts.certificates.check_staircase import check_rays, check_settings
 from bilad.scripts.certificates.check_tightness import check_tightness

@@ -13,9 +13,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
 from bilad.models.clustering_problem import clustering_of
@@ -24,6 +22,7 @@ from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
 from bilad.scripts.settings import Setting
+from bilad.scripts.tables import show
 from bilad.solvers import Attack, attack
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
@@ -164,7 +163,7 @@ def compare(
             ):
                 log.add(row.cells)
                 rows.append(row)
-        console.print(table(setting, closing, rows))
+        _show(setting, closing, rows, console)
         interrupts.check()
     stairs = sweep(setting)
     write_staircase(stairs, folder / "staircase.csv")
@@ -174,34 +173,31 @@ def compare(
     return rows
 
 
-def table(setting: Setting, closing: str, rows: Sequence[Row]) -> Table:
-    """Lay the rows out for a terminal."""
-    view = Table(
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
+def _show(setting: Setting, closing: str, rows: Sequence[Row], console: Console) -> None:
+    titles = ("eps", "norm", "delta", "N_chg", "clusters", "proved")
+    cells = [
+        {
+            "": row.problem,
+            "method": row.method,
+            **{title: _shown(row.cells[name]) for title, name in zip(titles, OF_EPS, strict=True)},
+            "solves": row.lower_solves,
+            "undecided": row.undecided,
+            "seconds": f"{row.seconds:.2f}",
+            "status": row.status,
+            "ended": row.termination,
+        }
+        for row in rows
+    ]
+    show(
+        console,
+        f"BL1: largest delta for |eps| <= {setting.budget:g}; "
         f"BL2: least |eps| for delta >= {setting.target:g}; closing: {closing}",
-        caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
-        "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
-        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "
-        "ended: what ended the search.",
+        cells,
+        "delta, N_chg (labels matched), clusters: recomputed from an exact lower-level solution at "
+        "eps.\nproved: its labels. solves: of the lower level. undecided: solves with labels not "
+        "proved (ties);\nnone of them counts as an attack. status: of the answer; ended: what "
+        "ended the search.",
     )
-    for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
-        view.add_column(title, justify="left" if title in ("", "method") else "right")
-    for title in ("solves", "undecided", "seconds", "status", "ended"):
-        view.add_column(title, justify="left" if title in ("status", "ended") else "right")
-    for row in rows:
-        view.add_row(
-            row.problem,
-            row.method,
-            *(_shown(row.cells[name]) for name in OF_EPS),
-            str(row.lower_solves),
-            str(row.undecided),
-            f"{row.seconds:.2f}",
-            row.status,
-            row.termination,
-        )
-    return view
 
 
 def _shown(value: float | bool | str) -> str:

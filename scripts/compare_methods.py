@@ -18,10 +18,10 @@ from bilad.models import ArgumentError
 from bilad.models.validation import one_of, real_number
 from bilad.scripts.attack_runs import METHODS
 from bilad.scripts.command import command
-from bilad.scripts.methods.instance_check import check
 from bilad.scripts.methods.instance_families import (
     FAMILIES,
     available,
+    check,
     instances,
     planned,
     quick_instances,

@@ -10,7 +10,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-WORDS = ("formulation", "method", "problem", "instance", "family", "status")  # columns of text
+WORDS = (
+    "formulation",
+    "method",
+    "problem",
+    "instance",
+    "path",
+    "family",
+    "status",
+)  # columns of text
 
 Cells = dict[str, Any]
 Row = TypeVar("Row")

@@ -17,19 +17,17 @@ from bilad.scripts.reproduce.figures.figure4_claims import (
     ssnal_claims,
     theory_claims,
 )
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
-    draw_value,
-    name_eps,
-    shade_interval,
-)
-from bilad.scripts.reproduce.figures.ray_sites import (
     Ray,
     delta,
+    draw_value,
     n_changed_matched,
+    name_eps,
+    shade_interval,
 )
 from bilad.scripts.reproduce.section import Section, Table, Text
 from bilad.solvers import certify

@@ -8,21 +8,19 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
+    COUNTS,
     ORANGE,
     PURPLE,
-    draw_value,
-    mark_steps,
-    name_eps,
-)
-from bilad.scripts.reproduce.figures.ray_sites import (
-    COUNTS,
     Ray,
     Value,
     delta,
+    draw_value,
+    mark_steps,
     n_changed,
     n_changed_matched,
+    name_eps,
     shown_steps,
 )
 from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if

@@ -11,15 +11,17 @@ from matplotlib.figure import Figure
 
 from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
+    PIECE,
+    Ray,
+    delta,
     draw_value,
     name_eps,
 )
-from bilad.scripts.reproduce.figures.ray_sites import PIECE, Ray, delta
 from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
 from bilad.scripts.settings import Setting
 from bilad.solvers import attack

@@ -5,18 +5,16 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
-    BLUE,
-    ORANGE,
-    draw_value,
-    mark_steps,
-    name_eps,
-)
 from bilad.scripts.reproduce.figures.ray_sites import (
+    BLUE,
     BREAK,
+    ORANGE,
     Ray,
     Site,
     Value,
+    draw_value,
+    mark_steps,
+    name_eps,
     nmi,
     rand_index,
     shown_steps,

@@ -5,24 +5,22 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
+    COUNTS,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
-    draw_value,
-    name_eps,
-    shade_interval,
-)
-from bilad.scripts.reproduce.figures.ray_sites import (
-    COUNTS,
     Ray,
     Value,
+    draw_value,
     n_changed,
     n_changed_matched,
+    name_eps,
     nmi,
     rand_index,
+    shade_interval,
 )
 from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
 

@@ -13,7 +13,7 @@ import numpy as np
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
+from bilad.scripts.reproduce.theory.spill_checks import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
