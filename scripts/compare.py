@@ -12,12 +12,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
 from bilad.models import BilevelProblem, deviation
 from bilad.models.clustering_problem import clustering_of
-from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
@@ -166,7 +166,8 @@ def compare(
         _show(setting, closing, rows, console)
         interrupts.check()
     stairs = sweep(setting)
-    write_staircase(stairs, folder / "staircase.csv")
+    with whole(folder / "staircase.csv") as fresh:
+        stairs.to_csv(fresh, index=False, float_format="%.10g")
     marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
     draw(stairs, marks, setting, folder / "staircase.png")
     console.print(f"Written: compare.csv, staircase.csv and staircase.png in {folder}")
@@ -206,47 +207,30 @@ def _shown(value: float | bool | str) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def write_staircase(stairs: Staircase, path: Path) -> None:
-    """Write the picture's data."""
-    columns = np.column_stack([stairs.eps, stairs.delta, stairs.n_changed, stairs.proved])
-    header = "eps,delta,n_changed_matched,labels_proved"
-    form = ("%.10g", "%d", "%d", "%d")
-    with whole(path) as fresh:
-        np.savetxt(fresh, columns, fmt=form, delimiter=",", header=header, comments="")
-
-
 MARKERS = {"BL1": "o", "BL2": "v"}
 
 
-@dataclass(frozen=True)
-class Staircase:
-    """Values on a grid: arrays of shape (g,)."""
-
-    eps: FloatArray
-    delta: IntArray
-    n_changed: IntArray
-    proved: np.ndarray
-
-
-def sweep(setting: Setting) -> Staircase:
-    """Evaluate the setting on the grid -a : step : a."""
+def sweep(setting: Setting) -> pd.DataFrame:
+    """Evaluate the setting on the grid -a : step : a; a row for each eps."""
     model, shift = setting.model(), setting.shift()
     before = solve_lower(model).labels
     count = round(2 * setting.budget / setting.step) + 1
     eps = np.linspace(-setting.budget, setting.budget, count)
     solutions = [solve_lower(shift.apply(model, value)) for value in eps]
-    return Staircase(
-        eps=eps,
-        delta=np.array([deviation(before, after.labels, "delta") for after in solutions], int),
-        n_changed=np.array(
-            [deviation(before, after.labels, "changed-matched") for after in solutions], int
-        ),
-        proved=np.array([after.proved for after in solutions]),
+    return pd.DataFrame(
+        {
+            "eps": eps,
+            "delta": [int(deviation(before, after.labels, "delta")) for after in solutions],
+            "n_changed_matched": [
+                int(deviation(before, after.labels, "changed-matched")) for after in solutions
+            ],
+            "labels_proved": [int(after.proved) for after in solutions],
+        }
     )
 
 
 def draw(
-    stairs: Staircase, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
+    stairs: pd.DataFrame, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
 ) -> None:
     """Draw delta and N_chg against eps, every method's answer marked.
 
@@ -258,7 +242,10 @@ def draw(
     with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(8, 5), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
-        series = ((upper, stairs.delta, "delta"), (lower, stairs.n_changed, "N_chg (matched)"))
+        series = (
+            (upper, stairs.delta, "delta"),
+            (lower, stairs.n_changed_matched, "N_chg (matched)"),
+        )
         for axes, values, name in series:
             axes.plot(stairs.eps, values, drawstyle="steps-mid", color="0.35", linewidth=1)
             axes.set_ylabel(name)

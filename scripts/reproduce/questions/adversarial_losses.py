@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -53,11 +54,8 @@ class LossSample:
 
 Value = Callable[[LossSample], float]
 LOSSES: dict[str, Value] = {
-    "delta": lambda sample: sample.delta,
-    "training loss": lambda sample: sample.training_loss,
-    "displacement": lambda sample: sample.displacement,
-    "contrastive": lambda sample: sample.contrastive,
-    "smoothed delta": lambda sample: sample.smoothed_delta,
+    name: attrgetter(name.replace(" ", "_"))
+    for name in ("delta", "training loss", "displacement", "contrastive", "smoothed delta")
 }
 
 

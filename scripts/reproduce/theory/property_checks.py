@@ -94,21 +94,19 @@ def _row(
     problem: str, deviation: str, wanted: str, violation: Violation | None, proved: bool
 ) -> PropertyRow:
     nan = float("nan")
-    if violation is None:
-        return PropertyRow(problem, deviation, wanted, True, proved, "", nan, nan, "", nan, nan)
-    other = violation.other_eps, violation.other_norm, violation.other_value
+    seen = violation or Violation(wanted, np.empty(0), nan, nan)
     return PropertyRow(
         problem=problem,
         deviation=deviation,
         property=wanted,
-        holds=False,
+        holds=violation is None,
         proved=proved,
-        eps=_shown(violation.eps),
-        norm=violation.norm,
-        value=violation.value,
-        other_eps="" if other[0] is None else _shown(other[0]),
-        other_norm=nan if other[1] is None else other[1],
-        other_value=nan if other[2] is None else other[2],
+        eps=_shown(seen.eps),
+        norm=seen.norm,
+        value=seen.value,
+        other_eps="" if seen.other_eps is None else _shown(seen.other_eps),
+        other_norm=nan if seen.other_norm is None else seen.other_norm,
+        other_value=nan if seen.other_value is None else seen.other_value,
     )
 
 

@@ -72,6 +72,16 @@ def check_random(number: int, most_n: int, most_clusters: int, seed: int) -> Ite
         yield _row(RANDOM, most_n, clusters, parts)
 
 
+def anything(*arguments: object) -> bool:
+    """Hold for all sizes and moves."""
+    return True
+
+
+def all_equal(counts: Counts) -> bool:
+    """Whether all counts are the same."""
+    return len(set(counts)) == 1
+
+
 def all_sizes(n: int, clusters: int) -> Iterator[Counts]:
     """Yield every (n_1, .., n_K), each at least 1, of sum n."""
     for cuts in combinations(range(1, n), clusters - 1):

@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bilad.models import monotone_range, spill_deviation
-from bilad.scripts.reproduce.theory.spill_checks import Counts, all_sizes, along, norms
+from bilad.scripts.reproduce.theory.spill_checks import (
+    Counts,
+    all_equal,
+    all_sizes,
+    along,
+    anything,
+    norms,
+)
 
 
 @dataclass(frozen=True)
@@ -53,14 +60,6 @@ class Range:
         return self.largest == self.possible
 
 
-def _any(sizes: Counts) -> bool:
-    return True
-
-
-def _equal(sizes: Counts) -> bool:
-    return len(set(sizes)) == 1
-
-
 def _half(sizes: Counts) -> int:
     """Return ceil((n_1 + n_2) / 2)."""
     return -((sizes[0] + sizes[1]) // -2)
@@ -75,14 +74,16 @@ def _sixth(rounding: int) -> Callable[[Counts], int]:
     return bound
 
 
-TWO = Case("3 (ii)", "s <= min(n_1, ceil(n / 2))", (1,), _any, _half)
-THREE_INTO_ONE = Case("4 (i)", "s_3 = 0, s_2 <= ceil((n_1 + n_2) / 2)", (1, 0), _any, _half)
-EQUAL = Case("4 (ii)", "n_1 = n_2 = n_3, s_2 = s_3, all s", (1, 1), _equal, lambda sizes: sizes[0])
-UNEQUAL = Case(
-    "4 (iii)", "s_2 = s_3 = s <= (2 n_1 + n_2 + n_3) / 6", (1, 1), _any, _sixth(rounding=0)
+TWO = Case("3 (ii)", "s <= min(n_1, ceil(n / 2))", (1,), anything, _half)
+THREE_INTO_ONE = Case("4 (i)", "s_3 = 0, s_2 <= ceil((n_1 + n_2) / 2)", (1, 0), anything, _half)
+EQUAL = Case(
+    "4 (ii)", "n_1 = n_2 = n_3, s_2 = s_3, all s", (1, 1), all_equal, lambda sizes: sizes[0]
 )
-NEAREST = Case("4 (iii), nearest", "the same bound, rounded", (1, 1), _any, _sixth(rounding=3))
-ROUNDED_UP = Case("4 (iii), up", "the same bound, rounded up", (1, 1), _any, _sixth(rounding=5))
+UNEQUAL = Case(
+    "4 (iii)", "s_2 = s_3 = s <= (2 n_1 + n_2 + n_3) / 6", (1, 1), anything, _sixth(rounding=0)
+)
+NEAREST = Case("4 (iii), nearest", "the same bound, rounded", (1, 1), anything, _sixth(rounding=3))
+ROUNDED_UP = Case("4 (iii), up", "the same bound, rounded up", (1, 1), anything, _sixth(rounding=5))
 CASES = (TWO, THREE_INTO_ONE, EQUAL, UNEQUAL, NEAREST, ROUNDED_UP)
 
 
