@@ -30,6 +30,7 @@ DRAWS = 50  # of each corner on average
 
 CLOSING_ALONE = "closing alone"
 NAN = float("nan")
+FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def _prepare_starts(
@@ -138,9 +139,6 @@ class Row:
             f"{self.seconds:.2f} s, "
             f"{self.status}"
         )
-
-
-FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def outcome(found: Attack) -> str:

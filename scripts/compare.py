@@ -28,6 +28,10 @@ from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
+OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
+DASH = "-"
+MARKERS = {"BL1": "o", "BL2": "v"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -52,10 +56,6 @@ class Row:
     def cells(self) -> dict[str, Any]:
         """The fields; dashes for what eps is and does if no attack was found."""
         return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, DASH))}
-
-
-OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
-DASH = "-"
 
 
 def recompute(name: str, found: Attack) -> Row:
@@ -205,9 +205,6 @@ def _shown(value: float | bool | str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.6f}" if isinstance(value, float) else str(value)
-
-
-MARKERS = {"BL1": "o", "BL2": "v"}
 
 
 def sweep(setting: Setting) -> pd.DataFrame:

@@ -21,6 +21,7 @@ LINES, COLOURS = ("-", "--", ":"), 7
 
 Curves = Mapping[str, tuple[FloatArray, FloatArray]]
 Styles = Mapping[str, Mapping[str, Any]]
+LEAST_SECONDS = 1e-3  # less is not told apart
 
 
 def numbered_styles(names: list[str]) -> Styles:
@@ -56,9 +57,6 @@ def draw_steps(
         axes.set_title(title, fontsize=9)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
         save_figure(figure, path)
-
-
-LEAST_SECONDS = 1e-3  # less is not told apart
 
 
 def ratios(costs: FloatArray, least: float = LEAST_SECONDS) -> FloatArray:

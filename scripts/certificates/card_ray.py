@@ -17,6 +17,7 @@ from bilad.solvers.rational.labels import is_decidable
 from bilad.solvers.staircase import Staircase, bracketed_steps, staircase
 
 WIDTH = 1e-6  # of the ray; how narrow brackets are to be
+MOST_POINTS = 12  # that are listed one by one
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,6 @@ def _first_bracket(brackets: FloatArray, eps: FloatArray, labels: IntArray) -> F
     ordered = np.take_along_axis(brackets, np.abs(brackets).argsort(axis=1), axis=1)
     inner, outer = ordered[np.abs(ordered[:, 1]).argmin()].tolist()
     return FirstStep(inner, outer, None, labels[int(np.searchsorted(eps, outer))])
-
-
-MOST_POINTS = 12  # that are listed one by one
 
 
 def changes(before: IntArray, after: IntArray) -> list[str]:

@@ -31,6 +31,7 @@ METHODS = {
     "facets": "the nearest facet of the partition's polyhedron, in integers",
     "flows and nonexpansiveness": "motion of the clusters, flows inside them",
 }
+SHADE, LINE, ATTACK = "C2", "0.25", "C3"
 
 
 def card_table(card: Card) -> Table:
@@ -225,9 +226,6 @@ def _calmness(card: Card) -> str:
         f"global modulus {moduli.everywhere:g}; computed: local {moduli.local:.6g}, "
         f"largest of the attacks {moduli.empirical:.6g}"
     )
-
-
-SHADE, LINE, ATTACK = "C2", "0.25", "C3"
 
 
 def draw_card(card: Card, paths: list[Path]) -> None:

@@ -19,6 +19,8 @@ from bilad.solvers.certificates.robustness.exact_radius import partition_at
 from bilad.solvers.lower.cluster import solve_lower
 
 INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
+DIMENSIONS = (2, 3, 4, 5)
+MOST_SOLVES = 150  # on attacks on one instance
 
 
 def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
@@ -82,10 +84,6 @@ def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
     solved = solve_lower(problem.perturbation.apply(clustering_of(problem), eps), "exact")
     labels = solved.labels if solved.proved else partition_at(problem, eps)
     return bool((labels != before).any())
-
-
-DIMENSIONS = (2, 3, 4, 5)
-MOST_SOLVES = 150  # on attacks on one instance
 
 
 def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:

@@ -29,6 +29,11 @@ from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.reformulation import BY_KKT
 
 SECONDS, QUICK_SECONDS = 60.0, 10.0  # of one run
+FIRST_N, MOST_N = 25, 12_800
+ENTRIES = 5
+BUDGET = 3.0
+COMPLETE_GAMMA, NEIGHBOUR_GAMMAS = 3.0, {2: 2.0, 5: 20.0}  # for few clusters
+NAN = float("nan")
 
 
 def size_table(rows: Sequence[SizeRow]) -> list[Cells]:
@@ -68,12 +73,6 @@ def run(plan: Plan, output: Output) -> None:
         size_table(rows),
         "building: Pyomo, .nl and opening, of the total.",
     )
-
-
-FIRST_N, MOST_N = 25, 12_800
-ENTRIES = 5
-BUDGET = 3.0
-COMPLETE_GAMMA, NEIGHBOUR_GAMMAS = 3.0, {2: 2.0, 5: 20.0}  # for few clusters
 
 
 @dataclass(frozen=True)
@@ -135,9 +134,6 @@ class SizeRow:
     def line(self) -> str:
         """The row in one line."""
         return f"{self.family}, n = {self.n}: {self.total:.1f} s, {self.status}"
-
-
-NAN = float("nan")
 
 
 class _Clock:

@@ -21,6 +21,16 @@ ENTRIES = {"iris": (5, 20, 60), "gaussians": (5, 20, 60, 200)}  # Iris has 100 p
 FACTORS = {"iris": (20, 60), "gaussians": (20, 60)}
 EDGES = (20, 60)
 SIZE_ENTRIES = BLACK_BOX_ENTRIES = 20
+# Of each family one small problem of each question that it has.
+QUICK = (
+    Instance("table1", "iris", "shift", 1, "2", "BL1"),
+    Instance("entries", "iris", "entries", 5, "inf", "BL1"),
+    Instance("entries", "iris", "entries", 5, "inf", "BL2"),
+    Instance("multiplicative", "iris", "factors", 20, "inf", "BL1"),
+    Instance("edges", "gaussians", "edges", 20, "inf", "BL1"),
+    Instance("size", "digits 100", "entries", SIZE_ENTRIES, "inf", "BL1"),
+    Instance("black-box", "gaussians", "entries", 20, "inf", "BL1", learner="k-means"),
+)
 
 
 def table1(budget: float, seed: int) -> Iterator[Instance]:
@@ -86,16 +96,6 @@ FAMILIES = {
     "size": size,
     "black-box": black_box,
 }
-# Of each family one small problem of each question that it has.
-QUICK = (
-    Instance("table1", "iris", "shift", 1, "2", "BL1"),
-    Instance("entries", "iris", "entries", 5, "inf", "BL1"),
-    Instance("entries", "iris", "entries", 5, "inf", "BL2"),
-    Instance("multiplicative", "iris", "factors", 20, "inf", "BL1"),
-    Instance("edges", "gaussians", "edges", 20, "inf", "BL1"),
-    Instance("size", "digits 100", "entries", SIZE_ENTRIES, "inf", "BL1"),
-    Instance("black-box", "gaussians", "entries", 20, "inf", "BL1", learner="k-means"),
-)
 
 
 def instances(

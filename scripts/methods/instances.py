@@ -36,6 +36,9 @@ CLUSTERERS: dict[str, Any] = {
     "spectral": SpectralClustering(CLOUDS, random_state=0),
 }
 CONVEX = "convex clustering"
+FACTOR_BUDGETS = {"iris": 0.4, "gaussians": 1.0}  # a_ij (1 + eps): of its own size
+EDGE_NEIGHBOURS = 5  # with 10, twenty random edges that go are hardly missed
+EDGE_SHARE = 0.25  # of the k weights that may go where the norm is 1
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,6 @@ def corner_deviation(instance: Instance) -> float:
     return attack(
         instance.problem(), "random", bound="none", closing="none", corners=TARGET_CORNERS
     ).deviation
-
-
-FACTOR_BUDGETS = {"iris": 0.4, "gaussians": 1.0}  # a_ij (1 + eps): of its own size
-EDGE_NEIGHBOURS = 5  # with 10, twenty random edges that go are hardly missed
-EDGE_SHARE = 0.25  # of the k weights that may go where the norm is 1
 
 
 def shifted(data: str, k: int, norm: float, seed: int) -> MaxDeviation:

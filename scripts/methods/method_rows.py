@@ -15,6 +15,7 @@ from bilad.scripts.methods.instances import Instance
 from bilad.scripts.tables import grouped
 
 REFERENCE = "ray optimum"  # not a method: what the best eps of a ray is, by a fine grid
+CLOSE = 0.95  # of the best known: as good as solved
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,6 @@ class MethodRow:
         """Return (solves, seconds, value) of each improvement."""
         parts = [part.split(":") for part in self.improvements.split()]
         return [(int(solves), float(seconds), float(value)) for solves, seconds, value in parts]
-
-
-CLOSE = 0.95  # of the best known: as good as solved
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,23 @@ from bilad.scripts.tables import grouped
 from bilad.solvers.upper import REFORMULATIONS
 
 Costs = dict[str, FloatArray]
+COLUMNS, POINTS = 4, 120
+CLASSES = {
+    "simple search": ("black", ("corners", "random", "direct")),
+    "model or population": (
+        "tab:blue",
+        ("differential-evolution", "cma", "nes", "nlopt-crs"),
+    ),
+    "local, derivative-free": (
+        "tab:cyan",
+        ("finite-difference", "cobyqa", "cobyla", "nomad", "dividing-rectangles"),
+    ),
+    "gradient": ("tab:green", ("hypergradient", "fgsm", "pgd", "mi-fgsm")),
+    "reformulation": ("tab:red", tuple(REFORMULATIONS)),
+    "exact": ("tab:purple", ("exact", "milp", "staircase")),
+}
+OTHER = "tab:orange"
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def costs(given: Sequence[Score]) -> tuple[Costs, Costs, FloatArray]:
@@ -84,9 +101,6 @@ def draw_family(family: str, given: Sequence[Score], folder: Path) -> list[Path]
         paths[3],
     )
     return paths
-
-
-COLUMNS, POINTS = 4, 120
 
 
 def anytime(given: Sequence[Score], solves: FloatArray) -> dict[str, FloatArray]:
@@ -184,24 +198,6 @@ def draw_data_profile(
         title,
         path,
     )
-
-
-CLASSES = {
-    "simple search": ("black", ("corners", "random", "direct")),
-    "model or population": (
-        "tab:blue",
-        ("differential-evolution", "cma", "nes", "nlopt-crs"),
-    ),
-    "local, derivative-free": (
-        "tab:cyan",
-        ("finite-difference", "cobyqa", "cobyla", "nomad", "dividing-rectangles"),
-    ),
-    "gradient": ("tab:green", ("hypergradient", "fgsm", "pgd", "mi-fgsm")),
-    "reformulation": ("tab:red", tuple(REFORMULATIONS)),
-    "exact": ("tab:purple", ("exact", "milp", "staircase")),
-}
-OTHER = "tab:orange"
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def style(method: str) -> dict[str, Any]:

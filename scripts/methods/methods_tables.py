@@ -13,6 +13,12 @@ from bilad.scripts.run_log import Output, write_table
 from bilad.scripts.tables import Cells, as_percent, grouped, mean, median, show
 
 TO_CLOSE = f"solves to {CLOSE:.0%}"
+SUMMARY_CAPTION = (
+    "U / best: over the best known of all runs; for BL2, the least known ||eps|| over ||eps||. "
+    "Medians of solves and seconds;\nto 95 %: inf for those that do not get there. overhead: time "
+    "outside lower-level solves over time within. undecided: solves\nwith labels not proved. time "
+    "up: runs that spent their seconds before their solves; too large: for a reformulation."
+)
 
 
 def summary(given: Sequence[Score]) -> list[Cells]:
@@ -121,14 +127,6 @@ def left_out(given: Sequence[Score]) -> str:
         counts = ", ".join(f"{method} {len(own)}" for method, own in refused)
         text += f" Runs refused: {counts}."
     return text
-
-
-SUMMARY_CAPTION = (
-    "U / best: over the best known of all runs; for BL2, the least known ||eps|| over ||eps||. "
-    "Medians of solves and seconds;\nto 95 %: inf for those that do not get there. overhead: time "
-    "outside lower-level solves over time within. undecided: solves\nwith labels not proved. time "
-    "up: runs that spent their seconds before their solves; too large: for a reformulation."
-)
 
 
 def report(rows: Sequence[MethodRow], output: Output) -> None:

@@ -39,6 +39,14 @@ KIND = {
     **dict.fromkeys(GRADIENT, "gradient attack"),
     **dict.fromkeys(SEARCH, "simple search"),
 }
+COLOURS = {"bilevel solver": "C0", "gradient attack": "C1", "simple search": "0.4"}
+PLACES: tuple[tuple[Literal["left", "right"], float], ...] = (
+    ("left", 4),
+    ("right", -10),
+    ("left", -10),
+    ("right", 4),
+)
+MARKERS = {"bilevel solver": "o", "gradient attack": "s", "simple search": "^"}
 
 
 @dataclass(frozen=True)
@@ -172,16 +180,6 @@ def _slowest(given: Sequence[Standing]) -> str:
         f"best known over both questions), the quickest {quick.method} ({quick.seconds:.2g} s, "
         f"{quick.overall:.1%})."
     )
-
-
-COLOURS = {"bilevel solver": "C0", "gradient attack": "C1", "simple search": "0.4"}
-PLACES: tuple[tuple[Literal["left", "right"], float], ...] = (
-    ("left", 4),
-    ("right", -10),
-    ("left", -10),
-    ("right", 4),
-)
-MARKERS = {"bilevel solver": "o", "gradient attack": "s", "simple search": "^"}
 
 
 def gradient_blocks(

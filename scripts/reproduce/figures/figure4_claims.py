@@ -25,6 +25,9 @@ from bilad.solvers.lower.ssnal import solve_ssnal
 WHERE = "Section 6.1, Figure 4"
 SPLIT = 1e-9  # of eps; a shorter piece is one step, split as gamma is a double
 PAPER_MOVED, PAPER_DELTA = 6, 1128  # the paper's first jump
+SUMMARY = "Summary of the paper"
+ROUNDING = 1e-9
+TOL, TIGHT = 1e-10, 1e-12
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,6 @@ def form_claims(changes: Sequence[FirstChange], n: int) -> list[Claim]:
     ]
 
 
-SUMMARY = "Summary of the paper"
-ROUNDING = 1e-9
-
-
 def theory_claims(ray: Ray, solved: Sequence[Comparison]) -> list[Claim]:
     """Judge what is said of calmness, of Theorem 2 in the experiments, and of SSNAL.
 
@@ -229,9 +228,6 @@ def _outside(ray: Ray, solved: Sequence[Comparison]) -> Claim:
         f"it fails at {failed} of {len(own)} eps where gamma is outside",
         agrees_if(failed == len(own)),
     )
-
-
-TOL, TIGHT = 1e-10, 1e-12
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from bilad.scripts.reproduce.figures.ray_sites import (
 from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, PaperRow, contradictions
 
+WHERE = "Section 6.2, Figure 5"
+
 
 def figure5(bench: Bench, ray: Ray) -> Section:
     """Draw every step within the budget, and judge what is said of them."""
@@ -70,9 +72,6 @@ def draw(figure: Figure, ray: Ray) -> None:
     name_eps(lower, ray)
     lines = [upper.get_lines()[0], *lower.get_legend_handles_labels()[0]]
     figure.legend(handles=lines, loc="outside upper center", ncols=4)
-
-
-WHERE = "Section 6.2, Figure 5"
 
 
 def deviation_claims(ray: Ray, paper: Sequence[PaperRow]) -> list[Claim]:

@@ -23,6 +23,8 @@ from bilad.scripts.settings import Setting
 from bilad.solvers.staircase import Staircase, staircase
 
 PIECE, BREAK = "piece", "break"
+# Okabe and Ito's colours, told apart with every kind of colour vision.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.55"
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,6 @@ def shown_steps(steps: Sequence[Step], most: int = 3) -> str:
     texts = [f"{s.before:.6g} to {s.after:.6g} at eps = {s.eps:.4g}" for s in steps[:most]]
     more = len(steps) - most
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
-
-
-# Okabe and Ito's colours, told apart with every kind of colour vision.
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.55"
 
 
 def outline(ray: Ray, value: Value) -> tuple[FloatArray, FloatArray]:

@@ -32,6 +32,7 @@ from bilad.solvers.lower.cluster import solve_lower
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
 TOLERANCE = 1e-10  # of the lower level
 ROUNDING = 1e-4  # of a loss's largest value: less is no fall, and not below zero
+COLOURS = ("black", "C1", "C0", "C2", "C3")
 
 
 @dataclass(frozen=True)
@@ -202,9 +203,6 @@ def _falls(side: Sequence[LossSample], value: Value, slack: float) -> bool:
     """Whether a value falls outwards somewhere on a half-line."""
     outwards = [value(sample) for sample in sorted(side, key=lambda sample: abs(sample.eps))]
     return bool((np.diff([0.0, *outwards]) < -slack).any())
-
-
-COLOURS = ("black", "C1", "C0", "C2", "C3")
 
 
 def loss_blocks(bench: Bench, samples: Sequence[LossSample]) -> list[Block]:

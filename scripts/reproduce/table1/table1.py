@@ -47,6 +47,18 @@ CAPTION = (
     "the lower level; solving: share of the seconds (wall clock, one run) spent there. bound: "
     "proved by the exact staircase. eps = 0: no attack was found."
 )
+FULL = Sizes()
+QUICK = Sizes(
+    datasets=("iris", "wine"),
+    seconds=2.0,
+    reformulation_points=(0, 0),
+    restarts=1,
+    coarsening=10,
+    ssnal_coarsening=100,
+    timed=10,
+)
+MARKS = (("BL1", "o", ORANGE), ("BL2", "v", BLUE))
+LOOKS = (("o", ORANGE), ("s", BLUE), ("^", GREEN))  # of data sets
 
 
 def table1(bench: Bench, sizes: Sizes) -> Section:
@@ -136,21 +148,7 @@ def _paper_table() -> Table:
     )
 
 
-FULL = Sizes()
-QUICK = Sizes(
-    datasets=("iris", "wine"),
-    seconds=2.0,
-    reformulation_points=(0, 0),
-    restarts=1,
-    coarsening=10,
-    ssnal_coarsening=100,
-    timed=10,
-)
 PART = Part("table1", "Table 1: the methods compared", table1, FULL, QUICK)
-
-
-MARKS = (("BL1", "o", ORANGE), ("BL2", "v", BLUE))
-LOOKS = (("o", ORANGE), ("s", BLUE), ("^", GREEN))  # of data sets
 
 
 def names_of(rows: Sequence[Row]) -> list[str]:

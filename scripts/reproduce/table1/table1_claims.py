@@ -32,6 +32,8 @@ BEYOND = "Beyond section 6.3"  # the same question, of what the paper does not r
 OPTIMAL = 0.999  # share of the exact optimum
 MAIN = 0.5  # of the seconds
 MOST_RANGE = 0.3  # of the feature's range; "roughly"
+LOWER = ("ssnal", "exact")
+NEGLIGIBLE = 0.05  # of the seconds of both
 
 
 def claims_of(
@@ -251,10 +253,6 @@ def form_claim(row: PaperRow) -> Claim:
         f"2 N_chg (n - N_chg) = {row.by_theorem_3} (Theorem 3){other}",
         "agrees" if holds else "cannot be compared",
     )
-
-
-LOWER = ("ssnal", "exact")
-NEGLIGIBLE = 0.05  # of the seconds of both
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ from bilad.solvers.staircase import staircase
 
 # In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
+# What `plane_problems` builds, in words.
+PLANE = (
+    "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
+    "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
+    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
+)
+TOLERANCE = 1e-6  # delta is a whole number
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,6 @@ class PropertyRow:
     other_eps: str
     other_norm: float
     other_value: float
-
-
-# What `plane_problems` builds, in words.
-PLANE = (
-    "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
-    "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
-    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
-)
 
 
 def setting_problems() -> dict[str, MaxDeviation]:
@@ -112,9 +111,6 @@ def _row(
 
 def _shown(eps: np.ndarray) -> str:
     return " ".join(f"{value:.6g}" for value in eps)
-
-
-TOLERANCE = 1e-6  # delta is a whole number
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ from bilad.models.validation import IntArray
 MOVES, POINTS, RANDOM = "all sizes and moves", "all sizes, every choice of points", "random"
 
 Counts = tuple[int, ...]
+ROUNDING = 1e-12  # a smaller fall may be rounding
+SPILLS: tuple[Counts, ...] = ((30, 70), (70, 30))
+DASHES = ("-", ":", "--", "-", "-.", "--", ":")
+COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#CC79A7")
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,6 @@ def _row(how: str, n: int, clusters: int, parts: Iterator[IntArray]) -> FormulaC
     return FormulaCheck(how, n, clusters, *np.sum(list(parts), axis=0).tolist())
 
 
-ROUNDING = 1e-12  # a smaller fall may be rounding
-
-
 @dataclass(frozen=True)
 class PathRow:
     """A deviation function as points leave."""
@@ -242,11 +243,6 @@ def _path(name: str, sizes: Counts, direction: Counts, partitions: list[IntArray
         before=float(values[first]) if len(falls) else float("nan"),
         after=float(values[first + 1]) if len(falls) else float("nan"),
     )
-
-
-SPILLS: tuple[Counts, ...] = ((30, 70), (70, 30))
-DASHES = ("-", ":", "--", "-", "-.", "--", ":")
-COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#CC79A7")
 
 
 def draw_spills(figure: Figure) -> None:

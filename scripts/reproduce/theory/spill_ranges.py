@@ -24,6 +24,12 @@ from bilad.scripts.reproduce.theory.spill_checks import (
     norms,
 )
 
+# Okabe and Ito's colours, told apart with every kind of colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+TWO_WAY: tuple[Counts, ...] = ((60, 60), (60, 40), (60, 20), (60, 5))
+THREE_WAY: tuple[Counts, ...] = ((60, 60, 60), (60, 30, 30), (60, 15, 15), (60, 5, 5))
+PLANES: tuple[Counts, ...] = ((20, 20, 20), (40, 4, 16))
+
 
 @dataclass(frozen=True)
 class Case:
@@ -132,13 +138,6 @@ def nondecreasing_up_to(values: list[int]) -> int:
     """Return the number of the last value before the first fall."""
     falls = np.flatnonzero(np.diff(values) < 0)
     return int(falls[0]) if len(falls) else len(values) - 1
-
-
-# Okabe and Ito's colours, told apart with every kind of colour vision.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-TWO_WAY: tuple[Counts, ...] = ((60, 60), (60, 40), (60, 20), (60, 5))
-THREE_WAY: tuple[Counts, ...] = ((60, 60, 60), (60, 30, 30), (60, 15, 15), (60, 5, 5))
-PLANES: tuple[Counts, ...] = ((20, 20, 20), (40, 4, 16))
 
 
 def draw_ranges(figure: Figure, found: Sequence[Range]) -> None:
