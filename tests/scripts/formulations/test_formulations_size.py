@@ -32,6 +32,6 @@ def test_a_size_that_breaks_is_a_row(monkeypatch):
     def broken(*arguments):
         raise MemoryError("too large")
 
-    monkeypatch.setattr(size_limits, "KKTFormulation", broken)
+    monkeypatch.setattr(size_limits, "KKT", broken)
     (one,) = size_rows(FAMILIES[0], 5.0)
     assert one.status == "error: MemoryError: too large"
