@@ -10,17 +10,46 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.models import BilevelProblem
-from bilad.solvers import Attack, attack
+from bilad.solvers import Attack, LowerLevel, attack, register_method
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
+from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.reformulation import starting_points
 
 KEY = ("problem", "variant", "seed", "options", "limit")  # columns that say which run it was
 REFUSED = "refused"
 FEW = 10  # parameters
 DRAWS = 50  # of each corner on average
+
+
+CLOSING_ALONE = "closing alone"
+
+
+def _prepare_starts(
+    problem: BilevelProblem,
+    rng: np.random.Generator,
+    *,
+    start: ArrayLike | None = None,
+    starts: int = 1,
+) -> Work:
+    """Evaluate the points from which reformulations start, and leave the rest to closing."""
+    points = starting_points(problem, start, starts, rng)
+
+    def work(lower: LowerLevel, journal: Journal) -> None:
+        journal.returned = journal.ends = points
+        for point in points:
+            lower.evaluate(point)
+
+    return work
+
+
+register_method(CLOSING_ALONE, _prepare_starts)
 
 
 @dataclass(frozen=True)
@@ -34,7 +63,7 @@ class Variant:
     @property
     def takes_starts(self) -> bool:
         """Whether it is solved from starting points."""
-        return self.method in REFORMULATIONS
+        return self.method in (*REFORMULATIONS, CLOSING_ALONE)
 
     @property
     def is_rival(self) -> bool:
@@ -49,6 +78,7 @@ VARIANTS = {
         Variant("duality", "duality"),
         Variant("duality aggregate", "duality", {"aggregate": True}),
         Variant("value-function", "value-function"),
+        Variant(CLOSING_ALONE, CLOSING_ALONE),
         Variant("milp", "milp"),
         Variant("corners", "corners"),
         Variant("random", "random"),
@@ -83,14 +113,15 @@ class Row:
         `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke.
     value : float
         Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
-    best_stage : float
-        The same, of the best stage before the closing search; NaN if there is no stage.
+    own : float
+        The same, of what the method found itself, before closing (`Attack.own`).
     bound : float
         Proved, or NaN.
-    optimum, share : float
-        What is known to be possible, and how much of it `value` is; NaN if nothing is known.
-    lower_solves, iterations : int
-        Of the lower level, and of IPOPT.
+    optimum, share, own_share : float
+        What is known to be possible, and how much of it `value` and `own` are; NaN if nothing is
+        known.
+    lower_solves, closing_solves, iterations : int
+        Of the lower level, those of closing among them, and of IPOPT.
     seconds : float
     improvements : str
         When which value was first found: "seconds:value ..".
@@ -103,11 +134,13 @@ class Row:
     limit: float
     status: str
     value: float
-    best_stage: float
+    own: float
     bound: float
     optimum: float
     share: float
+    own_share: float
     lower_solves: int
+    closing_solves: int
     iterations: int
     seconds: float
     improvements: str
@@ -155,21 +188,33 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
     if variant.is_rival:
         options = {"corners": _corners(problem), **options}
     try:
-        found = attack(problem, variant.method, run.seed, run.seconds, bound="none", **options)
+        closing = "search" if variant.takes_starts else "none"
+        found = attack(
+            problem,
+            variant.method,
+            run.seed,
+            run.seconds,
+            bound="none",
+            closing=closing,
+            **options,
+        )
     except UnsupportedError:
         return _failed(problem, run, REFUSED, optimum)
     except Exception as error:  # a benchmark keeps failures in
         return _failed(problem, run, f"error: {type(error).__name__}: {error}", optimum)
     value = attained_value(problem, found.norm, found.deviation, found.proved)
+    own = attained_value(problem, found.own.norm, found.own.deviation, found.baseline.proved)
     return Row(
         **_settings(run),
         status=outcome(found),
         value=value,
-        best_stage=_best_stage(problem, found),
+        own=own,
         bound=NAN if found.bound is None else float(found.bound),
         optimum=optimum,
         share=share(problem, optimum, value),
+        own_share=share(problem, optimum, own),
         lower_solves=found.lower_solves,
+        closing_solves=found.closing_solves,
         iterations=sum(stage.iterations for stage in found.stages),
         seconds=found.seconds,
         improvements=_improvements(problem, found),
@@ -198,11 +243,13 @@ def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> R
         **_settings(run),
         status=status,
         value=no_value(problem),
-        best_stage=NAN,
+        own=no_value(problem),
         bound=NAN,
         optimum=optimum,
         share=0.0,
+        own_share=0.0,
         lower_solves=0,
+        closing_solves=0,
         iterations=0,
         seconds=0.0,
         improvements="",
@@ -214,20 +261,6 @@ def attained_value(problem: BilevelProblem, size: float, deviation: float, prove
     if not (proved and problem.is_attack(size, deviation)):
         return no_value(problem)
     return problem.value(size, deviation)
-
-
-def _best_stage(problem: BilevelProblem, found: Attack) -> float:
-    """Return the value of the best stage; labels are proved if the lower level's history says."""
-    proved = {seen.eps.tobytes(): seen.proved for seen in found.history}
-    values = [
-        attained_value(
-            problem, problem.size(s.eps), s.deviation, proved.get(s.eps.tobytes(), False)
-        )
-        for s in found.stages
-    ]
-    if not values:
-        return NAN
-    return min(values) if problem.sense == "min" else max(values)
 
 
 def _improvements(problem: BilevelProblem, found: Attack) -> str:

@@ -19,6 +19,7 @@ from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
 from bilad.solvers.lower import LOWER_METHODS
 from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper.closing import CLOSINGS
 
 ALL = "all"  # the parts of a reproduction
 TABLE_WIDTH = 130  # columns that the tables need; a narrower terminal wraps them
@@ -43,6 +44,9 @@ def compare(
     lower: Annotated[
         str, typer.Option(help=f"Lower-level method: auto, {', '.join(LOWER_METHODS)}.")
     ] = "auto",
+    closing: Annotated[
+        str, typer.Option(help=f"Search after the methods' own work: {', '.join(CLOSINGS)}.")
+    ] = "none",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     time_limit: Annotated[float | None, typer.Option(help="Seconds for each attack.")] = None,
 ) -> None:
@@ -50,12 +54,14 @@ def compare(
     chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
     names = methods_for(chosen) if methods is None else _named(methods)
     one_of(lower, "lower", ["auto", *LOWER_METHODS])
+    one_of(closing, "closing", CLOSINGS)
     run_compare(
         chosen,
         names,
         out / setting,
         _console(),
         lower=lower,
+        closing=closing,
         seed=seed,
         time_limit=time_limit,
     )

@@ -93,6 +93,7 @@ def attacks(
     console: Console,
     *,
     lower: str,
+    closing: str,
     seed: int,
     time_limit: float | None,
 ) -> Iterator[Row]:
@@ -117,6 +118,7 @@ def attacks(
                     time_limit=time_limit,
                     lower=lower,
                     bound="none",
+                    closing=closing,
                     on_progress=advance,
                     **options,
                 )
@@ -133,6 +135,7 @@ def compare(
     console: Console,
     *,
     lower: str = "auto",
+    closing: str = "none",
     seed: int = 0,
     time_limit: float | None = None,
 ) -> list[Row]:
@@ -146,11 +149,17 @@ def compare(
     with noted_interrupts() as interrupts:
         with RunLog(path, columns_of(Row), ("problem", "method")) as log:
             for row in attacks(
-                setting, methods, console, lower=lower, seed=seed, time_limit=time_limit
+                setting,
+                methods,
+                console,
+                lower=lower,
+                closing=closing,
+                seed=seed,
+                time_limit=time_limit,
             ):
                 log.add(row.cells)
                 rows.append(row)
-        console.print(table(setting, rows))
+        console.print(table(setting, closing, rows))
         interrupts.check()
     stairs = sweep(setting)
     write_staircase(stairs, folder / "staircase.csv")
@@ -160,13 +169,13 @@ def compare(
     return rows
 
 
-def table(setting: Setting, rows: Sequence[Row]) -> Table:
+def table(setting: Setting, closing: str, rows: Sequence[Row]) -> Table:
     """Lay the rows out for a terminal."""
     view = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
-        f"BL2: least |eps| for delta >= {setting.target:g}",
+        f"BL2: least |eps| for delta >= {setting.target:g}; closing: {closing}",
         caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
         "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
         "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "

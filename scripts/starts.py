@@ -24,7 +24,9 @@ def starts(setting: Setting, console: Console) -> None:
     problem = setting.max_deviation()
     console.print(f"Our setting: {setting.describe()}.")
     with noted_interrupts() as interrupts:
-        grid = attack(problem, "direct", lower="ssnal", bound="none", step=setting.step)
+        grid = attack(
+            problem, "direct", lower="ssnal", bound="none", closing="none", step=setting.step
+        )
         interrupts.check()
     view = Table(
         box=SIMPLE_HEAD,
@@ -40,7 +42,9 @@ def starts(setting: Setting, console: Console) -> None:
     try:
         with noted_interrupts() as interrupts:
             for method, start in track(runs, "starts", console=console, transient=True):
-                found = attack(problem, method, bound="none", start=np.array([start]))
+                found = attack(
+                    problem, method, bound="none", closing="none", start=np.array([start])
+                )
                 interrupts.check()
                 view.add_row(
                     method,

@@ -153,17 +153,15 @@ def _status(radius: float, lower: float, upper: float) -> str:
     return "robust" if lower > radius else "unknown"
 
 
-def _question(problem: BilevelProblem, limit: float | None) -> MinPerturbation:
+def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     """Return the question for the shortest eps; for a budget, for any change of the partition."""
-    if isinstance(problem, MinPerturbation):
+    if problem.sense == "min":
         return problem
     model, perturbation = clustering_of(problem), problem.perturbation
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
-def _by_staircase(
-    problem: MinPerturbation, seed: int, seconds: float
-) -> tuple[_Proof, Attack, str]:
+def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_Proof, Attack, str]:
     """Follow the staircase; nothing is proved if that was cut short."""
     found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound
@@ -172,7 +170,7 @@ def _by_staircase(
 
 
 def _by_bounds(
-    problem: MinPerturbation, max_solves: int, seed: int, seconds: float
+    problem: BilevelProblem, max_solves: int, seed: int, seconds: float
 ) -> tuple[_Proof, Attack, str]:
     """Prove a lower bound, and search from there on; if it is exact, at its attack only."""
     began, proving = time.perf_counter(), _Proving(problem)
@@ -196,7 +194,7 @@ def _by_bounds(
     return proof, found, overall([ending, found.termination])
 
 
-def _beyond(problem: BilevelProblem) -> MinPerturbation:
+def _beyond(problem: BilevelProblem) -> BilevelProblem:
     """Return the same question, of eps beyond the budget as well."""
     unlimited = _question(problem, None)
     return _question(problem, max(problem.radius, unlimited.radius))
@@ -205,7 +203,7 @@ def _beyond(problem: BilevelProblem) -> MinPerturbation:
 class _Proving:
     """What is proved so far, and eps from where to look for attacks."""
 
-    def __init__(self, problem: MinPerturbation) -> None:
+    def __init__(self, problem: BilevelProblem) -> None:
         self._problem = problem
         self.proof = _Proof(0.0, "flows and nonexpansiveness", False)
         self.starts: Iterator[FloatArray] = iter(())
@@ -229,7 +227,7 @@ class _Proving:
         self.starts = _starts(problem, clustering, self.proof.lower)
 
 
-def _facet(problem: MinPerturbation) -> ExactRadius | None:
+def _facet(problem: BilevelProblem) -> ExactRadius | None:
     """Return the exact radius, where it is known and any change of the partition is enough."""
     pairs = problem.deviation.pairs
     n = problem.model.n
@@ -241,7 +239,7 @@ def _facet(problem: MinPerturbation) -> ExactRadius | None:
         return None
 
 
-def _starts(problem: MinPerturbation, clustering: Clustering, lower: float) -> Iterator[FloatArray]:
+def _starts(problem: BilevelProblem, clustering: Clustering, lower: float) -> Iterator[FloatArray]:
     """Yield eps in the directions that look best, of a size at which none is an attack."""
     size = max(min(lower, problem.radius), LEAST_START * problem.radius)
     for direction in aimed_directions(problem, clustering):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from bilad.models import BilevelProblem, MaxDeviation
+from bilad.models import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
@@ -46,7 +46,7 @@ def check_gaps(
         Of the known problems, so manieth.
     """
     for known in list(known_problems().values())[::every]:
-        if isinstance(known.problem, MaxDeviation):
+        if known.problem.sense == "max":
             kind = f"{known.source}, p = {clustering_of(known.problem).p:g}"
             yield _figure(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
     for name, setting in settings.items():
@@ -59,7 +59,7 @@ def check_gaps(
 def _figure(
     name: str,
     group: str,
-    problem: MaxDeviation,
+    problem: BilevelProblem,
     methods: Sequence[str],
     optimum: float = 0.0,
 ) -> Figure:
@@ -93,6 +93,6 @@ def _attacks(problem: BilevelProblem, methods: Sequence[str]) -> list[Attack]:
     proving = able[0] in PROVING
     solves, seconds = (None, PROVING_SECONDS) if proving else (SOLVES, SECONDS)
     return [
-        attack(problem, name, max_solves=solves, time_limit=seconds, bound="none")
+        attack(problem, name, max_solves=solves, time_limit=seconds, bound="none", closing="none")
         for name in (able[:1] if proving else able)
     ]

@@ -11,8 +11,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from bilad.models import ConvexClustering, MaxDeviation, MinPerturbation, Perturbation
-from bilad.models.bilevel import BilevelProblem
+from bilad.models import (
+    BilevelProblem,
+    ConvexClustering,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.certificates.check_bounds import random_cloud
@@ -54,7 +59,7 @@ def check_tightness(
         for name, problem in _random_family(p, d, kind, instances, seed):
             yield from _rows(f"{family}, {kind}", name, problem, seed)
     for known in list(known_problems().values())[::every]:
-        if isinstance(known.problem, MaxDeviation):
+        if known.problem.sense == "max":
             group = f"grid, {known.source}, p = {clustering_of(known.problem).p:g}"
             yield from _rows(group, known.name, known.problem, seed)
     entries = entry_instances(seed, 1, COUNTS[:2]) if "iris" in settings else []
@@ -83,7 +88,7 @@ def _perturbation(model: ConvexClustering, kind: str) -> Perturbation:
     return Perturbation.additive(model.data.shape)
 
 
-def _rows(group: str, name: str, problem: MaxDeviation, seed: int) -> Iterator[Figure]:
+def _rows(group: str, name: str, problem: BilevelProblem, seed: int) -> Iterator[Figure]:
     model, perturbation, norm = clustering_of(problem), problem.perturbation, problem.norm
     clustering = cluster(model, tol=1e-12, refine=True)
     least = _attack(MinPerturbation(model, perturbation, ANY_CHANGE, norm), seed)
@@ -106,7 +111,7 @@ def _rows(group: str, name: str, problem: MaxDeviation, seed: int) -> Iterator[F
 
 
 def _attack(problem: BilevelProblem, seed: int) -> Attack:
-    return attack(problem, "corners", seed, max_solves=SOLVES, bound="none")
+    return attack(problem, "corners", seed, max_solves=SOLVES, bound="none", closing="none")
 
 
 def _radius(problem: BilevelProblem, clustering: Clustering) -> float:

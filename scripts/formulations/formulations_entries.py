@@ -53,7 +53,7 @@ def entry_runs(
 def entry_table(rows: Sequence[Row], instances: Sequence[FreeEntries]) -> list[Cells]:
     """Give means over the seeds of U over the best known U.
 
-    `stage` is the best stage, before the closing search; `corners then` and `random then` are what
+    `own` is what the method found itself, before closing; `corners then` and `random then` are what
     the rivals had found in the seconds that the formulation took.
     """
     groups = {instance.name: instance.group for instance in instances}
@@ -80,7 +80,7 @@ def entry_table(rows: Sequence[Row], instances: Sequence[FreeEntries]) -> list[C
                 "instance": group,
                 "formulation": variant,
                 "U / best": mean([of_best(row, row.value) for row in own]),
-                "stage / best": mean([of_best(row, row.best_stage) for row in own]),
+                "own / best": mean([of_best(row, row.own) for row in own]),
                 "corners then": mean([then(row, "corners") for row in own]),
                 "random then": mean([then(row, "random") for row in own]),
                 "worst U / best": min(of_best(row, row.value) for row in own),
@@ -120,7 +120,7 @@ def run(plan: Plan, output: Output) -> None:
         output.console,
         "Entries: U over the best known, means over seeds",
         entry_table(rows, instances),
-        "stage: the best stage, before the closing search. corners then, random then: what these "
+        "own: what it found itself, before closing. corners then, random then: what these "
         "searches\nhad found in the seconds that the formulation took; their own rows: at the "
         "time limit.",
     )

@@ -20,7 +20,7 @@ def check(instance: Instance) -> Cells:
         If its data cannot be had.
     """
     problem = replace(instance, question="BL1").problem()
-    found = attack(problem, "random", bound="none", corners=TARGET_CORNERS)
+    found = attack(problem, "random", bound="none", closing="none", corners=TARGET_CORNERS)
     clusters = len(np.unique(found.baseline.outcome))
     counted = [seen for seen in found.history if seen.proved]
     moved = sum(seen.deviation > 0 for seen in counted)

@@ -136,6 +136,7 @@ def _attack(settings: RunSettings, variant: Variant, tally: _Tally) -> None:
             _left(settings.seconds, tally.seconds),
             _left(settings.solves, tally.solves),
             bound="none",
+            closing="none",
             **options,
         )
         if found.termination == INTERRUPTED:
@@ -215,4 +216,4 @@ def _warm_up(method: str) -> None:
         free = Perturbation.additive(model.data.shape, [0, 1], [0])
         problem = MaxDeviation(model, free, 1.0, np.inf)
         if refusal(UPPER_METHODS[method], problem) is None:
-            attack(problem, method, time_limit=1.0, max_solves=30, bound="none")
+            attack(problem, method, time_limit=1.0, max_solves=30, bound="none", closing="none")

@@ -32,7 +32,7 @@ from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
-from bilad.solvers.upper.homotopy import best_of_stages
+from bilad.solvers.upper.homotopy import best_returned
 from bilad.solvers.upper.journal import Journal, Work
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.magnitudes import check_magnitudes
@@ -222,15 +222,9 @@ class _Run:
             lower.deadline -= CLOSING * max(deadline - time.perf_counter(), 0.0)
         self._run(lambda: work(lower, self.journal), lower.deadline + self.grace)
         lower.deadline = deadline
-        self.own = self._best_of_method()
+        self.own = best_returned(lower, self.journal)
         if closing != "none" and self.endings[-1] in ENDED and not self._is_solved():
             self._close(closing, rng)
-
-    def _best_of_method(self) -> Evaluation | None:
-        """Return the best attack that the method returned: of its stages, if it has any."""
-        if self.journal.has_stages:
-            return best_of_stages(self.lower, self.journal)
-        return self.lower.best
 
     def _is_solved(self) -> bool:
         """Say whether the method's own bound is attained."""
@@ -244,10 +238,10 @@ class _Run:
     def _close(self, closing: str, rng: np.random.Generator) -> None:
         """Search from what the method returned, with what it has left of the limits."""
         lower, solves, began = self.lower, self.lower.solves, time.perf_counter()
-        returned = [stage.eps for stage in self.journal.stages]
+        journal = self.journal
         most, given = solves + max(LEAST_SOLVES, solves), lower.max_solves
         lower.max_solves = most if given is None else min(given, most)
-        step = functools.partial(close, lower, returned, closing, rng)
+        step = functools.partial(close, lower, journal, closing, rng)
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
         # That closing has come to its own limit on solves ends nothing.

@@ -16,6 +16,7 @@ from bilad.solvers.upper.coordinates import (
     random_corners,
     try_direction,
 )
+from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.polish import polish
 
@@ -24,28 +25,26 @@ CORNERS = 8  # drawn for each closing search
 LEAST_SOLVES = 1000  # that closing may take where nothing else limits it
 
 
-def close(
-    lower: LowerLevel, returned: list[FloatArray], closing: str, rng: np.random.Generator
-) -> None:
+def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Generator) -> None:
     """Search from the points that a method returned.
 
     Parameters
     ----------
     lower : LowerLevel
-    returned : list of ndarray, shape (k,)
-        In the order in which they were returned.
+    journal : Journal
+        With what the method returned, and where it ended.
     closing : {"none", "ray", "search"}
-        Nothing; a search along the rays through the last of them and through the best attack; or
-        that, and then a search by coordinates from the best of them, of the corners near them, and
-        of a few other corners.
+        Nothing; a search along the rays through the ends and through the best attack; or that, and
+        then a search by coordinates from the best point returned, of the corners near those, and of
+        a few other corners.
     rng : numpy.random.Generator
         Draws the corners, and orders the entries of eps.
     """
     if closing == "none":
         return
-    polish(lower, returned[-1:])
+    polish(lower, journal.ends)
     if closing == "search":
-        _climb(lower, returned, rng)
+        _climb(lower, journal.returned or [], rng)
 
 
 def _climb(lower: LowerLevel, candidates: list[FloatArray], rng: np.random.Generator) -> None:

@@ -51,6 +51,8 @@ class Passage:
         evaluation = self.lower.evaluate(eps)
         model = type(self.frame.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
+        if self.journal.returned is not None:
+            self.journal.returned.append(eps)
         self.journal.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
@@ -135,14 +137,14 @@ class Homotopy:
         """
         problem, journal = self.lower.problem, self.journal
         leading = problem.largest_deviation()
-        journal.has_stages = True
+        journal.returned = []
         journal.expected = len(points) * len(self.schedule.stages)
         if leading is problem:
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
             return
         journal.expected += len(self.refinement.stages)
         self._walk_from(points, self.schedule, leading, self.ipopt_options)
-        best = best_of_stages(self.lower, journal)
+        best = best_returned(self.lower, journal)
         if best is not None:
             options = {**self.ipopt_options, **CLOSE_START}
             self._walk_from([best.eps], self.refinement, problem, options)
@@ -156,7 +158,7 @@ class Homotopy:
     ) -> None:
         passage = self._open(problem, options)
         for point in points:
-            self.walk(passage, point, schedule)
+            self.journal.ends.append(self.walk(passage, point, schedule))
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         """Open a reformulation, unless that is expected to take longer than there is time.
@@ -172,10 +174,12 @@ class Homotopy:
         return Passage(frame, formulation, session, self.lower, self.journal)
 
 
-def best_of_stages(lower: LowerLevel, journal: Journal) -> Evaluation | None:
-    """Return the best attack among the eps at which stages stopped, or None."""
+def best_returned(lower: LowerLevel, journal: Journal) -> Evaluation | None:
+    """Return the best attack among a method's own answers, or None."""
+    if journal.returned is None:
+        return lower.best
     best = None
-    for stage in journal.stages:
-        seen = lower.known(stage.eps)
+    for eps in journal.returned:
+        seen = lower.known(eps)
         best = seen if seen is not None and lower.is_better(seen, best) else best
     return best

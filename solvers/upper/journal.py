@@ -30,8 +30,11 @@ class Journal:
         found is "unproved".
     margin : callable(eps, deviation), gives float or None
         How far eps (k,) may move and the deviation stays, if the method knows.
-    has_stages : bool
-        Whether the method's own answers are those of its stages, and no others.
+    returned : list of ndarray, shape (k,), or None
+        The points that are the method's own answers, in order; None if every eps that it evaluates
+        is one.
+    ends : list of ndarray, shape (k,)
+        Of these, where the method ended from each of its starts: closing looks along their rays.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -45,7 +48,8 @@ class Journal:
         self.attainable = True
         self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
-        self.has_stages = False
+        self.returned: list[FloatArray] | None = None
+        self.ends: list[FloatArray] = []
 
     def record(self, stage: Stage) -> None:
         """Add a stage."""

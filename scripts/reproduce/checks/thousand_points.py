@@ -102,13 +102,15 @@ def attacks(
         small = KINDS["entries"](
             clouds(60, np.random.default_rng(seed)), np.random.default_rng(seed)
         )
-        attack(small, method, seed, max_solves=3, bound="none")
+        attack(small, method, seed, max_solves=3, bound="none", closing="none")
     for name in data:
         model = MODELS[name](np.random.default_rng(seed))
         for kind in kinds:
             problem = KINDS[kind](model, np.random.default_rng(seed))
             for method in methods:
-                yield _row(name, kind, attack(problem, method, seed, seconds, solves))
+                yield _row(
+                    name, kind, attack(problem, method, seed, seconds, solves, closing="none")
+                )
         yield from _dropped(name, model, solves, seed)
 
 

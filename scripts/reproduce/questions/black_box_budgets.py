@@ -92,7 +92,10 @@ def _on_one_problem(
     found = {method: _attack(problem, method, seed) for method in methods}
     if learner == CONVEX:
         inside = MaxDeviation(model, free, BUDGET, np.inf)
-        white = [attack(inside, name, seed, None, most, bound="none") for name in WHITE_BOX]
+        white = [
+            attack(inside, name, seed, None, most, bound="none", closing="none")
+            for name in WHITE_BOX
+        ]
         found[WHITE] = max(white, key=lambda own: own.deviation)
     curves = {method: best_after(own, budgets) for method, own in found.items()}
     best = max(float(curve[-1]) for curve in curves.values())
@@ -116,7 +119,7 @@ def clusterer(learner: str, model: ConvexClustering) -> object:
 
 def _attack(problem: MaxDeviation, method: str, seed: int) -> Attack:
     options: dict[str, Any] = {"corners": MANY} if method in ("corners", "random") else {}
-    return attack(problem, method, seed, bound="none", **options)
+    return attack(problem, method, seed, bound="none", closing="none", **options)
 
 
 def best_after(found: Attack, budgets: Sequence[int]) -> FloatArray:

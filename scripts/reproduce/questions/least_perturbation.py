@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bilad.models import MinPerturbation
 from bilad.scripts.attack_runs import attained_value, outcome
 from bilad.scripts.known_problems import SIZE_TOLERANCE, KnownProblem, known_problems
 from bilad.scripts.settings import readable_settings
@@ -67,7 +66,7 @@ def known_least(every: int) -> list[KnownProblem]:
     every : int
         Of the known problems the first, and so forth in steps.
     """
-    known = [p for p in known_problems().values() if isinstance(p.problem, MinPerturbation)]
+    known = [p for p in known_problems().values() if p.problem.sense == "min"]
     return known[::every] + settings()
 
 
@@ -104,7 +103,7 @@ def least_attacks(
     seed : int
     """
     for known in problems:
-        bounded = attack(known.problem, "random", seed, max_solves=1, bound="quick")
+        bounded = attack(known.problem, "random", seed, max_solves=1, bound="quick", closing="none")
         value = float("nan") if bounded.bound is None else float(bounded.bound)
         yield _row(known, BOUND, value, 1, bounded.seconds_bounding, "")
         large = known.problem.model.n > MOST_POINTS
@@ -112,7 +111,9 @@ def least_attacks(
             if large and method in REFORMULATIONS:
                 continue
             try:
-                found = attack(known.problem, method, seed, seconds, solves, bound="none")
+                found = attack(
+                    known.problem, method, seed, seconds, solves, bound="none", closing="none"
+                )
             except UnsupportedError:
                 continue
             size = attained_value(known.problem, found.norm, found.deviation, found.proved)

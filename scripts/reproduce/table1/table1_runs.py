@@ -15,6 +15,7 @@ from bilad.scripts.reproduce.table1.table1_plan import Entry
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
 from bilad.solvers.staircase import Staircase, largest_deviation, least_perturbation
+from bilad.solvers.upper import REFORMULATIONS
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Row:
         Whether the labels are.
     share : float
         Of the exact optimum: delta over it for BL1, it over |eps| for BL2; 0 without an attack.
+    own_share : float
+        The same of what the method found itself; a reformulation is followed by closing.
     solves : int
         Of the lower level.
     seconds, share_solving : float
@@ -57,6 +60,7 @@ class Row:
     clusters: int
     proved: bool
     share: float
+    own_share: float
     solves: int
     seconds: float
     share_solving: float
@@ -88,6 +92,7 @@ def runs(setting: Setting, chosen: Sequence[Entry], seed: int) -> Iterator[Row]:
                 entry.seconds,
                 lower=entry.lower,
                 bound="none",
+                closing="search" if entry.method in REFORMULATIONS else "none",
                 **entry.options,
             )
             yield row_of(ray, name, entry.name, found, optimum)
@@ -129,6 +134,7 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
         clusters=counted.clusters,
         proved=counted.labels_proved,
         share=float(value) if reached and counted.labels_proved else 0.0,
+        own_share=_own_share(found, optimum),
         solves=counted.lower_solves,
         seconds=counted.seconds,
         share_solving=found.seconds_solving / found.seconds,
@@ -136,6 +142,14 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
         bound=optimum,
         flat=is_flat(ray.stairs, counted.eps),
     )
+
+
+def _own_share(found: Attack, optimum: float) -> float:
+    own, problem = found.own, found.problem
+    if not (found.baseline.proved and problem.is_attack(own.norm, own.deviation)):
+        return 0.0
+    value = problem.value(own.norm, own.deviation)
+    return float(value / optimum if problem.sense == "max" else optimum / value)
 
 
 def is_flat(stairs: Staircase, eps: float) -> bool:

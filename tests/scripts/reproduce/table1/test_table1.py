@@ -96,7 +96,7 @@ def row_with(method, dataset="iris", **values):
     given = {
         "problem": "BL1", "n": 100, "K": 2, "eps": -2.0, "norm": 2.0, "delta": 4998,
         "n_changed": 49, "n_changed_matched": 49, "clusters": 2, "proved": True, "share": 1.0,
-        "solves": 10, "seconds": 1.0, "share_solving": 0.9, "status": "feasible",
+        "own_share": 1.0, "solves": 10, "seconds": 1.0, "share_solving": 0.9, "status": "feasible",
         "bound": 4998.0, "flat": True,
     }  # fmt: skip
     return Row(dataset=dataset, method=method, **(given | values))
