@@ -82,7 +82,7 @@ def test_any_lower_level_gives_the_same_answer(groups, method, lower):
     options = {"step": 1.0} if method == "direct" else {}
     found = attack(groups.bl1(), method, lower=lower, **options)
     assert found.deviation == groups.joined
-    assert found.clustering.method == lower
+    assert found.solution.method == lower
 
 
 @pytest.mark.slow

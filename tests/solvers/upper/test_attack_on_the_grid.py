@@ -66,9 +66,9 @@ def check(found):
     assert found.norm == pytest.approx(problem.size(found.eps), rel=1e-14)
     assert found.norm <= problem.radius
     assert np.array_equal(problem.perturbation.vector(found.eps), found.eps)
-    assert found.clustering.gap <= 1e-8
+    assert found.solution.gap <= 1e-8
     assert found.baseline.gap <= 1e-8
-    assert pytest.approx(after.X, abs=1e-4 * np.ptp(problem.model.data)) == found.clustering.X
+    assert pytest.approx(after.X, abs=1e-4 * np.ptp(problem.model.data)) == found.solution.X
     assert found.lower_solves == len(found.history) > 0
     assert len(found.stages) > 0
     best = -found.bound if isinstance(problem, MinPerturbation) else found.bound

@@ -32,7 +32,7 @@ def test_they_are_registered():
         "nlopt-crs",
     ]
     for method in DERIVATIVE_FREE.values():
-        assert not method.needs_white_box
+        assert not method.needs
         assert "restarts" in method.options
 
 
@@ -120,7 +120,7 @@ def test_the_global_generator_is_left_alone(problems, method):
 
 def test_units_do_not_matter(groups, method):
     """The same with eps in a unit that is a power of two."""
-    shifts = [MaxDeviation(groups.model(), groups.each().in_units(u, 1.0), 16 / u) for u in (1, 4)]
+    shifts = [MaxDeviation(groups.model(), groups.each().in_units(u, {}), 16 / u) for u in (1, 4)]
     found = [attack(problem, method, max_solves=40) for problem in shifts]
     assert found[0].deviation == found[1].deviation
     assert found[0].norm == pytest.approx(4 * found[1].norm)
