@@ -45,6 +45,7 @@ def covering(factors):
     def pairs(row):
         return set(itertools.combinations(enumerate(row), 2))
 
+    factors = list(factors)
     positions = [range(len(values)) for values in factors]
     rows = {row: pairs(row) for row in itertools.product(*positions)}
     missing = set().union(*rows.values())
@@ -57,7 +58,7 @@ def covering(factors):
 def pytest_generate_tests(metafunc):
     """Read `@pytest.mark.pairwise(a=[...], b=[...])`: some of the cases of a product of factors."""
     for mark in metafunc.definition.iter_markers("pairwise"):
-        metafunc.parametrize(list(mark.kwargs), list(covering(list(mark.kwargs.values()))))
+        metafunc.parametrize(list(mark.kwargs), list(covering(map(list, mark.kwargs.values()))))
 
 
 def _load(path):
