@@ -48,7 +48,7 @@ def nl_header(path):
     return [int(number) for number in lines[1].split()[:2]]
 
 
-@pytest.mark.pairwise(name=list(KINDS), p=NORMS, perturbation=["additive", "edges"])
+@pytest.mark.pairwise(name=KINDS, p=NORMS, perturbation=["additive", "edges"])
 def test_written_as_nl_with_every_component(make_case, tmp_path, name, p, perturbation):
     built, _ = opened(name, make_case(p, 2, perturbation, "knn"))
     built.model.write(str(tmp_path / "model.nl"))

@@ -164,7 +164,7 @@ DEVIATIONS = {
 
 
 @pytest.mark.pairwise(
-    deviation_function=list(DEVIATIONS), graph=["line", "complete", "knn"], kernel=list(KERNELS)
+    deviation_function=DEVIATIONS, graph=["line", "complete", "knn"], kernel=KERNELS
 )
 def test_tends_to_every_deviation_by_every_kernel(make_problem, deviation_function, kernel, graph):
     """Also where a pair that counts is no edge."""

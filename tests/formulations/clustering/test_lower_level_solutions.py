@@ -111,7 +111,7 @@ def test_others_are_rejected(
             assert excess > 1e-6, (name, what)
 
 
-@pytest.mark.pairwise(name=list(KINDS), norm=NORMS, perturbation=PERTURBATIONS)
+@pytest.mark.pairwise(name=KINDS, norm=NORMS, perturbation=PERTURBATIONS)
 def test_every_norm_of_eps_and_both_problems(
     make_case, points_of_eps, solve_exactly, violations, norm, perturbation, name
 ):

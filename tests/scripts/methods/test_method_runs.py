@@ -106,7 +106,8 @@ def test_the_optimum_over_a_ray_is_a_row():
 
 
 @pytest.mark.parametrize("method", UPPER_METHODS)
-def test_every_method_runs_or_refuses(method):
+def test_every_method_runs_or_refuses(method, monkeypatch):
+    monkeypatch.setattr(method_runs, "_warm_up", lambda method: None)
     row = run(
         settings(method, Instance("edges", "iris", "edges", 5, "inf", "BL1"), solves=4, seconds=0.5)
     )
