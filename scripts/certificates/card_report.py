@@ -30,12 +30,7 @@ METHODS = {
 
 
 def card_table(card: Card) -> Table:
-    """Lay a card out for a terminal.
-
-    Parameters
-    ----------
-    card : Card
-    """
+    """Lay a card out for a terminal."""
     view = Table(box=SIMPLE_HEAD, title="Robustness card", show_header=False, padding=(0, 1, 0, 0))
     view.add_column(no_wrap=True)
     view.add_column()
@@ -45,12 +40,7 @@ def card_table(card: Card) -> Table:
 
 
 def card_lines(card: Card) -> list[tuple[str, str]]:
-    """Return what a card says, as pairs of a name and a text.
-
-    Parameters
-    ----------
-    card : Card
-    """
+    """Return what a card says, as pairs of a name and a text."""
     return [
         ("subject", card.subject.title),
         ("clusters", _clusters(card)),
@@ -69,12 +59,7 @@ def card_lines(card: Card) -> list[tuple[str, str]]:
 
 
 def card_json(card: Card) -> dict[str, Any]:
-    """Return a card as what JSON can hold: points from 1, infinity as text.
-
-    Parameters
-    ----------
-    card : Card
-    """
+    """Return a card as what JSON can hold: points from 1, infinity as text."""
     model, first = card.subject.model, card.ray.first
     problem = card.subject.bl1
     parts = {
@@ -111,22 +96,12 @@ def card_json(card: Card) -> dict[str, Any]:
 
 
 def rounded_down(value: float) -> str:
-    """Return a number as text, not above it: what is proved stays so in print.
-
-    Parameters
-    ----------
-    value : float
-    """
+    """Return a number as text, not above it: what is proved stays so in print."""
     return _rounded(value, ROUND_FLOOR)
 
 
 def rounded_up(value: float) -> str:
-    """Return a number as text, not below it.
-
-    Parameters
-    ----------
-    value : float
-    """
+    """Return a number as text, not below it."""
     return _rounded(value, ROUND_CEILING)
 
 

@@ -57,13 +57,7 @@ class Figure:
 
 
 def summarise(figures: Sequence[Figure], console: Console) -> None:
-    """Print one row for each check and group: sums, and medians of what was measured.
-
-    Parameters
-    ----------
-    figures : sequence of Figure
-    console : Console
-    """
+    """Print one row for each check and group: sums, and medians of what was measured."""
     cells = [
         {
             "problem": check,

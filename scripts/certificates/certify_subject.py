@@ -79,10 +79,6 @@ class Subject:
 def subject_of(options: Options) -> Subject:
     """Return what the options describe.
 
-    Parameters
-    ----------
-    options : Options
-
     Raises
     ------
     ArgumentError

@@ -21,12 +21,7 @@ INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
 
 
 def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
-    """Return points on a line, of which a random choice may move, each by itself.
-
-    Parameters
-    ----------
-    rng : Generator
-    """
+    """Return points on a line, of which a random choice may move, each by itself."""
     n = int(rng.integers(10, 41))
     A = 2 * rng.normal(size=(n, 1)) + 3 * rng.integers(0, 2, size=(n, 1))
     model = ConvexClustering(A, FusionGraph.complete(n), 10 ** rng.uniform(-1.5, 0.5) / n)

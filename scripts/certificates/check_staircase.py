@@ -71,13 +71,7 @@ def check_rays(rays: int, points: int, seed: int) -> Iterator[Figure]:
 
 
 def random_ray(rng: np.random.Generator, kind: str, name: str) -> Ray:
-    """Return a ray of one of `KINDS`; those with weights that differ have few points.
-
-    Parameters
-    ----------
-    rng : Generator
-    kind, name : str
-    """
+    """Return a ray of one of `KINDS`; those with weights that differ have few points."""
     n = int(rng.integers(20, 61)) if kind == KINDS[0] else int(rng.integers(5, 9))
     data = (rng.normal(size=n) + 3 * rng.integers(0, 2, n))[:, None]
     graph = _graph(rng, kind, n)

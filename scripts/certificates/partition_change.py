@@ -11,12 +11,7 @@ MOST_POINTS = 12  # that are listed one by one
 
 
 def changes(before: IntArray, after: IntArray) -> list[str]:
-    """Say where each cluster goes that does not stay as it is; clusters counted from 1.
-
-    Parameters
-    ----------
-    before, after : ndarray of int, shape (n,)
-    """
+    """Say where each cluster goes that does not stay as it is; clusters counted from 1."""
     table = contingency(before, after)
     lines = []
     for old, row in enumerate(table):
@@ -37,12 +32,7 @@ def changes(before: IntArray, after: IntArray) -> list[str]:
 
 
 def moved_points(before: IntArray, after: IntArray) -> list[int]:
-    """Return the points, counted from 1, that end apart from most of their old cluster, or joined.
-
-    Parameters
-    ----------
-    before, after : ndarray of int, shape (n,)
-    """
+    """Return the points, from 1, that end apart from most of their old cluster, or joined."""
     table = contingency(before, after)
     old = np.unique(before, return_inverse=True)[1]
     new = np.unique(after, return_inverse=True)[1]

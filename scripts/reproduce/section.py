@@ -102,13 +102,7 @@ KINDS: dict[str, type[Text] | type[Table] | type[Picture]] = {
 
 @dataclass(frozen=True)
 class Section:
-    """What a part says, in order; its claims come last.
-
-    Attributes
-    ----------
-    blocks : sequence of Text, Table or Picture
-    claims : sequence of Claim
-    """
+    """What a part says, in order; its claims come last."""
 
     blocks: Sequence[Block]
     claims: Sequence[Claim] = ()

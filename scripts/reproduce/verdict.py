@@ -6,10 +6,5 @@ from bilad.scripts.reproduce.section import Verdict
 
 
 def agrees_if(holds: bool) -> Verdict:
-    """Return "agrees" if the claim holds in what was measured, else "differs".
-
-    Parameters
-    ----------
-    holds : bool
-    """
+    """Return "agrees" if the claim holds in what was measured, else "differs"."""
     return "agrees" if holds else "differs"

@@ -62,13 +62,7 @@ class Sizes(RaySizes):
 
 
 def figure4(bench: Bench, sizes: Sizes) -> Section:
-    """Follow the ray outwards until the partition changes.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Follow the ray outwards until the partition changes."""
     setting = SETTINGS[sizes.dataset]
     ray = ray_of(setting)
     bench.collect("curve", iter(ray.sites), Site, len(ray.sites))

@@ -29,13 +29,7 @@ from bilad.scripts.settings import SETTINGS
 
 
 def figure5(bench: Bench, sizes: RaySizes) -> Section:
-    """Draw every step within the budget, and judge what is said of them.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : RaySizes
-    """
+    """Draw every step within the budget, and judge what is said of them."""
     setting = SETTINGS[sizes.dataset]
     ray = ray_of(setting)
     bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
@@ -65,13 +59,7 @@ def figure5(bench: Bench, sizes: RaySizes) -> Section:
 
 
 def draw(figure: Figure, ray: Ray) -> None:
-    """Draw delta above N_chg, and mark where they fall.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    """
+    """Draw delta above N_chg, and mark where they fall."""
     upper, lower = figure.subplots(2, 1, sharex=True)
     draw_value(upper, ray, delta, "delta", color=ORANGE, linewidth=1.6)
     draw_value(lower, ray, n_changed, "N_chg, labels as numbered", color=PURPLE)

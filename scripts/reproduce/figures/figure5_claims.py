@@ -19,13 +19,7 @@ WHERE = "Section 6.2, Figure 5"
 
 
 def deviation_claims(ray: Ray, paper: Sequence[PaperRow]) -> list[Claim]:
-    """Judge the section.
-
-    Parameters
-    ----------
-    ray : Ray
-    paper : sequence of PaperRow
-    """
+    """Judge the section."""
     return [
         _jumps(ray),
         *(_together(ray, value, name) for value, name in COUNTS),
@@ -46,13 +40,7 @@ def _jumps(ray: Ray) -> Claim:
 
 
 def jumps_alone(ray: Ray, value: Value, other: Value) -> tuple[list[float], list[float]]:
-    """Return the eps where only the first value jumps, and where only the other does.
-
-    Parameters
-    ----------
-    ray : Ray
-    value, other : callable(Site)
-    """
+    """Return the eps where only the first value jumps, and where only the other does."""
     places = [
         {step.eps for sign in (-1, 1) for step in ray.steps(each, sign)} for each in (value, other)
     ]

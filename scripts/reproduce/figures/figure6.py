@@ -30,13 +30,7 @@ PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
 
 
 def figure6(bench: Bench, sizes: RaySizes) -> Section:
-    """Solve both problems by `exact`, and look the answers up on the curve.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : RaySizes
-    """
+    """Solve both problems by `exact`, and look the answers up on the curve."""
     setting = SETTINGS[sizes.dataset]
     ray = ray_of(setting)
     found = bench.collect("stars", stars(setting), Star, 2)
@@ -115,15 +109,7 @@ def _largest_below(reached: Sequence[Reach], size: float) -> int:
 
 
 def draw(figure: Figure, ray: Ray, found: Sequence[Star], reached: Sequence[Reach]) -> None:
-    """Draw the curve with both stars, and the largest delta against the budget.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    found : sequence of Star
-    reached : sequence of Reach
-    """
+    """Draw the curve with both stars, and the largest delta against the budget."""
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     draw_value(left, ray, delta, "delta", color=GREY, linewidth=1.4)
     ends = [*(row.budget for row in reached), ray.setting.budget]

@@ -25,13 +25,7 @@ WHERE = "Section 6.4, Figure 7"
 
 
 def figure7(bench: Bench, sizes: RaySizes) -> Section:
-    """Draw both indices, and judge them on every piece and break.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : RaySizes
-    """
+    """Draw both indices, and judge them on every piece and break."""
     setting = SETTINGS[sizes.dataset]
     ray = ray_of(setting)
     bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
@@ -48,12 +42,7 @@ def figure7(bench: Bench, sizes: RaySizes) -> Section:
 
 
 def rand_claims(ray: Ray) -> list[Claim]:
-    """Judge what the section says of the Rand index.
-
-    Parameters
-    ----------
-    ray : Ray
-    """
+    """Judge what the section says of the Rand index."""
     sites, n = ray.sites, ray.setting.points
     wrong = _one_without_same(ray, rand_index)
     off = max(abs(s.rand_index - (1 - s.delta / (n * (n - 1)))) for s in sites)
@@ -89,12 +78,7 @@ def rand_claims(ray: Ray) -> list[Claim]:
 
 
 def nmi_claims(ray: Ray) -> list[Claim]:
-    """Judge what the section says of NMI.
-
-    Parameters
-    ----------
-    ray : Ray
-    """
+    """Judge what the section says of NMI."""
     wrong = _one_without_same(ray, nmi)
     found, of_rand = _rises(ray, nmi), _rises(ray, rand_index)
     least = _least(ray)
@@ -151,13 +135,7 @@ def _rises(ray: Ray, index: Value) -> str:
 
 
 def draw(figure: Figure, ray: Ray) -> None:
-    """Draw RI above NMI, and mark where they rise.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    """
+    """Draw RI above NMI, and mark where they rise."""
     upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
     for axes, index, name, colour in (
         (upper, rand_index, "RI", ORANGE),

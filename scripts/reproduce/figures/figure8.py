@@ -50,13 +50,7 @@ class Sizes(RaySizes):
 
 
 def figure8(bench: Bench, sizes: Sizes) -> Section:
-    """Lay the three curves over one another, and judge whether they tell one story.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Lay the three curves over one another, and judge whether they tell one story."""
     setting = SETTINGS[sizes.dataset]
     ray = ray_of(setting)
     bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
@@ -112,13 +106,7 @@ def _abrupt(ray: Ray) -> Claim:
 
 
 def draw(figure: Figure, ray: Ray) -> None:
-    """Draw N_chg on the left axis, RI and NMI on the right.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    """
+    """Draw N_chg on the left axis, RI and NMI on the right."""
     left = figure.subplots()
     right = left.twinx()
     right.grid(visible=False)

@@ -15,26 +15,14 @@ BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", 
 
 
 def outline(ray: Ray, value: Value) -> tuple[FloatArray, FloatArray]:
-    """Return the ends of the pieces, each twice, and the value there, for a line.
-
-    Parameters
-    ----------
-    ray : Ray
-    value : callable(Site)
-    """
+    """Return the ends of the pieces, each twice, and the value there, for a line."""
     pieces = [site for site in ray.sites if site.kind == PIECE]
     eps = np.array([[site.low, site.high] for site in pieces]).ravel()
     return eps, np.repeat([float(value(site)) for site in pieces], 2)
 
 
 def single_breaks(ray: Ray, value: Value) -> list[tuple[float, float]]:
-    """Return eps and value of the breaks with another value than the pieces beside them.
-
-    Parameters
-    ----------
-    ray : Ray
-    value : callable(Site)
-    """
+    """Return eps and value of the breaks with another value than the pieces beside them."""
     found, sites = [], ray.sites
     for k in range(2, len(sites) - 2, 2):
         beside = {value(sites[k - 1]), value(sites[k + 1])}

@@ -51,13 +51,7 @@ class Comparison:
 
 
 def comparisons(setting: Setting, count: int) -> Iterator[Comparison]:
-    """Solve by both at eps spread over the budget.
-
-    Parameters
-    ----------
-    setting : Setting
-    count : int
-    """
+    """Solve by both at eps spread over the budget."""
     model, shift = setting.model(), setting.shift()
     solve_lower(model, "ssnal", tol=TOL)  # compiles
     for eps in np.linspace(-setting.budget, setting.budget, count).tolist():
@@ -75,12 +69,7 @@ def comparisons(setting: Setting, count: int) -> Iterator[Comparison]:
 
 
 def ssnal_claims(rows: Sequence[Comparison]) -> list[Claim]:
-    """Judge what the head of section 6 says of SSNAL.
-
-    Parameters
-    ----------
-    rows : sequence of Comparison
-    """
+    """Judge what the head of section 6 says of SSNAL."""
     worst = max(row.difference for row in rows)
     agreeing = sum(row.same_labels for row in rows)
     steps = [row.newton_steps for row in rows]

@@ -41,13 +41,7 @@ CAPTION = (
 
 
 def table1(bench: Bench, sizes: Sizes) -> Section:
-    """Run every method on every data set that can be read.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Run every method on every data set that can be read."""
     rays, missing = readable(sizes.datasets)
     plans = [(ray.setting, entries(ray.setting, sizes)) for ray in rays]
     settings = [ray.setting for ray in rays]

@@ -213,13 +213,7 @@ def _of(rows: Sequence[Row], name: str) -> list[Row]:
 
 
 def sizes_claims(rows: Sequence[Row], paper: Sequence[PaperRow]) -> list[Claim]:
-    """Compare n and K of our settings with the paper's.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-    paper : sequence of PaperRow
-    """
+    """Compare n and K of our settings with the paper's."""
     ours = {row.dataset: (row.n, row.K) for row in rows}
     theirs = {row.dataset: (row.n, row.K) for row in paper}
     claims = []

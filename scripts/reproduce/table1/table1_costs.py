@@ -44,13 +44,7 @@ class Cost:
 
 
 def costs(settings: Sequence[Setting], count: int) -> Iterator[Cost]:
-    """Time both at `count` eps, for each setting and lower-level method.
-
-    Parameters
-    ----------
-    settings : sequence of Setting
-    count : int
-    """
+    """Time both at `count` eps, for each setting and lower-level method."""
     for setting in settings:
         model, shift = setting.model(), setting.shift()
         before = solve_lower(model).labels
@@ -69,12 +63,7 @@ def costs(settings: Sequence[Setting], count: int) -> Iterator[Cost]:
 
 
 def cost_claims(found: Sequence[Cost]) -> list[Claim]:
-    """Judge, for each lower-level method, whether counting is negligible.
-
-    Parameters
-    ----------
-    found : sequence of Cost
-    """
+    """Judge, for each lower-level method, whether counting is negligible."""
     claims = []
     for lower in dict.fromkeys(cost.lower for cost in found):
         own = [cost for cost in found if cost.lower == lower]

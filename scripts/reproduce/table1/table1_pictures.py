@@ -58,13 +58,7 @@ def draw_answers(figure: Figure, rays: Sequence[Ray], rows: Sequence[Row]) -> No
 
 
 def draw_scores(figure: Figure, rows: Sequence[Row]) -> None:
-    """Draw the share of the optimum for either problem, and the seconds, a line for each method.
-
-    Parameters
-    ----------
-    figure : Figure
-    rows : sequence of Row
-    """
+    """Draw the share of the optimum for either problem, and the seconds, a line for each method."""
     names = names_of(rows)
     panels = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.4))
     datasets = list(dict.fromkeys(row.dataset for row in rows))

@@ -64,13 +64,7 @@ class Entry:
 
 
 def entries(setting: Setting, sizes: Sizes) -> list[Entry]:
-    """Return all methods that take the setting's problems, and variants of two of them.
-
-    Parameters
-    ----------
-    setting : Setting
-    sizes : Sizes
-    """
+    """Return all methods that take the setting's problems, and variants of two of them."""
     names = methods_for(setting)
     return [entry for name in names for entry in _entries_of(name, setting, sizes)]
 

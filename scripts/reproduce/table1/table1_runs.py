@@ -70,14 +70,7 @@ class Row:
 
 
 def runs(setting: Setting, chosen: Sequence[Entry], seed: int) -> Iterator[Row]:
-    """Yield a row for each method and problem.
-
-    Parameters
-    ----------
-    setting : Setting
-    chosen : sequence of Entry
-    seed : int
-    """
+    """Yield a row for each method and problem."""
     ray = ray_of(setting)
     problems: tuple[tuple[str, BilevelProblem, float], ...] = (
         ("BL1", setting.max_deviation(), largest_deviation(ray.stairs).deviation),
@@ -153,13 +146,7 @@ def _own_share(found: Attack, optimum: float) -> float:
 
 
 def is_flat(stairs: Staircase, eps: float) -> bool:
-    """Say whether the partition is the same at all eps near one, as far as the staircase goes.
-
-    Parameters
-    ----------
-    stairs : Staircase
-    eps : float
-    """
+    """Say whether the partition is the same at all eps near one, as far as the staircase goes."""
     low, high = stairs.piece_at(eps)
     if low < high:
         return True

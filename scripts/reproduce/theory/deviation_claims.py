@@ -13,23 +13,12 @@ from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO
 
 
 def deviation_claims(rows: Sequence[PropertyRow], paths: Sequence[PathRow]) -> list[Claim]:
-    """Judge the claims of sections 5, 6.2 and 6.4.
-
-    Parameters
-    ----------
-    rows : sequence of PropertyRow
-    paths : sequence of PathRow
-    """
+    """Judge the claims of sections 5, 6.2 and 6.4."""
     return [_spills(paths), _signs(rows), _delta(rows), _rand(rows), _nmi(rows)]
 
 
 def closed_form_claim(found: Sequence[IdentityRow]) -> Claim:
-    """Judge whether 1 - RI has no closed form where delta has one.
-
-    Parameters
-    ----------
-    found : sequence of IdentityRow
-    """
+    """Judge whether 1 - RI has no closed form where delta has one."""
     tried, wrong = sum(row.tried for row in found), sum(row.wrong for row in found)
     return Claim(
         "Summary of the paper, design tradeoffs",

@@ -16,12 +16,7 @@ COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#C
 
 
 def draw_spills(figure: Figure) -> None:
-    """Draw every function as points leave, over its own maximum.
-
-    Parameters
-    ----------
-    figure : Figure
-    """
+    """Draw every function as points leave, over its own maximum."""
     both = figure.subplots(1, len(SPILLS), sharey=True)
     for axes, sizes in zip(both, SPILLS, strict=True):
         partitions = along(sizes, (1,))

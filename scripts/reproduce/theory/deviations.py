@@ -51,13 +51,7 @@ QUICK = Sizes(rays=2, points=6, paths=20, path_n=24)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Look for counterexamples.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Look for counterexamples."""
     lines, planes = setting_problems(), plane_problems()
     problems = {**lines, **planes}
     rows = bench.collect(

@@ -96,13 +96,7 @@ def _shade(axes: Axes, own: Sequence[Cell], colour: str, name: str) -> None:
 
 
 def draw_relations(figure: Figure, drawn: Sequence[Example]) -> None:
-    """Draw which pairs are together before and after.
-
-    Parameters
-    ----------
-    figure : Figure
-    drawn : sequence of Example
-    """
+    """Draw which pairs are together before and after."""
     colours = ListedColormap(RELATION_COLOURS)
     for axes, row in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         sizes, moved = (tuple(map(int, text.split("+"))) for text in (row.sizes, row.moved))

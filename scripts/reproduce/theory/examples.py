@@ -66,13 +66,7 @@ QUICK = Sizes(random=30, points=65)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Build the examples.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Build the examples."""
     recovery, claims = _recovery(bench, sizes)
     found = (examples(pattern, sizes.most_n) for pattern in PATTERNS)
     rows = bench.collect("examples", chain.from_iterable(found), Example)

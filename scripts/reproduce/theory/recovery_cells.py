@@ -168,10 +168,6 @@ def random_instance(rng: np.random.Generator) -> Instance:
     """Return two clusters that Theorem 1 recovers at the instance's gamma.
 
     Each has 3 to 8 points in sixteenths, up to 4 apart; eps goes as far as the centroids are apart.
-
-    Parameters
-    ----------
-    rng : Generator
     """
     sizes = rng.integers(3, 9, 2)
     n = int(sizes.sum())

@@ -39,13 +39,7 @@ def recovery_claims(found: Sequence[Cell]) -> list[Claim]:
 
 
 def changed_share(found: Sequence[Cell], holds: Holds) -> float:
-    """Return the share of the length of eps of a kind on which the partition is changed.
-
-    Parameters
-    ----------
-    found : sequence of Cell
-    holds : callable(Cell)
-    """
+    """Return the share of the length of eps of a kind on which the partition is changed."""
     own = [cell for cell in found if holds(cell)]
     length = sum((cell.length for cell in own), Fraction(0))
     changed = sum((cell.length for cell in own if not cell.unchanged), Fraction(0))

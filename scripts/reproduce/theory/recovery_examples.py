@@ -54,12 +54,7 @@ class GridRow:
 
 
 def all_cells(random: int, seed: int) -> Iterator[Cell]:
-    """Yield the cells of `LINE`, then those of random instances.
-
-    Parameters
-    ----------
-    random, seed : int
-    """
+    """Yield the cells of `LINE`, then those of random instances."""
     yield from cells(LINE, SINGLE)
     rng = np.random.default_rng(seed)
     for number in range(1, random + 1):
@@ -67,13 +62,7 @@ def all_cells(random: int, seed: int) -> Iterator[Cell]:
 
 
 def grid(instance: Instance, eps: Sequence[float]) -> Iterator[GridRow]:
-    """Yield a row for each eps.
-
-    Parameters
-    ----------
-    instance : Instance
-    eps : sequence of float
-    """
+    """Yield a row for each eps."""
     stairs = staircase(instance.model, instance.perturbation, -instance.reach, instance.reach)
     for value in eps:
         found = recovery_interval(
@@ -141,13 +130,7 @@ def around_zero(own: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
 
 
 def chosen_table(rows: Sequence[GridRow], names: Sequence[str]) -> Table:
-    """Show the chosen eps.
-
-    Parameters
-    ----------
-    rows : sequence of GridRow
-    names : sequence of str
-    """
+    """Show the chosen eps."""
     cells_shown = [
         {
             "shows": name,

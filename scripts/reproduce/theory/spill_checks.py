@@ -46,12 +46,7 @@ class FormulaCheck:
 
 
 def check_all_moves(most_n: int) -> Iterator[FormulaCheck]:
-    """Yield a row for each n and K: all sizes, and all numbers of points that move.
-
-    Parameters
-    ----------
-    most_n : int
-    """
+    """Yield a row for each n and K: all sizes, and all numbers of points that move."""
     for n in range(2, most_n + 1):
         for clusters in range(2, n + 1):
             parts = (
@@ -62,12 +57,7 @@ def check_all_moves(most_n: int) -> Iterator[FormulaCheck]:
 
 
 def check_all_points(most_n: int) -> Iterator[FormulaCheck]:
-    """Yield a row for each n and K: all sizes, each point of cluster 1 into each cluster.
-
-    Parameters
-    ----------
-    most_n : int
-    """
+    """Yield a row for each n and K: all sizes, each point of cluster 1 into each cluster."""
     for n in range(2, most_n + 1):
         for clusters in range(2, n + 1):
             parts = (_count_choices(sizes) for sizes in all_sizes(n, clusters))
@@ -106,13 +96,7 @@ def all_moves(sizes: Counts) -> list[Counts]:
 
 
 def random_spill(rng: np.random.Generator, most_n: int, clusters: int) -> tuple[Counts, Counts]:
-    """Return sizes, and how many leave cluster 1 for each other.
-
-    Parameters
-    ----------
-    rng : Generator
-    most_n, clusters : int
-    """
+    """Return sizes, and how many leave cluster 1 for each other."""
     n = int(rng.integers(clusters, most_n + 1))
     cuts = np.sort(rng.choice(np.arange(1, n), clusters - 1, replace=False))
     sizes = np.diff([0, *cuts, n])
@@ -121,13 +105,7 @@ def random_spill(rng: np.random.Generator, most_n: int, clusters: int) -> tuple[
 
 
 def norms(labels: IntArray, others: IntArray) -> IntArray:
-    """Return ||D D' - E E'||_F^2 for one partition and each of others, from the matrices.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-    others : ndarray of int, shape (M, n)
-    """
+    """Return ||D D' - E E'||_F^2 for one partition and each of others, from the matrices."""
     K = int(max(labels.max(), others.max())) + 1
     difference = _relations(labels, K) - _relations(others, K)
     return np.asarray((difference**2).sum(axis=(1, 2), dtype=np.int64))

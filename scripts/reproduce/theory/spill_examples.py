@@ -74,13 +74,7 @@ class Example:
 
 
 def find(pattern: Pattern, most_n: int) -> tuple[Counts, tuple[Counts, ...]] | None:
-    """Return sizes, and a move for each example, of the fewest points; None if there are none.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    most_n : int
-    """
+    """Return sizes, and a move for each example, of the fewest points; None if there are none."""
     for n in range(2 * pattern.clusters, most_n + 1):
         for sizes in all_sizes(n, pattern.clusters):
             if min(sizes) < 2 or not pattern.sizes(sizes):
@@ -103,13 +97,7 @@ def _moves(sizes: Counts, pattern: Pattern) -> dict[Counts, int]:
 
 
 def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
-    """Yield the examples of a pattern; none if it is not found.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    most_n : int
-    """
+    """Yield the examples of a pattern; none if it is not found."""
     found = find(pattern, most_n)
     if found is None:
         return

@@ -58,12 +58,7 @@ class PathRow:
 
 
 def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Iterator[PathRow]:
-    """Yield a row for each random path and each function; every other path has two clusters.
-
-    Parameters
-    ----------
-    paths, most_n, most_clusters, seed : int
-    """
+    """Yield a row for each random path and each function; every other path has two clusters."""
     rng = np.random.default_rng(seed)
     for number in range(paths):
         clusters = int(rng.integers(3, most_clusters + 1)) if number % 2 else 2
@@ -75,23 +70,13 @@ def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Itera
 
 
 def along(sizes: Counts, direction: Counts) -> list[IntArray]:
-    """Return the labels at each step, from 0 on.
-
-    Parameters
-    ----------
-    sizes, direction : tuple of int
-    """
+    """Return the labels at each step, from 0 on."""
     steps = range(sizes[0] // sum(direction) + 1)
     return [spill(sizes, [t * d for d in direction])[1] for t in steps]
 
 
 def identity_error(labels: IntArray, other: IntArray) -> float:
-    """Return |delta - n (n - 1) (1 - RI)|, RI as scikit-learn counts it.
-
-    Parameters
-    ----------
-    labels, other : ndarray of int, shape (n,)
-    """
+    """Return |delta - n (n - 1) (1 - RI)|, RI as scikit-learn counts it."""
     n = len(labels)
     return abs(deviation(labels, other) - n * (n - 1) * (1 - rand_score(labels, other)))
 

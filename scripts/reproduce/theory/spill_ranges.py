@@ -147,12 +147,7 @@ def _range(case: Case, sizes: Counts, deltas: list[int]) -> Range:
 
 
 def deltas_along(sizes: Counts, direction: Counts) -> list[int]:
-    """Return delta at every step, from the matrices.
-
-    Parameters
-    ----------
-    sizes, direction : tuple of int
-    """
+    """Return delta at every step, from the matrices."""
     steps = range(sizes[0] // sum(direction) + 1)
     others: list[IntArray] = [spill(sizes, [t * d for d in direction])[1] for t in steps]
     found: list[int] = norms(others[0], np.array(others)).tolist()

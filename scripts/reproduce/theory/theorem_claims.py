@@ -20,12 +20,7 @@ from bilad.scripts.reproduce.verdict import agrees_if
 
 
 def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
-    """Judge the closed forms.
-
-    Parameters
-    ----------
-    checks : sequence of FormulaCheck
-    """
+    """Judge the closed forms."""
     own = {K: [row for row in checks if row.clusters == K] for K in (2, 3)}
     three, four = (
         (sum(row.tried for row in own[K]), sum(row.wrong_own for row in own[K])) for K in (2, 3)
@@ -56,12 +51,7 @@ def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
 
 
 def range_claims(found: Sequence[Range]) -> list[Claim]:
-    """Judge the ranges in which delta should not fall.
-
-    Parameters
-    ----------
-    found : sequence of Range
-    """
+    """Judge the ranges in which delta should not fall."""
     claims = [_range_claim(case, rows_of(found, case)) for case in (TWO, THREE_INTO_ONE, EQUAL)]
     nearest, up = rows_of(found, NEAREST), rows_of(found, ROUNDED_UP)
     rounding = (
@@ -85,11 +75,5 @@ def _range_claim(case: Case, rows: Sequence[Range], more: str = "") -> Claim:
 
 
 def rows_of(found: Sequence[Range], case: Case) -> list[Range]:
-    """Return the rows of a case.
-
-    Parameters
-    ----------
-    found : sequence of Range
-    case : Case
-    """
+    """Return the rows of a case."""
     return [row for row in found if row.case == case.name]

@@ -27,13 +27,7 @@ PLANES: tuple[Counts, ...] = ((20, 20, 20), (40, 4, 16))
 
 
 def draw_ranges(figure: Figure, found: Sequence[Range]) -> None:
-    """Draw the share of cluster 1 that may leave, two clusters and three, for the largest n.
-
-    Parameters
-    ----------
-    figure : Figure
-    found : sequence of Range
-    """
+    """Draw the share of cluster 1 that may leave, two clusters and three, for the largest n."""
     left, right = figure.subplots(1, 2, sharey=True)
     share = np.linspace(0.02, 1.0, 400)
     _scatter(left, "two clusters", [row for row in found if row.case == TWO.name])
@@ -67,12 +61,7 @@ def _scatter(axes: Axes, title: str, rows: Sequence[Range]) -> None:
 
 
 def draw_curves(figure: Figure) -> None:
-    """Draw delta as points leave, two clusters and three.
-
-    Parameters
-    ----------
-    figure : Figure
-    """
+    """Draw delta as points leave, two clusters and three."""
     left, right = figure.subplots(1, 2, sharey=True)
     _curves(left, TWO_WAY, (1,))
     left.set(title="two clusters", xlabel="s, points that leave", ylabel="delta")
@@ -94,12 +83,7 @@ def _curves(axes: Axes, choices: Sequence[Counts], direction: Counts) -> None:
 
 
 def draw_plane(figure: Figure) -> None:
-    """Draw delta over the points that leave for cluster 2 and for cluster 3.
-
-    Parameters
-    ----------
-    figure : Figure
-    """
+    """Draw delta over the points that leave for cluster 2 and for cluster 3."""
     both = figure.subplots(1, 2)
     for axes, sizes in zip(both, PLANES, strict=True):
         _plane(figure, axes, sizes)

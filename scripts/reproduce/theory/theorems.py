@@ -65,13 +65,7 @@ QUICK = Sizes(moves_n=8, points_n=6, random=50, ranges_two=24, ranges_three=12)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Check the formulas and the ranges.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Check the formulas and the ranges."""
     checks = bench.collect("formulas", _checks(bench.seed, sizes), FormulaCheck)
     most_n = {2: sizes.ranges_two, 3: sizes.ranges_three}
     found = bench.collect("ranges", ranges(CASES, most_n), Range)
