@@ -101,49 +101,32 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """What one attack came to.
+    """What one attack came to."""
 
-    Attributes
-    ----------
-    problem, variant, seed, options
-        Its settings.
-    limit : float
-        Seconds that it had.
-    status : str
-        `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke.
-    value : float
-        Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
-    own : float
-        The same, of what the method found itself, before closing (`Attack.own`).
-    bound : float
-        Proved, or NaN.
-    optimum, share, own_share : float
-        What is known to be possible, and how much of it `value` and `own` are; NaN if nothing is
-        known.
-    lower_solves, closing_solves, iterations : int
-        Of the lower level, those of closing among them, and of IPOPT.
-    seconds : float
-    improvements : str
-        When which value was first found: "seconds:value ..".
-    """
-
+    # problem, variant, seed, options: its settings
     problem: str
     variant: str
     seed: int
     options: str
-    limit: float
+    limit: float  # seconds that it had
+    # `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke
     status: str
+    # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
     value: float
-    own: float
-    bound: float
+    own: float  # the same, of what the method found itself, before closing (`Attack.own`)
+    bound: float  # proved, or NaN
+    # optimum, share, own_share: what is known to be possible, and how much of it `value` and `own`
+    # are; NaN if nothing is known
     optimum: float
     share: float
     own_share: float
+    # lower_solves, closing_solves, iterations: of the lower level, those of closing among them, and
+    # of IPOPT
     lower_solves: int
     closing_solves: int
     iterations: int
     seconds: float
-    improvements: str
+    improvements: str  # when which value was first found: "seconds:value .."
 
     @property
     def line(self) -> str:

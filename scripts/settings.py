@@ -19,40 +19,21 @@ from bilad.models import (
 
 @dataclass(frozen=True)
 class Setting:
-    """One feature of a data set, part of its points shifted by one eps.
-
-    Attributes
-    ----------
-    dataset : str
-    points : int
-        The first so many rows.
-    feature : int
-        Column, counted from 0.
-    scale : float
-        What the feature is multiplied with.
-    unit : str
-        Unit of the scaled feature, and so of eps.
-    shifted : tuple of int
-        First and last of the shifted points, counted from 1, both included.
-    gamma, weight : float
-        Equal weights on the complete graph.
-    budget, step : float
-        a of (BL1) and the step of the direct search.
-    target : float
-        delta_0 of (BL2).
-    """
+    """One feature of a data set, part of its points shifted by one eps."""
 
     dataset: str
-    points: int
-    feature: int
-    scale: float
-    unit: str
-    shifted: tuple[int, int]
+    points: int  # the first so many rows
+    feature: int  # column, counted from 0
+    scale: float  # what the feature is multiplied with
+    unit: str  # unit of the scaled feature, and so of eps
+    shifted: tuple[int, int]  # first and last of the shifted points, counted from 1, both included
+    # gamma, weight: equal weights on the complete graph
     gamma: float
     weight: float
+    # budget, step: a of (BL1) and the step of the direct search
     budget: float
     step: float
-    target: float
+    target: float  # delta_0 of (BL2)
 
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""

@@ -20,54 +20,30 @@ WIDTH = 1e-6  # of the ray; how narrow brackets are to be
 
 @dataclass(frozen=True)
 class FirstStep:
-    """The change of the partition nearest to eps = 0.
+    """The change of the partition nearest to eps = 0."""
 
-    Attributes
-    ----------
-    inner, outer : float
-        It is between these two; neighbouring doubles if the staircase is exact.
-    exact : str or None
-        The place as a fraction.
-    labels : ndarray of int, shape (n,)
-        Just beyond it.
-    """
-
+    # inner, outer: it is between these two; neighbouring doubles if the staircase is exact
     inner: float
     outer: float
-    exact: str | None
-    labels: IntArray = field(repr=False)
+    exact: str | None  # the place as a fraction
+    labels: IntArray = field(repr=False)  # shape (n,): just beyond it
 
 
 @dataclass(frozen=True)
 class RaySteps:
-    """The partition at every eps of a ray if exact, at some of them if not.
-
-    Attributes
-    ----------
-    exact : bool
-    low, high : float
-    eps : ndarray, shape (s,)
-        Increasing. If exact: the ends of the pieces, each twice.
-    labels : ndarray of int, shape (s, n)
-        There, or inside the piece.
-    proved : ndarray of bool, shape (s,)
-    interval : tuple of float or None
-        The open interval around 0 with one partition, proved by the ray alone; None if not exact.
-    steps : int
-        That were found; all there are if exact.
-    first : FirstStep or None
-        None if there is none from low to high, or none was found.
-    """
+    """The partition at every eps of a ray if exact, at some of them if not."""
 
     exact: bool
     low: float
     high: float
+    # shape (s,): increasing. If exact: the ends of the pieces, each twice.
     eps: FloatArray = field(repr=False)
-    labels: IntArray = field(repr=False)
-    proved: BoolArray = field(repr=False)
+    labels: IntArray = field(repr=False)  # shape (s, n): there, or inside the piece
+    proved: BoolArray = field(repr=False)  # shape (s,)
+    # the open interval around 0 with one partition, proved by the ray alone; None if not exact
     interval: tuple[float, float] | None
-    steps: int
-    first: FirstStep | None
+    steps: int  # that were found; all there are if exact
+    first: FirstStep | None  # none if there is none from low to high, or none was found
 
     def deltas(self, baseline: IntArray) -> IntArray:
         """Return delta at each eps: shape (s,)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from bilad.models import BilevelProblem
+from bilad.models import BilevelProblem, MaxDeviation
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances

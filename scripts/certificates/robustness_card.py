@@ -38,23 +38,14 @@ TOL = 1e-12
 
 @dataclass(frozen=True)
 class Bounds:
-    """found <= optimum <= bound for (BL1); bound <= optimum <= found for (BL2).
+    """found <= optimum <= bound for (BL1); bound <= optimum <= found for (BL2)."""
 
-    Attributes
-    ----------
-    found : float or None
-        Deviation, or ||eps||; None if no attack was found.
-    bound : float
-    method, why : str
-        Of the attack; of the bound.
-    eps : ndarray, shape (k,)
-    """
-
-    found: float | None
+    found: float | None  # deviation, or ||eps||; None if no attack was found
     bound: float
+    # method, why: of the attack; of the bound
     method: str
     why: str
-    eps: FloatArray = field(repr=False)
+    eps: FloatArray = field(repr=False)  # shape (k,)
 
 
 @dataclass(frozen=True)

@@ -67,40 +67,24 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class SizeRow:
-    """Seconds of each piece; those not reached in time are NaN.
-
-    Attributes
-    ----------
-    family : str
-    n, edges : int
-    variables : int
-        Of the written model, parameters included.
-    lower, pyomo, nl, opening, ipopt, total : float
-        Seconds: lower-level solves; the Pyomo model; the .nl text; import and differentiation;
-        the solves. `total` is all of it, with what lies between.
-    building_share : float
-        Of `pyomo`, `nl` and `opening` in the total.
-    iterations : int
-    deviation : float
-        Of the best stage.
-    status : str
-        "ended" or "time limit", or what went wrong.
-    """
+    """Seconds of each piece; those not reached in time are NaN."""
 
     family: str
     n: int
     edges: int
-    variables: int
+    variables: int  # of the written model, parameters included
+    # lower, pyomo, nl, opening, ipopt, total: seconds: lower-level solves; the Pyomo model; the .nl
+    # text; import and differentiation; the solves. `total` is all of it, with what lies between.
     lower: float
     pyomo: float
     nl: float
     opening: float
     ipopt: float
     total: float
-    building_share: float
+    building_share: float  # of `pyomo`, `nl` and `opening` in the total
     iterations: int
-    deviation: float
-    status: str
+    deviation: float  # of the best stage
+    status: str  # "ended" or "time limit", or what went wrong
 
     @property
     def line(self) -> str:

@@ -27,44 +27,22 @@ CONVEX = "convex clustering"
 
 @dataclass(frozen=True)
 class Instance:
-    """One problem.
+    """One problem."""
 
-    Attributes
-    ----------
-    family : str
-        Whose tables and pictures it is in.
-    data : str
-        A setting's name for shifts, else a key of `free_entries.DATA`.
-    kind : {"shift", "entries", "factors", "edges"}
-        What is perturbed.
-    k : int
-        Length of eps.
-    norm : {"1", "2", "inf"}
-        Of eps; as text, for JSON has no infinity.
-    question : {"BL1", "BL2"}
-        For (BL2) of a setting the target is the setting's. Otherwise it is a share of the
-        deviation that 20 random corners of (BL1) find, and no eps longer than the budget of (BL1)
-        counts: an attack is known to exist, unless the corners find none.
-    budget : float
-        In units of the standard budget of its kind.
-    seed : int
-        Draws data and what is free.
-    learner : str
-        "convex clustering", or a key of `CLUSTERERS`, known by its answers only.
-    share : float
-        That share, of (BL2).
-    """
-
-    family: str
-    data: str
-    kind: str
-    k: int
-    norm: str
+    family: str  # whose tables and pictures it is in
+    data: str  # a setting's name for shifts, else a key of `free_entries.DATA`
+    kind: str  # "shift", "entries", "factors" or "edges": what is perturbed
+    k: int  # length of eps
+    norm: str  # "1", "2" or "inf": of eps; as text, for JSON has no infinity
+    # "BL1" or "BL2": for (BL2) of a setting the target is the setting's. Otherwise it is a share of
+    # the deviation that 20 random corners of (BL1) find, and no eps longer than the budget of (BL1)
+    # counts: an attack is known to exist, unless the corners find none.
     question: str
-    budget: float = 1.0
-    seed: int = 0
+    budget: float = 1.0  # in units of the standard budget of its kind
+    seed: int = 0  # draws data and what is free
+    # "convex clustering", or a key of `CLUSTERERS`, known by its answers only
     learner: str = CONVEX
-    share: float = TARGET_SHARE
+    share: float = TARGET_SHARE  # that share, of (BL2)
 
     @property
     def name(self) -> str:

@@ -15,28 +15,14 @@ REFERENCE = "ray optimum"  # not a method: what the best eps of a ray is, by a f
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All that a run depends on.
-
-    Attributes
-    ----------
-    instance : Instance
-    method : str
-        A key of `METHODS`, or "ray optimum".
-    seed : int
-        Of the method's random numbers.
-    solves : int or None
-        Lower-level solves that it has, the one at eps = 0 not counted.
-    seconds : float or None
-        That it has.
-    options : mapping
-        Of the method, beside those of its variant.
-    """
+    """All that a run depends on."""
 
     instance: Instance
-    method: str
-    seed: int
-    solves: int | None
-    seconds: float | None
+    method: str  # a key of `METHODS`, or "ray optimum"
+    seed: int  # of the method's random numbers
+    solves: int | None  # Lower-level solves that it has, the one at eps = 0 not counted
+    seconds: float | None  # that it has
+    # of the method, beside those of its variant
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,44 +39,26 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class MethodRow:
-    """What a run came to.
+    """What a run came to."""
 
-    Attributes
-    ----------
-    settings : str
-        As JSON.
-    instance, method, seed
-        Of these, for the reader.
-    n : int
-        Points.
-    status : str
-        `outcome` of the last attack; "refused: ..", "too large: .." or "error: ..".
-    value : float
-        Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
-    bound : float
-        The best proved one, or NaN.
-    solves, undecided, starts : int
-        Lower-level solves, those with labels not proved, attacks.
-    seconds, seconds_solving : float
-        In all, and in the lower level.
-    improvements : str
-        When which value was first found: "solves:seconds:value ..".
-    """
-
-    settings: str
+    settings: str  # as JSON
+    # instance, method, seed: of these, for the reader
     instance: str
     method: str
     seed: int
-    n: int
-    status: str
+    n: int  # points
+    status: str  # `outcome` of the last attack; "refused: ..", "too large: .." or "error: .."
+    # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
     value: float
-    bound: float
+    bound: float  # the best proved one, or NaN
+    # solves, undecided, starts: Lower-level solves, those with labels not proved, attacks
     solves: int
     undecided: int
     starts: int
+    # seconds, seconds_solving: in all, and in the lower level
     seconds: float
     seconds_solving: float
-    improvements: str
+    improvements: str  # when which value was first found: "solves:seconds:value .."
 
     @property
     def line(self) -> str:

@@ -17,19 +17,11 @@ CLOSE = 0.95  # of the best known: as good as solved
 
 @dataclass(frozen=True)
 class Score:
-    """A run beside the best of all runs on its instance.
-
-    Attributes
-    ----------
-    row : MethodRow
-    instance : Instance
-    best : float
-        Deviation (BL1) or ||eps|| (BL2); 0 or infinity if nobody found an attack.
-    """
+    """A run beside the best of all runs on its instance."""
 
     row: MethodRow
     instance: Instance
-    best: float
+    best: float  # deviation (BL1) or ||eps|| (BL2); 0 or infinity if nobody found an attack
 
     @property
     def has_attack(self) -> bool:

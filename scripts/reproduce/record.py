@@ -29,25 +29,14 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What results can depend on beside the settings: machine, code, and data that are here.
-
-    Attributes
-    ----------
-    python, system : str
-    cores : int
-    datasets : sequence of str
-        That can be read.
-    versions : mapping
-    code : str
-        Of `bilad` itself, by which two states of it are told apart: the start of a SHA-256.
-    """
+    """What results can depend on beside the settings: machine, code, and data that are here."""
 
     python: str
     system: str
     cores: int
-    datasets: Sequence[str]
+    datasets: Sequence[str]  # that can be read
     versions: Mapping[str, str]
-    code: str
+    code: str  # of `bilad` itself, by which two states of it are told apart: the start of a SHA-256
 
 
 @cache
@@ -90,32 +79,16 @@ def _version(name: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """A part that was run.
-
-    Attributes
-    ----------
-    part, title : str
-    sizes : mapping
-        How many, how large, how long.
-    quick : bool
-        Whether they are those of `--quick`.
-    seed : int
-    surroundings : Surroundings
-    began : str
-        UTC, ISO 8601.
-    seconds : float
-        Wall clock.
-    section : Section
-    """
+    """A part that was run."""
 
     part: str
     title: str
-    sizes: Mapping[str, Any]
-    quick: bool
+    sizes: Mapping[str, Any]  # how many, how large, how long
+    quick: bool  # whether they are those of `--quick`
     seed: int
     surroundings: Surroundings
-    began: str
-    seconds: float
+    began: str  # UTC, ISO 8601
+    seconds: float  # wall clock
     section: Section
 
     @property

@@ -13,51 +13,28 @@ from bilad.scripts.reproduce.checks import (
     thousand_points,
     three_way,
 )
-from bilad.scripts.reproduce.checks.gradient_attacks_report import gradient_blocks
-from bilad.scripts.reproduce.checks.thousand_points import LargeAttack
-from bilad.scripts.reproduce.checks.thousand_points_report import large_blocks
-from bilad.scripts.reproduce.checks.three_way import Ascent
-from bilad.scripts.reproduce.checks.three_way_report import three_way_blocks, three_way_claims
+from bilad.scripts.reproduce.checks.gradient_attacks import gradient_blocks
+from bilad.scripts.reproduce.checks.thousand_points import LargeAttack, large_blocks
+from bilad.scripts.reproduce.checks.three_way import Ascent, three_way_blocks, three_way_claims
 from bilad.scripts.reproduce.section import Section
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the checks are.
+    """How large the checks are."""
 
-    Attributes
-    ----------
-    size : int
-        Points of each of three clusters.
-    spaces : tuple of str
-        Where they lie: "line", "plane".
-    counts : tuple of int
-        Points moved together to each of the other clusters.
-    data, kinds : tuple of str
-        Keys of `large_problems.MODELS` and `KINDS`.
-    large_solves : int
-    large_seconds : float
-        That an attack on a thousand points has.
-    small : tuple of (str, int)
-        Small instances: points, and free entries.
-    seeds : int
-        Of each.
-    solves : int
-    seconds : float
-        That a run on them has.
-    """
-
-    size: int
-    spaces: tuple[str, ...]
-    counts: tuple[int, ...]
+    size: int  # points of each of three clusters
+    spaces: tuple[str, ...]  # where they lie: "line", "plane"
+    counts: tuple[int, ...]  # points moved together to each of the other clusters
+    # data, kinds: keys of `large_problems.MODELS` and `KINDS`
     data: tuple[str, ...]
     kinds: tuple[str, ...]
     large_solves: int
-    large_seconds: float
-    small: tuple[tuple[str, int], ...]
-    seeds: int
+    large_seconds: float  # that an attack on a thousand points has
+    small: tuple[tuple[str, int], ...]  # small instances: points, and free entries
+    seeds: int  # of each
     solves: int
-    seconds: float
+    seconds: float  # that a run on them has
 
 
 FULL = Sizes(

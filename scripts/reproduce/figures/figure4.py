@@ -9,9 +9,13 @@ from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures.first_changes import (
+    Comparison,
     FirstChange,
+    comparisons,
     first_changes,
     robustness_claims,
+    ssnal_claims,
+    theory_claims,
 )
 from bilad.scripts.reproduce.figures.ray_pictures import (
     BLUE,
@@ -30,8 +34,6 @@ from bilad.scripts.reproduce.figures.ray_sites import (
     n_changed_matched,
     ray_of,
 )
-from bilad.scripts.reproduce.figures.robustness_theory import theory_claims
-from bilad.scripts.reproduce.figures.ssnal_check import Comparison, comparisons, ssnal_claims
 from bilad.scripts.reproduce.section import Section, Table, Text
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify
@@ -47,18 +49,11 @@ BREAKS = (
 
 @dataclass(frozen=True)
 class Sizes(RaySizes):
-    """What is looked at.
+    """What is looked at."""
 
-    Attributes
-    ----------
-    margin : float
-        How far the picture goes beyond the robust interval, as a share of its length.
-    solves : int
-        Lower-level solves at which SSNAL is compared with the exact solver.
-    """
-
+    # how far the picture goes beyond the robust interval, as a share of its length
     margin: float = 0.1
-    solves: int = 9
+    solves: int = 9  # Lower-level solves at which SSNAL is compared with the exact solver
 
 
 def figure4(bench: Bench, sizes: Sizes) -> Section:

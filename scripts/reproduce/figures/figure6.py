@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_answers import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.ray_pictures import (
     BLUE,
     GREEN,
@@ -20,10 +19,10 @@ from bilad.scripts.reproduce.figures.ray_pictures import (
     draw_value,
     name_eps,
 )
-from bilad.scripts.reproduce.figures.ray_sites import Ray, RaySizes, delta, ray_of
-from bilad.scripts.reproduce.section import Claim, Section, Table, Text
-from bilad.scripts.reproduce.verdict import agrees_if
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.reproduce.figures.ray_sites import PIECE, Ray, RaySizes, delta, ray_of
+from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
+from bilad.scripts.settings import SETTINGS, Setting
+from bilad.solvers import attack
 
 WHERE = "Section 6.3, Figure 6"
 PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
@@ -128,3 +127,56 @@ def draw(figure: Figure, ray: Ray, found: Sequence[Star], reached: Sequence[Reac
     right.set_xlabel(f"budget a [{ray.setting.unit}]")
     right.set_title("largest delta for |eps| <= a", fontsize=9)
     figure.legend(handles=left.get_legend_handles_labels()[0], loc="outside upper center", ncols=4)
+
+
+@dataclass(frozen=True)
+class Star:
+    """A global answer."""
+
+    problem: str  # "BL1" or "BL2"
+    eps: float
+    norm: float
+    delta: int
+    bound: float  # proved: on delta for BL1, on |eps| for BL2
+    status: str  # "optimal" if the bound is met
+    proved: bool  # whether the labels at eps are
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The largest delta for |eps| up to a budget: a row where it grows."""
+
+    budget: float
+    attained: bool  # whether |eps| = budget has it, or only larger ones
+    largest: int
+
+
+def stars(setting: Setting) -> Iterator[Star]:
+    """Yield the answer to (BL1), and to (BL2)."""
+    problems = (("BL1", setting.max_deviation()), ("BL2", setting.min_perturbation()))
+    for name, problem in problems:
+        found = attack(problem, "exact")
+        yield Star(
+            problem=name,
+            eps=float(found.eps[0]),
+            norm=found.norm,
+            delta=int(found.deviation),
+            bound=float("nan") if found.bound is None else float(found.bound),
+            status=found.status,
+            proved=found.proved,
+        )
+
+
+def reach(ray: Ray) -> list[Reach]:
+    """Return where the largest delta within a budget grows, from the sites alone."""
+    nearest = []
+    for sign in (-1, 1):
+        for site in ray.outwards(sign):
+            inner = max(0.0, min(sign * site.low, sign * site.high))
+            is_open = site.kind == PIECE and inner > 0
+            nearest.append((inner, is_open, site.delta))
+    rows = [Reach(0.0, True, 0)]
+    for inner, is_open, value in sorted(nearest):
+        if value > rows[-1].largest:
+            rows.append(Reach(inner, not is_open, value))
+    return rows

@@ -17,8 +17,7 @@ from bilad.scripts.reproduce.figures.ray_sites import (
     ray_of,
     shown_steps,
 )
-from bilad.scripts.reproduce.section import Claim, Section, Text
-from bilad.scripts.reproduce.verdict import agrees_if
+from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
 from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.4, Figure 7"

@@ -29,8 +29,7 @@ from bilad.scripts.reproduce.figures.ray_sites import (
     rand_index,
     ray_of,
 )
-from bilad.scripts.reproduce.section import Claim, Section, Text
-from bilad.scripts.reproduce.verdict import agrees_if
+from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
 from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.4, Figure 8"
@@ -38,15 +37,9 @@ WHERE = "Section 6.4, Figure 8"
 
 @dataclass(frozen=True)
 class Sizes(RaySizes):
-    """What is looked at.
+    """What is looked at."""
 
-    Attributes
-    ----------
-    large : float
-        What share of the largest N_chg counts as large.
-    """
-
-    large: float = 0.5
+    large: float = 0.5  # what share of the largest N_chg counts as large
 
 
 def figure8(bench: Bench, sizes: Sizes) -> Section:

@@ -24,38 +24,26 @@ PIECE, BREAK = "piece", "break"
 
 @dataclass(frozen=True)
 class Site:
-    """An open piece of the ray, or a break; the partition against that at eps = 0.
+    """An open piece of the ray, or a break; the partition against that at eps = 0."""
 
-    Attributes
-    ----------
-    kind : {"piece", "break"}
-    low, high : float
-        Ends; of a break both the same.
-    exact_low, exact_high : str
-        As fractions.
-    delta : int
-    n_changed, n_changed_matched : int
-        N_chg: clusters numbered by first appearance; after the best renaming.
-    rand_deviation, rand_index, nmi : float
-        1 - RI; RI; NMI, normalised by the mean of the entropies.
-    clusters : int
-    same : bool
-        Whether the partition is that at eps = 0, by comparing it.
-    """
-
-    kind: str
+    kind: str  # "piece" or "break"
+    # low, high: ends; of a break both the same
     low: float
     high: float
+    # exact_low, exact_high: as fractions
     exact_low: str
     exact_high: str
     delta: int
+    # n_changed, n_changed_matched: N_chg: clusters numbered by first appearance; after the best
+    # renaming
     n_changed: int
     n_changed_matched: int
+    # rand_deviation, rand_index, nmi: 1 - RI; RI; NMI, normalised by the mean of the entropies
     rand_deviation: float
     rand_index: float
     nmi: float
     clusters: int
-    same: bool
+    same: bool  # whether the partition is that at eps = 0, by comparing it
 
 
 Value = Callable[[Site], float]
@@ -63,30 +51,17 @@ Value = Callable[[Site], float]
 
 @dataclass(frozen=True)
 class RaySizes:
-    """Which ray.
+    """Which ray."""
 
-    Attributes
-    ----------
-    dataset : str
-        Name of a setting.
-    """
-
-    dataset: str = "iris"
+    dataset: str = "iris"  # name of a setting
 
 
 @dataclass(frozen=True)
 class Step:
-    """Two neighbouring sites of a half-ray where a value is not the same.
+    """Two neighbouring sites of a half-ray where a value is not the same."""
 
-    Attributes
-    ----------
-    eps : float
-        Where they meet.
-    before, after : float
-        The values, outwards.
-    """
-
-    eps: float
+    eps: float  # where they meet
+    # before, after: the values, outwards
     before: float
     after: float
 

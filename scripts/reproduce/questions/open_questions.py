@@ -12,14 +12,10 @@ from bilad.scripts.reproduce.questions import (
     least_perturbation,
     recovery_grid,
 )
-from bilad.scripts.reproduce.questions.adversarial_losses import LossSample
-from bilad.scripts.reproduce.questions.adversarial_losses_report import loss_blocks
-from bilad.scripts.reproduce.questions.black_box_budgets import Queries
-from bilad.scripts.reproduce.questions.black_box_report import black_box_blocks
-from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack
-from bilad.scripts.reproduce.questions.least_perturbation_report import least_blocks
-from bilad.scripts.reproduce.questions.recovery_grid import RecoveryCell
-from bilad.scripts.reproduce.questions.recovery_report import recovery_blocks
+from bilad.scripts.reproduce.questions.adversarial_losses import LossSample, loss_blocks
+from bilad.scripts.reproduce.questions.black_box_budgets import Queries, black_box_blocks
+from bilad.scripts.reproduce.questions.least_perturbation import LeastAttack, least_blocks
+from bilad.scripts.reproduce.questions.recovery_grid import RecoveryCell, recovery_blocks
 from bilad.scripts.reproduce.section import Section
 
 SIMPLE = ("random", "corners", "hypergradient", "exact", "milp")  # of --quick
@@ -27,51 +23,31 @@ SIMPLE = ("random", "corners", "hypergradient", "exact", "milp")  # of --quick
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the experiments are.
+    """How large the experiments are."""
 
-    Attributes
-    ----------
-    levels : tuple of (str, tuple of float)
-        Families of `recovery_grid`, each with its levels.
-    norms, dimensions : tuple
-        p and d of them.
-    recovery_seeds, gammas : int
-        Seeds of each, and gammas that are tried.
-    every : int
-        Of the problems (BL2) with a known optimum the first, and so forth in steps.
-    methods : tuple of str
-        On these.
-    solves : int
-    seconds : float
-        That each has.
-    learners, blind : tuple of str
-        Clusterers that are attacked by their answers, and methods that do it.
-    points, entries : int
-    budgets : tuple of int
-        Queries.
-    seeds : int
-    clouds : tuple of (str, int)
-        Small clouds on which losses are measured, and their free entries.
-    lines, steps, many : int
-        Lines through eps = 0 there, steps on each side, and steps on each side of a ray.
-    """
-
+    # families of `recovery_grid`, each with its levels
     levels: tuple[tuple[str, tuple[float, ...]], ...]
+    # norms, dimensions: p and d of them
     norms: tuple[float, ...]
     dimensions: tuple[int, ...]
+    # recovery_seeds, gammas: seeds of each, and gammas that are tried
     recovery_seeds: int
     gammas: int
-    every: int
-    methods: tuple[str, ...]
+    every: int  # of the problems (BL2) with a known optimum the first, and so forth in steps
+    methods: tuple[str, ...]  # on these
     solves: int
-    seconds: float
+    seconds: float  # that each has
+    # learners, blind: clusterers that are attacked by their answers, and methods that do it
     learners: tuple[str, ...]
     blind: tuple[str, ...]
     points: int
     entries: int
-    budgets: tuple[int, ...]
+    budgets: tuple[int, ...]  # queries
     seeds: int
+    # small clouds on which losses are measured, and their free entries
     clouds: tuple[tuple[str, int], ...]
+    # lines, steps, many: lines through eps = 0 there, steps on each side, and steps on each side of
+    # a ray
     lines: int
     steps: int
     many: int

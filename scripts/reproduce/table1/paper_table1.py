@@ -13,8 +13,8 @@ DIRECT, FMINCON = "direct method", "fmincon"
 class PaperRow:
     """A row of it: (BL1) on one feature."""
 
-    dataset: str
-    method: str
+    dataset: str  # "iris", "seeds" or "wine"
+    method: str  # "direct method" or "fmincon"
     n: int
     K: int
     eps: float

@@ -10,17 +10,17 @@ from bilad.scripts.reproduce.bench import Bench, Part
 from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
 from bilad.scripts.reproduce.section import Block, Section, Table, Text
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
-from bilad.scripts.reproduce.table1.table1_claims import claims_of
-from bilad.scripts.reproduce.table1.table1_costs import Cost, cost_claims, costs
+from bilad.scripts.reproduce.table1.table1_claims import Cost, claims_of, cost_claims, costs
 from bilad.scripts.reproduce.table1.table1_pictures import draw_answers, draw_scores
-from bilad.scripts.reproduce.table1.table1_plan import (
+from bilad.scripts.reproduce.table1.table1_runs import (
     FMINCON,
     INTERIOR_POINT,
     PROBLEMS,
+    Row,
     Sizes,
     entries,
+    runs,
 )
-from bilad.scripts.reproduce.table1.table1_runs import Row, runs
 from bilad.scripts.settings import SETTINGS, Setting
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS

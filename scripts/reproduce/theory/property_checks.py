@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.clustering_problem import clustering_of
+from bilad.models.deviation import PARTITION_DEVIATIONS
+from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
+from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
 from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
+from bilad.solvers.staircase import staircase
 
 # In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
@@ -19,29 +23,19 @@ PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
 
 @dataclass(frozen=True)
 class PropertyRow:
-    """A property of a deviation function on a problem.
-
-    Attributes
-    ----------
-    problem, deviation, property : str
-    holds : bool
-        Whether no counterexample was found.
-    proved : bool
-        Whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed.
-    eps, norm, value
-        The counterexample, and
-    other_eps, other_norm, other_value
-        a larger eps of smaller U. Empty and NaN if there is none.
-    """
+    """A property of a deviation function on a problem."""
 
     problem: str
     deviation: str
     property: str
-    holds: bool
+    holds: bool  # whether no counterexample was found
+    # whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed
     proved: bool
+    # eps, norm, value: the counterexample, and
     eps: str
     norm: float
     value: float
+    # other_eps, other_norm, other_value: a larger eps of smaller U. Empty and NaN if there is none.
     other_eps: str
     other_norm: float
     other_value: float
@@ -84,7 +78,7 @@ def check_properties(
         As in `find_violation`; not read where there is one eps.
     """
     for name, problem in problems.items():
-        for deviation in DEVIATIONS:
+        for deviation in PARTITION_DEVIATIONS:
             check = find_violation(problem, deviation, rays=rays, points=points, seed=seed)
             found = {violation.property: violation for violation in check.violations}
             for wanted in PROPERTIES:
@@ -117,3 +111,46 @@ def _row(
 
 def _shown(eps: np.ndarray) -> str:
     return " ".join(f"{value:.6g}" for value in eps)
+
+
+TOLERANCE = 1e-6  # delta is a whole number
+
+
+@dataclass(frozen=True)
+class IdentityRow:
+    """Partitions on which the identity was looked at."""
+
+    partitions: str  # of which problem
+    tried: int
+    wrong: int
+    largest: float  # error, in units of delta
+
+
+def check_identity(
+    problems: Mapping[str, MaxDeviation], paths: Sequence[PathRow]
+) -> Iterator[IdentityRow]:
+    """Yield a row for each problem with one eps, and one for the spills.
+
+    Parameters
+    ----------
+    problems : mapping of str to MaxDeviation
+        Every step of their staircases is looked at.
+    paths : sequence of PathRow
+    """
+    for name, problem in problems.items():
+        reach = problem.radius
+        stairs = staircase(clustering_of(problem), problem.perturbation, -reach, reach)
+        before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breaks]
+        errors = [identity_error(before, other) for other in others]
+        yield _of_errors(f"every step of {name}", errors)
+    errors = []
+    for (sizes, direction), _ in grouped(paths, lambda row: (row.sizes, row.direction)):
+        counts = [tuple(map(int, text.split("+"))) for text in (sizes, direction)]
+        partitions = along(counts[0], counts[1])
+        errors += [identity_error(partitions[0], other) for other in partitions]
+    yield _of_errors("spills", errors)
+
+
+def _of_errors(name: str, errors: Sequence[float]) -> IdentityRow:
+    wrong = int(np.count_nonzero(np.array(errors) > TOLERANCE))
+    return IdentityRow(name, len(errors), wrong, max(errors))

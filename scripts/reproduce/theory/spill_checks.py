@@ -18,31 +18,16 @@ Counts = tuple[int, ...]
 
 @dataclass(frozen=True)
 class FormulaCheck:
-    """Partitions whose delta was counted in every way.
+    """Partitions whose delta was counted in every way."""
 
-    Attributes
-    ----------
-    how : str
-        How they were chosen: one of `MOVES`, `POINTS`, `RANDOM`.
-    n : int
-        The most, if random.
-    clusters : int
-    tried : int
-    wrong_own : int
-        So often the formula of Theorem 3 (two clusters) or 4 (three) is not the matrices' norm.
-    wrong_general : int
-        So often that of Theorem 5 is not.
-    wrong_library : int
-        So often delta as the library counts it, from labels, is not.
-    """
-
-    how: str
-    n: int
+    how: str  # how they were chosen: one of `MOVES`, `POINTS`, `RANDOM`
+    n: int  # the most, if random
     clusters: int
     tried: int
+    # so often the formula of Theorem 3 (two clusters) or 4 (three) is not the matrices' norm
     wrong_own: int
-    wrong_general: int
-    wrong_library: int
+    wrong_general: int  # so often that of Theorem 5 is not
+    wrong_library: int  # so often delta as the library counts it, from labels, is not
 
 
 def check_all_moves(most_n: int) -> Iterator[FormulaCheck]:

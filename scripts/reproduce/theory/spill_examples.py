@@ -20,57 +20,31 @@ Holds = Callable[[Counts, Sequence[Counts], Sequence[int]], bool]
 
 @dataclass(frozen=True)
 class Pattern:
-    """What examples show together, of one partition.
+    """What examples show together, of one partition."""
 
-    Attributes
-    ----------
-    examples : tuple of str
-        Their numbers, or other names.
-    says : str
-    clusters : int
-    sizes : callable(sizes)
-        Whether the partition may have such sizes.
-    moved : callable(moved)
-        Whether points may move so.
-    holds : callable(sizes, moves, deltas)
-        Whether it is shown by moves, one for each example, with these deltas.
-    """
-
-    examples: tuple[str, ...]
+    examples: tuple[str, ...]  # their numbers, or other names
     says: str
     clusters: int
-    sizes: Callable[[Counts], bool]
-    moved: Callable[[Counts], bool]
+    sizes: Callable[[Counts], bool]  # (sizes): whether the partition may have such sizes
+    moved: Callable[[Counts], bool]  # (moved): whether points may move so
+    # (sizes, moves, deltas): whether it is shown by moves, one for each example, with these deltas
     holds: Holds
 
 
 @dataclass(frozen=True)
 class Example:
-    """A partition, and one after points left its first cluster.
-
-    Attributes
-    ----------
-    example, sizes, moved : str
-    n, leave : int
-        Points, and how many of them move.
-    delta : int
-        From the matrices.
-    closed_form : int
-    n_changed : int
-        Labels that differ, as they are numbered.
-    rand_deviation : float
-        1 - RI.
-    """
+    """A partition, and one after points left its first cluster."""
 
     example: str
     sizes: str
     moved: str
+    # n, leave: points, and how many of them move
     n: int
     leave: int
-    delta: int
+    delta: int  # from the matrices
     closed_form: int
-    n_changed: int
-    rand_deviation: float
+    n_changed: int  # labels that differ, as they are numbered
+    rand_deviation: float  # 1 - RI
 
 
 def find(pattern: Pattern, most_n: int) -> tuple[Counts, tuple[Counts, ...]] | None:

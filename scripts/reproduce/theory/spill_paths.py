@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics import rand_score
 
 from bilad.models import deviation, monotone_range, spill
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import IntArray
 from bilad.scripts.reproduce.theory.spill_checks import Counts, random_spill
 
@@ -18,31 +19,17 @@ ROUNDING = 1e-12  # a smaller fall may be rounding
 
 @dataclass(frozen=True)
 class PathRow:
-    """A deviation function as points leave.
-
-    Attributes
-    ----------
-    deviation : str
-    sizes, direction : str
-        At step t, t times the direction has left cluster 1.
-    clusters : int
-    steps : int
-        Until cluster 1 has not enough points for another.
-    in_range : int
-        Steps up to which delta does not fall, by Theorem 3 if there are two clusters.
-    first_fall : int
-        The step before the first fall; `steps` if it never falls.
-    before, after : float
-        The values there; NaN if it never falls.
-    """
+    """A deviation function as points leave."""
 
     deviation: str
+    # sizes, direction: at step t, t times the direction has left cluster 1
     sizes: str
     direction: str
     clusters: int
-    steps: int
-    in_range: int
-    first_fall: int
+    steps: int  # until cluster 1 has not enough points for another
+    in_range: int  # steps up to which delta does not fall, by Theorem 3 if there are two clusters
+    first_fall: int  # the step before the first fall; `steps` if it never falls
+    # before, after: the values there; NaN if it never falls
     before: float
     after: float
 
@@ -65,7 +52,7 @@ def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Itera
         sizes, _ = random_spill(rng, most_n, clusters)
         direction = _direction(rng, clusters)
         partitions = along(sizes, direction)
-        for name in DEVIATIONS:
+        for name in PARTITION_DEVIATIONS:
             yield _row(name, sizes, direction, partitions)
 
 
@@ -103,3 +90,22 @@ def _row(name: str, sizes: Counts, direction: Counts, partitions: list[IntArray]
         before=float(values[first]) if len(falls) else float("nan"),
         after=float(values[first + 1]) if len(falls) else float("nan"),
     )
+
+
+SPILLS: tuple[Counts, ...] = ((30, 70), (70, 30))
+DASHES = ("-", ":", "--", "-", "-.", "--", ":")
+COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#CC79A7")
+
+
+def draw_spills(figure: Figure) -> None:
+    """Draw every function as points leave, over its own maximum."""
+    both = figure.subplots(1, len(SPILLS), sharey=True)
+    for axes, sizes in zip(both, SPILLS, strict=True):
+        partitions = along(sizes, (1,))
+        for name, dash, colour in zip(PARTITION_DEVIATIONS, DASHES, COLOURS, strict=True):
+            values = np.array([deviation(partitions[0], other, name) for other in partitions])
+            axes.plot(values / values.max(), dash, color=colour, linewidth=1.6, label=name)
+        axes.axvline(monotone_range(sizes, (1,)), color="0.4", linestyle=(0, (1, 3)))
+        axes.set(title=" + ".join(map(str, sizes)), xlabel="s, points that leave")
+    both[0].set_ylabel("U / largest U")
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside right upper")

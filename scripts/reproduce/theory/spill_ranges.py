@@ -18,55 +18,27 @@ from bilad.scripts.reproduce.theory.spill_checks import Counts, all_sizes, norms
 
 @dataclass(frozen=True)
 class Case:
-    """A condition under which delta should not fall.
+    """A condition under which delta should not fall."""
 
-    Attributes
-    ----------
-    name : str
-        Theorem and item.
-    condition : str
-    direction : tuple of int
-        How many leave for each other cluster at each step.
-    sizes : callable(sizes)
-        Whether the condition is about such sizes.
-    bound : callable(sizes)
-        The steps up to which delta should not fall.
-    """
-
-    name: str
+    name: str  # Theorem and item
     condition: str
-    direction: Counts
-    sizes: Callable[[Counts], bool]
-    bound: Callable[[Counts], int]
+    direction: Counts  # how many leave for each other cluster at each step
+    sizes: Callable[[Counts], bool]  # (sizes): whether the condition is about such sizes
+    bound: Callable[[Counts], int]  # (sizes): the steps up to which delta should not fall
 
 
 @dataclass(frozen=True)
 class Range:
-    """What is true of one partition.
-
-    Attributes
-    ----------
-    case : str
-    sizes : str
-    n, n1 : int
-    possible : int
-        Steps until cluster 1 has not enough points for another.
-    largest : int
-        Steps up to which delta does not fall, from the matrices of every step.
-    bound : int
-        By our reading of the theorem, at most `possible`.
-    library : int
-        By `monotone_range`.
-    """
+    """What is true of one partition."""
 
     case: str
     sizes: str
     n: int
     n1: int
-    possible: int
-    largest: int
-    bound: int
-    library: int
+    possible: int  # steps until cluster 1 has not enough points for another
+    largest: int  # steps up to which delta does not fall, from the matrices of every step
+    bound: int  # by our reading of the theorem, at most `possible`
+    library: int  # by `monotone_range`
 
     @property
     def is_safe(self) -> bool:

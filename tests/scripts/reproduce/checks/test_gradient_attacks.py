@@ -7,7 +7,7 @@ import pytest
 
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks import gradient_attacks
-from bilad.scripts.reproduce.checks.gradient_attacks_report import gradient_blocks
+from bilad.scripts.reproduce.checks.gradient_attacks import gradient_blocks
 from bilad.solvers import attack
 
 

@@ -8,17 +8,17 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
 from bilad.models import deviation
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.theory import deviations
-from bilad.scripts.reproduce.theory.deviation_claims import (
+from bilad.scripts.reproduce.theory.deviations import (
     closed_form_claim,
     deviation_claims,
     failing,
 )
-from bilad.scripts.reproduce.theory.identity_checks import check_identity
 from bilad.scripts.reproduce.theory.property_checks import (
     PROPERTIES,
+    check_identity,
     check_properties,
     plane_problems,
     setting_problems,
@@ -45,7 +45,7 @@ def paths():
 
 def test_every_function_and_property_is_asked(rows, problems):
     asked = {(row.problem, row.deviation, row.property) for row in rows}
-    assert len(asked) == len(rows) == len(problems) * len(DEVIATIONS) * len(PROPERTIES)
+    assert len(asked) == len(rows) == len(problems) * len(PARTITION_DEVIATIONS) * len(PROPERTIES)
     assert all(row.proved for row in rows if row.problem == "iris" or not row.holds)
 
 
