@@ -220,7 +220,7 @@ class Perturbation:
     def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
         """Return the same perturbation for eps, and parts, measured in these units."""
         scaled = {name: T * (eps_unit / units.get(name, 1.0)) for name, T in self.operators.items()}
-        return Perturbation.linear(
+        return Perturbation(
             scaled, self.shapes, self.lower / eps_unit, self.upper / eps_unit, self.structure
         )
 
@@ -228,7 +228,7 @@ class Perturbation:
         """Return the perturbation t times a direction (k,), with lower <= t <= upper."""
         column = real_vector(direction, "direction", self.dim)[:, None]
         moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}
-        return Perturbation.linear(moved, self.shapes, lower, upper, self.structure)
+        return Perturbation(moved, self.shapes, lower, upper, self.structure)
 
     def vector(self, eps: ArrayLike) -> FloatArray:
         """Return eps as an array of shape (k,), clipped where rounding put it out of bounds.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from bilad.models import BilevelProblem, MaxDeviation
+from bilad.models import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
@@ -86,7 +86,7 @@ def _figure(
     )
 
 
-def proved_bound(problem: MaxDeviation, clustering: Clustering) -> float:
+def proved_bound(problem: BilevelProblem, clustering: Clustering) -> float:
     """Return the bound of (BL1), the largest value of the deviation where nothing is proved."""
     bound = optimum_bound(problem, clustering)
     return float(problem.deviation.largest(problem.model.n)) if bound is None else bound
