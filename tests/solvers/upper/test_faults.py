@@ -65,7 +65,11 @@ def raising(fault, function, when=lambda call, options: True):
 STAGES = {
     "at eps = 0": (convex_clustering, "solve_lower", lambda call, options: True),
     "in the search": (convex_clustering, "solve_lower", lambda call, options: call == 4),
-    "in the confirmation": (convex_clustering, "solve_lower", lambda call, options: options.get("refine")),
+    "in the confirmation": (
+        convex_clustering,
+        "solve_lower",
+        lambda call, options: options.get("refine"),
+    ),
     "in the bound": (convex_clustering, "optimum_bound", lambda call, options: True),
 }
 
