@@ -125,8 +125,7 @@ def _is_even_line(problem: BilevelProblem) -> bool:
     model = problem.white_box
     if model.d > 1 or problem.edge_operator.nnz or not moves_one_each(problem.data_operator):
         return False
-    complete = model.graph.m == model.n * (model.n - 1) // 2
-    return complete and bool((model.radii == model.radii[0]).all())
+    return model.graph.uniform_weight is not None
 
 
 def _core(
