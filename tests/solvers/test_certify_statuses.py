@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.scripts.certificates.check_bounds import random_cloud
+from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.known_problems import two_points
 from bilad.solvers import attack, certify, check_counterexample, cluster
 from bilad.solvers.certificates.aimed import aimed_directions
