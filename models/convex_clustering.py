@@ -71,8 +71,9 @@ class ConvexClustering(LearningModel):
         if unknown:
             raise ArgumentError("parts", ", ".join(sorted(unknown)), "'data', 'weights'")
         data = real_array(parts.get("data", self.data), "data", self.data.shape)
-        weights = parts.get("weights")
-        graph = self.graph if weights is None else self.graph.with_weights(weights)
+        graph = self.graph
+        if "weights" in parts:
+            graph = graph.with_weights(parts["weights"])
         return type(self)(data, graph, self.gamma, self.p)
 
     def rates(self, part: str) -> FloatArray:

@@ -137,7 +137,8 @@ class Perturbation:
         if operator is not None or graph is None:
             operators["data"], shapes["data"] = _matrix(operator, "operator", n * d), (n, d)
         if graph is not None:
-            operators["weights"] = -_matrix(edge_operator, "edge_operator", graph.m)
+            k = operators["data"].shape[1] if operators else None
+            operators["weights"] = -_matrix(edge_operator, "edge_operator", graph.m, k)
             shapes["weights"] = (graph.m,)
         return cls(operators, shapes, lower, upper, graph)
 
@@ -297,12 +298,16 @@ def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
     return whole_number(n, "shape", least=1), whole_number(d, "shape", least=least_d)
 
 
-def _matrix(value: Any, name: str, rows: int | None = None) -> sp.csr_array:
+def _matrix(
+    value: Any, name: str, rows: int | None = None, columns: int | None = None
+) -> sp.csr_array:
     expected = "a finite real matrix, sparse or not"
-    expected += "" if rows is None else f", of {rows} rows"
+    for wanted, what in ((rows, "rows"), (columns, "columns")):
+        expected += "" if wanted is None else f", of {wanted} {what}"
     matrix = number_matrix(value, name, expected)
-    if rows is not None and matrix.shape[0] != rows:
-        raise ArgumentError(name, f"{matrix.shape[0]} rows", expected)
+    for given, wanted in zip(matrix.shape, (rows, columns), strict=True):
+        if wanted not in (None, given):
+            raise ArgumentError(name, f"shape {matrix.shape}", expected)
     if not np.isfinite(matrix.data).all():
         raise ArgumentError(name, "an entry that is infinite or NaN", expected)
     return matrix

@@ -44,7 +44,7 @@ def _prepare_starts(
     points = starting_points(problem, start, starts, rng)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.returned = journal.ends = points
+        journal.walks = [[point] for point in points]
         for point in points:
             lower.evaluate(point)
 

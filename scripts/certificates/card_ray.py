@@ -52,7 +52,7 @@ class RaySteps:
         return np.array([deviation(baseline, labels, "delta") for labels in self.labels], int)
 
 
-def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101) -> RaySteps:
+def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
     """Follow the partition along a direction, both ways, as far as the problem's eps count.
 
     Parameters
@@ -60,14 +60,12 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101)
     problem : BilevelProblem
     direction : ndarray, shape (k,)
         Of size 1 in the problem's norm.
-    points : int, default 101
-        Samples, where the staircase is not exact.
     """
     model, ray = clustering_of(problem), problem.along(direction)
     low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
         return _exact(staircase(model, ray, low, high))
-    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low), points=points)
+    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low))
     return RaySteps(
         exact=False,
         low=low,

@@ -30,6 +30,7 @@ METHODS = {
     "exact staircase": "the exact staircase, in rational arithmetic",
     "facets": "the nearest facet of the partition's polyhedron, in integers",
     "flows and nonexpansiveness": "motion of the clusters, flows inside them",
+    "none": "nothing is proved",
 }
 SHADE, LINE, ATTACK = "C2", "0.25", "C3"
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
-from bilad.models.learning_model import LearningModelError
+from bilad.models.learning_model import LearningModelError, solve
 from bilad.models.learning_model import bound as prove_bound
 from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import (
+    CONVERGED,
     INTERRUPTED,
     SOLVE_LIMIT,
     TIME_LIMIT,
@@ -48,6 +49,7 @@ from bilad.solvers.upper.result import Attack, Point
 GRACE = (0.05, 0.25)  # of the limit, and seconds: what each step may go beyond it
 BOUNDING = 0.2  # of the time left, for a bound before the search
 CLOSING = 0.2  # of the time left then, which is kept for closing
+ENDED = (CONVERGED, SOLVE_LIMIT, TIME_LIMIT)  # how a method ends that closing may go on from
 EFFORTS = ("none", "quick", "tight")
 
 UPPER_METHODS: Registry[UpperMethod] = Registry(
@@ -126,7 +128,8 @@ def attack(
         What is done on the true staircase after the method's own work, from the points that it
         returned: nothing; a search along rays; or that and a search by coordinates, of at most
         1000 solves, or as many as the method took. Of `max_solves` it has what the method leaves,
-        of the time limit a fifth is kept for it. `found.own` is what was found without it.
+        of the time limit a fifth is kept for it. Not done after Ctrl-C or an error, nor if the
+        method's own bound is met. `found.own` is what was found without it.
     on_progress : callable(done, total), optional
         An exception that it raises ends the search.
     **options
@@ -169,6 +172,7 @@ def _choose(
 ) -> tuple[str, UpperMethod]:
     if not isinstance(problem, BilevelProblem):
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    solve.require(problem.model)
     if one_of(method, "method", ["auto", *UPPER_METHODS]) == "auto":
         method = best_method(problem, UPPER_METHODS)
     chosen = UPPER_METHODS[method]
@@ -220,7 +224,7 @@ class _Run:
         self._run(lambda: work(lower, self.journal), lower.deadline + self.grace)
         lower.deadline = deadline
         self.own = best_returned(lower, self.journal)
-        if closing != "none" and INTERRUPTED not in self.endings and not self._is_solved():
+        if closing != "none" and self.endings[-1] in ENDED and not self._is_solved():
             self._close(closing, rng)
 
     def _is_solved(self) -> bool:
@@ -242,7 +246,7 @@ class _Run:
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
         # That closing has come to its own limit on solves ends nothing.
-        self.endings += [] if ending == SOLVE_LIMIT else [ending]
+        self.endings += [] if ending == SOLVE_LIMIT and lower.solves != given else [ending]
         self.closing_solves = lower.solves - solves
         self.closing_seconds = time.perf_counter() - began
 
@@ -325,7 +329,7 @@ def _grade(
     if size == 0:
         none = bound is not None and problem.excludes(bound)
         return "no attack exists" if none else "no attack found"
-    if not proved:
+    if not (proved and problem.is_attack(size, deviation)):
         return "unproved"
     if bound is not None and problem.attains(bound, size, deviation):
         return "optimal"

@@ -83,9 +83,14 @@ NOT_FINITE = {
 # name of the argument, a good value, a call
 REALS = [
     ("data", A, lambda v: ConvexClustering(v, GRAPH, 0.1)),
-    ("data", A, MODEL.with_data),
+    ("data", A, lambda v: MODEL.replace(data=v)),
+    (
+        "weights",
+        WEIGHTS,
+        lambda v: ConvexClustering(A, FusionGraph(4, PAIRS, WEIGHTS), 0.1).replace(weights=v),
+    ),
     ("data", A, lambda v: BlackBox(v, KMeans(2))),
-    ("data", A, BlackBox(A, KMeans(2)).with_data),
+    ("data", A, lambda v: BlackBox(A, KMeans(2)).replace(data=v)),
     ("data", A, Perturbation.multiplicative),
     ("direction", A, Perturbation.shift),
     ("A", A, lambda v: FusionGraph.knn(v, 2)),
@@ -94,7 +99,7 @@ REALS = [
     ("operator", T, lambda v: Perturbation.linear((4, 2), v)),
     ("edge_operator", np.eye(6), lambda v: Perturbation.linear((4, 2), None, GRAPH, v)),
     ("eps", [0.1, 0.2], lambda v: MOVE.apply(MODEL, v)),
-    ("eps", [0.1, 0.2], MOVE.displacement),
+    ("eps", [0.1, 0.2], MOVE.changes),
     ("eps", [0.1, 0.2], PROBLEM.project),
     ("eps", [0.1, 0.2], lambda v: attack_is_possible(MODEL, LABELS, MOVE, v)),
     ("direction", [1.0, 0.0], PROBLEM.reach),
@@ -226,7 +231,7 @@ def test_real_arrays_of_other_forms(value):
 
 def test_frames_that_are_not_real():
     for column in ([True, False] * 2, [None, 1, 2, 3], list("1234"), pd.to_datetime(["2020"] * 4)):
-        refuses("data", MODEL.with_data, pd.DataFrame({"a": A[:, 0], "b": column}))
+        refuses("data", lambda v: MODEL.replace(data=v), pd.DataFrame({"a": A[:, 0], "b": column}))
 
 
 @pytest.mark.parametrize("form", [sp.csr_array, sp.csc_array, sp.coo_array, sp.csr_matrix])

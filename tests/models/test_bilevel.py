@@ -13,6 +13,7 @@ from bilad.models import (
     Perturbation,
     between_clusters,
 )
+from bilad.models.learning_model import normal_form
 from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
@@ -119,7 +120,7 @@ def test_problems_keep_what_they_were_given():
     assert MinPerturbation(MODEL, EVERYTHING, 6, limit=3).target == 6  # n (n - 1), the largest
     merging = between_clusters([0], [1, 2])
     problem = MinPerturbation(MODEL, EVERYTHING, 2, limit=3, deviation=merging)
-    for same in (problem, problem.largest_deviation(), problem.normalised()):
+    for same in (problem, problem.largest_deviation(), problem.normalised(normal_form(MODEL))):
         assert same.deviation is merging
 
 
@@ -198,9 +199,9 @@ def test_both_operators_have_the_shape_of_the_model():
     assert cut.operator("weights").toarray().tolist() == [[0], [-1], [0]]
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("kind", ["additive", "multiplicative", "shift", "edges"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.pairwise(
+    kind=["additive", "multiplicative", "shift", "edges"], scale=[1e-8, 1.0, 1e8], seed=range(3)
+)
 def test_the_normalised_problem_has_the_same_labels(kind, scale, seed):
     rng = np.random.default_rng(seed)
     A = scale * (5 + rng.normal(size=(8, 2)) + 3 * (np.arange(8) % 2)[:, None])
@@ -217,7 +218,7 @@ def test_the_normalised_problem_has_the_same_labels(kind, scale, seed):
         MaxDeviation(model, perturbation, radius, norm=1, deviation="rand"),
         MinPerturbation(model, perturbation, 0.1, norm=1, deviation="rand", limit=radius),
     ):
-        unit = problem.normalised()
+        unit = problem.normalised(normal_form(model))
         assert type(unit) is type(problem)
         assert (unit.radius, unit.norm, unit.deviation) == (1.0, 1.0, problem.deviation)
         assert np.mean(unit.model.data**2) == pytest.approx(1)
@@ -236,7 +237,7 @@ def test_the_normalised_problem_has_the_same_labels(kind, scale, seed):
 
 def test_a_dropped_edge_is_dropped_in_the_normalised_problem_too():
     problem = cuts(3, 1, 3.0)
-    unit = problem.normalised()
+    unit = problem.normalised(normal_form(problem.model))
     moved = unit.perturbation.apply(unit.model, unit.project(np.ones(3) / 3.0))
     assert moved.graph.weights.tolist() == [0, 0, 0]
 

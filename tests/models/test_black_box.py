@@ -75,7 +75,6 @@ def test_arguments_are_checked():
 def test_a_problem_knows_its_box():
     box = BlackBox(A, KMeans(2, random_state=0))
     problem = MaxDeviation(box, Perturbation.shift(np.ones_like(A)), 1.0)
-    assert not problem.is_white_box
     with pytest.raises(ArgumentError, match="model: got BlackBox"):
         _ = clustering_of(problem)
 

@@ -100,7 +100,7 @@ def test_project_dual_is_feasible(problems, p, data):
         assert np.linalg.norm(z, ord=CONJUGATE[p]) <= radius * (1 + 1e-12) + 1e-13
 
 
-def test_with_data_changes_the_data_only():
+def test_replace_changes_the_data_only():
     model = ConvexClustering(np.arange(6.0).reshape(3, 2), FusionGraph.complete(3), 0.5, p=1)
     other = model.replace(data=np.ones((3, 2)))
     assert (other.graph, other.gamma, other.p) == (model.graph, 0.5, 1)

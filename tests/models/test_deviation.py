@@ -19,7 +19,7 @@ from sklearn.metrics import (
 from bilad.models import between_clusters, chosen_pairs, deviation
 from bilad.models.deviation import DEVIATIONS, contingency, deviation_function
 
-NAMES = sorted(DEVIATIONS)
+NAMES = sorted(name for name, function in DEVIATIONS.items() if function.compares == "labels")
 
 
 @st.composite

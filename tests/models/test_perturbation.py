@@ -15,7 +15,7 @@ from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbat
 def test_shift_is_eps_times_the_direction():
     V = np.array([[1.0, 0.0], [-2.0, 3.0]])
     shift = Perturbation.shift(V)
-    assert (shift.dim, shift.shape) == (1, (2, 2))
+    assert (shift.dim, dict(shift.shapes)) == (1, {"data": (2, 2)})
     assert np.array_equal(shift.changes([0.5])["data"], 0.5 * V)
     assert np.array_equal(shift.changes(0.5)["data"], 0.5 * V)
 
@@ -68,10 +68,9 @@ def test_apply_adds_to_the_data_and_keeps_the_model():
 
 def affine(perturbation, model, eps):
     """A + T eps and w (1 - S eps), from the matrices written out."""
-    T = perturbation.operators["data"].toarray()
-    data = model.data.ravel() + T @ eps if len(T) else model.data.ravel()
-    S = perturbation.operators.get("weights")
-    weights = model.graph.weights * (1 if S is None else 1 - S.toarray() @ eps)
+    T, minus_S = map(perturbation.operators.get, ("data", "weights"))
+    data = model.data.ravel() + (0 if T is None else T.toarray() @ eps)
+    weights = model.graph.weights * (1 if minus_S is None else 1 + minus_S.toarray() @ eps)
     return data.reshape(model.data.shape), weights
 
 
@@ -173,14 +172,17 @@ def test_rounding_at_a_bound_is_clipped_and_an_edge_dropped_up_to_rounding_is_go
 @given(data=st.data(), eps_unit=st.floats(1e-6, 1e6), data_unit=st.floats(1e-6, 1e6))
 def test_in_units_is_the_same_perturbation(problems, data, eps_unit, data_unit):
     model, perturbation = data.draw(perturbed(problems))
-    scaled = perturbation.in_units(eps_unit, data_unit)
+    scaled = perturbation.in_units(eps_unit, {"data": data_unit})
     units = data.draw(problems.data(1, perturbation.dim, st.floats(-1, 1)))[0]
     eps = bounded(perturbation, units)
-    left = scaled.changes(eps / eps_unit)["data"] * data_unit
-    assert left == pytest.approx(perturbation.changes(eps)["data"], rel=1e-9, abs=1e-9)
+    changes, expected = scaled.changes(eps / eps_unit), perturbation.changes(eps)
+    assert changes.keys() == expected.keys()
+    for name, unit in (("data", data_unit), ("weights", 1.0)):
+        if name in changes:
+            assert unit * changes[name] == pytest.approx(expected[name], rel=1e-9, abs=1e-9)
     weights = scaled.apply(model, eps / eps_unit).graph.weights
-    expected = perturbation.apply(model, eps).graph.weights
-    assert weights == pytest.approx(expected, rel=1e-9, abs=1e-11)
+    expected_weights = perturbation.apply(model, eps).graph.weights
+    assert weights == pytest.approx(expected_weights, rel=1e-9, abs=1e-11)
 
 
 GRAPH = FusionGraph.complete(2)
@@ -191,7 +193,7 @@ THREE = sp.csr_array(np.eye(4)[:, :3])
     ("argument", "arguments"),
     [
         ("operator", ((3, 2), THREE)),
-        ("operator", ((2, 0), THREE)),
+        ("shape", ((2, 0), THREE)),
         ("operator", ((2, 2), "identity")),
         ("graph", ((2, 2), THREE, "knn")),
         ("edge_operator", ((2, 2), THREE, GRAPH)),

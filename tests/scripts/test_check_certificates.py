@@ -20,6 +20,7 @@ from bilad.scripts.certificates.check_recovery import check_recovery, two_cluste
 from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.check_certificates import check_certificates
+from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
@@ -115,6 +116,13 @@ def test_bounds_of_known_problems_are_not_below_the_optimum():
     rows = list(islice(check_gaps({}, 0, 0, every=6), 5))
     assert [(row.wrong, row.closed) for row in rows] == [(0, 1)] * 5
     assert all(row.value >= 1 for row in rows)
+
+
+def test_where_nothing_is_proved_the_bound_is_the_largest_deviation(monkeypatch):
+    known = [problem for problem in two_points() if "p = inf, d = 3" in problem.name]
+    monkeypatch.setattr(gaps_script, "known_problems", lambda: {one.name: one for one in known})
+    rows = list(islice(check_gaps({}, 0, 0), 1))
+    assert [(row.tried, row.wrong, row.value) for row in rows] == [(2, 0, 1.0)]
 
 
 def test_a_bound_that_is_too_small_is_seen(monkeypatch):

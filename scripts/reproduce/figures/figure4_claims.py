@@ -61,15 +61,7 @@ def first_changes(ray: Ray) -> Iterator[FirstChange]:
 
 
 def change_of(before: IntArray, after: IntArray, side: str, eps: float, exact: str) -> FirstChange:
-    """Count what a change does, pair by pair.
-
-    Parameters
-    ----------
-    before, after : ndarray of int, shape (n,)
-    side : str
-    eps : float
-    exact : str
-    """
+    """Count what a change does, pair by pair."""
     table = contingency(before, after)
     both = _pairs(table.ravel())
     moved = int(deviation(before, after, "changed-matched"))

@@ -111,13 +111,7 @@ def random_spill(rng: np.random.Generator, most_n: int, clusters: int) -> tuple[
 
 
 def norms(labels: IntArray, others: IntArray) -> IntArray:
-    """Return ||D D' - E E'||_F^2 for one partition and each of others, from the matrices.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-    others : ndarray of int, shape (M, n)
-    """
+    """Return ||D D' - E E'||_F^2 for one partition and each of others, from the matrices."""
     K = int(max(labels.max(), others.max())) + 1
     difference = _relations(labels, K) - _relations(others, K)
     return np.asarray((difference**2).sum(axis=(1, 2), dtype=np.int64))

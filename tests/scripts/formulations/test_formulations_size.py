@@ -37,6 +37,6 @@ def test_a_size_that_breaks_is_a_row(monkeypatch):
     def broken(*arguments):
         raise MemoryError("too large")
 
-    monkeypatch.setattr(formulations_size, "KKTFormulation", broken)
+    monkeypatch.setattr(formulations_size, "KKT", broken)
     (one,) = size_rows(FAMILIES[0], 5.0)
     assert one.status == "error: MemoryError: too large"

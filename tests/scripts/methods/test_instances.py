@@ -55,8 +55,8 @@ def test_quick_instances_are_of_every_family():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("one", ALL[::3], ids=lambda one: one.group)
-def test_every_third_instance_of_the_first_seed_is_worth_it(one):
+@pytest.mark.parametrize("one", ALL[::5], ids=lambda one: one.group)
+def test_every_fifth_instance_of_the_first_seed_is_worth_it(one):
     try:
         assert check(one)["worth it"] == "yes"
     except DatasetError:

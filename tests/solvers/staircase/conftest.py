@@ -20,13 +20,13 @@ class Case:
 
     @property
     def direction(self):
-        if self.perturbation.shape != self.model.data.shape:
-            return np.zeros(self.model.data.shape)
-        return self.perturbation.operators["data"].toarray().reshape(self.model.data.shape)
+        T = self.perturbation.operators.get("data")
+        flat = np.zeros(self.model.data.size) if T is None else T.toarray()
+        return flat.reshape(self.model.data.shape)
 
     def radii(self, eps):
-        decay = self.perturbation.edge_operator
-        slopes = np.zeros(self.model.graph.m) if decay is None else decay.toarray().ravel()
+        decay = self.perturbation.operators.get("weights")
+        slopes = np.zeros(self.model.graph.m) if decay is None else -decay.toarray().ravel()
         gamma = Fraction(self.model.gamma)
         return [
             gamma * Fraction(w) * (1 - Fraction(s) * eps)

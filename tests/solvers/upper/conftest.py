@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.solvers.upper import learner
+from bilad.solvers import convex_clustering
 
 LIMIT = 18.0
 
@@ -105,4 +105,4 @@ def no_clustering(monkeypatch):
     def forbidden(*arguments, **options):
         raise AssertionError("the lower level was solved")
 
-    monkeypatch.setattr(learner, "solve_lower", forbidden)
+    monkeypatch.setattr(convex_clustering, "solve_lower", forbidden)

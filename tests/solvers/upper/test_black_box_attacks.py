@@ -115,7 +115,7 @@ def test_best_before_a_fault_is_kept():
 
 
 def test_an_answer_that_is_not_given_twice_is_no_attack():
-    found = attack(problem(Counting(never_alike())), "random")
+    found = attack(problem(Counting(never_alike())), "random", closing="none")
     assert "not deterministic" in found.termination
     assert not found.eps.any()
 
@@ -131,12 +131,24 @@ def test_a_clusterer_that_is_not_deterministic_at_zero_is_refused():
         attack(problem(Random()), "corners")
 
 
-def test_methods_that_need_a_white_box_say_so():
+def test_methods_that_look_inside_the_model_say_what_they_need():
     given = problem(KMeans(2, random_state=0))
-    for name, method in UPPER_METHODS.items():
-        if method.needs_white_box:
-            with pytest.raises(UnsupportedError, match="from inside.*'corners'"):
-                attack(given, name)
+    lacking = {
+        "exact": "ray_steps",
+        "hypergradient": "adjoint",
+        "fgsm": "adjoint",
+        "pgd": "adjoint",
+        "mi-fgsm": "adjoint",
+        "kkt": "write_follower",
+        "duality": "duality",
+        "value-function": "value_function",
+        "milp": "write_milp",
+    }
+    assert set(lacking) == {name for name, method in UPPER_METHODS.items() if method.needs}
+    for name, capability in lacking.items():
+        words = f"it needs '{capability}', which is not registered for BlackBox; able: .*'corners'"
+        with pytest.raises(UnsupportedError, match=words):
+            attack(given, name)
 
 
 def test_the_same_model_as_black_and_as_white_box():

@@ -17,10 +17,19 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.models.deviation import DeviationFunction
-from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
+from bilad.solvers import (
+    EngineError,
+    attack,
+    certify,
+    convex_clustering,
+    drop_edges,
+    drop_points,
+    stationarity,
+)
 from bilad.solvers.termination import termination_of
-from bilad.solvers.upper import bounding, homotopy, learner, reformulation, removal
+from bilad.solvers.upper import homotopy, reformulation
 
+attack_module = importlib.import_module("bilad.solvers.upper.attack")
 certify_module = importlib.import_module("bilad.solvers.certify")
 FAULTS = [
     KeyboardInterrupt(),
@@ -54,16 +63,18 @@ def raising(fault, function, when=lambda call, options: True):
 
 
 STAGES = {
-    "at eps = 0": (learner, "solve_lower", lambda call, options: True),
-    "in the search": (learner, "solve_lower", lambda call, options: call == 4),
-    "in the confirmation": (learner, "solve_lower", lambda call, options: options.get("refine")),
-    "in the bound": (bounding, "optimum_bound", lambda call, options: True),
+    "at eps = 0": (convex_clustering, "solve_lower", lambda call, options: True),
+    "in the search": (convex_clustering, "solve_lower", lambda call, options: call == 4),
+    "in the confirmation": (
+        convex_clustering,
+        "solve_lower",
+        lambda call, options: options.get("refine"),
+    ),
+    "in the bound": (convex_clustering, "optimum_bound", lambda call, options: True),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.pairwise(fault=FAULTS, stage=STAGES, method=METHODS)
 def test_a_fault_of_a_stage(groups, monkeypatch, method, stage, fault):
     module, name, when = STAGES[stage]
     monkeypatch.setattr(module, name, raising(fault, getattr(module, name), when))
@@ -144,14 +155,14 @@ def test_a_long_message_is_cut(groups):
 
 def test_a_solve_that_broke_down_is_recorded(groups, monkeypatch):
     status = "error: LinAlgError: singular"
-    solve, calls = learner.solve_lower, [0]
+    solve, calls = convex_clustering.solve_lower, [0]
 
     def broken(*given, **options):
         calls[0] += 1
         found = solve(*given, **options)
         return replace(found, status=status) if calls[0] == 4 else found
 
-    monkeypatch.setattr(learner, "solve_lower", broken)
+    monkeypatch.setattr(convex_clustering, "solve_lower", broken)
     found = attack(groups.bl1(), "direct", step=1.0)
     assert found.termination == "converged"
     assert [seen.error for seen in found.history].count(status) == 1
@@ -195,7 +206,7 @@ def test_a_step_that_never_ends(groups, monkeypatch, stage):
             time.sleep(0.001)
 
     if stage == "bound":
-        monkeypatch.setattr(bounding, "optimum_bound", endless)
+        monkeypatch.setattr(convex_clustering, "optimum_bound", endless)
     else:
         monkeypatch.setattr(homotopy, "IpoptSession", endless)
     found = attack(groups.bl1(), "kkt", time_limit=1.0)
@@ -205,14 +216,10 @@ def test_a_step_that_never_ends(groups, monkeypatch, stage):
 
 def test_opening_that_would_take_too_long_is_not_begun(groups, monkeypatch):
     monkeypatch.setattr(homotopy, "IpoptSession", raising(AssertionError("opened"), None))
-    slow = reformulation.replace(reformulation.KKT, opening=1e9)
-    monkeypatch.setitem(attack_methods(), "kkt", slow)
-    found = attack(groups.bl1(), "kkt", time_limit=30.0)
+    slow = reformulation.replace(reformulation.BY_KKT, opening=1e9)
+    monkeypatch.setattr(attack_module, "UPPER_METHODS", {"kkt": slow})
+    found = attack(groups.bl1(), "kkt", time_limit=30.0, closing="none")
     assert (found.termination, found.status) == ("time limit", "no attack found")
-
-
-def attack_methods():
-    return importlib.import_module("bilad.solvers.upper.attack").UPPER_METHODS
 
 
 @pytest.mark.parametrize("budget", [1e151, 1e154, 1e160, 1e300, 1e-170])
@@ -267,8 +274,8 @@ def test_a_certificate_without_time():
 @pytest.mark.parametrize("call", [1, 3])
 @pytest.mark.parametrize("drop", [drop_points, drop_edges])
 def test_a_fault_in_a_removal(monkeypatch, drop, call, fault):
-    faulty = raising(fault, removal.solve_lower, lambda calls, options: calls == call)
-    monkeypatch.setattr(removal, "solve_lower", faulty)
+    faulty = raising(fault, convex_clustering.solve_lower, lambda calls, options: calls == call)
+    monkeypatch.setattr(convex_clustering, "solve_lower", faulty)
     found = drop(plane().model, 1)
     assert found.termination == word_for(fault)
     assert found.lower_solves == max(call - 2, 0)
@@ -295,7 +302,7 @@ def test_a_fault_in_stationarity(monkeypatch):
 
 
 def test_stationarity_needs_a_solution_at_zero(monkeypatch):
-    monkeypatch.setattr(learner, "solve_lower", raising(MemoryError(), None))
+    monkeypatch.setattr(convex_clustering, "solve_lower", raising(MemoryError(), None))
     nothing = attack(plane(), "corners")
     with pytest.raises(ArgumentError, match="found"):
         stationarity(nothing)

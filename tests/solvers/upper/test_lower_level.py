@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.solvers import LowerLevel, cluster
+from bilad.solvers import LowerLevel, cluster, convex_clustering
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper import learner, lower_level
+from bilad.solvers.upper import lower_level
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def calls(monkeypatch):
         seen.append(model)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "solve_lower", counted)
+    monkeypatch.setattr(convex_clustering, "solve_lower", counted)
     return seen
 
 
@@ -117,7 +117,7 @@ def test_the_time_left_is_passed_on(groups, clock, monkeypatch):
         limits.append(time_limit)
         return cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(learner, "solve_lower", spy)
+    monkeypatch.setattr(convex_clustering, "solve_lower", spy)
     lower = LowerLevel(groups.bl1(), time_limit=10.0)
     clock.now += 4
     lower.evaluate(1.0)
@@ -192,7 +192,7 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
         starts.append(start)
         return cluster(model, *arguments, start=start, **options)
 
-    monkeypatch.setattr(learner, "solve_lower", spy)
+    monkeypatch.setattr(convex_clustering, "solve_lower", spy)
     lower = LowerLevel(problem, "ssnal")
     near, far = lower.solve(walk[0]), lower.solve(walk[0] + 1.0)
     lower.solve(walk[0] + 0.9)
@@ -204,8 +204,8 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
 
 
 def test_auto_takes_the_exact_solver_on_a_line(groups, planar):
-    assert LowerLevel(groups.bl1()).learner.method == "exact"
-    assert LowerLevel(moves(planar)[0]).learner.method == "ssnal"
+    assert LowerLevel(groups.bl1()).baseline.method == "exact"
+    assert LowerLevel(moves(planar)[0]).baseline.method == "ssnal"
 
 
 def on_a_line(graph):
@@ -217,9 +217,9 @@ def on_a_line(graph):
 def test_a_method_is_chosen_for_every_eps_not_for_zero():
     """Equal weights on a complete graph are lost as soon as one is lowered; a tree stays one."""
     path = FusionGraph(7, [[i, i + 1] for i in range(6)], np.ones(6))
-    assert LowerLevel(on_a_line(path)).learner.method == "exact"
+    assert LowerLevel(on_a_line(path)).baseline.method == "exact"
     complete = on_a_line(FusionGraph.complete(7))
-    assert LowerLevel(complete).learner.method == "ssnal"
+    assert LowerLevel(complete).baseline.method == "ssnal"
     with pytest.raises(UnsupportedError):
         LowerLevel(complete, "exact")
     rng = np.random.default_rng(0)

@@ -19,7 +19,7 @@ class Stairs:
     def __init__(self, kind, first_step, other_step=np.inf, undecided=(), bound=np.inf):
         model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
         free = Perturbation.additive((4, 1), points=[0, 1])
-        shape = Perturbation.linear(free.shape, free.operators["data"], lower=-bound)
+        shape = Perturbation.linear((4, 1), free.operators["data"], lower=-bound)
         options = {"budget": RADIUS} if kind is MaxDeviation else {"target": 10, "limit": RADIUS}
         self.problem = kind(model, shape, **options)
         self.steps, self.undecided = (first_step, other_step), undecided

@@ -9,7 +9,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.upper.learner import RECOMPUTE_TOL
+from bilad.solvers.upper.lower_level import RECOMPUTE_TOL
 
 # eps of two points, found by (BL2) and slightly varied.
 AT_A_STEP = [
