@@ -72,7 +72,9 @@ class Formulation:
         ) -> Conditions:
             return self.replace(problem.model, model, problem, unit, baseline, **options)
 
-        return SingleLevel(problem, baseline, replace, kernel)
+        built = SingleLevel(problem, baseline, replace, kernel)
+        built.model.name = self.replace.name
+        return built
 
 
 KKT = Formulation(kkt, {"relaxation": RELAXATIONS})

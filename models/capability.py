@@ -101,7 +101,7 @@ class Capability(Generic[R]):
         result: R = self._function(model, *arguments, **options)
         return result
 
-    def _missing(self, model: Any, *arguments: Any, **options: Any) -> None:
+    def _missing(self, model: Any, *arguments: Any, **options: Any) -> Any:
         self.require(model)
 
 

@@ -269,6 +269,11 @@ DEVIATIONS = {
     )
 }
 
+# Those that compare two partitions.
+PARTITION_DEVIATIONS = {
+    name: function for name, function in DEVIATIONS.items() if function.compares == "labels"
+}
+
 
 def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
     """Return the number of the given pairs whose together/apart relation changed.

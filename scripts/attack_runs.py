@@ -29,6 +29,8 @@ DRAWS = 50  # of each corner on average
 
 
 CLOSING_ALONE = "closing alone"
+NAN = float("nan")
+FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def _prepare_starts(
@@ -42,7 +44,7 @@ def _prepare_starts(
     points = starting_points(problem, start, starts, rng)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.returned = journal.ends = points
+        journal.walks = [[point] for point in points]
         for point in points:
             lower.evaluate(point)
 
@@ -101,49 +103,32 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """What one attack came to.
+    """What one attack came to."""
 
-    Attributes
-    ----------
-    problem, variant, seed, options
-        Its settings.
-    limit : float
-        Seconds that it had.
-    status : str
-        `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke.
-    value : float
-        Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
-    own : float
-        The same, of what the method found itself, before closing (`Attack.own`).
-    bound : float
-        Proved, or NaN.
-    optimum, share, own_share : float
-        What is known to be possible, and how much of it `value` and `own` are; NaN if nothing is
-        known.
-    lower_solves, closing_solves, iterations : int
-        Of the lower level, those of closing among them, and of IPOPT.
-    seconds : float
-    improvements : str
-        When which value was first found: "seconds:value ..".
-    """
-
+    # problem, variant, seed, options: its settings
     problem: str
     variant: str
     seed: int
     options: str
-    limit: float
+    limit: float  # seconds that it had
+    # `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke
     status: str
+    # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
     value: float
-    own: float
-    bound: float
-    optimum: float
-    share: float
-    own_share: float
-    lower_solves: int
-    closing_solves: int
-    iterations: int
-    seconds: float
-    improvements: str
+    own: float  # the same, of what the method found itself, before closing (`Attack.own`)
+    bound: float = NAN  # proved, or NaN
+    # optimum, share, own_share: what is known to be possible, and how much of it `value` and `own`
+    # are; NaN if nothing is known
+    optimum: float = NAN
+    share: float = 0.0
+    own_share: float = 0.0
+    # lower_solves, closing_solves, iterations: of the lower level, those of closing among them, and
+    # of IPOPT
+    lower_solves: int = 0
+    closing_solves: int = 0
+    iterations: int = 0
+    seconds: float = 0.0
+    improvements: str = ""  # when which value was first found: "seconds:value .."
 
     @property
     def line(self) -> str:
@@ -154,10 +139,6 @@ class Row:
             f"{self.seconds:.2f} s, "
             f"{self.status}"
         )
-
-
-NAN = float("nan")
-FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def outcome(found: Attack) -> str:
@@ -239,21 +220,8 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> Row:
-    return Row(
-        **_settings(run),
-        status=status,
-        value=no_value(problem),
-        own=no_value(problem),
-        bound=NAN,
-        optimum=optimum,
-        share=0.0,
-        own_share=0.0,
-        lower_solves=0,
-        closing_solves=0,
-        iterations=0,
-        seconds=0.0,
-        improvements="",
-    )
+    value = no_value(problem)
+    return Row(**_settings(run), status=status, value=value, own=value, optimum=optimum)
 
 
 def attained_value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:

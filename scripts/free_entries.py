@@ -35,23 +35,12 @@ ROUND_SHARE = 0.5  # of the box's corner that the ball of norm 2 reaches
 
 @dataclass(frozen=True)
 class FreeEntries:
-    """(BL1) with k points free to move along their first feature.
+    """(BL1) with k points free to move along their first feature."""
 
-    Attributes
-    ----------
-    data : str
-        A key of `DATA`: "iris", "gaussians", "digits 100", ..
-    k : int
-    norm : float
-        2 or inf. The ball of norm 2 has the radius budget sqrt(k) / 2.
-    seed : int
-        Draws the free points, and the Gaussian data.
-    """
-
-    data: str
+    data: str  # a key of `DATA`: "iris", "gaussians", "digits 100", ..
     k: int
-    norm: float
-    seed: int
+    norm: float  # 2 or inf. The ball of norm 2 has the radius budget sqrt(k) / 2.
+    seed: int  # draws the free points, and the Gaussian data
 
     @property
     def name(self) -> str:

@@ -37,22 +37,12 @@ INF = float("inf")
 
 @dataclass(frozen=True)
 class KnownProblem:
-    """A problem with its optimum.
-
-    Attributes
-    ----------
-    name : str
-    problem : BilevelProblem
-    optimum : float
-        Largest deviation (BL1), or infimum of ||eps|| (BL2).
-    source : {"closed form", "MILP", "ray"}
-        How the optimum is known.
-    """
+    """A problem with its optimum."""
 
     name: str
     problem: BilevelProblem
-    optimum: float
-    source: str
+    optimum: float  # largest deviation (BL1), or infimum of ||eps|| (BL2)
+    source: str  # "closed form", "MILP" or "ray": how the optimum is known
 
 
 def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:

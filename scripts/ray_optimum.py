@@ -25,17 +25,10 @@ TOL = 1e-10  # of the lower level
 
 @dataclass(frozen=True)
 class RayOptimum:
-    """The best eps of a ray, by a grid.
-
-    Attributes
-    ----------
-    eps : float
-    value : float
-        Largest deviation (BL1), or least |eps| (BL2); 0 and infinity if there is no attack.
-    solves : int
-    """
+    """The best eps of a ray, by a grid."""
 
     eps: float
+    # largest deviation (BL1), or least |eps| (BL2); 0 and infinity if there is no attack
     value: float
     solves: int
 

@@ -212,13 +212,7 @@ def columns_of(row_type: Any) -> list[str]:
 
 
 class Output:
-    """A folder for files, and a console.
-
-    Parameters
-    ----------
-    folder : Path
-    console : Console
-    """
+    """A folder for files, and a console."""
 
     def __init__(self, folder: Path, console: Console) -> None:
         self.folder, self.console = folder, console

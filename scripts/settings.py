@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,40 +20,21 @@ from bilad.models import (
 
 @dataclass(frozen=True)
 class Setting:
-    """One feature of a data set, part of its points shifted by one eps.
-
-    Attributes
-    ----------
-    dataset : str
-    points : int
-        The first so many rows.
-    feature : int
-        Column, counted from 0.
-    scale : float
-        What the feature is multiplied with.
-    unit : str
-        Unit of the scaled feature, and so of eps.
-    shifted : tuple of int
-        First and last of the shifted points, counted from 1, both included.
-    gamma, weight : float
-        Equal weights on the complete graph.
-    budget, step : float
-        a of (BL1) and the step of the direct search.
-    target : float
-        delta_0 of (BL2).
-    """
+    """One feature of a data set, part of its points shifted by one eps."""
 
     dataset: str
-    points: int
-    feature: int
-    scale: float
-    unit: str
-    shifted: tuple[int, int]
+    points: int  # the first so many rows
+    feature: int  # column, counted from 0
+    scale: float  # what the feature is multiplied with
+    unit: str  # unit of the scaled feature, and so of eps
+    shifted: tuple[int, int]  # first and last of the shifted points, counted from 1, both included
+    # gamma, weight: equal weights on the complete graph
     gamma: float
     weight: float
+    # budget, step: a of (BL1) and the step of the direct search
     budget: float
     step: float
-    target: float
+    target: float  # delta_0 of (BL2)
 
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""
@@ -131,13 +113,16 @@ SETTINGS = {
 }
 
 
-def readable_settings() -> dict[str, Setting]:
-    """Return the settings whose data are here or can be had."""
+def readable_settings(
+    names: Iterable[str] = SETTINGS, say: Callable[[str], object] = lambda text: None
+) -> dict[str, Setting]:
+    """Return the settings of these names whose data are here or can be had; say which cannot."""
     found = {}
-    for name, setting in SETTINGS.items():
+    for name in names:
         try:
-            load_dataset(setting.dataset)
-        except DatasetError:
-            continue
-        found[name] = setting
+            load_dataset(SETTINGS[name].dataset)
+        except (DatasetError, OSError) as error:
+            say(f"{name} is left out: {error}")
+        else:
+            found[name] = SETTINGS[name]
     return found

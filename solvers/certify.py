@@ -49,8 +49,8 @@ class Certificate:
         the budget.
     attack : Attack or None
         That attack.
-    method : {"exact staircase", "facets", "flows and nonexpansiveness"}
-        What proves `lower`.
+    method : {"exact staircase", "facets", "flows and nonexpansiveness", "none"}
+        What proves `lower`; "none" if it is 0 because nothing is proved.
     exact : bool
         Whether `lower` is the infimum itself: rounded down for the staircase, and at most a
         relative 1e-6 below it for facets. `upper` is then what solves in doubles confirm.
@@ -208,7 +208,7 @@ class _Proving:
 
     def __init__(self, problem: BilevelProblem) -> None:
         self._problem = problem
-        self.proof = _Proof(0.0, "flows and nonexpansiveness", False)
+        self.proof = _Proof(0.0, "none", False)
         self.starts: Iterator[FloatArray] = iter(())
 
     def run(self, end: float) -> None:
@@ -226,7 +226,7 @@ class _Proving:
             raise LowerLevelError(clustering.status)
         if facet is None:
             lower = norm_bound(problem, clustering)
-            self.proof = _Proof(lower, "flows and nonexpansiveness", False)
+            self.proof = _Proof(lower, "flows and nonexpansiveness" if lower > 0 else "none", False)
         self.starts = _starts(problem, clustering, self.proof.lower)
 
 

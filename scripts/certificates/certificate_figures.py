@@ -14,38 +14,19 @@ CAPTION = "wrong: contradicts what is certified. closed: bounds that an attack m
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of a check.
+    """One row of a check."""
 
-    Attributes
-    ----------
-    check, group, instance : str
-        Rows of the same check and group are summed up in one row of the table.
-    tried : int
-        Comparisons made.
-    wrong : int
-        Of these, contradicting what is certified: there must be none.
-    undecided : int
-        Of these, with labels that could not be proved; they say nothing.
-    value : float
-        What was measured; NaN if nothing.
-    measure : str
-        Its name.
-    seconds : float
-        Of what is certified, not of the comparison.
-    closed : int
-        Of the optima bounded, those that an attack attains and so proves.
-    """
-
+    # check, group, instance: rows of the same check and group are summed up in one row of the table
     check: str
     group: str
     instance: str
-    tried: int
-    wrong: int
-    undecided: int
-    value: float
-    measure: str
-    seconds: float
-    closed: int = 0
+    tried: int  # comparisons made
+    wrong: int  # of these, contradicting what is certified: there must be none
+    undecided: int  # of these, with labels that could not be proved; they say nothing
+    value: float  # what was measured; NaN if nothing
+    measure: str  # its name
+    seconds: float  # of what is certified, not of the comparison
+    closed: int = 0  # of the optima bounded, those that an attack attains and so proves
 
     @property
     def line(self) -> str:
@@ -57,13 +38,7 @@ class Figure:
 
 
 def summarise(figures: Sequence[Figure], console: Console) -> None:
-    """Print one row for each check and group: sums, and medians of what was measured.
-
-    Parameters
-    ----------
-    figures : sequence of Figure
-    console : Console
-    """
+    """Print one row for each check and group: sums, and medians of what was measured."""
     cells = [
         {
             "problem": check,

@@ -50,20 +50,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, what may be done to it, and how it is called.
-
-    Attributes
-    ----------
-    title, unit : str
-    bl1 : MaxDeviation
-    bl2 : MinPerturbation
-        Searched as far as the budget of (BL1).
-    """
+    """A model, what may be done to it, and how it is called."""
 
     title: str
     unit: str
     bl1: MaxDeviation
-    bl2: MinPerturbation
+    bl2: MinPerturbation  # searched as far as the budget of (BL1)
 
     @property
     def model(self) -> ConvexClustering:
@@ -78,10 +70,6 @@ class Subject:
 
 def subject_of(options: Options) -> Subject:
     """Return what the options describe.
-
-    Parameters
-    ----------
-    options : Options
 
     Raises
     ------

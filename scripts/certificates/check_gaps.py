@@ -16,7 +16,7 @@ from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
-from bilad.solvers import Attack, attack
+from bilad.solvers import Attack, Clustering, attack
 from bilad.solvers.certificates.robustness import optimum_bound
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS
@@ -65,9 +65,8 @@ def _figure(
 ) -> Figure:
     clustering = solve_lower(clustering_of(problem))
     began = time.perf_counter()
-    bound = optimum_bound(problem, clustering)
+    bound = proved_bound(problem, clustering)
     seconds = time.perf_counter() - began
-    assert bound is not None
     found = _attacks(problem, methods)
     proved = [attack.deviation for attack in found if attack.proved]
     best = max(proved, default=0.0)
@@ -85,6 +84,12 @@ def _figure(
         seconds=seconds,
         closed=int(min(bounds) <= best),
     )
+
+
+def proved_bound(problem: BilevelProblem, clustering: Clustering) -> float:
+    """Return the bound of (BL1), the largest value of the deviation where nothing is proved."""
+    bound = optimum_bound(problem, clustering)
+    return float(problem.deviation.largest(problem.model.n)) if bound is None else bound
 
 
 def _attacks(problem: BilevelProblem, methods: Sequence[str]) -> list[Attack]:

@@ -71,13 +71,7 @@ def check_rays(rays: int, points: int, seed: int) -> Iterator[Figure]:
 
 
 def random_ray(rng: np.random.Generator, kind: str, name: str) -> Ray:
-    """Return a ray of one of `KINDS`; those with weights that differ have few points.
-
-    Parameters
-    ----------
-    rng : Generator
-    kind, name : str
-    """
+    """Return a ray of one of `KINDS`; those with weights that differ have few points."""
     n = int(rng.integers(20, 61)) if kind == KINDS[0] else int(rng.integers(5, 9))
     data = (rng.normal(size=n) + 3 * rng.integers(0, 2, n))[:, None]
     graph = _graph(rng, kind, n)
@@ -86,9 +80,8 @@ def random_ray(rng: np.random.Generator, kind: str, name: str) -> Ray:
     V, s = _sixteenths(rng, (n, 1)), np.maximum(_sixteenths(rng, (graph.m, 1)), -1.0) / 2
     if kind.startswith("data,"):
         return Ray(name, model, Perturbation.shift(V), -2.0, 2.0)
-    moved = V if kind == KINDS[3] else np.empty((0, 1))
-    shape = (n, 1) if kind == KINDS[3] else (n, 0)
-    both = Perturbation.linear(shape, sp.csr_array(moved), graph, sp.csr_array(s), -1.0, 1.0)
+    moved = sp.csr_array(V) if kind == KINDS[3] else None
+    both = Perturbation.linear((n, 1), moved, graph, sp.csr_array(s), -1.0, 1.0)
     return Ray(name, model, both, -1.0, 1.0)
 
 

@@ -14,9 +14,8 @@ import numpy as np
 from bilad.models import MaxDeviation, MinPerturbation, RecoveryInterval, recovery_interval
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
-from bilad.scripts.certificates.card_ray import RaySteps, ray_steps
+from bilad.scripts.certificates.card_ray import RaySteps, changes, moved_points, ray_steps
 from bilad.scripts.certificates.certify_subject import Subject
-from bilad.scripts.certificates.partition_change import changes, moved_points
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.solvers import (
     Attack,
@@ -38,23 +37,14 @@ TOL = 1e-12
 
 @dataclass(frozen=True)
 class Bounds:
-    """found <= optimum <= bound for (BL1); bound <= optimum <= found for (BL2).
+    """found <= optimum <= bound for (BL1); bound <= optimum <= found for (BL2)."""
 
-    Attributes
-    ----------
-    found : float or None
-        Deviation, or ||eps||; None if no attack was found.
-    bound : float
-    method, why : str
-        Of the attack; of the bound.
-    eps : ndarray, shape (k,)
-    """
-
-    found: float | None
+    found: float | None  # deviation, or ||eps||; None if no attack was found
     bound: float
+    # method, why: of the attack; of the bound
     method: str
     why: str
-    eps: FloatArray = field(repr=False)
+    eps: FloatArray = field(repr=False)  # shape (k,)
 
 
 @dataclass(frozen=True)

@@ -10,32 +10,16 @@ from bilad.scripts.attack_runs import Variant
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run.
-
-    Attributes
-    ----------
-    variants : sequence of Variant
-    seed : int
-        The first, of the attacks and the data.
-    seeds : int
-        Number of them.
-    seconds : float or None
-        Limit of one run; None for that of its part.
-    quick : bool
-        Few problems, short limits.
-    settings : sequence of str, optional
-        Of the rays; by default all, and Iris if it is to be quick.
-    starts : int, optional
-        Of the rays; by default all, and two if it is to be quick.
-    """
+    """What is to be run."""
 
     variants: Sequence[Variant]
-    seed: int
-    seeds: int
-    seconds: float | None
-    quick: bool
+    seed: int  # the first, of the attacks and the data
+    seeds: int  # number of them
+    seconds: float | None  # limit of one run; None for that of its part
+    quick: bool  # few problems, short limits
+    # of the rays; by default all, and Iris if it is to be quick
     settings: Sequence[str] | None = None
-    starts: int | None = None
+    starts: int | None = None  # of the rays; by default all, and two if it is to be quick
 
     def limit(self, seconds: float, quick_seconds: float) -> float:
         """Return the seconds of one run, given those of its part."""

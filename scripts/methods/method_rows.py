@@ -1,42 +1,33 @@
-"""Settings and outcome of one run of the comparison of methods, as plain values."""
+"""Settings and outcome of one run of the comparison of methods, and how good it was."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
+from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import REFUSED, shown_value
 from bilad.scripts.methods.instances import Instance
+from bilad.scripts.tables import grouped
 
 REFERENCE = "ray optimum"  # not a method: what the best eps of a ray is, by a fine grid
+CLOSE = 0.95  # of the best known: as good as solved
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All that a run depends on.
-
-    Attributes
-    ----------
-    instance : Instance
-    method : str
-        A key of `METHODS`, or "ray optimum".
-    seed : int
-        Of the method's random numbers.
-    solves : int or None
-        Lower-level solves that it has, the one at eps = 0 not counted.
-    seconds : float or None
-        That it has.
-    options : mapping
-        Of the method, beside those of its variant.
-    """
+    """All that a run depends on."""
 
     instance: Instance
-    method: str
-    seed: int
-    solves: int | None
-    seconds: float | None
+    method: str  # a key of `METHODS`, or "ray optimum"
+    seed: int  # of the method's random numbers
+    solves: int | None  # Lower-level solves that it has, the one at eps = 0 not counted
+    seconds: float | None  # that it has
+    # of the method, beside those of its variant
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,44 +44,26 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class MethodRow:
-    """What a run came to.
+    """What a run came to."""
 
-    Attributes
-    ----------
-    settings : str
-        As JSON.
-    instance, method, seed
-        Of these, for the reader.
-    n : int
-        Points.
-    status : str
-        `outcome` of the last attack; "refused: ..", "too large: .." or "error: ..".
-    value : float
-        Deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved.
-    bound : float
-        The best proved one, or NaN.
-    solves, undecided, starts : int
-        Lower-level solves, those with labels not proved, attacks.
-    seconds, seconds_solving : float
-        In all, and in the lower level.
-    improvements : str
-        When which value was first found: "solves:seconds:value ..".
-    """
-
-    settings: str
+    settings: str  # as JSON
+    # instance, method, seed: of these, for the reader
     instance: str
     method: str
     seed: int
-    n: int
-    status: str
+    n: int  # points
+    status: str  # `outcome` of the last attack; "refused: ..", "too large: .." or "error: .."
+    # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
     value: float
-    bound: float
+    bound: float  # the best proved one, or NaN
+    # solves, undecided, starts: Lower-level solves, those with labels not proved, attacks
     solves: int
     undecided: int
     starts: int
+    # seconds, seconds_solving: in all, and in the lower level
     seconds: float
     seconds_solving: float
-    improvements: str
+    improvements: str  # when which value was first found: "solves:seconds:value .."
 
     @property
     def line(self) -> str:
@@ -109,3 +82,55 @@ class MethodRow:
         """Return (solves, seconds, value) of each improvement."""
         parts = [part.split(":") for part in self.improvements.split()]
         return [(int(solves), float(seconds), float(value)) for solves, seconds, value in parts]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A run beside the best of all runs on its instance."""
+
+    row: MethodRow
+    instance: Instance
+    best: float  # deviation (BL1) or ||eps|| (BL2); 0 or infinity if nobody found an attack
+
+    @property
+    def has_attack(self) -> bool:
+        """Whether anybody found an attack."""
+        return 0 < self.best < np.inf
+
+    @property
+    def quality(self) -> float:
+        """U over the best known U; for (BL2), the least known ||eps|| over ||eps||."""
+        return self._quality(self.row.value)
+
+    def _quality(self, value: float) -> float:
+        return self.best / value if self.instance.question == "BL2" else value / self.best
+
+    def first_close(self) -> tuple[float, float]:
+        """Return the solves and seconds after which it was close to the best; infinite if never."""
+        for solves, seconds, value in self.row.moments():
+            if self._quality(value) >= CLOSE:
+                return solves, seconds
+        return np.inf, np.inf
+
+    def quality_at(self, solves: FloatArray) -> FloatArray:
+        """Return the quality after each number of solves."""
+        moments = self.row.moments()
+        when = np.array([moment[0] for moment in moments])
+        values = np.array([0.0, *(self._quality(moment[2]) for moment in moments)])
+        return values[np.searchsorted(when, solves, side="right")]
+
+
+def scores(rows: Sequence[MethodRow]) -> list[Score]:
+    """Return the rows beside the best known; the reference helps to know it."""
+    made = []
+    for _, own in grouped(rows, lambda row: row.instance):
+        instance = RunSettings.of_text(own[0].settings).instance
+        values = [row.value for row in own]
+        best = min(values) if instance.question == "BL2" else max(values)
+        made += [Score(row, instance, best) for row in own]
+    return made
+
+
+def of_methods(given: Sequence[Score]) -> list[Score]:
+    """Return the scores of methods on instances with an attack; without the reference."""
+    return [score for score in given if score.has_attack and score.row.method != REFERENCE]

@@ -81,21 +81,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the reproduction.
+    """A part of the reproduction."""
 
-    Attributes
-    ----------
-    name : str
-        As given on the command line.
-    title : str
-    run : callable(Bench, sizes)
-        Returns what it says.
-    full, quick : dataclass
-        Its sizes: how many, how large, how long; those of `--quick`.
-    """
-
-    name: str
+    name: str  # as given on the command line
     title: str
-    run: Callable[[Bench, Any], Section]
+    run: Callable[[Bench, Any], Section]  # (Bench, sizes): returns what it says
+    # full, quick: its sizes: how many, how large, how long; those of `--quick`
     full: Any
     quick: Any

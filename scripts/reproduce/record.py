@@ -14,10 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bilad.models import DatasetError, load_dataset
 from bilad.scripts.reproduce.section import Section
 from bilad.scripts.run_log import write_text
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.settings import readable_settings
 
 FILE = "part.json"
 FLOORS = ("models", "formulations", "solvers", "scripts")
@@ -29,25 +28,14 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What results can depend on beside the settings: machine, code, and data that are here.
-
-    Attributes
-    ----------
-    python, system : str
-    cores : int
-    datasets : sequence of str
-        That can be read.
-    versions : mapping
-    code : str
-        Of `bilad` itself, by which two states of it are told apart: the start of a SHA-256.
-    """
+    """What results can depend on beside the settings: machine, code, and data that are here."""
 
     python: str
     system: str
     cores: int
-    datasets: Sequence[str]
+    datasets: Sequence[str]  # that can be read
     versions: Mapping[str, str]
-    code: str
+    code: str  # of `bilad` itself, by which two states of it are told apart: the start of a SHA-256
 
 
 @cache
@@ -57,7 +45,7 @@ def surroundings() -> Surroundings:
         platform.python_version(),
         f"{platform.system()} {platform.machine()}",
         os.cpu_count() or 1,
-        [name for name in SETTINGS if _is_here(name)],
+        list(readable_settings()),
         {name: _version(name) for name in PACKAGES},
         _digest(),
     )
@@ -73,14 +61,6 @@ def _digest() -> str:
     return code.hexdigest()[:12]
 
 
-def _is_here(dataset: str) -> bool:
-    try:
-        load_dataset(dataset)
-    except DatasetError:
-        return False
-    return True
-
-
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -90,32 +70,16 @@ def _version(name: str) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """A part that was run.
-
-    Attributes
-    ----------
-    part, title : str
-    sizes : mapping
-        How many, how large, how long.
-    quick : bool
-        Whether they are those of `--quick`.
-    seed : int
-    surroundings : Surroundings
-    began : str
-        UTC, ISO 8601.
-    seconds : float
-        Wall clock.
-    section : Section
-    """
+    """A part that was run."""
 
     part: str
     title: str
-    sizes: Mapping[str, Any]
-    quick: bool
+    sizes: Mapping[str, Any]  # how many, how large, how long
+    quick: bool  # whether they are those of `--quick`
     seed: int
     surroundings: Surroundings
-    began: str
-    seconds: float
+    began: str  # UTC, ISO 8601
+    seconds: float  # wall clock
     section: Section
 
     @property

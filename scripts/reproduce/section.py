@@ -11,6 +11,11 @@ from bilad.scripts.tables import shown
 Verdict = Literal["agrees", "differs", "cannot be compared"]
 
 
+def agrees_if(holds: bool) -> Verdict:
+    """Return "agrees" if the claim holds in what was measured, else "differs"."""
+    return "agrees" if holds else "differs"
+
+
 @dataclass(frozen=True)
 class Text:
     """A paragraph."""
@@ -20,20 +25,12 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
-
-    Attributes
-    ----------
-    title : str
-    cells : sequence of dict
-        One for each row, all with the same keys, which are the headings.
-    caption : str
-        What a reader has to know to read it.
-    """
+    """A table."""
 
     title: str
+    # one for each row, all with the same keys, which are the headings
     cells: Sequence[Mapping[str, Any]]
-    caption: str = ""
+    caption: str = ""  # what a reader has to know to read it
 
     @property
     def headings(self) -> list[str]:
@@ -52,37 +49,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, in the part's folder as PNG and as SVG.
+    """A picture, in the part's folder as PNG and as SVG."""
 
-    Attributes
-    ----------
-    name : str
-        Of the files, without suffix.
-    caption : str
-    """
-
-    name: str
+    name: str  # of the files, without suffix
     caption: str
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper beside what was measured.
+    """A claim of the paper beside what was measured."""
 
-    Attributes
-    ----------
-    where : str
-        Section, theorem, figure or table of the paper.
-    claim : str
-        In the paper's sense, in our words.
-    measured : str
-    verdict : {"agrees", "differs", "cannot be compared"}
-    """
-
-    where: str
-    claim: str
+    where: str  # section, theorem, figure or table of the paper
+    claim: str  # in the paper's sense, in our words
     measured: str
-    verdict: Verdict
+    verdict: Verdict  # "agrees", "differs" or "cannot be compared"
 
 
 def _is_number(text: str) -> bool:
@@ -102,13 +82,7 @@ KINDS: dict[str, type[Text] | type[Table] | type[Picture]] = {
 
 @dataclass(frozen=True)
 class Section:
-    """What a part says, in order; its claims come last.
-
-    Attributes
-    ----------
-    blocks : sequence of Text, Table or Picture
-    claims : sequence of Claim
-    """
+    """What a part says, in order; its claims come last."""
 
     blocks: Sequence[Block]
     claims: Sequence[Claim] = ()

@@ -1,13 +1,10 @@
 """The exact test: whether convex clustering returns a partition, proved either way.
 
-Of a solution, by the argument of module `proof`; or of the contracted problem and a flow (module
-`lifting`). Unlike Theorem 1's, the test is not only sufficient, and weights may be zero, points
-and centroids may coincide, and clusters may be unbalanced.
+By the proof of a solution's labels. Unlike Theorem 1's, the test is not only sufficient, and
+weights may be zero, points and centroids may coincide, and clusters may be unbalanced.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,13 +12,10 @@ from numpy.typing import ArrayLike
 from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.recovery import cluster_numbers
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
-from bilad.solvers.certificates.lifting import lift
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.result import Clustering
-from bilad.solvers.partition.partition import Partition, prove_partition
+from bilad.solvers.partition.partition import Partition
 from bilad.solvers.partition.routing import block_means
-
-MOST_LIFTED = 200_000  # entries of Z inside clusters; if more, no flow is looked for
 
 
 def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
@@ -69,33 +63,21 @@ class Verdicts:
         self.model, self.clusters = model, clusters
         i, j = clusters[model.graph.edges].T
         self.unjoined = not ((i != j) & (model.graph.weights > 0)).any()
-        inner = np.count_nonzero((i == j) & (model.graph.weights > 0))
-        self._lifts = 0 < inner * model.d <= MOST_LIFTED
         self.solves = 0
         self._last: Clustering | None = None
         self._order: bytes | None = None
 
     def verdict(self, gamma: float) -> bool | None:
         """Say whether the partition is returned; on a line, in the order of the first yes."""
-        for partition, X in self._proofs(gamma):
-            returned = _compare(partition, self.clusters)
+        for refine in (False, True):
+            solved = self.solve(gamma, refine)
+            returned = _compare(solved.partition, self.clusters)
             if returned is not None:
-                return returned and self._in_order(X)
+                return returned and self._in_order(solved.X)
         return None
 
     def _at(self, gamma: float) -> ConvexClustering:
         return ConvexClustering(self.model.data, self.model.graph, gamma, self.model.p)
-
-    def _proofs(self, gamma: float) -> Iterator[tuple[Partition, FloatArray]]:
-        """Yield what is proved of the partition, and from which X, the cheapest proof first."""
-        first = self.solve(gamma)
-        yield first.partition, first.X
-        if self._lifts and gamma > 0:
-            model = self._at(gamma)
-            lifting = lift(model, self.clusters)
-            yield prove_partition(model, lifting.X, lifting.Z), lifting.X
-        refined = self.solve(gamma, refine=True)
-        yield refined.partition, refined.X
 
     def solve(self, gamma: float, refine: bool = False) -> Clustering:
         """Solve the lower level, if that was not the last thing done."""

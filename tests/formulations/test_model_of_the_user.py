@@ -7,10 +7,8 @@ import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr import identify_variables
 
-from bilad.formulations.clustering.duality import DualityFormulation
-from bilad.formulations.clustering.kkt import KKTFormulation
-from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.complementarity import RELAXATIONS
+from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MinPerturbation
 from bilad.solvers import cluster
@@ -18,10 +16,10 @@ from bilad.solvers.nlp import IpoptSession
 
 NORMS = [1, 2, np.inf]
 KINDS = {
-    **{name: (KKTFormulation, {"relaxation": name}) for name in RELAXATIONS},
-    "duality": (DualityFormulation, {}),
-    "aggregate": (DualityFormulation, {"aggregate": True}),
-    "value function": (ValueFunctionFormulation, {}),
+    **{name: (KKT, {"relaxation": name}) for name in RELAXATIONS},
+    "duality": (DUALITY, {}),
+    "aggregate": (DUALITY, {"aggregate": True}),
+    "value function": (VALUE_FUNCTION, {}),
 }
 STAGE = ScheduleStage(0.2, 0.5)
 OPTIONS = {"tol": 1e-8, "max_iter": 500}
@@ -35,10 +33,10 @@ def opened(name, problem, stage=STAGE):
     """The formulation at its start, eps = 0."""
     formulation, options = KINDS[name]
     baseline = cluster(problem.model, tol=1e-10)
-    built = formulation(problem, baseline.labels, baseline.X, **options)
+    built = formulation(problem, baseline, **options)
 
     def restart():
-        built.start_from(np.zeros(problem.perturbation.dim), baseline.X, baseline.Z)
+        built.start_from(np.zeros(problem.perturbation.dim), baseline)
         built.set_stage(stage)
 
     restart()
@@ -50,7 +48,7 @@ def nl_header(path):
     return [int(number) for number in lines[1].split()[:2]]
 
 
-@pytest.mark.pairwise(name=list(KINDS), p=NORMS, perturbation=["additive", "edges"])
+@pytest.mark.pairwise(name=KINDS, p=NORMS, perturbation=["additive", "edges"])
 def test_written_as_nl_with_every_component(make_case, tmp_path, name, p, perturbation):
     built, _ = opened(name, make_case(p, 2, perturbation, "knn"))
     built.model.write(str(tmp_path / "model.nl"))
@@ -98,7 +96,8 @@ def test_solved_through_pyomo_as_through_a_session(make_case, name, p):
             solver = pyo.SolverFactory("bilad_ipopt")
             outcome = solver.solve(built.model, options=OPTIONS)
             assert outcome.solver.termination_condition == pyo.TerminationCondition.optimal
-        values.append((pyo.value(built.model.goal), *built.eps(), *built.X().ravel()))
+        points = [v.value for v in built.model.x.values()]
+        values.append((pyo.value(built.model.goal), *built.eps(), *points))
     assert values[0] == pytest.approx(values[1], rel=1e-6, abs=1e-6)
 
 
@@ -136,16 +135,16 @@ def test_components_have_readable_names(make_case, name, norm):
     for component in components:
         assert pattern.fullmatch(str(component)), str(component)
     names = {str(component) for component in components}
-    first = next(iter(built.ends))
+    first = next(iter(built.conditions.points.ends))
     expected = {"eps[0]", "x[0,0]", "t", "width", "reach", f"difference[{first},0]"}
     expected |= {
         "aggregate": {"duality_gap", "gap_by_point[0]"},
         "duality": {f"fenchel_young[{first}]", "stationarity[0,0]"},
         "value function": {"value_bound", "value_by_point[0]", "bound_slope[0]", "mu"},
         "penalty": {"stationarity[0,0]"},
-    }.get(name, {f"relaxed[{first},0]", "stationarity[0,0]"})
+    }.get(name, {f"relaxed[{first},0,0]", "stationarity[0,0]"})
     assert expected <= names
-    assert str(built.model) == type(built).__name__
+    assert str(built.model) == KINDS[name][0].replace.name
 
 
 @pytest.mark.parametrize("name", KINDS)

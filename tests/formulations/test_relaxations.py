@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bilad.formulations.clustering.kkt import KKTFormulation
 from bilad.formulations.complementarity import RELAXATIONS, Complementarity, Side
+from bilad.formulations.reformulations import KKT
 from bilad.models.validation import ArgumentError
 from bilad.solvers import cluster
 
@@ -23,7 +23,9 @@ def body():
     model.G, model.H, model.t = pyo.Var(), pyo.Var(), pyo.Var()
     sides = [Side.at_lower_bound(variable, variable) for variable in (model.G, model.H)]
     pair = Complementarity(model.G * model.H, *sides)
-    rows = {name: relaxation.body(pair, model.t) for name, relaxation in RELAXATIONS.items()}
+    rows = {}
+    for name, relaxation in RELAXATIONS.items():
+        (rows[name],) = relaxation.rows(pair, model.t)
 
     def value(name, G, H, t):
         model.G.set_value(G)
@@ -150,8 +152,8 @@ def test_a_pair_without_sides_has_no_relaxation_that_needs_them():
     for name, relaxation in RELAXATIONS.items():
         assert relaxation.needs_sides == (name not in {"scholtes", "penalty"})
         if relaxation.needs_sides:
-            with pytest.raises(AssertionError):
-                relaxation.body(pair, 1.0)
+            with pytest.raises(ValueError, match="needs_sides=True"):
+                relaxation.rows(pair, 1.0)
 
 
 @pytest.mark.parametrize("wrong", ["Scholtes", "", None, 1, ["scholtes"]])
@@ -159,8 +161,8 @@ def test_an_unknown_relaxation_is_refused(make_case, wrong):
     problem = make_case(2, 2, "additive")
     baseline = cluster(problem.model)
     with pytest.raises(ArgumentError, match="relaxation: got .*'steffensen-ulbrich'") as caught:
-        KKTFormulation(problem, baseline.labels, baseline.X, relaxation=wrong)
+        KKT(problem, baseline, relaxation=wrong)
     assert caught.value.argument == "relaxation"
     with pytest.raises(ArgumentError, match="kernel: got .*'rational', 'exponential'") as caught:
-        KKTFormulation(problem, baseline.labels, baseline.X, kernel=wrong)
+        KKT(problem, baseline, kernel=wrong)
     assert caught.value.argument == "kernel"

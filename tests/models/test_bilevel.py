@@ -199,9 +199,9 @@ def test_both_operators_have_the_shape_of_the_model():
     assert cut.operator("weights").toarray().tolist() == [[0], [-1], [0]]
 
 
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
-@pytest.mark.parametrize("kind", ["additive", "multiplicative", "shift", "edges"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.pairwise(
+    kind=["additive", "multiplicative", "shift", "edges"], scale=[1e-8, 1.0, 1e8], seed=range(3)
+)
 def test_the_normalised_problem_has_the_same_labels(kind, scale, seed):
     rng = np.random.default_rng(seed)
     A = scale * (5 + rng.normal(size=(8, 2)) + 3 * (np.arange(8) % 2)[:, None])

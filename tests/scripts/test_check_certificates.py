@@ -10,18 +10,17 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts.certificates import check_bounds as bounds_script
 from bilad.scripts.certificates import check_gaps as gaps_script
 from bilad.scripts.certificates import check_radius as radius_script
 from bilad.scripts.certificates import check_staircase as staircase_script
 from bilad.scripts.certificates import check_tightness as tightness_script
-from bilad.scripts.certificates.check_bounds import check_bounds
 from bilad.scripts.certificates.check_gaps import check_gaps
-from bilad.scripts.certificates.check_radius import check_radius
+from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
 from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.check_certificates import check_certificates
+from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
@@ -109,7 +108,7 @@ def test_a_proved_radius_that_is_too_large_is_seen(monkeypatch):
         return dataclasses.replace(certify(problem, max_solves), lower=6.0)
 
     assert not any(figure.wrong for figure in check_bounds(1, seed=0))
-    monkeypatch.setattr(bounds_script, "certify", boast)
+    monkeypatch.setattr(radius_script, "certify", boast)
     assert all(figure.wrong for figure in check_bounds(1, seed=0))
 
 
@@ -117,6 +116,13 @@ def test_bounds_of_known_problems_are_not_below_the_optimum():
     rows = list(islice(check_gaps({}, 0, 0, every=6), 5))
     assert [(row.wrong, row.closed) for row in rows] == [(0, 1)] * 5
     assert all(row.value >= 1 for row in rows)
+
+
+def test_where_nothing_is_proved_the_bound_is_the_largest_deviation(monkeypatch):
+    known = [problem for problem in two_points() if "p = inf, d = 3" in problem.name]
+    monkeypatch.setattr(gaps_script, "known_problems", lambda: {one.name: one for one in known})
+    rows = list(islice(check_gaps({}, 0, 0), 1))
+    assert [(row.tried, row.wrong, row.value) for row in rows] == [(2, 0, 1.0)]
 
 
 def test_a_bound_that_is_too_small_is_seen(monkeypatch):

@@ -13,67 +13,33 @@ from bilad.scripts.reproduce.checks import (
     thousand_points,
     three_way,
 )
-from bilad.scripts.reproduce.checks.gradient_attacks_report import gradient_blocks
-from bilad.scripts.reproduce.checks.thousand_points import LargeAttack
-from bilad.scripts.reproduce.checks.thousand_points_report import large_blocks
-from bilad.scripts.reproduce.checks.three_way import Ascent
-from bilad.scripts.reproduce.checks.three_way_report import three_way_blocks, three_way_claims
+from bilad.scripts.reproduce.checks.gradient_attacks import gradient_blocks
+from bilad.scripts.reproduce.checks.thousand_points import LargeAttack, large_blocks
+from bilad.scripts.reproduce.checks.three_way import Ascent, three_way_blocks, three_way_claims
 from bilad.scripts.reproduce.section import Section
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the checks are.
+    """How large the checks are."""
 
-    Attributes
-    ----------
-    size : int
-        Points of each of three clusters.
-    spaces : tuple of str
-        Where they lie: "line", "plane".
-    counts : tuple of int
-        Points moved together to each of the other clusters.
-    data, kinds : tuple of str
-        Keys of `large_problems.MODELS` and `KINDS`.
-    large_solves : int
-    large_seconds : float
-        That an attack on a thousand points has.
-    small : tuple of (str, int)
-        Small instances: points, and free entries.
-    seeds : int
-        Of each.
-    solves : int
-    seconds : float
-        That a run on them has.
-    """
-
-    size: int
-    spaces: tuple[str, ...]
-    counts: tuple[int, ...]
-    data: tuple[str, ...]
-    kinds: tuple[str, ...]
-    large_solves: int
-    large_seconds: float
-    small: tuple[tuple[str, int], ...]
-    seeds: int
-    solves: int
-    seconds: float
-
-
-FULL = Sizes(
-    size=20,
-    spaces=("line", "plane"),
-    counts=(1, 5, 10),
-    data=tuple(large_problems.MODELS),
-    kinds=tuple(large_problems.KINDS),
-    large_solves=30,
-    large_seconds=2.5,
+    size: int = 20  # points of each of three clusters
+    spaces: tuple[str, ...] = ("line", "plane")  # where they lie: "line", "plane"
+    counts: tuple[int, ...] = (1, 5, 10)  # points moved together to each of the other clusters
+    # data, kinds: keys of `large_problems.MODELS` and `KINDS`
+    data: tuple[str, ...] = tuple(large_problems.MODELS)
+    kinds: tuple[str, ...] = tuple(large_problems.KINDS)
+    large_solves: int = 30
+    large_seconds: float = 2.5  # that an attack on a thousand points has
     # One entry on a line is what the exact method takes.
-    small=(("plane 24", 8), ("line 20", 5), ("line 20", 1)),
-    seeds=2,
-    solves=100,
-    seconds=3.0,
-)
+    # small instances: points, and free entries
+    small: tuple[tuple[str, int], ...] = (("plane 24", 8), ("line 20", 5), ("line 20", 1))
+    seeds: int = 2  # of each
+    solves: int = 100
+    seconds: float = 3.0  # that a run on them has
+
+
+FULL = Sizes()
 QUICK = Sizes(
     size=6,
     spaces=("line",),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from bilad.models import ConvexClustering
 from bilad.scripts.attack_runs import outcome
+from bilad.scripts.reproduce.checks import large_problems
 from bilad.scripts.reproduce.checks.large_problems import (
     DROPPED,
     EDGES,
@@ -19,6 +20,7 @@ from bilad.scripts.reproduce.checks.large_problems import (
     edges_of_some,
     some_points,
 )
+from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.tables import grouped
 from bilad.solvers import Attack, DroppedEdges, DroppedPoints, attack, drop_edges, drop_points
 
@@ -29,47 +31,25 @@ POINTS = "dropped points"
 
 @dataclass(frozen=True)
 class LargeAttack:
-    """What a method did to a large problem.
-
-    Attributes
-    ----------
-    data, kind, method : str
-    n, k : int
-        Points, and length of eps.
-    budget : float
-        Of ||eps||.
-    norm : str
-    success : bool
-        Whether the partition moves, its labels proved.
-    deviation : float
-        delta, counted from the lower level's own solution; 0 without success.
-    share : float
-        delta over n (n - 1), in per cent.
-    bound : float
-        Proved, NaN if there is none.
-    solves, undecided : int
-        Of the lower level, and how many of them had labels that were not proved.
-    seconds : float
-    proved : bool
-        Whether the labels at 0 and at eps are.
-    status : str
-    """
+    """What a method did to a large problem."""
 
     data: str
     kind: str
     method: str
+    # n, k: points, and length of eps
     n: int
     k: int
-    budget: float
+    budget: float  # of ||eps||
     norm: str
-    success: bool
-    deviation: float
-    share: float
-    bound: float
+    success: bool  # whether the partition moves, its labels proved
+    deviation: float  # delta, counted from the lower level's own solution; 0 without success
+    share: float  # delta over n (n - 1), in per cent
+    bound: float  # proved, NaN if there is none
+    # solves, undecided: of the lower level, and how many of them had labels that were not proved
     solves: int
     undecided: int
     seconds: float
-    proved: bool
+    proved: bool  # whether the labels at 0 and at eps are
     status: str
 
     @property
@@ -187,3 +167,43 @@ def leaders(rows: Sequence[LargeAttack]) -> dict[tuple[str, str], LargeAttack]:
         key: max(own, key=lambda row: (row.deviation, -row.solves))
         for key, own in grouped(rows, lambda row: (row.data, row.kind))
     }
+
+
+def large_blocks(rows: Sequence[LargeAttack], solves: int, seconds: float) -> list[Block]:
+    """Return every attack on a thousand points, and how the methods did."""
+    cells = []
+    for row in rows:
+        wanted = asdict(row)
+        del wanted["undecided"], wanted["proved"]
+        cells.append({**wanted, "s / solve": row.seconds_a_solve})
+    table = Table(
+        "Check 2: n of a thousand and more",
+        cells,
+        f"(BL1), {solves} solves or {seconds:g} s, whichever ends first "
+        "(drop_points, drop_edges: solves only; a solve that has begun is let end). share: of all "
+        "pairs, in per cent. k: entries of eps; bound: proved, blank where there is none (none is "
+        f"sought for n > 500). {large_problems.DESCRIPTION}",
+    )
+    return [table, Text(large_text(rows))]
+
+
+def large_text(rows: Sequence[LargeAttack]) -> str:
+    """Return success by kind, the method that led, and the time of a solve."""
+    best = leaders(rows)
+    moved = [row for row in best.values() if row.success]
+    kinds = {kind: [r for r in moved if r.kind == kind] for kind in {r.kind for r in rows}}
+    none = sorted(kind for kind, own in kinds.items() if not own)
+    methods = grouped([r for r in rows if r.method in METHODS], lambda r: r.method)
+    said = []
+    for method, own in methods:
+        led = sum(r.deviation == best[r.data, r.kind].deviation and r.success for r in own)
+        speed = sum(r.seconds for r in own) / max(sum(r.solves for r in own), 1)
+        said.append(
+            f"{method} moved {sum(r.success for r in own)} of {len(own)}, with the best deviation "
+            f"in {led}, at {speed:.2g} s a solve"
+        )
+    return (
+        f"The partition was moved in {len(moved)} of {len(best)} problems"
+        f"{', never by ' + ', '.join(none) if none else ', by every kind of perturbation'}. "
+        f"{'; '.join(said)}."
+    )

@@ -14,8 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, Perturbation, spill
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import FloatArray, IntArray
+from bilad.scripts.reproduce.section import Block, Claim, Table, Text, Verdict
+from bilad.scripts.tables import grouped
 from bilad.solvers import exact_recovery_interval
 from bilad.solvers.staircase import bracketed_steps, staircase
 
@@ -33,33 +35,23 @@ SAMPLES, NARROWED = (
 )  # along a ray in the plane; changes are bracketed to this share of it
 SINGLE, EQUAL = "partitions, one point more", "partitions, one point more to each"
 TOGETHER, IN_TURN = "together", "one after another"
+PARTITIONS = (SINGLE, EQUAL)
 
 
 @dataclass(frozen=True)
 class Ascent:
-    """What a deviation did along a path on which more and more is perturbed.
-
-    Attributes
-    ----------
-    experiment, path : str
-    deviation : str
-    steps, falls : int
-        How often the partition changed, and how often the deviation went down.
-    largest_fall : float
-        In per cent of the largest value on the path; 0 if there is none.
-    at : str
-        Where the partition after that fall begins: eps, or (s_2, s_3).
-    before, after : str
-        The partitions there: what the clusters have of each group, as "18+0+0, 2+20+0, 0+0+20".
-    """
+    """What a deviation did along a path on which more and more is perturbed."""
 
     experiment: str
     path: str
     deviation: str
+    # steps, falls: how often the partition changed, and how often the deviation went down
     steps: int
     falls: int
-    largest_fall: float
-    at: str
+    largest_fall: float  # in per cent of the largest value on the path; 0 if there is none
+    at: str  # where the partition after that fall begins: eps, or (s_2, s_3)
+    # before, after: the partitions there: what the clusters have of each group, as "18+0+0, 2+20+0,
+    # 0+0+20"
     before: str
     after: str
 
@@ -192,7 +184,7 @@ def _ascents(
     experiment: str, path: str, moves: Sequence[Move], groups: IntArray
 ) -> Iterator[Ascent]:
     """Yield a row for each deviation function; the groups are the partition at eps = 0."""
-    for function in DEVIATIONS.values():
+    for function in PARTITION_DEVIATIONS.values():
         values = np.array([[function.value(groups, site.labels) for site in m] for m in moves])
         falls, most = values[:, 0] - values[:, 1], values.max()
         count, steepest = int((falls > ROUNDING * most).sum()), int(np.argmax(falls))
@@ -216,3 +208,75 @@ def described(labels: IntArray, groups: IntArray) -> str:
     shares.sort(key=lambda share: (-share.sum(), tuple(-share)))
     counts = Counter("+".join(map(str, share)) for share in shares)
     return ", ".join(text if n == 1 else f"{n} times {text}" for text, n in counts.items())
+
+
+def three_way_blocks(rows: Sequence[Ascent], size: int) -> list[Block]:
+    """Return how often each deviation fell, and where delta did."""
+    cells = [
+        {
+            "experiment": experiment,
+            "changes": sum(row.steps for row in own if row.deviation == own[0].deviation),
+            **{
+                name: sum(r.falls for r in mine)
+                for name, mine in grouped(own, lambda r: r.deviation)
+            },
+        }
+        for experiment, own in grouped(rows, lambda row: row.experiment)
+    ]
+    table = Table(
+        f"Check 1: three clusters of {size} points, falls of each deviation",
+        cells,
+        "Changes of the partition as more is perturbed, and at how many of them the deviation from "
+        "the unperturbed partition goes down. Partitions: all (s_2, s_3). Line: exact staircase. "
+        "Plane: solves with proved labels, changes between samples can be missed. Equal weights on "
+        "the complete graph, p = 2, groups 10 standard deviations apart, gamma the middle of the "
+        "interval that returns them. `changed` takes labels as they are numbered.",
+    )
+    fallen = [
+        {
+            "experiment": row.experiment,
+            "path": row.path,
+            "fall %": row.largest_fall,
+            "at": row.at,
+            "before": row.before,
+            "after": row.after,
+        }
+        for row in rows
+        if row.deviation == "delta" and row.falls
+    ]
+    if not fallen:
+        return [table, Text("delta fell nowhere.")]
+    caption = (
+        "The largest fall on each path, in per cent of the path's largest delta. A partition is "
+        "written as what each cluster has of the three groups."
+    )
+    return [table, Table("Where delta fell", fallen, caption)]
+
+
+def three_way_claims(rows: Sequence[Ascent], size: int) -> list[Claim]:
+    """Return the claim on partitions and on the model, judged by the falls of delta."""
+    delta = [row for row in rows if row.deviation == "delta"]
+    partitions = [row for row in delta if row.experiment in PARTITIONS]
+    paths = [row for row in delta if row.experiment not in PARTITIONS]
+    return [
+        _no_falls(
+            "Next check 1, partitions",
+            f"As points leave one of three clusters of {size} for the others, delta does not fall.",
+            partitions,
+        ),
+        _no_falls(
+            "Next check 1, the model",
+            "Nor does it as perturbations of the data grow that drive points to the others.",
+            paths,
+        ),
+    ]
+
+
+def _no_falls(where: str, claim: str, rows: Sequence[Ascent]) -> Claim:
+    falls, steps = sum(row.falls for row in rows), sum(row.steps for row in rows)
+    measured = f"it falls at {falls} of {steps} changes of the partition"
+    if falls:
+        worst = max(rows, key=lambda row: row.largest_fall)
+        measured += f", at most by {worst.largest_fall:.2g} % ({worst.experiment}, {worst.at})"
+    verdict: Verdict = "cannot be compared" if not steps else "differs" if falls else "agrees"
+    return Claim(where, claim, measured + ".", verdict)

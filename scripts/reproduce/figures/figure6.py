@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,34 +11,28 @@ from matplotlib.figure import Figure
 
 from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_answers import Reach, Star, reach, stars
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
+    PIECE,
+    Ray,
+    delta,
     draw_value,
     name_eps,
 )
-from bilad.scripts.reproduce.figures.ray_sites import Ray, RaySizes, delta, ray_of
-from bilad.scripts.reproduce.section import Claim, Section, Table, Text
-from bilad.scripts.reproduce.verdict import agrees_if
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
+from bilad.scripts.settings import Setting
+from bilad.solvers import attack
 
 WHERE = "Section 6.3, Figure 6"
 PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
 
 
-def figure6(bench: Bench, sizes: RaySizes) -> Section:
-    """Solve both problems by `exact`, and look the answers up on the curve.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : RaySizes
-    """
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
+def figure6(bench: Bench, ray: Ray) -> Section:
+    """Solve both problems by `exact`, and look the answers up on the curve."""
+    setting = ray.setting
     found = bench.collect("stars", stars(setting), Star, 2)
     reached = bench.collect("largest_delta_by_budget", iter(reach(ray)), Reach)
     caption = (
@@ -115,15 +109,7 @@ def _largest_below(reached: Sequence[Reach], size: float) -> int:
 
 
 def draw(figure: Figure, ray: Ray, found: Sequence[Star], reached: Sequence[Reach]) -> None:
-    """Draw the curve with both stars, and the largest delta against the budget.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    found : sequence of Star
-    reached : sequence of Reach
-    """
+    """Draw the curve with both stars, and the largest delta against the budget."""
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     draw_value(left, ray, delta, "delta", color=GREY, linewidth=1.4)
     ends = [*(row.budget for row in reached), ray.setting.budget]
@@ -142,3 +128,56 @@ def draw(figure: Figure, ray: Ray, found: Sequence[Star], reached: Sequence[Reac
     right.set_xlabel(f"budget a [{ray.setting.unit}]")
     right.set_title("largest delta for |eps| <= a", fontsize=9)
     figure.legend(handles=left.get_legend_handles_labels()[0], loc="outside upper center", ncols=4)
+
+
+@dataclass(frozen=True)
+class Star:
+    """A global answer."""
+
+    problem: str  # "BL1" or "BL2"
+    eps: float
+    norm: float
+    delta: int
+    bound: float  # proved: on delta for BL1, on |eps| for BL2
+    status: str  # "optimal" if the bound is met
+    proved: bool  # whether the labels at eps are
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The largest delta for |eps| up to a budget: a row where it grows."""
+
+    budget: float
+    attained: bool  # whether |eps| = budget has it, or only larger ones
+    largest: int
+
+
+def stars(setting: Setting) -> Iterator[Star]:
+    """Yield the answer to (BL1), and to (BL2)."""
+    problems = (("BL1", setting.max_deviation()), ("BL2", setting.min_perturbation()))
+    for name, problem in problems:
+        found = attack(problem, "exact")
+        yield Star(
+            problem=name,
+            eps=float(found.eps[0]),
+            norm=found.norm,
+            delta=int(found.deviation),
+            bound=float("nan") if found.bound is None else float(found.bound),
+            status=found.status,
+            proved=found.proved,
+        )
+
+
+def reach(ray: Ray) -> list[Reach]:
+    """Return where the largest delta within a budget grows, from the sites alone."""
+    nearest = []
+    for sign in (-1, 1):
+        for site in ray.outwards(sign):
+            inner = max(0.0, min(sign * site.low, sign * site.high))
+            is_open = site.kind == PIECE and inner > 0
+            nearest.append((inner, is_open, site.delta))
+    rows = [Reach(0.0, True, 0)]
+    for inner, is_open, value in sorted(nearest):
+        if value > rows[-1].largest:
+            rows.append(Reach(inner, not is_open, value))
+    return rows

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
+from matplotlib.figure import Figure
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -18,94 +21,61 @@ from bilad.models import MaxDeviation, deviation
 from bilad.models.clustering_problem import clustering_of
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
+from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
+from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.settings import readable_settings
-from bilad.scripts.tables import grouped
+from bilad.scripts.tables import grouped, mean
 from bilad.solvers import Clustering
 from bilad.solvers.lower.cluster import solve_lower
 
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
 TOLERANCE = 1e-10  # of the lower level
 ROUNDING = 1e-4  # of a loss's largest value: less is no fall, and not below zero
+COLOURS = ("black", "C1", "C0", "C2", "C3")
 
 
 @dataclass(frozen=True)
 class LossSample:
-    """One eps on a line through 0.
-
-    Attributes
-    ----------
-    problem : str
-    line : int
-    eps : float
-        Its length, negative on one side of 0.
-    proved : bool
-        Whether the labels are.
-    delta : float
-    training_loss : float
-        The lower level's optimal value, which the learner minimises.
-    displacement : float
-        1/2 ||X(eps) - X(0)||_F^2.
-    contrastive : float
-        Sum of ||x_i - x_j||^2 over the pairs together at eps = 0 and of max(0, m - ||x_i - x_j||)^2
-        over the others, m the least distance of two clusters at eps = 0 (Hadsell, Chopra and
-        LeCun, 2006).
-    smoothed_delta : float
-        U_w(X(eps)) of the gradient methods.
-    """
+    """One eps on a line through 0."""
 
     problem: str
     line: int
-    eps: float
-    proved: bool
+    eps: float  # its length, negative on one side of 0
+    proved: bool  # whether the labels are
     delta: float
-    training_loss: float
-    displacement: float
+    training_loss: float  # the lower level's optimal value, which the learner minimises
+    displacement: float  # 1/2 ||X(eps) - X(0)||_F^2
+    # sum of ||x_i - x_j||^2 over the pairs together at eps = 0 and of max(0, m - ||x_i - x_j||)^2
+    # over the others, m the least distance of two clusters at eps = 0 (Hadsell, Chopra and LeCun,
+    # 2006)
     contrastive: float
-    smoothed_delta: float
+    smoothed_delta: float  # U_w(X(eps)) of the gradient methods
 
 
 Value = Callable[[LossSample], float]
 LOSSES: dict[str, Value] = {
-    "delta": lambda sample: sample.delta,
-    "training loss": lambda sample: sample.training_loss,
-    "displacement": lambda sample: sample.displacement,
-    "contrastive": lambda sample: sample.contrastive,
-    "smoothed delta": lambda sample: sample.smoothed_delta,
+    name: attrgetter(name.replace(" ", "_"))
+    for name in ("delta", "training loss", "displacement", "contrastive", "smoothed delta")
 }
 
 
 @dataclass(frozen=True)
 class LossStanding:
-    """A loss on the samples of one problem.
-
-    Attributes
-    ----------
-    problem, loss : str
-    samples, halves : int
-        With proved labels; half-lines from eps = 0.
-    falling : int
-        Half-lines on which it falls somewhere: not property (i).
-    below : float
-        Share of the samples where it is below its value at eps = 0: not property (ii).
-    detects : float
-        Area under the ROC curve, the loss as a test of whether the partition changed. NaN if it
-        always did, or never.
-    rank : float
-        Spearman's correlation with delta; NaN if either is constant.
-    share : float
-        delta where the loss is largest, over the largest delta; NaN if that is 0.
-    """
+    """A loss on the samples of one problem."""
 
     problem: str
     loss: str
+    # samples, halves: with proved labels; half-lines from eps = 0
     samples: int
     halves: int
-    falling: int
-    below: float
+    falling: int  # Half-lines on which it falls somewhere: not property (i)
+    below: float  # share of the samples where it is below its value at eps = 0: not property (ii)
+    # area under the ROC curve, the loss as a test of whether the partition changed. NaN if it
+    # always did, or never.
     detects: float
-    rank: float
-    share: float
+    rank: float  # Spearman's correlation with delta; NaN if either is constant
+    share: float  # delta where the loss is largest, over the largest delta; NaN if that is 0
 
 
 def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, MaxDeviation]:
@@ -233,3 +203,91 @@ def _falls(side: Sequence[LossSample], value: Value, slack: float) -> bool:
     """Whether a value falls outwards somewhere on a half-line."""
     outwards = [value(sample) for sample in sorted(side, key=lambda sample: abs(sample.eps))]
     return bool((np.diff([0.0, *outwards]) < -slack).any())
+
+
+def loss_blocks(bench: Bench, samples: Sequence[LossSample]) -> list[Block]:
+    """Return how losses stand beside delta, as table, picture and sentence."""
+    standings = loss_standings(samples)
+    unproved = sum(not sample.proved for sample in samples)
+    table = Table(
+        "Section 6.5 (ii): adversarial losses beside delta",
+        [_cells(standing) for standing in standings],
+        "Along lines through eps = 0, equally spaced: the rays of our settings, and random corners "
+        "of the box on the clouds of next check 3. Each loss is what it has above its value at eps "
+        "= 0. Training loss: the lower level's optimal value. Displacement: 1/2 ||X(eps) - "
+        "X(0)||_F^2. Contrastive: squared distances in X(eps) of the pairs that were together, and "
+        "squares of what those that were apart lack to the least distance between clusters "
+        f"(Hadsell, Chopra, LeCun, 2006). Smoothed delta: {KERNEL} kernel, w = "
+        f"{WIDTH:g} of the typical distance. falling: half-lines on which it "
+        "falls; below: share of the samples below the value at eps = 0; detects: area under the "
+        "ROC curve, as a test of whether the partition changed; rank: Spearman's correlation with "
+        "delta; delta at its largest: over the largest delta of the samples. Less than "
+        f"{ROUNDING:g} of its largest value is no fall. {unproved} of "
+        f"{len(samples)} samples have labels that are not proved, and are left out.",
+    )
+    picture = bench.picture(
+        "losses",
+        "Along the first line of each problem: every loss over its own largest absolute value.",
+        partial(draw_losses, samples),
+        (8.0, 1.2 + 2.0 * -(-len(_by_problem(samples)) // 2)),
+    )
+    return [table, picture, Text(answer(standings))]
+
+
+def _cells(own: LossStanding) -> dict[str, object]:
+    return {
+        "problem": own.problem,
+        "loss": own.loss,
+        "samples": own.samples,
+        "falling": f"{own.falling} of {own.halves}",
+        "below": own.below,
+        "detects": own.detects,
+        "rank": own.rank,
+        "delta at its largest": own.share,
+    }
+
+
+def answer(standings: Sequence[LossStanding]) -> str:
+    """Return what an attack gives away that climbs a loss in the place of delta."""
+    said = []
+    for loss, own in grouped(standings, lambda standing: standing.loss):
+        shares = [standing.share for standing in own if not np.isnan(standing.share)]
+        detects = [standing.detects for standing in own if not np.isnan(standing.detects)]
+        falling, halves = (sum(getattr(s, key) for s in own) for key in ("falling", "halves"))
+        text = f"{loss} falls on {falling} of {halves} half-lines"
+        if loss != "delta" and shares and detects:
+            text += (
+                f", has {mean(shares):.0%} of the largest delta where it is largest "
+                f"({min(shares):.0%} at worst), and tells a changed partition with a mean area of "
+                f"{mean(detects):.2f}"
+            )
+        said.append(text)
+    return f"{'; '.join(said)}."
+
+
+def _by_problem(samples: Sequence[LossSample]) -> list[tuple[str, list[LossSample]]]:
+    return grouped(
+        [sample for sample in samples if sample.line == 0 and sample.proved],
+        lambda sample: sample.problem,
+    )
+
+
+def draw_losses(samples: Sequence[LossSample], figure: Figure) -> None:
+    """Draw every loss along the first line, a panel a problem."""
+    problems = _by_problem(samples)
+    shape = -(-len(problems) // 2), min(len(problems), 2)
+    panels = figure.subplots(*shape, squeeze=False).ravel()
+    for axes in panels[len(problems) :]:
+        axes.remove()
+    for axes, (problem, own) in zip(panels, problems, strict=False):
+        for (loss, value), colour in zip(LOSSES.items(), COLOURS, strict=True):
+            values = np.array([value(sample) for sample in own])
+            largest = np.abs(values).max() or 1.0
+            thick = 1.8 if loss == "delta" else 1.1
+            eps = [sample.eps for sample in own]
+            axes.plot(eps, values / largest, color=colour, linewidth=thick, label=loss)
+        axes.set_title(problem, fontsize=9)
+    figure.supxlabel("eps", fontsize=9)
+    figure.supylabel("over its largest", fontsize=9)
+    handles = panels[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=len(LOSSES))

@@ -11,20 +11,10 @@ DIRECT, FMINCON = "direct method", "fmincon"
 
 @dataclass(frozen=True)
 class PaperRow:
-    """A row of it: (BL1) on one feature.
+    """A row of it: (BL1) on one feature."""
 
-    Attributes
-    ----------
-    dataset : {"iris", "seeds", "wine"}
-    method : {"direct method", "fmincon"}
-    n, K : int
-    eps : float
-    delta, n_changed : int
-    seconds : float
-    """
-
-    dataset: str
-    method: str
+    dataset: str  # "iris", "seeds" or "wine"
+    method: str  # "direct method" or "fmincon"
     n: int
     K: int
     eps: float
@@ -49,12 +39,7 @@ PAPER_ROWS = (
 
 
 def contradictions(rows: Sequence[PaperRow]) -> list[tuple[PaperRow, PaperRow]]:
-    """Return pairs of one data set and one sign of eps: the larger |eps| has the smaller delta.
-
-    Parameters
-    ----------
-    rows : sequence of PaperRow
-    """
+    """Return pairs of one data set and one sign of eps: the larger |eps| has the smaller delta."""
     found = []
     for pair in combinations(rows, 2):
         near, far = sorted(pair, key=lambda row: abs(row.eps))

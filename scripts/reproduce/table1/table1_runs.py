@@ -1,83 +1,62 @@
-"""Table 1 in our settings: every method on (BL1) and (BL2), one row each, counted again."""
+"""What is run for Table 1, and a row for each method on (BL1) and (BL2), counted again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
-from bilad.scripts.compare import recompute
+from bilad.scripts.compare import methods_for, recompute
 from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
-from bilad.scripts.reproduce.table1.table1_plan import Entry
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
 from bilad.solvers.staircase import Staircase, largest_deviation, least_perturbation
-from bilad.solvers.upper import REFORMULATIONS
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
+
+DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
+FMINCON = "finite-difference"  # five starts; what the paper's fmincon does
+ONE_START, INTERIOR_POINT = f"{FMINCON}, one start", f"{FMINCON}, interior point"
+FMINCONS = (FMINCON, ONE_START, INTERIOR_POINT)
+PROBLEMS = ("BL1", "BL2")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One answer; delta, N_chg and clusters from a lower-level solve of their own.
-
-    Attributes
-    ----------
-    dataset, problem, method : str
-    n, K : int
-        Points, and clusters at eps = 0.
-    eps, norm : float
-    delta, n_changed, n_changed_matched, clusters : int
-        At eps; labels as numbered, and matched.
-    proved : bool
-        Whether the labels are.
-    share : float
-        Of the exact optimum: delta over it for BL1, it over |eps| for BL2; 0 without an attack.
-    own_share : float
-        The same of what the method found itself; a reformulation is followed by closing.
-    solves : int
-        Of the lower level.
-    seconds, share_solving : float
-        Wall clock, and how much of it was spent in the lower level.
-    status : str
-    bound : float
-        Proved by the exact staircase: on delta for BL1, on |eps| for BL2.
-    flat : bool
-        Whether delta is constant around eps within the budget, so that its slope is zero.
-    """
+    """One answer; delta, N_chg and clusters from a lower-level solve of their own."""
 
     dataset: str
     problem: str
     method: str
+    # n, K: points, and clusters at eps = 0
     n: int
     K: int
     eps: float
     norm: float
+    # delta, n_changed, n_changed_matched, clusters: at eps; labels as numbered, and matched
     delta: int
     n_changed: int
     n_changed_matched: int
     clusters: int
-    proved: bool
+    proved: bool  # whether the labels are
+    # of the exact optimum: delta over it for BL1, it over |eps| for BL2; 0 without an attack
     share: float
+    # the same of what the method found itself; a reformulation is followed by closing
     own_share: float
-    solves: int
+    solves: int  # of the lower level
+    # seconds, share_solving: wall clock, and how much of it was spent in the lower level
     seconds: float
     share_solving: float
     status: str
-    bound: float
-    flat: bool
+    bound: float  # proved by the exact staircase: on delta for BL1, on |eps| for BL2
+    flat: bool  # whether delta is constant around eps within the budget, so that its slope is zero
 
 
 def runs(setting: Setting, chosen: Sequence[Entry], seed: int) -> Iterator[Row]:
-    """Yield a row for each method and problem.
-
-    Parameters
-    ----------
-    setting : Setting
-    chosen : sequence of Entry
-    seed : int
-    """
+    """Yield a row for each method and problem."""
     ray = ray_of(setting)
     problems: tuple[tuple[str, BilevelProblem, float], ...] = (
         ("BL1", setting.max_deviation(), largest_deviation(ray.stairs).deviation),
@@ -153,16 +132,71 @@ def _own_share(found: Attack, optimum: float) -> float:
 
 
 def is_flat(stairs: Staircase, eps: float) -> bool:
-    """Say whether the partition is the same at all eps near one, as far as the staircase goes.
-
-    Parameters
-    ----------
-    stairs : Staircase
-    eps : float
-    """
+    """Say whether the partition is the same at all eps near one, as far as the staircase goes."""
     low, high = stairs.piece_at(eps)
     if low < high:
         return True
     place = stairs.breaks.index(low)
     around = stairs.between[max(place - 1, 0) : place + 1]
     return bool((around == stairs.at_breaks[place]).all())
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is run."""
+
+    datasets: tuple[str, ...] = ("iris", "seeds", "wine")  # names of settings
+    seconds: float = 12.0  # limit of a run, but for reformulations
+    reformulation_seconds: float = 60.0  # their limit; an NLP under way is not cut short by it
+    # largest n for which they are run on (BL1), and on (BL2)
+    reformulation_points: tuple[int, int] = (200, 100)
+    restarts: int = 5  # searches of a method that restarts
+    coarsening: int = 1  # step of the direct search, in steps of the setting
+    ssnal_coarsening: int = 40  # the same where SSNAL is the lower level
+    timed: int = 40  # solves of each lower-level method that are timed
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method, its lower level, its options, its limit, and what it is run on."""
+
+    name: str
+    method: str
+    seconds: float
+    lower: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    problems: Sequence[str] = PROBLEMS
+
+
+def entries(setting: Setting, sizes: Sizes) -> list[Entry]:
+    """Return all methods that take the setting's problems, and variants of two of them."""
+    names = methods_for(setting)
+    return [entry for name in names for entry in _entries_of(name, setting, sizes)]
+
+
+def _entries_of(name: str, setting: Setting, sizes: Sizes) -> list[Entry]:
+    """Return a method as it is, then its variants."""
+    seconds = sizes.seconds
+    if name in REFORMULATIONS:
+        largest = zip(PROBLEMS, sizes.reformulation_points, strict=True)
+        fits = [problem for problem, most in largest if setting.points <= most]
+        return [Entry(name, name, sizes.reformulation_seconds, problems=fits)] if fits else []
+    options: dict[str, Any] = {}
+    if "restarts" in UPPER_METHODS[name].options:
+        options["restarts"] = sizes.restarts
+    if name == FMINCON:
+        one = {"restarts": 1}
+        return [
+            Entry(name, name, seconds, options=options),
+            Entry(ONE_START, name, seconds, options=one),
+            Entry(INTERIOR_POINT, name, seconds, options=one | {"solver": "trust-constr"}),
+        ]
+    if name == DIRECT:
+        fine, coarse = (
+            {"step": setting.step * factor} for factor in (sizes.coarsening, sizes.ssnal_coarsening)
+        )
+        return [
+            Entry(name, name, seconds, options=fine),
+            Entry(DIRECT_SSNAL, name, seconds, "ssnal", coarse),
+        ]
+    return [Entry(name, name, seconds, options=options)]

@@ -6,42 +6,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.section import Block, Section, Table, Text
-from bilad.scripts.reproduce.theory.deviation_claims import closed_form_claim, deviation_claims
-from bilad.scripts.reproduce.theory.deviation_pictures import draw_spills
-from bilad.scripts.reproduce.theory.identity_checks import IdentityRow, check_identity
+from bilad.scripts.reproduce.section import Block, Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.theory.property_checks import (
     PLANE,
     PROPERTIES,
+    IdentityRow,
     PropertyRow,
+    check_identity,
     check_properties,
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_paths import PathRow, check_paths
+from bilad.scripts.reproduce.theory.spill_checks import PathRow, check_paths, draw_spills
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.tables import grouped
+from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is looked at.
+    """How much is looked at."""
 
-    Attributes
-    ----------
-    rays, points : int
-        Of the problems with several eps.
-    paths : int
-        Random spills.
-    path_n, path_clusters : int
-        Points and clusters of these, at most.
-    """
-
+    # rays, points: of the problems with several eps
     rays: int = 8
     points: int = 24
-    paths: int = 200
+    paths: int = 200  # random spills
+    # path_n, path_clusters: points and clusters of these, at most
     path_n: int = 40
     path_clusters: int = 5
 
@@ -51,26 +43,20 @@ QUICK = Sizes(rays=2, points=6, paths=20, path_n=24)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Look for counterexamples.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Look for counterexamples."""
     lines, planes = setting_problems(), plane_problems()
     problems = {**lines, **planes}
     rows = bench.collect(
         "properties",
         check_properties(problems, sizes.rays, sizes.points, bench.seed),
         PropertyRow,
-        len(problems) * len(DEVIATIONS) * len(PROPERTIES),
+        len(problems) * len(PARTITION_DEVIATIONS) * len(PROPERTIES),
     )
     paths = bench.collect(
         "spills",
         check_paths(sizes.paths, sizes.path_n, sizes.path_clusters, bench.seed),
         PathRow,
-        sizes.paths * len(DEVIATIONS),
+        sizes.paths * len(PARTITION_DEVIATIONS),
     )
     identity = bench.collect("identity", check_identity(lines, paths), IdentityRow, len(lines) + 1)
     picture = bench.picture(
@@ -190,3 +176,107 @@ PART = Part(
     FULL,
     QUICK,
 )
+
+
+def deviation_claims(rows: Sequence[PropertyRow], paths: Sequence[PathRow]) -> list[Claim]:
+    """Judge the claims of sections 5, 6.2 and 6.4."""
+    return [_spills(paths), _signs(rows), _delta(rows), _rand(rows), _nmi(rows)]
+
+
+def closed_form_claim(found: Sequence[IdentityRow]) -> Claim:
+    """Judge whether 1 - RI has no closed form where delta has one."""
+    tried, wrong = sum(row.tried for row in found), sum(row.wrong for row in found)
+    return Claim(
+        "Summary of the paper, design tradeoffs",
+        "delta has explicit formulas, 1 - RI has no closed form.",
+        f"1 - RI is delta / (n (n - 1)) on {tried - wrong} of {tried} partitions, so Theorems 3 to "
+        "5 are formulas of both",
+        agrees_if(wrong > 0),
+    )
+
+
+def failing(rows: Sequence[PropertyRow], deviation: str, wanted: str) -> list[str]:
+    """Return the problems with a counterexample.
+
+    Parameters
+    ----------
+    rows : sequence of PropertyRow
+    deviation, wanted : str
+        The function and the property.
+    """
+    return [row.problem for row in _of(rows, deviation, wanted) if not row.holds]
+
+
+def _of(rows: Sequence[PropertyRow], deviation: str, wanted: str) -> list[PropertyRow]:
+    return [row for row in rows if row.deviation == deviation and row.property == wanted]
+
+
+def _spills(paths: Sequence[PathRow]) -> Claim:
+    own = [row for row in paths if row.deviation == "delta" and row.clusters == 2]
+    within = sum(row.falls_in_range for row in own)
+    beyond = sum(row.falls for row in own)
+    return Claim(
+        "Section 5, Theorem 3 (ii)",
+        "For s <= min(n_1, ceil(n / 2)) delta is nondecreasing in s; beyond, it need not be.",
+        f"Falls within the range on {within} of {len(own)} random spills, beyond on "
+        f"{beyond - within}.",
+        agrees_if(len(own) > 0 and within == 0 and beyond > 0),
+    )
+
+
+def _signs(rows: Sequence[PropertyRow]) -> Claim:
+    own = [row for name in (ZERO, NONNEGATIVE) for row in _of(rows, "delta", name)]
+    wrong = sum(not row.holds for row in own)
+    return Claim(
+        "Section 5, proof of Theorem 3",
+        "delta is 0 at eps = 0 and nowhere negative.",
+        f"{wrong} counterexamples on {len({row.problem for row in own})} problems.",
+        agrees_if(len(own) > 0 and wrong == 0),
+    )
+
+
+def _delta(rows: Sequence[PropertyRow]) -> Claim:
+    return Claim(
+        "Section 6.2",
+        "delta is nondecreasing in ||eps||, along the perturbation of the experiments.",
+        _falls(rows, "delta"),
+        agrees_if(not failing(rows, "delta", ALONG)),
+    )
+
+
+def _rand(rows: Sequence[PropertyRow]) -> Claim:
+    same = all(
+        failing(rows, "rand", name) == failing(rows, "delta", name) for name in (ALONG, IN_NORM)
+    )
+    where = "the same problems as delta" if same else "other problems than delta"
+    properties = (ZERO, NONNEGATIVE, ALONG)
+    return Claim(
+        "Section 6.4, equation (4)",
+        "1 - RI satisfies the properties of a deviation function.",
+        f"{_falls(rows, 'rand')} It fails on {where}: it is delta / (n (n - 1)).",
+        agrees_if(not any(failing(rows, "rand", name) for name in properties)),
+    )
+
+
+def _nmi(rows: Sequence[PropertyRow]) -> Claim:
+    return Claim(
+        "Section 6.4",
+        "NMI does not preserve monotonicity.",
+        f"1 - NMI: {_falls(rows, 'nmi')}",
+        agrees_if(bool(failing(rows, "nmi", ALONG))),
+    )
+
+
+def _falls(rows: Sequence[PropertyRow], deviation: str) -> str:
+    """Return where it falls along a ray, and the first counterexample."""
+    own = _of(rows, deviation, ALONG)
+    wrong = [row for row in own if not row.holds]
+    names = f" ({'; '.join(row.problem for row in wrong)})" if wrong else ""
+    text = f"Falls along a ray on {len(wrong)} of {len(own)} problems{names}."
+    if wrong:
+        first = wrong[0]
+        text += (
+            f" On {first.problem}: {first.value:.6g} at eps = {first.eps}, {first.other_value:.6g} "
+            f"at eps = {first.other_eps}."
+        )
+    return text

@@ -15,7 +15,7 @@ from bilad.models import spill
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance
 from bilad.scripts.reproduce.theory.recovery_examples import GridRow
 from bilad.scripts.reproduce.theory.spill_examples import Example
-from bilad.scripts.reproduce.theory.theorem_pictures import COLOURS
+from bilad.scripts.reproduce.theory.spill_ranges import COLOURS
 from bilad.solvers.lower.cluster import solve_lower
 
 RELATIONS = ("apart, as before", "together, as before", "now apart", "now together")
@@ -96,13 +96,7 @@ def _shade(axes: Axes, own: Sequence[Cell], colour: str, name: str) -> None:
 
 
 def draw_relations(figure: Figure, drawn: Sequence[Example]) -> None:
-    """Draw which pairs are together before and after.
-
-    Parameters
-    ----------
-    figure : Figure
-    drawn : sequence of Example
-    """
+    """Draw which pairs are together before and after."""
     colours = ListedColormap(RELATION_COLOURS)
     for axes, row in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         sizes, moved = (tuple(map(int, text.split("+"))) for text in (row.sizes, row.moved))

@@ -9,14 +9,13 @@ from itertools import chain
 import numpy as np
 
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.section import Block, Claim, Section, Table, Text
+from bilad.scripts.reproduce.section import Block, Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.theory.example_pictures import (
     draw_intervals,
     draw_line,
     draw_relations,
 )
 from bilad.scripts.reproduce.theory.recovery_cells import Cell
-from bilad.scripts.reproduce.theory.recovery_claims import recovery_claims
 from bilad.scripts.reproduce.theory.recovery_examples import (
     LINE,
     SINGLE,
@@ -26,9 +25,9 @@ from bilad.scripts.reproduce.theory.recovery_examples import (
     chosen_table,
     grid,
     interval_table,
+    recovery_claims,
 )
 from bilad.scripts.reproduce.theory.spill_examples import PATTERNS, Example, Pattern, examples
-from bilad.scripts.reproduce.verdict import agrees_if
 
 INTRODUCTION = (
     "The numbers of the paper's examples are lost with its formulas; what it says of them is not. "
@@ -44,21 +43,11 @@ PAIR = ("6", "7")  # the examples whose matrices are drawn
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is looked at.
+    """How much is looked at."""
 
-    Attributes
-    ----------
-    most_n : int
-        Points, in the search for examples.
-    random : int
-        Instances of two clusters on a line.
-    points : int
-        Of the grid of eps.
-    """
-
-    most_n: int = 26
-    random: int = 300
-    points: int = 257
+    most_n: int = 26  # points, in the search for examples
+    random: int = 300  # instances of two clusters on a line
+    points: int = 257  # of the grid of eps
 
 
 FULL = Sizes()
@@ -66,13 +55,7 @@ QUICK = Sizes(random=30, points=65)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Build the examples.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Build the examples."""
     recovery, claims = _recovery(bench, sizes)
     found = (examples(pattern, sizes.most_n) for pattern in PATTERNS)
     rows = bench.collect("examples", chain.from_iterable(found), Example)

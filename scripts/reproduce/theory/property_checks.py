@@ -1,58 +1,54 @@
-"""The properties of section 4, looked for on problems: every deviation function, every problem."""
+"""The properties of section 4, looked for on problems: every deviation function, every problem.
+
+And delta = n (n - 1) (1 - RI), RI as scikit-learn counts it, on every partition of this part.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.clustering_problem import clustering_of
+from bilad.models.deviation import PARTITION_DEVIATIONS
+from bilad.scripts.reproduce.theory.spill_checks import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
+from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
 from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
+from bilad.solvers.staircase import staircase
 
 # In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
-
-
-@dataclass(frozen=True)
-class PropertyRow:
-    """A property of a deviation function on a problem.
-
-    Attributes
-    ----------
-    problem, deviation, property : str
-    holds : bool
-        Whether no counterexample was found.
-    proved : bool
-        Whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed.
-    eps, norm, value
-        The counterexample, and
-    other_eps, other_norm, other_value
-        a larger eps of smaller U. Empty and NaN if there is none.
-    """
-
-    problem: str
-    deviation: str
-    property: str
-    holds: bool
-    proved: bool
-    eps: str
-    norm: float
-    value: float
-    other_eps: str
-    other_norm: float
-    other_value: float
-
-
 # What `plane_problems` builds, in words.
 PLANE = (
     "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
     "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
     "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
 )
+TOLERANCE = 1e-6  # delta is a whole number
+
+
+@dataclass(frozen=True)
+class PropertyRow:
+    """A property of a deviation function on a problem."""
+
+    problem: str
+    deviation: str
+    property: str
+    holds: bool  # whether no counterexample was found
+    # whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed
+    proved: bool
+    # eps, norm, value: the counterexample, and
+    eps: str
+    norm: float
+    value: float
+    # other_eps, other_norm, other_value: a larger eps of smaller U. Empty and NaN if there is none.
+    other_eps: str
+    other_norm: float
+    other_value: float
 
 
 def setting_problems() -> dict[str, MaxDeviation]:
@@ -84,7 +80,7 @@ def check_properties(
         As in `find_violation`; not read where there is one eps.
     """
     for name, problem in problems.items():
-        for deviation in DEVIATIONS:
+        for deviation in PARTITION_DEVIATIONS:
             check = find_violation(problem, deviation, rays=rays, points=points, seed=seed)
             found = {violation.property: violation for violation in check.violations}
             for wanted in PROPERTIES:
@@ -97,23 +93,61 @@ def _row(
     problem: str, deviation: str, wanted: str, violation: Violation | None, proved: bool
 ) -> PropertyRow:
     nan = float("nan")
-    if violation is None:
-        return PropertyRow(problem, deviation, wanted, True, proved, "", nan, nan, "", nan, nan)
-    other = violation.other_eps, violation.other_norm, violation.other_value
+    seen = violation or Violation(wanted, np.empty(0), nan, nan)
     return PropertyRow(
         problem=problem,
         deviation=deviation,
         property=wanted,
-        holds=False,
+        holds=violation is None,
         proved=proved,
-        eps=_shown(violation.eps),
-        norm=violation.norm,
-        value=violation.value,
-        other_eps="" if other[0] is None else _shown(other[0]),
-        other_norm=nan if other[1] is None else other[1],
-        other_value=nan if other[2] is None else other[2],
+        eps=_shown(seen.eps),
+        norm=seen.norm,
+        value=seen.value,
+        other_eps="" if seen.other_eps is None else _shown(seen.other_eps),
+        other_norm=nan if seen.other_norm is None else seen.other_norm,
+        other_value=nan if seen.other_value is None else seen.other_value,
     )
 
 
 def _shown(eps: np.ndarray) -> str:
     return " ".join(f"{value:.6g}" for value in eps)
+
+
+@dataclass(frozen=True)
+class IdentityRow:
+    """Partitions on which the identity was looked at."""
+
+    partitions: str  # of which problem
+    tried: int
+    wrong: int
+    largest: float  # error, in units of delta
+
+
+def check_identity(
+    problems: Mapping[str, MaxDeviation], paths: Sequence[PathRow]
+) -> Iterator[IdentityRow]:
+    """Yield a row for each problem with one eps, and one for the spills.
+
+    Parameters
+    ----------
+    problems : mapping of str to MaxDeviation
+        Every step of their staircases is looked at.
+    paths : sequence of PathRow
+    """
+    for name, problem in problems.items():
+        reach = problem.radius
+        stairs = staircase(clustering_of(problem), problem.perturbation, -reach, reach)
+        before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breaks]
+        errors = [identity_error(before, other) for other in others]
+        yield _of_errors(f"every step of {name}", errors)
+    errors = []
+    for (sizes, direction), _ in grouped(paths, lambda row: (row.sizes, row.direction)):
+        counts = [tuple(map(int, text.split("+"))) for text in (sizes, direction)]
+        partitions = along(counts[0], counts[1])
+        errors += [identity_error(partitions[0], other) for other in partitions]
+    yield _of_errors("spills", errors)
+
+
+def _of_errors(name: str, errors: Sequence[float]) -> IdentityRow:
+    wrong = int(np.count_nonzero(np.array(errors) > TOLERANCE))
+    return IdentityRow(name, len(errors), wrong, max(errors))

@@ -27,20 +27,12 @@ Line = tuple[Fraction, Fraction]  # value at 0, slope
 
 @dataclass(frozen=True)
 class Instance:
-    """Two clusters on a line, one point of which is moved by eps.
+    """Two clusters on a line, one point of which is moved by eps."""
 
-    Attributes
-    ----------
-    data : ndarray, shape (n,)
-    labels : ndarray of int, shape (n,)
-    moved : int
-    gamma, reach : float
-        The largest |eps|.
-    """
-
-    data: FloatArray
-    labels: IntArray
+    data: FloatArray  # shape (n,)
+    labels: IntArray  # shape (n,)
     moved: int
+    # gamma, reach: the largest |eps|
     gamma: float
     reach: float
 
@@ -58,31 +50,19 @@ class Instance:
 
 @dataclass(frozen=True)
 class Cell:
-    """The eps of an open interval, or a single one, for all of which the same holds.
-
-    Attributes
-    ----------
-    instance : int
-    low, high : Fraction
-        Its ends; equal if it is a single eps.
-    gamma_min, gamma_max : Fraction
-        In its middle.
-    holds_c2 : bool
-        Whether gamma_min < gamma_max, (C2').
-    guaranteed : bool
-        Whether gamma_min <= gamma < gamma_max: Theorem 2 says that the partition is unchanged.
-    unchanged : bool
-        Whether it is, by the exact staircase.
-    """
+    """The eps of an open interval, or a single one, for all of which the same holds."""
 
     instance: int
+    # low, high: its ends; equal if it is a single eps
     low: Fraction
     high: Fraction
+    # gamma_min, gamma_max: in its middle
     gamma_min: Fraction
     gamma_max: Fraction
-    holds_c2: bool
+    holds_c2: bool  # whether gamma_min < gamma_max, (C2')
+    # whether gamma_min <= gamma < gamma_max: Theorem 2 says that the partition is unchanged
     guaranteed: bool
-    unchanged: bool
+    unchanged: bool  # whether it is, by the exact staircase
 
     @property
     def middle(self) -> Fraction:
@@ -168,10 +148,6 @@ def random_instance(rng: np.random.Generator) -> Instance:
     """Return two clusters that Theorem 1 recovers at the instance's gamma.
 
     Each has 3 to 8 points in sixteenths, up to 4 apart; eps goes as far as the centroids are apart.
-
-    Parameters
-    ----------
-    rng : Generator
     """
     sizes = rng.integers(3, 9, 2)
     n = int(sizes.sum())

@@ -13,74 +13,49 @@ from itertools import permutations
 import numpy as np
 
 from bilad.models import deviation, spill, spill_deviation
-from bilad.scripts.reproduce.theory.spill_checks import Counts, all_moves, all_sizes, norms
+from bilad.scripts.reproduce.theory.spill_checks import (
+    Counts,
+    all_equal,
+    all_moves,
+    all_sizes,
+    anything,
+    norms,
+)
 
 Holds = Callable[[Counts, Sequence[Counts], Sequence[int]], bool]
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """What examples show together, of one partition.
+    """What examples show together, of one partition."""
 
-    Attributes
-    ----------
-    examples : tuple of str
-        Their numbers, or other names.
-    says : str
-    clusters : int
-    sizes : callable(sizes)
-        Whether the partition may have such sizes.
-    moved : callable(moved)
-        Whether points may move so.
-    holds : callable(sizes, moves, deltas)
-        Whether it is shown by moves, one for each example, with these deltas.
-    """
-
-    examples: tuple[str, ...]
+    examples: tuple[str, ...]  # their numbers, or other names
     says: str
     clusters: int
-    sizes: Callable[[Counts], bool]
-    moved: Callable[[Counts], bool]
-    holds: Holds
+    sizes: Callable[[Counts], bool] = anything  # (sizes): whether the partition may have such sizes
+    moved: Callable[[Counts], bool] = anything  # (moved): whether points may move so
+    # (sizes, moves, deltas): whether it is shown by moves, one for each example, with these deltas
+    holds: Holds = anything
 
 
 @dataclass(frozen=True)
 class Example:
-    """A partition, and one after points left its first cluster.
-
-    Attributes
-    ----------
-    example, sizes, moved : str
-    n, leave : int
-        Points, and how many of them move.
-    delta : int
-        From the matrices.
-    closed_form : int
-    n_changed : int
-        Labels that differ, as they are numbered.
-    rand_deviation : float
-        1 - RI.
-    """
+    """A partition, and one after points left its first cluster."""
 
     example: str
     sizes: str
     moved: str
+    # n, leave: points, and how many of them move
     n: int
     leave: int
-    delta: int
+    delta: int  # from the matrices
     closed_form: int
-    n_changed: int
-    rand_deviation: float
+    n_changed: int  # labels that differ, as they are numbered
+    rand_deviation: float  # 1 - RI
 
 
 def find(pattern: Pattern, most_n: int) -> tuple[Counts, tuple[Counts, ...]] | None:
-    """Return sizes, and a move for each example, of the fewest points; None if there are none.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    most_n : int
-    """
+    """Return sizes, and a move for each example, of the fewest points; None if there are none."""
     for n in range(2 * pattern.clusters, most_n + 1):
         for sizes in all_sizes(n, pattern.clusters):
             if min(sizes) < 2 or not pattern.sizes(sizes):
@@ -103,13 +78,7 @@ def _moves(sizes: Counts, pattern: Pattern) -> dict[Counts, int]:
 
 
 def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
-    """Yield the examples of a pattern; none if it is not found.
-
-    Parameters
-    ----------
-    pattern : Pattern
-    most_n : int
-    """
+    """Yield the examples of a pattern; none if it is not found."""
     found = find(pattern, most_n)
     if found is None:
         return
@@ -129,20 +98,12 @@ def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
         )
 
 
-def _any(counts: Counts) -> bool:
-    return True
-
-
-def _all_equal(counts: Counts) -> bool:
-    return len(set(counts)) == 1
-
-
 def _all_different(counts: Counts) -> bool:
     return len(set(counts)) == len(counts)
 
 
 def _others_equal(sizes: Counts) -> bool:
-    return sizes[0] != sizes[1] and _all_equal(sizes[1:])
+    return sizes[0] != sizes[1] and all_equal(sizes[1:])
 
 
 def _grows(moves: Sequence[Counts]) -> bool:
@@ -168,25 +129,19 @@ def _falls_and_differs(sizes: Counts, moves: Sequence[Counts], deltas: Sequence[
     return _grows(moves[:2]) and equally_many and deltas[0] > deltas[1] != deltas[2]
 
 
-def _always(sizes: Counts, moves: Sequence[Counts], deltas: Sequence[int]) -> bool:
-    return True
-
-
 PATTERNS = (
     Pattern(
         ("5", "6", "7"),
         "Two clusters: more points move (6, 7), more than ceil(n / 2), and delta is the same.",
         2,
-        _any,
-        _any,
-        _same_again,
+        holds=_same_again,
     ),
     Pattern(
         ("8", "9"),
         "Three equal clusters, s_2 = s_3: more points move, and delta increases.",
         3,
-        _all_equal,
-        _all_equal,
+        all_equal,
+        all_equal,
         _rises,
     ),
     Pattern(
@@ -194,7 +149,7 @@ PATTERNS = (
         "Three clusters, n_2 = n_3, s_2 = s_3: more points move, delta increases, then decreases.",
         3,
         _others_equal,
-        _all_equal,
+        all_equal,
         _rises_and_falls,
     ),
     Pattern(
@@ -202,9 +157,7 @@ PATTERNS = (
         "Three clusters: more points move, and delta decreases (13, 14); as many move to other "
         "clusters, and delta is another (14, 15).",
         3,
-        _any,
-        _any,
-        _falls_and_differs,
+        holds=_falls_and_differs,
     ),
     *(
         Pattern(
@@ -212,10 +165,8 @@ PATTERNS = (
             f"{K} clusters, {kind}: delta is what the closed form says.",
             K,
             sizes,
-            _any,
-            _always,
         )
         for K in (2, 3, 4, 5)
-        for kind, sizes in (("equal sizes", _all_equal), ("different sizes", _all_different))
+        for kind, sizes in (("equal sizes", all_equal), ("different sizes", _all_different))
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.section import Section, Table, Text
+from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.theory.spill_checks import (
     FormulaCheck,
     check_all_moves,
@@ -16,15 +16,20 @@ from bilad.scripts.reproduce.theory.spill_checks import (
 )
 from bilad.scripts.reproduce.theory.spill_ranges import (
     CASES,
+    EQUAL,
+    NEAREST,
+    ROUNDED_UP,
     THREE_INTO_ONE,
     TWO,
     UNEQUAL,
+    Case,
     Range,
     deltas_along,
+    draw_curves,
+    draw_plane,
+    draw_ranges,
     ranges,
 )
-from bilad.scripts.reproduce.theory.theorem_claims import formula_claims, range_claims, rows_of
-from bilad.scripts.reproduce.theory.theorem_pictures import draw_curves, draw_plane, draw_ranges
 from bilad.scripts.tables import grouped
 
 INTRODUCTION = (
@@ -38,24 +43,15 @@ INTRODUCTION = (
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many points at most.
+    """How many points at most."""
 
-    Attributes
-    ----------
-    moves_n, points_n : int
-        All sizes and moves; all choices of the points that move.
-    random : int
-        Partitions drawn at random, for each K.
-    random_n, random_clusters : int
-    ranges_two, ranges_three : int
-        Ranges of two and of three clusters.
-    """
-
+    # moves_n, points_n: all sizes and moves; all choices of the points that move
     moves_n: int = 12
     points_n: int = 7
-    random: int = 1000
+    random: int = 1000  # partitions drawn at random, for each K
     random_n: int = 200
     random_clusters: int = 8
+    # ranges_two, ranges_three: ranges of two and of three clusters
     ranges_two: int = 60
     ranges_three: int = 30
 
@@ -65,13 +61,7 @@ QUICK = Sizes(moves_n=8, points_n=6, random=50, ranges_two=24, ranges_three=12)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Check the formulas and the ranges.
-
-    Parameters
-    ----------
-    bench : Bench
-    sizes : Sizes
-    """
+    """Check the formulas and the ranges."""
     checks = bench.collect("formulas", _checks(bench.seed, sizes), FormulaCheck)
     most_n = {2: sizes.ranges_two, 3: sizes.ranges_three}
     found = bench.collect("ranges", ranges(CASES, most_n), Range)
@@ -172,3 +162,63 @@ def _equal_others(found: Sequence[Range]) -> list[Range]:
 
 
 PART = Part("theorems", "Theorems 3 to 5: closed forms and ranges of delta", run, FULL, QUICK)
+
+
+def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
+    """Judge the closed forms."""
+    own = {K: [row for row in checks if row.clusters == K] for K in (2, 3)}
+    three, four = (
+        (sum(row.tried for row in own[K]), sum(row.wrong_own for row in own[K])) for K in (2, 3)
+    )
+    five = sum(row.tried for row in checks), sum(row.wrong_general for row in checks)
+    claims = (
+        ("Theorem 3 (i)", "Two clusters: delta = 2 s (n - s).", three),
+        (
+            "Theorem 4",
+            "Three clusters: delta = 2 [S (n_1 - S) + s_2 s_3 + n_2 s_2 + n_3 s_3] (our reading).",
+            four,
+        ),
+        (
+            "Theorem 5",
+            "delta = 2 [S (n_1 - S) + sum_{k<l} s_k s_l + sum_k n_k s_k] (our reading).",
+            five,
+        ),
+    )
+    return [
+        Claim(
+            where,
+            claim,
+            f"{wrong} mismatches with the matrices' norm in {tried} partitions.",
+            agrees_if(tried > 0 and wrong == 0),
+        )
+        for where, claim, (tried, wrong) in claims
+    ]
+
+
+def range_claims(found: Sequence[Range]) -> list[Claim]:
+    """Judge the ranges in which delta should not fall."""
+    claims = [_range_claim(case, rows_of(found, case)) for case in (TWO, THREE_INTO_ONE, EQUAL)]
+    nearest, up = rows_of(found, NEAREST), rows_of(found, ROUNDED_UP)
+    rounding = (
+        f" The bound rounded to the nearest integer is the largest in "
+        f"{sum(row.bound == row.largest for row in nearest)}; rounded up, as Theorem 3 rounds, "
+        f"delta falls within it in {sum(not row.is_safe for row in up)}."
+    )
+    return [*claims, _range_claim(UNEQUAL, rows_of(found, UNEQUAL), rounding)]
+
+
+def _range_claim(case: Case, rows: Sequence[Range], more: str = "") -> Claim:
+    unsafe = sum(not row.is_safe for row in rows)
+    largest = sum(row.bound == row.largest for row in rows)
+    return Claim(
+        f"Theorem {case.name}",
+        f"delta is nondecreasing for {case.condition} (our reading of the condition).",
+        f"It falls within the bound for {unsafe} of {len(rows)} sizes; the bound is the largest "
+        f"possible for {largest}.{more}",
+        agrees_if(len(rows) > 0 and unsafe == 0),
+    )
+
+
+def rows_of(found: Sequence[Range], case: Case) -> list[Range]:
+    """Return the rows of a case."""
+    return [row for row in found if row.case == case.name]

@@ -59,26 +59,20 @@ class EpsBall:
         longest = 1.0 if self.norm == 2 else np.sqrt(D.shape[1])
         return min(by_rows, float(longest) * _spectral(D))
 
-    def to_edges(self, D: FloatArray, q: float) -> FloatArray:
-        """Bound max ||D_e eps||_q for each map D_e: shape (m,).
+    def to_edges(self, D: FloatArray) -> FloatArray:
+        """Bound max ||D_e eps||_2 for each map D_e of D, (m, d, k): shape (m,).
 
-        Exact for d = 1, for q = inf, for the norm 1 of eps, and from norm 2 to q = 2; the last two
-        only if eps has both signs, but for norm 1.
-
-        Parameters
-        ----------
-        D : ndarray, shape (m, d, k)
-        q : {1, 2, inf}
+        Exact for d = 1, for the norm 1 of eps, and for norm 2 if eps has both signs.
         """
         m, d, k = D.shape
-        bound = _norms(self.magnitudes(D.reshape(m * d, k)).reshape(m, d), q)
-        if d == 1 or q == np.inf:
-            return bound  # each feature at its own worst
-        columns = _norms(np.moveaxis(D, 2, 1).reshape(m * k, d), q).reshape(m, k)
+        bound = _norms(self.magnitudes(D.reshape(m * d, k)).reshape(m, d), 2)
+        if d == 1:
+            return bound
+        columns = _norms(np.moveaxis(D, 2, 1).reshape(m * k, d), 2).reshape(m, k)
         if self.norm == 1:
             return columns.max(axis=1, initial=0.0)
         bound = np.minimum(bound, _norms(columns, conjugate(self.norm)))
-        longest = (1.0 if self.norm == 2 else np.sqrt(k)) * (np.sqrt(d) if q == 1 else 1.0)
+        longest = 1.0 if self.norm == 2 else np.sqrt(k)
         return np.minimum(bound, longest * _spectral_stack(D))
 
 

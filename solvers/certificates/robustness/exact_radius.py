@@ -29,6 +29,7 @@ from bilad.solvers.certificates.robustness.facets import (
     nearest_facet,
 )
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.rational.affine import over_common_denominator
 from bilad.solvers.rational.ray import signed_sum
 
 OUTSIDE = 1e-6  # relative; how far beyond the radius the attack is
@@ -171,9 +172,13 @@ def _lines(
     unit = _denominator([radius, *chain(*sums)])
     moves = [[abs(Fraction(t)) for t in column] for column in factors.T.tolist()]
     move_unit = _denominator(chain(*moves))
-    entries = [_numerators(move, move_unit) for move in moves]
+    entries = [over_common_denominator(move, move_unit) for move in moves]
     lines = [
-        Line(_numerators(column, unit), int(radius * unit), _dual_norms(entries, row, problem.norm))
+        Line(
+            over_common_denominator(column, unit),
+            int(radius * unit),
+            _dual_norms(entries, row, problem.norm),
+        )
         for column, row in zip(sums, signs, strict=True)
     ]
     return Fraction(move_unit, unit), lines
@@ -195,10 +200,6 @@ def _dual_norms(entries: list[list[int]], signs: list[int], norm: float) -> list
 
 def _denominator(values: Iterable[Fraction]) -> int:
     return math.lcm(*(value.denominator for value in values))
-
-
-def _numerators(values: list[Fraction], denominator: int) -> list[int]:
-    return [value.numerator * (denominator // value.denominator) for value in values]
 
 
 def _attack(problem: BilevelProblem, facet: Facet, feature: int, unit: Fraction) -> ExactRadius:

@@ -20,6 +20,8 @@ from fractions import Fraction
 from itertools import pairwise
 from math import isqrt
 
+from bilad.solvers.rational.complete_network import CompleteNetwork
+
 
 @dataclass(frozen=True)
 class Line:
@@ -41,18 +43,8 @@ class Line:
     factors: list[int]
 
     def blocks(self) -> list[list[int]]:
-        """Return the points of each cluster, in order: pool adjacent violators."""
-        n, order = len(self.data), sorted(range(len(self.data)), key=self.data.__getitem__)
-        totals: list[int] = []
-        blocks: list[list[int]] = []
-        for rank, point in enumerate(order):
-            total, points = self.data[point] - self.radius * (2 * rank + 1 - n), [point]
-            while blocks and totals[-1] * len(points) >= total * len(blocks[-1]):
-                total += totals.pop()
-                points = blocks.pop() + points
-            totals.append(total)
-            blocks.append(points)
-        return blocks
+        """Return the points of each cluster, in order."""
+        return CompleteNetwork(len(self.data), (self.radius, 0)).blocks(self.data, Fraction(0))
 
 
 @dataclass(frozen=True)

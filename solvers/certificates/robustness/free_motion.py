@@ -142,9 +142,9 @@ def _pair_speeds(
     """Bound the differences of means (K, d, k) of pairs, per unit of ||eps||: shape (R,)."""
     _, d, k = means.shape
     if len(first) * d * k > MOST_ENTRIES:
-        own = ball.to_edges(means, 2)
+        own = ball.to_edges(means)
         return (own[first] + own[second] + unseen[first] + unseen[second]) * MARGIN
-    speeds = ball.to_edges(means[first] - means[second], 2)
+    speeds = ball.to_edges(means[first] - means[second])
     return (speeds + unseen[first] + unseen[second]) * MARGIN
 
 

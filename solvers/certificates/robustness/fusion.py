@@ -185,7 +185,7 @@ class FusedBlock:
         n = self.incidence.shape[1]
         Y, unrouted = self._currents(conductance)
         carried = np.abs(Y).sum(axis=1)  # by an edge, if all points feel 1
-        moved = self.ball.to_edges(self.felt, self.q)
+        moved = self.ball.to_edges(self.felt)
         growth = self._growth(Y) + np.abs(Y) @ self.felt_error
         growth += self.felt.shape[1] * self.terms * ROUNDOFF * carried * moved.max(initial=0.0)
         growth += 0.5 * unrouted @ moved + self.felt_error.sum()
@@ -211,8 +211,8 @@ class FusedBlock:
     def rule(self, currents: Currents, flow: FloatArray) -> Rule:
         """Return the rule that adds the currents to a flow (m, d)."""
         n, d = self.demand.shape
-        missing = row_norms(self.demand - self.incidence.T @ flow, self.q).sum()
-        lengths = row_norms(flow, self.q)
+        missing = row_norms(self.demand - self.incidence.T @ flow, 2).sum()
+        lengths = row_norms(flow, 2)
         missing += 2 * n * self.rounding + 4 * d * self.terms * ROUNDOFF * lengths.sum()
         used = lengths * (1 + (d + 8) * ROUNDOFF) + 0.5 * missing
         return Rule(self.radii, used, currents)
@@ -223,7 +223,7 @@ class FusedBlock:
         step = max(1, CHUNK // (d * k))
         flat = self.felt.reshape(n, d * k)
         parts = [
-            self.ball.to_edges((Y[rows : rows + step] @ flat).reshape(-1, d, k), self.q)
+            self.ball.to_edges((Y[rows : rows + step] @ flat).reshape(-1, d, k))
             for rows in range(0, len(Y), step)
         ]
         return np.concatenate(parts)

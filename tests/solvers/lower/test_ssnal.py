@@ -46,7 +46,7 @@ def check_agree(ours, theirs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", range(10))
+@pytest.mark.parametrize("batch", range(5))
 def test_ssnal_and_clarabel_agree(problems, batch):
     proved = 0
     for seed in range(20 * batch, 20 * batch + 20):
@@ -85,9 +85,7 @@ def make_data(kind, d, n=14):
 KINDS = ["complete", "knn", "tree", "zero weights", "disconnected", "duplicates", "ties"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("d", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.pairwise(p=NORMS, d=[1, 2, 3, 4, 5], kind=KINDS)
 def test_every_norm_dimension_and_graph_from_loose_to_fused(p, d, kind):
     A, graph = make_data(kind, d)
     theirs = None
@@ -304,9 +302,7 @@ def test_a_bad_start_changes_nothing_either(crowd, p, kind):
     check_same_answer(model, start)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("d", [1, 3])
-@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.pairwise(p=NORMS, d=[1, 3], kind=KINDS)
 def test_what_rounding_forbids_ends_soon(p, d, kind):
     A, graph = make_data(kind, d, n=30)
     for gamma in (1e-6, 0.05, 0.5, 50.0):

@@ -122,8 +122,8 @@ def test_a_deviation_that_is_not_smoothed(groups, no_clustering, method, name):
 )
 def test_every_additive_deviation_and_kernel(groups, method, problem, options):
     """Within the budget are the positions on the other side, where they have joined."""
-    found = attack(groups.bl1(**problem), method, **options)
-    grid = attack(groups.bl1(**problem), "direct", step=0.5)
+    found = attack(groups.bl1(**problem), method, bound="none", **options)
+    grid = attack(groups.bl1(**problem), "direct", step=0.5, bound="none")
     assert found.deviation == pytest.approx(grid.deviation)
     assert found.deviation > 0
 

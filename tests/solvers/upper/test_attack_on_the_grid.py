@@ -4,8 +4,6 @@ Small random problems with one to three free entries. How good the attacks are i
 that random search on the same problems does better is counted, and must be rare.
 """
 
-import itertools
-
 import numpy as np
 import pytest
 
@@ -69,8 +67,10 @@ def check(found):
     assert found.solution.gap <= 1e-8
     assert found.baseline.gap <= 1e-8
     assert pytest.approx(after.X, abs=1e-4 * np.ptp(problem.model.data)) == found.solution.X
-    assert found.lower_solves == len(found.history) > 0
-    assert len(found.stages) > 0
+    assert found.lower_solves == len(found.history)
+    if found.status != "no attack exists":  # else the bound may have left nothing to search
+        assert found.lower_solves > 0
+        assert len(found.stages) > 0
     best = -found.bound if isinstance(problem, MinPerturbation) else found.bound
     reached = -found.norm if isinstance(problem, MinPerturbation) else found.deviation
     assert reached <= best or found.status.startswith("no attack")
@@ -85,40 +85,26 @@ def check(found):
         assert problem.size(stage.eps) <= problem.radius
 
 
-GRID = list(itertools.product(WAYS, NORMS, PERTURBATIONS, NORMS, [MaxDeviation, MinPerturbation]))
-
-
-def thinned(grid, every, kept=4):
-    """A sample that goes through the values of each factor, the larger part of it slow.
-
-    One case in `every` is quick, and `kept` - 1 times as many are slow; all would take a quarter
-    of an hour.
-    """
-    order = np.random.default_rng(0).permutation(len(grid)) % every
-    return [
-        pytest.param(*case, marks=[] if rest == 0 else pytest.mark.slow)
-        for case, rest in zip(grid, order, strict=True)
-        if rest < kept
-    ]
-
-
-def some_slow(ways, quick):
-    """All ways; those after the first few are slow."""
-    slow = [pytest.param(way, marks=pytest.mark.slow) for way in list(ways)[quick:]]
-    return [*list(ways)[:quick], *slow]
-
-
-@pytest.mark.parametrize(("way", "p", "perturbation", "norm", "kind"), thinned(GRID, 36, kept=6))
-def test_the_report_is_true(way, p, perturbation, norm, kind):
+@pytest.mark.pairwise(
+    way=WAYS,
+    p=NORMS,
+    perturbation=PERTURBATIONS,
+    norm=NORMS,
+    kind=[MaxDeviation, MinPerturbation],
+    seed=[0, 3, 5, 6],  # each two of: six or seven points, d = 1 or 2, either graph
+)
+def test_the_report_is_true(way, p, perturbation, norm, kind, seed):
     method, options = WAYS[way]
-    seed = GRID.index((way, p, perturbation, norm, kind)) % 8
     check(attack(problem_on(p, perturbation, norm, kind, seed), method, **options))
 
 
-@pytest.mark.parametrize("scale", [2.0**-20, pytest.param(2.0**20, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("perturbation", ["shift", "additive", "multiplicative", "edges"])
-@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-@pytest.mark.parametrize("way", some_slow(["scholtes", "value function"], 1))
+@pytest.mark.slow
+@pytest.mark.pairwise(
+    perturbation=PERTURBATIONS,
+    way=["scholtes", "value function"],
+    kind=[MaxDeviation, MinPerturbation],
+    scale=[2.0**-20, 2.0**20],
+)
 def test_the_unit_of_the_data_does_not_matter(way, kind, perturbation, scale):
     """Data, gamma and, where eps is a length, the budget in another unit: the same answer.
 
@@ -139,8 +125,10 @@ def test_the_unit_of_the_data_does_not_matter(way, kind, perturbation, scale):
         assert scaled.norm == pytest.approx(found.norm * unit, rel=1e-5)
 
 
-@pytest.mark.parametrize("way", some_slow(WAYS, 2))
-@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("way", "kind"), list(zip(WAYS, [MaxDeviation, MinPerturbation] * 5, strict=True))
+)
 def test_a_translation_of_the_data_does_not_matter(way, kind):
     method, options = WAYS[way]
     found, moved = (

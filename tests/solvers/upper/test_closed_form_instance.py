@@ -15,7 +15,7 @@ def test_steps_of_the_two_groups(request, name):
     assert before.labels.tolist() == [0] * instance.first + [1] * instance.second
     steps = [-instance.parts, instance.parts, instance.joins]
     near = [step + side * 1e-9 for step in steps for side in (-1, 1)]
-    for eps in [*np.arange(-18, 18, 0.0371), *near]:
+    for eps in [*np.arange(-18, 18, 0.1371), *near]:
         after = cluster(shift.apply(model, eps), "exact")
         assert after.proved
         assert deviation(before.labels, after.labels) == instance.deviation(eps), eps

@@ -72,11 +72,11 @@ def test_no_single_entry_improves_where_coordinate_search_ends():
             assert deviation <= value or not proved
 
 
-@pytest.mark.parametrize("method", ["corners", "random"])
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize(("method", "norm"), [("corners", 1), ("random", np.inf)])
 def test_bl2_finds_an_attack_a_thousand_times_shorter_than_the_limit(method, norm):
     given = problem(0, k=1, norm=norm, kind=MinPerturbation, size=2.0, limit=1500.0)
-    found, grid = attack(given, method), attack(problem(0, k=1, size=3.0), "direct", step=0.005)
+    found = attack(given, method)
+    grid = attack(problem(0, k=1, size=3.0), "direct", step=0.005, bound="none")
     least = min(seen.size for seen in grid.history if seen.proved and seen.deviation >= 2)
     assert found.norm <= least
     assert found.norm == pytest.approx(least, abs=6e-3)

@@ -33,13 +33,13 @@ def on_a_ray(seed, kind=MaxDeviation, size=3.0, deviation="delta", **options):
     return kind(model, shift, size, deviation=deviation, **options)
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 3))])
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", [*DEVIATIONS, "between"])
 def test_no_grid_beats_it(seed, name):
     deviation = between_clusters([0, 2], [1, 3]) if name == "between" else name
     problem = on_a_ray(seed, deviation=deviation)
     found = attack(problem, "exact")
-    grid = attack(problem, "direct", step=0.05)
+    grid = attack(problem, "direct", step=0.05, bound="none")
     assert found.deviation >= grid.deviation
     if found.deviation > 0:
         assert found.status == "optimal"
@@ -47,13 +47,11 @@ def test_no_grid_beats_it(seed, name):
         assert found.proved
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(k, marks=pytest.mark.slow) for k in range(2, 8))]
-)
+@pytest.mark.parametrize("seed", range(4))
 def test_least_perturbation_is_the_first_step(seed):
     largest = attack(on_a_ray(seed), "exact").deviation
     problem = on_a_ray(seed, MinPerturbation, max(largest, 2.0) / 2, limit=3.0)
-    found, grid = attack(problem, "exact"), attack(problem, "direct", step=0.002)
+    found, grid = attack(problem, "exact"), attack(problem, "direct", step=0.01, bound="none")
     assert found.status == "optimal"
     assert found.deviation >= problem.target
     assert found.bound <= found.norm <= grid.norm

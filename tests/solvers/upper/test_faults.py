@@ -74,9 +74,7 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.pairwise(fault=FAULTS, stage=STAGES, method=METHODS)
 def test_a_fault_of_a_stage(groups, monkeypatch, method, stage, fault):
     module, name, when = STAGES[stage]
     monkeypatch.setattr(module, name, raising(fault, getattr(module, name), when))

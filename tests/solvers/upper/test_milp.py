@@ -108,14 +108,14 @@ def test_the_bound_is_met(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 100))
+@pytest.mark.parametrize("seed", range(10, 40))
 def test_the_bound_is_met_more(seed):
     assert check_bound(random_problem(seed), seed, coincidences=False) <= 1e-5
 
 
 @pytest.mark.parametrize(
     "seed",
-    [*range(300, 312), *(pytest.param(k, marks=pytest.mark.slow) for k in range(312, 340))],
+    [*range(300, 312), *(pytest.param(k, marks=pytest.mark.slow) for k in range(312, 324))],
 )
 def test_the_bound_over_all_eps_is_never_beaten(seed):
     assert check_bound(random_problem(seed), seed) >= -1e-9

@@ -9,7 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import (
     ArgumentError,
@@ -64,25 +64,24 @@ def two_points(d, p):
 def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta):
     problem = two_points(d, p)
     frame, baseline = Frame.of(problem), cluster(problem.model, tol=1e-12)
-    X, _ = frame.solution_into(baseline)
-    formulation = KKTFormulation(frame.problem, baseline.labels, X)
+    formulation = KKT(frame.problem, frame.solution_into(baseline))
     model = formulation.model
     model.goal.deactivate()
     model.reach.deactivate()
-    model.reached_by_point.deactivate()
+    model.reached_by_share.deactivate()
     if p == 2 and d > 1:
         left = model.s[0] / formulation.unit
         right = 1 - sum(model.z[0, c] ** 2 for c in model.features)
         index, slopes = (0, 0), (alpha, beta)
     else:
         index = (0, 1)  # the second point is above: `down` and 1 + z
-        pair = formulation.pairs[index]
+        pair = formulation.conditions.pairs[index]
         left, right = pair.left.expression, pair.right.expression
         slopes = (alpha, beta)
     model.kink = pyo.Objective(expr=alpha * left + beta * right)
     eps = np.array([-1.9])
     start = cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
-    formulation.start_from(frame.eps_into(eps), *frame.solution_into(start))
+    formulation.start_from(frame.eps_into(eps), frame.solution_into(start))
     session = IpoptSession(model, {**IPOPT_OPTIONS, "max_iter": 1000})
     for t in (1e-2, 1e-4, 1e-6, T):
         formulation.set_stage(ScheduleStage(t, 0.1))
@@ -119,5 +118,5 @@ def test_a_deviation_that_is_not_smoothed_is_refused():
     A = np.array([[0.0], [1.0], [5.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive(A.shape), 1.0, deviation="nmi")
-    with pytest.raises(UnsupportedError, match="additive over pairs"):
+    with pytest.raises(UnsupportedError, match="no smooth form"):
         stationarity(attack(problem, "random", corners=5))

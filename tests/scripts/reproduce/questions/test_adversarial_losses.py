@@ -10,12 +10,13 @@ from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.questions.adversarial_losses import (
     LOSSES,
     LossSample,
+    answer,
     contrastive_loss,
+    loss_blocks,
     loss_problems,
     loss_samples,
     loss_standings,
 )
-from bilad.scripts.reproduce.questions.adversarial_losses_report import answer, loss_blocks
 from bilad.solvers import cluster
 
 DATA = np.array([[0.0, 0.0], [0.2, 0.1], [0.1, 0.3], [3.0, 0.0], [3.2, 0.2], [3.1, 0.4]])

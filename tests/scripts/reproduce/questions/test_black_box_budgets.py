@@ -12,11 +12,12 @@ from bilad.scripts.reproduce.checks.small_clouds import clouds
 from bilad.scripts.reproduce.questions.black_box_budgets import (
     WHITE,
     Queries,
+    answer,
     best_after,
+    black_box_blocks,
     black_box_runs,
     clusterer,
 )
-from bilad.scripts.reproduce.questions.black_box_report import answer, black_box_blocks
 from bilad.solvers import attack, cluster
 
 

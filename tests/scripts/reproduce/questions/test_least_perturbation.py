@@ -8,12 +8,10 @@ from bilad.scripts.known_problems import known_problems
 from bilad.scripts.reproduce.questions.least_perturbation import (
     BOUND,
     LeastAttack,
-    least_attacks,
-    settings,
-)
-from bilad.scripts.reproduce.questions.least_perturbation_report import (
     answer,
+    least_attacks,
     least_blocks,
+    settings,
     summaries,
 )
 from bilad.solvers import attack

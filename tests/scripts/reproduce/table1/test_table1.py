@@ -14,7 +14,10 @@ from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.table1 import table1
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
 from bilad.scripts.reproduce.table1.table1_claims import (
+    Cost,
     claims_of,
+    cost_claims,
+    costs,
     dearer,
     form_claim,
     harder,
@@ -22,17 +25,18 @@ from bilad.scripts.reproduce.table1.table1_claims import (
     main_cost,
     stationary_claims,
 )
-from bilad.scripts.reproduce.table1.table1_costs import Cost, cost_claims, costs
-from bilad.scripts.reproduce.table1.table1_plan import (
+from bilad.scripts.reproduce.table1.table1_runs import (
     DIRECT,
     DIRECT_SSNAL,
     FMINCONS,
     INTERIOR_POINT,
     ONE_START,
+    Row,
     Sizes,
     entries,
+    is_flat,
+    runs,
 )
-from bilad.scripts.reproduce.table1.table1_runs import Row, is_flat, runs
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 from bilad.solvers.staircase import Staircase

@@ -8,22 +8,22 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
 from bilad.models import deviation
-from bilad.models.deviation import DEVIATIONS
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.theory import deviations
-from bilad.scripts.reproduce.theory.deviation_claims import (
+from bilad.scripts.reproduce.theory.deviations import (
     closed_form_claim,
     deviation_claims,
     failing,
 )
-from bilad.scripts.reproduce.theory.identity_checks import check_identity
 from bilad.scripts.reproduce.theory.property_checks import (
     PROPERTIES,
+    check_identity,
     check_properties,
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_paths import along, check_paths, identity_error
+from bilad.scripts.reproduce.theory.spill_checks import along, check_paths, identity_error
 from bilad.solvers import cluster
 
 
@@ -45,7 +45,7 @@ def paths():
 
 def test_every_function_and_property_is_asked(rows, problems):
     asked = {(row.problem, row.deviation, row.property) for row in rows}
-    assert len(asked) == len(rows) == len(problems) * len(DEVIATIONS) * len(PROPERTIES)
+    assert len(asked) == len(rows) == len(problems) * len(PARTITION_DEVIATIONS) * len(PROPERTIES)
     assert all(row.proved for row in rows if row.problem == "iris" or not row.holds)
 
 
@@ -103,7 +103,7 @@ def test_the_identity(problems, paths):
 
 
 def test_an_identity_that_fails_is_counted(monkeypatch, problems, paths):
-    monkeypatch.setattr("bilad.scripts.reproduce.theory.spill_paths.rand_score", lambda *_: 0.5)
+    monkeypatch.setattr("bilad.scripts.reproduce.theory.spill_checks.rand_score", lambda *_: 0.5)
     rows = list(check_identity({"iris": problems["iris"]}, paths))
     assert all(0 < row.wrong <= row.tried for row in rows)
     assert closed_form_claim(rows).verdict == "agrees"

@@ -11,13 +11,14 @@ from bilad.models import recovery_interval
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.theory import examples
 from bilad.scripts.reproduce.theory.recovery_cells import cells, random_instance
-from bilad.scripts.reproduce.theory.recovery_claims import changed_share, recovery_claims
 from bilad.scripts.reproduce.theory.recovery_examples import (
     LINE,
     all_cells,
     around_zero,
+    changed_share,
     chosen_eps,
     grid,
+    recovery_claims,
 )
 from bilad.scripts.reproduce.theory.spill_examples import PATTERNS, find
 from bilad.scripts.reproduce.theory.spill_examples import examples as rebuilt

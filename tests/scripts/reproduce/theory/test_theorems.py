@@ -27,7 +27,7 @@ from bilad.scripts.reproduce.theory.spill_ranges import (
     nondecreasing_up_to,
     ranges,
 )
-from bilad.scripts.reproduce.theory.theorem_claims import formula_claims, range_claims
+from bilad.scripts.reproduce.theory.theorems import formula_claims, range_claims
 
 TINY = theorems.Sizes(5, 4, 5, 20, 4, 12, 9)
 

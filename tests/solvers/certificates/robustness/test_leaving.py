@@ -200,6 +200,7 @@ def grid_problem(rng):
     return MaxDeviation(model, Perturbation.linear(A.shape, sp.csr_array(T)), radius, norm)
 
 
+@pytest.mark.slow
 def test_who_leaves_in_a_feature_pays():
     """Also where one eps moves many."""
     active = 0

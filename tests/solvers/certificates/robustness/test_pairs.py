@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
@@ -32,6 +32,7 @@ def attack_settled(problem, rng, directions, radius, tight=False):
     return float((settled.together | settled.apart).mean())
 
 
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_within_the_radius_flips_a_settled_pair(seed, random_problem, directions):
     rng = np.random.default_rng(seed)
@@ -39,8 +40,8 @@ def test_nothing_within_the_radius_flips_a_settled_pair(seed, random_problem, di
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", range(3))
-def test_nothing_flips_a_settled_pair_of_120_problems(batch, random_problem, directions):
+@pytest.mark.parametrize("batch", range(2))
+def test_nothing_flips_a_settled_pair_of_80_problems(batch, random_problem, directions):
     shares = []
     for seed in range(40):
         rng = np.random.default_rng(10_000 + 1000 * batch + seed)

@@ -18,9 +18,7 @@ def test_the_ends_of_every_axis_come_first(groups, locally_biased):
 
 
 def test_a_restart_moves_the_rectangles(groups):
-    problem = MaxDeviation(
-        groups.model(), groups.each(), 2.0, 2
-    )  # nothing within reach: all of the 1000 k
+    problem = groups.bl1(budget=2.0)  # nothing within reach: down to the smallest rectangle
     once = attack(problem, "dividing-rectangles", restarts=1, max_solves=2000, bound="none")
     twice = attack(problem, "dividing-rectangles", restarts=2, max_solves=4000, bound="none")
     assert twice.lower_solves > 1.5 * once.lower_solves

@@ -15,7 +15,11 @@ from bilad.solvers.upper.journal import Journal
 from bilad.solvers.upper.lower_level import LowerLevel
 
 BLIND = "finite-difference"  # it finds what its random starts happen to find
-NORMS = [1, 2, np.inf]
+
+
+def search(problem, method, *arguments, **options):
+    """Attack without the proved bound, which is the same whatever the method."""
+    return attack(problem, method, *arguments, bound="none", **options)
 
 
 def test_they_are_registered():
@@ -38,43 +42,53 @@ def test_they_are_registered():
 
 def test_the_largest_deviation_at_the_end_of_a_line(groups, method):
     """The moved points join the others on the last fiftieth of the budget, on one side."""
-    found = attack(groups.bl1(), method, max_solves=100)
+    found = search(groups.bl1(), method, max_solves=100)
     assert found.deviation == groups.joined
     assert found.norm > groups.joins
 
 
 def test_the_shortest_attack_on_a_line(groups, method):
-    found = attack(groups.bl2(), method, max_solves=100)
+    found = search(groups.bl2(), method, max_solves=100)
     assert found.norm == pytest.approx(groups.parts, rel=3e-6)
-    joined = attack(groups.bl2(target=float(groups.joined)), method, max_solves=100)
+    joined = search(groups.bl2(target=float(groups.joined)), method, max_solves=100)
     assert joined.norm == pytest.approx(groups.joins, rel=3e-6)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("norm", [1, np.inf])
-def test_two_parameters_as_good_as_the_grid(groups, method, norm):
-    problem = MaxDeviation(groups.model(), groups.each(), 20.0, norm)
-    grid = attack(problem, "direct", step=2.0)
-    found = attack(problem, method, max_solves=150)
-    assert found.deviation >= (0.4 if method == BLIND else 1.0) * grid.deviation
+@pytest.fixture(scope="module", params=[1, np.inf])
+def far(request, groups):
+    """(BL1) with two parameters, and what a grid finds."""
+    problem = MaxDeviation(groups.model(), groups.each(), 20.0, request.param)
+    return problem, search(problem, "direct", step=2.0).deviation
+
+
+def test_two_parameters_as_good_as_the_grid(far, method):
+    problem, on_the_grid = far
+    found = search(problem, method, max_solves=150)
+    assert found.deviation >= (0.4 if method == BLIND else 1.0) * on_the_grid
     assert all(problem.size(seen.eps) <= 20.0 for seen in found.history)
 
 
-@pytest.mark.parametrize("norm", [1, 2])
-def test_the_shortest_attack_with_two_parameters(groups, method, norm):
+@pytest.fixture(scope="module", params=[1, 2])
+def near(request, groups):
+    """(BL2) with two parameters, and what a grid finds."""
+    problem = MinPerturbation(groups.model(), groups.each(), 1.0, request.param, limit=18.0)
+    return problem, search(problem, "direct", step=0.3).norm
+
+
+def test_the_shortest_attack_with_two_parameters(near, method):
     """One point alone leaves its group at eps = gamma first, so in every norm at least there."""
-    problem = MinPerturbation(groups.model(), groups.each(), 1.0, norm, limit=18.0)
-    grid = attack(problem, "direct", step=0.3)
-    found = attack(problem, method, max_solves=200)
-    assert found.norm <= (2.0 if method == BLIND else 1.4) * grid.norm
+    problem, on_the_grid = near
+    found = search(problem, method, max_solves=200)
+    assert found.norm <= (2.0 if method == BLIND else 1.4) * on_the_grid
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(("kind", "size"), [(MaxDeviation, 1.5), (MinPerturbation, 8.0)])
-def test_weights_stay_between_their_bounds(problems, method, norm, kind, size):
+@pytest.mark.parametrize(
+    ("kind", "size", "norm"),
+    [(MaxDeviation, 1.5, 1), (MinPerturbation, 8.0, 2), (MaxDeviation, 1.5, np.inf)],
+)
+def test_weights_stay_between_their_bounds(problems, method, kind, size, norm):
     problem = problems.edges(kind, size, norm)
-    found = attack(problem, method, max_solves=30)
+    found = search(problem, method, max_solves=30)
     eps = np.array([seen.eps for seen in found.history])
     assert eps.min() >= 0
     assert eps.max() <= 1
@@ -85,26 +99,26 @@ def test_weights_stay_between_their_bounds(problems, method, norm, kind, size):
 @pytest.mark.parametrize("solves", [1, 7, 40])
 def test_budgets_are_exact(groups, method, solves):
     for problem in (groups.bl1(), groups.bl2()):
-        found = attack(problem, method, max_solves=solves)
+        found = search(problem, method, max_solves=solves)
         assert found.lower_solves == solves
         assert found.termination == "solve limit"
 
 
 def test_a_budget_of_zero(groups, method):
-    found = attack(groups.bl1(), method, max_solves=0)
+    found = search(groups.bl1(), method, max_solves=0)
     assert (found.termination, found.lower_solves, found.norm) == ("solve limit", 0, 0.0)
     assert not found.eps.any()
 
 
 def test_a_limit_on_time(problems, method):
     began = time.perf_counter()
-    found = attack(problems.clouds(), method, time_limit=0.3)
+    found = search(problems.clouds(), method, time_limit=0.3)
     assert found.termination == "time limit"
-    assert time.perf_counter() - began < 2.0
+    assert time.perf_counter() - began < 20.0  # the method may have to be imported
 
 
 def test_seeds_are_reproducible(problems, method):
-    runs = [attack(problems.clouds(), method, seed, max_solves=60) for seed in (1, 1, 2)]
+    runs = [search(problems.clouds(), method, seed, max_solves=60) for seed in (1, 1, 2)]
     eps = [[seen.eps.tolist() for seen in run.history] for run in runs]
     assert eps[0] == eps[1]
     # The first search of one method draws nothing.
@@ -114,14 +128,14 @@ def test_seeds_are_reproducible(problems, method):
 def test_the_global_generator_is_left_alone(problems, method):
     np.random.seed(0)  # noqa: NPY002
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    attack(problems.clouds(), method, max_solves=30)
+    search(problems.clouds(), method, max_solves=30)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
 
 
 def test_units_do_not_matter(groups, method):
     """The same with eps in a unit that is a power of two."""
     shifts = [MaxDeviation(groups.model(), groups.each().in_units(u, {}), 16 / u) for u in (1, 4)]
-    found = [attack(problem, method, max_solves=40) for problem in shifts]
+    found = [search(problem, method, max_solves=40) for problem in shifts]
     assert found[0].deviation == found[1].deviation
     assert found[0].norm == pytest.approx(4 * found[1].norm)
 
@@ -129,13 +143,13 @@ def test_units_do_not_matter(groups, method):
 @pytest.mark.parametrize(("kind", "size"), [(MaxDeviation, 4.0), (MinPerturbation, 30.0)])
 def test_any_clusterer(problems, method, kind, size):
     problem = problems.clouds(kind, size)
-    found = attack(problem, method, max_solves=120)
+    found = search(problem, method, max_solves=120)
     assert problem.is_attack(found.norm, found.deviation)
     assert found.proved
 
 
 def test_more_parameters_than_a_grid_takes(problems, method):
-    found = attack(problems.clouds(size=2.0, k=32), method, max_solves=80)
+    found = search(problems.clouds(size=2.0, k=32), method, max_solves=80)
     assert found.lower_solves == 80
 
 
@@ -173,22 +187,22 @@ def test_a_fault_of_a_clusterer_is_reported(problems, method):
                 raise ZeroDivisionError("far out")
             return (data[:, 0] > 1.5).astype(int)
 
-    found = attack(problems.clouds(clusterer=Fragile(), size=9.0), method, max_solves=200)
+    found = search(problems.clouds(clusterer=Fragile(), size=9.0), method, max_solves=200)
     assert "far out" in found.termination
 
 
 def test_without_limits_it_ends(problems, method):
     """One parameter: cached answers must not keep it going."""
-    found = attack(problems.clouds(k=2, size=1.0), method, time_limit=20, restarts=1)
+    found = search(problems.clouds(k=2, size=1.0), method, time_limit=20, restarts=1)
     assert found.termination != "time limit"
 
 
 def test_it_ends_on_a_line(groups, method):
-    found = attack(groups.bl1(), method, time_limit=20, restarts=2)
+    found = search(groups.bl1(), method, time_limit=20, restarts=2)
     assert found.status in {"feasible", "optimal"}
 
 
 @pytest.mark.parametrize("restarts", [0, 1.5])
 def test_a_wrong_number_of_restarts(groups, method, restarts):
     with pytest.raises(ArgumentError, match="restarts"):
-        attack(groups.bl1(), method, restarts=restarts)
+        search(groups.bl1(), method, restarts=restarts)

@@ -4,9 +4,10 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.value_function import ValueFunctionFormulation
+from bilad.formulations.reformulations import VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MaxDeviation, Perturbation
+from bilad.models.clustering_form import ScaledClustering
 from bilad.solvers import cluster
 
 EPS = np.array([0.8, -0.5, 0.4, 0.2])
@@ -18,12 +19,16 @@ def solved(problem, eps):
     return cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
 
 
+def solution_of(X, Z):
+    return ScaledClustering(X, Z, np.zeros(len(X), dtype=int), 0.0)
+
+
 def anchored(problem, eps):
     """The formulation with its bound taken at eps, and the solution there."""
     baseline = cluster(problem.model)
-    built = ValueFunctionFormulation(problem, baseline.labels, baseline.X)
+    built = VALUE_FUNCTION(problem, baseline)
     solution = solved(problem, eps)
-    built.start_from(eps, solution.X, solution.Z)
+    built.start_from(eps, solution)
     built.set_stage(STAGE)
     return built, solution
 
@@ -113,7 +118,7 @@ def test_the_bound_of_an_inaccurate_solution_lies_below_too(make_model, kind):
     problem = MaxDeviation(model, Perturbation.shift(np.ones_like(model.data)), 100.0)
     built, solution = anchored(problem, np.zeros(1))
     for error in (1e-3, -1e-3):
-        built.start_from(np.zeros(1), solution.X + error, solution.Z)
+        built.start_from(np.zeros(1), solution_of(solution.X + error, solution.Z))
         is_below(built, problem, [np.array([eps]) for eps in (-100.0, -1.0, 1.0, 100.0)])
 
 
@@ -140,12 +145,12 @@ def test_the_slope_of_a_scaled_direction(make_model):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rounded_objective_is_above_the_true_one_by_half_the_slack_at_most(make_problem, kind):
     problem = make_problem(kind)
-    built, _ = anchored(problem, EPS)
+    built, solution = anchored(problem, EPS)
     t = STAGE.relaxation * built.unit**2
     perturbed = problem.perturbation.apply(problem.model, EPS)
     rng = np.random.default_rng(4)
     for X in [*rng.normal(size=(5, *perturbed.data.shape)), np.zeros_like(perturbed.data)]:
-        built.start_from(EPS, X, np.zeros((perturbed.graph.m, perturbed.d)))
+        built.start_from(EPS, solution_of(X, 0 * solution.Z))
         rounded, true = pyo.value(built.model.lower_objective), perturbed.primal(X)
         assert true < rounded <= true + 0.5 * t + 1e-12 * true
     # All points in one place: the rounding is all there is.

@@ -6,8 +6,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.kkt import KKTFormulation
-from bilad.formulations.clustering.value_function import ValueFunctionFormulation
+from bilad.formulations.reformulations import KKT, VALUE_FUNCTION
 from bilad.models import MaxDeviation, MinPerturbation
 from bilad.solvers import cluster
 
@@ -15,11 +14,11 @@ RADIUS = 1.5
 OF_EPS = {"ball", "above", "below", "eps", "magnitude", "largest"}
 
 
-def build(make_problem, norm, k, kind=MaxDeviation, formulation=KKTFormulation):
+def build(make_problem, norm, k, kind=MaxDeviation, formulation=KKT):
     options = {"budget": RADIUS} if kind is MaxDeviation else {"budget": 2.0, "limit": RADIUS}
     problem = make_problem("line", n=4, k=k, norm=norm, problem=kind, **options)
     baseline = cluster(problem.model)
-    return formulation(problem, baseline.labels, baseline.X)
+    return formulation(problem, baseline)
 
 
 def set_eps(model, eps):
@@ -46,7 +45,7 @@ def directions(k):
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-@pytest.mark.parametrize("formulation", [KKTFormulation, ValueFunctionFormulation])
+@pytest.mark.parametrize("formulation", [KKT, VALUE_FUNCTION])
 def test_accepts_exactly_the_ball(make_problem, violations, norm, k, kind, formulation):
     model = build(make_problem, norm, k, kind, formulation).model
     for direction in directions(k):

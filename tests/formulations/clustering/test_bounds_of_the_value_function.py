@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from bilad.formulations.clustering.value_function import ValueFunctionFormulation, frozen_dual_bound
+from bilad.formulations.clustering.points import scaled_dual
+from bilad.formulations.clustering.value_function import frozen_dual_bound
+from bilad.formulations.reformulations import VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.single_level import scaled_dual
 from bilad.models import Perturbation
 from bilad.models.clustering_problem import edge_operator
 from bilad.models.norms import conjugate, project_rows
@@ -93,10 +94,10 @@ def test_its_gradient_is_that_of_v(make_case, points_of_eps, solve_exactly, p, d
 def test_the_model_has_this_bound(make_case, points_of_eps, solve_exactly, p, perturbation):
     problem = make_case(p, 2, perturbation, "knn")
     baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
-    built = ValueFunctionFormulation(problem, baseline.labels, baseline.X)
+    built = VALUE_FUNCTION(problem, baseline)
     points = points_of_eps(problem, 3)
     solution = solve_exactly(problem, points[-1])
-    built.start_from(points[-1], solution.X, solution.Z)
+    built.start_from(points[-1], solution)
     built.set_stage(ScheduleStage(1e-3, 0.5))
     bound, model = tangent_of(problem, points[-1], solution), built.model
     for eps in points:
@@ -131,6 +132,6 @@ def test_data_and_weights_may_be_perturbed_together(make_case, solve_exactly):
             for eps, solution in points:
                 assert evaluate(bound, eps) <= solution.objective * (1 + 1e-11)
         baseline = solve_exactly(problem, np.zeros(k))
-        built = ValueFunctionFormulation(problem, baseline.labels, baseline.X)
+        built = VALUE_FUNCTION(problem, baseline)
         # The first edge has no weight to lose.
         assert {j for pair in built.model.coupled for j in pair} == {1, 2}

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyomo.core.expr import identify_variables
 
-from bilad.formulations.clustering.duality import DualityFormulation
 from bilad.formulations.clustering.edge_terms import (
     EuclideanEdges,
     LargestEdges,
     SplitEdges,
     edge_terms,
 )
-from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.reformulations import DUALITY, KKT
+from bilad.models.clustering_form import ScaledClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 
@@ -207,20 +207,20 @@ def test_sides_read_the_multiplier_of_their_keeper():
     }
 
 
-@pytest.mark.parametrize("formulation", [KKTFormulation, DualityFormulation])
+@pytest.mark.parametrize("formulation", [KKT, DUALITY])
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, d):
     problem = make_case(p, d, "additive", "knn")
     baseline = cluster(problem.model)
-    built = formulation(problem, baseline.labels, baseline.X)
-    model, m = built.model, len(built.ends)
+    built = formulation(problem, baseline)
+    model, m = built.model, len(built.conditions.points.ends)
     assert m == problem.model.graph.m - 2  # two edges have no weight
     multipliers = {}
     for rows in ("difference", "at_most_s", "at_least_minus_s"):
         for row in (model.component(rows) or {}).values():
             try:
-                multipliers[row.name] = built.multiplier_of(row)
+                multipliers[row.name] = built.conditions.multiplier_of(row)
             except KeyError:
                 assert (rows, p) == ("difference", np.inf)
     if p == np.inf and d > 1:
@@ -229,18 +229,18 @@ def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, 
         rows = {"difference": "z"}
     assert len(multipliers) == m * d * len(rows)
     for name, variable in multipliers.items():
-        assert built.constraint_of(variable).name == name
+        assert built.conditions.constraint_of(variable).name == name
         component, index = name.split("[")
         assert variable.name == f"{rows[component]}[{index}"
-    first = next(iter(built.ends))
+    first = next(iter(built.conditions.points.ends))
     for constraint in (model.stationarity[0, 0], model.x[0, 0], model.pair_u):
         with pytest.raises(KeyError):
-            built.multiplier_of(constraint)
+            built.conditions.multiplier_of(constraint)
     others = [model.x[0, 0], model.eps[0], model.t, model.stationarity[0, 0]]
     others.append(model.difference[first, 0])
     for variable in others:
         with pytest.raises(KeyError):
-            built.constraint_of(variable)
+            built.conditions.constraint_of(variable)
 
 
 @pytest.mark.parametrize("d", DIMENSIONS)
@@ -249,18 +249,19 @@ def test_the_multiplier_is_that_of_the_lower_level(make_case, p, d):
     """d f / d u_e,c of the lower level's fusion terms is r_e z_e,c, with u_e = x_i - x_j."""
     problem = make_case(p, d, "additive", "knn")
     model, baseline = problem.model, cluster(problem.model)
-    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    built = KKT(problem, baseline)
     X = np.random.default_rng(0).normal(size=model.data.shape)
     U, h = model.graph.differences(X), 1e-6
-    built.start_from(np.zeros(2), X, model.radii[:, None] * subgradient_rows(U, p))
+    Z = model.radii[:, None] * subgradient_rows(U, p)
+    built.start_from(np.zeros(2), ScaledClustering(X, Z, baseline.labels, 0.0))
     signs = {"difference": 1, "at_most_s": 1, "at_least_minus_s": -1}
-    for e in built.ends:
+    for e in built.conditions.points.ends:
         for c in range(d):
             z = 0.0
             for name, sign in signs.items():
                 rows = built.model.component(name)
                 if rows is not None and not (name == "difference" and p == np.inf and d > 1):
-                    z += sign * built.multiplier_of(rows[e, c]).value
+                    z += sign * built.conditions.multiplier_of(rows[e, c]).value
             step = h * np.eye(d)[c]
             up, down = (row_norms((U[e] + s)[None], p)[0] for s in (step, -step))
             assert z == pytest.approx((up - down) / (2 * h), abs=1e-4)

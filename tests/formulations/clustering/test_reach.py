@@ -3,11 +3,14 @@
 import itertools
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations import leader
-from bilad.formulations.smooth_deviation import KERNELS, SmoothDeviation
+from bilad.formulations.clustering.points import Points
+from bilad.formulations.clustering.reach import hull, reach
+from bilad.formulations.leader import add_eps
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_form import ScaledClustering
 from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
@@ -28,15 +31,15 @@ def extreme_points(problem, count=50):
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
     problem = make_case(2, d, perturbation, norm=norm)
-    reach = leader.reach(problem)
+    bound = reach(problem)
     moved = [
         np.linalg.norm(problem.perturbation.apply(problem.model, eps).data - problem.model.data)
         for eps in extreme_points(problem)
     ]
-    assert max(moved) <= reach * (1 + 1e-12)
+    assert max(moved) <= bound * (1 + 1e-12)
     # Attained: one eps for each entry, or one eps.
-    assert max(moved) == pytest.approx(reach, rel=1e-12)
-    assert (reach == 0) == (perturbation == "edges")
+    assert max(moved) == pytest.approx(bound, rel=1e-12)
+    assert (bound == 0) == (perturbation == "edges")
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -50,13 +53,13 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
         problem = MaxDeviation(
             model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm
         )
-        reach = leader.reach(problem)
+        bound = reach(problem)
         moved = [np.linalg.norm(T @ eps) for eps in extreme_points(problem)]
-        assert max(moved) <= reach * (1 + 1e-12)
+        assert max(moved) <= bound * (1 + 1e-12)
         if norm == 1:
-            assert max(moved) == pytest.approx(reach)
+            assert max(moved) == pytest.approx(bound)
         elif norm == 2:
-            assert reach <= np.sqrt(3) * 1.7 * np.linalg.norm(T, 2) * (1 + 1e-12)
+            assert bound <= np.sqrt(3) * 1.7 * np.linalg.norm(T, 2) * (1 + 1e-12)
 
 
 @pytest.mark.pairwise(norm=NORMS, perturbation=[*DATA, "edges"], p=NORMS, d=[1, 2])
@@ -64,7 +67,7 @@ def test_hull_holds_the_data_and_the_solutions(
     make_case, points_of_eps, solve_exactly, norm, perturbation, p, d
 ):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
-    low, high = leader.hull(problem)
+    low, high = hull(problem)
     assert low.shape == high.shape == (d,)
     for eps in [*extreme_points(problem, 5)][-8:] + points_of_eps(problem, 4):
         data = problem.perturbation.apply(problem.model, eps).data
@@ -82,13 +85,21 @@ def test_hull_is_reached():
     A = np.array([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive((3, 2), points=[2], features=[0]), 10.0)
-    low, high = leader.hull(problem)
+    low, high = hull(problem)
     assert low.tolist() == [-7.0, 2.0]
     assert high.tolist() == [13.0, 5.0]
     problem = MaxDeviation(model, Perturbation.multiplicative(-A, points=[2], features=[1]), 0.5)
-    low, high = leader.hull(problem)
+    low, high = hull(problem)
     assert low.tolist() == [0.0, 2.0]
     assert high.tolist() == [3.0, 6.0]
+
+
+def counted_pairs(problem, solution):
+    """The pairs that the smooth deviation of a formulation has."""
+    model = pyo.ConcreteModel()
+    add_eps(model, problem)
+    smooth = problem.deviation.smoothed(solution.outcome)
+    return Points(model, problem, solution).relevant(smooth).pairs
 
 
 def grouped(d, perturbation, p, norm, radius, seed):
@@ -109,7 +120,7 @@ def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
     """Attacked by random eps on the sphere, and by those that move the two points together."""
     problem = grouped(2, perturbation, p, *ball, seed=4)
     baseline = cluster(problem.model, tol=1e-10)
-    kept = SmoothDeviation.of(problem, baseline.labels, baseline.X, KERNELS["rational"]).pairs
+    kept = counted_pairs(problem, baseline)
     kept = {tuple(pair) for pair in kept.tolist()}
     together = {
         (i, j)
@@ -129,10 +140,10 @@ def test_the_bound_of_the_pairs_is_sharp():
     A = np.array([[0.0], [1.0]])
     model = ConvexClustering(A, FusionGraph(2, [(0, 1)], [1.0]), 1e-9)
     everything = Perturbation.additive((2, 1))
-    labels, X = np.array([0, 1]), A
+    solution = ScaledClustering(A, np.zeros((1, 1)), np.array([0, 1]), 0.0)
     for radius, reachable in ((0.999 / np.sqrt(2), False), (1.001 / np.sqrt(2), True)):
         problem = MaxDeviation(model, everything, radius)
-        pairs = SmoothDeviation.of(problem, labels, X, KERNELS["rational"]).pairs
+        pairs = counted_pairs(problem, solution)
         assert (len(pairs) == 1) == reachable
         meet = problem.project([0.5, -0.5])
         fused = cluster(everything.apply(model, meet)).n_clusters == 1
@@ -142,5 +153,4 @@ def test_the_bound_of_the_pairs_is_sharp():
 def test_no_pair_is_left_out_where_weights_change(make_case):
     problem = make_case(2, 2, "edges", budget=1e-3)
     baseline = cluster(problem.model)
-    smooth = SmoothDeviation.of(problem, baseline.labels, baseline.X, KERNELS["rational"])
-    assert len(smooth.pairs) == 15
+    assert len(counted_pairs(problem, baseline)) == 15

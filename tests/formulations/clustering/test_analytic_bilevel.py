@@ -9,7 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import Schedule
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.solvers import cluster
@@ -21,7 +21,7 @@ STARTS = 3
 
 def farthest(problem, baseline, start_eps):
     """Solve from one start; return ||X - X(0)|| as IPOPT has it, and the eps found."""
-    built = KKTFormulation(problem, baseline.labels, baseline.X)
+    built = KKT(problem, baseline)
     pyomo_model = built.model
     pyomo_model.goal.deactivate()
     pyomo_model.moved = pyo.Objective(
@@ -29,7 +29,7 @@ def farthest(problem, baseline, start_eps):
         sense=pyo.maximize,
     )
     start = cluster(problem.perturbation.apply(problem.model, start_eps), tol=1e-10)
-    built.start_from(start_eps, start.X, start.Z)
+    built.start_from(start_eps, start)
     session = IpoptSession(pyomo_model, {"tol": 1e-9, "max_iter": 500})
     for stage in SCHEDULE.stages:
         built.set_stage(stage)

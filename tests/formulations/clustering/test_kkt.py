@@ -4,9 +4,10 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.kkt import KKTFormulation
+from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_form import ScaledClustering
 from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession
 
@@ -18,9 +19,13 @@ def solved(problem, eps):
     return cluster(problem.perturbation.apply(problem.model, eps), tol=1e-13)
 
 
+def solution_of(X, Z):
+    return ScaledClustering(X, Z, np.zeros(len(X), dtype=int), 0.0)
+
+
 def formulate(problem):
     baseline = cluster(problem.model)
-    return KKTFormulation(problem, baseline.labels, baseline.X)
+    return KKT(problem, baseline)
 
 
 @pytest.mark.parametrize("kind", ["line", "complete", "knn"])
@@ -28,7 +33,7 @@ def formulate(problem):
 def test_an_exact_solution_satisfies_every_constraint(make_problem, violations, kind, eps):
     problem = make_problem(kind)
     built, solution = formulate(problem), solved(problem, eps)
-    built.start_from(eps, solution.X, solution.Z)
+    built.start_from(eps, solution)
     built.set_stage(TIGHT)
     worst = violations(built.model)
     assert max(worst.values()) < 1e-7, max(worst, key=worst.get)
@@ -40,7 +45,7 @@ def test_an_exact_solution_satisfies_every_constraint(make_problem, violations, 
 def test_a_start_is_feasible_in_every_norm(make_problem, violations, norm):
     problem = make_problem("line", norm=norm, budget=3.0)
     built, solution = formulate(problem), solved(problem, EPS)
-    built.start_from(EPS, solution.X, solution.Z)
+    built.start_from(EPS, solution)
     built.set_stage(TIGHT)
     worst = violations(built.model)
     assert max(worst.values()) < 1e-7, max(worst, key=worst.get)
@@ -54,18 +59,18 @@ def test_a_wrong_solution_violates_one(make_problem, violations, kind):
 
     moved = solution.X.copy()
     moved[0, 0] += 1e-3
-    built.start_from(EPS, moved, solution.Z)
+    built.start_from(EPS, solution_of(moved, solution.Z))
     worst = violations(built.model)
     assert worst["stationarity[0,0]"] == pytest.approx(1e-3, rel=1e-3)
 
     # The data themselves, without any force, are stationary; the complementarity sees through.
     data = problem.perturbation.apply(problem.model, EPS).data
-    built.start_from(EPS, data, np.zeros_like(solution.Z))
+    built.start_from(EPS, solution_of(data, 0 * solution.Z))
     worst = violations(built.model)
     assert {name.split("[")[0] for name, v in worst.items() if v > 1e-4} == {"relaxed"}
 
     # The solution for another eps.
-    built.start_from(-EPS, solution.X, solution.Z)
+    built.start_from(-EPS, solution)
     assert max(violations(built.model).values()) > 0.1
 
 
@@ -75,7 +80,7 @@ def test_dual_variables_have_the_sign_of_their_edge(make_problem, violations, ki
     problem = make_problem(kind)
     built, solution = formulate(problem), solved(problem, EPS)
     built.set_stage(TIGHT)
-    built.start_from(EPS, solution.X, -solution.Z)
+    built.start_from(EPS, solution_of(solution.X, -solution.Z))
     broken = {name.split("[")[0] for name, v in violations(built.model).items() if v > 1e-2}
     assert "stationarity" in broken
     assert "relaxed" in broken
@@ -86,7 +91,7 @@ def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(make_problem,
     """All points feasible at t have a duality gap of at most 2 t sum r, and so lie near X*."""
     problem = make_problem(kind)
     built, solution = formulate(problem), solved(problem, EPS)
-    built.start_from(EPS, solution.X, solution.Z)
+    built.start_from(EPS, solution)
     for k, value in enumerate(EPS):
         built.model.eps[k].fix(value)
     built.model.goal.deactivate()
@@ -98,7 +103,7 @@ def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(make_problem,
     session = IpoptSession(built.model)
     distances = []
     for relaxation in (1e-1, 1e-2, 1e-3, 1e-4):
-        built.start_from(EPS, truth + 1e-3, solution.Z)
+        built.start_from(EPS, solution_of(truth + 1e-3, solution.Z))
         built.set_stage(ScheduleStage(relaxation, 0.1))
         session.solve()
         assert max(violations(built.model).values()) < 1e-6
@@ -114,7 +119,7 @@ def test_written_to_a_file_and_solved_again_through_pyomo(make_problem, tmp_path
     built, solution = formulate(problem), solved(problem, np.zeros(4))
     values = []
     for way in ("session", "factory"):
-        built.start_from(np.zeros(4), solution.X, solution.Z)
+        built.start_from(np.zeros(4), solution)
         built.set_stage(ScheduleStage(0.2, 0.5))
         if way == "session":
             IpoptSession(built.model).solve()
@@ -137,7 +142,7 @@ def test_edges_without_weight_are_left_out(violations):
     problem = MaxDeviation(ConvexClustering(A, graph, 0.1), Perturbation.additive((3, 1)), 1.0)
     built, solution = formulate(problem), cluster(problem.model, "ssnal", tol=1e-12)
     assert list(built.model.edges) == [0]
-    built.start_from(np.zeros(3), solution.X, solution.Z)
+    built.start_from(np.zeros(3), solution)
     built.set_stage(TIGHT)
     assert max(violations(built.model).values()) < 1e-7
     assert [built.model.x[i, 0].value for i in range(3)] == pytest.approx([0.1, 0.9, 5.0])

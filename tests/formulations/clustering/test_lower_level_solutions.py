@@ -7,12 +7,11 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.duality import DualityFormulation
-from bilad.formulations.clustering.kkt import KKTFormulation
-from bilad.formulations.clustering.value_function import ValueFunctionFormulation
 from bilad.formulations.complementarity import RELAXATIONS
+from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MinPerturbation
+from bilad.models.clustering_form import ScaledClustering
 from bilad.models.clustering_problem import edge_operator
 
 NORMS = [1, 2, np.inf]
@@ -21,10 +20,10 @@ PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
 GRAPHS = ["complete", "knn"]
 
 KINDS = {
-    **{name: (KKTFormulation, {"relaxation": name}) for name in RELAXATIONS},
-    "duality": (DualityFormulation, {}),
-    "aggregate": (DualityFormulation, {"aggregate": True}),
-    "value function": (ValueFunctionFormulation, {}),
+    **{name: (KKT, {"relaxation": name}) for name in RELAXATIONS},
+    "duality": (DUALITY, {}),
+    "aggregate": (DUALITY, {"aggregate": True}),
+    "value function": (VALUE_FUNCTION, {}),
 }
 TIGHT = ScheduleStage(1e-7, 0.1)
 
@@ -34,12 +33,12 @@ on_the_grid = pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBAT
 def formulate(name, problem, baseline):
     formulation, options = KINDS[name]
     assert formulation.refusal(problem) is None
-    return formulation(problem, baseline.labels, baseline.X, **options)
+    return formulation(problem, baseline, **options)
 
 
 def place(built, eps, X, Z):
     """Set every variable, those of the gaps' shares as low as their rows allow."""
-    built.start_from(eps, X, Z)
+    built.start_from(eps, ScaledClustering(X, Z, np.zeros(len(X), dtype=int), 0.0))
     built.set_stage(TIGHT)
     model = built.model
     if model.component("gap_share") is not None:
@@ -54,13 +53,14 @@ def place(built, eps, X, Z):
 def penalty(built):
     """The payment, relative to the deviation's largest value."""
     scale = built.problem.deviation.largest(built.problem.model.n)
-    return pyo.value(built.payment(scale)) / scale
+    return pyo.value(built.conditions.payment(scale)) / scale
 
 
 def worst_violation(built, violations):
     """Of the constraints; a penalised relaxation has none, so count what it pays."""
     found = violations(built.model)
-    if getattr(built, "relaxation", None) is RELAXATIONS["penalty"]:
+    coupling = getattr(built.conditions, "coupling", None)
+    if getattr(coupling, "relaxation", None) is RELAXATIONS["penalty"]:
         found["payment"] = penalty(built) * TIGHT.relaxation
     worst = max(found, key=found.get)
     return found[worst], worst
@@ -80,7 +80,7 @@ def test_exact_solutions_are_accepted(
             excess, where = worst_violation(built, violations)
             assert excess < 1e-7, (name, where, eps)
             assert built.eps() == pytest.approx(eps)
-            assert built.X() == pytest.approx(solution.X)
+            assert built.state(solution.X) == pytest.approx(solution.X)
 
 
 @on_the_grid
@@ -111,7 +111,7 @@ def test_others_are_rejected(
             assert excess > 1e-6, (name, what)
 
 
-@pytest.mark.pairwise(name=list(KINDS), norm=NORMS, perturbation=PERTURBATIONS)
+@pytest.mark.pairwise(name=KINDS, norm=NORMS, perturbation=PERTURBATIONS)
 def test_every_norm_of_eps_and_both_problems(
     make_case, points_of_eps, solve_exactly, violations, norm, perturbation, name
 ):
@@ -145,7 +145,7 @@ def test_an_edge_that_is_dropped_leaves_no_force(make_case, solve_exactly, viola
             excess, where = worst_violation(built, violations)
             assert excess < 1e-7, (name, where)
             if name != "value function":
-                assert built.Z() == pytest.approx(solution.Z, abs=1e-9)
+                assert built.conditions.Z(eps) == pytest.approx(solution.Z, abs=1e-9)
 
 
 @pytest.mark.parametrize("p", NORMS)
@@ -163,7 +163,8 @@ def test_the_penalty_pays_nothing_but_for_the_gap(make_case, solve_exactly, p):
 
     # The definition, by hand: per edge, scale / m at products that add up to t.
     place(built, eps, problem.perturbation.apply(problem.model, eps).data, 0 * solution.Z)
-    gaps = [pyo.value(built.edges.gap(e)) / built.unit for e in built.ends]
+    edges, ends = built.conditions.edges, built.conditions.points.ends
+    gaps = [pyo.value(edges.gap(e)) / built.unit for e in ends]
     assert penalty(built) == pytest.approx(np.mean(gaps) / TIGHT.relaxation)
     assert penalty(built) > 1e3
 
