@@ -18,6 +18,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 CAPABILITIES: dict[str, Capability[Any]] = {}
 
 
+class CapabilityError(ArgumentError):
+    """What is registered for a learning model does not keep to the contract."""
+
+
 class Capability(Generic[R]):
     """A function whose first argument, a learning model, decides by its type what is called.
 
@@ -63,10 +67,13 @@ class Capability(Generic[R]):
 
         return decorate
 
+    def is_registered(self, model: Any) -> bool:
+        """Say whether the type of a learning model has registered this capability."""
+        return self._function.dispatch(type(model)) is not self._function.dispatch(object)
+
     def supports(self, model: Any) -> bool:
         """Say whether a learning model has this capability."""
-        chosen = self._function.dispatch(type(model))
-        if chosen is not self._function.dispatch(object):
+        if self.is_registered(model):
             return True
         return self._default is not None and (self._needs is None or self._needs.supports(model))
 
