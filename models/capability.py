@@ -71,16 +71,30 @@ class Capability(Generic[R]):
         """Say whether the type of a learning model has registered this capability."""
         return self._function.dispatch(type(model)) is not self._function.dispatch(object)
 
+    def lacking(self, model: Any) -> str | None:
+        """Return the name of what has to be registered for the type of the model, or None."""
+        if self.is_registered(model):
+            return None
+        if self._default is None:
+            return self.name
+        return None if self._needs is None else self._needs.lacking(model)
+
     def supports(self, model: Any) -> bool:
         """Say whether a learning model has this capability."""
-        if self.is_registered(model):
-            return True
-        return self._default is not None and (self._needs is None or self._needs.supports(model))
+        return self.lacking(model) is None
+
+    def require(self, model: Any) -> None:
+        """Raise `ArgumentError` if a learning model does not have this capability."""
+        name = self.lacking(model)
+        if name is not None:
+            expected = f"a learning model for which {name!r} is registered"
+            raise ArgumentError("model", type(model).__name__, expected)
 
     def refusal(self, model: Any, *arguments: Any) -> str | None:
         """Say why the capability is missing, or does not apply to the arguments, or None."""
-        if not self.supports(model):
-            return f"it needs {self.name!r}, which is not registered for {type(model).__name__}"
+        name = self.lacking(model)
+        if name is not None:
+            return f"it needs {name!r}, which is not registered for {type(model).__name__}"
         reason: str | None = self._refusal(model, *arguments)
         return reason
 
@@ -95,9 +109,8 @@ class Capability(Generic[R]):
         result: R = self._function(model, *arguments, **options)
         return result
 
-    def _missing(self, model: Any, *arguments: Any, **options: Any) -> R:
-        expected = f"a learning model for which {self.name!r} is registered"
-        raise ArgumentError("model", type(model).__name__, expected)
+    def _missing(self, model: Any, *arguments: Any, **options: Any) -> Any:
+        self.require(model)
 
 
 def _never(model: Any, *arguments: Any) -> str | None:

@@ -42,6 +42,7 @@ from bilad.models.validation import (
 )
 
 Pairs = Callable[[int], tuple[IntArray, FloatArray]]
+UNCERTAINTY = 1e-6  # of parameters, relative: two solves of one model are as near
 
 
 def contingency(labels: IntArray, other: IntArray) -> IntArray:
@@ -217,6 +218,12 @@ class DeviationFunction:
     def _with_smooth_form() -> str:
         able = [name for name, function in DEVIATIONS.items() if function.is_smooth]
         return f"one of {', '.join(able)}, chosen_pairs, between_clusters"
+
+    def uncertainty(self, outcome: Any) -> float:
+        """Return by how much two solves of one model may differ: 0 for labels."""
+        if self.compares == "labels":
+            return 0.0
+        return UNCERTAINTY * float(np.linalg.norm(outcome))
 
     def check_fits(self, model: LearningModel) -> None:
         """Raise `ArgumentError` if it compares other outcomes, or names a point there is not."""

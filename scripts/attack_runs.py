@@ -29,6 +29,8 @@ DRAWS = 50  # of each corner on average
 
 
 CLOSING_ALONE = "closing alone"
+NAN = float("nan")
+FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def _prepare_starts(
@@ -42,7 +44,7 @@ def _prepare_starts(
     points = starting_points(problem, start, starts, rng)
 
     def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.returned = journal.ends = points
+        journal.walks = [[point] for point in points]
         for point in points:
             lower.evaluate(point)
 
@@ -114,19 +116,19 @@ class Row:
     # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
     value: float
     own: float  # the same, of what the method found itself, before closing (`Attack.own`)
-    bound: float  # proved, or NaN
+    bound: float = NAN  # proved, or NaN
     # optimum, share, own_share: what is known to be possible, and how much of it `value` and `own`
     # are; NaN if nothing is known
-    optimum: float
-    share: float
-    own_share: float
+    optimum: float = NAN
+    share: float = 0.0
+    own_share: float = 0.0
     # lower_solves, closing_solves, iterations: of the lower level, those of closing among them, and
     # of IPOPT
-    lower_solves: int
-    closing_solves: int
-    iterations: int
-    seconds: float
-    improvements: str  # when which value was first found: "seconds:value .."
+    lower_solves: int = 0
+    closing_solves: int = 0
+    iterations: int = 0
+    seconds: float = 0.0
+    improvements: str = ""  # when which value was first found: "seconds:value .."
 
     @property
     def line(self) -> str:
@@ -137,10 +139,6 @@ class Row:
             f"{self.seconds:.2f} s, "
             f"{self.status}"
         )
-
-
-NAN = float("nan")
-FINAL = ("optimal", "no attack exists")  # whatever ended the search
 
 
 def outcome(found: Attack) -> str:
@@ -222,21 +220,8 @@ def _settings(run: Run) -> dict[str, Any]:
 
 
 def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> Row:
-    return Row(
-        **_settings(run),
-        status=status,
-        value=no_value(problem),
-        own=no_value(problem),
-        bound=NAN,
-        optimum=optimum,
-        share=0.0,
-        own_share=0.0,
-        lower_solves=0,
-        closing_solves=0,
-        iterations=0,
-        seconds=0.0,
-        improvements="",
-    )
+    value = no_value(problem)
+    return Row(**_settings(run), status=status, value=value, own=value, optimum=optimum)
 
 
 def attained_value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:

@@ -19,9 +19,7 @@ import numpy as np
 import qdldl
 import scipy.sparse as sp
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from bilad.formulations.clustering.conic import ConicProgram
@@ -39,6 +37,7 @@ from bilad.scripts.lower.lower_instances import (
     Instance,
 )
 from bilad.scripts.run_log import RunLog
+from bilad.scripts.tables import show
 from bilad.solvers import cluster_path
 from bilad.solvers.lower.ssnal import solve_ssnal
 from bilad.solvers.partition.partition import prove_partition
@@ -192,25 +191,12 @@ class Report:
                 log.add(row)
                 done.append(row)
                 self._console.print(f"[dim]{name}: {next(iter(row.values()))}[/]", highlight=False)
-        view = Table(box=SIMPLE_HEAD, title=title)
-        for key in done[0] if done else ():
-            view.add_column(key, justify="right", no_wrap=key in ("instance", "path"))
-        for row in done:
-            view.add_row(*(_shown(key, value) for key, value in row.items()))
-        self._console.print(view)
+        show(self._console, title, done)
         return done
 
     def line(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, highlight=False)
-
-
-def _shown(key: str, value: Any) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    if "gap" in key:
-        return f"{value:.0e}"
-    return f"{value:.3f}" if value < 1 else f"{value:.1f}"
 
 
 @command

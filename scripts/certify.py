@@ -18,8 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
 from bilad.models.validation import FloatArray
-from bilad.scripts.certificates.card_picture import draw_card
-from bilad.scripts.certificates.card_report import card_json, card_table
+from bilad.scripts.certificates.card_report import card_json, card_table, draw_card
 from bilad.scripts.certificates.certify_subject import KINDS, WEIGHTS, Options, subject_of
 from bilad.scripts.certificates.robustness_card import Card, make_card
 from bilad.scripts.command import command

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -18,18 +19,16 @@ import typer
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from bilad.models import DatasetError
 from bilad.models.validation import one_of
 from bilad.scripts.certificates.certificate_figures import Figure, summarise
-from bilad.scripts.certificates.check_bounds import check_bounds
 from bilad.scripts.certificates.check_gaps import check_gaps
-from bilad.scripts.certificates.check_radius import check_radius
+from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
 from bilad.scripts.certificates.check_staircase import check_rays, check_settings
 from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.command import command
 from bilad.scripts.run_log import Output
-from bilad.scripts.settings import SETTINGS, Setting
+from bilad.scripts.settings import readable_settings
 
 CHECKS = ("recovery", "settings", "rays", "radius", "bounds", "gaps", "tightness")
 WIDTH = 150  # columns that the table needs
@@ -88,29 +87,17 @@ def check_certificates(
 
 
 def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Iterator[Figure]:
+    readable = partial(readable_settings, say=output.say)
     made = {
         "recovery": lambda: check_recovery(),
-        "settings": lambda: check_settings(_readable(output), sizes.grid),
+        "settings": lambda: check_settings(readable(), sizes.grid),
         "rays": lambda: check_rays(sizes.rays, sizes.grid, seed),
         "radius": lambda: check_radius(sizes.masks, sizes.perturbations, seed),
         "bounds": lambda: check_bounds(sizes.instances, seed),
-        "gaps": lambda: check_gaps(_readable(output), sizes.seeds, seed, sizes.every),
-        "tightness": lambda: check_tightness(_readable(output), sizes.family, seed, sizes.every),
+        "gaps": lambda: check_gaps(readable(), sizes.seeds, seed, sizes.every),
+        "tightness": lambda: check_tightness(readable(), sizes.family, seed, sizes.every),
     }
     return chain.from_iterable(made[name]() for name in names)
-
-
-def _readable(output: Output) -> dict[str, Setting]:
-    """Return the settings whose data can be read; say which cannot."""
-    readable = {}
-    for name, setting in SETTINGS.items():
-        try:
-            setting.model()
-        except (DatasetError, OSError) as error:
-            output.say(f"{name} is left out: {error}")
-        else:
-            readable[name] = setting
-    return readable
 
 
 if __name__ == "__main__":

@@ -79,10 +79,7 @@ def check_time_limits(
 
 
 def _calls(largest: int) -> Iterator[Call]:
-    sizes = [("complete", n) for n in (60, 300, 1000)] + [
-        ("k-NN", n) for n in (60, 500, 2000, 6000)
-    ]
-    for graph, n in sizes:
+    for graph, n in SIZES:
         if n > largest:
             continue
         A = np.random.default_rng(0).normal(size=(n, 2))

@@ -12,7 +12,7 @@ from bilad.models.validation import one_of
 from bilad.scripts.command import command
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.compare import methods_for
-from bilad.scripts.reproduce.parts import PARTS
+from bilad.scripts.reproduce.reproduce import PARTS
 from bilad.scripts.reproduce.reproduce import reproduce as run_reproduce
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.starts import starts as run_starts

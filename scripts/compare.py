@@ -1,4 +1,7 @@
-"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture."""
+"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture.
+
+The picture is the staircase: delta and N_chg against a scalar eps (paper, Figures 4 to 6).
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
-from rich.box import SIMPLE_HEAD
+import pandas as pd
+from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
 from bilad.models import BilevelProblem, deviation
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
-from bilad.scripts.run_log import RunLog, columns_of, whole
+from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
 from bilad.scripts.settings import Setting
-from bilad.scripts.staircase import Staircase, draw, sweep
+from bilad.scripts.tables import show
 from bilad.solvers import Attack, attack
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
+
+OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
+DASH = "-"
+MARKERS = {"BL1": "o", "BL2": "v"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,6 @@ class Row:
     def cells(self) -> dict[str, Any]:
         """The fields; dashes for what eps is and does if no attack was found."""
         return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, DASH))}
-
-
-OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
-DASH = "-"
 
 
 def recompute(name: str, found: Attack) -> Row:
@@ -159,44 +163,42 @@ def compare(
             ):
                 log.add(row.cells)
                 rows.append(row)
-        console.print(table(setting, closing, rows))
+        _show(setting, closing, rows, console)
         interrupts.check()
     stairs = sweep(setting)
-    write_staircase(stairs, folder / "staircase.csv")
+    with whole(folder / "staircase.csv") as fresh:
+        stairs.to_csv(fresh, index=False, float_format="%.10g")
     marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
     draw(stairs, marks, setting, folder / "staircase.png")
     console.print(f"Written: compare.csv, staircase.csv and staircase.png in {folder}")
     return rows
 
 
-def table(setting: Setting, closing: str, rows: Sequence[Row]) -> Table:
-    """Lay the rows out for a terminal."""
-    view = Table(
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        title=f"BL1: largest delta for |eps| <= {setting.budget:g}; "
+def _show(setting: Setting, closing: str, rows: Sequence[Row], console: Console) -> None:
+    titles = ("eps", "norm", "delta", "N_chg", "clusters", "proved")
+    cells = [
+        {
+            "": row.problem,
+            "method": row.method,
+            **{title: _shown(row.cells[name]) for title, name in zip(titles, OF_EPS, strict=True)},
+            "solves": row.lower_solves,
+            "undecided": row.undecided,
+            "seconds": f"{row.seconds:.2f}",
+            "status": row.status,
+            "ended": row.termination,
+        }
+        for row in rows
+    ]
+    show(
+        console,
+        f"BL1: largest delta for |eps| <= {setting.budget:g}; "
         f"BL2: least |eps| for delta >= {setting.target:g}; closing: {closing}",
-        caption="delta, N_chg (labels matched), clusters: recomputed from an exact lower-level "
-        "solution at eps.\nproved: its labels. solves: of the lower level. undecided: solves with "
-        "labels not proved (ties);\nnone of them counts as an attack. status: of the answer; "
-        "ended: what ended the search.",
+        cells,
+        "delta, N_chg (labels matched), clusters: recomputed from an exact lower-level solution at "
+        "eps.\nproved: its labels. solves: of the lower level. undecided: solves with labels not "
+        "proved (ties);\nnone of them counts as an attack. status: of the answer; ended: what "
+        "ended the search.",
     )
-    for title in ("", "method", "eps", "norm", "delta", "N_chg", "clusters", "proved"):
-        view.add_column(title, justify="left" if title in ("", "method") else "right")
-    for title in ("solves", "undecided", "seconds", "status", "ended"):
-        view.add_column(title, justify="left" if title in ("status", "ended") else "right")
-    for row in rows:
-        view.add_row(
-            row.problem,
-            row.method,
-            *(_shown(row.cells[name]) for name in OF_EPS),
-            str(row.lower_solves),
-            str(row.undecided),
-            f"{row.seconds:.2f}",
-            row.status,
-            row.termination,
-        )
-    return view
 
 
 def _shown(value: float | bool | str) -> str:
@@ -205,10 +207,58 @@ def _shown(value: float | bool | str) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def write_staircase(stairs: Staircase, path: Path) -> None:
-    """Write the picture's data."""
-    columns = np.column_stack([stairs.eps, stairs.delta, stairs.n_changed, stairs.proved])
-    header = "eps,delta,n_changed_matched,labels_proved"
-    form = ("%.10g", "%d", "%d", "%d")
-    with whole(path) as fresh:
-        np.savetxt(fresh, columns, fmt=form, delimiter=",", header=header, comments="")
+def sweep(setting: Setting) -> pd.DataFrame:
+    """Evaluate the setting on the grid -a : step : a; a row for each eps."""
+    model, shift = setting.model(), setting.shift()
+    before = solve_lower(model).labels
+    count = round(2 * setting.budget / setting.step) + 1
+    eps = np.linspace(-setting.budget, setting.budget, count)
+    solutions = [solve_lower(shift.apply(model, value)) for value in eps]
+    return pd.DataFrame(
+        {
+            "eps": eps,
+            "delta": [int(deviation(before, after.labels, "delta")) for after in solutions],
+            "n_changed_matched": [
+                int(deviation(before, after.labels, "changed-matched")) for after in solutions
+            ],
+            "labels_proved": [int(after.proved) for after in solutions],
+        }
+    )
+
+
+def draw(
+    stairs: pd.DataFrame, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
+) -> None:
+    """Draw delta and N_chg against eps, every method's answer marked.
+
+    Parameters
+    ----------
+    marks : sequence of (str, float)
+        Name, beginning with BL1 or BL2, and eps of each answer.
+    """
+    with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = Figure(figsize=(8, 5), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        series = (
+            (upper, stairs.delta, "delta"),
+            (lower, stairs.n_changed_matched, "N_chg (matched)"),
+        )
+        for axes, values, name in series:
+            axes.plot(stairs.eps, values, drawstyle="steps-mid", color="0.35", linewidth=1)
+            axes.set_ylabel(name)
+            for number, (label, eps) in enumerate(marks):
+                height = values[int(np.argmin(np.abs(stairs.eps - eps)))]
+                size = 18 - 2.2 * number  # answers coincide: the later inside the earlier
+                style = {
+                    "color": f"C{number}",
+                    "markerfacecolor": "none",
+                    "linestyle": "none",
+                    "clip_on": False,
+                }
+                marker = MARKERS[label[:3]]
+                axes.plot(eps, height, marker=marker, markersize=size, label=label, **style)
+        if marks:
+            upper.legend(loc="best", fontsize=8)
+        lower.set_xlabel(f"eps [{setting.unit}]")
+        upper.set_title(setting.describe(), fontsize=8)
+        save_figure(figure, path)

@@ -18,10 +18,16 @@ from bilad.models import ArgumentError
 from bilad.models.validation import one_of, real_number
 from bilad.scripts.attack_runs import METHODS
 from bilad.scripts.command import command
-from bilad.scripts.methods.instance_check import check
-from bilad.scripts.methods.instance_families import FAMILIES, instances, quick_instances
-from bilad.scripts.methods.methods_plan import available, planned, quick_methods
-from bilad.scripts.methods.methods_report import report
+from bilad.scripts.methods.instance_families import (
+    FAMILIES,
+    available,
+    check,
+    instances,
+    planned,
+    quick_instances,
+    quick_methods,
+)
+from bilad.scripts.methods.methods_tables import report
 from bilad.scripts.methods.run_store import read_rows, run_all
 from bilad.scripts.run_log import Output
 from bilad.scripts.tables import show

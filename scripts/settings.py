@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,13 +113,16 @@ SETTINGS = {
 }
 
 
-def readable_settings() -> dict[str, Setting]:
-    """Return the settings whose data are here or can be had."""
+def readable_settings(
+    names: Iterable[str] = SETTINGS, say: Callable[[str], object] = lambda text: None
+) -> dict[str, Setting]:
+    """Return the settings of these names whose data are here or can be had; say which cannot."""
     found = {}
-    for name, setting in SETTINGS.items():
+    for name in names:
         try:
-            load_dataset(setting.dataset)
-        except DatasetError:
-            continue
-        found[name] = setting
+            load_dataset(SETTINGS[name].dataset)
+        except (DatasetError, OSError) as error:
+            say(f"{name} is left out: {error}")
+        else:
+            found[name] = SETTINGS[name]
     return found

@@ -6,13 +6,12 @@ The comparison in time is with the paper's way: the grid -a : step : a, each poi
 from __future__ import annotations
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.settings import Setting
+from bilad.scripts.tables import Cells, show
 from bilad.solvers import Attack, attack
 
 METHODS = ("kkt", "value-function")
@@ -28,16 +27,11 @@ def starts(setting: Setting, console: Console) -> None:
             problem, "direct", lower="ssnal", bound="none", closing="none", step=setting.step
         )
         interrupts.check()
-    view = Table(
-        box=SIMPLE_HEAD,
-        title=f"BL1; direct search, step {setting.step:g}, by SSNAL: delta {grid.deviation:g}, "
-        f"{grid.lower_solves} solves, {grid.seconds:.1f} s",
+    title = (
+        f"BL1; direct search, step {setting.step:g}, by SSNAL: delta {grid.deviation:g}, "
+        f"{grid.lower_solves} solves, {grid.seconds:.1f} s"
     )
-    for title in (
-        "method", "start", "eps", "delta", "share of direct's", "lower solves", "seconds",
-        "time / direct by SSNAL",
-    ):  # fmt: skip
-        view.add_column(title, justify="left" if title == "method" else "right")
+    cells: list[Cells] = []
     runs = [(method, setting.budget * start) for method in METHODS for start in STARTS]
     try:
         with noted_interrupts() as interrupts:
@@ -46,21 +40,24 @@ def starts(setting: Setting, console: Console) -> None:
                     problem, method, bound="none", closing="none", start=np.array([start])
                 )
                 interrupts.check()
-                view.add_row(
-                    method,
-                    f"{start:g}",
-                    *_answer(found, grid),
-                    str(found.lower_solves),
-                    f"{found.seconds:.1f}",
-                    f"{found.seconds / grid.seconds:.2f}",
+                cells.append(
+                    {
+                        "method": method,
+                        "start": start,
+                        **_answer(found, grid),
+                        "lower solves": found.lower_solves,
+                        "seconds": f"{found.seconds:.1f}",
+                        "time / direct by SSNAL": f"{found.seconds / grid.seconds:.2f}",
+                    }
                 )
     finally:
-        console.print(view)
+        show(console, title, cells)
 
 
-def _answer(found: Attack, grid: Attack) -> list[str]:
+def _answer(found: Attack, grid: Attack) -> Cells:
     """Return eps, delta and its share of direct search's; dashes if no attack was found."""
     if found.norm == 0:
-        return ["-", "-", "-"]
+        return dict.fromkeys(("eps", "delta", "share of direct's"), "-")
     share = f"{found.deviation / grid.deviation:.2%}" if grid.deviation else "-"
-    return [f"{found.eps[0]:.4f}", f"{found.deviation:g}", share]
+    delta = f"{found.deviation:g}"
+    return {"eps": f"{found.eps[0]:.4f}", "delta": delta, "share of direct's": share}

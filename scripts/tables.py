@@ -10,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-WORDS = ("formulation", "method", "problem", "instance", "family", "status")  # columns of text
+# Columns of text.
+WORDS = ("", "formulation", "method", "problem", "instance", "path", "family", "status", "ended")
 
 Cells = dict[str, Any]
 Row = TypeVar("Row")

@@ -13,14 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from bilad.models import ConvexClustering, FusionGraph, deviation
 from bilad.models.norms import NORMS
-from bilad.scripts.random_models import random_exact_model, random_model
+from bilad.models.validation import FloatArray
+from bilad.scripts.tables import Cells, show
 from bilad.solvers import Clustering
 from bilad.solvers.lower.cluster import solve_lower
 
@@ -85,7 +84,8 @@ def verify(problems: int, seed: int, console: Console) -> bool:
     rng = np.random.default_rng(seed)
     worsts = _compare(rng, "ssnal", random_model, problems, console)
     worsts |= _compare(rng, "exact", random_exact_model, max(problems // 10, 1), console)
-    console.print(_table(worsts))
+    title = f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
+    show(console, title, [_cells(name, worst) for name, worst in worsts.items()])
     console.print(_large(rng))
     return all(worst.disagreements == 0 for worst in worsts.values())
 
@@ -107,28 +107,18 @@ def _compare(
     return {name: worst for name, worst in worsts.items() if worst.problems}
 
 
-def _table(worsts: dict[str, Worst]) -> Table:
-    view = Table(
-        box=SIMPLE_HEAD, title=f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
-    )
-    for title in (
-        "", "problems", "objective (relative)", "distance / its bound", "disagree",
-        "labels unproved", "of these at a boundary", "most steps", "time / Clarabel",
-    ):  # fmt: skip
-        view.add_column(title, justify="right" if title else "left", no_wrap=not title)
-    for name, worst in worsts.items():
-        view.add_row(
-            name,
-            str(worst.problems),
-            f"{worst.objective:.1e}",
-            f"{worst.distance:.2f}",
-            str(worst.disagreements),
-            str(worst.unproved),
-            str(worst.at_boundary),
-            str(worst.iterations),
-            f"{worst.seconds / worst.clarabel_seconds:.3f}",
-        )
-    return view
+def _cells(name: str, worst: Worst) -> Cells:
+    return {
+        "": name,
+        "problems": worst.problems,
+        "objective (relative)": f"{worst.objective:.1e}",
+        "distance / its bound": f"{worst.distance:.2f}",
+        "disagree": worst.disagreements,
+        "labels unproved": worst.unproved,
+        "of these at a boundary": worst.at_boundary,
+        "most steps": worst.iterations,
+        "time / Clarabel": f"{worst.seconds / worst.clarabel_seconds:.3f}",
+    }
 
 
 def _large(rng: np.random.Generator) -> str:
@@ -139,3 +129,49 @@ def _large(rng: np.random.Generator) -> str:
         f"exact, n = {LARGE}: {time.perf_counter() - began:.2f} s, {clustering.n_clusters} "
         f"clusters, relative gap {clustering.gap:.1e}, {len(clustering.undecided)} pairs undecided"
     )
+
+
+def random_model(rng: np.random.Generator) -> ConvexClustering:
+    """Draw up to 60 points in up to 5 dimensions: no cluster to one, any norm, any graph."""
+    points = _random_points(rng)
+    tiny_to_huge = rng.random() < 0.4
+    gamma = 10 ** (rng.uniform(-6, 2) if tiny_to_huge else rng.uniform(-2, 1))
+    return ConvexClustering(points, _random_graph(rng, points), gamma, NORMS[rng.integers(3)])
+
+
+def random_exact_model(rng: np.random.Generator) -> ConvexClustering:
+    """Draw a model that the exact method takes: p = 1, complete with equal weights or a tree."""
+    points = _random_points(rng)
+    n = len(points)
+    graph = FusionGraph.complete(n, 1 / n) if rng.random() < 0.5 else _tree(rng, n)
+    return ConvexClustering(points, graph, 10 ** rng.uniform(-3, 1), 1)
+
+
+def _random_points(rng: np.random.Generator) -> FloatArray:
+    n, d = int(rng.integers(2, 61)), int(rng.integers(1, 6))
+    points = rng.normal(size=(n, d)) + 3 * rng.integers(0, 3, size=(n, 1))
+    if rng.random() < 0.25:
+        points = np.round(points, 1)  # ties
+    if rng.random() < 0.2:
+        points = points[rng.integers(0, n, n)]  # duplicates
+    return points
+
+
+def _random_graph(rng: np.random.Generator, points: FloatArray) -> FusionGraph:
+    """Complete, k nearest neighbours, a tree, or any pairs with weights that may be zero."""
+    n = len(points)
+    kind = rng.integers(4)
+    if kind == 0 or n < 5:
+        return FusionGraph.complete(n, 1 / n)
+    if kind == 1:
+        return FusionGraph.knn(points, min(n - 1, int(rng.integers(2, 9))))
+    if kind == 2:
+        return _tree(rng, n)
+    pairs = np.column_stack(np.triu_indices(n, 1))
+    pairs = pairs[rng.random(len(pairs)) < rng.uniform(0.02, 0.9)]
+    return FusionGraph(n, pairs, rng.random(len(pairs)) * (rng.random(len(pairs)) < 0.8))
+
+
+def _tree(rng: np.random.Generator, n: int) -> FusionGraph:
+    edges = np.array([(rng.integers(0, j), j) for j in range(1, n)])
+    return FusionGraph(n, edges, rng.random(n - 1))

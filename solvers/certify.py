@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bilad.models.bilevel import BilevelProblem, MinPerturbation
 from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning_model import radius
 from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
@@ -48,8 +49,8 @@ class Certificate:
         the budget.
     attack : Attack or None
         That attack.
-    method : {"exact staircase", "facets", "flows and nonexpansiveness"}
-        What proves `lower`.
+    method : {"exact staircase", "facets", "flows and nonexpansiveness", "none"}
+        What proves `lower`; "none" if it is 0 because nothing is proved.
     exact : bool
         Whether `lower` is the infimum itself: rounded down for the staircase, and at most a
         relative 1e-6 below it for facets. `upper` is then what solves in doubles confirm.
@@ -118,11 +119,13 @@ def certify(
     most = whole_number(max_solves, "max_solves", least=0)
     whole_number(seed, "seed", least=0)
     seconds = seconds_limit(time_limit, "time_limit", least=0)
+    radius.require(problem.model)
     within = _question(problem, problem.radius)
     check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:
         proof, found, termination = _by_staircase(within, seed, seconds)
     else:
+        clustering_of(problem)
         proof, found, termination = _by_bounds(_beyond(problem), most, seed, seconds)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm
@@ -157,7 +160,7 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     """Return the question for the shortest eps; for a budget, for any change of the partition."""
     if problem.sense == "min":
         return problem
-    model, perturbation = clustering_of(problem), problem.perturbation
+    model, perturbation = problem.model, problem.perturbation
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
@@ -205,7 +208,7 @@ class _Proving:
 
     def __init__(self, problem: BilevelProblem) -> None:
         self._problem = problem
-        self.proof = _Proof(0.0, "flows and nonexpansiveness", False)
+        self.proof = _Proof(0.0, "none", False)
         self.starts: Iterator[FloatArray] = iter(())
 
     def run(self, end: float) -> None:
@@ -223,7 +226,7 @@ class _Proving:
             raise LowerLevelError(clustering.status)
         if facet is None:
             lower = norm_bound(problem, clustering)
-            self.proof = _Proof(lower, "flows and nonexpansiveness", False)
+            self.proof = _Proof(lower, "flows and nonexpansiveness" if lower > 0 else "none", False)
         self.starts = _starts(problem, clustering, self.proof.lower)
 
 

@@ -78,3 +78,9 @@ def problems():
 def rational():
     """Convex clustering on a line in rational arithmetic: no tolerance, no rounding."""
     return _load(HERE / "solvers" / "lower" / "rational.py")
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """A learning model that is registered from outside."""
+    return _load(HERE / "toy_model.py")

@@ -1,4 +1,4 @@
-"""The partition along one ray, as a robustness card shows it: exactly, or bracketed."""
+"""The partition along one ray, exactly or bracketed, and what changes from one to another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of
+from bilad.models.deviation import contingency
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.rational.labels import is_decidable
 from bilad.solvers.staircase import Staircase, bracketed_steps, staircase
 
 WIDTH = 1e-6  # of the ray; how narrow brackets are to be
+MOST_POINTS = 12  # that are listed one by one
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class RaySteps:
         return np.array([deviation(baseline, labels, "delta") for labels in self.labels], int)
 
 
-def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101) -> RaySteps:
+def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
     """Follow the partition along a direction, both ways, as far as the problem's eps count.
 
     Parameters
@@ -58,14 +60,12 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray, points: int = 101)
     problem : BilevelProblem
     direction : ndarray, shape (k,)
         Of size 1 in the problem's norm.
-    points : int, default 101
-        Samples, where the staircase is not exact.
     """
     model, ray = clustering_of(problem), problem.along(direction)
     low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
         return _exact(staircase(model, ray, low, high))
-    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low), points=points)
+    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low))
     return RaySteps(
         exact=False,
         low=low,
@@ -144,3 +144,51 @@ def _first_bracket(brackets: FloatArray, eps: FloatArray, labels: IntArray) -> F
     ordered = np.take_along_axis(brackets, np.abs(brackets).argsort(axis=1), axis=1)
     inner, outer = ordered[np.abs(ordered[:, 1]).argmin()].tolist()
     return FirstStep(inner, outer, None, labels[int(np.searchsorted(eps, outer))])
+
+
+def changes(before: IntArray, after: IntArray) -> list[str]:
+    """Say where each cluster goes that does not stay as it is; clusters counted from 1.
+
+    Parameters
+    ----------
+    before, after : ndarray of int, shape (n,)
+    """
+    table = contingency(before, after)
+    lines = []
+    for old, row in enumerate(table):
+        parts = np.flatnonzero(row)
+        if len(parts) > 1:
+            kept = parts[row[parts].argmax()]
+            leaving = [_points((before == old) & (after == part)) for part in parts if part != kept]
+            lines.append(f"cluster {old + 1} ({row.sum()} points) splits off {'; '.join(leaving)}")
+    for new, column in enumerate(table.T):
+        parts = np.flatnonzero(column)
+        if len(parts) > 1:
+            joined = ", ".join(
+                f"{column[part]} of {table[part].sum()} points of cluster {part + 1}"
+                for part in parts
+            )
+            lines.append(f"merge to cluster {new + 1} ({column.sum()} points): {joined}")
+    return lines
+
+
+def moved_points(before: IntArray, after: IntArray) -> list[int]:
+    """Return the points, counted from 1, that end apart from most of their old cluster, or joined.
+
+    Parameters
+    ----------
+    before, after : ndarray of int, shape (n,)
+    """
+    table = contingency(before, after)
+    old = np.unique(before, return_inverse=True)[1]
+    new = np.unique(after, return_inverse=True)[1]
+    heirs, founders = table.argmax(axis=1), table.argmax(axis=0)
+    moved = (heirs[old] != new) | (founders[new] != old)
+    return [int(point) + 1 for point in np.flatnonzero(moved)]
+
+
+def _points(mask: np.ndarray) -> str:
+    numbers = [str(place + 1) for place in np.flatnonzero(mask)]
+    if len(numbers) > MOST_POINTS:
+        return f"{len(numbers)} points"
+    return ("point " if len(numbers) == 1 else "points ") + ", ".join(numbers)

@@ -20,8 +20,8 @@ from bilad.models import (
 )
 from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
-from bilad.scripts.certificates.check_bounds import random_cloud
 from bilad.scripts.certificates.check_gaps import proved_bound
+from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting

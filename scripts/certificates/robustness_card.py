@@ -14,9 +14,8 @@ import numpy as np
 from bilad.models import MaxDeviation, MinPerturbation, RecoveryInterval, recovery_interval
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
-from bilad.scripts.certificates.card_ray import RaySteps, ray_steps
+from bilad.scripts.certificates.card_ray import RaySteps, changes, moved_points, ray_steps
 from bilad.scripts.certificates.certify_subject import Subject
-from bilad.scripts.certificates.partition_change import changes, moved_points
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.solvers import (
     Attack,

@@ -20,8 +20,8 @@ from bilad.scripts.attack_runs import (
 )
 from bilad.scripts.formulations.formulations_plan import Plan
 from bilad.scripts.free_entries import FreeEntries
-from bilad.scripts.performance_profile import draw_profile
 from bilad.scripts.run_log import Output
+from bilad.scripts.step_picture import draw_profile
 from bilad.scripts.tables import Cells, grouped, mean, median, show
 
 SECONDS, QUICK_SECONDS = 30.0, 10.0  # of one run

@@ -16,8 +16,8 @@ from bilad.scripts.known_problems import (
     is_attained,
     known_problems,
 )
-from bilad.scripts.performance_profile import draw_profile
 from bilad.scripts.run_log import Output
+from bilad.scripts.step_picture import draw_profile
 from bilad.scripts.tables import Cells, as_percent, grouped, median, show
 
 SECONDS, QUICK_SECONDS = 10.0, 10.0  # of one run

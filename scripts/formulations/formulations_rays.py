@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from bilad.models import BilevelProblem, DatasetError
+from bilad.models import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import KEY, REFUSED, Row, Run, Variant, run_attack, time_to
 from bilad.scripts.formulations.formulations_plan import Plan
-from bilad.scripts.performance_profile import draw_profile
 from bilad.scripts.ray_optimum import POINTS, ray_optimum
 from bilad.scripts.run_log import Output
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.settings import SETTINGS, readable_settings
+from bilad.scripts.step_picture import draw_profile
 from bilad.scripts.tables import Cells, as_share, grouped, mean, median, show
 
 SECONDS, QUICK_SECONDS = 60.0, 30.0  # of one run
@@ -27,13 +27,9 @@ Problems = dict[str, BilevelProblem]
 def ray_problems(names: Iterable[str], say: Callable[[str], None]) -> Problems:
     """Return (BL1) and (BL2) of the settings, without those whose data cannot be had."""
     problems: Problems = {}
-    for name in names:
-        setting = SETTINGS[name]
-        try:
-            problems[f"{name} BL1"] = setting.max_deviation()
-            problems[f"{name} BL2"] = setting.min_perturbation()
-        except DatasetError as error:
-            say(f"{name} is left out: {error}")
+    for name, setting in readable_settings(names, say).items():
+        problems[f"{name} BL1"] = setting.max_deviation()
+        problems[f"{name} BL2"] = setting.min_perturbation()
     return problems
 
 

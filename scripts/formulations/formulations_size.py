@@ -1,15 +1,39 @@
-"""The comparison of formulations, part `size`: how large a problem may be."""
+"""The comparison of formulations, part `size`: how large a problem KKT takes, and where time goes.
+
+The pieces are called as the homotopy calls them, each with a clock: the Pyomo model, its .nl text,
+the opening (import and differentiation), IPOPT. What the closing local search adds is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from bilad.formulations.reformulations import KKT
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
+from bilad.models.clustering_problem import clustering_of
 from bilad.scripts.formulations.formulations_plan import Plan
-from bilad.scripts.formulations.size_limits import FAMILIES, SizeRow, size_rows
 from bilad.scripts.run_log import Output
 from bilad.scripts.tables import Cells, as_share, show
+from bilad.solvers.nlp import IpoptSession
+from bilad.solvers.nlp.nl_model import NlModel
+from bilad.solvers.termination import BudgetSpentError
+from bilad.solvers.upper.frame import Frame
+from bilad.solvers.upper.homotopy import Passage, walk_freely
+from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.upper.reformulation import BY_KKT
 
 SECONDS, QUICK_SECONDS = 60.0, 10.0  # of one run
+FIRST_N, MOST_N = 25, 12_800
+ENTRIES = 5
+BUDGET = 3.0
+COMPLETE_GAMMA, NEIGHBOUR_GAMMAS = 3.0, {2: 2.0, 5: 20.0}  # for few clusters
+NAN = float("nan")
 
 
 def size_table(rows: Sequence[SizeRow]) -> list[Cells]:
@@ -49,3 +73,146 @@ def run(plan: Plan, output: Output) -> None:
         size_table(rows),
         "building: Pyomo, .nl and opening, of the total.",
     )
+
+
+@dataclass(frozen=True)
+class Family:
+    """Problems of growing size: two Gaussian clouds, complete graph or 10 nearest neighbours."""
+
+    d: int
+    p: float
+    neighbours: int | None
+
+    @property
+    def name(self) -> str:
+        """A name for tables."""
+        graph = "complete" if self.neighbours is None else f"k-NN {self.neighbours}"
+        return f"d = {self.d}, p = {self.p:g}, {graph}"
+
+    def problem(self, n: int) -> MaxDeviation:
+        """Make the problem with n points; the same each time."""
+        rng = np.random.default_rng(0)
+        data = rng.normal(size=(n, self.d))
+        data[: n // 2] += 4.0
+        if self.neighbours is None:
+            graph, gamma = FusionGraph.complete(n, 1 / n), COMPLETE_GAMMA
+        else:
+            graph, gamma = FusionGraph.knn(data, self.neighbours), NEIGHBOUR_GAMMAS[self.d]
+        model = ConvexClustering(data, graph, gamma, self.p)
+        free = Perturbation.additive(data.shape, rng.choice(n, ENTRIES, replace=False), [0])
+        return MaxDeviation(model, free, BUDGET, float("inf"))
+
+
+FAMILIES = (
+    Family(1, 2.0, None),
+    *(Family(d, p, 10) for d in (2, 5) for p in (1.0, 2.0)),
+)
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """Seconds of each piece; those not reached in time are NaN."""
+
+    family: str
+    n: int
+    edges: int
+    variables: int  # of the written model, parameters included
+    # lower, pyomo, nl, opening, ipopt, total: seconds: lower-level solves; the Pyomo model; the .nl
+    # text; import and differentiation; the solves. `total` is all of it, with what lies between.
+    lower: float
+    pyomo: float
+    nl: float
+    opening: float
+    ipopt: float
+    total: float
+    building_share: float  # of `pyomo`, `nl` and `opening` in the total
+    iterations: int
+    deviation: float  # of the best stage
+    status: str  # "ended" or "time limit", or what went wrong
+
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+        return f"{self.family}, n = {self.n}: {self.total:.1f} s, {self.status}"
+
+
+class _Clock:
+    """Seconds of the pieces; stops the run between pieces when its time is up."""
+
+    def __init__(self, limit: float) -> None:
+        self._began, self._limit = time.perf_counter(), limit
+        self.pieces: dict[str, float] = {}
+
+    @property
+    def total(self) -> float:
+        return time.perf_counter() - self._began
+
+    def left(self) -> float:
+        return max(self._limit - self.total, 0.0)
+
+    def time(self, piece: str, work: Callable[[], Any]) -> Any:
+        if self.left() <= 0:
+            raise BudgetSpentError("time limit")
+        began = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.pieces[piece] = time.perf_counter() - began
+
+
+def measure(family: Family, n: int, limit: float) -> SizeRow:
+    """Walk the KKT homotopy once from eps = 0, with a clock on each piece."""
+    problem, clock, journal = family.problem(n), _Clock(limit), Journal()
+    variables, writing, status = 0, 0.0, "ended"
+    try:
+        lower = LowerLevel(problem, time_limit=limit)
+        clock.time("lower", lambda: lower.baseline)
+        frame = Frame.of(problem)
+        baseline = frame.solution_into(lower.baseline)
+        formulation = clock.time("pyomo", lambda: KKT(frame.problem, baseline))
+        written = clock.time("nl", lambda: NlModel(formulation.model))
+        variables, writing = len(written.variables), clock.pieces["nl"]
+        del written
+        session = clock.time(
+            "session", lambda: IpoptSession(formulation.model, BY_KKT.ipopt_options)
+        )
+        passage = Passage(frame, formulation, session, lower, journal)
+        lower.deadline = time.perf_counter() + clock.left() + writing  # it was written twice
+        clock.time("walk", lambda: walk_freely(passage, np.zeros(ENTRIES), BY_KKT.schedule))
+    except BudgetSpentError as limit_met:
+        status = str(limit_met)
+    except Exception as error:  # a benchmark keeps failures in
+        status = f"error: {type(error).__name__}: {error}"
+    walk = clock.pieces.get("walk", NAN)
+    total = clock.total - writing
+    if status == "ended" and total > limit:
+        status = "time limit"
+    ipopt = sum(stage.seconds for stage in journal.stages) if journal.stages else NAN
+    pieces = {name: clock.pieces.get(name, NAN) for name in ("lower", "pyomo", "nl")}
+    pieces["opening"] = clock.pieces.get("session", NAN) - pieces["nl"]
+    building = pieces["pyomo"] + pieces["nl"] + pieces["opening"]
+    pieces["lower"] += walk - ipopt
+    return SizeRow(
+        family=family.name,
+        n=n,
+        edges=clustering_of(problem).graph.m,
+        variables=variables,
+        **pieces,
+        ipopt=ipopt,
+        total=total,
+        building_share=building / total,
+        iterations=sum(stage.iterations for stage in journal.stages),
+        deviation=max((stage.deviation for stage in journal.stages), default=0.0),
+        status=status,
+    )
+
+
+def size_rows(family: Family, limit: float) -> Iterator[SizeRow]:
+    """Double n until the homotopy does not end in time; that row is the last."""
+    n = FIRST_N
+    while n <= MOST_N:
+        row = measure(family, n, limit)
+        yield row
+        if row.status != "ended":
+            return
+        n *= 2

@@ -1,4 +1,4 @@
-"""Tables of the comparison of methods: a family in short, by k or n or data, and each problem."""
+"""What the comparison of methods shows of its rows: tables, their CSV files, pictures."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from bilad.scripts.methods.instances import CONVEX, Instance
-from bilad.scripts.methods.method_rows import REFERENCE
-from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods
-from bilad.scripts.tables import Cells, as_percent, grouped, mean, median
+from bilad.scripts.methods.method_rows import CLOSE, REFERENCE, MethodRow, Score, of_methods, scores
+from bilad.scripts.methods.methods_pictures import draw_family
+from bilad.scripts.run_log import Output, write_table
+from bilad.scripts.tables import Cells, as_percent, grouped, mean, median, show
 
 TO_CLOSE = f"solves to {CLOSE:.0%}"
+SUMMARY_CAPTION = (
+    "U / best: over the best known of all runs; for BL2, the least known ||eps|| over ||eps||. "
+    "Medians of solves and seconds;\nto 95 %: inf for those that do not get there. overhead: time "
+    "outside lower-level solves over time within. undecided: solves\nwith labels not proved. time "
+    "up: runs that spent their seconds before their solves; too large: for a reformulation."
+)
 
 
 def summary(given: Sequence[Score]) -> list[Cells]:
@@ -120,3 +127,25 @@ def left_out(given: Sequence[Score]) -> str:
         counts = ", ".join(f"{method} {len(own)}" for method, own in refused)
         text += f" Runs refused: {counts}."
     return text
+
+
+def report(rows: Sequence[MethodRow], output: Output) -> None:
+    """Print and write the tables, and draw the pictures, of each family in turn."""
+    for family, own in grouped(scores(rows), lambda s: s.instance.family):
+        _tables(family, own, output)
+        draw_family(family, own, output.folder)
+
+
+def _tables(family: str, own: Sequence[Score], output: Output) -> None:
+    tables = {
+        "summary": (f"{family}: methods in short", summary(own), SUMMARY_CAPTION),
+        "by_column": (f"{family}: mean of U / best", by_column(own), left_out(own)),
+    }
+    problems = each_problem(own)
+    if family == "table1":
+        title = "table1: our settings, beside the optimum over the ray; the best of the seeds"
+        tables["problems"] = (title, problems, "")
+    for title, cells, caption in tables.values():
+        show(output.console, title, cells, caption)
+    for name, (_, cells, _) in {**tables, "problems": ("", problems, "")}.items():
+        write_table(output.folder / f"{family}_{name}.csv", list(cells[0]) if cells else [], cells)

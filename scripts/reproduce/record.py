@@ -14,10 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from bilad.models import DatasetError, load_dataset
 from bilad.scripts.reproduce.section import Section
 from bilad.scripts.run_log import write_text
-from bilad.scripts.settings import SETTINGS
+from bilad.scripts.settings import readable_settings
 
 FILE = "part.json"
 FLOORS = ("models", "formulations", "solvers", "scripts")
@@ -46,7 +45,7 @@ def surroundings() -> Surroundings:
         platform.python_version(),
         f"{platform.system()} {platform.machine()}",
         os.cpu_count() or 1,
-        [name for name in SETTINGS if _is_here(name)],
+        list(readable_settings()),
         {name: _version(name) for name in PACKAGES},
         _digest(),
     )
@@ -60,14 +59,6 @@ def _digest() -> str:
         for path in sorted(root.rglob("*.py")):
             code.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return code.hexdigest()[:12]
-
-
-def _is_here(dataset: str) -> bool:
-    try:
-        load_dataset(dataset)
-    except DatasetError:
-        return False
-    return True
 
 
 def _version(name: str) -> str:

@@ -15,11 +15,27 @@ from threadpoolctl import threadpool_limits
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.parts import PARTS
+from bilad.scripts.reproduce.checks import next_checks
+from bilad.scripts.reproduce.figures import figures
+from bilad.scripts.reproduce.questions import open_questions
 from bilad.scripts.reproduce.record import FILE, Record, read_record, surroundings
 from bilad.scripts.reproduce.report import write_report
 from bilad.scripts.reproduce.section import Section, Table, Text
+from bilad.scripts.reproduce.table1 import table1
+from bilad.scripts.reproduce.theory import deviations, examples, theorems
 from bilad.scripts.tables import show
+
+# In the order in which they are run and shown.
+IN_ORDER = (
+    theorems.PART,
+    examples.PART,
+    deviations.PART,
+    *figures.PARTS,
+    table1.PART,
+    next_checks.PART,
+    open_questions.PART,
+)
+PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
 
 
 def reproduce(

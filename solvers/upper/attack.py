@@ -14,7 +14,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.capability import CapabilityError
-from bilad.models.learning_model import LearningModelError
+from bilad.models.learning_model import LearningModelError, solve
 from bilad.models.learning_model import bound as prove_bound
 from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
@@ -173,6 +173,7 @@ def _choose(
 ) -> tuple[str, UpperMethod]:
     if not isinstance(problem, BilevelProblem):
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    solve.require(problem.model)
     if one_of(method, "method", ["auto", *UPPER_METHODS]) == "auto":
         method = best_method(problem, UPPER_METHODS)
     chosen = UPPER_METHODS[method]
@@ -330,7 +331,7 @@ def _grade(
     if size == 0:
         none = bound is not None and problem.excludes(bound)
         return "no attack exists" if none else "no attack found"
-    if not proved:
+    if not (proved and problem.is_attack(size, deviation)):
         return "unproved"
     if bound is not None and problem.attains(bound, size, deviation):
         return "optimal"

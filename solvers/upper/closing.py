@@ -34,22 +34,26 @@ def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Gene
     journal : Journal
         With what the method returned, and where it ended.
     closing : {"none", "ray", "search"}
-        Nothing; a search along the rays through the ends and through the best attack; or that, and
-        then a search by coordinates from the best point returned, of the corners near those, and of
-        a few other corners.
+        Nothing; for each walk of the method, a search along the rays through its end and through
+        the best attack; or that, and then a search by coordinates, (BL1) from the best of the
+        walk's points, of the corners near those, and of a few other corners, (BL2) from the best
+        attack.
     rng : numpy.random.Generator
         Draws the corners, and orders the entries of eps.
     """
     if closing == "none":
         return
-    polish(lower, journal.ends)
-    if closing == "search":
-        _climb(lower, journal.returned or [], rng)
+    for walk in journal.walks or [[]]:
+        polish(lower, walk[-1:])
+        if closing == "search":
+            _climb(lower, walk, rng)
 
 
 def _climb(lower: LowerLevel, candidates: list[FloatArray], rng: np.random.Generator) -> None:
     """Search by coordinates from the best of the candidates and of corners; (BL2) of the attack."""
     problem = lower.problem
+    if not candidates and lower.best is not None:
+        candidates = [lower.best.eps]
     most = min(CORNERS, 2**problem.perturbation.dim)
     corners = list(random_corners(problem, rng, most))
     corners += [corner_near(problem, eps) for eps in candidates]

@@ -73,9 +73,12 @@ class Confirmation:
                 solution = lower.confirm(seen.eps, end - began)
             finally:
                 lower.seconds_solving += time.perf_counter() - began
-            if solution.proved and self._value(solution) == seen.deviation:
+            value = self._value(solution)
+            agrees = abs(value - seen.deviation) <= self._uncertainty()
+            still_counts = seen.size == 0 or lower.problem.is_attack(seen.size, value)
+            if solution.proved and agrees and still_counts:
                 return self._report(seen, solution)
-            if solution.gap is None:
+            if solution.gap is None and not agrees:
                 self._report(self._nothing(), self.baseline)
                 raise lower.contradiction(seen.eps)
             if time.perf_counter() >= end:
@@ -84,7 +87,11 @@ class Confirmation:
                 self._report(seen, solution)
 
     def _report(self, best: Evaluation, solution: Solution) -> None:
-        self.best, self.solution, self.deviation = best, solution, self._value(solution)
+        self.best, self.solution = best, solution
+        self.deviation = self._value(solution) if best.size > 0 else 0.0
+
+    def _uncertainty(self) -> float:
+        return self._lower.problem.deviation.uncertainty(self.baseline.outcome)
 
     def _value(self, solution: Solution) -> float:
         return self._lower.problem.deviation.value(self.baseline.outcome, solution.outcome)

@@ -66,13 +66,11 @@ def drop_edges(
     ArgumentError
         If an argument is wrong.
     """
-    if not remove.supports(model):
-        expected = "a learning model that can do without some of its edges"
-        raise ArgumentError("model", type(model).__name__, expected)
+    remove.require(model)
     if "weights" not in model.parts:
         raise ArgumentError("model", type(model).__name__, "a learning model with weights")
     m, function = len(model.parts["weights"]), deviation_function(deviation)
-    function.check_points(model.n)
+    function.check_fits(model)
     budget = whole_number(budget, "budget", least=0)
     chosen = np.arange(m) if edges is None else index_array(edges, "edges", m)
     search = RemovalSearch(

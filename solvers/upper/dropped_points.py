@@ -21,7 +21,6 @@ from bilad.models.validation import (
     seconds_limit,
     whole_number,
 )
-from bilad.solvers.rational.features import refine
 from bilad.solvers.upper.removal import Removal, RemovalSearch, Subset
 
 
@@ -81,9 +80,7 @@ def drop_points(
     ArgumentError
         If an argument is wrong.
     """
-    if not remove.supports(model):
-        expected = "a learning model that can do without some of its points"
-        raise ArgumentError("model", type(model).__name__, expected)
+    remove.require(model)
     budget = whole_number(budget, "budget", least=0)
     if budget > model.n - 2:
         raise ArgumentError("budget", budget, f"at most {model.n - 2}, so that two points stay")
@@ -93,7 +90,7 @@ def drop_points(
         model,
         lambda dropped: remove(model, "points", list(dropped)),
         _of_the_rest,
-        _nameless(deviation, model.n).value,
+        _nameless(deviation, model).value,
         lower=lower,
         tol=tol,
         seconds=seconds_limit(time_limit, "time_limit", least=0),
@@ -108,12 +105,15 @@ def drop_points(
 def _of_the_rest(dropped: Subset, labels: IntArray) -> IntArray:
     """Return the labels of the points that stay, numbered by first appearance among them."""
     rest = np.delete(labels, np.array(dropped, dtype=np.int64))
-    return refine([rest[None, :]])[0]
+    _, first, numbers = np.unique(rest, return_index=True, return_inverse=True)
+    renumbered: IntArray = np.argsort(np.argsort(first))[numbers]
+    return renumbered
 
 
-def _nameless(deviation: str | DeviationFunction, n: int) -> DeviationFunction:
+def _nameless(deviation: str | DeviationFunction, model: LearningModel) -> DeviationFunction:
     """Return the function, unless it names points: those that stay are numbered anew."""
-    function = deviation_function(deviation)
+    function, n = deviation_function(deviation), model.n
+    function.check_fits(model)
     some = function.pairs is not None and len(function.pairs(n)[0]) < comb(n, 2)
     if some or function.least_n > 2:
         raise ArgumentError("deviation", repr(function.name), "one that treats all points alike")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class Passage:
         evaluation = self.lower.evaluate(eps)
         model = type(self.frame.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
-        if self.journal.returned is not None:
-            self.journal.returned.append(eps)
+        if self.journal.walks:
+            self.journal.walks[-1].append(eps)
         self.journal.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
@@ -137,7 +138,7 @@ class Homotopy:
         """
         problem, journal = self.lower.problem, self.journal
         leading = problem.largest_deviation()
-        journal.returned = []
+        journal.walks = []
         journal.expected = len(points) * len(self.schedule.stages)
         if leading is problem:
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
@@ -158,7 +159,9 @@ class Homotopy:
     ) -> None:
         passage = self._open(problem, options)
         for point in points:
-            self.journal.ends.append(self.walk(passage, point, schedule))
+            assert self.journal.walks is not None
+            self.journal.walks.append([])
+            self.walk(passage, point, schedule)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
         """Open a reformulation, unless that is expected to take longer than there is time.
@@ -176,10 +179,10 @@ class Homotopy:
 
 def best_returned(lower: LowerLevel, journal: Journal) -> Evaluation | None:
     """Return the best attack among a method's own answers, or None."""
-    if journal.returned is None:
+    if journal.walks is None:
         return lower.best
     best = None
-    for eps in journal.returned:
+    for eps in itertools.chain(*journal.walks):
         seen = lower.known(eps)
         best = seen if seen is not None and lower.is_better(seen, best) else best
     return best

@@ -30,11 +30,9 @@ class Journal:
         found is "unproved".
     margin : callable(eps, deviation), gives float or None
         How far eps (k,) may move and the deviation stays, if the method knows.
-    returned : list of ndarray, shape (k,), or None
-        The points that are the method's own answers, in order; None if every eps that it evaluates
-        is one.
-    ends : list of ndarray, shape (k,)
-        Of these, where the method ended from each of its starts: closing looks along their rays.
+    walks : list of list of ndarray, shape (k,), or None
+        For each start, the points that are the method's own answers, in order; None if every eps
+        that it evaluates is one.
     expected : int
         Stages that the method expects to solve, for the progress.
     """
@@ -48,8 +46,7 @@ class Journal:
         self.attainable = True
         self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
-        self.returned: list[FloatArray] | None = None
-        self.ends: list[FloatArray] = []
+        self.walks: list[list[FloatArray]] | None = None
 
     def record(self, stage: Stage) -> None:
         """Add a stage."""

@@ -150,7 +150,8 @@ class LowerLevel:
         solution = self._solve(zero, None, seconds)
         if solution.gap is None:
             again = self.confirm(zero, seconds)
-            if self.problem.deviation.value(solution.outcome, again.outcome) > 0:
+            deviation, outcome = self.problem.deviation, solution.outcome
+            if deviation.value(outcome, again.outcome) > deviation.uncertainty(outcome):
                 raise self.contradiction(zero)
         return _unbroken(solution)
 
@@ -313,5 +314,6 @@ def _typical(problem: BilevelProblem) -> LearningModel:
     A solver that takes it takes the model at every eps; equal weights, for one, are a special case.
     """
     numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
-    eps = problem.project(numbers * problem.box[1])
+    low, high = problem.box
+    eps = problem.project(numbers * np.where(high > 0, high, low))
     return problem.perturbation.apply(problem.model, eps)

@@ -11,23 +11,25 @@ SMALLEST, LARGEST = 1e-130, 1e150  # so that sums of squares neither vanish nor 
 
 
 def check_magnitudes(problem: BilevelProblem) -> None:
-    """Refuse a problem whose eps or perturbed data cannot be squared in doubles.
+    """Refuse a problem whose eps or perturbed parts cannot be squared in doubles.
 
     Raises
     ------
     ArgumentError
-        If some eps, or the data that it makes, can be larger than 1e150, or none can be as large
-        as 1e-130, from where fractions of it can be squared too.
+        If some eps, or an entry of a part that it makes, can be larger than 1e150, or none can be
+        as large as 1e-130, from where fractions of it can be squared too.
     """
     low, high = problem.box
     farthest = np.maximum(-low, high)
-    with np.errstate(over="ignore", invalid="ignore"):
-        moved = abs(problem.operator("data")) @ farthest + np.abs(problem.model.data).ravel()
-    expected = f"entries of eps from {SMALLEST:g} to {LARGEST:g}, and data at most {LARGEST:g}"
+    expected = f"entries of eps from {SMALLEST:g} to {LARGEST:g}, and parts at most {LARGEST:g}"
     longest = float(farthest.max(initial=0.0))
     if longest == 0:
         raise ArgumentError("problem", "bounds of eps that leave eps = 0 only", expected)
     if not SMALLEST <= longest <= LARGEST:
         raise ArgumentError("problem", f"entries of eps up to {longest:g}", expected)
-    if not moved.max(initial=0.0) <= LARGEST:
-        raise ArgumentError("problem", f"perturbed data up to {moved.max():g}", expected)
+    for name, part in problem.model.parts.items():
+        with np.errstate(over="ignore", invalid="ignore"):
+            change = abs(problem.operator(name)) @ farthest
+            moved = np.abs(problem.model.rates(name)).ravel() * change + np.abs(part).ravel()
+        if not moved.max(initial=0.0) <= LARGEST:
+            raise ArgumentError("problem", f"perturbed {name} up to {moved.max():g}", expected)

@@ -101,6 +101,7 @@ class RemovalSearch:
         most: int,
         seconds: float,
     ) -> None:
+        decide.require(model)
         self._deadline = time.perf_counter() + seconds
         self._options = solver_options(model, lower)
         self._tol = real_number(tol, "tol", above=0.0)

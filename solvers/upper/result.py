@@ -149,7 +149,15 @@ class Attack:
 
     @property
     def labels(self) -> IntArray:
-        """Cluster of each point at eps: shape (n,); of models whose outcomes are labels."""
+        """Cluster of each point at eps: shape (n,); of models whose outcomes are labels.
+
+        Raises
+        ------
+        TypeError
+            If they are parameters: see `outcome`.
+        """
+        if self.problem.model.outcomes != "labels":
+            raise TypeError(f"{type(self.problem.model).__name__} gives no labels; see `outcome`")
         labels: IntArray = self.solution.outcome
         return labels
 

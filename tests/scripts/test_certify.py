@@ -15,10 +15,9 @@ from typer.testing import CliRunner
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.bilevel import LENGTH_TOL
-from bilad.scripts.certificates.card_ray import ray_steps
+from bilad.scripts.certificates.card_ray import changes, moved_points, ray_steps
 from bilad.scripts.certificates.card_report import rounded_down, rounded_up
 from bilad.scripts.certificates.certify_subject import Options, subject_of
-from bilad.scripts.certificates.partition_change import changes, moved_points
 from bilad.scripts.certify import certify
 from bilad.solvers import certify as known
 from bilad.solvers import cluster

@@ -65,9 +65,8 @@ def test_compare_prints_what_it_writes(written):
     folder, output = written
     assert IRIS.describe()[:60] in output
     for row in rows_of(folder / "compare.csv"):
-        line = next(
-            line for line in output.splitlines() if f"{row['problem']}  {row['method']}" in line
-        )
+        named = [row["problem"], row["method"]]
+        line = next(line for line in output.splitlines() if line.split()[:2] == named)
         for value in (f"{float(row['eps']):.6f}", row["delta"], row["status"]):
             assert value in line
 
@@ -126,9 +125,8 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_a_status_is_what_the_method_itself_has_proved():
     """No eps within this budget changes anything, as the pairs' bound would prove for `corners`."""
     tiny = replace(IRIS, budget=0.01)
-    rows = compare.attacks(
-        tiny, ["exact", "corners"], Console(quiet=True), lower="auto", seed=0, time_limit=None
-    )
+    limits = {"lower": "auto", "closing": "none", "seed": 0, "time_limit": None}
+    rows = compare.attacks(tiny, ["exact", "corners"], Console(quiet=True), **limits)
     assert [(row.problem, row.method, row.status) for row in rows] == [
         ("BL1", "exact", "no attack exists"),
         ("BL1", "corners", "no attack found"),

@@ -6,9 +6,8 @@ from typer.testing import CliRunner
 
 from bilad.models import DatasetError
 from bilad.scripts import compare_methods as command
-from bilad.scripts.methods.instance_families import instances
+from bilad.scripts.methods.instance_families import available, instances, planned, quick_methods
 from bilad.scripts.methods.method_rows import REFERENCE
-from bilad.scripts.methods.methods_plan import available, planned, quick_methods
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper import UPPER_METHODS
 
@@ -64,10 +63,10 @@ def test_what_is_planned():
 
 
 def test_an_instance_without_data_is_left_out_with_a_message(monkeypatch):
-    def absent(self):
+    def absent(name):
         raise DatasetError("not here")
 
-    monkeypatch.setattr(type(SETTINGS["seeds"]), "model", absent)
+    monkeypatch.setattr("bilad.scripts.settings.load_dataset", absent)
     said = []
     assert available(instances(["table1"], [1.0], [0]), said.append) == []
     assert said == [f"{name} is left out: not here" for name in SETTINGS]

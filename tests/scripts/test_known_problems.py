@@ -1,6 +1,6 @@
 """Every formulation where the optimum is known; tolerances in `bilad.scripts.known_problems`.
 
-One problem in three under `slow`; `compare_formulations` runs them all.
+One problem in six under `slow`; `compare_formulations` runs them all.
 """
 
 import math
@@ -57,7 +57,7 @@ def missed_by(variant, problems):
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", REFORMULATIONS)
 def test_the_optimum_is_attained_within_five_starts(variant):
-    problems = KNOWN[1::3]
+    problems = KNOWN[1::6]
     missed = missed_by(variant, problems)
     allowed = math.ceil((1 - TARGETS[VARIANTS[variant].method]) * len(problems))
     assert len(missed) <= allowed, missed
@@ -118,8 +118,14 @@ def test_random_problems_are_the_same_each_time_and_have_clusters_to_attack(name
     assert type(first) is (MaxDeviation if "BL1" in name else MinPerturbation)
 
 
+# Of those that the MILP takes a few: it closes them all above.
+AGAIN = [
+    name for k, name in enumerate(PROVED) if k % 6 == 0 or ("p=2" in name and "d=1" not in name)
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PROVED)
+@pytest.mark.parametrize("name", AGAIN)
 def test_proved_optima_are_found_again(name):
     problem = draw_problem(name)
     if problem.model.p == 2 and problem.model.d > 1:

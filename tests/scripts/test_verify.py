@@ -3,8 +3,7 @@
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts.random_models import random_exact_model, random_model
-from bilad.scripts.verify import is_at_boundary
+from bilad.scripts.verify import is_at_boundary, random_exact_model, random_model
 from bilad.solvers.lower import exact
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.scripts.certificates.check_bounds import random_cloud
+from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.known_problems import two_points
 from bilad.solvers import attack, certify, check_counterexample, cluster
 from bilad.solvers.certificates.aimed import aimed_directions
@@ -62,7 +62,7 @@ def test_two_points_whose_sums_part_first():
 def test_nothing_is_proved_in_space():
     problem, merge = EVERY[SPACE].problem, EVERY[SPACE].optimum
     found = certify(with_budget(problem, 0.1 * merge), MORE)
-    assert (found.status, found.lower) == ("unknown", 0.0)
+    assert (found.status, found.lower, found.method) == ("unknown", 0.0, "none")
     assert found.upper == pytest.approx(merge, rel=1e-5)
 
 

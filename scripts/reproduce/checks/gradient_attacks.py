@@ -12,9 +12,15 @@ from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
 from bilad.scripts.methods.instances import TARGET_CORNERS, TARGET_SHARE, Instance
-from bilad.scripts.methods.method_rows import MethodRow, RunSettings
+from bilad.scripts.methods.method_rows import (
+    CLOSE,
+    MethodRow,
+    RunSettings,
+    Score,
+    of_methods,
+    scores,
+)
 from bilad.scripts.methods.method_runs import run
-from bilad.scripts.methods.method_scores import CLOSE, Score, of_methods, scores
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.checks import small_clouds
 from bilad.scripts.reproduce.checks.small_clouds import SmallClouds
@@ -33,6 +39,14 @@ KIND = {
     **dict.fromkeys(GRADIENT, "gradient attack"),
     **dict.fromkeys(SEARCH, "simple search"),
 }
+COLOURS = {"bilevel solver": "C0", "gradient attack": "C1", "simple search": "0.4"}
+PLACES: tuple[tuple[Literal["left", "right"], float], ...] = (
+    ("left", 4),
+    ("right", -10),
+    ("left", -10),
+    ("right", 4),
+)
+MARKERS = {"bilevel solver": "o", "gradient attack": "s", "simple search": "^"}
 
 
 @dataclass(frozen=True)
@@ -166,16 +180,6 @@ def _slowest(given: Sequence[Standing]) -> str:
         f"best known over both questions), the quickest {quick.method} ({quick.seconds:.2g} s, "
         f"{quick.overall:.1%})."
     )
-
-
-COLOURS = {"bilevel solver": "C0", "gradient attack": "C1", "simple search": "0.4"}
-PLACES: tuple[tuple[Literal["left", "right"], float], ...] = (
-    ("left", 4),
-    ("right", -10),
-    ("left", -10),
-    ("right", 4),
-)
-MARKERS = {"bilevel solver": "o", "gradient attack": "s", "simple search": "^"}
 
 
 def gradient_blocks(

@@ -23,34 +23,23 @@ from bilad.scripts.reproduce.section import Section
 class Sizes:
     """How large the checks are."""
 
-    size: int  # points of each of three clusters
-    spaces: tuple[str, ...]  # where they lie: "line", "plane"
-    counts: tuple[int, ...]  # points moved together to each of the other clusters
+    size: int = 20  # points of each of three clusters
+    spaces: tuple[str, ...] = ("line", "plane")  # where they lie: "line", "plane"
+    counts: tuple[int, ...] = (1, 5, 10)  # points moved together to each of the other clusters
     # data, kinds: keys of `large_problems.MODELS` and `KINDS`
-    data: tuple[str, ...]
-    kinds: tuple[str, ...]
-    large_solves: int
-    large_seconds: float  # that an attack on a thousand points has
-    small: tuple[tuple[str, int], ...]  # small instances: points, and free entries
-    seeds: int  # of each
-    solves: int
-    seconds: float  # that a run on them has
-
-
-FULL = Sizes(
-    size=20,
-    spaces=("line", "plane"),
-    counts=(1, 5, 10),
-    data=tuple(large_problems.MODELS),
-    kinds=tuple(large_problems.KINDS),
-    large_solves=30,
-    large_seconds=2.5,
+    data: tuple[str, ...] = tuple(large_problems.MODELS)
+    kinds: tuple[str, ...] = tuple(large_problems.KINDS)
+    large_solves: int = 30
+    large_seconds: float = 2.5  # that an attack on a thousand points has
     # One entry on a line is what the exact method takes.
-    small=(("plane 24", 8), ("line 20", 5), ("line 20", 1)),
-    seeds=2,
-    solves=100,
-    seconds=3.0,
-)
+    # small instances: points, and free entries
+    small: tuple[tuple[str, int], ...] = (("plane 24", 8), ("line 20", 5), ("line 20", 1))
+    seeds: int = 2  # of each
+    solves: int = 100
+    seconds: float = 3.0  # that a run on them has
+
+
+FULL = Sizes()
 QUICK = Sizes(
     size=6,
     spaces=("line",),

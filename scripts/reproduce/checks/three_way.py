@@ -35,6 +35,7 @@ SAMPLES, NARROWED = (
 )  # along a ray in the plane; changes are bracketed to this share of it
 SINGLE, EQUAL = "partitions, one point more", "partitions, one point more to each"
 TOGETHER, IN_TURN = "together", "one after another"
+PARTITIONS = (SINGLE, EQUAL)
 
 
 @dataclass(frozen=True)
@@ -207,9 +208,6 @@ def described(labels: IntArray, groups: IntArray) -> str:
     shares.sort(key=lambda share: (-share.sum(), tuple(-share)))
     counts = Counter("+".join(map(str, share)) for share in shares)
     return ", ".join(text if n == 1 else f"{n} times {text}" for text, n in counts.items())
-
-
-PARTITIONS = (SINGLE, EQUAL)
 
 
 def three_way_blocks(rows: Sequence[Ascent], size: int) -> list[Block]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.first_changes import (
+from bilad.scripts.reproduce.figures.figure4_claims import (
     Comparison,
     FirstChange,
     comparisons,
@@ -17,25 +17,19 @@ from bilad.scripts.reproduce.figures.first_changes import (
     ssnal_claims,
     theory_claims,
 )
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
+    Ray,
+    delta,
     draw_value,
+    n_changed_matched,
     name_eps,
     shade_interval,
 )
-from bilad.scripts.reproduce.figures.ray_sites import (
-    Ray,
-    RaySizes,
-    Site,
-    delta,
-    n_changed_matched,
-    ray_of,
-)
 from bilad.scripts.reproduce.section import Section, Table, Text
-from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify
 
 BREAKS = (
@@ -47,30 +41,21 @@ BREAKS = (
 )
 
 
-@dataclass(frozen=True)
-class Sizes(RaySizes):
-    """What is looked at."""
-
-    # how far the picture goes beyond the robust interval, as a share of its length
-    margin: float = 0.1
-    solves: int = 9  # Lower-level solves at which SSNAL is compared with the exact solver
+MARGIN = 0.1  # how far the picture goes beyond the robust interval, as a share of its length
+SOLVES = 9  # of the lower level, at which SSNAL is compared with the exact solver
 
 
-def figure4(bench: Bench, sizes: Sizes) -> Section:
+def figure4(bench: Bench, ray: Ray) -> Section:
     """Follow the ray outwards until the partition changes."""
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
-    bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
+    setting = ray.setting
     changes = bench.collect("first_changes", first_changes(ray), FirstChange, 2)
     certificate = certify(setting.max_deviation())
-    solved = bench.collect("ssnal", comparisons(setting, sizes.solves), Comparison, sizes.solves)
+    solved = bench.collect("ssnal", comparisons(setting, SOLVES), Comparison, SOLVES)
     caption = (
         "N_chg (labels matched) and delta near eps = 0. Shaded: the partition of eps = 0, exactly; "
         "darker, what `certify` proves for |eps|."
     )
-    picture = bench.picture(
-        "figure4", caption, lambda figure: draw(figure, ray, certificate.lower, sizes.margin)
-    )
+    picture = bench.picture("figure4", caption, lambda figure: draw(figure, ray, certificate.lower))
     table = Table(
         "First change on either side",
         [_cells(change) for change in changes],
@@ -92,7 +77,7 @@ def _cells(change: FirstChange) -> dict[str, Any]:
     return {name: value for name, value in asdict(change).items() if name != "exact"}
 
 
-def draw(figure: Figure, ray: Ray, certified: float, margin: float) -> None:
+def draw(figure: Figure, ray: Ray, certified: float) -> None:
     """Draw N_chg and delta near 0.
 
     Parameters
@@ -101,11 +86,9 @@ def draw(figure: Figure, ray: Ray, certified: float, margin: float) -> None:
     ray : Ray
     certified : float
         No |eps| below changes the partition.
-    margin : float
-        As in `Sizes`.
     """
     low, high = ray.interval
-    rim = margin * (high - low)
+    rim = MARGIN * (high - low)
     window = max(low - rim, ray.stairs.low), min(high + rim, ray.stairs.high)
     upper, lower = figure.subplots(2, 1, sharex=True)
     style = {"color": BLUE, "linewidth": 1.6}

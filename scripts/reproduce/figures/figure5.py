@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
-    GREEN,
+    COUNTS,
     ORANGE,
     PURPLE,
-    draw_value,
-    name_eps,
-)
-from bilad.scripts.reproduce.figures.ray_sites import (
-    COUNTS,
     Ray,
-    RaySizes,
-    Site,
     Value,
     delta,
+    draw_value,
+    mark_steps,
     n_changed,
     n_changed_matched,
-    ray_of,
+    name_eps,
     shown_steps,
 )
 from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, PaperRow, contradictions
-from bilad.scripts.settings import SETTINGS
+
+WHERE = "Section 6.2, Figure 5"
 
 
-def figure5(bench: Bench, sizes: RaySizes) -> Section:
+def figure5(bench: Bench, ray: Ray) -> Section:
     """Draw every step within the budget, and judge what is said of them."""
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
-    bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
     caption = (
         "delta and N_chg over the whole budget, every step exact; triangles: delta or N_chg falls "
         "although |eps| grows."
@@ -57,7 +51,7 @@ def figure5(bench: Bench, sizes: RaySizes) -> Section:
         "Paper, Table 1: eps of the same sign.",
     )
     return Section(
-        [Text(f"Our setting: {setting.describe()}. Breaks as in Figure 4."), picture, falling],
+        [Text(f"Our setting: {ray.setting.describe()}. Breaks as in Figure 4."), picture, falling],
         deviation_claims(ray, PAPER_ROWS),
     )
 
@@ -67,37 +61,17 @@ def draw(figure: Figure, ray: Ray) -> None:
     upper, lower = figure.subplots(2, 1, sharex=True)
     draw_value(upper, ray, delta, "delta", color=ORANGE, linewidth=1.6)
     draw_value(lower, ray, n_changed, "N_chg, labels as numbered", color=PURPLE)
-    draw_value(
-        lower,
-        ray,
-        n_changed_matched,
-        "N_chg, labels matched",
-        color=BLUE,
-        linewidth=1.6,
-        linestyle="--",
-    )
-    for axes, values in (
-        (upper, [delta]),
-        (lower, [n_changed, n_changed_matched]),
-    ):
+    style: dict[str, Any] = {"color": BLUE, "linewidth": 1.6, "linestyle": "--"}
+    draw_value(lower, ray, n_changed_matched, "N_chg, labels matched", **style)
+    for axes, values in ((upper, [delta]), (lower, [n_changed, n_changed_matched])):
         falls = [step for value in values for step in ray.falls(value)]
-        axes.plot(
-            [step.eps for step in falls],
-            [step.after for step in falls],
-            "v",
-            color=GREEN,
-            markersize=5,
-            label="falls",
-        )
+        mark_steps(axes, falls, "v", "falls")
         axes.margins(y=0.08)
     upper.set_ylabel("delta [ordered pairs]")
     lower.set_ylabel("N_chg [points]")
     name_eps(lower, ray)
     lines = [upper.get_lines()[0], *lower.get_legend_handles_labels()[0]]
     figure.legend(handles=lines, loc="outside upper center", ncols=4)
-
-
-WHERE = "Section 6.2, Figure 5"
 
 
 def deviation_claims(ray: Ray, paper: Sequence[PaperRow]) -> list[Claim]:

@@ -11,27 +11,28 @@ from matplotlib.figure import Figure
 
 from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
     GREEN,
     GREY,
     ORANGE,
+    PIECE,
+    Ray,
+    delta,
     draw_value,
     name_eps,
 )
-from bilad.scripts.reproduce.figures.ray_sites import PIECE, Ray, RaySizes, delta, ray_of
 from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
-from bilad.scripts.settings import SETTINGS, Setting
+from bilad.scripts.settings import Setting
 from bilad.solvers import attack
 
 WHERE = "Section 6.3, Figure 6"
 PAPER_BL1 = (-6.45, 4974)  # eps and delta of the paper's star
 
 
-def figure6(bench: Bench, sizes: RaySizes) -> Section:
+def figure6(bench: Bench, ray: Ray) -> Section:
     """Solve both problems by `exact`, and look the answers up on the curve."""
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
+    setting = ray.setting
     found = bench.collect("stars", stars(setting), Star, 2)
     reached = bench.collect("largest_delta_by_budget", iter(reach(ray)), Reach)
     caption = (

@@ -5,36 +5,34 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import BLUE, GREEN, ORANGE, draw_value, name_eps
 from bilad.scripts.reproduce.figures.ray_sites import (
+    BLUE,
     BREAK,
+    ORANGE,
     Ray,
-    RaySizes,
     Site,
     Value,
+    draw_value,
+    mark_steps,
+    name_eps,
     nmi,
     rand_index,
-    ray_of,
     shown_steps,
 )
 from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
-from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.4, Figure 7"
 
 
-def figure7(bench: Bench, sizes: RaySizes) -> Section:
+def figure7(bench: Bench, ray: Ray) -> Section:
     """Draw both indices, and judge them on every piece and break."""
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
-    bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
     caption = (
         "RI and NMI against the partition of eps = 0; triangles: an index rises although |eps| "
         "grows. NMI is normalised by the arithmetic mean of the entropies."
     )
     picture = bench.picture("figure7", caption, lambda figure: draw(figure, ray))
     text = (
-        f"Our setting: {setting.describe()}. Breaks as in Figure 4. Growing |eps|: along each "
+        f"Our setting: {ray.setting.describe()}. Breaks as in Figure 4. Growing |eps|: along each "
         "half-ray, so that the two sides are not held against one another."
     )
     return Section([Text(text), picture], [*rand_claims(ray), *nmi_claims(ray)])
@@ -61,12 +59,7 @@ def rand_claims(ray: Ray) -> list[Claim]:
             f"|RI - (1 - delta / (n (n - 1)))| <= {off:.0e}",
             agrees_if(off < 1e-12),
         ),
-        Claim(
-            WHERE,
-            "RI decreases as |eps| increases.",
-            found or "no rise",
-            agrees_if(not found),
-        ),
+        Claim(WHERE, "RI decreases as |eps| increases.", found or "no rise", agrees_if(not found)),
         Claim(
             WHERE,
             "1 - RI is a deviation function: 0 at eps = 0, not negative, nondecreasing in |eps|.",
@@ -89,12 +82,7 @@ def nmi_claims(ray: Ray) -> list[Claim]:
             f"{wrong} exceptions at {len(ray.sites)} pieces and breaks",
             agrees_if(wrong == 0),
         ),
-        Claim(
-            WHERE,
-            "NMI is not monotone in |eps|.",
-            found or "no rise",
-            agrees_if(bool(found)),
-        ),
+        Claim(WHERE, "NMI is not monotone in |eps|.", found or "no rise", agrees_if(bool(found))),
         Claim(
             WHERE,
             "Beyond a threshold NMI drops to 0 and then jumps to a larger value.",
@@ -136,20 +124,9 @@ def _rises(ray: Ray, index: Value) -> str:
 def draw(figure: Figure, ray: Ray) -> None:
     """Draw RI above NMI, and mark where they rise."""
     upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
-    for axes, index, name, colour in (
-        (upper, rand_index, "RI", ORANGE),
-        (lower, nmi, "NMI", BLUE),
-    ):
+    for axes, index, name, colour in ((upper, rand_index, "RI", ORANGE), (lower, nmi, "NMI", BLUE)):
         draw_value(axes, ray, index, name, color=colour, linewidth=1.6)
-        up = ray.rises(index)
-        axes.plot(
-            [step.eps for step in up],
-            [step.after for step in up],
-            "^",
-            color=GREEN,
-            markersize=5,
-            label="rises",
-        )
+        mark_steps(axes, ray.rises(index), "^", "rises")
         axes.set(ylabel=name, ylim=(-0.05, 1.08))
     name_eps(lower, ray)
     lines = [upper.get_lines()[0], *lower.get_legend_handles_labels()[0]]

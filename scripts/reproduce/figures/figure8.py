@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from matplotlib.figure import Figure
 
 from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures.ray_pictures import (
+from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,
+    COUNTS,
     GREEN,
     GREY,
     ORANGE,
     PURPLE,
-    draw_value,
-    name_eps,
-    shade_interval,
-)
-from bilad.scripts.reproduce.figures.ray_sites import (
-    COUNTS,
     Ray,
-    RaySizes,
-    Site,
     Value,
+    draw_value,
     n_changed,
     n_changed_matched,
+    name_eps,
     nmi,
     rand_index,
-    ray_of,
+    shade_interval,
 )
 from bilad.scripts.reproduce.section import Claim, Section, Text, agrees_if
-from bilad.scripts.settings import SETTINGS
 
 WHERE = "Section 6.4, Figure 8"
+LARGE = 0.5  # what share of the largest N_chg counts as large
 
 
-@dataclass(frozen=True)
-class Sizes(RaySizes):
-    """What is looked at."""
-
-    large: float = 0.5  # what share of the largest N_chg counts as large
-
-
-def figure8(bench: Bench, sizes: Sizes) -> Section:
+def figure8(bench: Bench, ray: Ray) -> Section:
     """Lay the three curves over one another, and judge whether they tell one story."""
-    setting = SETTINGS[sizes.dataset]
-    ray = ray_of(setting)
-    bench.collect("curve", iter(ray.sites), Site, len(ray.sites))
     caption = "N_chg (left axis), RI and NMI (right axis). Shaded: the partition of eps = 0."
     picture = bench.picture("figure8", caption, lambda figure: draw(figure, ray))
-    text = Text(f"Our setting: {setting.describe()}. Breaks as in Figure 4.")
+    text = Text(f"Our setting: {ray.setting.describe()}. Breaks as in Figure 4.")
     found = [_intervals(ray, value, name) for value, name in COUNTS]
-    found += [_large(ray, value, name, sizes.large) for value, name in COUNTS]
+    found += [_large(ray, value, name) for value, name in COUNTS]
     return Section([text, picture], [*found, _abrupt(ray)])
 
 
@@ -67,10 +50,10 @@ def _intervals(ray: Ray, count: Value, name: str) -> Claim:
     )
 
 
-def _large(ray: Ray, count: Value, name: str, share: float) -> Claim:
+def _large(ray: Ray, count: Value, name: str) -> Claim:
     most = max(map(count, ray.sites))
-    large = [site for site in ray.sites if count(site) > share * most]
-    small = [site for site in ray.sites if count(site) <= share * most]
+    large = [site for site in ray.sites if count(site) > LARGE * most]
+    small = [site for site in ray.sites if count(site) <= LARGE * most]
     texts, apart = [], []
     for index, title in ((rand_index, "RI"), (nmi, "NMI")):
         highest = max(map(index, large), default=float("nan"))
@@ -80,7 +63,7 @@ def _large(ray: Ray, count: Value, name: str, share: float) -> Claim:
     return Claim(
         WHERE,
         f"Large N_chg ({name}) comes with clearly lower RI and NMI.",
-        f"N_chg above {share:.0%} of its largest, {most:g}: {'; '.join(texts)}",
+        f"N_chg above {LARGE:.0%} of its largest, {most:g}: {'; '.join(texts)}",
         agrees_if(all(apart)),
     )
 

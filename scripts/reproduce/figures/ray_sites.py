@@ -11,15 +11,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from bilad.models import deviation
-from bilad.models.validation import IntArray
+from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.settings import Setting
 from bilad.solvers.staircase import Staircase, staircase
 
 PIECE, BREAK = "piece", "break"
+# Okabe and Ito's colours, told apart with every kind of colour vision.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "0.55"
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,6 @@ class Site:
 
 
 Value = Callable[[Site], float]
-
-
-@dataclass(frozen=True)
-class RaySizes:
-    """Which ray."""
-
-    dataset: str = "iris"  # name of a setting
 
 
 @dataclass(frozen=True)
@@ -152,31 +150,9 @@ def _site(kind: str, low: Fraction, high: Fraction, before: IntArray, labels: In
     )
 
 
-def delta(site: Site) -> float:
-    """Return delta."""
-    return site.delta
-
-
-def n_changed(site: Site) -> float:
-    """Return N_chg, clusters numbered by first appearance."""
-    return site.n_changed
-
-
-def n_changed_matched(site: Site) -> float:
-    """Return N_chg after the best renaming of clusters."""
-    return site.n_changed_matched
-
-
-def rand_index(site: Site) -> float:
-    """Return RI."""
-    return site.rand_index
-
-
-def nmi(site: Site) -> float:
-    """Return NMI."""
-    return site.nmi
-
-
+delta, n_changed, n_changed_matched, rand_index, nmi = map(
+    attrgetter, ("delta", "n_changed", "n_changed_matched", "rand_index", "nmi")
+)
 # The paper compares labels as they are numbered.
 COUNTS = ((n_changed, "labels as numbered"), (n_changed_matched, "labels matched"))
 
@@ -186,3 +162,66 @@ def shown_steps(steps: Sequence[Step], most: int = 3) -> str:
     texts = [f"{s.before:.6g} to {s.after:.6g} at eps = {s.eps:.4g}" for s in steps[:most]]
     more = len(steps) - most
     return ", ".join(texts) + (f" and {more} more" if more > 0 else "")
+
+
+def outline(ray: Ray, value: Value) -> tuple[FloatArray, FloatArray]:
+    """Return the ends of the pieces, each twice, and the value there, for a line.
+
+    Parameters
+    ----------
+    ray : Ray
+    value : callable(Site)
+    """
+    pieces = [site for site in ray.sites if site.kind == PIECE]
+    eps = np.array([[site.low, site.high] for site in pieces]).ravel()
+    return eps, np.repeat([float(value(site)) for site in pieces], 2)
+
+
+def single_breaks(ray: Ray, value: Value) -> list[tuple[float, float]]:
+    """Return eps and value of the breaks with another value than the pieces beside them.
+
+    Parameters
+    ----------
+    ray : Ray
+    value : callable(Site)
+    """
+    found, sites = [], ray.sites
+    for k in range(2, len(sites) - 2, 2):
+        beside = {value(sites[k - 1]), value(sites[k + 1])}
+        if value(sites[k]) not in beside:
+            found.append((sites[k].low, float(value(sites[k]))))
+    return found
+
+
+def draw_value(axes: Axes, ray: Ray, value: Value, label: str, **style: Any) -> None:
+    """Draw a step function.
+
+    Parameters
+    ----------
+    axes : Axes
+    ray : Ray
+    value : callable(Site)
+    label : str
+    **style
+        Of the line, the colour among it.
+    """
+    axes.plot(*outline(ray, value), label=label, **style)
+    single = single_breaks(ray, value)
+    if single:
+        axes.plot(*zip(*single, strict=True), ".", color=style["color"], markersize=4)
+
+
+def mark_steps(axes: Axes, steps: Sequence[Step], marker: str, label: str) -> None:
+    """Mark steps by triangles at the values behind them."""
+    places = [step.eps for step in steps], [step.after for step in steps]
+    axes.plot(*places, marker, color=GREEN, markersize=5, label=label)
+
+
+def shade_interval(axes: Axes, low: float, high: float, label: str, colour: str) -> None:
+    """Shade an interval of eps over the whole height."""
+    axes.axvspan(low, high, color=colour, alpha=0.15, linewidth=0, label=label)
+
+
+def name_eps(axes: Axes, ray: Ray) -> None:
+    """Label the axis of eps, with its unit."""
+    axes.set_xlabel(f"eps [{ray.setting.unit}], points {'..'.join(map(str, ray.setting.shifted))}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -31,6 +32,7 @@ from bilad.solvers.lower.cluster import solve_lower
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
 TOLERANCE = 1e-10  # of the lower level
 ROUNDING = 1e-4  # of a loss's largest value: less is no fall, and not below zero
+COLOURS = ("black", "C1", "C0", "C2", "C3")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,8 @@ class LossSample:
 
 Value = Callable[[LossSample], float]
 LOSSES: dict[str, Value] = {
-    "delta": lambda sample: sample.delta,
-    "training loss": lambda sample: sample.training_loss,
-    "displacement": lambda sample: sample.displacement,
-    "contrastive": lambda sample: sample.contrastive,
-    "smoothed delta": lambda sample: sample.smoothed_delta,
+    name: attrgetter(name.replace(" ", "_"))
+    for name in ("delta", "training loss", "displacement", "contrastive", "smoothed delta")
 }
 
 
@@ -204,9 +203,6 @@ def _falls(side: Sequence[LossSample], value: Value, slack: float) -> bool:
     """Whether a value falls outwards somewhere on a half-line."""
     outwards = [value(sample) for sample in sorted(side, key=lambda sample: abs(sample.eps))]
     return bool((np.diff([0.0, *outwards]) < -slack).any())
-
-
-COLOURS = ("black", "C1", "C0", "C2", "C3")
 
 
 def loss_blocks(bench: Bench, samples: Sequence[LossSample]) -> list[Block]:

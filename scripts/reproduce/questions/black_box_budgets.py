@@ -25,6 +25,9 @@ METHODS = ("random", "corners", "nes", "cma", "cobyqa", "differential-evolution"
 WHITE_BOX = ("hypergradient", "pgd")  # of which the better is the white-box value
 WHITE = "white box"
 MANY = 10**9  # corners: what ends the search is the budget
+COLUMNS = 3
+COLOURS = ("0.45", "black", "C0", "C1", "C2", "C4")
+LINES = ("-", "--", "-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,6 @@ def best_after(found: Attack, budgets: Sequence[int]) -> FloatArray:
     ]
     running = np.maximum.accumulate([0.0, *values])
     return running[np.minimum(budgets, len(values))]
-
-
-COLUMNS = 3
-COLOURS = ("0.45", "black", "C0", "C1", "C2", "C4")
-LINES = ("-", "--", "-", "--", "-.", ":")
 
 
 def black_box_blocks(

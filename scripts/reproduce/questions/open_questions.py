@@ -26,60 +26,40 @@ class Sizes:
     """How large the experiments are."""
 
     # families of `recovery_grid`, each with its levels
-    levels: tuple[tuple[str, tuple[float, ...]], ...]
-    # norms, dimensions: p and d of them
-    norms: tuple[float, ...]
-    dimensions: tuple[int, ...]
-    # recovery_seeds, gammas: seeds of each, and gammas that are tried
-    recovery_seeds: int
-    gammas: int
-    every: int  # of the problems (BL2) with a known optimum the first, and so forth in steps
-    methods: tuple[str, ...]  # on these
-    solves: int
-    seconds: float  # that each has
-    # learners, blind: clusterers that are attacked by their answers, and methods that do it
-    learners: tuple[str, ...]
-    blind: tuple[str, ...]
-    points: int
-    entries: int
-    budgets: tuple[int, ...]  # queries
-    seeds: int
-    # small clouds on which losses are measured, and their free entries
-    clouds: tuple[tuple[str, int], ...]
-    # lines, steps, many: lines through eps = 0 there, steps on each side, and steps on each side of
-    # a ray
-    lines: int
-    steps: int
-    many: int
-
-
-FULL = Sizes(
-    levels=(
+    levels: tuple[tuple[str, tuple[float, ...]], ...] = (
         (recovery_grid.IMBALANCE, (1.0, 2.0, 5.0, 10.0)),
         (recovery_grid.INNER, (0.2, 0.4, 0.6)),
         (recovery_grid.OUTER, (0.5, 0.9)),
         (recovery_grid.ALIKE, (0.0, 0.5)),
         (recovery_grid.PULL, (0.0, 0.5)),
-    ),
-    norms=(1.0, 2.0),
-    dimensions=(1, 2, 3),
-    recovery_seeds=4,
-    gammas=15,
-    every=2,
-    methods=tuple(least_perturbation.able_methods()),
-    solves=60,
-    seconds=1.0,
-    learners=(CONVEX, *CLUSTERERS),
-    blind=black_box_budgets.METHODS,
-    points=60,
-    entries=10,
-    budgets=(25, 50, 100, 200, 400),
-    seeds=2,
-    clouds=(("line 20", 5), ("plane 24", 8)),
-    lines=25,
-    steps=20,
-    many=400,
-)
+    )
+    # norms, dimensions: p and d of them
+    norms: tuple[float, ...] = (1.0, 2.0)
+    dimensions: tuple[int, ...] = (1, 2, 3)
+    # recovery_seeds, gammas: seeds of each, and gammas that are tried
+    recovery_seeds: int = 4
+    gammas: int = 15
+    every: int = 2  # of the problems (BL2) with a known optimum the first, and so forth in steps
+    methods: tuple[str, ...] = tuple(least_perturbation.able_methods())  # on these
+    solves: int = 60
+    seconds: float = 1.0  # that each has
+    # learners, blind: clusterers that are attacked by their answers, and methods that do it
+    learners: tuple[str, ...] = (CONVEX, *CLUSTERERS)
+    blind: tuple[str, ...] = black_box_budgets.METHODS
+    points: int = 60
+    entries: int = 10
+    budgets: tuple[int, ...] = (25, 50, 100, 200, 400)  # queries
+    seeds: int = 2
+    # small clouds on which losses are measured, and their free entries
+    clouds: tuple[tuple[str, int], ...] = (("line 20", 5), ("plane 24", 8))
+    # lines, steps, many: lines through eps = 0 there, steps on each side, and steps on each side of
+    # a ray
+    lines: int = 25
+    steps: int = 20
+    many: int = 400
+
+
+FULL = Sizes()
 QUICK = Sizes(
     levels=(
         (recovery_grid.IMBALANCE, (1.0, 5.0)),

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from bilad.models import DatasetError
+from matplotlib.figure import Figure
+
 from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
+from bilad.scripts.reproduce.figures.ray_sites import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    Ray,
+    delta,
+    draw_value,
+    ray_of,
+)
 from bilad.scripts.reproduce.section import Block, Section, Table, Text
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
 from bilad.scripts.reproduce.table1.table1_claims import Cost, claims_of, cost_claims, costs
-from bilad.scripts.reproduce.table1.table1_pictures import draw_answers, draw_scores
 from bilad.scripts.reproduce.table1.table1_runs import (
     FMINCON,
     INTERIOR_POINT,
@@ -21,7 +30,7 @@ from bilad.scripts.reproduce.table1.table1_runs import (
     entries,
     runs,
 )
-from bilad.scripts.settings import SETTINGS, Setting
+from bilad.scripts.settings import Setting, readable_settings
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS
 
@@ -38,11 +47,24 @@ CAPTION = (
     "the lower level; solving: share of the seconds (wall clock, one run) spent there. bound: "
     "proved by the exact staircase. eps = 0: no attack was found."
 )
+FULL = Sizes()
+QUICK = Sizes(
+    datasets=("iris", "wine"),
+    seconds=2.0,
+    reformulation_points=(0, 0),
+    restarts=1,
+    coarsening=10,
+    ssnal_coarsening=100,
+    timed=10,
+)
+MARKS = (("BL1", "o", ORANGE), ("BL2", "v", BLUE))
+LOOKS = (("o", ORANGE), ("s", BLUE), ("^", GREEN))  # of data sets
 
 
 def table1(bench: Bench, sizes: Sizes) -> Section:
     """Run every method on every data set that can be read."""
-    rays, missing = readable(sizes.datasets)
+    missing: list[str] = []
+    rays = [ray_of(own) for own in readable_settings(sizes.datasets, missing.append).values()]
     plans = [(ray.setting, entries(ray.setting, sizes)) for ray in rays]
     settings = [ray.setting for ray in rays]
     for setting in settings:
@@ -79,20 +101,9 @@ def table1(bench: Bench, sizes: Sizes) -> Section:
     return Section(blocks, [*claims_of(rows, settings, PAPER_ROWS), *cost_claims(timed)])
 
 
-def readable(names: Sequence[str]) -> tuple[list[Ray], list[str]]:
-    """Return the rays of the data sets that can be read, and why the others cannot."""
-    rays, missing = [], []
-    for name in names:
-        try:
-            rays.append(ray_of(SETTINGS[name]))
-        except DatasetError as error:
-            missing.append(f"{name} ({error})")
-    return rays, missing
-
-
 def _settings(rays: Sequence[Ray], missing: Sequence[str], sizes: Sizes) -> str:
     ours = "; ".join(_setting(ray.setting, sizes) for ray in rays)
-    left = f" Left out, as it cannot be read: {'; '.join(missing)}." if missing else ""
+    left = f" {'; '.join(missing)}." if missing else ""
     for problem, most in zip(PROBLEMS, sizes.reformulation_points, strict=True):
         large = [ray.setting.dataset for ray in rays if ray.setting.points > most]
         if large:
@@ -137,14 +148,74 @@ def _paper_table() -> Table:
     )
 
 
-FULL = Sizes()
-QUICK = Sizes(
-    datasets=("iris", "wine"),
-    seconds=2.0,
-    reformulation_points=(0, 0),
-    restarts=1,
-    coarsening=10,
-    ssnal_coarsening=100,
-    timed=10,
-)
 PART = Part("table1", "Table 1: the methods compared", table1, FULL, QUICK)
+
+
+def names_of(rows: Sequence[Row]) -> list[str]:
+    """Return the methods, in the order in which they are met."""
+    return list(dict.fromkeys(row.method for row in rows))
+
+
+def draw_answers(figure: Figure, rays: Sequence[Ray], rows: Sequence[Row]) -> None:
+    """Draw each data set's staircase, and below it where on it each method ended.
+
+    Parameters
+    ----------
+    figure : Figure
+    rays : sequence of Ray
+        One for each data set.
+    rows : sequence of Row
+    """
+    names = names_of(rows)
+    grid = figure.subplots(2, len(rays), sharex="col", squeeze=False, height_ratios=(1, 2))
+    for column, ray in enumerate(rays):
+        upper, lower = grid[:, column]
+        draw_value(upper, ray, delta, "delta", color=GREY, linewidth=1.2)
+        own = [row for row in rows if row.dataset == ray.setting.dataset]
+        for problem, marker, colour in MARKS:
+            shown = [row for row in own if row.problem == problem and row.norm > 0]
+            lower.plot(
+                [row.eps for row in shown],
+                [names.index(row.method) for row in shown],
+                marker,
+                color=colour,
+                markerfacecolor="none",
+                label=problem,
+            )
+            best = max(shown, key=lambda row: row.share, default=None)
+            if best is not None:
+                upper.plot(best.eps, best.delta, marker, color=colour, markersize=8)
+        lower.set_yticks(range(len(names)), names if column == 0 else [""] * len(names))
+        lower.set_ylim(len(names) - 0.4, -0.6)
+        upper.set_title(f"{ray.setting.dataset}, n = {ray.setting.points}", fontsize=9)
+        lower.set_xlabel(f"eps [{ray.setting.unit}]")
+    grid[0, 0].set_ylabel("delta [ordered pairs]")
+    handles = grid[1, 0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+
+
+def draw_scores(figure: Figure, rows: Sequence[Row]) -> None:
+    """Draw the share of the optimum for either problem, and the seconds, a line for each method."""
+    names = names_of(rows)
+    panels = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.4))
+    datasets = list(dict.fromkeys(row.dataset for row in rows))
+    for dataset, (marker, colour) in zip(datasets, LOOKS, strict=False):
+        own = [row for row in rows if row.dataset == dataset]
+        style = {"color": colour, "markerfacecolor": "none", "label": dataset, "clip_on": False}
+        for axes, (problem, _, _) in zip(panels[:2], MARKS, strict=True):
+            shown = [row for row in own if row.problem == problem]
+            places = [names.index(row.method) for row in shown]
+            axes.plot([row.share for row in shown], places, marker, **style)
+        shown = [row for row in own if row.problem == "BL1"]
+        places = [names.index(row.method) for row in shown]
+        panels[2].plot([row.seconds for row in shown], places, marker, **style)
+    for axes, (problem, _, _) in zip(panels[:2], MARKS, strict=True):
+        axes.set(xlabel=f"{problem}: share of the optimum", xlim=(-0.03, 1.03))
+    panels[2].set(xlabel="BL1: wall clock [s]", xscale="log")
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.4, -0.6)
+    figure.legend(
+        handles=panels[0].get_legend_handles_labels()[0],
+        loc="outside upper center",
+        ncols=len(datasets),
+    )

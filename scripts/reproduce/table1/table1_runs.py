@@ -1,4 +1,4 @@
-"""Table 1 in our settings: every method on (BL1) and (BL2), one row each, counted again."""
+"""What is run for Table 1, and a row for each method on (BL1) and (BL2), counted again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
 from bilad.solvers.staircase import Staircase, largest_deviation, least_perturbation
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
+
+DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
+FMINCON = "finite-difference"  # five starts; what the paper's fmincon does
+ONE_START, INTERIOR_POINT = f"{FMINCON}, one start", f"{FMINCON}, interior point"
+FMINCONS = (FMINCON, ONE_START, INTERIOR_POINT)
+PROBLEMS = ("BL1", "BL2")
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,6 @@ def is_flat(stairs: Staircase, eps: float) -> bool:
     place = stairs.breaks.index(low)
     around = stairs.between[max(place - 1, 0) : place + 1]
     return bool((around == stairs.at_breaks[place]).all())
-
-
-DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
-FMINCON = "finite-difference"  # five starts; what the paper's fmincon does
-ONE_START, INTERIOR_POINT = f"{FMINCON}, one start", f"{FMINCON}, interior point"
-FMINCONS = (FMINCON, ONE_START, INTERIOR_POINT)
-PROBLEMS = ("BL1", "BL2")
 
 
 @dataclass(frozen=True)

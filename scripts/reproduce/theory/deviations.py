@@ -19,7 +19,7 @@ from bilad.scripts.reproduce.theory.property_checks import (
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_paths import PathRow, check_paths, draw_spills
+from bilad.scripts.reproduce.theory.spill_checks import PathRow, check_paths, draw_spills
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.tables import grouped
 from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO

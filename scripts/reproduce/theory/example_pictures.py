@@ -15,7 +15,7 @@ from bilad.models import spill
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance
 from bilad.scripts.reproduce.theory.recovery_examples import GridRow
 from bilad.scripts.reproduce.theory.spill_examples import Example
-from bilad.scripts.reproduce.theory.theorem_pictures import COLOURS
+from bilad.scripts.reproduce.theory.spill_ranges import COLOURS
 from bilad.solvers.lower.cluster import solve_lower
 
 RELATIONS = ("apart, as before", "together, as before", "now apart", "now together")

@@ -1,4 +1,7 @@
-"""The properties of section 4, looked for on problems: every deviation function, every problem."""
+"""The properties of section 4, looked for on problems: every deviation function, every problem.
+
+And delta = n (n - 1) (1 - RI), RI as scikit-learn counts it, on every partition of this part.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.theory.spill_paths import PathRow, along, identity_error
+from bilad.scripts.reproduce.theory.spill_checks import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
@@ -19,6 +22,13 @@ from bilad.solvers.staircase import staircase
 
 # In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
+# What `plane_problems` builds, in words.
+PLANE = (
+    "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
+    "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
+    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
+)
+TOLERANCE = 1e-6  # delta is a whole number
 
 
 @dataclass(frozen=True)
@@ -39,14 +49,6 @@ class PropertyRow:
     other_eps: str
     other_norm: float
     other_value: float
-
-
-# What `plane_problems` builds, in words.
-PLANE = (
-    "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
-    "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
-    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
-)
 
 
 def setting_problems() -> dict[str, MaxDeviation]:
@@ -91,29 +93,24 @@ def _row(
     problem: str, deviation: str, wanted: str, violation: Violation | None, proved: bool
 ) -> PropertyRow:
     nan = float("nan")
-    if violation is None:
-        return PropertyRow(problem, deviation, wanted, True, proved, "", nan, nan, "", nan, nan)
-    other = violation.other_eps, violation.other_norm, violation.other_value
+    seen = violation or Violation(wanted, np.empty(0), nan, nan)
     return PropertyRow(
         problem=problem,
         deviation=deviation,
         property=wanted,
-        holds=False,
+        holds=violation is None,
         proved=proved,
-        eps=_shown(violation.eps),
-        norm=violation.norm,
-        value=violation.value,
-        other_eps="" if other[0] is None else _shown(other[0]),
-        other_norm=nan if other[1] is None else other[1],
-        other_value=nan if other[2] is None else other[2],
+        eps=_shown(seen.eps),
+        norm=seen.norm,
+        value=seen.value,
+        other_eps="" if seen.other_eps is None else _shown(seen.other_eps),
+        other_norm=nan if seen.other_norm is None else seen.other_norm,
+        other_value=nan if seen.other_value is None else seen.other_value,
     )
 
 
 def _shown(eps: np.ndarray) -> str:
     return " ".join(f"{value:.6g}" for value in eps)
-
-
-TOLERANCE = 1e-6  # delta is a whole number
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def chosen_eps(own: Sequence[Cell]) -> dict[str, float]:
         Of one instance.
     """
     wanted: dict[str, Callable[[Cell], bool]] = {
-        "Example 3: guaranteed": lambda cell: cell.guaranteed,
+        "Example 3: guaranteed": attrgetter("guaranteed"),
         "(C2') fails, yet unchanged": lambda cell: not cell.holds_c2 and cell.unchanged,
         "Example 4: (C2') fails, changed": lambda cell: not cell.holds_c2 and not cell.unchanged,
         "(C2') holds, yet changed": lambda cell: cell.holds_c2 and not cell.unchanged,
@@ -150,9 +151,9 @@ def interval_table(own: Sequence[Cell]) -> Table:
         Of `LINE`.
     """
     intervals: dict[str, Callable[[Cell], bool]] = {
-        "Theorem 2 guarantees the partition": lambda cell: cell.guaranteed,
-        "(C1') and (C2') hold": lambda cell: cell.holds_c2,
-        "the partition is unchanged": lambda cell: cell.unchanged,
+        "Theorem 2 guarantees the partition": attrgetter("guaranteed"),
+        "(C1') and (C2') hold": attrgetter("holds_c2"),
+        "the partition is unchanged": attrgetter("unchanged"),
     }
     rows: list[dict[str, Any]] = [
         {"around eps = 0": name, "interval": around_zero(own, holds)}
@@ -185,13 +186,16 @@ def recovery_claims(found: Sequence[Cell]) -> list[Claim]:
         _unperturbed(found),
         _theorem(found),
         _corollary(
-            found, "Theorem 2, corollary (without gamma)", "(C1') or (C2') fails", _holds_c2
+            found,
+            "Theorem 2, corollary (without gamma)",
+            "(C1') or (C2') fails",
+            attrgetter("holds_c2"),
         ),
         _corollary(
             found,
             "Theorem 2, corollary (with gamma)",
             "(C1') or (C2') fails or gamma leaves [gamma_min(eps), gamma_max(eps))",
-            _guaranteed,
+            attrgetter("guaranteed"),
         ),
         _likely(found),
         _example(found, "Example 3", "Where (C1') and (C2') hold, the partition stays.", True),
@@ -211,14 +215,6 @@ def changed_share(found: Sequence[Cell], holds: Holds) -> float:
     length = sum((cell.length for cell in own), Fraction(0))
     changed = sum((cell.length for cell in own if not cell.unchanged), Fraction(0))
     return float(changed / length) if length else float("nan")
-
-
-def _holds_c2(cell: Cell) -> bool:
-    return cell.holds_c2
-
-
-def _guaranteed(cell: Cell) -> bool:
-    return cell.guaranteed
 
 
 def _unperturbed(found: Sequence[Cell]) -> Claim:

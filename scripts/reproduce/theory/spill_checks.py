@@ -1,4 +1,8 @@
-"""The closed forms of delta (Theorems 3 to 5) against the norm of the matrices."""
+"""Points that leave a cluster: delta's closed forms (Theorems 3 to 5), and where functions fall.
+
+The closed forms are checked against the norm of the matrices. Every deviation function is followed
+as points leave in fixed proportions.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,20 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
+from matplotlib.figure import Figure
+from sklearn.metrics import rand_score
 
-from bilad.models import deviation, spill, spill_deviation
+from bilad.models import deviation, monotone_range, spill, spill_deviation
+from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import IntArray
 
 MOVES, POINTS, RANDOM = "all sizes and moves", "all sizes, every choice of points", "random"
 
 Counts = tuple[int, ...]
+ROUNDING = 1e-12  # a smaller fall may be rounding
+SPILLS: tuple[Counts, ...] = ((30, 70), (70, 30))
+DASHES = ("-", ":", "--", "-", "-.", "--", ":")
+COLOURS = ("#000000", "#E69F00", "#009E73", "#56B4E9", "#0072B2", "#D55E00", "#CC79A7")
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,16 @@ def check_random(number: int, most_n: int, most_clusters: int, seed: int) -> Ite
         spills = (random_spill(rng, most_n, clusters) for _ in range(number))
         parts = (_count(sizes, [moved], [spill(sizes, moved)[1]]) for sizes, moved in spills)
         yield _row(RANDOM, most_n, clusters, parts)
+
+
+def anything(*arguments: object) -> bool:
+    """Hold for all sizes and moves."""
+    return True
+
+
+def all_equal(counts: Counts) -> bool:
+    """Whether all counts are the same."""
+    return len(set(counts)) == 1
 
 
 def all_sizes(n: int, clusters: int) -> Iterator[Counts]:
@@ -136,3 +157,97 @@ def _count(sizes: Counts, moves: Sequence[Counts], others: Sequence[IntArray]) -
 
 def _row(how: str, n: int, clusters: int, parts: Iterator[IntArray]) -> FormulaCheck:
     return FormulaCheck(how, n, clusters, *np.sum(list(parts), axis=0).tolist())
+
+
+@dataclass(frozen=True)
+class PathRow:
+    """A deviation function as points leave."""
+
+    deviation: str
+    # sizes, direction: at step t, t times the direction has left cluster 1
+    sizes: str
+    direction: str
+    clusters: int
+    steps: int  # until cluster 1 has not enough points for another
+    in_range: int  # steps up to which delta does not fall, by Theorem 3 if there are two clusters
+    first_fall: int  # the step before the first fall; `steps` if it never falls
+    # before, after: the values there; NaN if it never falls
+    before: float
+    after: float
+
+    @property
+    def falls_in_range(self) -> bool:
+        """Whether it falls where delta does not."""
+        return self.first_fall < self.in_range
+
+    @property
+    def falls(self) -> bool:
+        """Whether it falls at all."""
+        return self.first_fall < self.steps
+
+
+def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Iterator[PathRow]:
+    """Yield a row for each random path and each function; every other path has two clusters."""
+    rng = np.random.default_rng(seed)
+    for number in range(paths):
+        clusters = int(rng.integers(3, most_clusters + 1)) if number % 2 else 2
+        sizes, _ = random_spill(rng, most_n, clusters)
+        direction = _direction(rng, clusters)
+        partitions = along(sizes, direction)
+        for name in PARTITION_DEVIATIONS:
+            yield _path(name, sizes, direction, partitions)
+
+
+def along(sizes: Counts, direction: Counts) -> list[IntArray]:
+    """Return the labels at each step, from 0 on."""
+    steps = range(sizes[0] // sum(direction) + 1)
+    return [spill(sizes, [t * d for d in direction])[1] for t in steps]
+
+
+def identity_error(labels: IntArray, other: IntArray) -> float:
+    """Return |delta - n (n - 1) (1 - RI)|, RI as scikit-learn counts it.
+
+    Parameters
+    ----------
+    labels, other : ndarray of int, shape (n,)
+    """
+    n = len(labels)
+    return abs(deviation(labels, other) - n * (n - 1) * (1 - rand_score(labels, other)))
+
+
+def _direction(rng: np.random.Generator, clusters: int) -> Counts:
+    drawn = rng.integers(0, 3, clusters - 1)
+    drawn[int(rng.integers(clusters - 1))] += not drawn.any()
+    return tuple((drawn // np.gcd.reduce(drawn)).tolist())
+
+
+def _path(name: str, sizes: Counts, direction: Counts, partitions: list[IntArray]) -> PathRow:
+    values = np.array([deviation(partitions[0], other, name) for other in partitions])
+    falls = np.flatnonzero(np.diff(values) < -ROUNDING * max(1.0, values.max()))
+    steps = len(partitions) - 1
+    first = int(falls[0]) if len(falls) else steps
+    return PathRow(
+        deviation=name,
+        sizes="+".join(map(str, sizes)),
+        direction="+".join(map(str, direction)),
+        clusters=len(sizes),
+        steps=steps,
+        in_range=monotone_range(sizes, direction),
+        first_fall=first,
+        before=float(values[first]) if len(falls) else float("nan"),
+        after=float(values[first + 1]) if len(falls) else float("nan"),
+    )
+
+
+def draw_spills(figure: Figure) -> None:
+    """Draw every function as points leave, over its own maximum."""
+    both = figure.subplots(1, len(SPILLS), sharey=True)
+    for axes, sizes in zip(both, SPILLS, strict=True):
+        partitions = along(sizes, (1,))
+        for name, dash, colour in zip(PARTITION_DEVIATIONS, DASHES, COLOURS, strict=True):
+            values = np.array([deviation(partitions[0], other, name) for other in partitions])
+            axes.plot(values / values.max(), dash, color=colour, linewidth=1.6, label=name)
+        axes.axvline(monotone_range(sizes, (1,)), color="0.4", linestyle=(0, (1, 3)))
+        axes.set(title=" + ".join(map(str, sizes)), xlabel="s, points that leave")
+    both[0].set_ylabel("U / largest U")
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside right upper")

@@ -13,7 +13,14 @@ from itertools import permutations
 import numpy as np
 
 from bilad.models import deviation, spill, spill_deviation
-from bilad.scripts.reproduce.theory.spill_checks import Counts, all_moves, all_sizes, norms
+from bilad.scripts.reproduce.theory.spill_checks import (
+    Counts,
+    all_equal,
+    all_moves,
+    all_sizes,
+    anything,
+    norms,
+)
 
 Holds = Callable[[Counts, Sequence[Counts], Sequence[int]], bool]
 
@@ -25,10 +32,10 @@ class Pattern:
     examples: tuple[str, ...]  # their numbers, or other names
     says: str
     clusters: int
-    sizes: Callable[[Counts], bool]  # (sizes): whether the partition may have such sizes
-    moved: Callable[[Counts], bool]  # (moved): whether points may move so
+    sizes: Callable[[Counts], bool] = anything  # (sizes): whether the partition may have such sizes
+    moved: Callable[[Counts], bool] = anything  # (moved): whether points may move so
     # (sizes, moves, deltas): whether it is shown by moves, one for each example, with these deltas
-    holds: Holds
+    holds: Holds = anything
 
 
 @dataclass(frozen=True)
@@ -91,20 +98,12 @@ def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
         )
 
 
-def _any(counts: Counts) -> bool:
-    return True
-
-
-def _all_equal(counts: Counts) -> bool:
-    return len(set(counts)) == 1
-
-
 def _all_different(counts: Counts) -> bool:
     return len(set(counts)) == len(counts)
 
 
 def _others_equal(sizes: Counts) -> bool:
-    return sizes[0] != sizes[1] and _all_equal(sizes[1:])
+    return sizes[0] != sizes[1] and all_equal(sizes[1:])
 
 
 def _grows(moves: Sequence[Counts]) -> bool:
@@ -130,25 +129,19 @@ def _falls_and_differs(sizes: Counts, moves: Sequence[Counts], deltas: Sequence[
     return _grows(moves[:2]) and equally_many and deltas[0] > deltas[1] != deltas[2]
 
 
-def _always(sizes: Counts, moves: Sequence[Counts], deltas: Sequence[int]) -> bool:
-    return True
-
-
 PATTERNS = (
     Pattern(
         ("5", "6", "7"),
         "Two clusters: more points move (6, 7), more than ceil(n / 2), and delta is the same.",
         2,
-        _any,
-        _any,
-        _same_again,
+        holds=_same_again,
     ),
     Pattern(
         ("8", "9"),
         "Three equal clusters, s_2 = s_3: more points move, and delta increases.",
         3,
-        _all_equal,
-        _all_equal,
+        all_equal,
+        all_equal,
         _rises,
     ),
     Pattern(
@@ -156,7 +149,7 @@ PATTERNS = (
         "Three clusters, n_2 = n_3, s_2 = s_3: more points move, delta increases, then decreases.",
         3,
         _others_equal,
-        _all_equal,
+        all_equal,
         _rises_and_falls,
     ),
     Pattern(
@@ -164,9 +157,7 @@ PATTERNS = (
         "Three clusters: more points move, and delta decreases (13, 14); as many move to other "
         "clusters, and delta is another (14, 15).",
         3,
-        _any,
-        _any,
-        _falls_and_differs,
+        holds=_falls_and_differs,
     ),
     *(
         Pattern(
@@ -174,10 +165,8 @@ PATTERNS = (
             f"{K} clusters, {kind}: delta is what the closed form says.",
             K,
             sizes,
-            _any,
-            _always,
         )
         for K in (2, 3, 4, 5)
-        for kind, sizes in (("equal sizes", _all_equal), ("different sizes", _all_different))
+        for kind, sizes in (("equal sizes", all_equal), ("different sizes", _all_different))
     ),
 )

@@ -25,9 +25,11 @@ from bilad.scripts.reproduce.theory.spill_ranges import (
     Case,
     Range,
     deltas_along,
+    draw_curves,
+    draw_plane,
+    draw_ranges,
     ranges,
 )
-from bilad.scripts.reproduce.theory.theorem_pictures import draw_curves, draw_plane, draw_ranges
 from bilad.scripts.tables import grouped
 
 INTRODUCTION = (

@@ -126,8 +126,7 @@ def _is_even_line(problem: BilevelProblem) -> bool:
     model = clustering_of(problem)
     if model.d > 1 or edge_operator(problem).nnz or not moves_one_each(problem.operator("data")):
         return False
-    complete = model.graph.m == model.n * (model.n - 1) // 2
-    return complete and bool((model.radii == model.radii[0]).all())
+    return model.graph.uniform_weight is not None
 
 
 def _core(

@@ -42,10 +42,10 @@ def test_the_profile_of_rays_counts_a_method_without_starts_at_each(row):
 
 
 def test_a_ray_is_left_out_with_a_message_where_its_data_are_not(monkeypatch):
-    def absent(self):
+    def absent(name):
         raise DatasetError("no seeds here")
 
-    monkeypatch.setattr(type(SETTINGS["seeds"]), "max_deviation", absent)
+    monkeypatch.setattr("bilad.scripts.settings.load_dataset", absent)
     said = []
     assert ray_problems(["seeds"], said.append) == {}
     assert said == ["seeds is left out: no seeds here"]

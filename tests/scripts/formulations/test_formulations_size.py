@@ -2,9 +2,14 @@
 
 import pytest
 
-from bilad.scripts.formulations import size_limits
-from bilad.scripts.formulations.formulations_size import size_table
-from bilad.scripts.formulations.size_limits import FAMILIES, Family, measure, size_rows
+from bilad.scripts.formulations import formulations_size
+from bilad.scripts.formulations.formulations_size import (
+    FAMILIES,
+    Family,
+    measure,
+    size_rows,
+    size_table,
+)
 from bilad.scripts.tables import shown
 
 
@@ -32,6 +37,6 @@ def test_a_size_that_breaks_is_a_row(monkeypatch):
     def broken(*arguments):
         raise MemoryError("too large")
 
-    monkeypatch.setattr(size_limits, "KKT", broken)
+    monkeypatch.setattr(formulations_size, "KKT", broken)
     (one,) = size_rows(FAMILIES[0], 5.0)
     assert one.status == "error: MemoryError: too large"

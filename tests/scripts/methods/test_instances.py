@@ -9,8 +9,14 @@ import pytest
 
 from bilad.models import DatasetError, MaxDeviation, MinPerturbation
 from bilad.scripts.free_entries import DIGITS_GAMMA
-from bilad.scripts.methods.instance_check import check, is_worth_it
-from bilad.scripts.methods.instance_families import FAMILIES, QUICK, instances, quick_instances
+from bilad.scripts.methods.instance_families import (
+    FAMILIES,
+    QUICK,
+    check,
+    instances,
+    is_worth_it,
+    quick_instances,
+)
 from bilad.scripts.methods.instances import CLUSTERERS, Instance
 from bilad.solvers import cluster
 

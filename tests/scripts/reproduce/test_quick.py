@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bilad.scripts.cli import app
-from bilad.scripts.reproduce.parts import PARTS
 from bilad.scripts.reproduce.record import FILE
+from bilad.scripts.reproduce.reproduce import PARTS
 
 
 @pytest.mark.slow

@@ -133,10 +133,20 @@ def test_a_clusterer_that_is_not_deterministic_at_zero_is_refused():
 
 def test_methods_that_look_inside_the_model_say_what_they_need():
     given = problem(KMeans(2, random_state=0))
-    looking = {name: method.needs for name, method in UPPER_METHODS.items() if method.needs}
-    assert {"exact", "hypergradient", "kkt", "duality", "value-function", "milp"} <= set(looking)
-    for name, needs in looking.items():
-        words = f"{needs[0]}.*not registered for BlackBox.*'corners'"
+    lacking = {
+        "exact": "ray_steps",
+        "hypergradient": "adjoint",
+        "fgsm": "adjoint",
+        "pgd": "adjoint",
+        "mi-fgsm": "adjoint",
+        "kkt": "write_follower",
+        "duality": "duality",
+        "value-function": "value_function",
+        "milp": "write_milp",
+    }
+    assert set(lacking) == {name for name, method in UPPER_METHODS.items() if method.needs}
+    for name, capability in lacking.items():
+        words = f"it needs '{capability}', which is not registered for BlackBox; able: .*'corners'"
         with pytest.raises(UnsupportedError, match=words):
             attack(given, name)
 

@@ -23,7 +23,7 @@ def test_the_exact_method_has_the_best_of_both_questions(rows):
     exact = standing["exact"]
     assert exact.mean == exact.length == 1
     problem = gradient_attacks.instances([("line 8", 1)], [0])[0].problem()
-    again = attack(problem, "direct", step=problem.budget / 2000)
+    again = attack(problem, "direct", step=problem.budget / 200)
     assert again.deviation == next(r.value for r in rows if r.method == "exact")
 
 

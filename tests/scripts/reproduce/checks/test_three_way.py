@@ -46,7 +46,7 @@ def test_every_deviation_is_there_and_one_that_falls_says_where(on_partitions):
 
 def test_the_groups_are_what_the_model_returns():
     for space in three_way.CENTRES:
-        for seed in (0, 1, 3):  # in the plane the first draws of 1 and 3 are not returned
+        for seed in (0, 1):  # in the plane the first draw of 1 is not returned
             model, groups = three_way.planted(space, 6, seed)
             found = cluster(model, refine=True)
             assert found.proved

@@ -10,11 +10,7 @@ import pytest
 from bilad.models import spill_deviation
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures import figures
-from bilad.scripts.reproduce.figures.figure5 import deviation_claims, jumps_alone
-from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
-from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
-from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
-from bilad.scripts.reproduce.figures.first_changes import (
+from bilad.scripts.reproduce.figures.figure4_claims import (
     change_of,
     comparisons,
     first_changes,
@@ -24,6 +20,10 @@ from bilad.scripts.reproduce.figures.first_changes import (
     theorem_3,
     theory_claims,
 )
+from bilad.scripts.reproduce.figures.figure5 import deviation_claims, jumps_alone
+from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
+from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
+from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
 from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
@@ -125,7 +125,7 @@ def test_theory_of_the_ray():
 
 
 def test_where_theorem_2_holds_all_is_predicted(monkeypatch):
-    name = "bilad.scripts.reproduce.figures.first_changes.guaranteed"
+    name = "bilad.scripts.reproduce.figures.figure4_claims.guaranteed"
     monkeypatch.setattr(name, lambda ray, eps: True)
     found = theory_claims(ray_of(IRIS), list(comparisons(IRIS, 3)))
     assert [claim.verdict for claim in found[1:]] == ["agrees", "cannot be compared"]

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import normalized_mutual_info_score, rand_score
 
-from bilad.scripts.reproduce.figures.ray_pictures import outline, single_breaks
 from bilad.scripts.reproduce.figures.ray_sites import (
     BREAK,
     PIECE,
     Ray,
     delta,
+    outline,
     ray_of,
     shown_steps,
+    single_breaks,
     sites_of,
 )
 from bilad.scripts.settings import SETTINGS

@@ -6,13 +6,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from bilad.scripts.methods.anytime_curves import anytime
-from bilad.scripts.methods.data_profile import data_profile
 from bilad.scripts.methods.instances import Instance
-from bilad.scripts.methods.method_rows import REFERENCE, MethodRow, RunSettings
-from bilad.scripts.methods.method_scores import of_methods, scores
-from bilad.scripts.methods.method_styles import CLASSES, style
-from bilad.scripts.methods.methods_pictures import costs, draw_family
+from bilad.scripts.methods.method_rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
+from bilad.scripts.methods.methods_pictures import (
+    CLASSES,
+    anytime,
+    costs,
+    data_profile,
+    draw_family,
+    style,
+)
 from bilad.scripts.methods.methods_tables import by_column, each_problem, left_out, summary
 from bilad.solvers.upper import UPPER_METHODS
 

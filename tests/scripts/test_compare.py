@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from bilad.models import deviation
+from bilad.scripts.compare import draw, sweep
 from bilad.scripts.settings import SETTINGS
-from bilad.scripts.staircase import draw, sweep
 from bilad.solvers import cluster
 
 COARSE = dataclasses.replace(SETTINGS["iris"], step=0.5)
@@ -20,12 +20,10 @@ def stairs():
 
 
 def test_values_on_the_grid(stairs):
-    assert stairs.eps == pytest.approx(np.arange(-16, 17) / 2, abs=1e-12)
+    assert stairs.eps.to_numpy() == pytest.approx(np.arange(-16, 17) / 2, abs=1e-12)
     model = COARSE.model()
     before = cluster(model)
-    for eps, delta, changed, proved in zip(
-        stairs.eps, stairs.delta, stairs.n_changed, stairs.proved, strict=True
-    ):
+    for eps, delta, changed, proved in zip(*(stairs[name] for name in stairs), strict=True):
         after = cluster(COARSE.shift().apply(model, eps), "exact")
         together = [labels[:, None] == labels for labels in (before.labels, after.labels)]
         assert delta == np.count_nonzero(together[0] != together[1])
@@ -37,7 +35,7 @@ def test_values_on_the_grid(stairs):
 def test_two_clusters_exchange_points_as_the_paper_counts(stairs):
     """delta = 2 s (n - s) wherever the partition still has two clusters."""
     model = COARSE.model()
-    for eps, delta, s in zip(stairs.eps, stairs.delta, stairs.n_changed, strict=True):
+    for eps, delta, s in zip(stairs.eps, stairs.delta, stairs.n_changed_matched, strict=True):
         if cluster(COARSE.shift().apply(model, eps)).n_clusters == 2:
             assert delta == 2 * s * (100 - s)
 

@@ -1,4 +1,8 @@
-"""The first change of the partition on either side of eps = 0, pair by pair (section 6.1)."""
+"""What is said of Figure 4 and of SSNAL (section 6.1), judged on the ray.
+
+The first change of the partition on either side of eps = 0, pair by pair; calmness and Theorem 2;
+SSNAL against the exact solver, the same solution within what the duality gaps prove.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from bilad.models import deviation, recovery_interval
 from bilad.models.deviation import contingency
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.partition_change import moved_points
+from bilad.scripts.certificates.card_ray import moved_points
 from bilad.scripts.reproduce.figures.ray_sites import Ray
 from bilad.scripts.reproduce.section import Claim, agrees_if
 from bilad.scripts.settings import Setting
@@ -21,6 +25,9 @@ from bilad.solvers.lower.ssnal import solve_ssnal
 WHERE = "Section 6.1, Figure 4"
 SPLIT = 1e-9  # of eps; a shorter piece is one step, split as gamma is a double
 PAPER_MOVED, PAPER_DELTA = 6, 1128  # the paper's first jump
+SUMMARY = "Summary of the paper"
+ROUNDING = 1e-9
+TOL, TIGHT = 1e-10, 1e-12
 
 
 @dataclass(frozen=True)
@@ -151,10 +158,6 @@ def form_claims(changes: Sequence[FirstChange], n: int) -> list[Claim]:
     ]
 
 
-SUMMARY = "Summary of the paper"
-ROUNDING = 1e-9
-
-
 def theory_claims(ray: Ray, solved: Sequence[Comparison]) -> list[Claim]:
     """Judge what is said of calmness, of Theorem 2 in the experiments, and of SSNAL.
 
@@ -217,9 +220,6 @@ def _outside(ray: Ray, solved: Sequence[Comparison]) -> Claim:
         f"it fails at {failed} of {len(own)} eps where gamma is outside",
         agrees_if(failed == len(own)),
     )
-
-
-TOL, TIGHT = 1e-10, 1e-12
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,459 @@
+"""A learning model registered from outside: every method that takes it, and what the others lack.
+
+The mean of n points, constrained to be nonnegative. One point is moved by eps, so that
+
+    theta(eps) = max(m + eps / n, 0),    U(eps) = ||theta(eps) - theta(0)||.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+from bilad.models import (
+    CAPABILITIES,
+    ArgumentError,
+    ConvexClustering,
+    FusionGraph,
+    LearningModelError,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    supports,
+)
+from bilad.models.learning_model import solve
+from bilad.solvers import attack, certify, drop_edges, drop_points, find_violation, stationarity
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.upper import UPPER_METHODS
+
+N = 4
+NORMS = [1, 2, np.inf]
+LACKING = {
+    "exact": "ray_steps",
+    "milp": "write_milp",
+    "duality": "duality",
+    "value-function": "value_function",
+}
+TAKING = [name for name in UPPER_METHODS if name not in LACKING]
+# Of the optimum, in norm: these look at little, or stop early; the others come as near as 1 %.
+LOOSE = {"random": 0.7, "finite-difference": 0.85, "direct": 0.95, "cobyqa": 0.85}
+MEANS = {"inside": [0.5, 0.6], "at the bound": [0.1, -0.2], "deep": [-2.0, 0.4]}
+
+
+def data(mean):
+    """N points with this mean, none of them at it."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(N, len(mean)))
+    return A - A.mean(axis=0) + np.array(mean)
+
+
+def make(toy, kind, size, norm=2, mean=(0.1, -0.2), entries=None, **options):
+    model = toy.NonnegativeMean(data(mean))
+    moves = Perturbation.additive(model.data.shape, points=[0], features=entries)
+    return kind(model, moves, size, norm, "distance", **options)
+
+
+def deviation(mean, eps):
+    """U at each row of eps."""
+    theta = np.maximum(np.array(mean) + eps / N, 0)
+    return np.linalg.norm(theta - np.maximum(mean, 0), axis=-1)
+
+
+def circle(norm, count=20001):
+    """Directions of size 1 in the plane."""
+    angles = np.linspace(0, 2 * np.pi, count)
+    directions = np.column_stack([np.cos(angles), np.sin(angles)])
+    return directions / np.linalg.norm(directions, norm, axis=1)[:, None]
+
+
+def largest(mean, budget, norm):
+    """U grows along every ray, so the largest is at the budget."""
+    return deviation(mean, budget * circle(norm)).max()
+
+
+def least(mean, target, norm):
+    """Bisection along every direction at once."""
+    directions = circle(norm)
+    low, high = np.zeros(len(directions)), np.full(len(directions), 100.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        reached = deviation(mean, middle[:, None] * directions) >= target
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return high.min()
+
+
+def test_the_model_is_short_and_stands_on_public_names(toy):
+    lines = Path(toy.__file__).read_text().splitlines()
+    assert len(lines) <= 60
+    imports = [line for line in lines if line.startswith("from bilad")]
+    assert all("bilad.models" in line for line in imports)
+
+
+def test_what_the_model_can_do(toy):
+    model = toy.NonnegativeMean(data([0.5]))
+    able = {"solve", "adjoint", "write_follower", "kkt", "confirm", "decide"}
+    assert all(supports(model, name) for name in able)
+    for name in ("ray_steps", "write_milp", "bound", "radius", "remove", "duality", "smoothed"):
+        assert not supports(model, name)
+    with pytest.raises(ArgumentError, match="name: got 'fly'"):
+        supports(model, "fly")
+    assert set(CAPABILITIES) >= able
+
+
+@pytest.mark.parametrize("mean", MEANS)
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", TAKING)
+def test_the_largest_distance(toy, method, norm, mean):
+    mean = MEANS[mean]
+    problem = make(toy, MaxDeviation, 1.5, norm, mean)
+    options = {"step": 0.05} if method == "direct" else {"max_solves": 150}
+    found = attack(problem, method, closing="none", **options)
+    if method == "fgsm":  # the distance has no slope at eps = 0
+        assert found.status == "no attack found"
+        return
+    check(found, mean)
+    assert found.deviation >= LOOSE.get(method, 0.97) * largest(mean, 1.5, norm)
+    assert found.deviation <= largest(mean, 1.5, norm) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("mean", ["inside", "at the bound"])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", TAKING)
+def test_the_least_perturbation(toy, method, norm, mean):
+    mean = MEANS[mean]
+    problem = make(toy, MinPerturbation, 0.2, norm, mean, limit=3.0)
+    options = {"step": 0.02} if method == "direct" else {"max_solves": 300}
+    found = attack(problem, method, closing="none", **options)
+    if method == "fgsm":
+        assert found.status == "no attack found"
+        return
+    check(found, mean)
+    infimum = least(mean, 0.2, norm)
+    assert infimum * (1 - 1e-6) <= found.norm <= infimum / min(LOOSE.get(method, 0.85), 0.9)
+
+
+def check(found, mean):
+    """What is reported is what the closed form says."""
+    assert found.status == "feasible"
+    assert found.bound is None
+    assert found.problem.is_attack(found.norm, found.deviation)
+    assert found.deviation == pytest.approx(deviation(mean, found.eps), rel=1e-12)
+    assert found.outcome == pytest.approx(np.maximum(mean + found.eps / N, 0), abs=1e-15)
+    assert found.baseline.outcome == pytest.approx(np.maximum(mean, 0), abs=1e-15)
+    assert (found.gap, found.proved, found.undecided) == (0.0, True, 0)
+    for stage in found.stages:
+        assert stage.deviation == pytest.approx(deviation(mean, stage.eps), rel=1e-12)
+        assert stage.lower_gap is None
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("method", ["auto", "corners", "kkt", "fgsm", "hypergradient"])
+def test_with_closing_it_is_the_optimum(toy, method, kind, norm):
+    """But for corners, where an optimum is not at one."""
+    problem = make(toy, kind, {MaxDeviation: 1.5, MinPerturbation: 0.2}[kind], norm)
+    found = attack(problem, method)
+    check(found, MEANS["at the bound"])
+    if kind is MaxDeviation:
+        assert found.deviation == pytest.approx(largest(MEANS["at the bound"], 1.5, norm), rel=0.02)
+    else:
+        assert found.norm == pytest.approx(least(MEANS["at the bound"], 0.2, norm), rel=0.1)
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.parametrize("method", ["kkt", "nes", "hypergradient", "direct"])
+def test_one_parameter(toy, kind, method):
+    """Downwards the mean meets its bound at 0.3; upwards it goes on: U = |eps| / n."""
+    size = 2.0 if kind is MaxDeviation else 0.4
+    problem = make(toy, kind, size, mean=(0.3,), **({} if kind is MaxDeviation else {"limit": 4}))
+    found = attack(problem, method, closing="ray")
+    check(found, [0.3])
+    if kind is MaxDeviation:
+        assert found.deviation == pytest.approx(2.0 / N, rel=1e-3)
+        assert found.eps[0] > 0
+    else:
+        assert found.norm == pytest.approx(0.4 * N, rel=1e-3)
+        assert found.eps[0] > 0
+
+
+@pytest.mark.parametrize("method", LACKING)
+def test_methods_say_what_the_model_lacks_and_which_can(toy, method):
+    words = (
+        f"it needs '{LACKING[method]}', which is not registered for NonnegativeMean; "
+        "able: .*'corners'.*'hypergradient'.*'kkt'"
+    )
+    for kind, size in ((MaxDeviation, 1.0), (MinPerturbation, 0.2)):
+        with pytest.raises(UnsupportedError, match=words):
+            attack(make(toy, kind, size), method)
+
+
+def test_what_else_is_refused_before_any_work(toy):
+    for kind, size in ((MaxDeviation, 1.0), (MinPerturbation, 0.2)):
+        with pytest.raises(
+            ArgumentError, match="model: got NonnegativeMean.*'radius' is registered"
+        ):
+            certify(make(toy, kind, size))
+    model = toy.NonnegativeMean(data([0.5]))
+    for drop in (drop_points, drop_edges):
+        with pytest.raises(
+            ArgumentError, match="model: got NonnegativeMean.*'remove' is registered"
+        ):
+            drop(model, 1)
+    with pytest.raises(ArgumentError, match="lower: got 'ssnal', expected 'auto'"):
+        attack(make(toy, MaxDeviation, 1.0), "corners", lower="ssnal")
+    moves = Perturbation.additive(model.data.shape)
+    with pytest.raises(ArgumentError, match="deviation: got 'delta', of labels.*parameters"):
+        MaxDeviation(model, moves, 1.0)
+    weights = Perturbation.edges(FusionGraph.complete(N))
+    with pytest.raises(ArgumentError, match="perturbation"):
+        MaxDeviation(model, weights, 1.0, deviation="distance")
+    targets = Perturbation({"targets": np.eye(N)}, {"targets": (N,)})
+    with pytest.raises(ArgumentError, match="perturbation: got part 'targets', expected .*'data'"):
+        MaxDeviation(model, targets, 1.0, deviation="distance")
+
+
+def test_a_deviation_of_parameters_is_none_of_labels():
+    A = np.arange(4.0)[:, None]
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.1)
+    for call in (
+        lambda: MaxDeviation(model, Perturbation.additive(A.shape), 1.0, deviation="distance"),
+        lambda: drop_points(model, 1, "distance"),
+        lambda: drop_edges(model, 1, "distance"),
+    ):
+        with pytest.raises(ArgumentError, match="deviation: got 'distance', of parameters"):
+            call()
+
+
+def test_an_attack_without_labels_says_so(toy):
+    found = attack(make(toy, MaxDeviation, 1.0), "random")
+    with pytest.raises(TypeError, match="NonnegativeMean gives no labels; see `outcome`"):
+        _ = found.labels
+    assert "NonnegativeMean" in repr(type(found.problem.model))
+    assert "method='random'" in repr(found)
+
+
+def test_stationarity_of_its_conditions(toy):
+    """Strictly inside, and strictly at the bound: nothing is biactive."""
+    for mean in MEANS.values():
+        found = attack(make(toy, MaxDeviation, 1.0, mean=mean), "kkt", closing="none")
+        report = stationarity(found)
+        assert report.termination == "converged"
+        assert report.kind in "SMCW"
+        assert report.violation <= 1e-6
+
+
+def test_deviation_properties_take_it(toy):
+    """The distance is monotone along a ray that goes upwards."""
+    problem = make(toy, MaxDeviation, 1.0, mean=(0.5,))
+    found = find_violation(problem, max_solves=40)
+    assert found.violation is None
+
+
+def test_auto_takes_the_slope_where_there_is_one(toy):
+    assert attack(make(toy, MaxDeviation, 1.0), max_solves=5).method == "hypergradient"
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("method", ["kkt", "hypergradient", "corners"])
+def test_units_of_the_data_and_of_eps_do_not_matter(toy, method, unit):
+    model = toy.NonnegativeMean(unit * data([0.5, 0.6]))
+    moves = Perturbation.additive(model.data.shape, points=[0])
+    found = attack(
+        MaxDeviation(model, moves, 1.5 * unit, deviation="distance"), method, closing="none"
+    )
+    assert found.deviation / unit == pytest.approx(1.5 / N, rel=0.03)
+
+
+# Models that fail. Each is a class of its own, since what it can do is registered by type.
+
+
+def failing(toy, answer):
+    """A class like the toy's whose `solve` is `answer(model)`."""
+
+    class Own(toy.NonnegativeMean):
+        pass
+
+    @solve.register(Own)
+    def own(model, start=None, tol=1e-8, time_limit=np.inf):
+        return answer(model)
+
+    return Own
+
+
+def on(model_class, kind=MaxDeviation, size=1.5):
+    model = model_class(data([0.5, 0.6]))
+    return kind(
+        model, Perturbation.additive(model.data.shape, points=[0]), size, deviation="distance"
+    )
+
+
+def test_a_model_that_cannot_be_solved_is_refused_before_any_work(toy):
+    class Bare(toy.LearningModel):
+        outcomes = "parameters"
+
+        def replace(self, **parts):
+            raise AssertionError("work")
+
+    for method in ("auto", "corners", "kkt", "exact"):
+        with pytest.raises(ArgumentError, match="^model: got Bare, .*'solve' is registered"):
+            attack(on(Bare), method)
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("no convergence"), ZeroDivisionError(), MemoryError()]
+)
+@pytest.mark.parametrize("call", [1, 3])
+@pytest.mark.parametrize("method", ["corners", "nes", "hypergradient", "kkt"])
+def test_what_solve_raises_becomes_a_termination(toy, method, call, fault):
+    calls = [0]
+
+    def answer(model):
+        calls[0] += 1
+        if calls[0] >= call:
+            raise fault
+        return toy.solve_mean(model)
+
+    found = attack(on(failing(toy, answer)), method)
+    assert found.termination == f"error: {type(fault).__name__}: {fault}"
+    assert found.deviation == max((seen.deviation for seen in found.history), default=0.0)
+    assert found.lower_solves == max(call - 2, 0)
+    if call == 1:
+        assert (found.status, found.norm) == ("no attack found", 0.0)
+        assert found.outcome.shape == (0,)
+
+
+@pytest.mark.parametrize("answer", [lambda model: None, lambda model: 3.0, lambda model: "theta"])
+def test_what_is_no_solution_becomes_a_termination(toy, answer):
+    found = attack(on(failing(toy, answer)), "corners")
+    assert found.termination.startswith("error: ")
+    assert found.status == "no attack found"
+
+
+def test_a_solve_that_says_it_broke_down_is_no_attack(toy):
+    def answer(model):
+        broken = model.data[0, 0] > data([0.5, 0.6])[0, 0] + 1
+        found = toy.solve_mean(model)
+        return replace(found, status="error: lost", proved=False) if broken else found
+
+    found = attack(on(failing(toy, answer)), "random", bound="none")
+    assert any(seen.error == "error: lost" for seen in found.history)
+    assert found.eps[0] <= 1
+    assert found.termination == "converged"
+
+
+def test_parameters_that_are_not_numbers_are_no_attack(toy):
+    def answer(model):
+        far = model.data[0, 0] > data([0.5, 0.6])[0, 0] + 0.5
+        return toy.Mean(np.full(2, np.nan) if far else toy.solve_mean(model).outcome)
+
+    for method in ("corners", "nes", "direct"):
+        found = attack(on(failing(toy, answer)), method, max_solves=60)
+        assert np.isfinite(found.deviation)
+        assert found.deviation > 0
+        assert found.eps[0] <= 0.5
+
+
+@dataclass(frozen=True)
+class Unproved:
+    """Parameters alone: there is no gap, but they are the model's answer."""
+
+    outcome: np.ndarray
+    gap: None = None
+    proved: bool = True
+    status: str = "answered"
+
+    @property
+    def state(self):
+        return self.outcome
+
+
+def test_a_model_without_a_gap_that_answers_twice_differently(toy):
+    rng = np.random.default_rng(0)
+
+    def answer(model):
+        return Unproved(toy.solve_mean(model).outcome + rng.normal(size=2))
+
+    with pytest.raises(LearningModelError, match=r"at eps = \[0. 0.\]: Own gave two outcomes"):
+        attack(on(failing(toy, answer)), "corners")
+
+
+def test_a_model_without_a_gap_that_answers_twice_differently_later(toy):
+    calls = [0]
+
+    def answer(model):
+        calls[0] += 1
+        shift = 0.01 * calls[0] if calls[0] > 2 else 0.0
+        return Unproved(toy.solve_mean(model).outcome + shift)
+
+    found = attack(on(failing(toy, answer)), "corners")
+    assert "gave two outcomes of the same parts" in found.termination
+    assert found.termination.startswith("error: LearningModelError: at eps = [")
+    assert (found.norm, found.deviation) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
+@pytest.mark.parametrize("solution", ["Mean", "Unproved"])
+def test_answers_that_differ_by_rounding_are_the_same(toy, kind, solution):
+    """An iterative solver gives parameters up to its tolerance."""
+    rng = np.random.default_rng(0)
+    made = toy.Mean if solution == "Mean" else Unproved
+
+    def answer(model):
+        return made(toy.solve_mean(model).outcome * (1 + 1e-9 * rng.normal(size=2)))
+
+    problem = on(failing(toy, answer), kind, 1.5 if kind is MaxDeviation else 0.2)
+    found = attack(problem, "corners")
+    assert found.termination == "converged"
+    assert found.status == "feasible"
+    assert problem.is_attack(found.norm, found.deviation)
+    if kind is MaxDeviation:
+        assert found.deviation == pytest.approx(1.5 / N, rel=1e-6)
+    else:
+        assert found.norm == pytest.approx(0.2 * N, rel=1e-5)
+    none = attack(on(failing(toy, answer), MinPerturbation, 50.0), "corners", max_solves=20)
+    assert (none.status, none.norm, none.deviation) == ("no attack found", 0.0, 0.0)
+    assert none.termination == "solve limit"
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda model, block, parts: None, "TypeError"),
+        (lambda model, block, parts: [], "0 objectives"),
+        (lambda model, block, parts: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_a_follower_that_is_none_becomes_a_termination(toy, write, words):
+    class Own(toy.NonnegativeMean):
+        pass
+
+    toy.write_follower.register(Own)(write)
+    found = attack(on(Own), "kkt", closing="none")
+    assert found.termination.startswith("error: ")
+    assert words in found.termination or write(None, None, None) is None
+    assert found.status == "no attack found"
+
+
+def test_a_follower_with_bounds_and_equalities(toy):
+    """The same mean, written otherwise: a bound, and a variable that is a mean by an equality."""
+
+    class Own(toy.NonnegativeMean):
+        pass
+
+    @toy.write_follower.register(Own)
+    def write(model, block, parts):
+        features = range(model.d)
+        block.theta = pyo.Var(features, bounds=(0, None))
+        block.middle = pyo.Var(features)
+        block.mean = pyo.Constraint(
+            features, rule=lambda b, c: N * b.middle[c] == sum(parts["data"][:, c])
+        )
+        misfit = sum((block.theta[c] - block.middle[c]) ** 2 for c in features)
+        block.misfit = pyo.Objective(expr=-misfit, sense=pyo.maximize)
+        return list(block.theta.values())
+
+    found = attack(on(Own), "kkt", closing="none")
+    assert found.termination == "converged"
+    assert found.own.deviation == pytest.approx(1.5 / N, rel=0.03)
