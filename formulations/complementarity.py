@@ -2,7 +2,8 @@
 
 Each relaxation is one or more rows Phi(G, H; t) <= 0 for every pair, exact at t = 0, with G and H
 without units. t is comparable between ours: each lets G = H = sqrt(t) just pass. Others are added
-by `register_relaxation`, or by an entry point of the group "bilad.relaxations".
+by `register_relaxation`, or by an entry point of the group "bilad.relaxations"
+that names a `Relaxation`.
 
 References
 ----------
@@ -19,8 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr.numvalue import NumericValue
 
 from bilad.models.registry import Registry
+from bilad.models.validation import ArgumentError
 
 # s / sqrt(t) of Steffensen and Ulbrich: phi(0) = 3/8 s, so that G = H = sqrt(t) just passes.
 STEFFENSEN_ULBRICH_WIDTH = 16 / 3
@@ -124,6 +127,24 @@ class Relaxation:
     needs_sides: bool = True
     penalised: bool = False
 
+    def __post_init__(self) -> None:
+        """Write the rows of one pair, to see that they can be.
+
+        Raises
+        ------
+        ArgumentError
+        """
+        expected = "a callable(pair, t) that returns a sequence of Pyomo expressions, at least one"
+        model = pyo.ConcreteModel()
+        model.G, model.H, model.t = pyo.Var(), pyo.Var(), pyo.Var()
+        sides = [Side.at_lower_bound(v, v) for v in (model.G, model.H) if self.needs_sides]
+        try:
+            written = list(self.rows(Complementarity(model.G * model.H, *sides), model.t))
+        except Exception as error:  # whatever a stranger's code raises
+            raise ArgumentError("rows", f"{type(error).__name__}: {error}", expected) from error
+        if not written or not all(isinstance(row, NumericValue) for row in written):
+            raise ArgumentError("rows", f"{written} from it", expected)
+
 
 def _scholtes(pair: Complementarity, t: Any) -> list[Any]:
     return [pair.product - t]
@@ -158,6 +179,7 @@ def _penalty(pair: Complementarity, t: Any) -> list[Any]:
 
 RELAXATIONS: Registry[Relaxation] = Registry(
     "bilad.relaxations",
+    Relaxation,
     {
         relaxation.name: relaxation
         for relaxation in (
@@ -193,7 +215,7 @@ def register_relaxation(
     Raises
     ------
     ArgumentError
-        If the name is taken.
+        If the name is taken, or `rows` writes no expressions for a pair.
     """
     RELAXATIONS.register(name, Relaxation(name, rows, needs_sides, penalised))
 

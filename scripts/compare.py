@@ -86,7 +86,7 @@ def methods_for(setting: Setting) -> list[str]:
     problems = (setting.max_deviation(), setting.min_perturbation())
     return [
         name
-        for name, method in UPPER_METHODS.items()
+        for name, method in UPPER_METHODS.usable().items()
         if all(refusal(method, problem) is None for problem in problems)
     ]
 

@@ -55,6 +55,7 @@ EFFORTS = ("none", "quick", "tight")
 
 UPPER_METHODS: Registry[UpperMethod] = Registry(
     "bilad.methods",
+    UpperMethod,
     {
         "exact": FunctionMethod(exact.refusal, exact.prepare, ("ray_steps",), has_bound=True),
         "direct": FunctionMethod(direct.refusal, direct.prepare),
@@ -84,7 +85,7 @@ def register_method(name: str, prepare: Callable[..., Work], **about: Any) -> No
     Raises
     ------
     ArgumentError
-        If the name is taken.
+        If the name is taken, or what is given is no method.
     """
     UPPER_METHODS.register(name, new_method(prepare, **about))
 
@@ -182,7 +183,11 @@ def _choose(
             raise _unknown_keyword(name, method, chosen)
     reason = refusal(chosen, problem)
     if reason is not None:
-        able = [name for name, other in UPPER_METHODS.items() if refusal(other, problem) is None]
+        able = [
+            name
+            for name, other in UPPER_METHODS.usable().items()
+            if refusal(other, problem) is None
+        ]
         raise UnsupportedError(method, reason, able)
     return method, chosen
 

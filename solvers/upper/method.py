@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.capability import CAPABILITIES
-from bilad.models.validation import one_of
+from bilad.models.validation import ArgumentError, one_of
 from bilad.solvers.upper.journal import Work
 
 
+@runtime_checkable
 class UpperMethod(Protocol):
     """A way to attack."""
 
@@ -88,8 +89,11 @@ def new_method(
     Raises
     ------
     ArgumentError
-        If there is no such capability.
+        If `prepare` or `refusal` cannot be called, or there is no such capability.
     """
+    for argument, function in (("prepare", prepare), ("refusal", refusal)):
+        if not callable(function):
+            raise ArgumentError(argument, repr(function), "a callable")
     wanted = tuple(one_of(name, "needs", CAPABILITIES) for name in needs)
     return FunctionMethod(refusal, prepare, wanted, has_bound)
 

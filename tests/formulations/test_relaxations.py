@@ -1,15 +1,25 @@
 """The relaxations of 0 <= G _|_ H >= 0, as numbers: what each allows, its limit, its slopes."""
 
+from importlib.metadata import EntryPoint
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bilad.formulations.complementarity import RELAXATIONS, Complementarity, Side
+from bilad.formulations.complementarity import (
+    RELAXATIONS,
+    Complementarity,
+    Relaxation,
+    Side,
+    register_relaxation,
+)
 from bilad.formulations.reformulations import KKT
+from bilad.formulations.schedule import Schedule
+from bilad.models import registry
 from bilad.models.validation import ArgumentError
-from bilad.solvers import cluster
+from bilad.solvers import attack, cluster
 
 ROWS = [name for name, relaxation in RELAXATIONS.items() if not relaxation.penalised]
 sizes = st.floats(0.0, 1e3).map(lambda value: value if value > 1e-12 else 0.0)
@@ -166,3 +176,121 @@ def test_an_unknown_relaxation_is_refused(make_case, wrong):
     with pytest.raises(ArgumentError, match="kernel: got .*'rational', 'exponential'") as caught:
         KKT(problem, baseline, kernel=wrong)
     assert caught.value.argument == "kernel"
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Relaxations of one's own, forgotten after the test."""
+    monkeypatch.setattr(RELAXATIONS, "_known", dict(RELAXATIONS._known))
+
+
+def lin_fukushima(pair, t):
+    """Two rows: G H <= t^2 and (G + t)(H + t) >= t^2."""
+    G, H = pair.sides
+    return [G * H - t**2, t**2 - (G + t) * (H + t)]
+
+
+def stages(problem, **options):
+    found = attack(problem, "kkt", closing="none", bound="none", **options)
+    assert found.termination == "converged"
+    return found.own.deviation, [(s.claimed, s.iterations, s.eps.tolist()) for s in found.stages]
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+def test_one_with_two_rows_is_attacked_with_by_its_name(own, make_case, p):
+    problem = make_case(p, 2, "additive", "knn", budget=3.0)
+    register_relaxation("lin-fukushima", lin_fukushima)
+    baseline = cluster(problem.model)
+    model = KKT(problem, baseline, relaxation="lin-fukushima").model
+    single = KKT(problem, baseline, relaxation="fischer-burmeister").model
+    assert len(model.relaxed) == 2 * len(single.relaxed)
+    assert {index[-1] for index in model.relaxed} == {0, 1}
+    deviation, solved = stages(problem, relaxation="lin-fukushima")
+    assert deviation > 0
+    assert len(solved) == 4
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+def test_a_row_written_by_hand_is_the_same_as_ours(own, make_case, p):
+    register_relaxation("by-hand", lambda pair, t: [pair.product - t], needs_sides=False)
+    problem = make_case(p, 2, "additive", "knn")
+    assert stages(problem, relaxation="by-hand") == stages(problem, relaxation="scholtes")
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+def test_a_row_that_never_binds_changes_nothing_but_the_path(own, make_case, p):
+    """Two rows where one says it all: IPOPT comes to the same optimum."""
+    register_relaxation("twice", lambda pair, t: [pair.product - t, pair.product - 2 * t], False)
+    problem = make_case(p, 1, "shift", "complete")
+    options = {
+        "ipopt_options": {"tol": 1e-8, "max_iter": 500},
+        "schedule": Schedule.of((20, 2, 0.2), (5, 2, 0.5)),  # later it has two local optima
+    }
+    values = [stages(problem, relaxation=name, **options)[1] for name in ("twice", "scholtes")]
+    claimed = [[stage[0] for stage in solved] for solved in values]
+    assert claimed[0] == pytest.approx(claimed[1], rel=1e-4)
+
+
+def test_one_that_is_penalised(own, make_case):
+    register_relaxation("mine", lambda pair, t: [pair.product / t], False, penalised=True)
+    problem = make_case(2, 2, "additive", "knn")
+    assert stages(problem, relaxation="mine") == stages(problem, relaxation="penalty")
+
+
+@pytest.mark.parametrize("name", ["scholtes", "penalty", "mine"])
+def test_names_that_are_taken_are_refused(own, name):
+    register_relaxation("mine", lin_fukushima)
+    with pytest.raises(ArgumentError, match=f"name: got '{name}', which is taken"):
+        register_relaxation(name, lin_fukushima)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (None, "NoneType"),
+        ("G * H", "str"),
+        (lambda pair: [pair.product], "TypeError"),
+        (lambda pair, t: None, "TypeError"),
+        (lambda pair, t: pair.product - t, "TypeError"),
+        (lambda pair, t: [], r"\[\] from it"),
+        (lambda pair, t: [0.0], r"\[0.0\] from it"),
+        (lambda pair, t: [pair.product <= t], "from it"),
+        (lambda pair, t: [pair.spam], "AttributeError"),
+    ],
+)
+def test_what_is_no_relaxation_is_refused_when_it_is_registered(own, rows, words):
+    before = list(RELAXATIONS)
+    with pytest.raises(ArgumentError, match=f"rows: got .*{words}.*, expected a callable"):
+        register_relaxation("mine", rows)
+    assert list(RELAXATIONS) == before
+
+
+def test_one_that_asks_for_sides_has_to_say_so(own):
+    with pytest.raises(ArgumentError, match="register the relaxation with needs_sides=True"):
+        register_relaxation("mine", lin_fukushima, needs_sides=False)
+
+
+MINE = Relaxation("mine", lin_fukushima)
+
+
+def test_a_package_offers_one(own, monkeypatch, make_case):
+    """By an entry point; it is loaded by the attack that names it, and by no other."""
+    loaded = []
+
+    class Entry(EntryPoint):
+        def load(self):
+            loaded.append(self.name)
+            return MINE
+
+    def entry_points(group):
+        return [Entry("offered", "theirs:MINE", group)] * (group == "bilad.relaxations")
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    monkeypatch.delitem(RELAXATIONS.__dict__, "_offered", raising=False)
+    problem = make_case(2, 2, "additive", "knn")
+    stages(problem, relaxation="scholtes")
+    assert loaded == []
+    register_relaxation("mine", lin_fukushima)
+    assert stages(problem, relaxation="offered") == stages(problem, relaxation="mine")
+    assert loaded == ["offered"]
+    monkeypatch.delitem(RELAXATIONS.__dict__, "_offered", raising=False)
