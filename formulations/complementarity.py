@@ -37,7 +37,7 @@ class Side:
         Whose bound or row keeps it nonnegative.
     multiplier : callable(multipliers)
         Reads the multiplier of that bound or row from an object that knows `row(constraint)`,
-        `lower(variable)` and `upper(variable)`.
+        `row_below(constraint)`, `row_above(constraint)`, `lower(variable)` and `upper(variable)`.
     unit : float, default 1
         What the bound or row keeps nonnegative is this times the expression.
     """
@@ -51,6 +51,14 @@ class Side:
     def at_row(cls, expression: Any, row: Any, unit: float = 1.0) -> Side:
         """Return a side that a constraint keeps nonnegative."""
         return cls(expression, row, lambda multipliers: multipliers.row(row), unit)
+
+    @classmethod
+    def at_row_limits(cls, below: Any, above: Any, row: Any) -> tuple[Side, Side]:
+        """Return the two sides that a constraint with two limits keeps nonnegative."""
+        return (
+            cls(below, row, lambda multipliers: multipliers.row_below(row)),
+            cls(above, row, lambda multipliers: multipliers.row_above(row)),
+        )
 
     @classmethod
     def at_lower_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:

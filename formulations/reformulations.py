@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyomo.environ as pyo
 
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.conditions import Conditions
-from bilad.formulations.kkt import kkt
+from bilad.formulations.kkt import check_follower, kkt
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.capability import Capability
@@ -33,10 +33,13 @@ class Formulation:
         Of the learning model: what replaces it.
     own_choices : mapping of str to collection
         The options of `replace`, and what each may be.
+    check : callable(problem)
+        Raises `CapabilityError` if what the learning model has registered cannot be used.
     """
 
     replace: Capability[Conditions]
     own_choices: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    check: Callable[[BilevelProblem], None] = lambda problem: None
 
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
@@ -77,6 +80,6 @@ class Formulation:
         return built
 
 
-KKT = Formulation(kkt, {"relaxation": RELAXATIONS})
+KKT = Formulation(kkt, {"relaxation": RELAXATIONS}, check_follower)
 DUALITY = Formulation(duality, {"aggregate": (False, True)})
 VALUE_FUNCTION = Formulation(value_function)

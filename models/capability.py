@@ -18,6 +18,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 CAPABILITIES: dict[str, Capability[Any]] = {}
 
 
+class CapabilityError(ArgumentError):
+    """What is registered for a learning model does not keep to the contract."""
+
+
 class Capability(Generic[R]):
     """A function whose first argument, a learning model, decides by its type what is called.
 
@@ -63,9 +67,13 @@ class Capability(Generic[R]):
 
         return decorate
 
+    def is_registered(self, model: Any) -> bool:
+        """Say whether the type of a learning model has registered this capability."""
+        return self._function.dispatch(type(model)) is not self._function.dispatch(object)
+
     def lacking(self, model: Any) -> str | None:
         """Return the name of what has to be registered for the type of the model, or None."""
-        if self._function.dispatch(type(model)) is not self._function.dispatch(object):
+        if self.is_registered(model):
             return None
         if self._default is None:
             return self.name

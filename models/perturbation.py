@@ -82,6 +82,11 @@ class Perturbation:
         self.upper = _bound(upper, "upper", self.dim)
         self._check()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle it by what it is made of, as a read-only mapping cannot be pickled."""
+        parts = dict(self.operators), dict(self.shapes)
+        return type(self), (*parts, self.lower, self.upper, self.structure)
+
     def _check(self) -> None:
         for name, T in self.operators.items():
             expected = (math.prod(self.shapes[name]), self.dim)

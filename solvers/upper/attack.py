@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
+from bilad.models.capability import CapabilityError
 from bilad.models.learning_model import LearningModelError, solve
 from bilad.models.learning_model import bound as prove_bound
 from bilad.models.registry import Registry
@@ -221,7 +222,8 @@ class _Run:
         deadline = lower.deadline
         if closing != "none" and math.isfinite(deadline):
             lower.deadline -= CLOSING * max(deadline - time.perf_counter(), 0.0)
-        self._run(lambda: work(lower, self.journal), lower.deadline + self.grace)
+        end = lower.deadline + self.grace
+        self._run(lambda: work(lower, self.journal), end, raising=(CapabilityError,))
         lower.deadline = deadline
         self.own = best_returned(lower, self.journal)
         if closing != "none" and self.endings[-1] in ENDED and not self._is_solved():

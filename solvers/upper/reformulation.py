@@ -98,6 +98,8 @@ class Reformulation:
 
         Raises
         ------
+        CapabilityError
+            If the learning model writes its follower otherwise than it must.
         EngineError
             If no IPOPT can be started.
         """
@@ -110,6 +112,7 @@ class Reformulation:
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
+        self.formulation.check(problem)
         try_engine(engine_options)
 
         def work(lower: LowerLevel, journal: Journal) -> None:

@@ -1,5 +1,8 @@
 """Perturbations: what moves, in which order, within which bounds, and that they are affine."""
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -212,3 +215,15 @@ def test_another_model_is_refused():
     for wrong in (Perturbation.additive((2, 2)), Perturbation.edges(FusionGraph.complete(3))):
         with pytest.raises(ArgumentError, match="perturbation"):
             wrong.apply(model, np.zeros(wrong.dim))
+
+
+@pytest.mark.parametrize("copied", [deepcopy, lambda given: pickle.loads(pickle.dumps(given))])
+def test_a_copy_does_the_same(copied):
+    graph = FusionGraph.complete(3)
+    moved = Perturbation.linear((3, 1), np.eye(3)[:, :2], graph, np.eye(3)[:, 1:], -1.0, [1.0, 2.0])
+    again = copied(moved)
+    assert again.shapes == moved.shapes
+    assert again.structure.has_edges_of(graph)
+    assert (again.lower.tolist(), again.upper.tolist()) == ([-1.0, -1.0], [1.0, 2.0])
+    for name, change in moved.changes([0.5, 1.0]).items():
+        assert np.array_equal(again.changes([0.5, 1.0])[name], change)

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.models import DatasetError
+from bilad.models import DatasetError, load_dataset
 from bilad.models.bilevel import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.table1 import table1
@@ -175,17 +175,16 @@ def test_flat_is_inside_a_piece_or_at_an_end_like_its_piece():
 
 
 def test_a_data_set_that_cannot_be_read_is_left_out_and_named(monkeypatch, tmp_path):
-    def missing(setting):
-        if setting.dataset == "wine":
+    def load(name):
+        if name == "wine":
             raise DatasetError("no wine")
-        return true(setting)
+        return load_dataset(name)
 
-    true = table1.ray_of
-    monkeypatch.setattr(table1, "ray_of", missing)
+    monkeypatch.setattr("bilad.scripts.settings.load_dataset", load)
     monkeypatch.setattr(table1, "entries", lambda setting, sizes: entries(setting, sizes)[:3])
     sizes = replace(SMALL, datasets=("iris", "wine"))
     section = table1.table1(Bench(tmp_path, 0, lambda text, done, total: None), sizes)
-    assert "wine (no wine)" in section.blocks[0].text
+    assert "wine is left out: no wine" in section.blocks[0].text
     names = {
         "runs.csv",
         "costs.csv",
