@@ -35,13 +35,13 @@ def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Gener
         for entry in rng.permutation(lower.problem.perturbation.dim):
             for moved in _moves(lower.problem, eps, int(entry)):
                 candidate = try_direction(lower, moved)
-                if _improves(lower, candidate, current):
+                if candidate is not None and _improves(lower, candidate, current):
                     current, eps, improved = candidate, candidate.eps, True
 
 
-def _improves(lower: LowerLevel, new: Evaluation | None, old: Evaluation | None) -> bool:
+def _improves(lower: LowerLevel, new: Evaluation, old: Evaluation | None) -> bool:
     """Say whether an evaluation is better; (BL1) of parameters, by enough to end some day."""
-    if new is None or not lower.is_better(new, old):
+    if not lower.is_better(new, old):
         return False
     problem = lower.problem
     if old is None or problem.sense == "min" or problem.deviation.compares == "labels":
