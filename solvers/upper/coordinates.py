@@ -20,6 +20,7 @@ from bilad.solvers.upper.polish import least_attack
 SCAN = np.geomspace(1e-3, 1.0, 32)
 FEW = 16  # entries, up to which no corner is drawn twice
 SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
+ENOUGH = 1e-3  # relative; the same of a deviation (BL1) that has no steps
 
 
 def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Generator) -> None:
@@ -34,8 +35,18 @@ def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Gener
         for entry in rng.permutation(lower.problem.perturbation.dim):
             for moved in _moves(lower.problem, eps, int(entry)):
                 candidate = try_direction(lower, moved)
-                if candidate is not None and lower.is_better(candidate, current):
+                if candidate is not None and _improves(lower, candidate, current):
                     current, eps, improved = candidate, candidate.eps, True
+
+
+def _improves(lower: LowerLevel, new: Evaluation, old: Evaluation | None) -> bool:
+    """Say whether an evaluation is better; (BL1) of parameters, by enough to end some day."""
+    if not lower.is_better(new, old):
+        return False
+    problem = lower.problem
+    if old is None or problem.sense == "min" or problem.deviation.compares == "labels":
+        return True
+    return new.deviation > old.deviation * (1 + ENOUGH)
 
 
 def _moves(problem: BilevelProblem, eps: FloatArray, entry: int) -> Iterator[FloatArray]:

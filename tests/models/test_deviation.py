@@ -17,9 +17,14 @@ from sklearn.metrics import (
 )
 
 from bilad.models import between_clusters, chosen_pairs, deviation
-from bilad.models.deviation import DEVIATIONS, contingency, deviation_function
+from bilad.models.deviation import (
+    DEVIATIONS,
+    PARTITION_DEVIATIONS,
+    contingency,
+    deviation_function,
+)
 
-NAMES = sorted(name for name, function in DEVIATIONS.items() if function.compares == "labels")
+NAMES = sorted(PARTITION_DEVIATIONS)
 
 
 @st.composite

@@ -16,9 +16,10 @@ def row():
         settings = {"problem": next(iter(known_problems())), "variant": "kkt scholtes"}
         settings |= {"seed": 0, "options": "", "limit": 1.0}
         nan = float("nan")
-        answer = {"status": "feasible", "value": 2.0, "best_stage": 2.0, "bound": nan}
+        answer = {"status": "feasible", "value": 2.0, "own": 2.0, "bound": nan}
         cost = {"lower_solves": 3, "iterations": 4, "seconds": 0.5}
         known = {"optimum": 2.0, "share": 1.0, "improvements": "0.100:1 0.200:2"}
+        changes.setdefault("own_share", changes.get("share", 1.0))  # as if closing found no more
         return Row(**{**settings, **answer, **cost, **known, **changes})
 
     return make

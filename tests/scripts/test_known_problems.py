@@ -113,7 +113,8 @@ def test_random_problems_are_the_same_each_time_and_have_clusters_to_attack(name
     first, second = draw_problem(name), draw_problem(name)
     assert np.array_equal(first.model.data, second.model.data)
     assert first.model.gamma == second.model.gamma
-    assert (first.perturbation.operators["data"] != second.perturbation.operators["data"]).nnz == 0
+    for part, operator in first.perturbation.operators.items():
+        assert (operator != second.perturbation.operators[part]).nnz == 0
     assert 2 <= cluster(first.model).n_clusters <= first.model.n
     assert type(first) is (MaxDeviation if "BL1" in name else MinPerturbation)
 

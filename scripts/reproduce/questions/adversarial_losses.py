@@ -17,7 +17,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from bilad.models import MaxDeviation, deviation
+from bilad.models import BilevelProblem, deviation
 from bilad.models.clustering_problem import clustering_of
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
@@ -78,7 +78,7 @@ class LossStanding:
     share: float  # delta where the loss is largest, over the largest delta; NaN if that is 0
 
 
-def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, MaxDeviation]:
+def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, BilevelProblem]:
     """Return (BL1) of the settings that can be read, and of clouds with several free entries.
 
     Parameters
@@ -87,22 +87,22 @@ def loss_problems(clouds: Sequence[tuple[str, int]], seed: int) -> dict[str, Max
         Data as in `SmallClouds`, and how many entries are free.
     seed : int
     """
-    problems = {name: setting.max_deviation() for name, setting in readable_settings().items()}
+    problems: dict[str, BilevelProblem] = {
+        name: setting.max_deviation() for name, setting in readable_settings().items()
+    }
     for name, k in clouds:
-        problem = SmallClouds("", name, "entries", k, "inf", "BL1", seed=seed).problem()
-        assert isinstance(problem, MaxDeviation)
-        problems[name] = problem
+        problems[name] = SmallClouds("", name, "entries", k, "inf", "BL1", seed=seed).problem()
     return problems
 
 
 def loss_samples(
-    problems: Mapping[str, MaxDeviation], lines: int, steps: int, many: int, seed: int
+    problems: Mapping[str, BilevelProblem], lines: int, steps: int, many: int, seed: int
 ) -> Iterator[LossSample]:
     """Yield every sample: random lines through 0, and the only one where there is one eps.
 
     Parameters
     ----------
-    problems : mapping of str to MaxDeviation
+    problems : mapping of str to BilevelProblem
         With the box or one eps, so that a vector of signs is of norm one.
     lines, steps : int
         Lines of a problem with several eps, and steps on each side of 0.
@@ -116,7 +116,7 @@ def loss_samples(
         directions = rng.choice([-1.0, 1.0], (lines, k)) if k > 1 else np.ones((1, 1))
         measured = _measured(problem)
         for line, direction in enumerate(directions):
-            for eps in _both_sides(problem.budget, steps if k > 1 else many):
+            for eps in _both_sides(problem.radius, steps if k > 1 else many):
                 yield measured(name, line, eps, eps * direction)
 
 
@@ -125,7 +125,7 @@ def _both_sides(budget: float, steps: int) -> FloatArray:
 
 
 def _measured(
-    problem: MaxDeviation,
+    problem: BilevelProblem,
 ) -> Callable[[str, int, float, FloatArray], LossSample]:
     """Return what solves at an eps and measures the solution against that at eps = 0."""
     model = clustering_of(problem)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.bilevel import ROUNDING, BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.population import SPREAD, grown, settings
@@ -63,7 +63,7 @@ def evolve(
     for _ in range(GENERATIONS):
         s = rng.standard_normal((population, k))
         merits = np.array([merit(z) for z in mean + sigma * s])
-        flat = flat + 1 if np.ptp(merits) == 0 else 0
+        flat = flat + 1 if np.ptp(merits) <= ROUNDING * np.abs(merits).max() else 0
         if flat == FLAT or sigma.max() < FINEST:
             return
         u = utilities(merits)

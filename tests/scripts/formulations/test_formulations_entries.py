@@ -19,15 +19,15 @@ def test_entries_show_when_corner_search_wins(row):
     instances = entry_instances(0, 2, [5])[:2]
     first, second = (instance.name for instance in instances)
     rows = [
-        row(problem=first, value=50.0, best_stage=25.0, seconds=0.15),
+        row(problem=first, value=50.0, own=25.0, seconds=0.15),
         row(problem=first, variant="corners", value=100.0, improvements="0.1:60 5.0:100"),
-        row(problem=second, value=100.0, best_stage=100.0, improvements="0.3:100"),
+        row(problem=second, value=100.0, own=100.0, improvements="0.3:100"),
         row(problem=second, variant="corners", value=80.0, improvements="0.1:80"),
         row(problem=second, variant="milp", value=0.0, status="refused"),
     ]
     kkt, corners = entry_table(rows, instances)
     assert kkt["instance"] == "iris, k = 5, norm inf"
-    assert (kkt["U / best"], kkt["stage / best"], kkt["worst U / best"]) == (0.75, 0.625, 0.5)
+    assert (kkt["U / best"], kkt["own / best"], kkt["worst U / best"]) == (0.75, 0.625, 0.5)
     assert kkt["corners then"] == pytest.approx((0.6 + 0.8) / 2)
     assert np.isnan(kkt["random then"])
     assert corners["U / best"] == pytest.approx(0.9)

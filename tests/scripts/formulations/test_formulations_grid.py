@@ -20,8 +20,12 @@ def test_the_grid_counts_one_start_five_starts_and_refusals(row):
     ]
     kkt, milp = grid_table(rows)
     assert (kkt["problems"], kkt["refused"]) == (3, 1)
-    assert (kkt["1 start"], kkt["within 5"], kkt["worst share"]) == ("33.3%", "66.7%", 0.75)
-    assert (milp["1 start"], milp["gap 0"], milp["errors"]) == ("50.0%", "50.0%", 1)
+    assert (kkt["own, 1 start"], kkt["own, within 5"], kkt["worst share"]) == (
+        "33.3%",
+        "66.7%",
+        0.75,
+    )
+    assert (milp["own, 1 start"], milp["gap 0"], milp["errors"]) == ("50.0%", "50.0%", 1)
     assert (kkt["gap 0"], kkt["beaten"]) == ("", 0)
     assert grid_table([row(share=1.5)])[0]["beaten"] == 1
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
-from bilad.models.deviation import DEVIATIONS, between_clusters, chosen_pairs
+from bilad.models.deviation import PARTITION_DEVIATIONS, between_clusters, chosen_pairs
 from bilad.solvers.staircase import largest_deviation, least_perturbation, staircase
 
 
@@ -27,12 +27,12 @@ def check_answer(stairs, answer, deviation, wanted):
     assert (answer.infimum, answer.attained) == (infimum, not open_)
     assert wanted(answer.deviation)
     before = stairs.labels_at(0.0)
-    assert DEVIATIONS[deviation].value(before, answer.labels) == answer.deviation
-    at_place = DEVIATIONS[deviation].value(before, stairs.labels_at(answer.place))
+    assert PARTITION_DEVIATIONS[deviation].value(before, answer.labels) == answer.deviation
+    at_place = PARTITION_DEVIATIONS[deviation].value(before, stairs.labels_at(answer.place))
     assert wanted(at_place) or not answer.attained
 
 
-@pytest.mark.parametrize("deviation", list(DEVIATIONS))
+@pytest.mark.parametrize("deviation", list(PARTITION_DEVIATIONS))
 @pytest.mark.parametrize("seed", range(12))
 def test_against_all_pieces_and_breaks(seed, deviation, random_case):
     rng = np.random.default_rng(seed)

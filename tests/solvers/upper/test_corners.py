@@ -45,7 +45,7 @@ def test_random_search_finds_the_best_corner_of_the_box(seed):
         true_deviation(given, 1.5 * np.array(s)) for s in itertools.product((-1, 1), repeat=3)
     ]
     best = max((value for value, proved in values if proved), default=0)
-    found = attack(given, "random")
+    found = attack(given, "random", closing="none")
     assert found.deviation == best
     assert found.lower_solves == 8
 
@@ -53,7 +53,10 @@ def test_random_search_finds_the_best_corner_of_the_box(seed):
 @pytest.mark.parametrize("seed", range(6))
 def test_corner_search_is_as_good_as_all_extremes_that_it_can_reach(seed):
     given = problem(seed)
-    corners, lattice = attack(given, "corners"), attack(given, "direct", step=1.5)
+    corners, lattice = (
+        attack(given, "corners", closing="none"),
+        attack(given, "direct", step=1.5, closing="none"),
+    )
     assert corners.deviation == lattice.deviation  # {-a, 0, a}^3
 
 
@@ -75,8 +78,8 @@ def test_no_single_entry_improves_where_coordinate_search_ends():
 @pytest.mark.parametrize(("method", "norm"), [("corners", 1), ("random", np.inf)])
 def test_bl2_finds_an_attack_a_thousand_times_shorter_than_the_limit(method, norm):
     given = problem(0, k=1, norm=norm, kind=MinPerturbation, size=2.0, limit=1500.0)
-    found = attack(given, method)
-    grid = attack(problem(0, k=1, size=3.0), "direct", step=0.005, bound="none")
+    found = attack(given, method, closing="none")
+    grid = attack(problem(0, k=1, size=3.0), "direct", step=0.005, bound="none", closing="none")
     least = min(seen.size for seen in grid.history if seen.proved and seen.deviation >= 2)
     assert found.norm <= least
     assert found.norm == pytest.approx(least, abs=6e-3)
@@ -90,19 +93,21 @@ def test_a_corner_keeps_the_zeros_of_eps():
 @pytest.mark.parametrize("method", ["corners", "random"])
 def test_budgets_are_kept_and_seeds_repeat(method):
     given = problem(k=5)
-    assert attack(given, method, max_solves=7).lower_solves <= 7
-    assert attack(given, method, corners=0, bound="none").status == "no attack found"
-    one, two = (attack(given, method, seed=3) for _ in range(2))
+    assert attack(given, method, max_solves=7, closing="none").lower_solves <= 7
+    assert (
+        attack(given, method, corners=0, bound="none", closing="none").status == "no attack found"
+    )
+    one, two = (attack(given, method, seed=3, closing="none") for _ in range(2))
     assert [seen.eps.tolist() for seen in one.history] == [s.eps.tolist() for s in two.history]
 
 
 def test_starts_come_first_and_are_followed_outwards():
     """One entry moves its point from its cluster; half the way there nothing has changed."""
     given = problem(0, k=3, kind=MinPerturbation, size=2.0, limit=100.0)
-    least = attack(given, "corners", max_solves=200)
+    least = attack(given, "corners", max_solves=200, closing="none")
     start = 0.5 * least.eps
-    found = attack(given, "corners", corners=0, starts=[np.zeros(3), start])
+    found = attack(given, "corners", corners=0, starts=[np.zeros(3), start], closing="none")
     assert found.history[0].eps.tolist() == start.tolist()
     assert found.norm == pytest.approx(least.norm, rel=1e-5)
-    only = attack(problem(0), "corners", corners=0, starts=[start])
+    only = attack(problem(0), "corners", corners=0, starts=[start], closing="none")
     assert [seen.eps.tolist() for seen in only.history] == [start.tolist()]

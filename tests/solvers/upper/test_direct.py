@@ -46,7 +46,13 @@ def check(model, perturbation, a, step, norm, target):
     points = grid(a, step, perturbation.dim, norm)
     seen = brute_force(model, perturbation, points, norm)
 
-    found = attack(MaxDeviation(model, perturbation, a, norm), "direct", step=step, bound="none")
+    found = attack(
+        MaxDeviation(model, perturbation, a, norm),
+        "direct",
+        step=step,
+        bound="none",
+        closing="none",
+    )
     most = max((value for _, value in seen), default=0)
     assert found.deviation == most
     if most < model.n * (model.n - 1):  # else nothing can be better, and the walk may stop
@@ -58,7 +64,7 @@ def check(model, perturbation, a, step, norm, target):
         assert found.status == "no attack found"
 
     bl2 = MinPerturbation(model, perturbation, target, norm, limit=a)
-    found = attack(bl2, "direct", step=step, bound="none")
+    found = attack(bl2, "direct", step=step, bound="none", closing="none")
     enough = [size for size, value in seen if value >= target]
     if enough:
         assert found.norm == pytest.approx(min(enough), abs=1e-12)
@@ -89,13 +95,15 @@ def test_equals_brute_force_in_the_plane(planar):
     points = grid(4.0, 1.0, 2, 2)
     before = cluster(planar).labels
     values = [deviation(before, cluster(perturbation.apply(planar, e)).labels) for e in points]
-    found = attack(MaxDeviation(planar, perturbation, 4.0), "direct", step=1.0, bound="none")
+    found = attack(
+        MaxDeviation(planar, perturbation, 4.0), "direct", step=1.0, bound="none", closing="none"
+    )
     assert found.deviation == max(values) > 0
 
 
 def test_bl2_stops_early(groups):
-    whole = attack(groups.bl1(), "direct", step=0.1, bound="none")
-    short = attack(groups.bl2(), "direct", step=0.1, bound="none")
+    whole = attack(groups.bl1(), "direct", step=0.1, bound="none", closing="none")
+    short = attack(groups.bl2(), "direct", step=0.1, bound="none", closing="none")
     assert whole.lower_solves >= 360
     # Out to the first step and back: the two points of that size, and none beyond.
     assert max(e.size for e in short.history) == pytest.approx(short.norm, abs=1e-9)
@@ -106,7 +114,7 @@ def test_bl2_stops_early(groups):
 def test_the_lattice_fills_the_ball(groups, norm, count):
     """Integers within distance 2 in the plane: 13 in the diamond and in the disc, 25 in the box."""
     problem = MaxDeviation(groups.model(), groups.each(), 2.0, norm=norm)
-    found = attack(problem, "direct", step=1.0, bound="none")
+    found = attack(problem, "direct", step=1.0, bound="none", closing="none")
     seen = {tuple(e.eps) for e in found.history} | {(0.0, 0.0)}
     integers = itertools.product(range(-2, 3), repeat=2)
     assert seen == {v for v in integers if np.linalg.norm(v, norm) <= 2}
@@ -114,14 +122,14 @@ def test_the_lattice_fills_the_ball(groups, norm, count):
 
 
 def test_the_default_step_makes_about_a_thousand_points(groups):
-    assert attack(groups.bl1(), "direct").lower_solves in (1000, 1001)
+    assert attack(groups.bl1(), "direct", closing="none").lower_solves in (1000, 1001)
     box = MaxDeviation(groups.model(), groups.each(), 2.0, norm=np.inf)
-    assert 900 <= attack(box, "direct", bound="none").lower_solves <= 1024
+    assert 900 <= attack(box, "direct", bound="none", closing="none").lower_solves <= 1024
 
 
 def test_both_ends_of_the_interval_are_tried(groups):
     """Also where the step does not divide it in floating-point numbers: 0.1 + 0.2 > 0.3."""
-    found = attack(groups.bl1(budget=0.3), "direct", step=0.1, bound="none")
+    found = attack(groups.bl1(budget=0.3), "direct", step=0.1, bound="none", closing="none")
     tried = sorted(float(e.eps[0]) for e in found.history if abs(e.eps[0]) > 1e-9)
     assert tried == pytest.approx([-0.3, -0.2, -0.1, 0.1, 0.2, 0.3])
     assert max(map(abs, tried)) <= 0.3
@@ -159,7 +167,11 @@ def test_lowering_weights_equals_brute_force(seed, norm, radius):
     most = max(value for _, value in seen.values())
 
     found = attack(
-        MaxDeviation(model, perturbation, radius, norm), "direct", step=0.25, bound="none"
+        MaxDeviation(model, perturbation, radius, norm),
+        "direct",
+        step=0.25,
+        bound="none",
+        closing="none",
     )
     assert found.deviation == most
     assert {tuple(e.eps) for e in found.history} | {(0.0, 0.0)} >= set(seen)
@@ -168,7 +180,7 @@ def test_lowering_weights_equals_brute_force(seed, norm, radius):
         assert found.norm == pytest.approx(least, abs=1e-12)
 
     bl2 = MinPerturbation(model, perturbation, 2.0, norm, limit=radius)
-    found = attack(bl2, "direct", step=0.25, bound="none")
+    found = attack(bl2, "direct", step=0.25, bound="none", closing="none")
     enough = [size for size, value in seen.values() if value >= 2]
     if enough:
         assert found.norm == pytest.approx(min(enough), abs=1e-12)
@@ -183,7 +195,7 @@ def test_some_of_these_weights_matter():
         model, rng = edge_model(seed)
         chosen = rng.choice(7, 2, replace=False)
         problem = MaxDeviation(model, Perturbation.edges(model.graph, chosen), 1.0, np.inf)
-        found.append(attack(problem, "direct", step=0.25).deviation)
+        found.append(attack(problem, "direct", step=0.25, closing="none").deviation)
     assert sum(value > 0 for value in found) >= 2
 
 
@@ -196,13 +208,16 @@ def test_dropping_the_bridge_of_two_groups():
     graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
     model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
     bridge = Perturbation.edges(graph, [1])
-    found = attack(MinPerturbation(model, bridge, 8.0), "direct", step=1 / 64)
+    found = attack(MinPerturbation(model, bridge, 8.0), "direct", step=1 / 64, closing="none")
     assert found.problem.radius == 1
     assert found.norm == 33 / 64  # the first beyond a half
     assert found.deviation == 8
     assert found.lower_solves == 33
-    assert attack(MaxDeviation(model, bridge, 0.5), "direct", step=0.125).deviation == 0
-    default = attack(MaxDeviation(model, bridge, 5.0), "direct")
+    assert (
+        attack(MaxDeviation(model, bridge, 0.5), "direct", step=0.125, closing="none").deviation
+        == 0
+    )
+    default = attack(MaxDeviation(model, bridge, 5.0), "direct", closing="none")
     assert (default.deviation, default.problem.box[1].tolist()) == (8, [1.0])
     assert default.norm == pytest.approx(0.5, abs=2e-3)
 
@@ -213,22 +228,27 @@ def test_a_target_is_two_clusters(groups):
     parting, joining = between_clusters(moved, first), between_clusters(moved, second)
     for function, step in ((parting, groups.parts), (joining, groups.joins)):
         problem = groups.bl2(target=12.0, deviation=function)
-        found = attack(problem, "direct", step=0.1)
+        found = attack(problem, "direct", step=0.1, closing="none")
         assert found.deviation == 12
         assert step - 1e-9 <= found.norm <= step + 0.1 + 1e-9
-    assert attack(groups.bl1(deviation=chosen_pairs([[0, 1]])), "direct", step=0.5).deviation == 0
+    assert (
+        attack(
+            groups.bl1(deviation=chosen_pairs([[0, 1]])), "direct", step=0.5, closing="none"
+        ).deviation
+        == 0
+    )
 
 
 @pytest.mark.parametrize("levels", [0, 1, 5, 12])
 def test_refinement_bisects_between_neighbours_that_differ(groups, levels):
     """The least step of the staircase, to half the step as often as asked."""
-    found = attack(groups.bl2(), "direct", step=1.0, refinements=levels)
+    found = attack(groups.bl2(), "direct", step=1.0, refinements=levels, closing="none")
     assert groups.parts < found.norm <= groups.parts + 2.0**-levels + 1e-9
     assert found.lower_solves <= 6 + 4 * levels  # two sides, of which one is soon left
 
 
 def test_refinement_leaves_plateaus_alone(groups):
-    found = attack(groups.bl1(budget=10.0), "direct", step=4.0, refinements=6)
+    found = attack(groups.bl1(budget=10.0), "direct", step=4.0, refinements=6, closing="none")
     steps = np.diff(sorted(float(e.eps[0]) for e in found.history))
     assert min(steps) == pytest.approx(4.0 / 2**6)
     assert np.sum(steps > 3.9) >= 2
@@ -239,8 +259,8 @@ def test_refinement_leaves_plateaus_alone(groups):
 def test_refined_cells_in_the_plane_are_those_with_a_step(groups, norm):
     """Every new point has a neighbour across a step no further than the halved lattice's cell."""
     problem = MaxDeviation(groups.model(), groups.each(), 6.0, norm)
-    grid = attack(problem, "direct", step=2.0)
-    found = attack(problem, "direct", step=2.0, refinements=1)
+    grid = attack(problem, "direct", step=2.0, closing="none")
+    found = attack(problem, "direct", step=2.0, refinements=1, closing="none")
     known = {tuple(e.eps): e.deviation for e in grid.history} | {(0.0, 0.0): 0.0}
     new = [e for e in found.history if tuple(e.eps) not in known]
     assert {tuple(e.eps) for e in found.history} >= {tuple(e.eps) for e in grid.history}
@@ -254,7 +274,9 @@ def test_refined_cells_in_the_plane_are_those_with_a_step(groups, norm):
 
 def test_refinement_in_the_plane_comes_closer(groups):
     problem = MinPerturbation(groups.model(), groups.each(), 1.0, np.inf, limit=6.0)
-    sizes = [attack(problem, "direct", step=1.5, refinements=r).norm for r in (0, 2, 4)]
+    sizes = [
+        attack(problem, "direct", step=1.5, refinements=r, closing="none").norm for r in (0, 2, 4)
+    ]
     assert sizes[0] > sizes[1] > sizes[2]
 
 
@@ -263,7 +285,7 @@ def test_refinement_between_bounds():
     graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
     model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
     problem = MinPerturbation(model, Perturbation.edges(graph, [1]), 8.0)
-    found = attack(problem, "direct", step=0.25, refinements=10)
+    found = attack(problem, "direct", step=0.25, refinements=10, closing="none")
     assert 0.5 < found.norm <= 0.5 + 0.25 / 2**10
     assert found.lower_solves <= 3 + 2 * 10  # on both sides of a tie at the step itself
 

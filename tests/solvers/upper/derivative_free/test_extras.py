@@ -23,7 +23,7 @@ def test_without_the_package(groups, method, package, monkeypatch):
 
 def test_nomad_gives_ctrl_c_back(groups):
     pytest.importorskip("PyNomad")
-    attack(groups.bl1(), "nomad", max_solves=20)
+    attack(groups.bl1(), "nomad", max_solves=20, closing="none")
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 

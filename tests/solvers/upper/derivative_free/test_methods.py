@@ -19,7 +19,7 @@ BLIND = "finite-difference"  # it finds what its random starts happen to find
 
 def search(problem, method, *arguments, **options):
     """Attack without the proved bound, which is the same whatever the method."""
-    return attack(problem, method, *arguments, bound="none", **options)
+    return attack(problem, method, *arguments, bound="none", **options, closing="none")
 
 
 def test_they_are_registered():

@@ -11,10 +11,10 @@ from bilad.solvers import attack
 @pytest.mark.parametrize(("method", "first"), [("cobyqa", 4), ("cobyla", 2)])
 def test_the_first_model(groups, method, first):
     problem = MaxDeviation(groups.model(), groups.each(), 8.0, np.inf)
-    found = attack(problem, method, max_solves=first)
+    found = attack(problem, method, max_solves=first, closing="none")
     assert {seen.size for seen in found.history} == {8.0}
     assert {tuple(seen.eps != 0) for seen in found.history} >= {(True, False)}
-    found = attack(problem, method, max_solves=first, first_radius=0.25)
+    found = attack(problem, method, max_solves=first, first_radius=0.25, closing="none")
     assert max(seen.size for seen in found.history) == pytest.approx(2.0)
 
 
