@@ -77,7 +77,8 @@ def ranges(block, b):
 
 def equal_limits(block, b):
     state = variables(block, b)
-    block.whole = pyo.Constraint(expr=(1, sum(state), 1))
+    block.most = pyo.Param(initialize=1.0, mutable=True)
+    block.whole = pyo.Constraint(expr=(1, sum(state), block.most))
     state[1].setlb(0.25)
     state[1].setub(0.25)
     return state
@@ -302,6 +303,14 @@ def test_multipliers_are_those_of_the_qp():
     assert whole.value == pytest.approx(-0.2, abs=1e-6)
     assert whole.lb is None
     assert built.conditions.pairs == {}
+
+
+def test_equal_limits_are_equalities():
+    """Two complementarities of opposite sides would leave no inside."""
+    problem = problem_of(CASES["equal limits"], ROWS[0])
+    conditions = KKT(problem, solution_at(problem, np.zeros(3))).conditions
+    assert [row.side for row in conditions.follower.rows] == [None, None]
+    assert conditions.pairs == {}
 
 
 class Named:
