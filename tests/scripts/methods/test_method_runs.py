@@ -61,7 +61,7 @@ def test_a_method_with_starts_is_restarted_from_random_ones(monkeypatch):
 
     def recorded(problem, method, *arguments, **options):
         given.append(options.get("start"))
-        return solve(problem, "random", *arguments, corners=3)
+        return solve(problem, "random", *arguments, corners=3, closing="none")
 
     monkeypatch.setattr(method_runs, "attack", recorded)
     monkeypatch.setattr(method_runs, "_warm_up", lambda method: None)
