@@ -1,5 +1,7 @@
 """`refine` proves more, or says why not; `labels_only` asks for the labels alone."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,6 @@ def test_refine_does_nothing_where_all_is_proved(method, p):
     "model",
     [
         touching_pair(2),
-        touching_pair(2, p=np.inf),
         *(touching_simplex(n, p) for n in (3, 4) for p in (2, np.inf)),
     ],
 )
@@ -74,8 +75,13 @@ def test_an_exact_tie_stays_undecided_and_refine_says_why(model, method):
     assert model.gap(refined.X, refined.Z) <= max(plain.gap, 1e-8)
 
 
-@pytest.mark.parametrize("model", [touching_pair(1), touching_pair(2, p=1)])
-@pytest.mark.parametrize("method", ["ssnal", "clarabel", "exact"])
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        *product([touching_pair(1), touching_pair(2, p=1)], ["ssnal", "clarabel", "exact"]),
+        *product([touching_pair(2, p=np.inf)], ["ssnal", "clarabel"]),  # two lines in the plane
+    ],
+)
 def test_a_tie_of_lines_is_decided_in_exact_arithmetic(model, method):
     touching = cluster(model, method)
     assert touching.proved
