@@ -10,17 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.models import BilevelProblem
-from bilad.solvers import Attack, LowerLevel, attack, register_method
+from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.reformulation import starting_points
 
 KEY = ("problem", "variant", "seed", "options", "limit")  # columns that say which run it was
 REFUSED = "refused"
@@ -31,27 +26,6 @@ DRAWS = 50  # of each corner on average
 CLOSING_ALONE = "closing alone"
 NAN = float("nan")
 FINAL = ("optimal", "no attack exists")  # whatever ended the search
-
-
-def _prepare_starts(
-    problem: BilevelProblem,
-    rng: np.random.Generator,
-    *,
-    start: ArrayLike | None = None,
-    starts: int = 1,
-) -> Work:
-    """Evaluate the points from which reformulations start, and leave the rest to closing."""
-    points = starting_points(problem, start, starts, rng)
-
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.walks = [[point] for point in points]
-        for point in points:
-            lower.evaluate(point)
-
-    return work
-
-
-register_method(CLOSING_ALONE, _prepare_starts)
 
 
 @dataclass(frozen=True)
@@ -65,12 +39,17 @@ class Variant:
     @property
     def takes_starts(self) -> bool:
         """Whether it is solved from starting points."""
-        return self.method in (*REFORMULATIONS, CLOSING_ALONE)
+        return self.method in REFORMULATIONS
+
+    @property
+    def closing(self) -> str:
+        """What is done after its own work: reformulations are closed, searches are not."""
+        return "search" if self.takes_starts or self.name == CLOSING_ALONE else "none"
 
     @property
     def is_rival(self) -> bool:
         """Whether it is a simple search, which goes on for as long as it may."""
-        return self.method in ("corners", "random")
+        return self.name in ("corners", "random")
 
 
 VARIANTS = {
@@ -80,7 +59,7 @@ VARIANTS = {
         Variant("duality", "duality"),
         Variant("duality aggregate", "duality", {"aggregate": True}),
         Variant("value-function", "value-function"),
-        Variant(CLOSING_ALONE, CLOSING_ALONE),
+        Variant(CLOSING_ALONE, "random", {"corners": 0}),  # no work of its own
         Variant("milp", "milp"),
         Variant("corners", "corners"),
         Variant("random", "random"),
@@ -169,14 +148,13 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
     if variant.is_rival:
         options = {"corners": _corners(problem), **options}
     try:
-        closing = "search" if variant.takes_starts else "none"
         found = attack(
             problem,
             variant.method,
             run.seed,
             run.seconds,
             bound="none",
-            closing=closing,
+            closing=variant.closing,
             **options,
         )
     except UnsupportedError:

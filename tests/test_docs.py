@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bilad.formulations.complementarity import RELAXATIONS
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # A block of code, and right below it, if it is there, what it prints.
@@ -18,6 +20,8 @@ def blocks(page):
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda page: page.stem)
 def test_the_blocks_of_a_page_run_in_turn(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    # What a page registers is forgotten after it.
+    monkeypatch.setattr(RELAXATIONS, "_known", dict(RELAXATIONS._known))
     names = {"__name__": "__main__"}
     for number, (code, printed) in enumerate(blocks(page), 1):
         exec(compile(code, f"{page.name}, block {number}", "exec"), names)

@@ -87,7 +87,7 @@ def test_the_code_in_the_document_runs(capsys):
 def test_the_document_names_every_option_that_there_is():
     text = DOCUMENT.read_text()
     for variant in VARIANTS.values():
-        if not variant.is_rival and variant.method != CLOSING_ALONE:
+        if not variant.is_rival and variant.name != CLOSING_ALONE:
             assert f'`"{variant.method}"`' in text
     for name in RELAXATIONS:
         assert f'`"{name}"`' in text

@@ -201,7 +201,7 @@ def test_weights_come_back(tmp_path):
 
 def test_black_boxes_are_refused():
     box = BlackBox(A, KMeans(2, n_init=1, random_state=0))
-    with pytest.raises(ArgumentError, match="ConvexClustering"):
+    with pytest.raises(ArgumentError, match="got BlackBox.*'radius' is registered"):
         certify(MaxDeviation(box, Perturbation.additive(A.shape), 1.0))
 
 

@@ -62,7 +62,7 @@ def test_weights_that_fade(seed, random_case, partition_at):
     case = random_case(rng, 5)
     decay = rng.integers(0, 3, case.model.graph.m) / 2.0
     moved = Perturbation.linear(
-        case.perturbation.shape,
+        case.model.data.shape,
         case.perturbation.operators["data"],
         case.model.graph,
         type(case.perturbation.operators["data"])(decay[:, None]),
