@@ -214,10 +214,12 @@ class DeviationFunction:
             return None
         return f"{self.name!r} has no smooth form; {self._with_smooth_form()} has"
 
-    @staticmethod
-    def _with_smooth_form() -> str:
-        able = [name for name, function in DEVIATIONS.items() if function.is_smooth]
-        return f"one of {', '.join(able)}, chosen_pairs, between_clusters"
+    def _with_smooth_form(self) -> str:
+        """Return the names of the deviations of the same outcomes that have a smooth form."""
+        alike = [one for one in DEVIATIONS.values() if one.compares == self.compares]
+        able = [one.name for one in alike if one.is_smooth]
+        able += ["chosen_pairs", "between_clusters"] if self.compares == "labels" else []
+        return f"one of {', '.join(able)}"
 
     def uncertainty(self, outcome: Any) -> float:
         """Return by how much two solves of one model may differ: 0 for labels."""
