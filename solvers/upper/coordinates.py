@@ -20,7 +20,7 @@ from bilad.solvers.upper.polish import least_attack
 SCAN = np.geomspace(1e-3, 1.0, 32)
 FEW = 16  # entries, up to which no corner is drawn twice
 SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
-ENOUGH = 1e-3  # relative; the same of a deviation (BL1) that has no steps
+ENOUGH = 1e-4  # relative; the same of a deviation (BL1) that has no steps
 
 
 def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Generator) -> None:
