@@ -1,8 +1,8 @@
 """Deviation functions: how far apart two outcomes of a learning model are (paper, section 5).
 
 A deviation function is zero on equal outcomes and nonnegative. All but "distance" compare two
-partitions of the same points. `delta` is the paper's measure,
-the number of ordered pairs whose together/apart relation changed. Some are additive over pairs,
+partitions of the same points. `delta` is the paper's measure, the number of ordered pairs whose
+together/apart relation changed. Some are additive over pairs,
 
     U = sum over pairs i < j of c_ij [the relation of i and j changed],
 

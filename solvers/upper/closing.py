@@ -22,7 +22,7 @@ from bilad.solvers.upper.polish import polish
 
 CLOSINGS = ("none", "ray", "search")
 CORNERS = 8  # drawn for each closing search
-LEAST_SOLVES = 1000  # that closing may take where nothing else limits it
+LEAST_SOLVES = 1000  # that closing may take, if the method took no more
 
 
 def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Generator) -> None:
@@ -33,16 +33,13 @@ def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Gene
     lower : LowerLevel
     journal : Journal
         With what the method returned, and where it ended.
-    closing : {"none", "ray", "search"}
-        Nothing; for each walk of the method, a search along the rays through its end and through
-        the best attack; or that, and then a search by coordinates, (BL1) from the best of the
-        walk's points, of the corners near those, and of a few other corners, (BL2) from the best
-        attack.
+    closing : {"ray", "search"}
+        For each walk of the method, a search along the rays through its end and through the best
+        attack; or that, and then a search by coordinates, (BL1) from the best of the walk's points,
+        of the corners near those, and of a few other corners, (BL2) from the best attack.
     rng : numpy.random.Generator
         Draws the corners, and orders the entries of eps.
     """
-    if closing == "none":
-        return
     for walk in journal.walks or [[]]:
         polish(lower, walk[-1:])
         if closing == "search":

@@ -61,7 +61,8 @@ def test_nothing_is_lost_when_sums_are_rounded(seed, kind):
         assert own.dim == k + rounded
         more = [[line.offset]] * (line.offset > 0) + [(line.stretch - 1) * eps] * (line.stretch > 1)
         wide = np.concatenate([eps, *more])
-        seen = exact(line.problem.model.data[:, 0]) + exact(own.operators["data"].toarray()) @ exact(wide)
+        moves = own.operators["data"].toarray()
+        seen = exact(line.problem.model.data[:, 0]) + exact(moves) @ exact(wide)
         assert (seen == moved @ exact(row)).all()
         assert problem.size(wide) <= line.reach(problem.size(eps)) * (1 + 1e-15)
         assert line.certified(line.reach(1.0)) == pytest.approx(1.0, rel=1e-14)
