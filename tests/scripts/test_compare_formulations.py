@@ -1,6 +1,5 @@
 """The comparison of formulations from the command line: tiny parts, wrong arguments, document."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -74,14 +73,6 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 # the document
-
-
-def test_the_code_in_the_document_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    names = {}
-    for block in blocks:
-        exec(compile(block, DOCUMENT.name, "exec"), names)
-    assert "difference[0,1]" in capsys.readouterr().out
 
 
 def test_the_document_names_every_option_that_there_is():
