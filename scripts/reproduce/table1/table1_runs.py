@@ -10,6 +10,8 @@ import numpy as np
 
 from bilad.models import deviation
 from bilad.models.bilevel import BilevelProblem
+from bilad.scripts.attack_runs import attained_value
+from bilad.scripts.attack_runs import share as share_of
 from bilad.scripts.compare import methods_for, recompute
 from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
 from bilad.scripts.settings import Setting
@@ -99,6 +101,8 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
     counted = recompute(problem, found)
     value = counted.delta / optimum if problem == "BL1" else optimum / (counted.norm or np.inf)
     reached = counted.delta > 0 if problem == "BL1" else counted.delta >= ray.setting.target
+    best = found.own
+    own = attained_value(found.problem, best.norm, best.deviation, found.baseline.proved)
     return Row(
         dataset=ray.setting.dataset,
         problem=problem,
@@ -113,7 +117,7 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
         clusters=counted.clusters,
         proved=counted.labels_proved,
         share=float(value) if reached and counted.labels_proved else 0.0,
-        own_share=_own_share(found, optimum),
+        own_share=share_of(found.problem, optimum, own),
         solves=counted.lower_solves,
         seconds=counted.seconds,
         share_solving=found.seconds_solving / found.seconds,
@@ -121,14 +125,6 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
         bound=optimum,
         flat=is_flat(ray.stairs, counted.eps),
     )
-
-
-def _own_share(found: Attack, optimum: float) -> float:
-    own, problem = found.own, found.problem
-    if not (found.baseline.proved and problem.is_attack(own.norm, own.deviation)):
-        return 0.0
-    value = problem.value(own.norm, own.deviation)
-    return float(value / optimum if problem.sense == "max" else optimum / value)
 
 
 def is_flat(stairs: Staircase, eps: float) -> bool:
