@@ -1,5 +1,6 @@
 """A bilevel problem whose every step is known in closed form."""
 
+import importlib.util
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,15 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturb
 from bilad.solvers import convex_clustering
 
 LIMIT = 18.0
+EXTRAS = {"nomad": "PyNomad", "nlopt-crs": "nlopt"}
+
+
+@pytest.fixture
+def installed(method):
+    """Skip the methods whose optional package is not installed."""
+    package = EXTRAS.get(method)
+    if package and importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
 
 
 @dataclass(frozen=True)

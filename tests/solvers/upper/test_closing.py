@@ -52,6 +52,7 @@ def same(point, other):
 @pytest.mark.parametrize("most", [0, 1, 17, None])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", UPPER_METHODS)
+@pytest.mark.usefixtures("installed")
 def test_what_a_method_finds_is_the_same_whatever_closing(method, kind, most):
     problem = on_a_line(kind)
     if refusal(UPPER_METHODS[method], problem) is not None:
@@ -78,6 +79,7 @@ def test_what_a_method_finds_is_the_same_whatever_closing(method, kind, most):
 
 
 @pytest.mark.parametrize("method", WITHOUT_PROOF)
+@pytest.mark.usefixtures("installed")
 def test_nothing_is_done_after_the_method_without_closing(method, monkeypatch):
     def forbidden(*arguments):
         raise AssertionError("closed")

@@ -108,6 +108,7 @@ def test_what_the_model_can_do(toy):
 @pytest.mark.parametrize("mean", MEANS)
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", TAKING)
+@pytest.mark.usefixtures("installed")
 def test_the_largest_distance(toy, method, norm, mean):
     mean = MEANS[mean]
     problem = make(toy, MaxDeviation, 1.5, norm, mean)
@@ -124,6 +125,7 @@ def test_the_largest_distance(toy, method, norm, mean):
 @pytest.mark.parametrize("mean", ["inside", "at the bound"])
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", TAKING)
+@pytest.mark.usefixtures("installed")
 def test_the_least_perturbation(toy, method, norm, mean):
     mean = MEANS[mean]
     problem = make(toy, MinPerturbation, 0.2, norm, mean, limit=3.0)
