@@ -31,9 +31,9 @@ from bilad.formulations.complementarity import (
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.leader import add_eps, moved_parts
 from bilad.formulations.schedule import ScheduleStage
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.capability import Capability, CapabilityError
-from bilad.models.learning_model import LearningModel, write_follower
+from bilad.models.learning.capability import Capability, CapabilityError
+from bilad.models.learning.learning_model import LearningModel, write_follower
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs
 from bilad.models.validation import FloatArray
 

@@ -12,8 +12,8 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.kkt import check_follower, kkt
 from bilad.formulations.single_level import SingleLevel
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.capability import Capability
+from bilad.models.learning.capability import Capability
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import KERNELS
 from bilad.models.validation import one_of
 

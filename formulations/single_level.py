@@ -18,7 +18,7 @@ from bilad.formulations import leader
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import shares
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 

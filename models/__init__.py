@@ -1,10 +1,5 @@
 """What is solved: learning models, perturbations, deviations, bilevel problems and data."""
 
-from bilad.models import clustering_form  # noqa: F401 (registers the normal form)
-from bilad.models.bilevel import BilevelProblem, MaxDeviation, MinPerturbation
-from bilad.models.black_box import BlackBox, ClustererError
-from bilad.models.capability import CAPABILITIES, Capability, supports
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.datasets import load_dataset
 from bilad.models.deviation import (
     DeviationFunction,
@@ -12,11 +7,15 @@ from bilad.models.deviation import (
     chosen_pairs,
     deviation,
 )
-from bilad.models.fusion_graph import FusionGraph
-from bilad.models.learning_model import Answer, LearningModel, LearningModelError, Solution
+from bilad.models.learning import clustering_normal_form  # noqa: F401 (registers the normal form)
+from bilad.models.learning.black_box import BlackBox, ClustererError
+from bilad.models.learning.capability import CAPABILITIES, Capability, supports
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.fusion_graph import FusionGraph
+from bilad.models.learning.learning_model import Answer, LearningModel, LearningModelError, Solution
+from bilad.models.learning.recovery import RecoveryInterval, attack_is_possible, recovery_interval
 from bilad.models.perturbation import Perturbation
-from bilad.models.recovery import RecoveryInterval, attack_is_possible, recovery_interval
-from bilad.models.spill import monotone_range, spill, spill_deviation
+from bilad.models.problem import BilevelProblem, MaxDeviation, MinPerturbation
 from bilad.models.table import Dataset, DatasetError
 from bilad.models.validation import ArgumentError
 
@@ -45,9 +44,6 @@ __all__ = [
     "chosen_pairs",
     "deviation",
     "load_dataset",
-    "monotone_range",
     "recovery_interval",
-    "spill",
-    "spill_deviation",
     "supports",
 ]

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
 
-from bilad.models.learning_model import LearningModel
+from bilad.models.learning.learning_model import LearningModel
 from bilad.models.smooth_deviation import (
     KERNELS,
     Kernel,

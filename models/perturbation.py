@@ -16,8 +16,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.fusion_graph import FusionGraph
-from bilad.models.learning_model import LearningModel
+from bilad.models.learning.fusion_graph import FusionGraph
+from bilad.models.learning.learning_model import LearningModel
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,

@@ -39,8 +39,8 @@ from bilad.scripts.lower.lower_instances import (
 from bilad.scripts.run_log import RunLog
 from bilad.scripts.tables import show
 from bilad.solvers import cluster_path
-from bilad.solvers.lower.ssnal import solve_ssnal
-from bilad.solvers.partition.partition import prove_partition
+from bilad.solvers.clustering.labels.partition import prove_partition
+from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
 
 TABLES = ("cold", "warm", "path", "growth", "norms")
 GAP = 1e-6

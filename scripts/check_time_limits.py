@@ -21,7 +21,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.scripts.command import command
 from bilad.scripts.run_log import Output
 from bilad.solvers import attack, certify, cluster_path
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 SHARE, SECONDS = 0.2, 1.0  # beyond the limit, in which it is kept
 LIMITS = (0.2, 1.0)

@@ -17,7 +17,7 @@ from bilad.scripts.reproduce.reproduce import reproduce as run_reproduce
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
-from bilad.solvers.lower import LOWER_METHODS
+from bilad.solvers.clustering import LOWER_METHODS
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.closing import CLOSINGS
 

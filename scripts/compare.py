@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from bilad.models import BilevelProblem, deviation
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.interrupts import noted_interrupts
 from bilad.scripts.progress import progress_bar
 from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
 from bilad.scripts.settings import Setting
 from bilad.scripts.tables import show
 from bilad.solvers import Attack, attack
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 

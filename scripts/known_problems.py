@@ -21,12 +21,12 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray
 from bilad.scripts.ray_optimum import ray_optimum
 from bilad.solvers import attack
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 COUNT_TOLERANCE = 1e-9  # relative, (BL1): deviations are counts, so equal or not
 SIZE_TOLERANCE = 1e-3  # relative, (BL2): the least ||eps|| is an infimum, often not attained

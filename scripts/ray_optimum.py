@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, whole_number
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.result import Clustering
 
 POINTS = 20_001
 STEP_WIDTH = 1e-9  # of the radius: to this a step is bisected

@@ -21,7 +21,7 @@ from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray
 from bilad.scripts.tables import Cells, show
 from bilad.solvers import Clustering
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 SSNAL_TOL = 1e-10
 CLARABEL_TOL = 1e-12

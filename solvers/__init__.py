@@ -1,27 +1,33 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
-from bilad.solvers import convex_clustering  # noqa: F401 (registers what it can do)
+from bilad.solvers.bilevel.stationarity import Stationarity, stationarity
+from bilad.solvers.certificates import capabilities as _certificates  # noqa: F401 (registers)
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
 from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered
 from bilad.solvers.certify import Certificate, certify
-from bilad.solvers.deviation_properties import PropertyCheck, Violation, find_violation
+from bilad.solvers.clustering import (
+    Clustering,
+    ClusterPath,
+    NoDendrogramError,
+    capabilities,  # noqa: F401 (registers what it can do)
+    cluster,
+    cluster_path,
+)
+from bilad.solvers.clustering.estimator import ConvexClusterer
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.estimator import ConvexClusterer
-from bilad.solvers.lower import Clustering, ClusterPath, NoDendrogramError, cluster, cluster_path
 from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import (
     Attack,
     DroppedEdges,
     DroppedPoints,
     LowerLevel,
-    Stationarity,
     attack,
     drop_edges,
     drop_points,
     register_method,
-    stationarity,
 )
+from bilad.solvers.upper.deviation_properties import PropertyCheck, Violation, find_violation
 
 __all__ = [
     "Attack",

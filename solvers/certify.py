@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bilad.models.bilevel import BilevelProblem, MinPerturbation
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.learning_model import radius
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.learning_model import radius
+from bilad.models.problem import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
+from bilad.solvers.bilevel.oracle import LEAST_SECONDS, LowerLevelError
+from bilad.solvers.bilevel.result import Attack
 from bilad.solvers.certificates.aimed import aimed_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
 from bilad.solvers.certificates.robustness import exact_radius, norm_bound
 from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.result import Clustering
 from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
-from bilad.solvers.upper.corners import CORNERS
-from bilad.solvers.upper.lower_level import LEAST_SECONDS, LowerLevelError
-from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import refusal
-from bilad.solvers.upper.result import Attack
+from bilad.solvers.upper.overflow import check_magnitudes
+from bilad.solvers.upper.vertex_search import CORNERS
 
 TOL = 1e-10  # of the solution at eps = 0
 ANY_CHANGE = 2.0  # the least positive delta

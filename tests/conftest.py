@@ -77,7 +77,7 @@ def problems():
 @pytest.fixture(scope="session")
 def rational():
     """Convex clustering on a line in rational arithmetic: no tolerance, no rounding."""
-    return _load(HERE / "solvers" / "lower" / "rational.py")
+    return _load(HERE / "solvers" / "clustering" / "rational.py")
 
 
 @pytest.fixture(scope="session")

@@ -13,39 +13,40 @@ FLOORS = ["models", "formulations", "solvers", "scripts"]  # from the ground up
 # Whatever is true of every learning model: it names none.
 GENERIC = [
     *(ROOT / "solvers" / "upper").rglob("*.py"),
+    *(ROOT / "solvers" / "bilevel").rglob("*.py"),
     *(ROOT / "formulations").glob("*.py"),
-    *(ROOT / "models" / f"{name}.py" for name in ("bilevel", "capability", "learning_model")),
+    *(ROOT / "models" / "learning" / f"{name}.py" for name in ("capability", "learning_model")),
+    ROOT / "models" / "problem.py",
     ROOT / "models" / "registry.py",
     ROOT / "models" / "smooth_deviation.py",
 ]
 OF_ONE_MODEL = ("ConvexClustering", "white_box", "clustering_of")
 OF_ONE_MODEL_IMPORTS = (
-    "models.convex_clustering",
-    "models.clustering_problem",
-    "models.clustering_form",
-    "models.lines",
+    "models.learning.convex_clustering",
+    "models.learning.clustering_problem",
+    "models.learning.clustering_normal_form",
+    "models.learning.separable",
     "formulations.clustering",
-    "solvers.convex_clustering",
     "solvers.certificates",
-    "solvers.lower",
-    "solvers.partition",
-    "solvers.rational",
-    "solvers.staircase",
+    "solvers.clustering",
 )
 # What cannot be avoided yet: file, and what it imports all the same.
 YET = {
     # Registers convex clustering, and shows its conic program.
     "formulations/__init__.py": {"formulations.clustering.conic", "formulations"},
     # The steps along a ray are a staircase with exact breaks, whoever registers `ray_steps`.
-    "solvers/upper/exact.py": {"solvers.staircase", "solvers.staircase.sites"},
-    "solvers/upper/ray_values.py": {"solvers.staircase"},
+    "solvers/upper/parametric.py": {
+        "solvers.clustering.parametric.parametric_path",
+        "solvers.clustering.parametric.sites",
+    },
+    "solvers/upper/ray_samples.py": {"solvers.clustering.parametric.parametric_path"},
     # A cell of the MILP, and the program of its margin, are what `write_milp` gives.
     "solvers/upper/milp.py": {
         "formulations.clustering.milp.closed_cell",
         "formulations.clustering.milp.margin",
     },
     # How the multipliers of the pair of a second-order cone are read.
-    "solvers/upper/stationarity.py": {"formulations.clustering.edge_terms"},
+    "solvers/bilevel/stationarity.py": {"formulations.clustering.edge_terms"},
 }
 
 
@@ -82,7 +83,9 @@ def test_floors_import_downwards_only():
 def test_folders_of_solvers_have_an_order():
     graph = folders_that_import("solvers")
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError
-    stack = ["partition", "lower", "certificates", "upper", "certify"]
+    stack = ["clustering", "certificates", "certify"]
+    assert sorted(stack, key=order.index) == stack
+    stack = ["nlp", "bilevel", "upper", "certify"]
     assert sorted(stack, key=order.index) == stack
 
 

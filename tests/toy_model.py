@@ -11,7 +11,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.models import LearningModel
-from bilad.models.learning_model import adjoint, solve, write_follower
+from bilad.models.learning.learning_model import adjoint, solve, write_follower
 
 
 class NonnegativeMean(LearningModel):

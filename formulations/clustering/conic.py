@@ -21,7 +21,7 @@ from __future__ import annotations
 import cvxpy as cp
 import numpy as np
 
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.stationary import StationaryConditions
+from bilad.formulations.clustering.stationarity import StationaryConditions
 from bilad.formulations.complementarity import Complementarity
 from bilad.formulations.reformulations import duality
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.problem import BilevelProblem
 
 
 class Gaps:

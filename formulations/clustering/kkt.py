@@ -10,11 +10,11 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.stationary import StationaryConditions
+from bilad.formulations.clustering.stationarity import StationaryConditions
 from bilad.formulations.complementarity import RELAXATIONS, Relaxation, penalty, relax
 from bilad.formulations.kkt import kkt
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.problem import BilevelProblem
 
 
 class RelaxedPairs:

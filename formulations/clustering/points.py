@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.reach import may_meet
+from bilad.formulations.clustering.displacement import may_meet
 from bilad.formulations.leader import moved_part
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import subgradient_rows
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs
 from bilad.models.validation import FloatArray
 

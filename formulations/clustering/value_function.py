@@ -27,9 +27,9 @@ from bilad.formulations.complementarity import Complementarity
 from bilad.formulations.reformulations import value_function
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.single_level import set_parameter
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation
 from bilad.models.validation import FloatArray
 

@@ -9,12 +9,13 @@ from fractions import Fraction
 import numpy as np
 
 from bilad.models import deviation
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import contingency
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.rational.labels import is_decidable
-from bilad.solvers.staircase import Staircase, bracketed_steps, staircase
+from bilad.solvers.clustering.parametric.bracketed import bracketed_steps
+from bilad.solvers.clustering.parametric.exact_labels import is_decidable
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath, parametric_path
 
 WIDTH = 1e-6  # of the ray; how narrow brackets are to be
 MOST_POINTS = 12  # that are listed one by one
@@ -64,7 +65,7 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
     model, ray = clustering_of(problem), problem.along(direction)
     low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
-        return _exact(staircase(model, ray, low, high))
+        return _exact(parametric_path(model, ray, low, high))
     found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low))
     return RaySteps(
         exact=False,
@@ -79,7 +80,7 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
     )
 
 
-def _exact(stairs: Staircase) -> RaySteps:
+def _exact(stairs: ParametricPath) -> RaySteps:
     ends = np.array([float(place) for place in stairs.breaks])
     places = _changes(stairs)
     left = max(
@@ -101,7 +102,7 @@ def _exact(stairs: Staircase) -> RaySteps:
     )
 
 
-def _changes(stairs: Staircase) -> list[int]:
+def _changes(stairs: ParametricPath) -> list[int]:
     """Return the numbers of the breaks; of an end only if the partition is another there."""
     last = len(stairs.breaks) - 1
     ends = ((0, 0), (last, last - 1))
@@ -115,7 +116,7 @@ def _towards_zero(place: Fraction) -> float:
     return float(np.nextafter(number, 0.0)) if abs(Fraction(number)) > abs(place) else number
 
 
-def _first_break(stairs: Staircase, places: list[int]) -> FirstStep | None:
+def _first_break(stairs: ParametricPath, places: list[int]) -> FirstStep | None:
     if not places:
         return None
     k = min(places, key=lambda number: abs(stairs.breaks[number]))
@@ -127,7 +128,7 @@ def _first_break(stairs: Staircase, places: list[int]) -> FirstStep | None:
     return FirstStep(_towards_zero(place), _outside(stairs, place), str(place), beyond[0])
 
 
-def _outside(stairs: Staircase, place: Fraction) -> float:
+def _outside(stairs: ParametricPath, place: Fraction) -> float:
     """Return the double at or next to a change, not 0, where the partition has changed."""
     number, before = float(place), stairs.labels_at(0.0)
     outwards = math.copysign(math.inf, number)

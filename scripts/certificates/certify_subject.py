@@ -15,7 +15,7 @@ from bilad.models import (
     Perturbation,
     load_dataset,
 )
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.validation import FloatArray, one_of
 from bilad.scripts.settings import SETTINGS
 

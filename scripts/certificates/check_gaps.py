@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from bilad.models import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack
 from bilad.solvers.certificates.robustness import optimum_bound
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.method import refusal
 

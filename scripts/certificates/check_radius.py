@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import NORMS
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.solvers import certify
 from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
 DIMENSIONS = (2, 3, 4, 5)

@@ -19,8 +19,8 @@ from bilad.models.validation import IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.settings import Setting
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.staircase import Staircase, staircase
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath, parametric_path
 
 CHECK = "staircase"
 NEAR = 1e-9  # of a step; nearer, rounded data may be on its other side
@@ -104,7 +104,7 @@ def _sixteenths(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 def _compare(ray: Ray, group: str, points: int) -> Figure:
     began = time.perf_counter()
-    stairs = staircase(ray.model, ray.perturbation, ray.low, ray.high)
+    stairs = parametric_path(ray.model, ray.perturbation, ray.low, ray.high)
     seconds = time.perf_counter() - began
     grid = np.round(np.linspace(ray.low, ray.high, points) / GRAIN) * GRAIN
     wrong = undecided = 0
@@ -116,7 +116,7 @@ def _compare(ray: Ray, group: str, points: int) -> Figure:
     return Figure(CHECK, group, ray.name, points, wrong, undecided, steps, "steps", seconds)
 
 
-def _labels(ray: Ray, stairs: Staircase, eps: float) -> IntArray | None:
+def _labels(ray: Ray, stairs: ParametricPath, eps: float) -> IntArray | None:
     """Return the labels at eps without the staircase; None if they are not proved."""
     near = bool(len(stairs.steps)) and np.abs(stairs.steps - eps).min() <= NEAR
     if not near:

@@ -18,7 +18,7 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.certificates.check_gaps import proved_bound
 from bilad.scripts.certificates.check_radius import random_cloud

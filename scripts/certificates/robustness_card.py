@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bilad.models import MaxDeviation, MinPerturbation, RecoveryInterval, recovery_interval
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
 from bilad.scripts.certificates.card_ray import RaySteps, changes, moved_points, ray_steps
 from bilad.scripts.certificates.certify_subject import Subject
@@ -27,7 +27,7 @@ from bilad.solvers import (
     exact_recovery_interval,
 )
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 SEARCHES = ("auto", "corners", "random")  # where no method is exact

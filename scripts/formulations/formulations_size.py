@@ -15,17 +15,17 @@ import numpy as np
 
 from bilad.formulations.reformulations import KKT
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.formulations.formulations_plan import Plan
 from bilad.scripts.run_log import Output
 from bilad.scripts.tables import Cells, as_share, show
+from bilad.solvers.bilevel.continuation import Passage, walk_freely
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.scaling import Frame
+from bilad.solvers.bilevel.trace import Journal
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.homotopy import Passage, walk_freely
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.reformulation import BY_KKT
 
 SECONDS, QUICK_SECONDS = 60.0, 10.0  # of one run

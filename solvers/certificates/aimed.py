@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import row_norms
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.lower.derivative import SolutionDerivative
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.derivative import SolutionDerivative
+from bilad.solvers.clustering.result import Clustering
 
 PAIRS = 3  # of clusters, the nearest, that are aimed at
 

@@ -22,12 +22,12 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.derivative import SolutionDerivative
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.derivative import SolutionDerivative
+from bilad.solvers.clustering.result import Clustering
 
 GLOBAL_MODULUS = 1.0
 TOL = 1e-12  # of the solves whose distance is measured

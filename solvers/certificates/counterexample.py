@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
-from bilad.models.fusion_graph import FusionGraph
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.norms import NORMS
 from bilad.models.perturbation import Perturbation
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray, one_of, real_array, whole_number
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 FORMAT = "bilad counterexample 1"
 LABELS = ("labels_before", "labels_after")

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
 from bilad.models.deviation import delta
-from bilad.models.recovery import cluster_numbers, recovery_interval
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.recovery import cluster_numbers, recovery_interval
 from bilad.models.validation import real_number
 from bilad.solvers.certificates.recovery import Verdicts
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.recovery import cluster_numbers
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.recovery import cluster_numbers
 from bilad.models.validation import ArgumentError, FloatArray, IntArray
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.result import Clustering
-from bilad.solvers.partition.partition import Partition
-from bilad.solvers.partition.routing import block_means
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.labels.flow import block_means
+from bilad.solvers.clustering.labels.partition import Partition
+from bilad.solvers.clustering.result import Clustering
 
 
 def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:

@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.capability import CapabilityError
-from bilad.models.learning_model import LearningModelError, solve
-from bilad.models.learning_model import bound as prove_bound
+from bilad.models.learning.capability import CapabilityError
+from bilad.models.learning.learning_model import LearningModelError, solve
+from bilad.models.learning.learning_model import bound as prove_bound
+from bilad.models.problem import BilevelProblem
 from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
+from bilad.solvers.bilevel.continuation import best_returned
+from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
+from bilad.solvers.bilevel.recomputation import Confirmation
+from bilad.solvers.bilevel.result import Attack, Point
+from bilad.solvers.bilevel.trace import Journal, Work
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import (
     CONVERGED,
@@ -27,16 +32,11 @@ from bilad.solvers.termination import (
     overall,
     termination_of,
 )
-from bilad.solvers.upper import corners, direct, exact, milp
+from bilad.solvers.upper import grid_search, milp, parametric, vertex_search
 from bilad.solvers.upper.auto import best_method
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
-from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
-from bilad.solvers.upper.homotopy import best_returned
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
-from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import (
     FunctionMethod,
     UpperMethod,
@@ -44,8 +44,8 @@ from bilad.solvers.upper.method import (
     refusal,
     takes_every,
 )
+from bilad.solvers.upper.overflow import check_magnitudes
 from bilad.solvers.upper.reformulation import REFORMULATIONS
-from bilad.solvers.upper.result import Attack, Point
 
 GRACE = (0.05, 0.25)  # of the limit, and seconds: what each step may go beyond it
 BOUNDING = 0.2  # of the time left, for a bound before the search
@@ -57,10 +57,12 @@ UPPER_METHODS: Registry[UpperMethod] = Registry(
     "bilad.methods",
     UpperMethod,
     {
-        "exact": FunctionMethod(exact.refusal, exact.prepare, ("ray_steps",), has_bound=True),
-        "direct": FunctionMethod(direct.refusal, direct.prepare),
-        "corners": FunctionMethod(takes_every, corners.prepare_coordinates),
-        "random": FunctionMethod(takes_every, corners.prepare_random),
+        "exact": FunctionMethod(
+            parametric.refusal, parametric.prepare, ("ray_steps",), has_bound=True
+        ),
+        "direct": FunctionMethod(grid_search.refusal, grid_search.prepare),
+        "corners": FunctionMethod(takes_every, vertex_search.prepare_coordinates),
+        "random": FunctionMethod(takes_every, vertex_search.prepare_random),
         **DERIVATIVE_FREE,
         **GRADIENT,
         **REFORMULATIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.solvers.upper.method import UpperMethod, refusal
 
 # The first that takes the problem. Exact where every step can be followed; else the slope of a

@@ -10,15 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.validation import FloatArray
-from bilad.solvers.upper.coordinates import (
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.upper.coordinate_search import (
     coordinate_search,
     corner_near,
     random_corners,
     try_direction,
 )
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.line_search import polish
 
 CLOSINGS = ("none", "ray", "search")
 CORNERS = 8  # drawn for each closing search

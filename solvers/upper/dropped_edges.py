@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.learning_model import LearningModel, remove
+from bilad.models.learning.learning_model import LearningModel, remove
 from bilad.models.validation import (
     ArgumentError,
     IntArray,

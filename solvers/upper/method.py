@@ -9,10 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.capability import CAPABILITIES
+from bilad.models.learning.capability import CAPABILITIES
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, one_of
-from bilad.solvers.upper.journal import Work
+from bilad.solvers.bilevel.trace import Work
 
 
 @runtime_checkable

@@ -17,16 +17,16 @@ import numpy as np
 
 from bilad.formulations.clustering.milp.closed_cell import MARGIN, ClosedCell
 from bilad.formulations.clustering.milp.margin import MarginProgram
-from bilad.models.bilevel import LENGTH_TOL, BilevelProblem
-from bilad.models.learning_model import write_milp
+from bilad.models.learning.learning_model import write_milp
+from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, whole_number
+from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
+from bilad.solvers.bilevel.result import Stage
+from bilad.solvers.bilevel.scaling import Frame
+from bilad.solvers.bilevel.trace import Journal, Work
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.highs import HighsSession, MilpAnswer
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
-from bilad.solvers.upper.polish import polish
-from bilad.solvers.upper.result import Stage
+from bilad.solvers.upper.line_search import polish
+from bilad.solvers.upper.milp_solver import HighsSession, MilpAnswer
 
 BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # of `LENGTH_TOL`; how far past a wall (BL2) to look
 TOUCHING = 1e-7  # relative; a cell farther than this outside the ball is cut off by its tangent

@@ -13,17 +13,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pyomo.environ as pyo
 from numpy.typing import ArrayLike
 
 from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Formulation
 from bilad.formulations.schedule import Schedule
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
-from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.bilevel.continuation import Homotopy, Walk, walk_freely, walk_with_bounds
+from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal, Work
 from bilad.solvers.upper.method import keywords
 
 
@@ -131,25 +130,6 @@ class Reformulation:
         return work
 
 
-def try_engine(options: Mapping[str, Any]) -> None:
-    """Start IPOPT with its options, on a problem of one variable.
-
-    Raises
-    ------
-    EngineError
-        If none can be started.
-    ArgumentError
-        If it refuses an option.
-    """
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(bounds=(-1, 1), initialize=0.5)
-    model.goal = pyo.Objective(expr=model.x**2)
-    try:
-        IpoptSession(model, options)
-    except ValueError as error:
-        raise ArgumentError("ipopt_options", str(error), "options that IPOPT takes") from error
-
-
 def starting_points(
     problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
 ) -> list[FloatArray]:
@@ -160,10 +140,6 @@ def starting_points(
     box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
 
-
-# MUMPS permutes large entries to the diagonal by default. Edge differences have none, and the
-# delayed pivots then fill the factors: single factorisations took seconds instead of milliseconds.
-MUMPS = {"mumps_permuting_scaling": 0}
 
 BY_KKT = Reformulation(
     KKT,

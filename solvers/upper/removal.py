@@ -14,7 +14,7 @@ from math import comb
 
 import numpy as np
 
-from bilad.models.learning_model import LearningModel, Solution, decide, solver_options
+from bilad.models.learning.learning_model import LearningModel, Solution, decide, solver_options
 from bilad.models.validation import IntArray, real_number
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError, termination_of
 

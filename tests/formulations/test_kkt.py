@@ -15,8 +15,8 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import LearningModel, MaxDeviation, Perturbation
-from bilad.models.capability import CapabilityError
-from bilad.models.learning_model import solve, write_follower
+from bilad.models.learning.capability import CapabilityError
+from bilad.models.learning.learning_model import solve, write_follower
 from bilad.solvers import attack
 from bilad.solvers.nlp import IpoptSession
 

@@ -11,8 +11,8 @@ from bilad.formulations.reformulations import KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import shares
 from bilad.models import MaxDeviation, MinPerturbation, deviation
-from bilad.models.clustering_form import ScaledClustering
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation_function
+from bilad.models.learning.clustering_normal_form import ScaledClustering
 from bilad.models.smooth_deviation import KERNELS
 from bilad.solvers import cluster
 

@@ -20,10 +20,12 @@ from bilad.models import (
     between_clusters,
     chosen_pairs,
     deviation,
-    monotone_range,
     recovery_interval,
-    spill,
-    spill_deviation,
+)
+from bilad.scripts.reproduce.reassignment import (
+    monotone_range,
+    reassignment,
+    reassignment_deviation,
 )
 from bilad.solvers import (
     ConvexClusterer,
@@ -34,7 +36,7 @@ from bilad.solvers import (
     find_violation,
     is_recovered,
 )
-from bilad.solvers.lower.derivative import SolutionDerivative
+from bilad.solvers.clustering.derivative import SolutionDerivative
 
 A = np.array([[0.0, 1.0], [2.0, 3.0], [5.0, 5.0], [6.0, 5.5]])
 GRAPH = FusionGraph.complete(4)
@@ -130,9 +132,9 @@ INTEGERS = [
     ("labels", LABELS, lambda v: recovery_interval(MODEL, v)),
     ("labels", LABELS, lambda v: is_recovered(MODEL, v)),
     ("labels", LABELS, lambda v: exact_recovery_interval(MODEL, v)),
-    ("sizes", [3, 2], lambda v: spill(v, [1])),
-    ("moved", [1, 1], lambda v: spill([3, 2, 2], v)),
-    ("sizes", [3, 2], lambda v: spill_deviation(v, [1])),
+    ("sizes", [3, 2], lambda v: reassignment(v, [1])),
+    ("moved", [1, 1], lambda v: reassignment([3, 2, 2], v)),
+    ("sizes", [3, 2], lambda v: reassignment_deviation(v, [1])),
     ("direction", [1, 1], lambda v: monotone_range([3, 2, 2], v)),
 ]
 OPTIONAL = {"start", "points", "features", "edges"}  # None says: the default

@@ -14,7 +14,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.bilevel import LENGTH_TOL
+from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.certificates.card_ray import changes, moved_points, ray_steps
 from bilad.scripts.certificates.card_report import rounded_down, rounded_up
 from bilad.scripts.certificates.certify_subject import Options, subject_of
@@ -22,7 +22,7 @@ from bilad.scripts.certify import certify
 from bilad.solvers import certify as known
 from bilad.solvers import cluster
 from bilad.solvers.certificates.counterexample import check_counterexample
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
 def run(*arguments):
@@ -240,7 +240,7 @@ def test_weights_fade_from_zero_on():
 def test_the_interval_holds_for_the_staircase(iris_card):
     low, high = iris_card[1]["certified_interval_of_the_ray"]
     subject = subject_of(Options("iris"))
-    stairs = staircase(subject.model, subject.perturbation, -8, 8)
+    stairs = parametric_path(subject.model, subject.perturbation, -8, 8)
     assert (stairs.labels_at(low * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(high * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(low - 1e-9) != stairs.labels_at(0.0)).any()

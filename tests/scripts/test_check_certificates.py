@@ -24,7 +24,7 @@ from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
 def run(*arguments):
@@ -72,18 +72,21 @@ def test_rays_with_weights_have_steps():
     for kind in KINDS[1:]:
         rays = [random_ray(np.random.default_rng(seed), kind, "") for seed in range(4)]
         steps = [
-            len(staircase(ray.model, ray.perturbation, ray.low, ray.high).steps) for ray in rays
+            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).steps)
+            for ray in rays
         ]
         assert max(steps) > 1
 
 
 def test_a_wrong_staircase_is_seen(monkeypatch):
     def shifted(model, perturbation, low, high):
-        stairs = staircase(model, perturbation, low, high)
+        stairs = parametric_path(model, perturbation, low, high)
         return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
 
     monkeypatch.setattr(staircase_script, "staircase", shifted)
-    monkeypatch.setattr(staircase_script.Staircase, "labels_at", lambda self, eps: self.between[0])
+    monkeypatch.setattr(
+        staircase_script.ParametricPath, "labels_at", lambda self, eps: self.between[0]
+    )
     assert next(iter(check_settings({"iris": SETTINGS["iris"]}, 21))).wrong > 0
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts.verify import is_at_boundary, random_exact_model, random_model
-from bilad.solvers.lower import exact
+from bilad.solvers.clustering.exact import lines
 
 
 def test_two_points_are_at_their_boundary_exactly_where_they_meet():
@@ -33,4 +33,4 @@ def test_random_problems_cover_what_they_promise():
 
 def test_exact_problems_are_for_the_exact_method():
     rng = np.random.default_rng(1)
-    assert all(exact.refusal(random_exact_model(rng)) is None for _ in range(50))
+    assert all(lines.refusal(random_exact_model(rng)) is None for _ in range(50))

@@ -7,7 +7,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.models.black_box import BlackBox
+from bilad.models.learning.black_box import BlackBox
 from bilad.models.validation import ArgumentError
 from bilad.solvers import certify, check_counterexample
 from bilad.solvers.certificates.counterexample import CounterexampleError

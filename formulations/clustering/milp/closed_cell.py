@@ -15,8 +15,8 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
 MARGIN = 1e-9  # in units of the data: less is zero

@@ -20,9 +20,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.formulations.clustering.reach import hull, reach
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.formulations.clustering.displacement import hull, reach
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 ROUNDING = 1e-12  # of a bound, relative to the extent of the data

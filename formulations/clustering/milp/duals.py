@@ -19,8 +19,8 @@ import pyomo.environ as pyo
 
 from bilad.formulations.clustering.milp.orders import separates
 from bilad.formulations.leader import moved_part
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 

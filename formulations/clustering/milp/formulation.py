@@ -22,14 +22,14 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations import leader
+from bilad.formulations.clustering.displacement import hull
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.duals import add_duals, ends
 from bilad.formulations.clustering.milp.orders import add_orders, together_of
 from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
-from bilad.formulations.clustering.reach import hull
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, BoolArray, FloatArray, IntArray
 
 ROUNDING = 1e-9  # of a deviation, in its units

@@ -17,8 +17,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 

@@ -11,7 +11,7 @@ from sklearn.datasets import make_moons
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.validation import IntArray
 from bilad.scripts.free_entries import CENTRES
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 CHOSEN, MOVED, HUBS = 20, 100, 5  # points that move freely, that move as one, whose edges may go
 WIDER = 1.5  # the clouds' centres, over those of `free_entries`

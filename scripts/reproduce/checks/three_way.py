@@ -13,13 +13,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from bilad.models import ConvexClustering, FusionGraph, Perturbation, spill
+from bilad.models import ConvexClustering, FusionGraph, Perturbation
 from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import FloatArray, IntArray
+from bilad.scripts.reproduce.reassignment import reassignment
 from bilad.scripts.reproduce.section import Block, Claim, Table, Text, Verdict
 from bilad.scripts.tables import grouped
 from bilad.solvers import exact_recovery_interval
-from bilad.solvers.staircase import bracketed_steps, staircase
+from bilad.solvers.clustering.parametric.bracketed import bracketed_steps
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 GROUPS, DISTANCE = 3, 10.0  # of the groups' centres, in units of the groups' spread
 CENTRES = {
@@ -77,10 +79,10 @@ def on_partitions(size: int) -> Iterator[Ascent]:
     """
     sizes = (size,) * GROUPS
     places = [(s, t) for s in range(size + 1) for t in range(size + 1 - s)]
-    sites = {place: Site(str(place), spill(sizes, place)[1]) for place in places}
+    sites = {place: Site(str(place), reassignment(sizes, place)[1]) for place in places}
     single = [(place, (place[0] + a, place[1] + 1 - a)) for place in places for a in (0, 1)]
     equal = [((s, s), (s + 1, s + 1)) for s in range(size // 2)]
-    groups = spill(sizes, (0, 0))[0]
+    groups = reassignment(sizes, (0, 0))[0]
     for experiment, pairs in ((SINGLE, single), (EQUAL, equal)):
         moves = [(sites[one], sites[two]) for one, two in pairs if two in sites]
         yield from _ascents(experiment, "all", moves, groups)
@@ -167,7 +169,7 @@ def _along(model: ConvexClustering, direction: FloatArray) -> list[Site]:
     """
     shift = Perturbation.shift(direction)
     if model.d == 1:
-        stairs = staircase(model, shift, 0.0, DISTANCE)
+        stairs = parametric_path(model, shift, 0.0, DISTANCE)
         starts = [float(place) for place in stairs.breaks[:-1]]
         return [Site(f"eps {at:.4g}", own) for at, own in zip(starts, stairs.between, strict=True)]
     found = bracketed_steps(model, shift, 0.0, DISTANCE, width=NARROWED * DISTANCE, points=SAMPLES)

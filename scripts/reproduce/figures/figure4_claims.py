@@ -19,8 +19,8 @@ from bilad.scripts.reproduce.figures.ray_sites import Ray
 from bilad.scripts.reproduce.section import Claim, agrees_if
 from bilad.scripts.settings import Setting
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.ssnal import solve_ssnal
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
 
 WHERE = "Section 6.1, Figure 4"
 SPLIT = 1e-9  # of eps; a shorter piece is one step, split as gamma is a double

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 
-from bilad.models.bilevel import LENGTH_TOL
+from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures.ray_sites import (
     BLUE,

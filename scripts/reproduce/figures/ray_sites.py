@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from bilad.models import deviation
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.settings import Setting
-from bilad.solvers.staircase import Staircase, staircase
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath, parametric_path
 
 PIECE, BREAK = "piece", "break"
 # Okabe and Ito's colours, told apart with every kind of colour vision.
@@ -69,7 +69,7 @@ class Ray:
     """The exact staircase of a setting within its budget, and its sites from low to high."""
 
     setting: Setting
-    stairs: Staircase
+    stairs: ParametricPath
     sites: tuple[Site, ...]
 
     @property
@@ -116,11 +116,11 @@ def _meeting(old: Site, new: Site, sign: int) -> float:
 @cache
 def ray_of(setting: Setting) -> Ray:
     """Follow the setting's eps over its whole budget, exactly."""
-    stairs = staircase(setting.model(), setting.shift(), -setting.budget, setting.budget)
+    stairs = parametric_path(setting.model(), setting.shift(), -setting.budget, setting.budget)
     return Ray(setting, stairs, tuple(sites_of(stairs)))
 
 
-def sites_of(stairs: Staircase) -> list[Site]:
+def sites_of(stairs: ParametricPath) -> list[Site]:
     """Return breaks and pieces in turn, from low to high."""
     before, ends = stairs.labels_at(0.0), stairs.breaks
     sites = []

@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from bilad.models import BilevelProblem, deviation
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 from bilad.scripts.reproduce.bench import Bench
@@ -27,7 +27,7 @@ from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped, mean
 from bilad.solvers import Clustering
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 KERNEL, WIDTH = "exponential", 0.1  # of the smoothed delta; in units of `length_unit`
 TOLERANCE = 1e-10  # of the lower level

@@ -13,8 +13,9 @@ from bilad.scripts.reproduce.section import Block, Table, Text
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
 from bilad.solvers import attack
+from bilad.solvers.clustering.parametric.optimum import least_perturbation
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.staircase import least_perturbation, staircase
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 BOUND = "bound"  # in the place of a method: the proved bound alone, by one solve
@@ -66,7 +67,9 @@ def settings() -> list[KnownProblem]:
     found = []
     for name, setting in readable_settings().items():
         problem = setting.min_perturbation()
-        stairs = staircase(setting.model(), problem.perturbation, -problem.radius, problem.radius)
+        stairs = parametric_path(
+            setting.model(), problem.perturbation, -problem.radius, problem.radius
+        )
         answer = least_perturbation(stairs, setting.target)
         if answer is not None:
             found.append(KnownProblem(name, problem, float(answer.infimum), "staircase"))

@@ -31,7 +31,7 @@ from bilad.scripts.reproduce.table1.table1_runs import (
     runs,
 )
 from bilad.scripts.settings import Setting, readable_settings
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS
 
 SHOWN = {  # columns, and what they are called

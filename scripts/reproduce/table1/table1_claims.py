@@ -23,7 +23,7 @@ from bilad.scripts.reproduce.table1.table1_runs import (
     Row,
 )
 from bilad.scripts.settings import Setting
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS
 
 WHERE = "Section 6.3, Table 1"

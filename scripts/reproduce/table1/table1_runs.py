@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from bilad.models import deviation
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.scripts.attack_runs import attained_value
 from bilad.scripts.attack_runs import share as share_of
 from bilad.scripts.compare import methods_for, recompute
 from bilad.scripts.reproduce.figures.ray_sites import Ray, ray_of
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
-from bilad.solvers.staircase import Staircase, largest_deviation, least_perturbation
+from bilad.solvers.clustering.parametric.optimum import largest_deviation, least_perturbation
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
@@ -127,7 +128,7 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
     )
 
 
-def is_flat(stairs: Staircase, eps: float) -> bool:
+def is_flat(stairs: ParametricPath, eps: float) -> bool:
     """Say whether the partition is the same at all eps near one, as far as the staircase goes."""
     low, high = stairs.piece_at(eps)
     if low < high:

@@ -22,7 +22,7 @@ from bilad.scripts.reproduce.theory.property_checks import (
 from bilad.scripts.reproduce.theory.spill_checks import PathRow, check_paths, draw_spills
 from bilad.scripts.settings import SETTINGS
 from bilad.scripts.tables import grouped
-from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO
+from bilad.solvers.upper.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bilad.models import spill
+from bilad.scripts.reproduce.reassignment import reassignment
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance
 from bilad.scripts.reproduce.theory.recovery_examples import GridRow
 from bilad.scripts.reproduce.theory.spill_examples import Example
 from bilad.scripts.reproduce.theory.spill_ranges import COLOURS
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 RELATIONS = ("apart, as before", "together, as before", "now apart", "now together")
 RELATION_COLOURS = ("#F2F2F2", "#9AA5B1", "#D55E00", "#0072B2")
@@ -100,7 +100,7 @@ def draw_relations(figure: Figure, drawn: Sequence[Example]) -> None:
     colours = ListedColormap(RELATION_COLOURS)
     for axes, row in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         sizes, moved = (tuple(map(int, text.split("+"))) for text in (row.sizes, row.moved))
-        before, after = (labels[:, None] == labels for labels in spill(sizes, moved))
+        before, after = (labels[:, None] == labels for labels in reassignment(sizes, moved))
         kinds = np.where(before == after, before.astype(int), np.where(before, 2, 3))
         ticks = (0.5, row.n + 0.5, row.n + 0.5, 0.5)
         norm = BoundaryNorm(np.arange(5) - 0.5, 4)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import PARTITION_DEVIATIONS
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.reproduce.theory.spill_checks import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
 from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
-from bilad.solvers.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
+from bilad.solvers.upper.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
 
 # In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
@@ -136,7 +136,7 @@ def check_identity(
     """
     for name, problem in problems.items():
         reach = problem.radius
-        stairs = staircase(clustering_of(problem), problem.perturbation, -reach, reach)
+        stairs = parametric_path(clustering_of(problem), problem.perturbation, -reach, reach)
         before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breaks]
         errors = [identity_error(before, other) for other in others]
         yield _of_errors(f"every step of {name}", errors)

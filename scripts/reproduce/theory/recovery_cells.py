@@ -20,7 +20,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, Perturbation
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 Line = tuple[Fraction, Fraction]  # value at 0, slope
 
@@ -86,7 +86,7 @@ def cells(instance: Instance, number: int) -> Iterator[Cell]:
     """
     reach, gamma = Fraction(instance.reach), Fraction(instance.gamma)
     inner, outer = _distances(instance)
-    stairs = staircase(instance.model, instance.perturbation, -instance.reach, instance.reach)
+    stairs = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
     ends = {end for end in _meetings(inner, outer, gamma) if abs(end) < reach}
     places = sorted(ends | set(stairs.breaks))
     spans = [span for low, high in pairwise(places) for span in ((low, low), (low, high))]

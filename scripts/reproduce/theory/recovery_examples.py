@@ -14,7 +14,7 @@ from bilad.models import recovery_interval
 from bilad.models.validation import IntArray
 from bilad.scripts.reproduce.section import Claim, Table, agrees_if
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance, cells, random_instance
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 # Our numbers: the paper's are lost.
 LINE = Instance(
@@ -52,7 +52,7 @@ def all_cells(random: int, seed: int) -> Iterator[Cell]:
 
 def grid(instance: Instance, eps: Sequence[float]) -> Iterator[GridRow]:
     """Yield a row for each eps."""
-    stairs = staircase(instance.model, instance.perturbation, -instance.reach, instance.reach)
+    stairs = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
     for value in eps:
         found = recovery_interval(
             instance.perturbation.apply(instance.model, value), instance.labels

@@ -14,9 +14,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import rand_score
 
-from bilad.models import deviation, monotone_range, spill, spill_deviation
+from bilad.models import deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.validation import IntArray
+from bilad.scripts.reproduce.reassignment import (
+    monotone_range,
+    reassignment,
+    reassignment_deviation,
+)
 
 MOVES, POINTS, RANDOM = "all sizes and moves", "all sizes, every choice of points", "random"
 
@@ -46,7 +51,7 @@ def check_all_moves(most_n: int) -> Iterator[FormulaCheck]:
     for n in range(2, most_n + 1):
         for clusters in range(2, n + 1):
             parts = (
-                _count(sizes, moves := all_moves(sizes), [spill(sizes, s)[1] for s in moves])
+                _count(sizes, moves := all_moves(sizes), [reassignment(sizes, s)[1] for s in moves])
                 for sizes in all_sizes(n, clusters)
             )
             yield _row(MOVES, n, clusters, parts)
@@ -72,7 +77,7 @@ def check_random(number: int, most_n: int, most_clusters: int, seed: int) -> Ite
     rng = np.random.default_rng(seed)
     for clusters in range(2, most_clusters + 1):
         spills = (random_spill(rng, most_n, clusters) for _ in range(number))
-        parts = (_count(sizes, [moved], [spill(sizes, moved)[1]]) for sizes, moved in spills)
+        parts = (_count(sizes, [moved], [reassignment(sizes, moved)[1]]) for sizes, moved in spills)
         yield _row(RANDOM, most_n, clusters, parts)
 
 
@@ -150,7 +155,7 @@ def _count(sizes: Counts, moves: Sequence[Counts], others: Sequence[IntArray]) -
     true_values = norms(labels, np.array(others)).tolist()
     for moved, other, true in zip(moves, others, true_values, strict=True):
         own = theorem(sizes, moved)
-        found = own, spill_deviation(sizes, moved), deviation(labels, other)
+        found = own, reassignment_deviation(sizes, moved), deviation(labels, other)
         wrong += [1, *(value is not None and value != true for value in found)]
     return wrong
 
@@ -201,7 +206,7 @@ def check_paths(paths: int, most_n: int, most_clusters: int, seed: int) -> Itera
 def along(sizes: Counts, direction: Counts) -> list[IntArray]:
     """Return the labels at each step, from 0 on."""
     steps = range(sizes[0] // sum(direction) + 1)
-    return [spill(sizes, [t * d for d in direction])[1] for t in steps]
+    return [reassignment(sizes, [t * d for d in direction])[1] for t in steps]
 
 
 def identity_error(labels: IntArray, other: IntArray) -> float:

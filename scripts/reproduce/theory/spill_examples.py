@@ -12,7 +12,8 @@ from itertools import permutations
 
 import numpy as np
 
-from bilad.models import deviation, spill, spill_deviation
+from bilad.models import deviation
+from bilad.scripts.reproduce.reassignment import reassignment, reassignment_deviation
 from bilad.scripts.reproduce.theory.spill_checks import (
     Counts,
     all_equal,
@@ -74,7 +75,7 @@ def _moves(sizes: Counts, pattern: Pattern) -> dict[Counts, int]:
         for moved in all_moves(sizes)
         if min(moved) > 0 and sum(moved) < sizes[0] and pattern.moved(moved)
     ]
-    return {moved: spill_deviation(sizes, moved) for moved in sorted(able, key=sum)}
+    return {moved: reassignment_deviation(sizes, moved) for moved in sorted(able, key=sum)}
 
 
 def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
@@ -84,7 +85,7 @@ def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
         return
     sizes, moves = found
     for name, moved in zip(pattern.examples, moves, strict=True):
-        labels, other = spill(sizes, moved)
+        labels, other = reassignment(sizes, moved)
         yield Example(
             example=name,
             sizes="+".join(map(str, sizes)),
@@ -92,7 +93,7 @@ def examples(pattern: Pattern, most_n: int) -> Iterator[Example]:
             n=sum(sizes),
             leave=sum(moved),
             delta=int(norms(labels, other[None])[0]),
-            closed_form=spill_deviation(sizes, moved),
+            closed_form=reassignment_deviation(sizes, moved),
             n_changed=int(deviation(labels, other, "changed")),
             rand_deviation=deviation(labels, other, "rand"),
         )

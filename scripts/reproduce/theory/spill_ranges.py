@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bilad.models import monotone_range, spill_deviation
+from bilad.scripts.reproduce.reassignment import monotone_range, reassignment_deviation
 from bilad.scripts.reproduce.theory.spill_checks import (
     Counts,
     all_equal,
@@ -208,7 +208,7 @@ def _plane(figure: Figure, axes: Axes, sizes: Counts) -> None:
     values = np.full((n1 + 1, n1 + 1), np.nan)
     for s2 in range(n1 + 1):
         for s3 in range(n1 + 1 - s2):
-            values[s3, s2] = spill_deviation(sizes, [s2, s3])
+            values[s3, s2] = reassignment_deviation(sizes, [s2, s3])
     falls = np.zeros(values.shape, dtype=bool)
     falls[:, :-1] |= np.diff(values, axis=1) < 0
     falls[:-1] |= np.diff(values, axis=0) < 0

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
 from bilad.models.deviation import DeviationFunction
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.counting import (
     most_of_leavers,
@@ -18,7 +18,7 @@ from bilad.solvers.certificates.robustness.counting import (
 from bilad.solvers.certificates.robustness.lines import is_supported
 from bilad.solvers.certificates.robustness.pairs import SettledPairs, settled_pairs
 from bilad.solvers.certificates.robustness.radius import certified_radius
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.result import Clustering
 
 ROUNDING = 1 + 1e-12  # of a sum of coefficients that are no integers
 QUICK_TRIES, TIGHT_TRIES = 4, 12  # of radii, to bound (BL2)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.partition.proof import sum_at_ends
+from bilad.solvers.clustering.labels.proof import sum_at_ends
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
 from bilad.models.norms import conjugate, row_norms
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 ROUNDOFF = float(np.finfo(float).eps)

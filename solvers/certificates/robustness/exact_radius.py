@@ -18,9 +18,9 @@ from itertools import chain
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.models.lines import line_signs
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.separable import line_signs
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.facets import (
     DifferentFactorsError,
@@ -28,9 +28,9 @@ from bilad.solvers.certificates.robustness.facets import (
     Line,
     nearest_facet,
 )
+from bilad.solvers.clustering.parametric.affine import over_common_denominator
+from bilad.solvers.clustering.parametric.ray import signed_sum
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.rational.affine import over_common_denominator
-from bilad.solvers.rational.ray import signed_sum
 
 OUTSIDE = 1e-6  # relative; how far beyond the radius the attack is
 TINY = 1e-9  # of the data's largest magnitude: the attack where the radius is 0

@@ -20,7 +20,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import isqrt
 
-from bilad.solvers.rational.complete_network import CompleteNetwork
+from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
 
 
 @dataclass(frozen=True)

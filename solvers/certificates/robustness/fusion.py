@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from bilad.formulations.clustering.central_flow import central_flow
+from bilad.formulations.clustering.max_slack_flow import central_flow
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift

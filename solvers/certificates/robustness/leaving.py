@@ -20,9 +20,9 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.norms import conjugate
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 

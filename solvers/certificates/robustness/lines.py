@@ -20,16 +20,16 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.bilevel import BilevelProblem, MaxDeviation
-from bilad.models.clustering_problem import clustering_of, edge_operator
-from bilad.models.convex_clustering import ConvexClustering
-from bilad.models.lines import line_signs
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import line_signs
 from bilad.models.perturbation import Perturbation
+from bilad.models.problem import BilevelProblem, MaxDeviation
 from bilad.models.validation import IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.result import Clustering
 
 TOL = 1e-10  # of the lines' own solutions
 SHARE = 2.0**-27  # c

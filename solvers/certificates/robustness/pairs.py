@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion
 from bilad.solvers.certificates.robustness.leaving import Leaving, cores_apart, moves_one_each
@@ -21,8 +21,8 @@ from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.sandwich import never_meet
 from bilad.solvers.certificates.robustness.steady import steady_blocks
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.cluster import solve_lower
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.result import Clustering
 
 TOL = 1e-10  # of the solution at eps = 0, where the given one does not prove its labels
 

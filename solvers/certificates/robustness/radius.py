@@ -16,15 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.free_motion import MARGIN, FreeMotion
 from bilad.solvers.certificates.robustness.fusion import FusedBlock
 from bilad.solvers.certificates.robustness.lines import lines
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.result import Clustering
+from bilad.solvers.clustering.result import Clustering
 
 
 @dataclass(frozen=True)

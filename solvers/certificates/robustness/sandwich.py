@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF, EpsBall
 from bilad.solvers.certificates.robustness.structure import Structure
-from bilad.solvers.lower.cluster import solve_lower
+from bilad.solvers.clustering.cluster import solve_lower
 
 TOL = 1e-10
 STRETCHES = (0.0, 1e-7, 1e-5)  # relative, of the box: another one, if labels at an end are a tie

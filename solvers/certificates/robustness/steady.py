@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from scipy.cluster.hierarchy import cut_tree, linkage
 from scipy.sparse.csgraph import connected_components
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.robustness.drift import Drift
 from bilad.solvers.certificates.robustness.free_motion import FreeMotion

@@ -16,12 +16,12 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.models.convex_clustering import ConvexClustering
+from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import row_norms, subgradient_rows
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
-from bilad.solvers.partition.contracted import ContractedProblem
-from bilad.solvers.partition.routing import block_means
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
+from bilad.solvers.clustering.labels.flow import block_means
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.population import SPREAD, grown, settings
 from bilad.solvers.upper.derivative_free.restarts import restarted
 from bilad.solvers.upper.derivative_free.search_space import STRETCH
-from bilad.solvers.upper.journal import Work
 
 MANY = 40  # parameters, from which on the covariance is diagonal
 FINEST = 1e-3  # step at which a search ends

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.population import grown
 from bilad.solvers.upper.derivative_free.restarts import restarted
 from bilad.solvers.upper.derivative_free.search_space import STRETCH
-from bilad.solvers.upper.journal import Work
 
 LEAST = 5  # members, the fewest that SciPy takes
 POPULATION = 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import Bounds, direct
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 # Half of the width that is divided, in units of half the box's: rounded up, so that the centres of
 # the outer thirds are clipped to the bounds, not just inside.

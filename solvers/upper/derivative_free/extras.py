@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 
 
 def needs(module: str, package: str) -> Callable[[BilevelProblem], str | None]:

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, one_of, real_number
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 STEP = 2.0**-26  # the square root of the machine precision, as fmincon's
 SOLVERS: dict[str, Literal["SLSQP", "trust-constr"]] = {

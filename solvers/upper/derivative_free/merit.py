@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
+from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
-from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
 
 class PolishDueError(Exception):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.bilevel import ROUNDING, BilevelProblem
+from bilad.models.problem import ROUNDING, BilevelProblem
 from bilad.models.validation import FloatArray
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.population import SPREAD, grown, settings
 from bilad.solvers.upper.derivative_free.restarts import restarted
 from bilad.solvers.upper.derivative_free.search_space import STRETCH
-from bilad.solvers.upper.journal import Work
 
 FINEST = 1e-3  # largest standard deviation at which a search ends
 FLAT = 3  # generations in a row all of one merit, after which it ends too

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.extras import needs
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 refusal = needs("PyNomad", "PyNomadBBO")
 

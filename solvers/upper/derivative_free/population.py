@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import real_number, whole_number
 
 SPREAD = 1.0

@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal, Work
 from bilad.solvers.upper.derivative_free.merit import Merit, PolishDueError
 from bilad.solvers.upper.derivative_free.search_space import STRETCH, SearchSpace
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.line_search import polish
 
 DEFAULT_RESTARTS = 5  # searches, where neither solves nor time are limited
 IDLE = 3  # searches in a row that solve nothing new, after which there is no more

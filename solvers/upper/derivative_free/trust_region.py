@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.optimize import Bounds, minimize
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.derivative_free.merit import Merit
 from bilad.solvers.upper.derivative_free.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 FIRST_RADIUS = 1.0  # from eps = 0 the first models then see the ends of every axis
 LAST_RADIUS = 1e-3  # finer, a staircase is flat

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.gradient.steps import moved, steepest
 from bilad.solvers.upper.gradient.surrogate import Surrogate

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal, Work
 from bilad.solvers.upper.gradient.landscape import KERNEL, SMOOTHING, WIDTHS, Landscape
 from bilad.solvers.upper.gradient.restarts import finish
 from bilad.solvers.upper.gradient.steps import moved, steepest
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
 
 
 def prepare(

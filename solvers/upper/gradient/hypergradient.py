@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import real_number, whole_number
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.gradient.ascents import LineSearch
 from bilad.solvers.upper.gradient.landscape import KERNEL, SMOOTHING, WIDTHS, Landscape
 from bilad.solvers.upper.gradient.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 STEPS, STEP = 6, 0.5
 

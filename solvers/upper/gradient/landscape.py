@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from bilad.models.bilevel import BilevelProblem
-from bilad.models.learning_model import smoothed
+from bilad.models.learning.learning_model import smoothed
+from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import KERNELS
 from bilad.models.validation import ArgumentError, one_of, real_array, real_number
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.upper.gradient.surrogate import (
     SmoothedSurrogate,
     SolutionSurrogate,
     Surrogate,
 )
-from bilad.solvers.upper.lower_level import LowerLevel
 
 KERNEL = "exponential"
 WIDTHS = (0.3, 0.1, 0.03, 0.01)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
+from bilad.solvers.bilevel.trace import Work
 from bilad.solvers.upper.gradient.landscape import KERNEL, SMOOTHING, WIDTHS, Landscape
 from bilad.solvers.upper.gradient.pgd import STEPS, fixed_steps
 from bilad.solvers.upper.gradient.restarts import restarted
-from bilad.solvers.upper.journal import Work
 
 DECAY = 1.0
 

@@ -20,15 +20,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
-from bilad.solvers.upper.coordinates import try_direction
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.upper.coordinate_search import try_direction
 from bilad.solvers.upper.gradient.landscape import Climb, Landscape
 from bilad.solvers.upper.gradient.steps import random_point
 from bilad.solvers.upper.gradient.surrogate import Surrogate
-from bilad.solvers.upper.journal import Journal, Work
-from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.line_search import polish
 
 DEFAULT_RESTARTS = 5  # ascents, where neither solves nor time are limited
 GROWING = np.geomspace(1e-3, 1.0, 9)  # (BL2) balls of the first ascent, of the largest eps

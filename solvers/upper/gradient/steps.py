@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.bilevel import BilevelProblem
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bilad.models.learning_model import LearningModel, adjoint, smoothed
+from bilad.models.learning.learning_model import LearningModel, adjoint, smoothed
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
-from bilad.solvers.upper.lower_level import LowerLevel
+from bilad.solvers.bilevel.oracle import LowerLevel
 
 
 @dataclass(frozen=True)

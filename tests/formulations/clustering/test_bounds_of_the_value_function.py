@@ -8,7 +8,7 @@ from bilad.formulations.clustering.value_function import frozen_dual_bound
 from bilad.formulations.reformulations import VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import Perturbation
-from bilad.models.clustering_problem import edge_operator
+from bilad.models.learning.clustering_problem import edge_operator
 from bilad.models.norms import conjugate, project_rows
 
 NORMS = [1, 2, np.inf]

@@ -14,7 +14,7 @@ from bilad.formulations.clustering.edge_terms import (
     edge_terms,
 )
 from bilad.formulations.reformulations import DUALITY, KKT
-from bilad.models.clustering_form import ScaledClustering
+from bilad.models.learning.clustering_normal_form import ScaledClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 

@@ -11,8 +11,8 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MinPerturbation
-from bilad.models.clustering_form import ScaledClustering
-from bilad.models.clustering_problem import edge_operator
+from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.clustering_problem import edge_operator
 
 NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]

@@ -7,7 +7,7 @@ import pytest
 from bilad.formulations.reformulations import VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MaxDeviation, Perturbation
-from bilad.models.clustering_form import ScaledClustering
+from bilad.models.learning.clustering_normal_form import ScaledClustering
 from bilad.solvers import cluster
 
 EPS = np.array([0.8, -0.5, 0.4, 0.2])

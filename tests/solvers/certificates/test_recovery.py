@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, load_dataset
-from bilad.models.recovery import recovery_interval
+from bilad.models.learning.recovery import recovery_interval
 from bilad.solvers import cluster
 from bilad.solvers.certificates.gamma_interval import exact_recovery_interval
 from bilad.solvers.certificates.recovery import is_recovered

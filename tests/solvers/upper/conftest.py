@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.solvers import convex_clustering
+from bilad.solvers.clustering import capabilities
 
 LIMIT = 18.0
 EXTRAS = {"nomad": "PyNomad", "nlopt-crs": "nlopt"}
@@ -115,4 +115,4 @@ def no_clustering(monkeypatch):
     def forbidden(*arguments, **options):
         raise AssertionError("the lower level was solved")
 
-    monkeypatch.setattr(convex_clustering, "solve_lower", forbidden)
+    monkeypatch.setattr(capabilities, "solve_lower", forbidden)

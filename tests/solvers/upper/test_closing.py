@@ -16,7 +16,8 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.solvers import attack, convex_clustering
+from bilad.solvers import attack
+from bilad.solvers.clustering import capabilities
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES
 
@@ -118,7 +119,7 @@ def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
 
 def test_an_attack_at_the_start_is_not_own_where_no_stage_was_solved(monkeypatch):
     """IPOPT breaks down at once."""
-    homotopy = importlib.import_module("bilad.solvers.upper.homotopy")
+    homotopy = importlib.import_module("bilad.solvers.bilevel.continuation")
 
     def broken(*arguments, **options):
         raise RuntimeError("died")
@@ -225,7 +226,7 @@ def test_what_a_black_box_raises_in_closing_ends_it_and_keeps_everything(kind, f
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["kkt", "fgsm", "random"])
 def test_ctrl_c_during_closing_keeps_everything(method, kind, share, monkeypatch):
-    problem, solve = on_a_line(kind), convex_clustering.solve_lower
+    problem, solve = on_a_line(kind), capabilities.solve_lower
     few = {"corners": 1} if method == "random" else {}
     none, free = (run(problem, method, closing, **few) for closing in ("none", "search"))
     assert free.closing_solves > 0
@@ -237,7 +238,7 @@ def test_ctrl_c_during_closing_keeps_everything(method, kind, share, monkeypatch
             raise KeyboardInterrupt
         return solve(*arguments, **options)
 
-    monkeypatch.setattr(convex_clustering, "solve_lower", faulty)
+    monkeypatch.setattr(capabilities, "solve_lower", faulty)
     found = run(problem, method, "search", **few)
     assert found.termination == "interrupted"
     assert same(found.own, none.own)

@@ -15,7 +15,8 @@ from bilad.models import (
     chosen_pairs,
     deviation,
 )
-from bilad.solvers import cluster, convex_clustering, drop_points
+from bilad.solvers import cluster, drop_points
+from bilad.solvers.clustering import capabilities
 
 
 def value_of(model, subset, name="delta"):
@@ -169,7 +170,7 @@ def test_labels_that_are_not_proved_count_for_nothing(bridge, hidden, monkeypatc
     def some(model, *arguments, **options):
         return Unproved() if model.n == hidden else cluster(model, *arguments, **options)
 
-    monkeypatch.setattr(convex_clustering, "solve_lower", some)
+    monkeypatch.setattr(capabilities, "solve_lower", some)
     found = drop_points(bridge, 1)
     expected = {1: ("optimal", 0, 8), 4: ("undecided", 5, 0), 5: ("undecided", 0, 0)}
     assert (found.status, found.undecided, found.deviation) == expected[hidden]

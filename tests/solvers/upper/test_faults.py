@@ -17,17 +17,12 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.models.deviation import DeviationFunction
-from bilad.solvers import (
-    EngineError,
-    attack,
-    certify,
-    convex_clustering,
-    drop_edges,
-    drop_points,
-    stationarity,
-)
+from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
+from bilad.solvers.bilevel import continuation
+from bilad.solvers.certificates import capabilities as certified
+from bilad.solvers.clustering import capabilities
 from bilad.solvers.termination import termination_of
-from bilad.solvers.upper import homotopy, reformulation
+from bilad.solvers.upper import reformulation
 
 attack_module = importlib.import_module("bilad.solvers.upper.attack")
 certify_module = importlib.import_module("bilad.solvers.certify")
@@ -63,14 +58,14 @@ def raising(fault, function, when=lambda call, options: True):
 
 
 STAGES = {
-    "at eps = 0": (convex_clustering, "solve_lower", lambda call, options: True),
-    "in the search": (convex_clustering, "solve_lower", lambda call, options: call == 4),
+    "at eps = 0": (capabilities, "solve_lower", lambda call, options: True),
+    "in the search": (capabilities, "solve_lower", lambda call, options: call == 4),
     "in the confirmation": (
-        convex_clustering,
+        capabilities,
         "solve_lower",
         lambda call, options: options.get("refine"),
     ),
-    "in the bound": (convex_clustering, "optimum_bound", lambda call, options: True),
+    "in the bound": (certified, "optimum_bound", lambda call, options: True),
 }
 
 
@@ -94,9 +89,9 @@ def test_a_fault_of_a_stage(groups, monkeypatch, method, stage, fault):
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("call", ["open", "first solve", "second solve"])
 def test_a_fault_of_the_engine(groups, monkeypatch, call, fault):
-    session = homotopy.IpoptSession
+    session = continuation.IpoptSession
     if call == "open":
-        monkeypatch.setattr(homotopy, "IpoptSession", raising(fault, session))
+        monkeypatch.setattr(continuation, "IpoptSession", raising(fault, session))
     else:
         number = 1 if call == "first solve" else 2
         faulty = raising(fault, session.solve, lambda calls, options: calls == number)
@@ -155,14 +150,14 @@ def test_a_long_message_is_cut(groups):
 
 def test_a_solve_that_broke_down_is_recorded(groups, monkeypatch):
     status = "error: LinAlgError: singular"
-    solve, calls = convex_clustering.solve_lower, [0]
+    solve, calls = capabilities.solve_lower, [0]
 
     def broken(*given, **options):
         calls[0] += 1
         found = solve(*given, **options)
         return replace(found, status=status) if calls[0] == 4 else found
 
-    monkeypatch.setattr(convex_clustering, "solve_lower", broken)
+    monkeypatch.setattr(capabilities, "solve_lower", broken)
     found = attack(groups.bl1(), "direct", step=1.0)
     assert found.termination == "converged"
     assert [seen.error for seen in found.history].count(status) == 1
@@ -206,16 +201,16 @@ def test_a_step_that_never_ends(groups, monkeypatch, stage):
             time.sleep(0.001)
 
     if stage == "bound":
-        monkeypatch.setattr(convex_clustering, "optimum_bound", endless)
+        monkeypatch.setattr(certified, "optimum_bound", endless)
     else:
-        monkeypatch.setattr(homotopy, "IpoptSession", endless)
+        monkeypatch.setattr(continuation, "IpoptSession", endless)
     found = attack(groups.bl1(), "kkt", time_limit=1.0)
     assert found.bound is None or stage == "open"
     assert found.termination in ("time limit", "converged")
 
 
 def test_opening_that_would_take_too_long_is_not_begun(groups, monkeypatch):
-    monkeypatch.setattr(homotopy, "IpoptSession", raising(AssertionError("opened"), None))
+    monkeypatch.setattr(continuation, "IpoptSession", raising(AssertionError("opened"), None))
     slow = reformulation.replace(reformulation.BY_KKT, opening=1e9)
     monkeypatch.setattr(attack_module, "UPPER_METHODS", {"kkt": slow})
     found = attack(groups.bl1(), "kkt", time_limit=30.0, closing="none")
@@ -274,8 +269,8 @@ def test_a_certificate_without_time():
 @pytest.mark.parametrize("call", [1, 3])
 @pytest.mark.parametrize("drop", [drop_points, drop_edges])
 def test_a_fault_in_a_removal(monkeypatch, drop, call, fault):
-    faulty = raising(fault, convex_clustering.solve_lower, lambda calls, options: calls == call)
-    monkeypatch.setattr(convex_clustering, "solve_lower", faulty)
+    faulty = raising(fault, capabilities.solve_lower, lambda calls, options: calls == call)
+    monkeypatch.setattr(capabilities, "solve_lower", faulty)
     found = drop(plane().model, 1)
     assert found.termination == word_for(fault)
     assert found.lower_solves == max(call - 2, 0)
@@ -291,7 +286,7 @@ def test_a_removal_without_time():
 
 
 def test_a_fault_in_stationarity(monkeypatch):
-    module = importlib.import_module("bilad.solvers.upper.stationarity")
+    module = importlib.import_module("bilad.solvers.bilevel.stationarity")
     found = attack(plane(), "corners", max_solves=6, bound="none")
     fault = EngineError("IPOPT", "died")
     session = module.IpoptSession
@@ -302,7 +297,7 @@ def test_a_fault_in_stationarity(monkeypatch):
 
 
 def test_stationarity_needs_a_solution_at_zero(monkeypatch):
-    monkeypatch.setattr(convex_clustering, "solve_lower", raising(MemoryError(), None))
+    monkeypatch.setattr(capabilities, "solve_lower", raising(MemoryError(), None))
     nothing = attack(plane(), "corners")
     with pytest.raises(ArgumentError, match="found"):
         stationarity(nothing)

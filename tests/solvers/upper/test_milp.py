@@ -17,10 +17,10 @@ from bilad.models import (
 )
 from bilad.models.deviation import between_clusters
 from bilad.solvers import attack, cluster
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import milp
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
 
 INF = float("inf")
 

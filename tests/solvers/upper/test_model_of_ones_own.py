@@ -23,8 +23,8 @@ from bilad.models import (
     Perturbation,
     supports,
 )
-from bilad.models.capability import CapabilityError
-from bilad.models.learning_model import solve
+from bilad.models.learning.capability import CapabilityError
+from bilad.models.learning.learning_model import solve
 from bilad.solvers import attack, certify, drop_edges, drop_points, find_violation, stationarity
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.upper import UPPER_METHODS

@@ -20,7 +20,7 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.solvers import cluster
-from bilad.solvers.upper.highs import HighsSession
+from bilad.solvers.upper.milp_solver import HighsSession
 
 INF = float("inf")
 # All but the auxiliary variables of the polyhedral ball, and what they bound.

@@ -6,10 +6,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from bilad.models import spill_deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.scripts.reproduce.checks import three_way
 from bilad.scripts.reproduce.checks.three_way import three_way_blocks, three_way_claims
+from bilad.scripts.reproduce.reassignment import reassignment_deviation
 from bilad.solvers import cluster
 
 
@@ -31,7 +31,9 @@ def test_the_moves_are_those_that_the_closed_form_has(on_partitions):
     ]
     assert (single.steps, equal.steps) == (len(moves), 2)
     sizes = (5, 5, 5)
-    falls = sum(spill_deviation(sizes, a) > spill_deviation(sizes, b) for a, b in moves)
+    falls = sum(
+        reassignment_deviation(sizes, a) > reassignment_deviation(sizes, b) for a, b in moves
+    )
     assert single.falls == falls == 0
 
 

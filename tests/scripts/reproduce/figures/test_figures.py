@@ -7,7 +7,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.models import spill_deviation
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.figures import figures
 from bilad.scripts.reproduce.figures.figure4_claims import (
@@ -25,10 +24,11 @@ from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
 from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
 from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
 from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
+from bilad.scripts.reproduce.reassignment import reassignment_deviation
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
-from bilad.solvers.staircase import Staircase
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 
 IRIS = SETTINGS["iris"]
 ONE_OFF, TWO_OFF = [0, 1, 2, 2], [0, 1, 2, 3]  # of four points, two and two
@@ -38,7 +38,7 @@ def hand_made(values):
     """A ray from -b to b, b = len(values): values[k] for k < |eps| <= k + 1."""
     count, setting = len(values), replace(IRIS, points=len(values[0]), budget=float(len(values)))
     outwards = np.array(values)
-    stairs = Staircase(
+    stairs = ParametricPath(
         low=-float(count),
         high=float(count),
         breaks=tuple(Fraction(k) for k in range(-count, count + 1) if k != 0),
@@ -83,7 +83,7 @@ def test_first_changes_of_iris_are_those_of_solves_beside_the_steps():
 
 
 def test_theorem_3_is_the_closed_form_and_the_papers_jump():
-    assert theorem_3(100, 6) == spill_deviation((50, 50), (6,)) == 1128
+    assert theorem_3(100, 6) == reassignment_deviation((50, 50), (6,)) == 1128
 
 
 def test_the_form_of_the_first_jump_decides_its_verdict():

@@ -20,7 +20,7 @@ from bilad.scripts.reproduce.figures.ray_sites import (
 )
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
-from bilad.solvers.staircase import Staircase
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 
 IRIS = SETTINGS["iris"]
 
@@ -74,7 +74,7 @@ def hand_made():
     """Four points: apart only at eps = 1; from -1 on outwards 1 and 2 change sides."""
     together, torn = np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2])
     crossed = np.array([0, 1, 0, 1])
-    stairs = Staircase(
+    stairs = ParametricPath(
         low=-2.0,
         high=2.0,
         breaks=tuple(map(Fraction, (-2, -1, 1, 2))),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bilad.models import DatasetError, load_dataset
-from bilad.models.bilevel import LENGTH_TOL
+from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.reproduce.bench import Bench
 from bilad.scripts.reproduce.table1 import table1
 from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
@@ -39,7 +39,7 @@ from bilad.scripts.reproduce.table1.table1_runs import (
 )
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
-from bilad.solvers.staircase import Staircase
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
 IRIS = SETTINGS["iris"]
@@ -166,7 +166,7 @@ def test_the_papers_rows_of_two_clusters():
 
 def test_flat_is_inside_a_piece_or_at_an_end_like_its_piece():
     a, b = np.array([0, 0]), np.array([0, 1])
-    stairs = Staircase(
+    stairs = ParametricPath(
         -1.0, 1.0, tuple(map(Fraction, (-1, 0, 1))), np.array([a, b]), np.array([a, b, a])
     )
     assert [is_flat(stairs, eps) for eps in (-1.0, -0.5, 0.0, 0.5, 1.0)] == [

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.models import spill
 from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.reassignment import reassignment
 from bilad.scripts.reproduce.theory import theorems
 from bilad.scripts.reproduce.theory.spill_checks import (
     MOVES,
@@ -49,7 +49,7 @@ def test_all_sizes_and_moves_are_counted():
     ("sizes", "moved"), [((4, 3), (2,)), ((5, 2, 1), (2, 3)), ((3, 1, 2, 2), (1, 0, 1))]
 )
 def test_norms_and_formulas_count_pairs(sizes, moved):
-    labels, other = spill(sizes, moved)
+    labels, other = reassignment(sizes, moved)
     true = changed_pairs(labels, other)
     assert norms(labels, np.array([labels, other])).tolist() == [0, true]
     assert theorem(sizes, moved) == (None if len(sizes) > 3 else true)
@@ -84,7 +84,7 @@ def test_ranges_are_those_of_a_scan():
         case = next(case for case in CASES if case.name == row.case)
         labels = np.repeat(np.arange(len(sizes)), sizes)
         values = [
-            changed_pairs(labels, spill(sizes, [t * d for d in case.direction])[1])
+            changed_pairs(labels, reassignment(sizes, [t * d for d in case.direction])[1])
             for t in range(row.possible + 1)
         ]
         falls = [t for t in range(row.possible) if values[t + 1] < values[t]]

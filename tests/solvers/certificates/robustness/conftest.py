@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.clustering_problem import clustering_of, edge_operator
+from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.solvers import cluster
 
 NORMS = (1, 2, np.inf)

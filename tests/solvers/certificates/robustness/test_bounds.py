@@ -11,7 +11,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturb
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates.robustness import bounds, deviation_bound, norm_bound, optimum_bound
 from bilad.solvers.certificates.robustness.radius import CertifiedRadius
-from bilad.solvers.staircase import staircase
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
 def no_attack_beats_the_bound(problem, rng, budget, tight=False):
@@ -143,7 +143,7 @@ def test_no_bound_is_below_an_optimum_that_is_proved(seed):
 
 def best_of_steps(problem):
     baseline, radius = cluster(problem.model), problem.radius
-    stairs = staircase(problem.model, problem.perturbation, -radius, radius)
+    stairs = parametric_path(problem.model, problem.perturbation, -radius, radius)
     every = np.vstack([stairs.between, stairs.at_breaks])
     return max(problem.deviation.value(baseline.labels, labels) for labels in every)
 

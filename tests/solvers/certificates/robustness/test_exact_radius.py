@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.clustering_problem import clustering_of
-from bilad.models.lines import line_signs
+from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.separable import line_signs
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import certified_radius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import _root_down, partition_at

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.models.lines import line_signs
+from bilad.models.learning.separable import line_signs
 from bilad.solvers import certify, cluster
 from bilad.solvers.certificates.robustness import (
     certified_radius,
@@ -20,8 +20,8 @@ from bilad.solvers.certificates.robustness import (
     settled_pairs,
 )
 from bilad.solvers.certificates.robustness.lines import lines
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.staircase import staircase
 
 INSIDE = 0.999999
 seeds = st.integers(0, 2**32 - 1)
@@ -110,7 +110,7 @@ def steps_along(problem, direction, largest):
     upper = problem.perturbation.upper
     reach = 0.999999 * min([largest, *(upper[direction > 0] / direction[direction > 0])])
     ray = problem.perturbation.along(direction, 0.0, reach)
-    stairs = staircase(problem.model, ray, 0.0, reach)
+    stairs = parametric_path(problem.model, ray, 0.0, reach)
     changed = [
         float(stairs.breaks[k])
         for k, labels in enumerate(stairs.between)
@@ -126,7 +126,7 @@ def test_the_staircase_has_the_solvers_partitions(seed, kind):
     problem = in_the_plane(rng, kind)
     direction = next(directions_of(problem, rng))
     ray = problem.perturbation.along(direction, -3.0, 3.0)
-    stairs = staircase(problem.model, ray, -3.0, 3.0)
+    stairs = parametric_path(problem.model, ray, -3.0, 3.0)
     for eps in (-2.5, -0.75, 0.5, 2.0):
         found = cluster(ray.apply(problem.model, eps), "ssnal", tol=1e-10)
         if found.proved:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.black_box import BlackBox
+from bilad.models.learning.black_box import BlackBox
 from bilad.models.validation import ArgumentError
 from bilad.solvers import cluster
 from bilad.solvers.certificates.robustness import settled_pairs, steady

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from bilad.models import MinPerturbation
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import Evaluation
 from bilad.solvers.upper.derivative_free.merit import Merit, PolishDueError, merit
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
-from bilad.solvers.upper.lower_level import LowerLevel
 
 
 def seen(size, deviation, proved=True):

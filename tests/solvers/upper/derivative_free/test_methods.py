@@ -8,11 +8,11 @@ import pytest
 from bilad.models import ClustererError, MaxDeviation, MinPerturbation
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
 
 BLIND = "finite-difference"  # it finds what its random starts happen to find
 

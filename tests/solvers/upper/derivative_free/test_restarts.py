@@ -5,10 +5,10 @@ import pytest
 
 from bilad.models import MaxDeviation, Perturbation
 from bilad.models.validation import ArgumentError
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.bilevel.trace import Journal
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.derivative_free.restarts import DEFAULT_RESTARTS, IDLE, restarted
-from bilad.solvers.upper.journal import Journal
-from bilad.solvers.upper.lower_level import LowerLevel
 
 
 class Search:

@@ -12,13 +12,13 @@ import pytest
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.smooth_deviation import length_unit
 from bilad.solvers import cluster
-from bilad.solvers.lower.derivative import SolutionDerivative
-from bilad.solvers.lower.smoothing import solve_smoothed
-from bilad.solvers.partition.contracted import ContractedProblem
-from bilad.solvers.partition.routing import block_means
+from bilad.solvers.bilevel.oracle import LowerLevel
+from bilad.solvers.clustering.derivative import SolutionDerivative
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
+from bilad.solvers.clustering.labels.flow import block_means
+from bilad.solvers.clustering.smoothing import solve_smoothed
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.gradient.surrogate import SmoothedSurrogate, SolutionSurrogate
-from bilad.solvers.upper.lower_level import LowerLevel
 
 PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
 KINDS = list(itertools.product((1, 2, np.inf), PERTURBATIONS))

@@ -1,0 +1,1 @@
+"""Learning models, and the contract that each of them meets."""

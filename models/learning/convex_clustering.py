@@ -1,0 +1,171 @@
+"""Convex clustering, the learning model of the case study (paper, Example 2, model CVC).
+
+    min_X  1/2 ||X - A||_F^2 + gamma sum_e w_e ||x_i - x_j||_p          p in {1, 2, inf}
+
+    max_Z  1/2 ||A||^2 - 1/2 ||A - B'Z||^2    s.t.  ||z_e||_q <= gamma w_e
+
+Two points share a cluster iff their rows of the unique solution X* are equal; X* = A - B'Z*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bilad.models.learning.fusion_graph import FusionGraph
+from bilad.models.learning.learning_model import LearningModel
+from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
+from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
+
+ROUNDING = 1e-12  # relative; a weight that is taken away to within this is gone
+
+
+class ConvexClustering(LearningModel):
+    """The model at fixed data. Immutable.
+
+    Parameters
+    ----------
+    data : array_like, shape (n, d)
+        One row per point, n >= 2, d >= 1, finite.
+    graph : FusionGraph
+        On the same n points.
+    gamma : float
+        Weight of the fusion terms, gamma >= 0, in units of the data.
+    p : {1, 2, inf}, default 2
+        Norm of the fusion terms.
+
+    Raises
+    ------
+    ArgumentError
+        If the data are not finite or not (n, d), the graph has another n, gamma is negative or p
+        is no such norm.
+    """
+
+    def __init__(self, data: ArrayLike, graph: FusionGraph, gamma: float, p: Any = 2) -> None:
+        super().__init__(data)
+        if not isinstance(graph, FusionGraph):
+            raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
+        if graph.n != len(self.data):
+            raise ArgumentError("graph", f"n = {graph.n}", f"n = {len(self.data)} as in data")
+        self.graph = graph
+        self.gamma = real_number(gamma, "gamma", least=0.0)
+        self.p = check_norm(p, "p")
+
+    @cached_property
+    def radii(self) -> FloatArray:
+        """Capacity gamma w_e of each dual variable: shape (m,)."""
+        return self.gamma * self.graph.weights
+
+    @property
+    def parts(self) -> Mapping[str, FloatArray]:
+        """The data, shape (n, d), and the weights of the edges, shape (m,)."""
+        return {"data": self.data, "weights": self.graph.weights}
+
+    def replace(self, **parts: ArrayLike) -> Self:
+        """Return the same model with other data, other weights, or both."""
+        unknown = set(parts) - {"data", "weights"}
+        if unknown:
+            raise ArgumentError("parts", ", ".join(sorted(unknown)), "'data', 'weights'")
+        data = real_array(parts.get("data", self.data), "data", self.data.shape)
+        graph = self.graph
+        if "weights" in parts:
+            graph = graph.with_weights(parts["weights"])
+        return type(self)(data, graph, self.gamma, self.p)
+
+    def rates(self, part: str) -> FloatArray:
+        """Return 1 for the data; the weights for the weights, which move in proportion."""
+        return self.graph.weights if part == "weights" else super().rates(part)
+
+    def diameter(self, part: str) -> float:
+        """Return that of the data; inf for the weights, which pass no other."""
+        return np.inf if part == "weights" else super().diameter(part)
+
+    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
+        """Return the model at the data A + change and the weights w (1 + change)."""
+        parts = {}
+        if "data" in changes:
+            parts["data"] = self.data + changes["data"]
+        if "weights" in changes:
+            rest = 1.0 + changes["weights"]
+            rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
+            parts["weights"] = self.graph.weights * rest
+        return self.replace(**parts)
+
+    def has_structure_of(self, other: Any) -> bool:
+        """Say whether a graph has the edges of this model's, or is None."""
+        return other is None or other.has_edges_of(self.graph)
+
+    def with_graph(self, graph: FusionGraph) -> Self:
+        """Return the same model with another graph on its points."""
+        return type(self)(self.data, graph, self.gamma, self.p)
+
+    def without(self, points: ArrayLike) -> Self:
+        """Return the model without some points and their edges; the others keep their order.
+
+        Parameters
+        ----------
+        points : array_like of int
+            To be dropped, none twice; at least two stay.
+        """
+        graph = self.graph.without(points)
+        data = np.delete(self.data, np.asarray(points, dtype=np.int64), axis=0)
+        return type(self)(data, graph, self.gamma, self.p)
+
+    def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
+        """Return the model in centred data of unit spread, the centre (d,) and the unit.
+
+        If X, Z solve the standardised model, centre + unit X and unit Z solve this one.
+        """
+        centre = self.data.mean(axis=0)
+        centred = self.data - centre
+        unit = float(np.sqrt(np.mean(centred**2))) or 1.0
+        model = ConvexClustering(centred / unit, self.graph, self.gamma / unit, self.p)
+        return model, centre, unit
+
+    def primal(self, X: FloatArray) -> float:
+        """Return the primal objective at X: shape (n, d)."""
+        misfit = X - self.data
+        variation = self.graph.total_variation(X, self.p) if self.gamma else 0.0
+        return 0.5 * float(np.vdot(misfit, misfit)) + self.gamma * variation
+
+    def dual(self, Z: FloatArray) -> float:
+        """Return the dual objective at Z projected on the feasible set: Z of shape (m, d)."""
+        flow = self.graph.adjoint(self.project_dual(Z))
+        return float(np.vdot(self.data, flow) - 0.5 * np.vdot(flow, flow))
+
+    def project_dual(self, Z: FloatArray) -> FloatArray:
+        """Return the dual-feasible point nearest to Z: ||z_e||_q <= gamma w_e."""
+        return project_rows(Z, self.radii, conjugate(self.p))
+
+    def absolute_gap(self, X: FloatArray, Z: FloatArray) -> float:
+        """Return primal(X) - dual(Z), Z projected, as a sum of nonnegative terms.
+
+        The gap is `1/2 ||X - A + B'Z||^2 + sum_e (gamma w_e ||u_e||_p - <z_e, u_e>)`: the
+        stationarity residual and the Fenchel-Young gaps of the edges. Nothing cancels between
+        the two objectives, so small gaps keep their digits.
+        """
+        Z = self.project_dual(Z)
+        residual = X - self.data + self.graph.adjoint(Z)
+        U = self.graph.differences(X)
+        edges = self.radii * row_norms(U, self.p) - np.einsum("ij,ij->i", Z, U)
+        return 0.5 * float(np.vdot(residual, residual)) + float(np.maximum(edges, 0.0).sum())
+
+    def gap(self, X: FloatArray, Z: FloatArray) -> float:
+        """Return the relative duality gap, (primal - dual) / (1 + |primal|)."""
+        return self.absolute_gap(X, Z) / (1.0 + abs(self.primal(X)))
+
+    def kkt_residual(self, X: FloatArray, Z: FloatArray) -> float:
+        """Return the relative KKT residual (Sun, Toh and Yuan, section 5).
+
+        The larger of `||X - A + B'Z||` and `||Z - Pi(Z + BX)||`, over `1 + ||A||`, where Pi is
+        the projection on the dual-feasible set.
+        """
+        stationarity = np.linalg.norm(X - self.data + self.graph.adjoint(Z))
+        fixed_point = self.project_dual(Z + self.graph.differences(X))
+        complementarity = np.linalg.norm(Z - fixed_point)
+        scale = 1.0 + np.linalg.norm(self.data)
+        return float(max(stationarity, complementarity) / scale)

@@ -1,0 +1,319 @@
+"""The lower level as the upper level sees it: a counted, cached, warm-started oracle.
+
+Every method asks this object, and nothing else, what an eps does. It counts the solves, enforces
+the limits, and keeps the best attack so far, so that no method has to and all are counted alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bilad.models.learning.learning_model import (
+    LearningModel,
+    LearningModelError,
+    Solution,
+    confirm,
+    solve,
+    solver_options,
+)
+from bilad.models.problem import BilevelProblem
+from bilad.models.validation import FloatArray, real_number
+from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
+
+RECOMPUTE_TOL = 1e-10  # of the solution at the eps that is returned
+WARM_STARTS = 8  # most recent solutions that may serve as a warm start
+LEAST_SECONDS = 0.25  # that the solve at eps = 0 is given, however short the limit
+
+
+class LowerLevelError(RuntimeError):
+    """A lower level that broke down where nothing can be done without its solution."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one eps does, and when that was learned.
+
+    Attributes
+    ----------
+    eps : ndarray, shape (k,)
+    size : float
+        ||eps|| in the problem's norm.
+    deviation : float
+        U(eps), from the lower level's own solution.
+    proved : bool
+        Whether the labels at eps are proved; if not, `deviation` rests on an undecided pair.
+    solves : int
+        Lower-level solves spent so far, this one included.
+    seconds : float
+        Since the attack began, without those spent on a bound.
+    error : str or None
+        What went wrong in the lower level, "error: ..."; such labels are not proved.
+    """
+
+    eps: FloatArray
+    size: float
+    deviation: float
+    proved: bool
+    solves: int
+    seconds: float
+    error: str | None = None
+
+
+class LowerLevel:
+    """The lower level of one bilevel problem.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    method : str, default "auto"
+        Of the learning model's solver, if it has several; one that takes the model at every eps.
+    tol : float, default 1e-8
+        Of the relative duality gap.
+    max_solves : int, optional
+        Solves after which `BudgetSpentError` is raised; a black box may allow fewer. The solve at
+        eps = 0, which defines the deviation, is not counted.
+    time_limit : float, default inf
+        Seconds, from now.
+
+    Attributes
+    ----------
+    best : Evaluation or None
+        The best attack so far. Only eps whose labels are proved count.
+    best_solution : Solution or None
+        The solution there.
+    history : list of Evaluation
+        Every eps solved, in order.
+    seconds_solving : float
+        Spent in the learning model, at eps = 0 too; the rest of the time is the method's.
+    """
+
+    def __init__(
+        self,
+        problem: BilevelProblem,
+        method: str = "auto",
+        tol: float = 1e-8,
+        max_solves: int | None = None,
+        time_limit: float = float("inf"),
+    ) -> None:
+        self.began = time.perf_counter()
+        self.problem = problem
+        self.tol = real_number(tol, "tol", above=0.0)
+        self._options = solver_options(_typical(problem), method)
+        allowed = problem.model.max_queries
+        limits = [limit for limit in (max_solves, allowed) if limit is not None]
+        self.max_solves = min(limits, default=None)
+        self.deadline = self.began + time_limit
+        self.best: Evaluation | None = None
+        self.best_solution: Solution | None = None
+        self.history: list[Evaluation] = []
+        self._known: dict[bytes, Evaluation] = {}
+        self._recent: deque[tuple[FloatArray, Solution]] = deque(maxlen=WARM_STARTS)
+        self._baseline: Solution | None = None
+        self.seconds_solving = 0.0
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether the lower level has been solved at eps = 0."""
+        return self._baseline is not None
+
+    @property
+    def baseline(self) -> Solution:
+        """The solution at eps = 0; solved when first asked for.
+
+        Raises
+        ------
+        LearningModelError
+            If the model does not answer at eps = 0; if it proves nothing, or not twice alike.
+        LowerLevelError
+            If the lower level broke down.
+        """
+        if self._baseline is None:
+            began = time.perf_counter()
+            zero = np.zeros(self.problem.perturbation.dim)
+            solution = self._baseline_within(zero, max(self.deadline - began, LEAST_SECONDS))
+            self.seconds_solving += time.perf_counter() - began
+            seconds = time.perf_counter() - self.began
+            self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, solution.proved, 0, seconds)
+            self._recent.append((zero, solution))
+            self._baseline = solution
+        return self._baseline
+
+    def _baseline_within(self, zero: FloatArray, seconds: float) -> Solution:
+        """Solve at eps = 0; a model that proves nothing is asked twice."""
+        solution = self._solve(zero, None, seconds)
+        if solution.gap is None:
+            again = self.confirm(zero, seconds)
+            deviation, outcome = self.problem.deviation, solution.outcome
+            if deviation.value(outcome, again.outcome) > deviation.uncertainty(outcome):
+                raise self.contradiction(zero)
+        return _unbroken(solution)
+
+    def _solve(self, eps: FloatArray, start: Solution | None, seconds: float) -> Solution:
+        model = self.problem.perturbation.apply(self.problem.model, eps)
+        with _named(eps):
+            solution: Solution = solve(
+                model, start, tol=self.tol, time_limit=seconds, **self._options
+            )
+        return solution
+
+    def confirm(self, eps: FloatArray, seconds: float = float("inf")) -> Solution:
+        """Return the solution at eps, found afresh, as good as it gets within so many seconds.
+
+        Raises
+        ------
+        LowerLevelError
+            If the lower level broke down.
+        """
+        model = self.problem.perturbation.apply(self.problem.model, eps)
+        tol = min(self.tol, RECOMPUTE_TOL)
+        with _named(eps):
+            return _unbroken(confirm(model, tol=tol, time_limit=seconds, **self._options))
+
+    def contradiction(self, eps: FloatArray) -> LearningModelError:
+        """Return the error for two outcomes at one eps."""
+        error = self.problem.model.contradiction()
+        return type(error)(f"at eps = {_shown(eps)}: {error}")
+
+    @property
+    def solves(self) -> int:
+        """Number of lower-level solves so far, without the one at eps = 0."""
+        return len(self.history)
+
+    @property
+    def undecided(self) -> int:
+        """Number of solves whose labels were not proved."""
+        return sum(not evaluation.proved for evaluation in self.history)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether solves or time are limited, so that there is a budget to be spent."""
+        return self.max_solves is not None or self.deadline < float("inf")
+
+    def seconds_left(self) -> float:
+        """Return the seconds left, raising if there are none."""
+        left = self.deadline - time.perf_counter()
+        if left <= 0:
+            raise BudgetSpentError(TIME_LIMIT)
+        return left
+
+    def evaluate(self, eps: ArrayLike) -> Evaluation:
+        """Return what eps does; an eps seen before costs nothing."""
+        vector = self._vector(eps)
+        known = self._known.get(vector.tobytes())
+        if known is None:
+            self._solution(vector)
+            known = self._known[vector.tobytes()]
+        return known
+
+    def known(self, eps: FloatArray) -> Evaluation | None:
+        """Return what is known of an eps already seen, or None."""
+        return self._known.get((self.problem.perturbation.vector(eps) + 0.0).tobytes())
+
+    def solve(self, eps: ArrayLike) -> Solution:
+        """Return the solution at eps; a recent one costs nothing."""
+        return self._solution(self._vector(eps))
+
+    def _solution(self, vector: FloatArray) -> Solution:
+        for seen, solution in self._recent:
+            if np.array_equal(seen, vector):
+                return solution
+        left = self.seconds_left()
+        if self.max_solves is not None and self.solves >= self.max_solves:
+            raise BudgetSpentError(SOLVE_LIMIT)
+        began = time.perf_counter()
+        _, nearest = min(self._recent, key=lambda pair: float(np.linalg.norm(pair[0] - vector)))
+        solution = self._solve(vector, nearest, left)
+        self.seconds_solving += time.perf_counter() - began
+        self._recent.append((vector, solution))
+        self._learn(vector, solution)
+        return solution
+
+    def _vector(self, eps: ArrayLike) -> FloatArray:
+        """Return eps as a vector; the lower level is solved at eps = 0 before any other."""
+        _ = self.baseline
+        return self.problem.perturbation.vector(eps) + 0.0
+
+    def _learn(self, eps: FloatArray, solution: Solution) -> None:
+        problem = self.problem
+        evaluation = Evaluation(
+            eps=eps,
+            size=problem.size(eps),
+            deviation=self.deviation(solution),
+            proved=solution.proved,
+            solves=self.solves + 1,
+            seconds=time.perf_counter() - self.began,
+            error=_failure_of(solution),
+        )
+        self._known[eps.tobytes()] = evaluation
+        self.history.append(evaluation)
+        if self.is_better(evaluation, self.best):
+            self.best, self.best_solution = evaluation, solution
+
+    def deviation(self, solution: Solution) -> float:
+        """Return the deviation of a solution from the one at eps = 0."""
+        return self.problem.deviation.value(self.baseline.outcome, solution.outcome)
+
+    def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
+        """Let some evaluations be undecided, and another one, the last, be the best.
+
+        A method may know more of the partition at an eps than the solve at data that are rounded.
+        """
+        for place, seen in enumerate(self.history):
+            if any(seen is other for other in others):
+                undecided = replace(seen, proved=False)
+                self.history[place] = self._known[seen.eps.tobytes()] = undecided
+        self.best, self.best_solution = best, self._solution(best.eps)
+
+    def counts(self, seen: Evaluation) -> bool:
+        """Say whether an evaluation is an attack with proved labels."""
+        return seen.proved and self.problem.is_attack(seen.size, seen.deviation)
+
+    def is_better(self, new: Evaluation, old: Evaluation | None) -> bool:
+        """Say whether an evaluation is an attack that counts, and ranks before another."""
+        if not self.counts(new):
+            return False
+        rank = self.problem.rank
+        return old is None or rank(new.size, new.deviation) > rank(old.size, old.deviation)
+
+
+@contextmanager
+def _named(eps: FloatArray) -> Iterator[None]:
+    """Say at which eps a learning model failed."""
+    try:
+        yield
+    except LearningModelError as error:
+        raise type(error)(f"at eps = {_shown(eps)}: {error}") from error
+
+
+def _shown(eps: FloatArray) -> str:
+    return np.array2string(eps, precision=17, threshold=20)
+
+
+def _failure_of(solution: Solution) -> str | None:
+    """Return the "error: ..." that ended a lower-level solve, or None."""
+    return solution.status if solution.status.startswith("error") else None
+
+
+def _unbroken(solution: Solution) -> Solution:
+    failure = _failure_of(solution)
+    if failure is not None:
+        raise LowerLevelError(failure)
+    return solution
+
+
+def _typical(problem: BilevelProblem) -> LearningModel:
+    """Return the model at an eps with nothing special.
+
+    A solver that takes it takes the model at every eps; equal weights, for one, are a special case.
+    """
+    numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
+    low, high = problem.box
+    eps = problem.project(numbers * np.where(high > 0, high, low))
+    return problem.perturbation.apply(problem.model, eps)

@@ -1,0 +1,15 @@
+"""The lower level: convex clustering at fixed data."""
+
+from bilad.solvers.clustering.cluster import cluster
+from bilad.solvers.clustering.methods import LOWER_METHODS
+from bilad.solvers.clustering.path import ClusterPath, NoDendrogramError, cluster_path
+from bilad.solvers.clustering.result import Clustering
+
+__all__ = [
+    "LOWER_METHODS",
+    "ClusterPath",
+    "Clustering",
+    "NoDendrogramError",
+    "cluster",
+    "cluster_path",
+]

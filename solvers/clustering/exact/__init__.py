@@ -1,0 +1,1 @@
+"""Exact solutions of convex clustering problems that separate into lines."""

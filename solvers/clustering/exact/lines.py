@@ -1,0 +1,197 @@
+"""Exact convex clustering where p = 1, or d = 1, and the graph is simple enough.
+
+For p = 1 the coordinates are separate problems on a line, and so are the components of the graph
+(edges of capacity 0 are no edges). A component that is complete with equal weights is an isotonic
+regression, one that is a tree a dynamic program. Points share a cluster iff they are equal in
+every coordinate: so they are proved apart if they are in one, proved together if they are in all.
+
+A coordinate cannot be stopped once it is begun. One that the time limit leaves out, or that is
+expected to take longer, keeps the data as its x, no flow, and nothing proved.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.exact.complete_graph import solve_complete
+from bilad.solvers.clustering.exact.forest import Forest, solve_forest
+from bilad.solvers.clustering.exact.line_solution import LineSolution
+from bilad.solvers.clustering.labels.partition import Partition, combine
+
+POINTS_A_SECOND = 1e5  # that one coordinate is sure to take, on a slow machine
+
+
+@dataclass(frozen=True)
+class ExactSolution:
+    """X (n, d), its partition with proofs, the gap, the KKT residual, and the dual.
+
+    Neither of the two is relative. How the dual is made can be pickled, as can the rest. `complete`
+    says whether all coordinates were solved before the deadline.
+    """
+
+    X: FloatArray
+    partition: Partition
+    absolute_gap: float
+    residual: float
+    make_dual: Callable[[], FloatArray]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Points that no edge joins to the others, and how to solve one coordinate of them."""
+
+    points: IntArray | slice
+    edges: IntArray | slice
+    solve: Callable[[FloatArray], LineSolution]
+
+
+@dataclass(frozen=True)
+class _Components:
+    """The components of the edges that have capacity, and which of them are trees."""
+
+    numbers: IntArray  # (n,)
+    active: IntArray  # edges that have capacity
+    owners: IntArray  # component of each of these
+    trees: np.ndarray  # (K,) of bool; the others are complete with equal weights
+
+
+def refusal(model: ConvexClustering) -> str | None:
+    """Say why this method cannot take the model, or None."""
+    if model.p != 1 and model.d > 1:
+        return f"it is for p = 1 or d = 1, the data have d = {model.d} and p = {model.p:g}"
+    if model.graph.uniform_weight is None and _components(model) is None:
+        return "it is for a complete graph with equal weights, a forest, or a union of these"
+    return None
+
+
+def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> ExactSolution:
+    """Solve a model that `refusal` accepts.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no coordinate is begun.
+    """
+    latest = deadline - model.n / POINTS_A_SECOND
+    parts = _parts(model) if time.perf_counter() <= latest else []
+    lines: list[LineSolution] = []
+    complete = True
+    for k in range(model.d):
+        complete = complete and time.perf_counter() <= latest
+        a = model.data[:, k]
+        line = _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
+        lines.append(line)
+    norm = np.sqrt(sum(line.residual**2 for line in lines))
+    return ExactSolution(
+        X=np.column_stack([line.x for line in lines]),
+        partition=combine(
+            [line.not_proved_apart() for line in lines], [line.proved_equal() for line in lines]
+        ),
+        absolute_gap=sum(line.absolute_gap for line in lines),
+        residual=float(norm),
+        make_dual=partial(_stack_duals, lines),
+        complete=complete,
+    )
+
+
+def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
+    """Return the data and no flow, of which the gap is known but not the residual."""
+    return LineSolution(
+        x=a,
+        fused=np.arange(model.n),
+        error=np.full(model.n, np.inf),
+        absolute_gap=model.gamma * model.graph.total_variation(a[:, None], model.p),
+        residual=float("inf"),
+        make_dual=partial(np.zeros, model.graph.m),
+    )
+
+
+def _stack_duals(lines: list[LineSolution]) -> FloatArray:
+    return np.column_stack([line.make_dual() for line in lines])
+
+
+def _components(model: ConvexClustering) -> _Components | None:
+    """Return the components if each is a tree or complete with equal weights, else None."""
+    numbers = model.graph.components(model.radii > 0)
+    active = np.flatnonzero(model.radii > 0)
+    owners, radii = numbers[model.graph.edges[active, 0]], model.radii[active]
+    sizes = np.bincount(numbers)
+    counts = np.bincount(owners, minlength=len(sizes))
+    least, most = np.full(len(sizes), np.inf), np.zeros(len(sizes))
+    np.minimum.at(least, owners, radii)
+    np.maximum.at(most, owners, radii)
+    trees = counts == sizes - 1
+    complete = (counts == sizes * (sizes - 1) // 2) & (least == most)
+    return _Components(numbers, active, owners, trees) if (trees | complete).all() else None
+
+
+def _parts(model: ConvexClustering) -> list[_Part]:
+    """Split the graph: all its trees as one forest, and each complete component."""
+    if model.graph.uniform_weight is not None:  # then its edges, maybe 10^11, are not made
+        step, every = model.gamma * model.graph.uniform_weight, slice(None)
+        if step == 0:
+            bare = Forest(model.n, np.empty((0, 2), dtype=np.int64), np.empty(0))
+            return [_Part(every, slice(0), partial(solve_forest, bare))]
+        return [_Part(every, every, partial(solve_complete, step, partial(_edges, model)))]
+    components = _components(model)
+    if components is None:
+        raise ValueError(refusal(model))
+    parts = []
+    points = np.flatnonzero(components.trees[components.numbers])
+    if len(points):
+        edges = components.active[components.trees[components.owners]]
+        forest = Forest(len(points), _local(model, points, edges), model.radii[edges])
+        parts.append(_Part(points, edges, partial(solve_forest, forest)))
+    points_of = _split(components.numbers, len(components.trees))
+    edges_of = _split(components.owners, len(components.trees))
+    for k in np.flatnonzero(~components.trees):
+        points, edges = points_of[k], components.active[edges_of[k]]
+        ends = partial(_local, model, points, edges)
+        parts.append(_Part(points, edges, partial(solve_complete, model.radii[edges[0]], ends)))
+    return parts
+
+
+def _split(owners: IntArray, count: int) -> list[IntArray]:
+    """Return the places at which `owners` is 0, 1, .., count - 1."""
+    ends = np.cumsum(np.bincount(owners, minlength=count))
+    return np.split(np.argsort(owners, kind="stable"), ends[:-1])
+
+
+def _edges(model: ConvexClustering) -> IntArray:
+    return model.graph.edges
+
+
+def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArray:
+    """Return the ends of the edges as places in `points`, which increase: shape (len(edges), 2)."""
+    return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
+
+
+def _solve_coordinate(parts: list[_Part], a: FloatArray, m: int) -> LineSolution:
+    """Solve every part of one coordinate, and put them together."""
+    x, error, fused = np.empty(len(a)), np.empty(len(a)), np.empty(len(a), dtype=np.int64)
+    lines, used = [], 0
+    for part in parts:
+        line = part.solve(a[part.points])
+        x[part.points], error[part.points] = line.x, line.error
+        fused[part.points] = line.fused + used
+        used += int(line.fused.max()) + 1
+        lines.append(line)
+    gap = sum(line.absolute_gap for line in lines)
+    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+    return LineSolution(x, fused, error, gap, residual, partial(_join_duals, parts, lines, m))
+
+
+def _join_duals(parts: list[_Part], lines: list[LineSolution], m: int) -> FloatArray:
+    z = np.zeros(m)
+    for part, line in zip(parts, lines, strict=True):
+        z[part.edges] = line.make_dual()
+    return z

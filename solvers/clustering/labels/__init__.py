@@ -1,0 +1,1 @@
+"""The partition of an approximate solution, and the proof of its labels."""

@@ -1,0 +1,293 @@
+"""The partition of a solution, and what is proved of it. Labels are made here and nowhere else.
+
+Points i and j share a cluster iff x_i* = x_j*. A solver only knows X*, approximately; so each
+pair is proved apart, proved together, or listed as undecided. The argument is in module `proof`,
+its two cases in `smooth` (p = 2, or d = 1) and `polyhedral` (p = inf). Exact solvers bring their
+own proof (`lower.exact`), and ties are decided in rational arithmetic (`rational.labels`).
+
+p = 1 separates: each feature is a problem on a line. Points are apart if some feature proves them
+apart, and together if every feature proves them together.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.clustering.labels.active_set import Guess, guesses
+from bilad.solvers.clustering.labels.flow import SPARED_CAPACITIES, reroute
+from bilad.solvers.clustering.labels.proof import (
+    Proof,
+    Restriction,
+    distance_by_gap,
+    examine,
+    sum_at_ends,
+)
+from bilad.solvers.clustering.labels.proof_l2 import SmoothRestriction
+from bilad.solvers.clustering.labels.proof_linf import PolyhedralRestriction
+
+ROUNDOFF = float(np.finfo(float).eps)
+RETRIED = 2  # guesses on which more work is spent
+TOO_LATE = "the time limit came before the proof"
+CROWDED = 64  # near pairs for each block, above which blocks are joined more coarsely
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Labels, and the pairs whose relation is not proved.
+
+    Attributes
+    ----------
+    labels : ndarray of int, shape (n,)
+        0, 1, .. in the order of each cluster's first point. Undecided pairs are labelled together.
+    undecided : ndarray of int, shape (u, 2)
+        Pairs i < j not proved either way; other such pairs follow from them through a third point.
+        Empty iff the partition is proved.
+    why : str
+        What the proof lacks; empty if the partition is proved, or if its maker does not say.
+    """
+
+    labels: IntArray
+    undecided: IntArray
+    why: str = ""
+
+    @property
+    def proved(self) -> bool:
+        """Whether the relation of every pair of points is proved."""
+        return len(self.undecided) == 0
+
+
+def make_partition(
+    blocks: IntArray,
+    centroids: FloatArray,
+    resolution: float,
+    doubtful: IntArray,
+    exact: BoolArray | None = None,
+) -> Partition:
+    """Number the clusters, joining blocks that cannot be told apart.
+
+    Parameters
+    ----------
+    blocks : ndarray of int, shape (n,)
+        Block of each point, 0..K-1.
+    centroids : ndarray, shape (K, d)
+    resolution : float
+        Centroids farther apart than this are proved distinct; 0 if the centroids are exact.
+    doubtful : ndarray of int, shape (u, 2)
+        Pairs inside blocks that are not proved fused.
+    exact : ndarray of bool, shape (K,), optional
+        Whose centroids are known exactly; by default, all if the resolution is 0.
+    """
+    exact = np.full(len(centroids), resolution == 0) if exact is None else exact
+    near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
+    why = ""
+    if len(near):
+        known = exact[near].all(axis=1)
+        equal = (centroids[near[:, 0]] == centroids[near[:, 1]]).all(axis=1)
+        open_pairs, near = near[~known], near[~known | equal]
+        if len(open_pairs):
+            member = np.unique(blocks, return_index=True)[1]
+            doubtful = np.vstack([doubtful, np.sort(member[open_pairs], axis=1)])
+            why = _why_not_apart(centroids, open_pairs, resolution)
+        links = sp.coo_array((np.ones(len(near)), tuple(near.T)), shape=(len(centroids),) * 2)
+        blocks = connected_components(links, directed=False)[1].astype(np.int64)[blocks]
+    return Partition(numbered([blocks]), doubtful.astype(np.int64), why)
+
+
+def numbered(columns: Sequence[IntArray]) -> IntArray:
+    """Number the points alike iff they are so in every column, by first appearance: (n,).
+
+    Parameters
+    ----------
+    columns : sequence of ndarray of int, shape (n,)
+        Numbers that are not negative.
+    """
+    numbers = columns[0]
+    for column in columns[1:]:
+        keys = numbers * (int(column.max()) + 1) + column
+        numbers = np.unique(keys, return_inverse=True)[1]
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def combine(labels: Sequence[IntArray], together: Sequence[IntArray]) -> Partition:
+    """Return the partition of all features: apart if one says so, together if all do.
+
+    Parameters
+    ----------
+    labels, together : sequence of ndarray of int, shape (n,)
+        Of each feature: points with different labels are proved apart, those with one number in
+        `together` proved together.
+    """
+    pieces, clusters = numbered(together), numbered(labels)
+    if pieces.max() == clusters.max():  # as many: the same
+        return Partition(clusters, np.empty((0, 2), dtype=np.int64))
+    first = np.unique(pieces, return_index=True)[1]
+    ordered = first[np.lexsort((first, clusters[first]))]  # a point of each piece
+    doubtful = clusters[ordered[1:]] == clusters[ordered[:-1]]
+    undecided = np.column_stack([ordered[:-1], ordered[1:]])[doubtful]
+    return Partition(clusters, undecided.astype(np.int64))
+
+
+def nothing_proved(n: int) -> Partition:
+    """Return the partition of n points of which nothing is known."""
+    points = np.arange(n)
+    return Partition(np.zeros(n, dtype=np.int64), np.column_stack([points[:-1], points[1:]]))
+
+
+def _why_not_apart(centroids: FloatArray, near: IntArray, resolution: float) -> str:
+    closest = np.linalg.norm(centroids[near[:, 0]] - centroids[near[:, 1]], axis=1).min()
+    return (
+        f"apart not proved: {len(near)} pairs of blocks, closest {closest:.1e} apart, "
+        f"resolution {resolution:.1e}"
+    )
+
+
+def _near_pairs(centroids: FloatArray, distance: float) -> IntArray:
+    """Return pairs at most `distance` apart, or neighbours on a line (enough to join).
+
+    If there are very many, the line is that of the first feature: more is joined, never less.
+    """
+    if centroids.shape[1] > 1:
+        tree = KDTree(centroids)
+        if tree.count_neighbors(tree, distance) <= (2 * CROWDED + 1) * len(centroids):
+            return tree.query_pairs(distance, output_type="ndarray")
+    order = np.argsort(centroids[:, 0], kind="stable")
+    close = np.flatnonzero(np.diff(centroids[order, 0]) <= distance)
+    return np.column_stack([order[close], order[close + 1]])
+
+
+def prove_partition(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float = float("inf")
+) -> Partition:
+    """Return the partition that an approximate solution suggests, with what is proved of it.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+        In a unit of its own: squares of its numbers are finite and do not vanish.
+    X, Z : ndarray, shapes (n, d) and (m, d)
+        An approximate primal-dual solution, from any solver.
+    deadline : float, default inf
+        Value of `time.perf_counter()` after which no more is tried.
+    """
+    if model.p != 1 or model.d == 1:
+        return _prove_jointly(model, X, Z, deadline)[0]
+    features = []
+    for k in range(model.d):
+        column = slice(k, k + 1)
+        line = ConvexClustering(model.data[:, column], model.graph, model.gamma, model.p)
+        features.append(_prove_jointly(line, X[:, column], Z[:, column], deadline))
+    return _meet(features)
+
+
+def _prove_jointly(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+) -> tuple[Partition, IntArray]:
+    """Return the first proved partition, or else that with the fewest undecided pairs.
+
+    And numbers, equal where points are proved together: shape (n,).
+    """
+    free = sum_at_ends(model, model.radii) == 0  # X* is the datum there
+    X = np.where(free[:, None], model.data, X)
+    Z = model.project_dual(Z)
+    if time.perf_counter() >= deadline:
+        return _told_apart_by_gap(model, X, Z, free)
+    attempts = []
+    for proof in _proofs(model, X, Z, deadline):
+        exact = np.bincount(proof.blocks, ~free) == 0
+        partition = make_partition(
+            proof.blocks, proof.centroids, proof.resolution, proof.doubtful, exact
+        )
+        if partition.proved:
+            return partition, partition.labels
+        attempts.append((partition, proof))
+        if time.perf_counter() >= deadline:
+            break
+    partition, proof = min(attempts, key=lambda attempt: len(attempt[0].undecided))
+    late = TOO_LATE if time.perf_counter() >= deadline else proof.why_not_fused(model)
+    why = "; ".join(filter(None, [late, partition.why]))
+    alone = len(proof.fused) + np.arange(model.n)
+    together = np.where(proof.fused[proof.blocks], proof.blocks, alone)
+    return replace(partition, why=why), together
+
+
+def _told_apart_by_gap(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, free: BoolArray
+) -> tuple[Partition, IntArray]:
+    """Return what the duality gap alone tells apart: nothing is tried, nothing proved together."""
+    alone = np.arange(model.n)
+    resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z))
+    partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), free)
+    if partition.proved:
+        return partition, partition.labels
+    return replace(partition, why=TOO_LATE), alone
+
+
+def _proofs(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+) -> Iterator[Proof]:
+    """Examine guesses of the blocks; then spend work on the best, those with least residual."""
+    tried = []
+    for guess in guesses(model, X, Z):
+        restriction = _restrict(model, X, Z, guess, deadline)
+        proof = examine(model, restriction)
+        yield proof
+        tried.append((restriction, proof))
+    tried.sort(key=lambda attempt: attempt[1].resolution)
+    for restriction, proof in tried[:RETRIED]:
+        if restriction.polish(deadline):
+            proof = examine(model, restriction)
+            yield proof
+        for spared in SPARED_CAPACITIES:
+            if proof.balanced.all():
+                break
+            proof = _reroute(model, restriction, proof, spared, deadline)
+            yield proof
+
+
+def _reroute(
+    model: ConvexClustering,
+    restriction: Restriction,
+    proof: Proof,
+    spared: float,
+    deadline: float,
+) -> Proof:
+    """Reroute the flow inside blocks that are not balanced; keep it where that has helped."""
+    blocks, own = restriction.blocks, restriction.Z
+    i, j = model.graph.edges.T
+    restriction.Z = reroute(model, restriction.X, own, blocks, proof.balanced, spared, deadline)
+    proof = examine(model, restriction)
+    if proof.balanced.all():
+        return proof
+    failed = (blocks[i] == blocks[j]) & ~proof.balanced[blocks[i]]
+    restriction.Z = np.where(failed[:, None], own, restriction.Z)
+    return examine(model, restriction)
+
+
+def _restrict(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess, deadline: float
+) -> Restriction:
+    if model.p == np.inf and model.d > 1:
+        return PolyhedralRestriction(model, X, Z, guess, deadline)
+    return SmoothRestriction(model, X, Z, guess.blocks)
+
+
+def _meet(features: list[tuple[Partition, IntArray]]) -> Partition:
+    """Combine the features, and say why what is undecided is."""
+    combined = combine(
+        [partition.labels for partition, _ in features],
+        [together for _, together in features],
+    )
+    reasons = [f"feature {k}: {part.why}" for k, (part, _) in enumerate(features) if part.why]
+    return combined if combined.proved else replace(combined, why="; ".join(reasons))

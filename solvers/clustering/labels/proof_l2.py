@@ -1,0 +1,77 @@
+"""The proof where the force of one block on another follows from the centroids: p = 2, or d = 1.
+
+M is the set of X constant on the blocks. Between blocks z_e = gamma w_e u_e / ||u_e||. If u_e is
+known up to an error, so is its direction: up to 2 error / ||u_e||; on a line it is a sign, known
+exactly or not at all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.norms import row_norms
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
+from bilad.solvers.clustering.labels.flow import block_means
+from bilad.solvers.clustering.labels.proof import Restriction, sum_at_ends
+
+
+class SmoothRestriction(Restriction):
+    """X constant on the blocks, Z along its differences."""
+
+    def __init__(
+        self, model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray
+    ) -> None:
+        self.model, self.blocks, self.own = model, blocks, Z
+        self.centroids = block_means(X, blocks)
+        self.Z = self._aligned(Z)
+        if model.d == 1:
+            self._centre()
+
+    def polish(self, deadline: float) -> bool:
+        """Solve the contracted problem to the last digits; return whether that was tried."""
+        if self.model.d == 1 or len(self.centroids) == 1:
+            return False
+        problem = ContractedProblem(self.model, self.blocks)
+        if not problem.small:
+            return False
+        self.centroids = problem.polished(self.centroids, deadline)
+        self.Z = self._aligned(self.Z)
+        return True
+
+    def _aligned(self, Z: FloatArray) -> FloatArray:
+        """Return Z with gamma w_e u_e / ||u_e|| on the edges whose ends differ in X."""
+        U = self.model.graph.differences(self.X)
+        lengths = row_norms(U, 2)
+        between = lengths > 0
+        result = Z.copy()
+        result[between] = (self.model.radii[between] / lengths[between])[:, None] * U[between]
+        return result
+
+    def _centre(self) -> None:
+        """Move X to the minimiser on M, if the blocks keep their order: signs stay, so z does."""
+        G = self.X - self.model.data + self.model.graph.adjoint(self.Z)
+        centroids = self.centroids - block_means(G, self.blocks)
+        order = np.argsort(self.centroids[:, 0])
+        if (np.diff(centroids[order, 0]) > 0).all() and (
+            np.diff(self.centroids[order, 0]) > 0
+        ).all():
+            self.centroids = centroids
+
+    def tangent_norm(self, means: FloatArray) -> float:
+        """Return ||P_M G||_F: P_M takes the mean on each block."""
+        return float(np.linalg.norm(np.sqrt(np.bincount(self.blocks))[:, None] * means))
+
+    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
+        """Bound the change of the forces: differences are known up to sqrt(2) times the error."""
+        i, j = self.model.graph.edges.T
+        lengths = row_norms(self.model.graph.differences(self.X), 2)
+        error = np.sqrt(2) * error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bound = np.minimum(2.0, 2.0 * error / lengths)
+        if self.model.d == 1:
+            bound = np.where(lengths > error, 0.0, 2.0)
+        bound[self.blocks[i] == self.blocks[j]] = 0.0
+        changes = sum_at_ends(self.model, self.model.radii * bound)
+        return np.bincount(self.blocks, changes).astype(float)

@@ -1,0 +1,92 @@
+"""The complete graph with equal weights: no flow is needed, only sorting.
+
+Of all parts of one size, the points with the largest pulls are pulled away most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import accumulate, pairwise
+
+from bilad.solvers.clustering.parametric.affine import Affine, at
+from bilad.solvers.clustering.parametric.network import Blocks, Pair, Part
+
+
+class CompleteNetwork:
+    """Every pair is joined, with one capacity.
+
+    Parameters
+    ----------
+    n : int
+    capacity : (int, int)
+        Affine in eps, not zero.
+    """
+
+    all_joined = True
+
+    def __init__(self, n: int, capacity: Affine) -> None:
+        self.n = n
+        self.capacity = capacity
+
+    def blocks(self, data: Sequence[int], eps: Fraction) -> Blocks:
+        """Pool adjacent violators (module `bilad.solvers.clustering.exact.complete_graph`)."""
+        capacity = at(self.capacity, eps)
+        sums: list[int] = []
+        blocks: Blocks = []
+        for rank, point in enumerate(sorted(range(self.n), key=data.__getitem__)):
+            value, members = data[point] - capacity * (2 * rank + 1 - self.n), [point]
+            while blocks and sums[-1] * len(members) >= value * len(blocks[-1]):
+                value += sums.pop()
+                members = blocks.pop() + members
+            sums.append(value)
+            blocks.append(members)
+        return blocks
+
+    def joined(self, blocks: Blocks) -> Iterable[Pair]:
+        """All are: neighbours are enough."""
+        return pairwise(range(len(blocks)))
+
+    def forces(self, blocks: Blocks) -> list[Affine]:
+        """Each point below pulls down, each point above pulls up."""
+        p, q = self.capacity
+        result = [(0, 0)] * self.n
+        below = 0
+        for points in blocks:
+            upwards = self.n - 2 * below - len(points)
+            for point in points:
+                result[point] = (p * upwards, q * upwards)
+            below += len(points)
+        return result
+
+    def components(self, points: list[int]) -> Blocks:
+        """Every set is connected."""
+        return [points]
+
+    def part(self, points: Sequence[int]) -> Part:
+        """Return a set of points with the edges inside it."""
+        return _CompletePart(len(points), self.capacity)
+
+
+class _CompletePart:
+    """Points that are all joined to one another alike."""
+
+    def __init__(self, size: int, capacity: Affine) -> None:
+        self.size = size
+        self.edge = capacity
+
+    def worst_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
+        """Of the sets of one size, the points with the largest excess; best over the sizes."""
+        capacity, size = self.size * at(self.edge, eps), self.size
+        order = sorted(range(size), key=excess.__getitem__, reverse=True)
+        sums = accumulate(excess[place] for place in order)
+        beyond = [
+            sum_ - capacity * count * (size - count) for count, sum_ in enumerate(sums, start=1)
+        ]
+        most = max(beyond)
+        return order[: beyond.index(most) + 1] if most > 0 else None
+
+    def capacity(self, places: Sequence[int]) -> Affine:
+        """Return the capacity of the edges that leave a subset."""
+        edges = len(places) * (self.size - len(places))
+        return self.edge[0] * edges, self.edge[1] * edges

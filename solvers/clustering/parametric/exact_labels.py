@@ -1,0 +1,68 @@
+"""The partition of one model, decided in exact arithmetic: ties are decided too."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import numpy as np
+import scipy.sparse as sp
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import line_signs
+from bilad.models.perturbation import Perturbation
+from bilad.models.validation import IntArray
+from bilad.solvers.clustering.parametric.features import Feature, refine
+from bilad.solvers.clustering.parametric.ray import lines_along
+
+MOST_EDGES = 2_000  # of a graph that needs minimum cuts, in Python's integers
+MOST_NUMBERS = 20_000  # n d, where sorting is enough
+# Taken by one feature, where sorting is enough and where cuts are needed.
+POINTS_A_SECOND, EDGES_A_SECOND = 10_000, 3_000
+
+
+def is_decidable(model: ConvexClustering) -> bool:
+    """Whether `exact_labels` takes the model, and is affordable beside a solve."""
+    if line_signs(model) is None:
+        return False
+    if model.graph.uniform_weight is not None:
+        return model.data.size <= MOST_NUMBERS
+    return model.graph.m * model.d <= MOST_EDGES
+
+
+def _seconds_a_feature(model: ConvexClustering) -> float:
+    if model.graph.uniform_weight is not None:
+        return model.n / POINTS_A_SECOND
+    return model.graph.m / EDGES_A_SECOND
+
+
+def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> IntArray | None:
+    """Return the partition of the model as given in doubles, taken as the rationals they are.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+        With p = 1, d = 1, or p = inf and d = 2.
+    deadline : float, default inf
+        Value of `time.perf_counter()`; no feature is begun that is expected to end after it.
+
+    Returns
+    -------
+    ndarray of int, shape (n,), or None
+        Numbered by first appearance; None if the deadline came first.
+
+    Raises
+    ------
+    UnsupportedError
+        For another p and d.
+    """
+    still = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
+    start, end = Fraction(0), Fraction(1)
+    lines = lines_along(model, still, float(start), float(end))
+    latest = deadline - _seconds_a_feature(model)
+    numbers = []
+    for line in lines:
+        if time.perf_counter() >= latest:
+            return None
+        numbers.append(np.array([Feature(line, start, end).numbers(start)]))
+    return refine(numbers)[0].astype(np.int64)

@@ -1,0 +1,154 @@
+"""A model along a ray, in integers: doubles are dyadic rationals, so nothing is rounded.
+
+    A(eps) = A + eps V,    capacities r_e(eps) = gamma w_e (1 - s_e eps)
+
+with the doubles A, V, gamma, w, s taken at face value, products included: gamma = 0.1 is the double
+next to 1/10. All lines are scaled to integers by one power of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+import numpy as np
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import line_signs
+from bilad.models.perturbation import Perturbation
+from bilad.models.validation import ArgumentError, FloatArray, real_number
+from bilad.solvers.clustering.parametric.affine import Affine, over_common_denominator
+from bilad.solvers.clustering.parametric.cells import Line
+from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
+from bilad.solvers.clustering.parametric.general_graph import GraphNetwork
+from bilad.solvers.clustering.parametric.network import Network
+from bilad.solvers.errors import UnsupportedError
+
+METHOD = "staircase"
+
+
+def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
+    """Say why the staircase cannot be exact, or None."""
+    if perturbation.dim != 1:
+        return f"it is for one parameter, eps has {perturbation.dim}"
+    if line_signs(model) is None:
+        lines = "p = 1, d = 1, or p = inf with d = 2"
+        return f"it is for {lines}, the data have d = {model.d} and p = {model.p:g}"
+    return None
+
+
+def check_ray(
+    model: ConvexClustering, perturbation: Perturbation, low: float, high: float
+) -> tuple[float, float]:
+    """Return the ends as numbers, if the perturbation is for the model and eps may go so far.
+
+    Raises
+    ------
+    ArgumentError
+        If not.
+    """
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+    if not isinstance(perturbation, Perturbation):
+        raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
+    perturbation.check_fits(model)
+    if perturbation.dim != 1:
+        raise ArgumentError("perturbation", f"{perturbation.dim} parameters", "one")
+    low, high = real_number(low, "low"), real_number(high, "high")
+    if low >= high:
+        raise ArgumentError("high", high, f"a number > low = {low:g}")
+    if low < perturbation.lower[0]:
+        raise ArgumentError("low", low, f"at least {perturbation.lower[0]:g}, its least eps")
+    if high > perturbation.upper[0]:
+        raise ArgumentError("high", high, f"at most {perturbation.upper[0]:g}, its largest eps")
+    return low, high
+
+
+def lines_along(
+    model: ConvexClustering, perturbation: Perturbation, low: float, high: float
+) -> list[Line]:
+    """Return the lines of the model.
+
+    Raises
+    ------
+    UnsupportedError
+        If it does not separate into lines.
+    ArgumentError
+        If a weight is negative at an end.
+    """
+    reason = refusal(model, perturbation)
+    if reason is not None:
+        raise UnsupportedError(METHOD, reason, ["bracketed_steps"])
+    decay = _decay(model, perturbation)
+    weights, slopes = _weights(model, decay, low, high)
+    gamma = Fraction(model.gamma)
+    data, direction = _exact_columns(model.data), _exact_columns(_direction(model, perturbation))
+    signs = line_signs(model)
+    assert signs is not None
+    columns = [(signed_sum(data, row), signed_sum(direction, row)) for row in signs.tolist()]
+    capacities = [gamma * w for w in weights], [gamma * slope for slope in slopes]
+    everything = [*columns, capacities]
+    unit = max(number.denominator for pair in everything for part in pair for number in part)
+    *moving, edges = (
+        list(zip(*(over_common_denominator(part, unit) for part in pair), strict=True))
+        for pair in everything
+    )
+    network = _network(model, edges, uniform=decay is None)
+    return [Line(datum, network) for datum in moving]
+
+
+def signed_sum(columns: list[list[Fraction]], signs: list[int]) -> list[Fraction]:
+    """Return the sum of columns with signs -1, 0 or 1, exactly."""
+    chosen = [(sign, column) for sign, column in zip(signs, columns, strict=True) if sign]
+    return [
+        sum((sign * column[i] for sign, column in chosen), Fraction(0))
+        for i in range(len(columns[0]))
+    ]
+
+
+def _exact_columns(matrix: FloatArray) -> list[list[Fraction]]:
+    return [_exact(column) for column in matrix.T]
+
+
+def _exact(values: Iterable[float]) -> list[Fraction]:
+    return [Fraction(float(value)) for value in values]
+
+
+def _direction(model: ConvexClustering, perturbation: Perturbation) -> FloatArray:
+    """Return V: shape (n, d)."""
+    if "data" not in perturbation.operators:
+        return np.zeros(model.data.shape)
+    return perturbation.operators["data"].toarray().reshape(model.data.shape)
+
+
+def _decay(model: ConvexClustering, perturbation: Perturbation) -> FloatArray | None:
+    """Return s, of shape (m,); None if it is zero."""
+    if "weights" not in perturbation.operators or perturbation.operators["weights"].nnz == 0:
+        return None
+    return np.asarray(-perturbation.operators["weights"].toarray()).ravel()
+
+
+def _weights(
+    model: ConvexClustering, decay: FloatArray | None, low: float, high: float
+) -> tuple[list[Fraction], list[Fraction]]:
+    """Return the weights and their slopes; one of each if all edges are alike."""
+    if decay is None:
+        uniform = model.graph.uniform_weight
+        weights = _exact(model.graph.weights if uniform is None else [uniform])
+        return weights, [Fraction(0)] * len(weights)
+    weights = _exact(model.graph.weights)
+    slopes = [-w * s for w, s in zip(weights, _exact(decay), strict=True)]
+    for name, eps in (("low", low), ("high", high)):
+        exact = Fraction(eps)
+        if any(w + exact * slope < 0 for w, slope in zip(weights, slopes, strict=True)):
+            raise ArgumentError(name, eps, "an eps at which no weight is negative")
+    return weights, slopes
+
+
+def _network(model: ConvexClustering, edges: list[Affine], uniform: bool) -> Network:
+    if uniform and model.graph.uniform_weight is not None:
+        capacity = edges[0]
+        return (
+            CompleteNetwork(model.n, capacity) if any(capacity) else GraphNetwork(model.n, [], [])
+        )
+    return GraphNetwork(model.n, model.graph.edges.tolist(), edges)

@@ -1,0 +1,295 @@
+"""`cluster_path`: solve convex clustering for growing gamma, each time from the last.
+
+With general weights a cluster can split again as gamma grows; the result says where.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from rich.console import Console
+from rich.progress import Progress
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    IntArray,
+    real_array,
+    real_number,
+    seconds_limit,
+    whole_number,
+)
+from bilad.solvers.clustering.cluster import Run, solve_lower
+from bilad.solvers.clustering.continuation import Continuation
+from bilad.solvers.clustering.methods import LOWER_METHODS, Request, choose_lower_method
+from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.unit_scale import unit_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class NoDendrogramError(ValueError):
+    """A path that is not a tree of merging clusters: why."""
+
+
+@dataclass(frozen=True)
+class ClusterPath:
+    """Solutions of one model for growing gamma.
+
+    Attributes
+    ----------
+    model : ConvexClustering
+        The model as given; its own gamma plays no part.
+    gammas : ndarray, shape (G,)
+        Increasing; those solved, fewer than asked for if a limit came first.
+    clusterings : tuple of Clustering, length G
+        Each a solution of the whole problem at its gamma, with its proofs and its own status.
+    status : str
+        "complete", "interrupted" (from the keyboard) or "time limit".
+    seconds : float
+        Wall time.
+    """
+
+    model: ConvexClustering
+    gammas: FloatArray
+    clusterings: tuple[Clustering, ...]
+    status: str
+    seconds: float
+
+    @property
+    def n_clusters(self) -> IntArray:
+        """Number of clusters at each gamma: shape (G,)."""
+        return np.array([c.n_clusters for c in self.clusterings], dtype=np.int64)
+
+    @cached_property
+    def splits(self) -> list[tuple[int, IntArray]]:
+        """Proved splits (k, points): a cluster of gammas[k - 1], its points apart at gammas[k]."""
+        return [
+            (k, points)
+            for k in range(1, len(self.gammas))
+            for points in self._torn(k)
+            if not np.isin(points, self.clusterings[k - 1].undecided).any()
+        ]
+
+    def _torn(self, k: int) -> list[IntArray]:
+        """Return the points of each cluster of gammas[k - 1] with several labels at gammas[k]."""
+        before, after = self.clusterings[k - 1].labels, self.clusterings[k].labels
+        pieces = np.unique(np.column_stack([before, after]), axis=0)[:, 0]
+        return [np.flatnonzero(before == c) for c in np.flatnonzero(np.bincount(pieces) > 1)]
+
+    @cached_property
+    def linkage(self) -> FloatArray:
+        """The tree for `scipy.cluster.hierarchy.dendrogram`: shape (n - 1, 4).
+
+        The height of a merge is the first gamma at which the points are together. Several
+        clusters that meet at one gamma merge one after the other at that height.
+
+        Raises
+        ------
+        NoDendrogramError
+            If clusters split, more than one remains at the last gamma, or no gamma was solved.
+        """
+        self._check_tree()
+        nodes, sizes = np.arange(self.model.n), np.ones(self.model.n, dtype=np.int64)
+        before, merges = nodes, []
+        for gamma, clustering in zip(self.gammas, self.clusterings, strict=True):
+            merged: dict[int, int] = {}
+            counts = np.zeros(clustering.n_clusters, dtype=np.int64)
+            for c, child in np.unique(np.column_stack([clustering.labels, before]), axis=0):
+                counts[c] += sizes[child]
+                if c in merged:
+                    merges.append((merged[c], nodes[child], gamma, counts[c]))
+                    merged[c] = self.model.n + len(merges) - 1
+                else:
+                    merged[c] = nodes[child]
+            nodes, sizes = np.array([merged[c] for c in range(len(counts))]), counts
+            before = clustering.labels
+        return np.array(merges, dtype=np.float64)
+
+    def _check_tree(self) -> None:
+        for k in range(1, len(self.gammas)):
+            if torn := self._torn(k):
+                first, gamma = torn[0], self.gammas[k]
+                sure = any(k == index for index, _ in self.splits)
+                why = "" if sure else "; labels there are not proved: try refine=True"
+                raise NoDendrogramError(
+                    f"clusters split: at gamma = {gamma:g} the cluster of point {first[0]} and "
+                    f"{len(first) - 1} more comes apart{why}"
+                )
+        left = int(self.n_clusters[-1]) if len(self.gammas) else self.model.n
+        if left > 1:
+            where = f"at the last gamma, {self.gammas[-1]:g}" if len(self.gammas) else "unsolved"
+            graph = self.model.graph
+            parts = int(graph.components(graph.weights > 0).max()) + 1
+            mend = (
+                "add larger gammas"
+                if parts == 1
+                else f"no gamma joins the {parts} components of the graph: add edges between them, "
+                "or cluster each by itself"
+            )
+            raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
+
+    def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
+        """Draw the data and the way of each point, coloured by its cluster at the last gamma.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: those of a new figure.
+        features : pair of int, default (0, 1)
+            Which features are drawn. With one feature, x is drawn against gamma instead.
+        """
+        from matplotlib import pyplot
+        from matplotlib.collections import LineCollection
+
+        data, line = self.model.data, self.model.d == 1
+        for feature in () if line else features:
+            if not 0 <= feature < self.model.d:
+                raise ArgumentError("features", features, f"two numbers below d = {self.model.d}")
+        ways = np.stack([data, *(c.X for c in self.clusterings)], axis=1)  # (n, G + 1, d)
+        if line:
+            levels = np.broadcast_to(np.r_[0.0, self.gammas][:, None], ways.shape)
+            ways = np.concatenate([levels, ways], axis=2)
+        else:
+            ways = ways[:, :, list(features)]
+        labels = self.clusterings[-1].labels if self.clusterings else np.arange(self.model.n)
+        colours = pyplot.get_cmap("tab10")(labels % 10)
+        axes = pyplot.subplots()[1] if ax is None else ax
+        axes.add_collection(LineCollection(list(ways), colors=colours, linewidths=0.6))
+        axes.scatter(ways[:, 0, 0], ways[:, 0, 1], s=8, c=colours)
+        names = ("gamma", "feature 0") if line else tuple(f"feature {k}" for k in features)
+        axes.set(xlabel=names[0], ylabel=names[1])
+        axes.autoscale_view()
+        return axes
+
+
+def cluster_path(
+    model: ConvexClustering,
+    gammas: ArrayLike,
+    method: str = "auto",
+    tol: float = 1e-8,
+    refine: bool = False,
+    max_iterations: int = 1000,
+    time_limit: float = float("inf"),
+    progress: bool = False,
+    on_progress: Callable[[int, Clustering], None] | None = None,
+) -> ClusterPath:
+    """Solve a convex clustering model for each of some gammas, in increasing order.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+        Its gamma is not used.
+    gammas : array_like, shape (G,)
+        In any order, each once, nonnegative.
+    method, tol, refine, max_iterations
+        As for `cluster`, at each gamma. SSNAL takes what has fused as single points if p = 2 or
+        d = 1.
+    time_limit : float, default inf
+        Seconds, for all.
+    progress : bool, default False
+        Show a progress bar on the standard error stream.
+    on_progress : callable(index, clustering), optional
+        Called after each gamma. An exception that it raises ends the path.
+
+    Returns
+    -------
+    ClusterPath
+        What was done when a limit, an error or an interrupt from the keyboard came, if one did:
+        its status tells.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is wrong, before any work.
+    UnsupportedError
+        If the method cannot take the model.
+    """
+    began = time.perf_counter()
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+    levels = _increasing(gammas)
+    if on_progress is not None and not callable(on_progress):
+        raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
+    most = whole_number(max_iterations, "max_iterations", least=1)
+    deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
+    models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
+    unit = unit_scale(models[-1])
+    chosen = choose_lower_method(unit.model, method).name
+    tol = real_number(tol, "tol", above=0.0)
+    solve = _solver(model, chosen, tol, most, refine, unit.one)
+    done: list[Clustering] = []
+    latest: Clustering | None = None
+    status = "complete"
+    with Progress(disable=not progress, console=Console(stderr=True)) as bar:
+        task = bar.add_task("cluster path", total=len(models))
+        try:
+            for index, level in enumerate(models):
+                if time.perf_counter() >= deadline:
+                    status = "time limit"
+                    break
+                latest = solve(level, latest, deadline)
+                if latest.status == "time limit" or latest.status.startswith("error"):
+                    status = latest.status
+                    break
+                done.append(replace(latest, kept=None))  # factorisations serve the next solve only
+                bar.advance(task)
+                if on_progress is not None:
+                    on_progress(index, done[-1])
+        except KeyboardInterrupt:
+            status = "interrupted"
+        except Exception as error:  # of the caller's own function
+            status = f"error: {type(error).__name__}: {error}"
+    seconds = time.perf_counter() - began
+    return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
+
+
+def _solver(
+    model: ConvexClustering,
+    method: str,
+    tol: float,
+    max_iterations: int,
+    refine: bool,
+    one: float,
+) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
+    """Return how one gamma is solved: from the model, the last clustering and the deadline.
+
+    Contraction is for p = 2 or d = 1. With p = 1 or inf in more features, points that share some
+    coordinates, or the largest difference, tie blocks together in ways that a flow shared in
+    proportion to the weights does not respect: most lifted solutions would be refused.
+    """
+    if method != "ssnal" or (model.p != 2 and model.d > 1):
+        return lambda model, last, deadline: solve_lower(
+            model, method, tol, last, max_iterations, deadline - time.perf_counter(), refine
+        )
+    continuation = Continuation(tol, max_iterations, one)
+
+    def contracted(model: ConvexClustering, _: Clustering | None, deadline: float) -> Clustering:
+        scale, began = unit_scale(model), time.perf_counter()
+        request = Request(tol, None, None, max_iterations, deadline, one)
+        return Run(scale, LOWER_METHODS[method], request, began).result(
+            lambda run: run.solve(refine, first=lambda: continuation.solve(scale.model, deadline))
+        )
+
+    return contracted
+
+
+def _increasing(gammas: ArrayLike) -> FloatArray:
+    """Return the gammas checked and sorted."""
+    levels = np.sort(real_array(gammas, "gammas", (None,)))
+    if len(levels) == 0:
+        raise ArgumentError("gammas", "none", "at least one")
+    if levels[0] < 0:
+        raise ArgumentError("gammas", levels[0], "no negative number")
+    twice = levels[1:][np.diff(levels) == 0]
+    if len(twice):
+        raise ArgumentError("gammas", f"{twice[0]:g} twice", "each once")
+    return levels

@@ -1,0 +1,1 @@
+"""SSNAL: the semismooth Newton based augmented Lagrangian method."""

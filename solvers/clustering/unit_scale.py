@@ -1,0 +1,163 @@
+"""A model in a unit of its own, in which it is solved and proved, whatever the scale of its data.
+
+Squares of numbers beyond 1e154 overflow and those of numbers below 1e-154 vanish. So every model is
+first written as A = offset + 2^k A', gamma w = 2^k r', where the features of A' spread over a
+length between 1 and 2 at most. Multiplication by a power of two is exact; a feature is shifted by
+its least value only if all its values are within a factor of two, so that differences are exact
+too. The two models have the same partitions: X = offset + 2^k X', Z = 2^k Z'.
+
+Capacities are brought into a range without any effect on labels or proofs. From above: an edge is
+fused in X* if its capacity exceeds sum_i ||a_i - x_i||_1 <= 2 n d max_k (half the range of feature
+k), since on the two sides of a hyperplane between its ends all edges pull the same way. So no flow
+of a solution needs more. From below: `LEAST_CAPACITY` is far less than what the proofs count as
+rounding, `proof.UNDERFLOW`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.fusion_graph import FusionGraph
+from bilad.models.norms import row_norms
+from bilad.models.validation import ArgumentError, FloatArray
+
+LEAST_NORMAL = -1021  # exponent, as `frexp` gives it, of the least normal number
+LARGEST_EXPONENT = 200  # of A': squares and their sums are finite
+LEAST_CAPACITY = 2.0**-1000
+LEAST_ONE = 1e-150  # its square does not vanish
+
+
+@dataclass(frozen=True)
+class UnitScale:
+    """A model and its equivalent in the unit 2^exponent.
+
+    Attributes
+    ----------
+    given : ConvexClustering
+    model : ConvexClustering
+        The equivalent.
+    exponent : int
+    offset : ndarray, shape (d,)
+        In the data's unit.
+    """
+
+    given: ConvexClustering
+    model: ConvexClustering
+    exponent: int
+    offset: FloatArray
+
+    @property
+    def one(self) -> float:
+        """The 1 of relative errors in the data's unit, at most 1 in this one too."""
+        return min(1.0, max(LEAST_ONE, _power_of_two(-self.exponent)))
+
+    def enter(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return X (n, d) and Z (m, d) of the given model in the unit."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(X - self.offset, -self.exponent), np.ldexp(Z, -self.exponent)
+
+    def leave_primal(self, X: FloatArray) -> FloatArray:
+        """Return X (n, d) of the given model, from the unit."""
+        with np.errstate(over="ignore"):
+            return self.offset + np.ldexp(X, self.exponent)
+
+    def leave_square(self, value: float) -> float:
+        """Return an objective of the given model, from the unit: 0 or inf where it must be."""
+        with np.errstate(over="ignore"):
+            return float(np.ldexp(value, 2 * self.exponent))
+
+    def relative_square(self, value: float, size: float) -> float:
+        """Return value / (1 + size) in the given unit, squares both: a relative gap."""
+        return _ratio(value, _power_of_two(-2 * self.exponent) + size)
+
+    def relative(self, value: float, size: float) -> float:
+        """Return value / (1 + size) in the given unit, lengths both: a relative residual."""
+        return _ratio(value, _power_of_two(-self.exponent) + size)
+
+    def beyond_capacity(self, X: FloatArray) -> float:
+        """Return what capacities that were cut off would add to the objective at X, in the unit."""
+        if self.model.graph is self.given.graph:
+            return 0.0
+        if not np.ptp(X, axis=0).any():  # no edge is stretched, and there may be too many to make
+            return 0.0
+        lengths = row_norms(self.model.graph.differences(X), self.model.p)
+        stretched = lengths > 0
+        with np.errstate(over="ignore"):
+            true = _capacities(self.given.gamma, self.given.graph.weights, self.exponent)
+            more = np.maximum(true - self.model.radii, 0.0)[stretched]
+            return float(more @ lengths[stretched])
+
+
+def unit_scale(model: ConvexClustering) -> UnitScale:
+    """Write a model in a unit of its own.
+
+    Raises
+    ------
+    ArgumentError
+        If the data have numbers so far apart that no unit holds them.
+    """
+    low, high = model.data.min(axis=0), model.data.max(axis=0)
+    near = (low > 0.5 * high) & (low > 0) | (0.5 * low > high) & (high < 0)
+    offset = np.where(near, low, 0.0)
+    data = model.data - offset if near.any() else model.data
+    half = 0.5 * high - 0.5 * low
+    size = float(half.max()) or float(np.abs(data).max())
+    _, largest = math.frexp(size)
+    exponent = largest
+    scaled = np.ldexp(data, -exponent)
+    if exponent > 0 and not np.array_equal(np.ldexp(scaled, exponent), data):
+        least = float(np.abs(data[data != 0]).min())
+        exponent = math.frexp(least)[1] - LEAST_NORMAL
+        if largest - exponent > LARGEST_EXPONENT:
+            given = f"numbers as small as {least:.1e} beside a range of {2 * size:.1e}"
+            raise ArgumentError("data", given, "numbers that one unit of length can hold")
+        scaled = np.ldexp(data, -exponent)
+    most = 8.0 * model.n * model.d * 2.0 ** (largest - exponent)
+    graph, gamma = _in_range(model, exponent, most)
+    return UnitScale(model, ConvexClustering(scaled, graph, gamma, model.p), exponent, offset)
+
+
+def _in_range(model: ConvexClustering, exponent: int, most: float) -> tuple[FusionGraph, float]:
+    """Return graph and gamma of the unit: the same graph unless a capacity is out of range."""
+    graph, weight = model.graph, model.graph.uniform_weight
+    weights = graph.weights if weight is None else np.array([weight])
+    if model.gamma == 0 or not weights.any():
+        return graph, 0.0
+    with np.errstate(over="ignore"):
+        gamma = float(np.ldexp(model.gamma, -exponent))
+        capacities = gamma * weights if LEAST_CAPACITY <= gamma < math.inf else -weights
+    within = (capacities >= LEAST_CAPACITY) & (capacities <= most)
+    if (within | (weights == 0)).all():
+        return graph, gamma
+    true = _capacities(model.gamma, weights, exponent)
+    capacities = np.where(weights > 0, np.clip(true, LEAST_CAPACITY, most), 0.0)
+    if weight is None:
+        return graph.with_weights(capacities), 1.0
+    complete = FusionGraph.complete(graph.n, float(capacities[0]))
+    same = complete.has_edges_of(graph)  # a graph made of edges may have them in another order
+    return complete if same else graph.with_weights(np.full(graph.m, capacities[0])), 1.0
+
+
+def _capacities(gamma: float, weights: FloatArray, exponent: int) -> FloatArray:
+    """Return gamma w_e / 2^exponent: no product overflows or vanishes before the division."""
+    share, power = math.frexp(gamma)
+    shares, powers = np.frexp(weights)
+    with np.errstate(over="ignore"):
+        return np.asarray(np.ldexp(share * shares, powers + (power - exponent)))
+
+
+def _power_of_two(exponent: int) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(1.0, exponent))
+
+
+def _ratio(value: float, size: float) -> float:
+    """Return value / size, sizes 0 and infinite included."""
+    if value == 0.0 or math.isinf(value):
+        return value
+    with np.errstate(over="ignore"):
+        return float(np.float64(value) / size) if size else math.inf

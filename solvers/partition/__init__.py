@@ -1,1 +1,0 @@
-"""The partition of an approximate solution: its labels, and the proof that they are right."""

@@ -1,0 +1,254 @@
+"""What every exact method must do, whatever the graph: against rational arithmetic and Clarabel."""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import ConvexClustering, FusionGraph
+from bilad.solvers import cluster
+from bilad.solvers.clustering.conic import solve_clarabel
+from bilad.solvers.clustering.exact.lines import refusal
+from bilad.solvers.errors import UnsupportedError
+
+RADII = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 2.5])
+
+
+@st.composite
+def forests(draw, n):
+    """Every point but the first is joined to one before it, or to none; then all are renamed."""
+    name = draw(st.permutations(range(n)))
+    edges = []
+    for child in range(1, n):
+        parent = draw(st.integers(-1, child - 1))
+        if parent >= 0:
+            edges.append(sorted((name[parent], name[child])))
+    return FusionGraph(n, np.array(edges, dtype=int), [draw(RADII) for _ in edges])
+
+
+@st.composite
+def unions(draw, n):
+    """Components that are complete with equal weights, or chains with any."""
+    name = draw(st.permutations(range(n)))
+    cuts = sorted(draw(st.sets(st.integers(1, n - 1), max_size=2))) if n > 1 else []
+    edges, weights = [], []
+    for start, stop in itertools.pairwise([0, *cuts, n]):
+        if draw(st.booleans()):
+            pairs = list(itertools.combinations(range(start, stop), 2))
+            weights += [draw(RADII)] * len(pairs)
+        else:
+            pairs = list(itertools.pairwise(range(start, stop)))
+            weights += [draw(RADII) for _ in pairs]
+        edges += [sorted((name[i], name[j])) for i, j in pairs]
+    return FusionGraph(n, np.array(edges, dtype=int), weights)
+
+
+@pytest.fixture(scope="module", params=["complete", "forest", "union"])
+def draw_model(request, problems):
+    graph = {"complete": problems.complete_graphs, "forest": forests, "union": unions}
+
+    def draw(data, **options):
+        options = {"p": 1, "graph": graph[request.param], "max_n": 7} | options
+        return data.draw(problems.models(**options))
+
+    return draw
+
+
+def truth(rational, model):
+    """X* in rational arithmetic, one coordinate after the other: lists of Fractions."""
+    solve = rational.solve_graph
+    return [solve(list(a), model.graph.edges, model.radii) for a in model.data.T]
+
+
+def check_optimal(model, solution):
+    """A feasible Z without a gap proves X; what the result says of itself must be true."""
+    Z, scale = solution.Z, 1 + np.abs(model.data).max() + model.radii.sum()
+    assert (np.abs(Z) <= model.radii[:, None]).all()
+    gap = model.absolute_gap(solution.X, Z)
+    assert gap <= 1e-11 * scale**2
+    assert model.kkt_residual(solution.X, Z) <= 1e-12 * scale
+    assert solution.kkt_residual <= 1e-12 * scale
+    assert solution.status == "optimal"
+
+
+def relation(X):
+    return (X[:, None] == X).all(axis=2)
+
+
+@given(data=st.data())
+def test_against_rational_arithmetic(draw_model, rational, data):
+    model = draw_model(data, gammas=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
+    solution = cluster(model, "exact")
+    exact = np.array(truth(rational, model), dtype=object).T
+    np.testing.assert_allclose(solution.X, exact.astype(float), rtol=1e-14, atol=1e-14)
+    check_optimal(model, solution)
+    together, same = relation(exact), solution.labels[:, None] == solution.labels
+    # What is apart is proved; what is labelled together is so, or follows from what is undecided.
+    assert (same | ~together).all()
+    open_pairs = np.zeros_like(same)
+    open_pairs[tuple(solution.undecided.T)] = True
+    assert same[open_pairs].all()
+    if solution.proved:
+        assert np.array_equal(same, together)
+
+
+@given(data=st.data(), exponent=st.integers(-17, -10), centre=st.sampled_from([0, 1e3, 2.0**30]))
+def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, exponent, centre):
+    """Data and gamma off a tie by rounding, in rational arithmetic on the numbers as they are."""
+    model = draw_model(data, gammas=st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12]))
+    noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
+    model = model.replace(data=model.data + 10.0**exponent * noise + centre)
+    solution = cluster(model, "exact")
+    radii = [Fraction(model.gamma) * Fraction(w) for w in model.graph.weights.tolist()]
+    exact = [rational.solve_graph(a.tolist(), model.graph.edges, radii) for a in model.data.T]
+    together = relation(np.array(exact, dtype=object).T)
+    same = solution.labels[:, None] == solution.labels
+    assert (same | ~together).all()
+    if solution.proved:
+        assert np.array_equal(same, together)
+
+
+@given(data=st.data())
+def test_data_in_general_position_leave_nothing_undecided(draw_model, problems, data):
+    model = draw_model(data)
+    noise = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=model.data.shape)
+    solution = cluster(model.replace(data=noise), "exact")
+    check_optimal(solution.model, solution)
+    assert solution.proved
+
+
+@given(data=st.data())
+def test_permuted_translated_scaled(draw_model, problems, data):
+    model = draw_model(data)
+    order = np.array(data.draw(st.permutations(range(model.n))))
+    shift, scale = data.draw(problems.data(1, model.d)), data.draw(st.sampled_from([0.5, 3.0]))
+    edges = np.sort(np.argsort(order)[model.graph.edges], axis=1)
+    graph = FusionGraph(model.n, edges, model.graph.weights)
+    moved_data = scale * (model.data[order] + shift)
+    solution = cluster(model, "exact")
+    moved = cluster(ConvexClustering(moved_data, graph, scale * model.gamma, 1), "exact")
+    expected = scale * (solution.X[order] + shift)
+    np.testing.assert_allclose(moved.X, expected, rtol=0, atol=1e-11)
+    if solution.proved and moved.proved:
+        assert problems.same_partition(moved.labels, solution.labels[order])
+
+
+@given(data=st.data())
+def test_duplicates_share_a_cluster_on_the_complete_graph(problems, data):
+    n, d = data.draw(st.integers(2, 6)), data.draw(st.integers(1, 3))
+    A = data.draw(problems.data(n, d))
+    copies = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=4)))
+    A = np.vstack([A, A[copies]])
+    gamma = data.draw(st.floats(0, 1))
+    solution = cluster(ConvexClustering(A, FusionGraph.complete(len(A)), gamma, 1), "exact")
+    assert np.array_equal(solution.labels[n:], solution.labels[copies])
+    assert np.array_equal(solution.X[n:], solution.X[copies])
+    assert (A[solution.undecided[:, 0]] != A[solution.undecided[:, 1]]).any(axis=1).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", ["complete", "tree"])
+def test_against_clarabel(kind, seed):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(2, 40)), int(rng.integers(1, 4))
+    A = rng.normal(size=(n, d)) + 4 * rng.integers(0, 3, size=(n, 1))
+    parents = [int(rng.integers(0, child)) for child in range(1, n)]
+    tree = FusionGraph(n, np.column_stack([parents, range(1, n)]), rng.uniform(0.1, 2, n - 1))
+    graph, typical = (FusionGraph.complete(n), 1 / n) if kind == "complete" else (tree, 1.0)
+    model = ConvexClustering(A, graph, typical * 10 ** rng.uniform(-2, 0.5), 1)
+    solution = cluster(model, "exact")
+    check_optimal(model, solution)
+    other = solve_clarabel(model, 1e-11, 200)
+    bound = np.sqrt(2 * model.absolute_gap(other.X, other.Z))
+    assert np.linalg.norm(solution.X - other.X) <= bound + 1e-9
+    assert solution.objective <= model.primal(other.X) * (1 + 1e-12)
+
+
+def test_points_apart_in_one_coordinate_are_apart():
+    """Fused in the first coordinate, apart in the second, and the other way round."""
+    A = np.array([[0.0, 0.0], [0.1, 9.0], [9.0, 9.1]])
+    solution = cluster(ConvexClustering(A, FusionGraph.complete(3), 0.2, 1), "exact")
+    assert solution.proved
+    assert solution.labels.tolist() == [0, 1, 2]
+    assert solution.X[0, 0] == solution.X[1, 0]
+    assert solution.X[1, 1] == solution.X[2, 1]
+
+
+def test_a_tie_in_one_coordinate_matters_only_if_not_apart_in_another():
+    """0 and 4 touch exactly at gamma = 2 in the first coordinate."""
+    touching = np.array([[0.0], [4.0]])
+    graph = FusionGraph.complete(2)
+    for second, labels in (([0.0, 9.0], [0, 1]), ([0.0, 1.0], [0, 0])):
+        A = np.column_stack([touching, second])
+        solution = cluster(ConvexClustering(A, graph, 2.0, 1), "exact")
+        assert solution.labels.tolist() == labels
+        assert solution.proved
+
+
+@pytest.mark.parametrize("factor", [1 - 1e-9, 1 + 1e-9])
+@pytest.mark.parametrize("edges", [[(0, 1)], [(0, 1), (1, 2), (0, 2)]])
+def test_near_a_tie_the_sharp_side_is_proved(factor, edges):
+    """Two points 4 apart meet at r = 2, and three at 0, 0, 4 at r = 4/3, in any coordinate."""
+    values = [0.0, 4.0] if len(edges) == 1 else [0.0, 0.0, 4.0]
+    A = np.column_stack([np.zeros(len(values)), values])
+    gamma = factor * (2 if len(edges) == 1 else 4 / 3)
+    graph = FusionGraph(len(values), edges, np.ones(len(edges)))
+    solution = cluster(ConvexClustering(A, graph, gamma, 1), "exact")
+    assert solution.proved
+    assert solution.n_clusters == (2 if factor < 1 else 1)
+
+
+def test_equal_points_that_no_edge_pulls_are_one_cluster_proved():
+    """Their solution is their datum, exactly, wherever they are."""
+    A = [[1.0, 2.0], [1.0, 2.0], [7.0, 2.0], [1.0, 2.5]]
+    solution = cluster(ConvexClustering(A, FusionGraph(4, [[2, 3]], [0.0]), 3.0, 1), "exact")
+    assert np.array_equal(solution.X, A)
+    assert solution.labels.tolist() == [0, 0, 1, 2]
+    assert solution.proved
+
+
+def test_gamma_zero_on_many_points_makes_no_edges():
+    A = np.arange(200_000.0)[:, None] // 2
+    solution = cluster(ConvexClustering(A, FusionGraph.complete(len(A)), 0.0), "exact")
+    assert np.array_equal(solution.X, A)
+    assert solution.n_clusters == 100_000
+    assert solution.proved
+
+
+@pytest.mark.slow
+def test_many_points_in_the_plane():
+    rng = np.random.default_rng(0)
+    n = 300_000
+    side = rng.integers(0, 2, size=(n, 2))
+    model = ConvexClustering(
+        rng.uniform(size=(n, 2)) + 100 * side, FusionGraph.complete(n), 6 / n, 1
+    )
+    solution = cluster(model)
+    assert (solution.method, solution.n_clusters, solution.proved) == ("exact", 4, True)
+    assert np.array_equal(solution.labels == solution.labels[0], (side == side[0]).all(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("edges", "weights", "p", "d", "reason"),
+    [
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], 1, 2, None),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], 2, 2, "p = 1 or d = 1, the data have d = 2"),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], np.inf, 2, "d = 2 and p = inf"),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 2], 1, 2, "a forest, or a union"),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 0], 1, 2, None),
+        ([(0, 1), (1, 2), (2, 3), (0, 3)], [1, 1, 1, 1], np.inf, 1, "a forest, or a union"),
+        ([(0, 1), (1, 2), (2, 3)], [1, 2, 3], np.inf, 1, None),
+    ],
+)  # fmt: skip
+def test_what_it_takes(edges, weights, p, d, reason):
+    graph = FusionGraph(4, edges, weights)
+    model = ConvexClustering(np.zeros((4, d)), graph, 1.0, p)
+    if reason is None:
+        assert refusal(model) is None
+        return
+    assert reason in refusal(model)
+    with pytest.raises(UnsupportedError, match=reason):
+        cluster(model, "exact")

@@ -1,0 +1,204 @@
+"""The proof of a partition must never be wrong, however bad the solution it is given.
+
+The truth comes from rational arithmetic on a line. Two ways into more dimensions: points on the
+line through (3, 4), and the regular simplex, whose solutions are known in closed form.
+"""
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from bilad.models import ConvexClustering, FusionGraph
+from bilad.solvers import cluster
+from bilad.solvers.clustering.labels.partition import make_partition, prove_partition
+
+NOISE = [0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0]
+
+
+def random_instance(rng):
+    """Few points on a line, eighths everywhere: ties of every kind, and near-ties."""
+    n = int(rng.integers(2, 7))
+    pairs = np.array(list(itertools.combinations(range(n), 2)))
+    pairs = pairs[rng.random(len(pairs)) < rng.choice([0.5, 1.0])]
+    a = rng.integers(-16, 17, size=n) / 8
+    kind = rng.random()
+    if kind < 0.2:  # tenths are not exact: ties that miss by one rounding
+        weights = rng.integers(1, 4, size=len(pairs)) / 10
+        return rng.integers(-9, 10, size=n) / 10, FusionGraph(n, pairs, weights), 0.3
+    if kind < 0.5:
+        a = a + rng.choice([1e-3, 1e-6, 1e-9]) * rng.integers(-1, 2, size=n)
+    weights = rng.integers(0, 9, size=len(pairs)) / 8
+    if rng.random() < 0.5:
+        weights = np.full(len(pairs), 0.5)
+    return a, FusionGraph(n, pairs, weights), float(rng.choice([0.125, 0.25, 0.5, 0.75, 1.0]))
+
+
+def solved(rational, a, graph, gamma):
+    """The model, the true x, and X and Z as good as double precision has them."""
+    model = ConvexClustering(a[:, None], graph, gamma)
+    x = rational.solve_graph(a.tolist(), graph.edges, model.radii)
+    X = np.array([[float(value)] for value in x])
+    Z = cluster(model, "ssnal", tol=1e-12).Z
+    blocks = np.unique(X[:, 0], return_inverse=True)[1]
+    return model, x, X, Z, blocks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(8))
+def test_never_wrong_on_a_line(check_sound, near_solutions, rational, seed):
+    rng = np.random.default_rng(seed)
+    proved = tried = 0
+    for _ in range(12):
+        model, x, X, Z, blocks = solved(rational, *random_instance(rng))
+        for noise in rng.choice(NOISE, size=5, replace=False):
+            for near_X, near_Z in near_solutions(rng, X, Z, blocks, noise):
+                proved += check_sound(prove_partition(model, near_X, near_Z), x)
+                tried += 1
+    assert 0.1 * tried < proved < tried  # neither idle nor credulous
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_never_wrong_in_the_plane(check_sound, near_solutions, rational, seed):
+    """The solution for the data t (3, 4) is s (3, 4), s that of t with gamma / 5."""
+    rng = np.random.default_rng(100 + seed)
+    direction = np.array([[3.0, 4.0]])
+    for _ in range(8):
+        a, graph, gamma = random_instance(rng)
+        a = np.round(a * 8) / 8  # so that the products with 3 and 4 are exact
+        model = ConvexClustering(a[:, None] * direction, graph, gamma)
+        x = rational.solve_graph(a.tolist(), graph.edges, [Fraction(r) / 5 for r in model.radii])
+        X = np.array([float(value) for value in x])[:, None] * direction
+        Z = cluster(model, "ssnal", tol=1e-12).Z
+        blocks = np.unique(X[:, 0], return_inverse=True)[1]
+        for noise in rng.choice(NOISE, size=4, replace=False):
+            for near_X, near_Z in near_solutions(rng, X, Z, blocks, noise):
+                check_sound(prove_partition(model, near_X, near_Z), x)
+
+
+@pytest.mark.parametrize("share", [1 - 1e-2, 1 - 1e-6, 1 + 1e-6, 1 + 1e-2])
+@pytest.mark.parametrize("n", [2, 3, pytest.param(5, marks=pytest.mark.slow)])
+def test_never_wrong_near_the_tie_of_a_simplex(check_sound, near_solutions, n, share):
+    model = ConvexClustering(np.eye(n), FusionGraph.complete(n), share * np.sqrt(2) / n)
+    X = 1 / n + max(0.0, 1 - share) * (np.eye(n) - 1 / n)
+    radius = model.radii[0]
+    Z = model.graph.differences(np.eye(n)) * min(radius / np.sqrt(2), 1 / n)
+    x = list(range(n)) if share < 1 else [0] * n
+    assert check_sound(prove_partition(model, X, Z), x)
+    rng = np.random.default_rng(n)
+    for noise in NOISE:
+        for near_X, near_Z in near_solutions(rng, X, Z, np.arange(n), noise):
+            check_sound(prove_partition(model, near_X, near_Z), x)
+
+
+@pytest.mark.parametrize("move", [1e-9, 1e-3, 0.1, 0.4])
+@pytest.mark.parametrize("margin", [0.0, 1e-12, 1e-3])
+def test_a_fused_pair_pulled_apart_is_not_proved_apart(check_sound, move, margin):
+    """Two points that have just fused, at c -+ move: the bound sqrt(2) rho is then attained."""
+    model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 2.0 + margin)
+    X = np.array([[2.0 - move], [2.0 + move]])
+    for z in (-2.0, -2.0 - margin, -1.0, 0.0, 2.0):
+        check_sound(prove_partition(model, X, np.array([[z]])), [0, 0])
+
+
+@pytest.mark.parametrize("move", [1e-9, 1e-3, 0.1, 0.4])
+def test_a_pair_still_apart_put_together_is_not_proved_together(check_sound, move):
+    model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 2.0 - move / 2)
+    for z in (-2.0, -2.0 + move / 2, 0.0):
+        for shift in (0.0, move, 1.0):
+            X = np.full((2, 1), 2.0 + shift)
+            check_sound(prove_partition(model, X, np.array([[z]])), [0, 1])
+
+
+def test_an_overloaded_edge_proves_nothing(check_sound):
+    """Three points that are apart; one edge carries 2.7 of capacity 1, the others have room."""
+    model = ConvexClustering([[-3.2], [0.0], [3.2]], FusionGraph.complete(3), 1.0)
+    Z = np.array([[-0.5], [-2.7], [-0.5]])
+    assert np.array_equal(model.graph.adjoint(Z), model.data)
+    check_sound(prove_partition(model, np.zeros((3, 1)), Z), [0, 1, 2])
+
+
+@pytest.mark.parametrize("move", [-0.1, -0.01, 0.01, 0.1])
+def test_the_force_of_a_misplaced_point_is_not_taken_for_exact(check_sound, move):
+    """Two points apart by 0.001; a third, joined to one of them only, is given 10 away, askew.
+
+    Data are made from the solution, A = X + B'Z, every edge full along its difference.
+    """
+    graph, radii = FusionGraph(3, [[0, 1], [0, 2]], [1.0, 4.0]), np.array([[1.0], [4.0]])
+    X = np.array([[0.0, 0.0005], [0.0, -0.0005], [10.0, 0.0]])
+    U = graph.differences(X)
+    Z = radii * U / np.linalg.norm(U, axis=1, keepdims=True)
+    model = ConvexClustering(X + graph.adjoint(Z), graph, 1.0)
+    fused = np.array([[0.0, 0.0], [0.0, 0.0], [10.0, move]])
+    for share in (0.0, 0.9, 0.99, 1.0):
+        near_Z = Z * np.array([[share], [1.0]])
+        check_sound(prove_partition(model, fused, near_Z), [0, 1, 2])
+
+
+def test_nearly_the_truth_is_enough_for_a_proof(near_solutions, rational):
+    """With noise of 1e-9 of the distances a clear partition is proved, fused and apart alike."""
+    a = np.array([0.0, 0.25, 0.5, 8.0, 8.25, 20.0])
+    model, x, X, Z, blocks = solved(rational, a, FusionGraph.complete(6), 0.25)
+    assert len(set(x)) == 3
+    rng = np.random.default_rng(0)
+    for near_X, near_Z in near_solutions(rng, X, Z, blocks, 1e-9):
+        partition = prove_partition(model, near_X, near_Z)
+        assert partition.labels.tolist() == [0, 0, 0, 1, 1, 2]
+        assert partition.proved
+
+
+TIES = [(1, 1, 4), (2, 2, 8), (3, 5, 4), (5, 3, 16), (1, 7, 8)]
+
+
+@pytest.mark.parametrize("direction", [[1.0], [3.0, 4.0]], ids=["line", "plane"])
+@pytest.mark.parametrize(("left", "right", "distance"), TIES)
+def test_blocks_that_just_touch_stay_undecided(check_sound, left, right, distance, direction):
+    """left points at 0 and right at the distance touch at gamma = distance / (left + right).
+
+    On a line `cluster` decides them in exact arithmetic, together; the proof itself does not.
+    """
+    length = float(np.linalg.norm(direction))
+    line = np.repeat([0.0, distance], [left, right])[:, None]
+    A = line * np.array([direction])
+    gamma = distance / (left + right) * length
+    model = ConvexClustering(A, FusionGraph.complete(len(A)), gamma)
+    methods = ["exact", "ssnal", "clarabel"][len(direction) - 1 :]
+    partitions = [cluster(model, method, tol=1e-11).partition for method in methods]
+    on_a_line = len(direction) == 1
+    assert all(partition.proved == on_a_line for partition in partitions)
+    X = np.tile(A.mean(axis=0), (len(A), 1))
+    Z = model.project_dual(model.graph.differences(A) * gamma)
+    partitions.append(prove_partition(model, X, Z))
+    assert not partitions[-1].proved
+    for partition in partitions:
+        check_sound(partition, [0] * len(A))
+        assert partition.labels.tolist() == [0] * len(A)
+
+
+@pytest.mark.parametrize("method", ["ssnal", "exact"])
+def test_tied_integers_are_undecided_or_right(check_sound, rational, method):
+    """All gammas at which some blocks of random integers touch exactly (eighths only)."""
+    rng = np.random.default_rng(4)
+    for _ in range(15):
+        a = rng.integers(0, 12, size=6).astype(float)
+        for gamma in (0.5, 1.0, 0.25, 0.125, 1.5):
+            model = ConvexClustering(a[:, None], FusionGraph.complete(6), gamma)
+            x = rational.solve_complete(a.tolist(), gamma)
+            check_sound(cluster(model, method, tol=1e-10).partition, x)
+
+
+def test_undecided_pairs_of_blocks_not_told_apart():
+    blocks = np.array([2, 0, 1, 0])
+    centroids = np.array([[0.0], [5.0], [0.5]])
+    none = np.empty((0, 2), dtype=int)
+    apart = make_partition(blocks, centroids, 0.4, none)
+    assert apart.labels.tolist() == [0, 1, 2, 1]
+    assert apart.proved
+    joined = make_partition(blocks, centroids, 0.6, none)
+    assert joined.labels.tolist() == [0, 0, 1, 0]
+    assert joined.undecided.tolist() == [[0, 1]]
+    coinciding = make_partition(blocks, np.array([[0.0], [5.0], [0.0]]), 0.0, none)
+    assert coinciding.labels.tolist() == [0, 0, 1, 0]
+    assert coinciding.proved
