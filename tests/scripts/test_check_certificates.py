@@ -83,7 +83,7 @@ def test_a_wrong_staircase_is_seen(monkeypatch):
         stairs = parametric_path(model, perturbation, low, high)
         return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
 
-    monkeypatch.setattr(staircase_script, "staircase", shifted)
+    monkeypatch.setattr(staircase_script, "parametric_path", shifted)
     monkeypatch.setattr(
         staircase_script.ParametricPath, "labels_at", lambda self, eps: self.between[0]
     )
