@@ -1,9 +1,8 @@
-"""The upper level: attacks."""
+"""Attacks: methods for the upper level of a bilevel problem."""
 
 from bilad.models.learning_model import Answer
 from bilad.solvers.upper.attack import UPPER_METHODS, attack, register_method
-from bilad.solvers.upper.dropped_edges import DroppedEdges, drop_edges
-from bilad.solvers.upper.dropped_points import DroppedPoints, drop_points
+from bilad.solvers.upper.deletion import DroppedEdges, DroppedPoints, drop_edges, drop_points
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.method import new_method, refusal
 from bilad.solvers.upper.reformulation import REFORMULATIONS

@@ -34,7 +34,7 @@ from bilad.solvers.upper.confirmation import Confirmation
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
 from bilad.solvers.upper.homotopy import best_returned
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.magnitudes import check_magnitudes
 from bilad.solvers.upper.method import (
@@ -69,7 +69,7 @@ UPPER_METHODS: Registry[UpperMethod] = Registry(
 )
 
 
-def register_method(name: str, prepare: Callable[..., Work], **about: Any) -> None:
+def register_method(name: str, prepare: Callable[..., Runner], **about: Any) -> None:
     """Add a method of your own, which `attack` then knows by its name.
 
     An installed package can offer a method by an entry point of the group "bilad.methods" instead,
@@ -164,7 +164,7 @@ def attack(
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     check_magnitudes(problem)
     work = chosen.prepare(problem, rng, **options)
-    run = _Run(LowerLevel(problem, lower, tol, most, seconds), Journal(on_progress), seconds)
+    run = _Run(LowerLevel(problem, lower, tol, most, seconds), Trace(on_progress), seconds)
     run.search(work, "none" if chosen.has_bound else bound, closing, rng)
     return run.result(method, bound, closing)
 
@@ -204,8 +204,8 @@ def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentErr
 class _Run:
     """The steps of one attack, none of which raises: what ended each of them is kept."""
 
-    def __init__(self, lower: LowerLevel, journal: Journal, seconds: float) -> None:
-        self.lower, self.journal = lower, journal
+    def __init__(self, lower: LowerLevel, trace: Trace, seconds: float) -> None:
+        self.lower, self.trace = lower, trace
         self.grace = GRACE[0] * seconds + GRACE[1]
         self.seconds_bounding = 0.0
         self.bound: float | None = None
@@ -213,7 +213,7 @@ class _Run:
         self.closing_solves, self.closing_seconds = 0, 0.0
         self.endings: list[str] = []
 
-    def search(self, work: Work, effort: str, closing: str, rng: np.random.Generator) -> None:
+    def search(self, work: Runner, effort: str, closing: str, rng: np.random.Generator) -> None:
         """Solve at eps = 0, seek a quick bound, and let the method work, unless it is pointless."""
         lower, end = self.lower, self.lower.deadline + self.grace
         self._run(lambda: lower.baseline, end, raising=(LearningModelError,))
@@ -228,16 +228,16 @@ class _Run:
         if closing != "none" and math.isfinite(deadline):
             lower.deadline -= CLOSING * max(deadline - time.perf_counter(), 0.0)
         end = lower.deadline + self.grace
-        self._run(lambda: work(lower, self.journal), end, raising=(CapabilityError,))
+        self._run(lambda: work(lower, self.trace), end, raising=(CapabilityError,))
         lower.deadline = deadline
-        self.own = best_returned(lower, self.journal)
+        self.own = best_returned(lower, self.trace)
         if closing != "none" and self.endings[-1] in ENDED and not self._is_solved():
             self._close(closing, rng)
 
     def _is_solved(self) -> bool:
         """Say whether the method's own bound is attained."""
-        bound, own = self.journal.bound, self.own
-        if bound is None or not self.journal.bounds_all:
+        bound, own = self.trace.bound, self.own
+        if bound is None or not self.trace.bounds_all:
             return False
         if own is None:
             return self.lower.problem.excludes(bound)
@@ -246,10 +246,10 @@ class _Run:
     def _close(self, closing: str, rng: np.random.Generator) -> None:
         """Search from what the method returned, with what it has left of the limits."""
         lower, solves, began = self.lower, self.lower.solves, time.perf_counter()
-        journal = self.journal
+        trace = self.trace
         most, given = solves + max(LEAST_SOLVES, solves), lower.max_solves
         lower.max_solves = most if given is None else min(given, most)
-        step = functools.partial(close, lower, journal, closing, rng)
+        step = functools.partial(close, lower, trace, closing, rng)
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
         # That closing has come to its own limit on solves ends nothing.
@@ -259,18 +259,18 @@ class _Run:
 
     def result(self, method: str, effort: str, closing: str) -> Attack:
         """Report the best eps, and what the lower level says when solved there once more."""
-        lower, journal, problem = self.lower, self.journal, self.lower.problem
+        lower, trace, problem = self.lower, self.trace, self.lower.problem
         answer, end = Confirmation(lower), lower.deadline + 2 * self.grace
         self._run(lambda: answer.run(end), end)
         size, deviation = answer.best.size, answer.deviation
         seconds = time.perf_counter() - lower.began
-        bound = self.bound if journal.bound is None else journal.bound
+        bound = self.bound if trace.bound is None else trace.bound
         if bound is not None and problem.refutes(bound, size, deviation):
             bound = None
         if bound is None and INTERRUPTED not in self.endings:
             self._seek_bound(effort, lower.deadline)
             bound = self.bound
-        claimed = bound if journal.bounds_all else None
+        claimed = bound if trace.bounds_all else None
         status = _grade(problem, size, deviation, claimed, answer.solution.proved)
         return Attack(
             problem=problem,
@@ -285,8 +285,8 @@ class _Run:
             closing_solves=self.closing_solves,
             closing_seconds=self.closing_seconds,
             bound=bound,
-            margin=journal.margin(answer.best.eps, deviation),
-            status=status if journal.attainable else "unproved",
+            margin=trace.margin(answer.best.eps, deviation),
+            status=status if trace.attainable else "unproved",
             termination=overall(self.endings),
             lower_solves=lower.solves,
             undecided=lower.undecided,
@@ -294,8 +294,8 @@ class _Run:
             seconds_solving=lower.seconds_solving,
             seconds_bounding=self.seconds_bounding,
             history=tuple(lower.history),
-            stages=tuple(journal.stages),
-            engine=journal.engine,
+            stages=tuple(trace.stages),
+            engine=trace.engine,
         )
 
     def _own_point(self) -> Point:

@@ -16,7 +16,7 @@ from bilad.solvers.upper.coordinates import (
     random_corners,
     try_direction,
 )
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.polish import polish
 
@@ -25,13 +25,13 @@ CORNERS = 8  # drawn for each closing search
 LEAST_SOLVES = 1000  # that closing may take, if the method took no more
 
 
-def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Generator) -> None:
+def close(lower: LowerLevel, trace: Trace, closing: str, rng: np.random.Generator) -> None:
     """Search from the points that a method returned.
 
     Parameters
     ----------
     lower : LowerLevel
-    journal : Journal
+    trace : Trace
         With what the method returned, and where it ended.
     closing : {"ray", "search"}
         For each walk of the method, a search along the rays through its end and through the best
@@ -40,7 +40,7 @@ def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Gene
     rng : numpy.random.Generator
         Draws the corners, and orders the entries of eps.
     """
-    for walk in journal.walks or [[]]:
+    for walk in trace.walks or [[]]:
         polish(lower, walk[-1:])
         if closing == "search":
             _climb(lower, walk, rng)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number, whole_number
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 
 FEW = 6  # parameters; a lattice grows as a power of their number
@@ -39,7 +39,7 @@ def prepare(
     *,
     step: float | None = None,
     refinements: int = 0,
-) -> Work:
+) -> Runner:
     """Lay out the grid.
 
     Parameters
@@ -57,8 +57,8 @@ def prepare(
     lattice = Lattice(problem, step)
     places = lattice.places()
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        answers = _walk(lower, lattice, places, 0, lambda done: journal.progress(done, len(places)))
+    def run(lower: LowerLevel, trace: Trace) -> None:
+        answers = _walk(lower, lattice, places, 0, lambda done: trace.progress(done, len(places)))
         cells: Iterable[Place] = lattice.cells() if halvings else ()
         for level in range(halvings):
             cut = [cell for cell in cells if _has_step(cell, answers)]
@@ -67,7 +67,7 @@ def prepare(
             answers |= _walk(lower, lattice, np.array(sorted(new)), level + 1)
             cells = [half for cell in cut for half in _corners(_doubled(cell))]
 
-    return work
+    return run
 
 
 class Lattice:

@@ -28,7 +28,7 @@ from bilad.models.learning_model import ray_steps
 from bilad.models.validation import FloatArray
 from bilad.solvers.staircase import Staircase
 from bilad.solvers.staircase.sites import Site, all_sites, plateau
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 
 Candidate = tuple[Site, float]  # a site, and a double in it
@@ -40,28 +40,28 @@ def refusal(problem: BilevelProblem) -> str | None:
     return ray_steps.refusal(problem.model, problem.perturbation)
 
 
-def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
+def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
     """Follow the steps; there is nothing to choose."""
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
+    def run(lower: LowerLevel, trace: Trace) -> None:
         low, high = (float(bound[0]) for bound in problem.box)
         stairs: Staircase = ray_steps(problem.model, problem.perturbation, low, high)
         values = stairs.values(problem.deviation)
-        journal.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
-        journal.bound, candidates = _solve(problem, all_sites(stairs, values))
-        if problem.excludes(journal.bound):
+        trace.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
+        trace.bound, candidates = _solve(problem, all_sites(stairs, values))
+        if problem.excludes(trace.bound):
             return
         others: list[Evaluation] = []  # where the rounding of A + eps V decides, whatever it says
         for site, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
             if lower.counts(seen) and math.isclose(seen.deviation, site.value):
                 lower.set_aside(others, seen)
-                journal.attainable = problem.attains(journal.bound, seen.size, seen.deviation)
+                trace.attainable = problem.attains(trace.bound, seen.size, seen.deviation)
                 return
             others.append(seen)
-        journal.attainable = False
+        trace.attainable = False
 
-    return work
+    return run
 
 
 def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:

@@ -1,6 +1,6 @@
-"""The frame in which a single-level model is solved: the normal form, and eps within 1.
+"""The scaling in which a single-level model is solved: the normal form, and eps within 1.
 
-NLP and MIP solvers have absolute tolerances; in this frame these mean the same for all data.
+NLP and MIP solvers have absolute tolerances; in this scaling these mean the same for all data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bilad.models.validation import FloatArray
 
 
 @dataclass(frozen=True)
-class Frame:
+class Scaling:
     """A problem, the same problem normalised, and the way between them.
 
     Attributes
@@ -30,23 +30,23 @@ class Frame:
     form: NormalForm
 
     @classmethod
-    def of(cls, problem: BilevelProblem) -> Frame:
+    def of(cls, problem: BilevelProblem) -> Scaling:
         """Normalise a problem."""
         form = normal_form(problem.model)
         return cls(problem, problem.normalised(form), form)
 
-    def eps_into(self, eps: FloatArray) -> FloatArray:
+    def scale_eps(self, eps: FloatArray) -> FloatArray:
         """Return the user's eps in units of the radius."""
         return self.problem.project(eps / self.given.radius)
 
-    def eps_out(self, eps: FloatArray) -> FloatArray:
+    def unscale_eps(self, eps: FloatArray) -> FloatArray:
         """Return eps in the user's units, within the user's ball."""
         return self.given.project(eps * self.given.radius)
 
-    def solution_into(self, solution: Solution) -> Any:
-        """Return a solution of the user's lower level in the frame."""
+    def scale_solution(self, solution: Solution) -> Any:
+        """Return a solution of the user's lower level in the scaling."""
         return self.form.into(solution)
 
-    def state_out(self, state: FloatArray) -> FloatArray:
-        """Return a state of the frame in the user's units."""
+    def unscale_state(self, state: FloatArray) -> FloatArray:
+        """Return a state of the scaling in the user's units."""
         return self.form.out(state)

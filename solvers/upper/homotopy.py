@@ -17,8 +17,8 @@ from bilad.models.learning_model import state_gap
 from bilad.models.validation import FloatArray
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
-from bilad.solvers.upper.frame import Frame
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.frame import Scaling
+from bilad.solvers.upper.journal import Trace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.result import Stage
 
@@ -29,32 +29,34 @@ STILL = 1e-4  # of the radius: eps has stopped moving
 
 
 @dataclass
-class Passage:
+class ContinuationState:
     """One reformulation opened for the stages of one homotopy."""
 
-    frame: Frame
+    scaling: Scaling
     formulation: SingleLevel
     session: IpoptSession
     lower: LowerLevel
-    journal: Journal
+    trace: Trace
 
     def start_from(self, eps: FloatArray) -> None:
         """Start the next solve at the lower level's solution at the user's eps."""
         solution = self.lower.solve(eps)
-        self.formulation.start_from(self.frame.eps_into(eps), self.frame.solution_into(solution))
+        self.formulation.start_from(
+            self.scaling.scale_eps(eps), self.scaling.scale_solution(solution)
+        )
 
     def solve(self, stage: ScheduleStage) -> FloatArray:
         """Solve one stage from the model's current values; return, score and record its eps."""
         self.formulation.set_stage(stage)
         left = self.lower.seconds_left()
         result = self.session.solve(time_limit=left if np.isfinite(left) else None)
-        eps = self.frame.eps_out(self.formulation.eps())
+        eps = self.scaling.unscale_eps(self.formulation.eps())
         evaluation = self.lower.evaluate(eps)
-        model = type(self.frame.given).__name__
+        model = type(self.scaling.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
-        if self.journal.walks:
-            self.journal.walks[-1].append(eps)
-        self.journal.record(
+        if self.trace.walks:
+            self.trace.walks[-1].append(eps)
+        self.trace.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
                 claimed=result.objective,
@@ -71,40 +73,44 @@ class Passage:
 
     def _lower_gap(self, eps: FloatArray) -> float | None:
         """Return how far the NLP's state is from optimal for its eps, by the lower level's dual."""
-        frame, solution = self.frame, self.lower.solve(eps)
-        model = frame.given.perturbation.apply(frame.given.model, eps)
-        state = frame.state_out(self.formulation.state(solution.state))
+        scaling, solution = self.scaling, self.lower.solve(eps)
+        model = scaling.given.perturbation.apply(scaling.given.model, eps)
+        state = scaling.unscale_state(self.formulation.state(solution.state))
         return state_gap(model, state, solution)
 
 
-Walk = Callable[[Passage, FloatArray, Schedule], FloatArray]
+Walk = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 
 
-def walk_freely(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
+def follow_warm_started(
+    state: ContinuationState, eps: FloatArray, schedule: Schedule
+) -> FloatArray:
     """Start at a lower-level solution; then each stage starts where the last one ended."""
-    passage.start_from(eps)
+    state.start_from(eps)
     for stage in schedule.stages:
-        eps = passage.solve(stage)
+        eps = state.solve(stage)
     return eps
 
 
-def walk_with_bounds(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
+def follow_with_updated_bounds(
+    state: ContinuationState, eps: FloatArray, schedule: Schedule
+) -> FloatArray:
     """Renew the value function's bound where the last NLP ended, until eps stops moving.
 
     Each NLP starts from a lower-level solution, which is feasible for it.
     """
-    problem = passage.frame.given
+    problem = state.scaling.given
     for stage in schedule.stages:
         for _ in range(BOUNDS_PER_STAGE):
-            passage.start_from(eps)
-            previous, eps = eps, passage.solve(stage)
+            state.start_from(eps)
+            previous, eps = eps, state.solve(stage)
             if problem.size(eps - previous) <= STILL * problem.radius:
                 break
     return eps
 
 
 @dataclass(frozen=True)
-class Homotopy:
+class Continuation:
     """A reformulation of the problem of `lower`, and the way it is walked.
 
     Parameters
@@ -121,7 +127,7 @@ class Homotopy:
     """
 
     lower: LowerLevel
-    journal: Journal
+    trace: Trace
     formulate: Callable[[BilevelProblem, Any], SingleLevel]
     walk: Walk
     schedule: Schedule
@@ -129,23 +135,23 @@ class Homotopy:
     ipopt_options: Mapping[str, Any]
     opening: float
 
-    def follow(self, points: list[FloatArray]) -> None:
+    def run(self, points: list[FloatArray]) -> None:
         """Walk the schedule from each point.
 
         For (BL2) a loose relaxation is met at eps = 0 and leads nowhere. So look first for an
         attack within the largest eps searched, (BL1); then solve (BL2) itself from the shortest
         that a stage has found, tightly.
         """
-        problem, journal = self.lower.problem, self.journal
+        problem, trace = self.lower.problem, self.trace
         leading = problem.largest_deviation()
-        journal.walks = []
-        journal.expected = len(points) * len(self.schedule.stages)
+        trace.walks = []
+        trace.expected = len(points) * len(self.schedule.stages)
         if leading is problem:
             self._walk_from(points, self.schedule, problem, self.ipopt_options)
             return
-        journal.expected += len(self.refinement.stages)
+        trace.expected += len(self.refinement.stages)
         self._walk_from(points, self.schedule, leading, self.ipopt_options)
-        best = best_returned(self.lower, journal)
+        best = best_returned(self.lower, trace)
         if best is not None:
             options = {**self.ipopt_options, **CLOSE_START}
             self._walk_from([best.eps], self.refinement, problem, options)
@@ -157,32 +163,32 @@ class Homotopy:
         problem: BilevelProblem,
         options: Mapping[str, Any],
     ) -> None:
-        passage = self._open(problem, options)
+        state = self._open(problem, options)
         for point in points:
-            assert self.journal.walks is not None
-            self.journal.walks.append([])
-            self.walk(passage, point, schedule)
+            assert self.trace.walks is not None
+            self.trace.walks.append([])
+            self.walk(state, point, schedule)
 
-    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
+    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> ContinuationState:
         """Open a reformulation, unless that is expected to take longer than there is time.
 
         It cannot be stopped: the expressions are differentiated in compiled code.
         """
-        frame, baseline, began = Frame.of(problem), self.lower.baseline, time.perf_counter()
-        formulation = self.formulate(frame.problem, frame.solution_into(baseline))
+        scaling, baseline, began = Scaling.of(problem), self.lower.baseline, time.perf_counter()
+        formulation = self.formulate(scaling.problem, scaling.scale_solution(baseline))
         if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         session = IpoptSession(formulation.model, options)
-        self.journal.engine = f"{session.engine} {session.version}"
-        return Passage(frame, formulation, session, self.lower, self.journal)
+        self.trace.engine = f"{session.engine} {session.version}"
+        return ContinuationState(scaling, formulation, session, self.lower, self.trace)
 
 
-def best_returned(lower: LowerLevel, journal: Journal) -> Evaluation | None:
+def best_returned(lower: LowerLevel, trace: Trace) -> Evaluation | None:
     """Return the best attack among a method's own answers, or None."""
-    if journal.walks is None:
+    if trace.walks is None:
         return lower.best
     best = None
-    for eps in itertools.chain(*journal.walks):
+    for eps in itertools.chain(*trace.walks):
         seen = lower.known(eps)
         best = seen if seen is not None and lower.is_better(seen, best) else best
     return best

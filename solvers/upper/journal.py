@@ -9,7 +9,7 @@ from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.result import Stage
 
 
-class Journal:
+class Trace:
     """Survives a method that is cut short.
 
     Parameters
@@ -55,4 +55,4 @@ class Journal:
 
 
 # A prepared method: it evaluates candidates, and the lower level keeps the best.
-Work = Callable[[LowerLevel, Journal], None]
+Runner = Callable[[LowerLevel, Trace], None]

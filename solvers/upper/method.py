@@ -12,7 +12,7 @@ import numpy as np
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.capability import CAPABILITIES
 from bilad.models.validation import ArgumentError, one_of
-from bilad.solvers.upper.journal import Work
+from bilad.solvers.upper.journal import Runner
 
 
 @runtime_checkable
@@ -34,7 +34,7 @@ class UpperMethod(Protocol):
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Say why this method cannot take the problem, or None."""
 
-    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Runner:
         """Check the options and return the work to do."""
 
 
@@ -43,7 +43,7 @@ class FunctionMethod:
     """A method made of two functions, whose options are the keyword-only ones of the second."""
 
     refuse: Callable[[BilevelProblem], str | None]
-    make: Callable[..., Work]
+    make: Callable[..., Runner]
     needs: tuple[str, ...] = ()
     has_bound: bool = False
 
@@ -56,7 +56,7 @@ class FunctionMethod:
         """Say why this method cannot take the problem, or None."""
         return self.refuse(problem)
 
-    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Runner:
         """Check the options and return the work to do."""
         return self.make(problem, rng, **options)
 
@@ -67,7 +67,7 @@ def takes_every(problem: BilevelProblem) -> str | None:
 
 
 def new_method(
-    prepare: Callable[..., Work],
+    prepare: Callable[..., Runner],
     refusal: Callable[[BilevelProblem], str | None] = takes_every,
     needs: Iterable[str] = (),
     has_bound: bool = False,
@@ -78,13 +78,13 @@ def new_method(
     ----------
     prepare : callable(problem, rng, **options)
         Checks the options, which are its keyword-only parameters, and returns the work: a
-        callable(lower, journal) that asks `lower.evaluate(eps)`, which keeps the best.
+        callable(lower, trace) that asks `lower.evaluate(eps)`, which keeps the best.
     refusal : callable(problem), optional
         Says why the method cannot take a problem, or returns None.
     needs : iterable of str, optional
         Names of `bilad.models.CAPABILITIES` that the learning model must have.
     has_bound : bool, default False
-        Whether the work sets `journal.bound`, a proved bound.
+        Whether the work sets `trace.bound`, a proved bound.
 
     Raises
     ------

@@ -21,9 +21,9 @@ from bilad.models.bilevel import LENGTH_TOL, BilevelProblem
 from bilad.models.learning_model import write_milp
 from bilad.models.validation import BoolArray, FloatArray, whole_number
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.frame import Frame
+from bilad.solvers.upper.frame import Scaling
 from bilad.solvers.upper.highs import HighsSession, MilpAnswer
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.polish import polish
 from bilad.solvers.upper.result import Stage
@@ -49,7 +49,7 @@ def prepare(
     *,
     probes: int = 8,
     coincidences: bool = True,
-) -> Work:
+) -> Runner:
     """Choose eps to probe before the MILP is written.
 
     Parameters
@@ -68,17 +68,17 @@ def prepare(
     ends = [problem.project(problem.radius * v / problem.size(v)) for v in directions]
     ends = [end for end in ends if end.any()]
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.bounds_all = coincidences
+    def run(lower: LowerLevel, trace: Trace) -> None:
+        trace.bounds_all = coincidences
         if problem.sense == "min":
             polish(lower, [FIRST_LENGTH * end for end in ends])
-            _Shortest(lower, journal, _within_reach(problem, lower), coincidences).run()
+            _Shortest(lower, trace, _within_reach(problem, lower), coincidences).run()
         else:
             for end in ends:
                 lower.evaluate(end)
-            _Largest(lower, journal, problem, coincidences).run()
+            _Largest(lower, trace, problem, coincidences).run()
 
-    return work
+    return run
 
 
 def _within_reach(problem: BilevelProblem, lower: LowerLevel) -> BilevelProblem:
@@ -99,18 +99,18 @@ class _Search(ABC):
     """What (BL1) and (BL2) share: the MILP in unit scale, and what becomes of a cell."""
 
     def __init__(
-        self, lower: LowerLevel, journal: Journal, problem: BilevelProblem, coincidences: bool
+        self, lower: LowerLevel, trace: Trace, problem: BilevelProblem, coincidences: bool
     ) -> None:
-        self.lower, self.journal = lower, journal
-        self.frame = frame = Frame.of(problem)
-        scaled = frame.solution_into(lower.baseline)
-        self.milp = write_milp(frame.problem.model, frame.problem, scaled, coincidences)
+        self.lower, self.trace = lower, trace
+        self.scaling = scaling = Scaling.of(problem)
+        scaled = scaling.scale_solution(lower.baseline)
+        self.milp = write_milp(scaling.problem.model, scaling.problem, scaled, coincidences)
         self.formulation = self.milp.formulation
         self.coincidences = coincidences
         self.session = HighsSession(self.formulation.model, self.milp_gap())
         self._margins: tuple[MarginProgram, HighsSession] | None = None
         self._solves = 0
-        journal.engine = self.session.engine
+        trace.engine = self.session.engine
 
     @abstractmethod
     def milp_gap(self) -> float:
@@ -123,9 +123,9 @@ class _Search(ABC):
     def evaluate(self, eps: FloatArray, claimed: float) -> Evaluation:
         """Ask the lower level about an eps of a cell."""
         began = time.perf_counter()
-        seen = self.lower.evaluate(self.frame.eps_out(eps))
-        self.journal.expected = len(self.journal.stages) + 1
-        self.journal.record(
+        seen = self.lower.evaluate(self.scaling.unscale_eps(eps))
+        self.trace.expected = len(self.trace.stages) + 1
+        self.trace.record(
             Stage(
                 name=f"MILP {self._solves}",
                 claimed=claimed,
@@ -139,9 +139,9 @@ class _Search(ABC):
         return seen
 
     def record_bound(self, bound: float) -> None:
-        """Tell the journal, unless the bound rests on labels that are not proved."""
+        """Tell the trace, unless the bound rests on labels that are not proved."""
         if self.lower.baseline.proved:
-            self.journal.bound = bound
+            self.trace.bound = bound
 
     def current_cell(self) -> ClosedCell | None:
         """Return the cell that the MILP found; None if it is a coincidence and has been cut off."""
@@ -168,7 +168,7 @@ class _Search(ABC):
     @property
     def is_round(self) -> bool:
         """Whether the MILP knows the ball only up to a small error."""
-        return self.frame.problem.norm == 2 and self.frame.problem.perturbation.dim > 1
+        return self.scaling.problem.norm == 2 and self.scaling.problem.perturbation.dim > 1
 
 
 class _Largest(_Search):
@@ -246,11 +246,11 @@ class _Shortest(_Search):
     def found(self) -> float:
         """Size of the best attack, 1 if there is none."""
         best = self.lower.best
-        return 1.0 if best is None else min(best.size / self.frame.given.radius, 1.0)
+        return 1.0 if best is None else min(best.size / self.scaling.given.radius, 1.0)
 
     def run(self) -> None:
         self._raise_bound_to(0.0)
-        while not self.frame.problem.attains(self.bound, self.found, np.inf):
+        while not self.scaling.problem.attains(self.bound, self.found, np.inf):
             self.formulation.shorten(self.found)
             answer = self.solve()
             if answer.status == "infeasible":
@@ -265,7 +265,7 @@ class _Shortest(_Search):
 
     def _raise_bound_to(self, bound: float) -> None:
         self.bound = max(self.bound, min(bound, self.found, self.settled))
-        self.record_bound(self.bound * self.frame.given.radius)
+        self.record_bound(self.bound * self.scaling.given.radius)
 
     def _try_cell(self, claimed: float) -> bool:
         """Attack through the current cell; say whether it is attained and as near as claimed.
@@ -279,7 +279,7 @@ class _Shortest(_Search):
         if centre is not None and centre.margin <= MARGIN:
             self.exclude(cell.orders)
             return False
-        size = claimed if nearest is None else self.frame.problem.size(nearest)
+        size = claimed if nearest is None else self.scaling.problem.size(nearest)
         attacked = nearest is not None and self._attack(cell, size)
         if attacked and size <= claimed * (1 + TOUCHING) + SIZE_GAP:
             return True
@@ -295,7 +295,7 @@ class _Shortest(_Search):
             inside = cell.inside(size + beyond * LENGTH_TOL * max(size, LEAST_SIZE))
             if inside is None or inside.margin <= 0:
                 continue
-            seen = self.evaluate(inside.eps, size * self.frame.given.radius)
+            seen = self.evaluate(inside.eps, size * self.scaling.given.radius)
             if self.lower.counts(seen):
                 return True
         return False

@@ -21,8 +21,13 @@ from bilad.formulations.schedule import Schedule
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
 from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.upper.homotopy import Homotopy, Walk, walk_freely, walk_with_bounds
-from bilad.solvers.upper.journal import Journal, Work
+from bilad.solvers.upper.homotopy import (
+    Continuation,
+    Walk,
+    follow_warm_started,
+    follow_with_updated_bounds,
+)
+from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.method import keywords
 
@@ -80,7 +85,7 @@ class Reformulation:
         refinement: Schedule | None = None,
         ipopt_options: Mapping[str, Any] | None = None,
         **writing: Any,
-    ) -> Work:
+    ) -> Runner:
         """Choose the starts of the homotopy.
 
         Parameters
@@ -115,10 +120,10 @@ class Reformulation:
         self.formulation.check(problem)
         try_engine(engine_options)
 
-        def work(lower: LowerLevel, journal: Journal) -> None:
-            homotopy = Homotopy(
+        def run(lower: LowerLevel, trace: Trace) -> None:
+            continuation = Continuation(
                 lower=lower,
-                journal=journal,
+                trace=trace,
                 formulate=functools.partial(self.formulation, **writing),
                 walk=self.walk,
                 schedule=schedule or self.schedule,
@@ -126,9 +131,9 @@ class Reformulation:
                 ipopt_options=engine_options,
                 opening=self.opening,
             )
-            homotopy.follow(points)
+            continuation.run(points)
 
-        return work
+        return run
 
 
 def try_engine(options: Mapping[str, Any]) -> None:
@@ -167,7 +172,7 @@ MUMPS = {"mumps_permuting_scaling": 0}
 
 BY_KKT = Reformulation(
     KKT,
-    walk=walk_freely,
+    walk=follow_warm_started,
     schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
     refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
@@ -179,7 +184,7 @@ REFORMULATIONS = {
     "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
     "value-function": Reformulation(
         VALUE_FUNCTION,
-        walk=walk_with_bounds,
+        walk=follow_with_updated_bounds,
         schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
         refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
         ipopt_options={**MUMPS, "tol": 1e-3, "max_iter": 50},

@@ -41,7 +41,7 @@ from bilad.solvers.termination import (
     BudgetSpentError,
     termination_of,
 )
-from bilad.solvers.upper.frame import Frame
+from bilad.solvers.upper.frame import Scaling
 from bilad.solvers.upper.reformulation import BY_KKT, MUMPS, try_engine
 from bilad.solvers.upper.result import Attack
 
@@ -132,7 +132,7 @@ class _Tightening:
 
     def __init__(self, found: Attack, width: float, deadline: float) -> None:
         self._found, self._width, self._deadline = found, width, deadline
-        self._frame = Frame.of(found.problem)
+        self._scaling = Scaling.of(found.problem)
         self._solved: tuple[SingleLevel, NlpResult] | None = None
 
     def run(self) -> None:
@@ -143,9 +143,9 @@ class _Tightening:
         BudgetSpentError
             If the deadline came first.
         """
-        frame, found, began = self._frame, self._found, time.perf_counter()
-        formulation = KKT(frame.problem, frame.solution_into(found.baseline))
-        formulation.start_from(frame.eps_into(found.eps), frame.solution_into(found.solution))
+        scaling, found, began = self._scaling, self._found, time.perf_counter()
+        formulation = KKT(scaling.problem, scaling.scale_solution(found.baseline))
+        formulation.start_from(scaling.scale_eps(found.eps), scaling.scale_solution(found.solution))
         self._left(BY_KKT.opening * (time.perf_counter() - began))
         session = IpoptSession(formulation.model, IPOPT_OPTIONS)
         for relaxation in TIGHTENING:
@@ -164,7 +164,7 @@ class _Tightening:
     def report(self, termination: str) -> Stationarity:
         """Read the multipliers of the last stage that was solved."""
         if self._solved is not None:
-            return _report(*self._solved, self._frame, TIGHTENING[-1], self._width, termination)
+            return _report(*self._solved, self._scaling, TIGHTENING[-1], self._width, termination)
         return Stationarity(
             kind="none",
             eps=self._found.eps,
@@ -181,7 +181,7 @@ class _Tightening:
 def _report(
     formulation: SingleLevel,
     result: NlpResult,
-    frame: Frame,
+    scaling: Scaling,
     t: float,
     width: float,
     termination: str = CONVERGED,
@@ -198,7 +198,7 @@ def _report(
     products = [pyo.value(pair.product) for pair in conditions.pairs.values()]
     return Stationarity(
         kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
-        eps=frame.eps_out(formulation.eps()),
+        eps=scaling.unscale_eps(formulation.eps()),
         biactive=biactive,
         multipliers=nu,
         violation=max(products, default=0.0),

@@ -11,7 +11,7 @@ from bilad.solvers import attack
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
-from bilad.solvers.upper.journal import Journal
+from bilad.solvers.upper.journal import Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 
 BLIND = "finite-difference"  # it finds what its random starts happen to find
@@ -172,10 +172,10 @@ def test_exceptions_come_out_promptly_and_unchanged(groups, method, fault, first
         return evaluate(eps)
 
     monkeypatch.setattr(lower, "evaluate", failing)
-    work = DERIVATIVE_FREE[method].prepare(groups.bl1(), np.random.default_rng(0), restarts=50)
+    run = DERIVATIVE_FREE[method].prepare(groups.bl1(), np.random.default_rng(0), restarts=50)
     began = time.perf_counter()
     with pytest.raises(fault) as caught:
-        work(lower, Journal())
+        run(lower, Trace())
     assert [caught.value] == raised
     assert time.perf_counter() - began < 2.0
 
@@ -202,7 +202,39 @@ def test_it_ends_on_a_line(groups, method):
     assert found.status in {"feasible", "optimal"}
 
 
-@pytest.mark.parametrize("restarts", [0, 1.5])
-def test_a_wrong_number_of_restarts(groups, method, restarts):
-    with pytest.raises(ArgumentError, match="restarts"):
-        search(groups.bl1(), method, restarts=restarts)
+REFUSED = [
+    *[(name, {"restarts": wrong}) for name in DERIVATIVE_FREE for wrong in (0, 1.5)],
+    ("nes", {"restarts": -1}),
+    ("nes", {"restarts": "all"}),
+    ("finite-difference", {"solver": "ipopt"}),
+    ("finite-difference", {"step": 0.0}),
+    ("finite-difference", {"step": "small"}),
+    ("differential-evolution", {"population": 4}),
+    ("dividing-rectangles", {"locally_biased": 1}),
+    *[
+        (name, options)
+        for name in ("cobyqa", "cobyla")
+        for options in ({"first_radius": 1.5}, {"first_radius": 1e-4}, {"last_radius": 0.0})
+    ],
+    *[
+        (name, options)
+        for name in ("cma", "nes")
+        for options in (
+            {"spread": 0.0},
+            {"spread": np.inf},
+            {"population": 3},
+            {"population": 4.5},
+        )
+    ],
+    ("nomad", {"first_frame": 2.0}),
+    ("nomad", {"last_frame": 0.0}),
+    ("nlopt-crs", {"population": 2}),
+]
+
+
+@pytest.mark.usefixtures("installed", "no_clustering")
+@pytest.mark.parametrize(("method", "options"), REFUSED)
+def test_wrong_options_are_refused_before_any_work(groups, method, options):
+    with pytest.raises(ArgumentError) as caught:
+        search(groups.bl1(), method, **options)
+    assert caught.value.argument in options
