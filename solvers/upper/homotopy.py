@@ -1,4 +1,8 @@
-"""The homotopy of a reformulation: starts, stages, and what each stage's point is worth."""
+"""Continuation: a single-level reformulation is solved for a sequence of decreasing parameters.
+
+Each stage of a schedule fixes the relaxation parameter and the smoothing width. The eps of every
+stage is evaluated by the lower level itself.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +26,15 @@ from bilad.solvers.upper.journal import Trace
 from bilad.solvers.upper.lower_level import Evaluation, LowerLevel
 from bilad.solvers.upper.result import Stage
 
-# Options that keep IPOPT near a start that is nearly optimal already.
+# Options with which IPOPT remains close to a start that is almost optimal.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
-BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
-STILL = 1e-4  # of the radius: eps has stopped moving
+BOUNDS_PER_STAGE = 2  # largest number of value-function bounds that are used with one slack
+STILL = 1e-4  # change of eps, relative to the radius, at which a stage has converged
 
 
 @dataclass
 class ContinuationState:
-    """One reformulation opened for the stages of one homotopy."""
+    """A reformulation that is loaded into IPOPT, with what a stage needs besides."""
 
     scaling: Scaling
     formulation: SingleLevel
@@ -39,14 +43,14 @@ class ContinuationState:
     trace: Trace
 
     def start_from(self, eps: FloatArray) -> None:
-        """Start the next solve at the lower level's solution at the user's eps."""
+        """Set the initial point of the next solve to the lower-level solution at the user's eps."""
         solution = self.lower.solve(eps)
         self.formulation.start_from(
             self.scaling.scale_eps(eps), self.scaling.scale_solution(solution)
         )
 
     def solve(self, stage: ScheduleStage) -> FloatArray:
-        """Solve one stage from the model's current values; return, score and record its eps."""
+        """Solve one stage from the current point; evaluate, record and return its eps."""
         self.formulation.set_stage(stage)
         left = self.lower.seconds_left()
         result = self.session.solve(time_limit=left if np.isfinite(left) else None)
@@ -54,8 +58,8 @@ class ContinuationState:
         evaluation = self.lower.evaluate(eps)
         model = type(self.scaling.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
-        if self.trace.walks:
-            self.trace.walks[-1].append(eps)
+        if self.trace.paths:
+            self.trace.paths[-1].append(eps)
         self.trace.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
@@ -72,20 +76,21 @@ class ContinuationState:
         return eps
 
     def _lower_gap(self, eps: FloatArray) -> float | None:
-        """Return how far the NLP's state is from optimal for its eps, by the lower level's dual."""
+        """Return the duality gap of the NLP's lower-level variables at its eps."""
         scaling, solution = self.scaling, self.lower.solve(eps)
         model = scaling.given.perturbation.apply(scaling.given.model, eps)
         state = scaling.unscale_state(self.formulation.state(solution.state))
         return state_gap(model, state, solution)
 
 
-Walk = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
+# Solves the stages of a schedule from a starting eps; returns the last eps.
+PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 
 
 def follow_warm_started(
     state: ContinuationState, eps: FloatArray, schedule: Schedule
 ) -> FloatArray:
-    """Start at a lower-level solution; then each stage starts where the last one ended."""
+    """Start the first stage at a lower-level solution, and each other stage at the last point."""
     state.start_from(eps)
     for stage in schedule.stages:
         eps = state.solve(stage)
@@ -95,9 +100,9 @@ def follow_warm_started(
 def follow_with_updated_bounds(
     state: ContinuationState, eps: FloatArray, schedule: Schedule
 ) -> FloatArray:
-    """Renew the value function's bound where the last NLP ended, until eps stops moving.
+    """Update the bound on the value function at the last eps until eps converges.
 
-    Each NLP starts from a lower-level solution, which is feasible for it.
+    Each NLP starts at a lower-level solution, which is feasible for it.
     """
     problem = state.scaling.given
     for stage in schedule.stages:
@@ -111,52 +116,53 @@ def follow_with_updated_bounds(
 
 @dataclass(frozen=True)
 class Continuation:
-    """A reformulation of the problem of `lower`, and the way it is walked.
+    """The continuation for the problem of a `LowerLevel`.
 
     Parameters
     ----------
     formulate : callable(problem, baseline)
-        Makes the reformulation, from the solution at eps = 0.
-    walk : Walk
-        Solves the stages one after another; returns the last eps.
+        Writes the reformulation, given the lower-level solution at eps = 0.
+    follow : PathFollower
     schedule, refinement : Schedule
-        From loose to tight; and, for (BL2), tight from the beginning.
+        Stages with decreasing parameters; for (BL2), the refinement has small parameters from its
+        first stage on.
     ipopt_options : mapping
     opening : float
-        At most so many times as long as the formulation takes to build, IPOPT takes to open it.
+        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
+        written.
     """
 
     lower: LowerLevel
     trace: Trace
     formulate: Callable[[BilevelProblem, Any], SingleLevel]
-    walk: Walk
+    follow: PathFollower
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
     opening: float
 
     def run(self, points: list[FloatArray]) -> None:
-        """Walk the schedule from each point.
+        """Follow the schedule from each point.
 
-        For (BL2) a loose relaxation is met at eps = 0 and leads nowhere. So look first for an
-        attack within the largest eps searched, (BL1); then solve (BL2) itself from the shortest
-        that a stage has found, tightly.
+        For (BL2), eps = 0 is feasible for a loose relaxation, and the stages would not leave it.
+        The schedule is therefore applied to (BL1), the largest deviation within the limit. The
+        refinement is then applied to (BL2) from the smallest attack that a stage has found.
         """
         problem, trace = self.lower.problem, self.trace
         leading = problem.largest_deviation()
-        trace.walks = []
+        trace.paths = []
         trace.expected = len(points) * len(self.schedule.stages)
         if leading is problem:
-            self._walk_from(points, self.schedule, problem, self.ipopt_options)
+            self._follow_from(points, self.schedule, problem, self.ipopt_options)
             return
         trace.expected += len(self.refinement.stages)
-        self._walk_from(points, self.schedule, leading, self.ipopt_options)
+        self._follow_from(points, self.schedule, leading, self.ipopt_options)
         best = best_returned(self.lower, trace)
         if best is not None:
             options = {**self.ipopt_options, **CLOSE_START}
-            self._walk_from([best.eps], self.refinement, problem, options)
+            self._follow_from([best.eps], self.refinement, problem, options)
 
-    def _walk_from(
+    def _follow_from(
         self,
         points: list[FloatArray],
         schedule: Schedule,
@@ -165,14 +171,14 @@ class Continuation:
     ) -> None:
         state = self._open(problem, options)
         for point in points:
-            assert self.trace.walks is not None
-            self.trace.walks.append([])
-            self.walk(state, point, schedule)
+            assert self.trace.paths is not None
+            self.trace.paths.append([])
+            self.follow(state, point, schedule)
 
     def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> ContinuationState:
-        """Open a reformulation, unless that is expected to take longer than there is time.
+        """Load a reformulation into IPOPT, if the time left is expected to be sufficient.
 
-        It cannot be stopped: the expressions are differentiated in compiled code.
+        Loading cannot be interrupted, since compiled code differentiates the expressions.
         """
         scaling, baseline, began = Scaling.of(problem), self.lower.baseline, time.perf_counter()
         formulation = self.formulate(scaling.problem, scaling.scale_solution(baseline))
@@ -184,11 +190,11 @@ class Continuation:
 
 
 def best_returned(lower: LowerLevel, trace: Trace) -> Evaluation | None:
-    """Return the best attack among a method's own answers, or None."""
-    if trace.walks is None:
+    """Return the best attack among the points that a method returned, or None."""
+    if trace.paths is None:
         return lower.best
     best = None
-    for eps in itertools.chain(*trace.walks):
+    for eps in itertools.chain(*trace.paths):
         seen = lower.known(eps)
         best = seen if seen is not None and lower.is_better(seen, best) else best
     return best
