@@ -12,13 +12,13 @@ import numpy as np
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.coordinates import (
     coordinate_search,
-    corner_near,
-    random_corners,
+    random_vertices,
     try_direction,
+    vertex_near,
 )
 from bilad.solvers.upper.journal import Trace
 from bilad.solvers.upper.lower_level import LowerLevel
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.polish import line_search
 
 CLOSINGS = ("none", "ray", "search")
 CORNERS = 8  # number of vertices that are drawn for each coordinate search
@@ -42,7 +42,7 @@ def close(lower: LowerLevel, trace: Trace, closing: str, rng: np.random.Generato
         Draws the vertices and the order of the entries of eps.
     """
     for points in trace.paths or [[]]:
-        polish(lower, points[-1:])
+        line_search(lower, points[-1:])
         if closing == "search":
             _search_coordinates(lower, points, rng)
 
@@ -55,8 +55,8 @@ def _search_coordinates(
     if not candidates and lower.best is not None:
         candidates = [lower.best.eps]
     most = min(CORNERS, 2**problem.perturbation.dim)
-    corners = list(random_corners(problem, rng, most))
-    corners += [corner_near(problem, eps) for eps in candidates]
+    corners = list(random_vertices(problem, rng, most))
+    corners += [vertex_near(problem, eps) for eps in candidates]
     if problem.sense == "min":
         for corner in corners:
             try_direction(lower, corner)

@@ -67,7 +67,7 @@ def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[floa
     return [low, 0.0, high]
 
 
-def random_corners(
+def random_vertices(
     problem: BilevelProblem, rng: np.random.Generator, most: int
 ) -> Iterator[FloatArray]:
     """Draw vertices of the box; with at most 16 entries none is drawn twice."""
@@ -79,7 +79,7 @@ def random_corners(
     return (np.where(rng.random(k) < 0.5, low, high) for _ in range(most))
 
 
-def corner_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
+def vertex_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
     """Return the vertex of the box in the orthant of eps; entries that are zero remain zero."""
     low, high = problem.box
     return np.where(eps > 0, high, np.where(eps < 0, low, 0.0))

@@ -14,7 +14,7 @@ import numpy as np
 
 from bilad.models.bilevel import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
-from bilad.solvers.upper.coordinates import coordinate_search, random_corners, try_direction
+from bilad.solvers.upper.coordinates import coordinate_search, random_vertices, try_direction
 from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.multistart import multistart
@@ -36,7 +36,7 @@ def prepare_random(
     most = _count(problem, corners)
 
     def run(lower: LowerLevel, trace: Trace) -> None:
-        vertices = random_corners(problem, rng, most)
+        vertices = random_vertices(problem, rng, most)
         for _, vertex in zip(_starts(lower, trace, most), vertices, strict=False):
             try_direction(lower, vertex)
 
@@ -66,7 +66,7 @@ def prepare_coordinates(
         for start in starts:
             _try_start(lower, start)
         searched = None
-        vertices = random_corners(problem, rng, most)
+        vertices = random_vertices(problem, rng, most)
         for _, vertex in zip(_starts(lower, trace, most), vertices, strict=False):
             try_direction(lower, vertex)
             if lower.best is not searched:

@@ -47,10 +47,10 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         low, high = (float(bound[0]) for bound in problem.box)
-        stairs: Staircase = ray_steps(problem.model, problem.perturbation, low, high)
-        values = stairs.values(problem.deviation)
-        trace.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
-        trace.bound, candidates = _solve(problem, all_sites(stairs, values))
+        path: Staircase = ray_steps(problem.model, problem.perturbation, low, high)
+        values = path.values(problem.deviation)
+        trace.margin = lambda eps, value: _margin(path, values, float(eps[0]), value)
+        trace.bound, candidates = _solve(problem, all_sites(path, values))
         if problem.excludes(trace.bound):
             return
         others: list[Evaluation] = []  # points at which rounding of A + eps V changes the partition
@@ -126,8 +126,8 @@ def _doubles(sites: Iterable[Site], distances: Iterable[Fraction]) -> list[Candi
 
 
 def _margin(
-    stairs: Staircase, values: tuple[FloatArray, FloatArray], eps: float, value: float
+    path: Staircase, values: tuple[FloatArray, FloatArray], eps: float, value: float
 ) -> float | None:
     """Return the distance by which eps may change, or None without an attack or after rounding."""
-    exact, room = plateau(stairs, values, eps)
+    exact, room = plateau(path, values, eps)
     return room if value > 0 and math.isclose(exact, value) else None

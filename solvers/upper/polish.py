@@ -13,7 +13,7 @@ from bilad.solvers.upper.lower_level import LowerLevel
 FIRST_STRETCH = 0.01  # relative increase of the length, which doubles with each trial
 
 
-def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
+def line_search(lower: LowerLevel, candidates: list[FloatArray]) -> None:
     """Search along the rays through the best attack so far and through the candidates."""
     if lower.best is not None:
         candidates = [lower.best.eps, *candidates]

@@ -70,10 +70,10 @@ def exact_sites(
     before : ndarray of int, shape (n,)
         Labels from which the deviation is measured.
     """
-    path, reach = problem.along(direction), problem.reach(direction)
-    stairs: Staircase = ray_steps(problem.model, path, 0.0, reach)
-    between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
-    places = stairs.breaks
+    along, reach = problem.along(direction), problem.reach(direction)
+    path: Staircase = ray_steps(problem.model, along, 0.0, reach)
+    between, at_breaks = (part.tolist() for part in path.values(problem.deviation, before))
+    places = path.breaks
     sites = [Site(ray, places[0], places[0], at_breaks[0])]
     for (start, end), value, at_end in zip(pairwise(places), between, at_breaks[1:], strict=True):
         sites += [Site(ray, start, end, value), Site(ray, end, end, at_end)]

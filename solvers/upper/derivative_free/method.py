@@ -21,7 +21,7 @@ from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.method import keywords, takes_every
 from bilad.solvers.upper.multistart import Start, check_restarts, multistart
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.polish import line_search
 
 LINE_SEARCH_SOLVES = 25  # reserved for (BL2): 20 bisections give a relative accuracy of 1e-6
 LINE_SEARCH_SHARE = 0.25  # largest part of all solves that is reserved
@@ -90,7 +90,7 @@ class DerivativeFreeMethod:
                 point = _starting_point(space, problem, rng, start)
                 if not _completes(search, objective, point, rng, start.number):
                     last = None
-                polish(lower, [])
+                line_search(lower, [])
 
         return run
 

@@ -37,7 +37,7 @@ from bilad.solvers.upper.journal import Runner, Trace
 from bilad.solvers.upper.lower_level import LowerLevel
 from bilad.solvers.upper.method import keywords
 from bilad.solvers.upper.multistart import check_restarts, multistart
-from bilad.solvers.upper.polish import polish
+from bilad.solvers.upper.polish import line_search
 
 INCREASING = np.geomspace(1e-3, 1.0, 9)  # (BL2) radii of the first ascent, relative to the limit
 FIXED_STEPS = 12
@@ -227,4 +227,4 @@ def _search_ray(lower: LowerLevel, end: FloatArray) -> None:
     if lower.problem.sense == "min":
         try_direction(lower, end)
     else:
-        polish(lower, [end])
+        line_search(lower, [end])
