@@ -74,7 +74,7 @@ class Recomputation:
                 solution = lower.confirm(seen.eps, end - began)
             finally:
                 lower.seconds_solving += time.perf_counter() - began
-            value = self._value(solution)
+            value = lower.deviation(solution)
             agrees = abs(value - seen.deviation) <= self._uncertainty()
             still_counts = seen.size == 0 or lower.problem.is_attack(seen.size, value)
             if solution.proved and agrees and still_counts:
@@ -89,13 +89,10 @@ class Recomputation:
 
     def _report(self, best: Evaluation, solution: Solution) -> None:
         self.best, self.solution = best, solution
-        self.deviation = self._value(solution) if best.size > 0 else 0.0
+        self.deviation = self._lower.deviation(solution) if best.size > 0 else 0.0
 
     def _uncertainty(self) -> float:
         return self._lower.problem.deviation.uncertainty(self.baseline.outcome)
-
-    def _value(self, solution: Solution) -> float:
-        return self._lower.problem.deviation.value(self.baseline.outcome, solution.outcome)
 
     def _nothing(self) -> Evaluation:
         zero = np.zeros(self._lower.problem.perturbation.dim)

@@ -40,20 +40,6 @@ def test_they_are_registered():
         assert "restarts" in method.options
 
 
-def test_the_largest_deviation_at_the_end_of_a_line(groups, method):
-    """The moved points join the others on the last fiftieth of the budget, on one side."""
-    found = search(groups.bl1(), method, max_solves=100)
-    assert found.deviation == groups.joined
-    assert found.norm > groups.joins
-
-
-def test_the_shortest_attack_on_a_line(groups, method):
-    found = search(groups.bl2(), method, max_solves=100)
-    assert found.norm == pytest.approx(groups.parts, rel=3e-6)
-    joined = search(groups.bl2(target=float(groups.joined)), method, max_solves=100)
-    assert joined.norm == pytest.approx(groups.joins, rel=3e-6)
-
-
 @pytest.fixture(scope="module", params=[1, np.inf])
 def far(request, groups):
     """(BL1) with two parameters, and what a grid finds."""
