@@ -54,9 +54,16 @@ def test_a_few_without_limits_and_all_with(groups):
     search = Search()
     lower, end = run(groups.bl1(), search, max_solves=60)
     assert (lower.solves, end) == (60, "solve limit")
-    search = Search()
-    assert run(groups.bl1(), search, time_limit=0.3)[1] == "time limit"
-    assert len(search.starts) > DEFAULT_STARTS
+    numbers = []
+
+    def endless(merit, start, rng, number):
+        numbers.append(number)
+        merit(np.array([number / 10]))
+        if number > DEFAULT_STARTS:
+            raise BudgetSpentError("enough")
+
+    assert run(groups.bl1(), endless, time_limit=3600.0)[1] == "enough"
+    assert len(numbers) == DEFAULT_STARTS + 2
 
 
 def test_it_ends_where_nothing_new_is_solved(groups):
