@@ -19,10 +19,10 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.formulations.formulations_plan import Plan
 from bilad.scripts.run_log import Output
 from bilad.scripts.tables import Cells, as_share, show
-from bilad.solvers.bilevel.continuation import Passage, walk_freely
+from bilad.solvers.bilevel.continuation import ContinuationState, follow_warm_started
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.scaling import Frame
-from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.bilevel.scaling import Scaling
+from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.termination import BudgetSpentError
@@ -162,23 +162,23 @@ class _Clock:
 
 def measure(family: Family, n: int, limit: float) -> SizeRow:
     """Walk the KKT homotopy once from eps = 0, with a clock on each piece."""
-    problem, clock, journal = family.problem(n), _Clock(limit), Journal()
+    problem, clock, trace = family.problem(n), _Clock(limit), Trace()
     variables, writing, status = 0, 0.0, "ended"
     try:
         lower = LowerLevel(problem, time_limit=limit)
         clock.time("lower", lambda: lower.baseline)
-        frame = Frame.of(problem)
-        baseline = frame.solution_into(lower.baseline)
-        formulation = clock.time("pyomo", lambda: KKT(frame.problem, baseline))
+        scaling = Scaling.of(problem)
+        baseline = scaling.scale_solution(lower.baseline)
+        formulation = clock.time("pyomo", lambda: KKT(scaling.problem, baseline))
         written = clock.time("nl", lambda: NlModel(formulation.model))
         variables, writing = len(written.variables), clock.pieces["nl"]
         del written
         session = clock.time(
             "session", lambda: IpoptSession(formulation.model, BY_KKT.ipopt_options)
         )
-        passage = Passage(frame, formulation, session, lower, journal)
+        state = ContinuationState(scaling, formulation, session, lower, trace)
         lower.deadline = time.perf_counter() + clock.left() + writing  # it was written twice
-        clock.time("walk", lambda: walk_freely(passage, np.zeros(ENTRIES), BY_KKT.schedule))
+        clock.time("walk", lambda: follow_warm_started(state, np.zeros(ENTRIES), BY_KKT.schedule))
     except BudgetSpentError as limit_met:
         status = str(limit_met)
     except Exception as error:  # a benchmark keeps failures in
@@ -187,7 +187,7 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
     total = clock.total - writing
     if status == "ended" and total > limit:
         status = "time limit"
-    ipopt = sum(stage.seconds for stage in journal.stages) if journal.stages else NAN
+    ipopt = sum(stage.seconds for stage in trace.stages) if trace.stages else NAN
     pieces = {name: clock.pieces.get(name, NAN) for name in ("lower", "pyomo", "nl")}
     pieces["opening"] = clock.pieces.get("session", NAN) - pieces["nl"]
     building = pieces["pyomo"] + pieces["nl"] + pieces["opening"]
@@ -201,8 +201,8 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
         ipopt=ipopt,
         total=total,
         building_share=building / total,
-        iterations=sum(stage.iterations for stage in journal.stages),
-        deviation=max((stage.deviation for stage in journal.stages), default=0.0),
+        iterations=sum(stage.iterations for stage in trace.stages),
+        deviation=max((stage.deviation for stage in trace.stages), default=0.0),
         status=status,
     )
 

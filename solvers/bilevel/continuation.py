@@ -1,4 +1,8 @@
-"""The homotopy of a reformulation: starts, stages, and what each stage's point is worth."""
+"""Continuation: a single-level reformulation is solved for a sequence of decreasing parameters.
+
+Each stage of a schedule fixes the relaxation parameter and the smoothing width. The eps of every
+stage is evaluated by the lower level itself.
+"""
 
 from __future__ import annotations
 
@@ -17,44 +21,46 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
-from bilad.solvers.bilevel.scaling import Frame
-from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.bilevel.scaling import Scaling
+from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
-# Options that keep IPOPT near a start that is nearly optimal already.
+# Options with which IPOPT remains close to a start that is almost optimal.
 CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
-BOUNDS_PER_STAGE = 2  # of the value function, renewed at one slack
-STILL = 1e-4  # of the radius: eps has stopped moving
+BOUNDS_PER_STAGE = 2  # largest number of value-function bounds that are used with one slack
+STILL = 1e-4  # change of eps, relative to the radius, at which a stage has converged
 
 
 @dataclass
-class Passage:
-    """One reformulation opened for the stages of one homotopy."""
+class ContinuationState:
+    """A reformulation that is loaded into IPOPT, with what a stage needs besides."""
 
-    frame: Frame
+    scaling: Scaling
     formulation: SingleLevel
     session: IpoptSession
     lower: LowerLevel
-    journal: Journal
+    trace: Trace
 
     def start_from(self, eps: FloatArray) -> None:
-        """Start the next solve at the lower level's solution at the user's eps."""
+        """Set the initial point of the next solve to the lower-level solution at the user's eps."""
         solution = self.lower.solve(eps)
-        self.formulation.start_from(self.frame.eps_into(eps), self.frame.solution_into(solution))
+        self.formulation.start_from(
+            self.scaling.scale_eps(eps), self.scaling.scale_solution(solution)
+        )
 
     def solve(self, stage: ScheduleStage) -> FloatArray:
-        """Solve one stage from the model's current values; return, score and record its eps."""
+        """Solve one stage from the current point; evaluate, record and return its eps."""
         self.formulation.set_stage(stage)
         left = self.lower.seconds_left()
         result = self.session.solve(time_limit=left if np.isfinite(left) else None)
-        eps = self.frame.eps_out(self.formulation.eps())
+        eps = self.scaling.unscale_eps(self.formulation.eps())
         evaluation = self.lower.evaluate(eps)
-        model = type(self.frame.given).__name__
+        model = type(self.scaling.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
-        if self.journal.walks:
-            self.journal.walks[-1].append(eps)
-        self.journal.record(
+        if self.trace.paths:
+            self.trace.paths[-1].append(eps)
+        self.trace.record(
             Stage(
                 name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
                 claimed=result.objective,
@@ -70,119 +76,125 @@ class Passage:
         return eps
 
     def _lower_gap(self, eps: FloatArray) -> float | None:
-        """Return how far the NLP's state is from optimal for its eps, by the lower level's dual."""
-        frame, solution = self.frame, self.lower.solve(eps)
-        model = frame.given.perturbation.apply(frame.given.model, eps)
-        state = frame.state_out(self.formulation.state(solution.state))
+        """Return the duality gap of the NLP's lower-level variables at its eps."""
+        scaling, solution = self.scaling, self.lower.solve(eps)
+        model = scaling.given.perturbation.apply(scaling.given.model, eps)
+        state = scaling.unscale_state(self.formulation.state(solution.state))
         return state_gap(model, state, solution)
 
 
-Walk = Callable[[Passage, FloatArray, Schedule], FloatArray]
+# Solves the stages of a schedule from a starting eps; returns the last eps.
+PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 
 
-def walk_freely(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
-    """Start at a lower-level solution; then each stage starts where the last one ended."""
-    passage.start_from(eps)
+def follow_warm_started(
+    state: ContinuationState, eps: FloatArray, schedule: Schedule
+) -> FloatArray:
+    """Start the first stage at a lower-level solution, and each other stage at the last point."""
+    state.start_from(eps)
     for stage in schedule.stages:
-        eps = passage.solve(stage)
+        eps = state.solve(stage)
     return eps
 
 
-def walk_with_bounds(passage: Passage, eps: FloatArray, schedule: Schedule) -> FloatArray:
-    """Renew the value function's bound where the last NLP ended, until eps stops moving.
+def follow_with_updated_bounds(
+    state: ContinuationState, eps: FloatArray, schedule: Schedule
+) -> FloatArray:
+    """Update the bound on the value function at the last eps until eps converges.
 
-    Each NLP starts from a lower-level solution, which is feasible for it.
+    Each NLP starts at a lower-level solution, which is feasible for it.
     """
-    problem = passage.frame.given
+    problem = state.scaling.given
     for stage in schedule.stages:
         for _ in range(BOUNDS_PER_STAGE):
-            passage.start_from(eps)
-            previous, eps = eps, passage.solve(stage)
+            state.start_from(eps)
+            previous, eps = eps, state.solve(stage)
             if problem.size(eps - previous) <= STILL * problem.radius:
                 break
     return eps
 
 
 @dataclass(frozen=True)
-class Homotopy:
-    """A reformulation of the problem of `lower`, and the way it is walked.
+class Continuation:
+    """The continuation for the problem of a `LowerLevel`.
 
     Parameters
     ----------
     formulate : callable(problem, baseline)
-        Makes the reformulation, from the solution at eps = 0.
-    walk : Walk
-        Solves the stages one after another; returns the last eps.
+        Writes the reformulation, given the lower-level solution at eps = 0.
+    follow : PathFollower
     schedule, refinement : Schedule
-        From loose to tight; and, for (BL2), tight from the beginning.
+        Stages with decreasing parameters; for (BL2), the refinement has small parameters from its
+        first stage on.
     ipopt_options : mapping
     opening : float
-        At most so many times as long as the formulation takes to build, IPOPT takes to open it.
+        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
+        written.
     """
 
     lower: LowerLevel
-    journal: Journal
+    trace: Trace
     formulate: Callable[[BilevelProblem, Any], SingleLevel]
-    walk: Walk
+    follow: PathFollower
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
     opening: float
 
-    def follow(self, points: list[FloatArray]) -> None:
-        """Walk the schedule from each point.
+    def run(self, points: list[FloatArray]) -> None:
+        """Follow the schedule from each point.
 
-        For (BL2) a loose relaxation is met at eps = 0 and leads nowhere. So look first for an
-        attack within the largest eps searched, (BL1); then solve (BL2) itself from the shortest
-        that a stage has found, tightly.
+        For (BL2), eps = 0 is feasible for a loose relaxation, and the stages would not leave it.
+        The schedule is therefore applied to (BL1), the largest deviation within the limit. The
+        refinement is then applied to (BL2) from the smallest attack that a stage has found.
         """
-        problem, journal = self.lower.problem, self.journal
+        problem, trace = self.lower.problem, self.trace
         leading = problem.largest_deviation()
-        journal.walks = []
-        journal.expected = len(points) * len(self.schedule.stages)
+        trace.paths = []
+        trace.expected = len(points) * len(self.schedule.stages)
         if leading is problem:
-            self._walk_from(points, self.schedule, problem, self.ipopt_options)
+            self._follow_from(points, self.schedule, problem, self.ipopt_options)
             return
-        journal.expected += len(self.refinement.stages)
-        self._walk_from(points, self.schedule, leading, self.ipopt_options)
-        best = best_returned(self.lower, journal)
+        trace.expected += len(self.refinement.stages)
+        self._follow_from(points, self.schedule, leading, self.ipopt_options)
+        best = best_returned(self.lower, trace)
         if best is not None:
             options = {**self.ipopt_options, **CLOSE_START}
-            self._walk_from([best.eps], self.refinement, problem, options)
+            self._follow_from([best.eps], self.refinement, problem, options)
 
-    def _walk_from(
+    def _follow_from(
         self,
         points: list[FloatArray],
         schedule: Schedule,
         problem: BilevelProblem,
         options: Mapping[str, Any],
     ) -> None:
-        passage = self._open(problem, options)
+        state = self._open(problem, options)
         for point in points:
-            assert self.journal.walks is not None
-            self.journal.walks.append([])
-            self.walk(passage, point, schedule)
+            assert self.trace.paths is not None
+            self.trace.paths.append([])
+            self.follow(state, point, schedule)
 
-    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> Passage:
-        """Open a reformulation, unless that is expected to take longer than there is time.
+    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> ContinuationState:
+        """Load a reformulation into IPOPT, if the time left is expected to be sufficient.
 
-        It cannot be stopped: the expressions are differentiated in compiled code.
+        Loading cannot be interrupted, since compiled code differentiates the expressions.
         """
-        frame, baseline, began = Frame.of(problem), self.lower.baseline, time.perf_counter()
-        formulation = self.formulate(frame.problem, frame.solution_into(baseline))
+        scaling, baseline, began = Scaling.of(problem), self.lower.baseline, time.perf_counter()
+        formulation = self.formulate(scaling.problem, scaling.scale_solution(baseline))
         if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         session = IpoptSession(formulation.model, options)
-        self.journal.engine = f"{session.engine} {session.version}"
-        return Passage(frame, formulation, session, self.lower, self.journal)
+        self.trace.engine = f"{session.engine} {session.version}"
+        return ContinuationState(scaling, formulation, session, self.lower, self.trace)
 
 
-def best_returned(lower: LowerLevel, journal: Journal) -> Evaluation | None:
-    """Return the best attack among a method's own answers, or None."""
-    if journal.walks is None:
+def best_returned(lower: LowerLevel, trace: Trace) -> Evaluation | None:
+    """Return the best attack among the points that a method returned, or None."""
+    if trace.paths is None:
         return lower.best
     best = None
-    for eps in itertools.chain(*journal.walks):
+    for eps in itertools.chain(*trace.paths):
         seen = lower.known(eps)
         best = seen if seen is not None and lower.is_better(seen, best) else best
     return best

@@ -10,20 +10,20 @@ import pyomo.environ as pyo
 from bilad.models.validation import ArgumentError
 from bilad.solvers.nlp import IpoptSession
 
-# MUMPS permutes large entries to the diagonal by default. Edge differences have none, and the
-# delayed pivots then fill the factors: single factorisations took seconds instead of milliseconds.
+# By default MUMPS permutes large entries to the diagonal. Edge differences have none there, and
+# delayed pivots then cause fill-in: single factorisations took seconds instead of milliseconds.
 MUMPS = {"mumps_permuting_scaling": 0}
 
 
 def try_engine(options: Mapping[str, Any]) -> None:
-    """Start IPOPT with its options, on a problem of one variable.
+    """Start IPOPT with the given options on a problem with one variable.
 
     Raises
     ------
     EngineError
-        If none can be started.
+        If IPOPT cannot be started.
     ArgumentError
-        If it refuses an option.
+        If IPOPT refuses an option.
     """
     model = pyo.ConcreteModel()
     model.x = pyo.Var(bounds=(-1, 1), initialize=0.5)

@@ -1,7 +1,7 @@
-"""The lower level as the upper level sees it: a counted, cached, warm-started oracle.
+"""The oracle of the upper level: it solves the lower level, with a cache and warm starts.
 
-Every method asks this object, and nothing else, what an eps does. It counts the solves, enforces
-the limits, and keeps the best attack so far, so that no method has to and all are counted alike.
+Every method evaluates eps through this object only. It counts the solves, enforces the limits and
+stores the best attack, in the same way for all methods.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, real_number
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
 
-RECOMPUTE_TOL = 1e-10  # of the solution at the eps that is returned
-WARM_STARTS = 8  # most recent solutions that may serve as a warm start
-LEAST_SECONDS = 0.25  # that the solve at eps = 0 is given, however short the limit
+RECOMPUTE_TOL = 1e-10  # tolerance of the solution at the eps that is returned
+WARM_STARTS = 8  # number of recent solutions that can be used as a warm start
+LEAST_SECONDS = 0.25  # least time limit of the solve at eps = 0
 
 
 class LowerLevelError(RuntimeError):
-    """A lower level that broke down where nothing can be done without its solution."""
+    """The lower level failed at an eps whose solution is indispensable."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one eps does, and when that was learned.
+    """The result of the evaluation of one eps.
 
     Attributes
     ----------
@@ -46,15 +46,16 @@ class Evaluation:
     size : float
         ||eps|| in the problem's norm.
     deviation : float
-        U(eps), from the lower level's own solution.
+        U(eps), computed from the lower-level solution.
     proved : bool
-        Whether the labels at eps are proved; if not, `deviation` rests on an undecided pair.
+        Whether the labels at eps are proved. Otherwise `deviation` depends on pairs of points of
+        which neither fusion nor separation is proved.
     solves : int
-        Lower-level solves spent so far, this one included.
+        Number of lower-level solves so far, including this one.
     seconds : float
-        Since the attack began, without those spent on a bound.
+        Time since the beginning of the attack, without that of the bound.
     error : str or None
-        What went wrong in the lower level, "error: ..."; such labels are not proved.
+        "error: ..." if the lower level failed; its labels are then not proved.
     """
 
     eps: FloatArray
@@ -73,25 +74,25 @@ class LowerLevel:
     ----------
     problem : BilevelProblem
     method : str, default "auto"
-        Of the learning model's solver, if it has several; one that takes the model at every eps.
+        Solver of the learning model, if it has several; it must apply to the model at every eps.
     tol : float, default 1e-8
-        Of the relative duality gap.
+        Tolerance of the relative duality gap.
     max_solves : int, optional
-        Solves after which `BudgetSpentError` is raised; a black box may allow fewer. The solve at
-        eps = 0, which defines the deviation, is not counted.
+        Number of solves after which `BudgetSpentError` is raised; a black box can have a smaller
+        limit of its own. The solve at eps = 0, which defines the deviation, is not counted.
     time_limit : float, default inf
-        Seconds, from now.
+        Time limit in seconds from the construction on.
 
     Attributes
     ----------
     best : Evaluation or None
-        The best attack so far. Only eps whose labels are proved count.
+        The best attack so far, among the eps whose labels are proved.
     best_solution : Solution or None
-        The solution there.
+        The solution at the best attack.
     history : list of Evaluation
-        Every eps solved, in order.
+        The evaluations of all eps that were solved, in order.
     seconds_solving : float
-        Spent in the learning model, at eps = 0 too; the rest of the time is the method's.
+        Time spent in the learning model, also at eps = 0; the rest is the time of the method.
     """
 
     def __init__(
@@ -125,14 +126,15 @@ class LowerLevel:
 
     @property
     def baseline(self) -> Solution:
-        """The solution at eps = 0; solved when first asked for.
+        """The solution at eps = 0, which is computed at the first access.
 
         Raises
         ------
         LearningModelError
-            If the model does not answer at eps = 0; if it proves nothing, or not twice alike.
+            If the learning model fails at eps = 0, or if a model without proofs returns two
+            different outcomes there.
         LowerLevelError
-            If the lower level broke down.
+            If the solver of the lower level failed.
         """
         if self._baseline is None:
             began = time.perf_counter()
@@ -146,7 +148,7 @@ class LowerLevel:
         return self._baseline
 
     def _baseline_within(self, zero: FloatArray, seconds: float) -> Solution:
-        """Solve at eps = 0; a model that proves nothing is asked twice."""
+        """Solve at eps = 0, twice for a model without proofs."""
         solution = self._solve(zero, None, seconds)
         if solution.gap is None:
             again = self.confirm(zero, seconds)
@@ -164,12 +166,12 @@ class LowerLevel:
         return solution
 
     def confirm(self, eps: FloatArray, seconds: float = float("inf")) -> Solution:
-        """Return the solution at eps, found afresh, as good as it gets within so many seconds.
+        """Return the solution at eps to high accuracy, without a warm start, within a time limit.
 
         Raises
         ------
         LowerLevelError
-            If the lower level broke down.
+            If the solver of the lower level failed.
         """
         model = self.problem.perturbation.apply(self.problem.model, eps)
         tol = min(self.tol, RECOMPUTE_TOL)
@@ -177,13 +179,13 @@ class LowerLevel:
             return _unbroken(confirm(model, tol=tol, time_limit=seconds, **self._options))
 
     def contradiction(self, eps: FloatArray) -> LearningModelError:
-        """Return the error for two outcomes at one eps."""
+        """Return the error for two different outcomes at the same eps."""
         error = self.problem.model.contradiction()
         return type(error)(f"at eps = {_shown(eps)}: {error}")
 
     @property
     def solves(self) -> int:
-        """Number of lower-level solves so far, without the one at eps = 0."""
+        """Number of lower-level solves so far, without that at eps = 0."""
         return len(self.history)
 
     @property
@@ -193,18 +195,18 @@ class LowerLevel:
 
     @property
     def is_limited(self) -> bool:
-        """Whether solves or time are limited, so that there is a budget to be spent."""
+        """Whether the solves or the time are limited."""
         return self.max_solves is not None or self.deadline < float("inf")
 
     def seconds_left(self) -> float:
-        """Return the seconds left, raising if there are none."""
+        """Return the seconds left; raise `BudgetSpentError` if there are none."""
         left = self.deadline - time.perf_counter()
         if left <= 0:
             raise BudgetSpentError(TIME_LIMIT)
         return left
 
     def evaluate(self, eps: ArrayLike) -> Evaluation:
-        """Return what eps does; an eps seen before costs nothing."""
+        """Return the evaluation of eps; one that was evaluated before needs no solve."""
         vector = self._vector(eps)
         known = self._known.get(vector.tobytes())
         if known is None:
@@ -213,11 +215,11 @@ class LowerLevel:
         return known
 
     def known(self, eps: FloatArray) -> Evaluation | None:
-        """Return what is known of an eps already seen, or None."""
+        """Return the stored evaluation of eps, or None."""
         return self._known.get((self.problem.perturbation.vector(eps) + 0.0).tobytes())
 
     def solve(self, eps: ArrayLike) -> Solution:
-        """Return the solution at eps; a recent one costs nothing."""
+        """Return the solution at eps; a recent one needs no solve."""
         return self._solution(self._vector(eps))
 
     def _solution(self, vector: FloatArray) -> Solution:
@@ -236,7 +238,7 @@ class LowerLevel:
         return solution
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
-        """Return eps as a vector; the lower level is solved at eps = 0 before any other."""
+        """Return eps as a vector, after the lower level has been solved at eps = 0."""
         _ = self.baseline
         return self.problem.perturbation.vector(eps) + 0.0
 
@@ -261,9 +263,9 @@ class LowerLevel:
         return self.problem.deviation.value(self.baseline.outcome, solution.outcome)
 
     def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
-        """Let some evaluations be undecided, and another one, the last, be the best.
+        """Mark some evaluations as not proved, and make another one, the last, the best attack.
 
-        A method may know more of the partition at an eps than the solve at data that are rounded.
+        Exact arithmetic can give another partition at an eps than the solve with rounded data.
         """
         for place, seen in enumerate(self.history):
             if any(seen is other for other in others):
@@ -272,11 +274,11 @@ class LowerLevel:
         self.best, self.best_solution = best, self._solution(best.eps)
 
     def counts(self, seen: Evaluation) -> bool:
-        """Say whether an evaluation is an attack with proved labels."""
+        """Return whether an evaluation is an attack with proved labels."""
         return seen.proved and self.problem.is_attack(seen.size, seen.deviation)
 
     def is_better(self, new: Evaluation, old: Evaluation | None) -> bool:
-        """Say whether an evaluation is an attack that counts, and ranks before another."""
+        """Return whether an evaluation is a proved attack and better than another one."""
         if not self.counts(new):
             return False
         rank = self.problem.rank
@@ -285,7 +287,7 @@ class LowerLevel:
 
 @contextmanager
 def _named(eps: FloatArray) -> Iterator[None]:
-    """Say at which eps a learning model failed."""
+    """Add the eps to the message of an error of the learning model."""
     try:
         yield
     except LearningModelError as error:
@@ -297,7 +299,7 @@ def _shown(eps: FloatArray) -> str:
 
 
 def _failure_of(solution: Solution) -> str | None:
-    """Return the "error: ..." that ended a lower-level solve, or None."""
+    """Return the status "error: ..." of a lower-level solve that failed, or None."""
     return solution.status if solution.status.startswith("error") else None
 
 
@@ -309,9 +311,10 @@ def _unbroken(solution: Solution) -> Solution:
 
 
 def _typical(problem: BilevelProblem) -> LearningModel:
-    """Return the model at an eps with nothing special.
+    """Return the model at a generic eps.
 
-    A solver that takes it takes the model at every eps; equal weights, for one, are a special case.
+    A solver that applies to it applies to the model at every eps, whereas at eps = 0 the model can
+    be a special case, such as one with equal weights.
     """
     numbers = np.random.default_rng(0).uniform(0.25, 0.75, problem.perturbation.dim)
     low, high = problem.box

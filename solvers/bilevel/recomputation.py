@@ -1,4 +1,4 @@
-"""The attack to report: the best that a tighter solve confirms."""
+"""Recomputation: the best attack is solved again with a smaller tolerance before it is reported."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from bilad.models.learning.learning_model import Answer, Solution
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
-CONFIRMATIONS = 8  # attacks, best first, that are solved again until one is confirmed
+RECOMPUTATIONS = 8  # largest number of attacks that are recomputed until one is confirmed
 
 
-class Confirmation:
-    """What is reported of a search, whether it is solved again in time or not.
+class Recomputation:
+    """The attack to report, whether there was time to recompute it or not.
 
     Parameters
     ----------
     lower : LowerLevel
-        After the search.
+        The lower level after the search.
 
     Attributes
     ----------
     baseline : Solution
-        At eps = 0; an outcome that is not proved if there is none.
+        The solution at eps = 0; an outcome that is not proved if there is no solution.
     best : Evaluation
-        The best attack; eps = 0 without one.
+        The best attack; eps = 0 if there is none.
     solution : Solution
-        There: that of the search, until `run` has found another.
+        The solution at the best attack: that of the search until `run` replaces it.
     deviation : float
-        Of its outcome from that at eps = 0.
+        Deviation of its outcome from that at eps = 0.
     """
 
     def __init__(self, lower: LowerLevel) -> None:
@@ -42,30 +42,31 @@ class Confirmation:
         self.deviation = self.best.deviation
 
     def run(self, end: float) -> None:
-        """Solve the attacks again, best first, until one is confirmed.
+        """Recompute the attacks in decreasing order of quality until one is confirmed.
 
-        An eps within rounding of a step can be an attack by one solve and undecided by the next:
-        then the next best is looked at. If none of a few is confirmed, the best stands, unproved.
+        Within rounding errors of a breakpoint, one solve can prove an attack and the next cannot.
+        The next best attack is then recomputed. If none of the first eight is confirmed, the best
+        is reported without a proof.
 
         Parameters
         ----------
         end : float
-            Value of `time.perf_counter()` at which to stop.
+            Value of `time.perf_counter()` at which the recomputation ends.
 
         Raises
         ------
         BudgetSpentError
-            If that came first.
+            If this time is reached first.
         LearningModelError
-            If a model that proves nothing gives another outcome than before; then nothing is
-            reported.
+            If a model without proofs returns another outcome than before. No attack is reported
+            then.
         """
         lower = self._lower
         if not lower.has_baseline:
             return
         attacks = [seen for seen in lower.history if lower.counts(seen)]
         attacks.sort(key=lambda seen: lower.problem.rank(seen.size, seen.deviation), reverse=True)
-        for place, seen in enumerate(attacks[:CONFIRMATIONS] or [self.best]):
+        for place, seen in enumerate(attacks[:RECOMPUTATIONS] or [self.best]):
             began = time.perf_counter()
             if began >= end:
                 raise BudgetSpentError(TIME_LIMIT)
@@ -73,7 +74,7 @@ class Confirmation:
                 solution = lower.confirm(seen.eps, end - began)
             finally:
                 lower.seconds_solving += time.perf_counter() - began
-            value = self._value(solution)
+            value = lower.deviation(solution)
             agrees = abs(value - seen.deviation) <= self._uncertainty()
             still_counts = seen.size == 0 or lower.problem.is_attack(seen.size, value)
             if solution.proved and agrees and still_counts:
@@ -88,13 +89,10 @@ class Confirmation:
 
     def _report(self, best: Evaluation, solution: Solution) -> None:
         self.best, self.solution = best, solution
-        self.deviation = self._value(solution) if best.size > 0 else 0.0
+        self.deviation = self._lower.deviation(solution) if best.size > 0 else 0.0
 
     def _uncertainty(self) -> float:
         return self._lower.problem.deviation.uncertainty(self.baseline.outcome)
-
-    def _value(self, solution: Solution) -> float:
-        return self._lower.problem.deviation.value(self.baseline.outcome, solution.outcome)
 
     def _nothing(self) -> Evaluation:
         zero = np.zeros(self._lower.problem.perturbation.dim)

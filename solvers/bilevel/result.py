@@ -1,4 +1,4 @@
-"""The result of an attack, the same whatever the method."""
+"""The result of an attack, which is the same for all methods."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from bilad.solvers.bilevel.oracle import Evaluation
 
 @dataclass(frozen=True)
 class Stage:
-    """One solve of a reformulation: what it claimed, and what its eps really does.
+    """One solve of a reformulation or a MILP, and the evaluation of its eps.
 
     Attributes
     ----------
     name : str
-        E.g. the relaxation parameter and the smoothing width.
+        Description of the stage, such as its relaxation parameter and smoothing width.
     claimed : float or None
-        Value of the reformulation's own objective.
+        Value of the objective of the reformulation.
     eps : ndarray, shape (k,)
-        Where it stopped, projected on the problem's ball.
+        The eps at the end of the stage, projected on the problem's ball.
     deviation : float
-        U(eps), recomputed from the lower level's solution.
+        U(eps), recomputed from the lower-level solution.
     engine_status : str
-        The engine's exit. Not a certificate of anything about the bilevel problem.
+        Status of the solver, which is no certificate for the bilevel problem.
     iterations : int
     seconds : float
     lower_gap : float or None
-        Relative duality gap of the reformulation's own x at this eps; None if it has no x.
+        Relative duality gap of the lower-level variables of the reformulation at this eps; None if
+        there are none.
     violation : float or None
-        The largest relaxed complementarity product, or violation of the value-function bound, at
-        the reformulation's own point.
+        The largest relaxed complementarity product, or the violation of the value-function bound,
+        at the point of the reformulation.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Point:
-    """An eps, shape (k,), its norm, and its deviation; all zero without an attack."""
+    """An eps, shape (k,), with its norm and its deviation; all are zero if there is no attack."""
 
     eps: FloatArray
     norm: float
@@ -60,7 +61,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Attack:
-    """The best perturbation a method found.
+    """The best perturbation that a method found.
 
     Attributes
     ----------
@@ -71,54 +72,54 @@ class Attack:
     norm : float
         ||eps|| in the problem's norm.
     deviation : float
-        U(eps), recomputed from the lower level's own solution at eps.
+        U(eps), recomputed from the lower-level solution at eps.
     baseline, solution : Solution
-        Solutions at 0 and at eps, the second solved again to high accuracy if there was time;
-        `Answer`, which has an outcome only, if the model is a black box, or (not proved) if a
-        limit, an interrupt or an error came before the solution at 0.
+        Solutions at 0 and at eps; the second is recomputed to high accuracy if there was time.
+        They are of the class `Answer`, which contains an outcome only, if the model is a black box,
+        and also (not proved) if a limit, an interrupt or an error preceded the solution at 0.
     own : Point
-        The best of the points that the method's own work returned: of a reformulation, of its
-        stages, never a start. Closing changes nothing in it: it is the same for every `closing`,
-        with one seed and limits on solves.
+        The best of the points that the method returned, without closing; for a reformulation, the
+        best of its stages and never a start. With the same seed and limits on solves it is the same
+        for every value of `closing`.
     closing : {"none", "ray", "search"}
-        As asked for.
+        The argument of `attack`.
     closing_solves : int
-        Of `lower_solves`, those of closing.
+        Number of lower-level solves of closing, a part of `lower_solves`.
     closing_seconds : float
-        Of `seconds`, those of closing.
+        Time of closing, a part of `seconds`.
     bound : float or None
-        Bound on the optimum (upper for BL1, lower for BL2): the method's own, or that of the pairs
-        that no eps can flip, which is a theorem. That of "exact" is for A + eps V in exact
-        arithmetic; rounding that sum to doubles can tip a tie. That of "milp" is proved up to the
-        tolerances of HiGHS, 1e-9 in unit scale, in floating point, and so is a status that follows
-        from it; with `coincidences=False` it leaves out some eps, and no status rests on it. A
-        bound that the attack itself refutes is dropped.
+        Proved upper (BL1) or lower (BL2) bound on the optimum: that of the method, or that of the
+        pairs of points that no eps can separate or fuse. The bound of "exact" holds for A + eps V
+        in exact arithmetic; rounding of this sum can decide a tie differently. The bound of "milp"
+        and a status derived from it hold up to the tolerances of HiGHS, 1e-9 in scaled variables;
+        with `coincidences=False` it does not hold for some eps, and no status is derived from it. A
+        bound that the attack itself contradicts is omitted.
     margin : float or None
-        How far eps may move along the ray, either way, and the deviation stays: known to "exact",
-        in exact arithmetic and rounded down; 0 if eps is a single point. None if it is not known,
-        or without an attack.
+        Distance by which eps may change in either direction without a change of the deviation. The
+        method "exact" computes it in exact arithmetic and rounds it down; it is 0 if eps is a
+        breakpoint. None if it is not known, or without an attack.
     status : str
-        What is known of the answer, whatever ended the search: "optimal" (bound met; for (BL2)
-        within `bilad.models.problem.LENGTH_TOL`), "feasible" (an attack, no claim of optimality),
-        "unproved" (its labels were proved when it was found, but not by the last solve; or "exact"
-        knows the optimum, but no double that it tried attains it, as where that is a single point
-        between two doubles), "no attack found", or "no attack exists" (the bound says so).
+        What is proved about the result, whatever ended the search: "optimal" (the bound is
+        attained, for (BL2) within `bilad.models.problem.LENGTH_TOL`); "feasible" (an attack, which
+        may not be optimal); "unproved" (the labels were proved when the attack was found but not
+        in the recomputation, or "exact" knows the optimum but no floating-point number that it
+        evaluated attains it); "no attack found"; or "no attack exists" (proved by the bound).
     termination : str
-        What ended the search: "converged", "solve limit", "time limit", "interrupted" or "error:
-        ..." with the type and the message of what was raised.
+        The reason why the search ended: "converged", "solve limit", "time limit", "interrupted", or
+        "error: ..." with the type and the message of the exception.
     lower_solves : int
-        Lower-level solves spent, the one at eps = 0 not counted.
+        Number of lower-level solves without that at eps = 0.
     undecided : int
-        How many of these had labels that could not be proved; they never count as attacks.
+        Number of these whose labels could not be proved; they are never attacks.
     seconds : float
     seconds_solving : float
-        Of these, spent in the learning model, the solve at eps = 0 and the last one included.
+        Time in the learning model, a part of `seconds`, with the first and the last solve.
     seconds_bounding : float
         Spent on the bound; not among `seconds`.
     history : tuple of Evaluation
-        Every eps solved, in order.
+        The evaluations of all eps that were solved, in order.
     stages : tuple of Stage
-        Solves of a reformulation, in order.
+        The solves of a reformulation, in order.
     engine : str or None
         Name and version of the nonlinear solver, if one was used.
     """
@@ -149,12 +150,12 @@ class Attack:
 
     @property
     def labels(self) -> IntArray:
-        """Cluster of each point at eps: shape (n,); of models whose outcomes are labels.
+        """Cluster of each point at eps, shape (n,), if the outcomes of the model are labels.
 
         Raises
         ------
         TypeError
-            If they are parameters: see `outcome`.
+            If the outcomes are parameters; these are `outcome`.
         """
         if self.problem.model.outcomes != "labels":
             raise TypeError(f"{type(self.problem.model).__name__} gives no labels; see `outcome`")
@@ -168,15 +169,14 @@ class Attack:
 
     @property
     def gap(self) -> float | None:
-        """Relative duality gap of the solution at eps, solved again; None of a black box."""
+        """Relative duality gap of the recomputed solution at eps; None for a black box."""
         return self.solution.gap
 
     @property
     def claimed(self) -> float | None:
-        """What the reformulation claimed at the stage that came nearest to eps; None without one.
+        """Objective of the reformulation at the stage closest to eps; None without stages.
 
-        For (BL1) a smooth deviation, for (BL2) a measure of eps: compare it with nothing but the
-        value recomputed.
+        It is a smooth deviation for (BL1), and a measure of eps for (BL2).
         """
         if not self.stages:
             return None
@@ -185,5 +185,5 @@ class Attack:
 
     @property
     def proved(self) -> bool:
-        """Whether the labels at 0 and at eps, and so the deviation, are proved."""
+        """Whether the labels at 0 and at eps, and thus the deviation, are proved."""
         return self.baseline.proved and self.solution.proved

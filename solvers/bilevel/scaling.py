@@ -1,6 +1,7 @@
-"""The frame in which a single-level model is solved: the normal form, and eps within 1.
+"""The scaling of a bilevel problem for NLP and MIP solvers.
 
-NLP and MIP solvers have absolute tolerances; in this frame these mean the same for all data.
+The learning model is brought to its normal form, and eps is divided by the radius. The absolute
+tolerances of the solvers then have the same meaning for all data.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from bilad.models.validation import FloatArray
 
 
 @dataclass(frozen=True)
-class Frame:
-    """A problem, the same problem normalised, and the way between them.
+class Scaling:
+    """A problem, the scaled problem, and the maps between them.
 
     Attributes
     ----------
     given, problem : BilevelProblem
-        The user's, and the normalised one.
+        The user's problem, and the scaled one.
     form : NormalForm
-        Of the learning model.
+        The normal form of the learning model.
     """
 
     given: BilevelProblem
@@ -30,23 +31,23 @@ class Frame:
     form: NormalForm
 
     @classmethod
-    def of(cls, problem: BilevelProblem) -> Frame:
-        """Normalise a problem."""
+    def of(cls, problem: BilevelProblem) -> Scaling:
+        """Scale a problem."""
         form = normal_form(problem.model)
         return cls(problem, problem.normalised(form), form)
 
-    def eps_into(self, eps: FloatArray) -> FloatArray:
-        """Return the user's eps in units of the radius."""
+    def scale_eps(self, eps: FloatArray) -> FloatArray:
+        """Return the user's eps divided by the radius."""
         return self.problem.project(eps / self.given.radius)
 
-    def eps_out(self, eps: FloatArray) -> FloatArray:
-        """Return eps in the user's units, within the user's ball."""
+    def unscale_eps(self, eps: FloatArray) -> FloatArray:
+        """Return eps in the user's units, projected on the user's ball."""
         return self.given.project(eps * self.given.radius)
 
-    def solution_into(self, solution: Solution) -> Any:
-        """Return a solution of the user's lower level in the frame."""
+    def scale_solution(self, solution: Solution) -> Any:
+        """Return a solution of the user's lower level in the variables of the scaled problem."""
         return self.form.into(solution)
 
-    def state_out(self, state: FloatArray) -> FloatArray:
-        """Return a state of the frame in the user's units."""
+    def unscale_state(self, state: FloatArray) -> FloatArray:
+        """Return a state of the scaled problem in the user's units."""
         return self.form.out(state)

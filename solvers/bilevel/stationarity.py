@@ -1,20 +1,20 @@
-"""Stationarity of an attack as a point of the MPCC: S, M, C or W, from a tight Scholtes homotopy.
+"""Stationarity of an attack as a point of the MPCC: S, M, C or W, by Scholtes' relaxation.
 
 With nu_G = lambda_G - delta H and nu_H = lambda_H - delta G, where delta is the multiplier of
 G H <= t, a pair is biactive if G and H are both of the order of sqrt(t), and the point is
 
     S-stationary  if nu_G >= 0 and nu_H >= 0            on every biactive pair,
-    M-stationary  if so, or nu_G nu_H = 0               on each,
-    C-stationary  if nu_G nu_H >= 0                     on each,
+    M-stationary  if this holds or nu_G nu_H = 0        on every biactive pair,
+    C-stationary  if nu_G nu_H >= 0                     on every biactive pair,
     W-stationary  otherwise.
 
-This is stationarity of the smoothed problem. It is never optimality, and says nothing of the true
-staircase, which has no slope.
+This is stationarity for the smoothed deviation. It does not imply optimality, and nothing follows
+for the true deviation, which is piecewise constant.
 
 References
 ----------
-Scheel and Scholtes, Math. Oper. Res. 25 (2000). For p = 2, whose complementarity is that of a
-second-order cone: Ding, Sun and Ye, Math. Program. 147 (2014); nu_G and nu_H are there the parts
+Scheel and Scholtes, Math. Oper. Res. 25 (2000). For p = 2, the complementarity is that of
+the second-order cone (Ding, Sun and Ye, Math. Program. 147, 2014): nu_G and nu_H are the components
 of the multipliers along (1, z), and H is 1 - ||z||^2.
 """
 
@@ -35,7 +35,7 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, real_number, seconds_limit
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.result import Attack
-from bilad.solvers.bilevel.scaling import Frame
+from bilad.solvers.bilevel.scaling import Scaling
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import IpoptSession, NlpResult
 from bilad.solvers.termination import (
@@ -47,33 +47,34 @@ from bilad.solvers.termination import (
 
 TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
 IPOPT_OPTIONS = {**MUMPS, "tol": 1e-8, "max_iter": 300, "mu_init": 1e-4, "bound_push": 1e-8}
-OPENING = 4.0  # times as long as the formulation takes to build, IPOPT takes to open it
-BIACTIVE = 10.0  # times sqrt(t): both sides this small
-ZERO = 1e-5  # of the largest multiplier: no sign
+OPENING = 4.0  # IPOPT takes at most so many times as long to open a model as it took to build
+BIACTIVE = 10.0  # a pair is biactive if both sides are at most this number times sqrt(t)
+ZERO = 1e-5  # relative size below which a multiplier counts as zero
 
 
 @dataclass(frozen=True)
 class Stationarity:
-    """What the multipliers say at the end of a tight homotopy.
+    """The stationarity at the end of a continuation with small relaxation parameters.
 
     Attributes
     ----------
     kind : str
-        "S", "M", "C" or "W"; "none" if IPOPT did not converge, and then nothing is known.
+        "S", "M", "C" or "W"; "none" if IPOPT did not converge.
     eps : ndarray, shape (k,)
-        Where the homotopy ended, in the problem's units: near the attack, not at it.
+        The end of the continuation in the problem's units, which is near the attack.
     biactive : tuple of (int, int)
-        Edge and number of the biactive pairs, as in the pairs of the conditions.
+        Edge and number of each biactive pair, which are its key in the pairs of the conditions.
     multipliers : dict of (int, int) to (float, float)
-        nu_G and nu_H of every pair, for the objective that is minimised.
+        nu_G and nu_H of every pair, for the minimisation of the objective.
     violation : float
         The largest product G H; NaN if no stage was solved.
     relaxation, width : float
-        Of the last stage.
+        Parameters of the last stage.
     engine_status : str
-        Of the last stage that was solved; "none" without one.
+        Status of IPOPT at the last stage that was solved; "none" without one.
     termination : str
-        What ended the homotopy, as in `Attack`; unless "converged", the kind is "none".
+        The reason why the continuation ended, as in `Attack`; unless it is "converged", the kind is
+        "none".
     """
 
     kind: str
@@ -90,29 +91,30 @@ class Stationarity:
 def stationarity(
     found: Attack, width: float = 0.1, time_limit: float | None = None
 ) -> Stationarity:
-    """Tighten the KKT reformulation from an attack, found by any method, and classify the end.
+    """Decrease the relaxation of the KKT reformulation from an attack, and classify the last point.
 
     Parameters
     ----------
     found : Attack
+        The result of any method.
     width : float, default 0.1
-        Of the smooth deviation, > 0, in units of the typical distance between points.
+        Width of the smooth deviation, > 0, in units of the typical distance between points.
     time_limit : float, optional
         Seconds, as in `attack`.
 
     Returns
     -------
     Stationarity
-        Always, once the arguments are accepted.
+        Whenever the arguments are accepted.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, or the attack ended before the lower level was solved.
+        If an argument is wrong, or the attack ended before the lower level was solved at 0.
     UnsupportedError
-        The reformulation does not apply to the problem.
+        If the reformulation cannot be applied to the problem.
     EngineError
-        If no IPOPT can be started.
+        If IPOPT cannot be started.
     """
     if not isinstance(found, Attack):
         raise ArgumentError("found", type(found).__name__, "an Attack")
@@ -124,16 +126,16 @@ def stationarity(
         raise ArgumentError("found", "an outcome without a solution", "an attack with solutions")
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     try_engine(IPOPT_OPTIONS)
-    homotopy = _Tightening(found, width, time.perf_counter() + seconds)
-    return homotopy.report(termination_of(homotopy.run, seconds))
+    continuation = _Continuation(found, width, time.perf_counter() + seconds)
+    return continuation.report(termination_of(continuation.run, seconds))
 
 
-class _Tightening:
-    """The homotopy from an attack, as far as it has come."""
+class _Continuation:
+    """The continuation from an attack, and the last stage that was solved."""
 
     def __init__(self, found: Attack, width: float, deadline: float) -> None:
         self._found, self._width, self._deadline = found, width, deadline
-        self._frame = Frame.of(found.problem)
+        self._scaling = Scaling.of(found.problem)
         self._solved: tuple[SingleLevel, NlpResult] | None = None
 
     def run(self) -> None:
@@ -142,11 +144,11 @@ class _Tightening:
         Raises
         ------
         BudgetSpentError
-            If the deadline came first.
+            If the deadline is reached.
         """
-        frame, found, began = self._frame, self._found, time.perf_counter()
-        formulation = KKT(frame.problem, frame.solution_into(found.baseline))
-        formulation.start_from(frame.eps_into(found.eps), frame.solution_into(found.solution))
+        scaling, found, began = self._scaling, self._found, time.perf_counter()
+        formulation = KKT(scaling.problem, scaling.scale_solution(found.baseline))
+        formulation.start_from(scaling.scale_eps(found.eps), scaling.scale_solution(found.solution))
         self._left(OPENING * (time.perf_counter() - began))
         session = IpoptSession(formulation.model, IPOPT_OPTIONS)
         for relaxation in TIGHTENING:
@@ -156,16 +158,16 @@ class _Tightening:
             self._solved = formulation, result
 
     def _left(self, needed: float = 0.0) -> float:
-        """Return the seconds left, raising if they are no more than those needed."""
+        """Return the seconds left; raise `BudgetSpentError` if they are not more than needed."""
         left = self._deadline - time.perf_counter()
         if left <= needed:
             raise BudgetSpentError(TIME_LIMIT)
         return left
 
     def report(self, termination: str) -> Stationarity:
-        """Read the multipliers of the last stage that was solved."""
+        """Classify the last stage that was solved."""
         if self._solved is not None:
-            return _report(*self._solved, self._frame, TIGHTENING[-1], self._width, termination)
+            return _report(*self._solved, self._scaling, TIGHTENING[-1], self._width, termination)
         return Stationarity(
             kind="none",
             eps=self._found.eps,
@@ -182,7 +184,7 @@ class _Tightening:
 def _report(
     formulation: SingleLevel,
     result: NlpResult,
-    frame: Frame,
+    scaling: Scaling,
     t: float,
     width: float,
     termination: str = CONVERGED,
@@ -199,7 +201,7 @@ def _report(
     products = [pyo.value(pair.product) for pair in conditions.pairs.values()]
     return Stationarity(
         kind=kind_of([nu[index] for index in biactive], _scale(nu)) if pairs else "none",
-        eps=frame.eps_out(formulation.eps()),
+        eps=scaling.unscale_eps(formulation.eps()),
         biactive=biactive,
         multipliers=nu,
         violation=max(products, default=0.0),
@@ -216,7 +218,7 @@ def kind_of(multipliers: list[tuple[float, float]], scale: float = 1.0) -> str:
     Parameters
     ----------
     scale : float, default 1
-        Of all multipliers; what is small against it has no sign.
+        Size of the largest multiplier; relative to it, small multipliers count as zero.
     """
     worst = "S"
     for nu in multipliers:
@@ -243,22 +245,22 @@ class _Pair:
 
 
 class _Multipliers:
-    """Nonnegative multipliers of rows and bounds, for the objective that is minimised."""
+    """Nonnegative multipliers of constraints and bounds, for the minimisation of the objective."""
 
     def __init__(self, problem: BilevelProblem, result: NlpResult) -> None:
         self._sense = 1.0 if problem.sense == "min" else -1.0
         self._result = result
 
     def row(self, constraint: Any) -> float:
-        """Return the multiplier of an inequality; which side it is on does not matter."""
+        """Return the multiplier of an inequality with one limit, lower or upper."""
         return abs(self._result.duals[constraint])
 
     def row_below(self, constraint: Any) -> float:
-        """Return the multiplier of the lower limit of a constraint that has two."""
+        """Return the multiplier of the lower limit of a constraint with two limits."""
         return max(self._sense * self._result.duals[constraint], 0.0)
 
     def row_above(self, constraint: Any) -> float:
-        """Return the multiplier of the upper limit of a constraint that has two."""
+        """Return the multiplier of the upper limit of a constraint with two limits."""
         return max(-self._sense * self._result.duals[constraint], 0.0)
 
     def lower(self, variable: Any) -> float:
@@ -271,7 +273,7 @@ class _Multipliers:
 def _read_sides(
     formulation: SingleLevel, index: tuple[int, int], multipliers: _Multipliers
 ) -> _Pair:
-    """Read an ordinary pair."""
+    """Read an ordinary complementarity pair."""
     pair = formulation.conditions.pairs[index]
     delta = multipliers.row(formulation.model.relaxed[(*index, 0)])
     assert pair.left is not None
@@ -285,7 +287,7 @@ def _read_sides(
 def _read_cone(
     formulation: SingleLevel, index: tuple[int, int], multipliers: _Multipliers
 ) -> _Pair:
-    """Read the pair of a second-order cone, p = 2, along (1, z)."""
+    """Read the pair of a second-order cone (p = 2), along (1, z)."""
     model, unit, (e, _) = formulation.model, formulation.unit, index
     s = model.s[e].value
     u = np.array([model.u[e, c].value for c in model.features])
@@ -294,12 +296,12 @@ def _read_cone(
     kappa, mu = multipliers.row(model.epigraph[e]), multipliers.row(model.dual_ball[e])
     H = 1.0 - float(z @ z)
     nu_G = unit * (multipliers.lower(model.s[e]) + 2 * kappa * (s - float(u @ z))) - delta * H
-    # The box -1 <= z <= 1 holds z too, where the ball touches it.
+    # The bounds -1 <= z <= 1 can be active too, at the points where they touch the ball.
     pushes = sum(
         (multipliers.upper(model.z[e, c]) - multipliers.lower(model.z[e, c])) * z[c]
         for c in model.features
     )
     square = max(float(z @ z), 1e-12)
-    # H = 1 - ||z||^2 has the slope -2 z.
+    # The gradient of H = 1 - ||z||^2 is -2 z.
     nu_H = mu + (float(pushes) - delta * float(u @ z) / unit) / (2 * square)
     return _Pair(s / unit, H, (nu_G, nu_H))

@@ -1,4 +1,4 @@
-"""What a method does, once prepared, and what it tells meanwhile: stages, engine, progress."""
+"""The trace of a run of a method (its stages, bound and progress), and the type of a run."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.result import Stage
 
 
-class Journal:
-    """Survives a method that is cut short.
+class Trace:
+    """The record that a method keeps while it runs; it remains if the method is interrupted.
 
     Parameters
     ----------
     on_progress : callable(done, total)
-        Called as the method advances; `total` may be an upper estimate.
+        Called during the run; `total` may be an upper estimate.
 
     Attributes
     ----------
     stages : list of Stage
     engine : str or None
+        Name and version of the solver that the method calls.
     bound : float or None
-        Proved bound on the optimum, if the method has one.
+        Proved bound on the optimum, if the method computes one.
     bounds_all : bool
-        Whether it bounds every eps that counts; if not, no status may rest on it.
+        Whether the bound holds for every feasible eps; otherwise no status is derived from it.
     attainable : bool
-        False if the method knows the optimum, and no double that it tried attains it: then what was
-        found is "unproved".
+        False if the method knows the optimum, but no floating-point number that it evaluated
+        attains it. The status of the result is then "unproved".
     margin : callable(eps, deviation), gives float or None
-        How far eps (k,) may move and the deviation stays, if the method knows.
-    walks : list of list of ndarray, shape (k,), or None
-        For each start, the points that are the method's own answers, in order; None if every eps
-        that it evaluates is one.
+        Distance by which eps (k,) may change without a change of the deviation, if it is known.
+    paths : list of list of ndarray, shape (k,), or None
+        For each start, the points that the method returned, in order. None means that the method
+        returns every eps that it evaluates.
     expected : int
-        Stages that the method expects to solve, for the progress.
+        Expected number of stages, for the progress.
     """
 
     def __init__(self, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
@@ -46,13 +47,13 @@ class Journal:
         self.attainable = True
         self.margin: Callable[[FloatArray, float], float | None] = lambda eps, value: None
         self.expected = 0
-        self.walks: list[list[FloatArray]] | None = None
+        self.paths: list[list[FloatArray]] | None = None
 
     def record(self, stage: Stage) -> None:
-        """Add a stage."""
+        """Add a stage, and report the progress."""
         self.stages.append(stage)
         self.progress(min(len(self.stages), self.expected), self.expected)
 
 
-# A prepared method: it evaluates candidates, and the lower level keeps the best.
-Work = Callable[[LowerLevel, Journal], None]
+# A prepared method: it evaluates points, and the `LowerLevel` stores the best attack.
+Runner = Callable[[LowerLevel, Trace], None]

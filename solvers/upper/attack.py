@@ -1,4 +1,4 @@
-"""`attack`: solve a bilevel problem by a method chosen by name."""
+"""`attack` solves a bilevel problem by a method that is chosen by its name."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
 from bilad.solvers.bilevel.continuation import best_returned
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
-from bilad.solvers.bilevel.recomputation import Confirmation
+from bilad.solvers.bilevel.recomputation import Recomputation
 from bilad.solvers.bilevel.result import Attack, Point
-from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import (
     CONVERGED,
@@ -47,10 +47,11 @@ from bilad.solvers.upper.method import (
 from bilad.solvers.upper.overflow import check_magnitudes
 from bilad.solvers.upper.reformulation import REFORMULATIONS
 
-GRACE = (0.05, 0.25)  # of the limit, and seconds: what each step may go beyond it
-BOUNDING = 0.2  # of the time left, for a bound before the search
-CLOSING = 0.2  # of the time left then, which is kept for closing
-ENDED = (CONVERGED, SOLVE_LIMIT, TIME_LIMIT)  # how a method ends that closing may go on from
+# A step may exceed the time limit by this share of it plus this number of seconds.
+GRACE = (0.05, 0.25)
+BOUNDING = 0.2  # share of the time left that a bound before the search may take
+CLOSING = 0.2  # share of the time left after it that is reserved for closing
+ENDED = (CONVERGED, SOLVE_LIMIT, TIME_LIMIT)  # terminations of a method that closing may follow
 EFFORTS = ("none", "quick", "tight")
 
 UPPER_METHODS: Registry[UpperMethod] = Registry(
@@ -71,23 +72,24 @@ UPPER_METHODS: Registry[UpperMethod] = Registry(
 )
 
 
-def register_method(name: str, prepare: Callable[..., Work], **about: Any) -> None:
-    """Add a method of your own, which `attack` then knows by its name.
+def register_method(name: str, prepare: Callable[..., Runner], **about: Any) -> None:
+    """Register a new method, which `attack` then accepts by its name.
 
-    An installed package can offer a method by an entry point of the group "bilad.methods" instead,
-    that names what `bilad.solvers.upper.new_method` returns.
+    Alternatively, an installed package declares an entry point of the group "bilad.methods" for an
+    object that `bilad.solvers.upper.new_method` returned.
 
     Parameters
     ----------
     name : str
     prepare : callable(problem, rng, **options)
+        As in `bilad.solvers.upper.new_method`.
     **about
         `refusal`, `needs` and `has_bound`, as in `bilad.solvers.upper.new_method`.
 
     Raises
     ------
     ArgumentError
-        If the name is taken, or what is given is no method.
+        If the name is already registered, or an argument does not define a method.
     """
     UPPER_METHODS.register(name, new_method(prepare, **about))
 
@@ -106,55 +108,56 @@ def attack(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Attack:
-    """Look for the best perturbation.
+    """Search for the best perturbation of a bilevel problem.
 
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
     method : str, default "auto"
-        One of `bilad.solvers.upper.UPPER_METHODS`; docs/attacks.md says what each is good for.
-        "auto" takes what has measured best for a problem of this kind; `found.method` names it.
+        One of `bilad.solvers.upper.UPPER_METHODS`, which docs/attacks.md describes. "auto" chooses
+        the method that performed best on problems of this kind; `found.method` is its name.
     seed : int, default 0
-        Of the random starts, if the method has any.
+        Seed of the random starts and samples of the method and of closing.
     time_limit : float, optional
-        Seconds for everything, the bound included; none if infinite, as in `cluster`. What cannot
-        be interrupted is listed in docs/attacks.md.
+        Limit in seconds on the whole computation with the bound; no limit if infinite, as in
+        `cluster`. docs/attacks.md lists the computations that cannot be interrupted.
     max_solves : int, optional
-        Lower-level solves; 0 returns eps = 0.
+        Largest number of lower-level solves; with 0, eps = 0 is returned.
     lower, tol
         Method and tolerance of the lower level, as in `cluster`.
     bound : {"quick", "tight", "none"}, default "quick"
-        The proved bound, where the method has none of its own: `optimum_bound`. "quick" is sought
-        before the search, which is left out if the bound says that there is no attack; there is
-        none for n > 500. "tight" is sought after the search, and may take minutes. None if the
-        learning model has no `bound`.
+        Effort for the proved bound on the optimum, if the method computes none itself. "quick"
+        computes it before the search, which is omitted if the bound proves that no attack exists;
+        it is not available for n > 500. "tight" computes it after the search and may take minutes.
+        A learning model without the capability `bound` has none.
     closing : {"none", "ray", "search"}, default "search"
-        What is done on the true staircase after the method's own work, from the points that it
-        returned: nothing; a search along rays; or that and a search by coordinates, of at most
-        1000 solves, or as many as the method took. Of `max_solves` it has what the method leaves,
-        of the time limit a fifth is kept for it. Not done after Ctrl-C or an error, nor if the
-        method's own bound is met. `found.own` is what was found without it.
+        Local search with the true deviation after the method, from the points that the method
+        returned: none; a search along rays; or also a search by coordinates. It uses at most 1000
+        solves or as many as the method, within what the method leaves of `max_solves`; a fifth of
+        the time limit is reserved for it. It is omitted after Ctrl-C, after an error, and if the
+        method's own bound is attained. `found.own` is the result without it.
     on_progress : callable(done, total), optional
-        An exception that it raises ends the search.
+        Called during the method; an exception that it raises ends the search.
     **options
-        The method's own, keyword arguments of its `prepare`, where they are documented;
-        `UPPER_METHODS[method].options` lists them.
+        Options of the method, which `UPPER_METHODS[method].options` lists. They are documented with
+        the function that implements the method.
 
     Returns
     -------
     Attack
-        Always, once the arguments are accepted: `found.termination` says what ended the search.
+        Whenever the arguments are accepted; `found.termination` is the reason why the search ended.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, before any work.
+        If an argument is wrong; this is checked before any computation.
     UnsupportedError
-        If the method cannot take the problem; the message names those that can.
+        If the method cannot be applied to the problem; the message names the methods that can.
     EngineError
-        If the method needs IPOPT and none can be started.
+        If the method needs IPOPT, which cannot be started.
     LearningModelError
-        If the model does not answer at eps = 0; if it proves nothing, or not twice alike.
+        If the learning model fails at eps = 0, or if a model without proofs returns two different
+        outcomes there.
     """
     method, chosen = _choose(problem, method, options)
     one_of(bound, "bound", EFFORTS)
@@ -165,10 +168,10 @@ def attack(
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     check_magnitudes(problem)
-    work = chosen.prepare(problem, rng, **options)
-    run = _Run(LowerLevel(problem, lower, tol, most, seconds), Journal(on_progress), seconds)
-    run.search(work, "none" if chosen.has_bound else bound, closing, rng)
-    return run.result(method, bound, closing)
+    method_run = chosen.prepare(problem, rng, **options)
+    steps = _Steps(LowerLevel(problem, lower, tol, most, seconds), Trace(on_progress), seconds)
+    steps.search(method_run, "none" if chosen.has_bound else bound, closing, rng)
+    return steps.result(method, bound, closing)
 
 
 def _choose(
@@ -203,11 +206,11 @@ def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentErr
     return ArgumentError("keyword", repr(name), expected)
 
 
-class _Run:
-    """The steps of one attack, none of which raises: what ended each of them is kept."""
+class _Steps:
+    """The steps of one attack, which do not raise: the termination of each is stored."""
 
-    def __init__(self, lower: LowerLevel, journal: Journal, seconds: float) -> None:
-        self.lower, self.journal = lower, journal
+    def __init__(self, lower: LowerLevel, trace: Trace, seconds: float) -> None:
+        self.lower, self.trace = lower, trace
         self.grace = GRACE[0] * seconds + GRACE[1]
         self.seconds_bounding = 0.0
         self.bound: float | None = None
@@ -215,8 +218,8 @@ class _Run:
         self.closing_solves, self.closing_seconds = 0, 0.0
         self.endings: list[str] = []
 
-    def search(self, work: Work, effort: str, closing: str, rng: np.random.Generator) -> None:
-        """Solve at eps = 0, seek a quick bound, and let the method work, unless it is pointless."""
+    def search(self, run: Runner, effort: str, closing: str, rng: np.random.Generator) -> None:
+        """Solve at eps = 0, compute a quick bound, and run the method unless no attack exists."""
         lower, end = self.lower, self.lower.deadline + self.grace
         self._run(lambda: lower.baseline, end, raising=(LearningModelError,))
         if effort == "quick":
@@ -230,49 +233,49 @@ class _Run:
         if closing != "none" and math.isfinite(deadline):
             lower.deadline -= CLOSING * max(deadline - time.perf_counter(), 0.0)
         end = lower.deadline + self.grace
-        self._run(lambda: work(lower, self.journal), end, raising=(CapabilityError,))
+        self._run(lambda: run(lower, self.trace), end, raising=(CapabilityError,))
         lower.deadline = deadline
-        self.own = best_returned(lower, self.journal)
+        self.own = best_returned(lower, self.trace)
         if closing != "none" and self.endings[-1] in ENDED and not self._is_solved():
             self._close(closing, rng)
 
     def _is_solved(self) -> bool:
-        """Say whether the method's own bound is attained."""
-        bound, own = self.journal.bound, self.own
-        if bound is None or not self.journal.bounds_all:
+        """Return whether the method's own bound is attained."""
+        bound, own = self.trace.bound, self.own
+        if bound is None or not self.trace.bounds_all:
             return False
         if own is None:
             return self.lower.problem.excludes(bound)
         return self.lower.problem.attains(bound, own.size, own.deviation)
 
     def _close(self, closing: str, rng: np.random.Generator) -> None:
-        """Search from what the method returned, with what it has left of the limits."""
+        """Run closing within what the method has left of the limits."""
         lower, solves, began = self.lower, self.lower.solves, time.perf_counter()
-        journal = self.journal
+        trace = self.trace
         most, given = solves + max(LEAST_SOLVES, solves), lower.max_solves
         lower.max_solves = most if given is None else min(given, most)
-        step = functools.partial(close, lower, journal, closing, rng)
+        step = functools.partial(close, lower, trace, closing, rng)
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
-        # That closing has come to its own limit on solves ends nothing.
+        # The limit on the solves of closing alone is no limit that the user has set.
         self.endings += [] if ending == SOLVE_LIMIT and lower.solves != given else [ending]
         self.closing_solves = lower.solves - solves
         self.closing_seconds = time.perf_counter() - began
 
     def result(self, method: str, effort: str, closing: str) -> Attack:
-        """Report the best eps, and what the lower level says when solved there once more."""
-        lower, journal, problem = self.lower, self.journal, self.lower.problem
-        answer, end = Confirmation(lower), lower.deadline + 2 * self.grace
+        """Recompute the best attack, and return the result."""
+        lower, trace, problem = self.lower, self.trace, self.lower.problem
+        answer, end = Recomputation(lower), lower.deadline + 2 * self.grace
         self._run(lambda: answer.run(end), end)
         size, deviation = answer.best.size, answer.deviation
         seconds = time.perf_counter() - lower.began
-        bound = self.bound if journal.bound is None else journal.bound
+        bound = self.bound if trace.bound is None else trace.bound
         if bound is not None and problem.refutes(bound, size, deviation):
             bound = None
         if bound is None and INTERRUPTED not in self.endings:
             self._seek_bound(effort, lower.deadline)
             bound = self.bound
-        claimed = bound if journal.bounds_all else None
+        claimed = bound if trace.bounds_all else None
         status = _grade(problem, size, deviation, claimed, answer.solution.proved)
         return Attack(
             problem=problem,
@@ -287,8 +290,8 @@ class _Run:
             closing_solves=self.closing_solves,
             closing_seconds=self.closing_seconds,
             bound=bound,
-            margin=journal.margin(answer.best.eps, deviation),
-            status=status if journal.attainable else "unproved",
+            margin=trace.margin(answer.best.eps, deviation),
+            status=status if trace.attainable else "unproved",
             termination=overall(self.endings),
             lower_solves=lower.solves,
             undecided=lower.undecided,
@@ -296,8 +299,8 @@ class _Run:
             seconds_solving=lower.seconds_solving,
             seconds_bounding=self.seconds_bounding,
             history=tuple(lower.history),
-            stages=tuple(journal.stages),
-            engine=journal.engine,
+            stages=tuple(trace.stages),
+            engine=trace.engine,
         )
 
     def _own_point(self) -> Point:
@@ -306,7 +309,7 @@ class _Run:
         return Point(self.own.eps, self.own.size, self.own.deviation)
 
     def _seek_bound(self, effort: str, end: float) -> None:
-        """Seek a bound until a moment; that there was no time for it is said by its absence."""
+        """Compute the bound until a given time; without sufficient time there is no bound."""
         lower, began = self.lower, time.perf_counter()
         problem = lower.problem
         if effort == "none" or not prove_bound.supports(problem.model):
@@ -319,7 +322,7 @@ class _Run:
         self.endings += [] if ending == TIME_LIMIT else [ending]
         seconds = time.perf_counter() - began
         self.seconds_bounding += seconds
-        lower.began += seconds  # a search is timed without it
+        lower.began += seconds  # the time of the bound is not part of the time of the search
 
     def _run(
         self,
@@ -327,14 +330,14 @@ class _Run:
         end: float,
         raising: tuple[type[Exception], ...] = (),
     ) -> None:
-        """Run a step until a moment, and keep how it ended."""
+        """Run a step until a given time, and store its termination."""
         self.endings.append(termination_of(step, end - time.perf_counter(), raising))
 
 
 def _grade(
     problem: BilevelProblem, size: float, deviation: float, bound: float | None, proved: bool
 ) -> str:
-    """Return what is known of an answer."""
+    """Return the status of a result."""
     if size == 0:
         none = bound is not None and problem.excludes(bound)
         return "no attack exists" if none else "no attack found"

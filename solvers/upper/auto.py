@@ -1,4 +1,4 @@
-"""Which method is best for a problem, by our own measurements (docs/attacks.md)."""
+"""The default method for a problem, chosen by the measurements in docs/attacks.md."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from bilad.models.problem import BilevelProblem
 from bilad.solvers.upper.method import UpperMethod, refusal
 
-# The first that takes the problem. Exact where every step can be followed; else the slope of a
-# smoothed deviation, which led on free entries and factors; else a search that needs answers only.
+# The first of these that can be applied is taken: the exact method if every breakpoint can be
+# computed, and otherwise the gradient method, which performed best on free entries and factors.
+# Problems without derivatives are left to a method that evaluates deviations only.
 FIRST = ("exact", "hypergradient")
-BY_ANSWERS = {"max": "nes", "min": "corners"}
+BY_EVALUATIONS = {"max": "nes", "min": "corners"}
 
 
 def best_method(problem: BilevelProblem, methods: Mapping[str, UpperMethod]) -> str:
-    """Return the name of the method that `attack(problem, "auto")` takes.
+    """Return the name of the method that `attack(problem, "auto")` uses.
 
     Parameters
     ----------
@@ -24,4 +25,4 @@ def best_method(problem: BilevelProblem, methods: Mapping[str, UpperMethod]) -> 
     for name in FIRST:
         if refusal(methods[name], problem) is None:
             return name
-    return BY_ANSWERS[problem.sense]
+    return BY_EVALUATIONS[problem.sense]

@@ -1,8 +1,8 @@
-"""Closing: what is done on the true staircase after the last step of a method.
+"""Closing: a local search with the true deviation after the last step of a method.
 
-A relaxed and smoothed problem puts the steps of the staircase a little off where they are. So what
-a method returned is looked at again: along rays, and then entry by entry. What closing finds is
-told apart from what the method found itself (`Attack.own`).
+The true deviation is piecewise constant, and the breakpoints of a relaxed and smoothed deviation
+differ slightly from its breakpoints. Closing therefore searches along rays through the points that
+a method returned, and then by coordinates. `Attack.own` is what the method found without closing.
 """
 
 from __future__ import annotations
@@ -11,49 +11,52 @@ import numpy as np
 
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.upper.coordinate_search import (
     coordinate_search,
-    corner_near,
-    random_corners,
+    random_vertices,
     try_direction,
+    vertex_near,
 )
-from bilad.solvers.upper.line_search import polish
+from bilad.solvers.upper.line_search import line_search
 
 CLOSINGS = ("none", "ray", "search")
-CORNERS = 8  # drawn for each closing search
-LEAST_SOLVES = 1000  # that closing may take, if the method took no more
+CORNERS = 8  # number of vertices that are drawn for each coordinate search
+LEAST_SOLVES = 1000  # solves that closing may use, if the method used no more
 
 
-def close(lower: LowerLevel, journal: Journal, closing: str, rng: np.random.Generator) -> None:
+def close(lower: LowerLevel, trace: Trace, closing: str, rng: np.random.Generator) -> None:
     """Search from the points that a method returned.
 
     Parameters
     ----------
     lower : LowerLevel
-    journal : Journal
-        With what the method returned, and where it ended.
+    trace : Trace
+        The trace of the method, with the points that it returned.
     closing : {"ray", "search"}
-        For each walk of the method, a search along the rays through its end and through the best
-        attack; or that, and then a search by coordinates, (BL1) from the best of the walk's points,
-        of the corners near those, and of a few other corners, (BL2) from the best attack.
+        "ray" is a line search, for each start of the method, along the rays through its last point
+        and through the best attack. "search" adds a coordinate search. For (BL1) it begins at the
+        best of the returned points, of the vertices near them and of a few random vertices; for
+        (BL2) it begins at the best attack.
     rng : numpy.random.Generator
-        Draws the corners, and orders the entries of eps.
+        Draws the vertices and the order of the entries of eps.
     """
-    for walk in journal.walks or [[]]:
-        polish(lower, walk[-1:])
+    for points in trace.paths or [[]]:
+        line_search(lower, points[-1:])
         if closing == "search":
-            _climb(lower, walk, rng)
+            _search_coordinates(lower, points, rng)
 
 
-def _climb(lower: LowerLevel, candidates: list[FloatArray], rng: np.random.Generator) -> None:
-    """Search by coordinates from the best of the candidates and of corners; (BL2) of the attack."""
+def _search_coordinates(
+    lower: LowerLevel, candidates: list[FloatArray], rng: np.random.Generator
+) -> None:
+    """Start a coordinate search at the best of the candidates and of vertices near them."""
     problem = lower.problem
     if not candidates and lower.best is not None:
         candidates = [lower.best.eps]
     most = min(CORNERS, 2**problem.perturbation.dim)
-    corners = list(random_corners(problem, rng, most))
-    corners += [corner_near(problem, eps) for eps in candidates]
+    corners = list(random_vertices(problem, rng, most))
+    corners += [vertex_near(problem, eps) for eps in candidates]
     if problem.sense == "min":
         for corner in corners:
             try_direction(lower, corner)

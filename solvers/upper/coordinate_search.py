@@ -1,7 +1,8 @@
-"""Coordinate search on the true staircase: one entry of eps at a time, to a bound or to zero.
+"""Coordinate search: one entry of eps at a time is set to a bound or to zero.
 
-The staircase has no slope, but what a budget can reach is mostly reached at its extremes; so each
-entry is tried at its extremes and left out. Simple, and hard to beat (`corners`).
+The deviation is piecewise constant and has no useful gradient, but the largest deviation within a
+budget is mostly reached at extreme values of eps. The search therefore tries the extreme values of
+each entry, and zero.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.upper.line_search import least_attack
 
-# Where a ray is looked at while no attack is known, in units of its length. The default limit of
-# (BL2) is the size of the data, and an attack can be a thousand times shorter.
+# Lengths at which a ray is evaluated as long as no attack is known, relative to its whole length.
+# The default limit of (BL2) is the size of the data, and an attack can be a thousand times shorter.
 SCAN = np.geomspace(1e-3, 1.0, 32)
-FEW = 16  # entries, up to which no corner is drawn twice
-SHORTER = 1e-3  # relative; by how much a new direction must improve (BL2) to be followed
-ENOUGH = 1e-4  # relative; the same of a deviation (BL1) that has no steps
+FEW = 16  # entries, up to which no vertex is drawn twice
+SHORTER = 1e-3  # relative reduction of the norm (BL2) that a new direction must achieve
+ENOUGH = 1e-4  # relative increase that a continuous deviation (BL1) must achieve
 
 
 def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Generator) -> None:
-    """Climb from one eps until no single entry improves it; entries come in random order.
+    """Search from one eps until no change of a single entry improves it.
 
-    For (BL2) the extremes are the largest magnitude in eps, and what counts is the length to which
-    the new direction can be shortened, if that beats the best attack so far.
+    The entries are tried in random order. For (BL2) the extreme values of an entry are plus and
+    minus the largest absolute value in eps, and a change is an improvement if the new direction can
+    be shortened to less than the norm of the best attack.
     """
     current, eps, improved = try_direction(lower, start), start, True
     while improved:
@@ -40,7 +42,7 @@ def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Gener
 
 
 def _improves(lower: LowerLevel, new: Evaluation, old: Evaluation | None) -> bool:
-    """Say whether an evaluation is better; (BL1) of parameters, by enough to end some day."""
+    """Return whether an evaluation is better; a continuous deviation must increase sufficiently."""
     if not lower.is_better(new, old):
         return False
     problem = lower.problem
@@ -65,33 +67,32 @@ def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[floa
     return [low, 0.0, high]
 
 
-def random_corners(
+def random_vertices(
     problem: BilevelProblem, rng: np.random.Generator, most: int
 ) -> Iterator[FloatArray]:
-    """Draw corners of the box, a few without repetition where the box has few."""
+    """Draw vertices of the box; with at most 16 entries none is drawn twice."""
     low, high = problem.box
     k = len(low)
     if k <= FEW:
-        for number in rng.permutation(2**k)[:most]:
-            yield np.where((number >> np.arange(k)) & 1, high, low)
-    else:
-        for _ in range(most):
-            yield np.where(rng.random(k) < 0.5, low, high)
+        numbers = rng.permutation(2**k)[:most]
+        return (np.where((number >> np.arange(k)) & 1, high, low) for number in numbers)
+    return (np.where(rng.random(k) < 0.5, low, high) for _ in range(most))
 
 
-def corner_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
-    """Return the corner of the box in whose orthant eps lies; entries that are zero stay zero."""
+def vertex_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
+    """Return the vertex of the box in the orthant of eps; entries that are zero remain zero."""
     low, high = problem.box
     return np.where(eps > 0, high, np.where(eps < 0, low, 0.0))
 
 
 def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
-    """Evaluate eps, moved into the ball; for (BL2) shorten it if it beats the best so far.
+    """Evaluate eps, projected on the ball; for (BL2), shorten it if it beats the best attack.
 
     Returns
     -------
     Evaluation or None
-        What was learned; None for eps = 0, and for (BL2) if it does not beat the best so far.
+        The evaluation of (BL1), or the best attack of (BL2). None for eps = 0, and for (BL2) if the
+        direction does not beat the best attack.
     """
     problem = lower.problem
     eps = problem.project(eps)
@@ -112,7 +113,7 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
 
 
 def _scan(lower: LowerLevel, direction: FloatArray, longest: float) -> None:
-    """(BL2): look along a ray from its beginning; bisect back from the first attack."""
+    """(BL2): evaluate a ray outwards; at the first attack, bisect towards eps = 0."""
     for length in longest * SCAN:
         if lower.counts(lower.evaluate(lower.problem.project(length * direction))):
             least_attack(lower, direction, length)

@@ -1,9 +1,9 @@
-"""Direct search, the paper's: try every eps of a grid (section 6.3).
+"""Grid search, called direct search in the paper: every eps of a grid is evaluated (Section 6.3).
 
-`-a : step : a` for one parameter, the lattice with that step inside the norm ball for a few; where
-eps has bounds, the part of it between them, counted from the lower ones. The grid is walked
-outwards, so that for (BL2) the first attack met is the best on the grid. On request it is refined
-around the steps of the staircase.
+The grid is `-a : step : a` for one parameter, and a lattice with this step for up to six. It begins
+at the lower bounds of eps and is cut by the upper bounds and the norm ball. Points are evaluated in
+increasing order of their norm, so that for (BL2) the first attack is the best of the grid.
+Optionally the grid is refined around the breakpoints of the piecewise constant deviation.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number, whole_number
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.bilevel.trace import Runner, Trace
 
-FEW = 6  # parameters; a lattice grows as a power of their number
+FEW = 6  # largest number of parameters; the number of points grows exponentially with it
 DEFAULT_POINTS = 1001
 MOST_POINTS = 2_000_000
-MOST_REFINEMENTS = 40  # halvings; from then on neighbours differ by rounding only
+MOST_REFINEMENTS = 40  # bisections, after which neighbours differ by rounding errors only
 
-Place = tuple[int, ...]  # of a lattice point, in steps from the corner of the lower bounds
-Answer = tuple[float, bool]  # what is compared: the deviation, and whether it is proved
+Index = tuple[int, ...]  # of a lattice point, in steps from the vertex of the lower bounds
+Value = tuple[float, bool]  # the deviation of a point, and whether its labels are proved
 
 
 def refusal(problem: BilevelProblem) -> str | None:
-    """Say why this method cannot take the problem, or None."""
+    """Return the reason why the method cannot be applied to the problem, or None."""
     k = problem.perturbation.dim
     return None if k <= FEW else f"a lattice is for at most {FEW} parameters, eps has {k}"
 
@@ -39,50 +39,52 @@ def prepare(
     *,
     step: float | None = None,
     refinements: int = 0,
-) -> Work:
-    """Lay out the grid.
+) -> Runner:
+    """Check the options and return the run of the grid search.
 
     Parameters
     ----------
     step : float, optional
-        Distance of neighbours on the grid; by default about 1001 points span the box.
+        Distance of neighbours on the grid. By default the grid of the box has about 1001 points.
     refinements : int, default 0
-        How often the step is halved where the staircase has a step: each time, every cell of the
-        lattice whose corners do not all have one deviation is cut into 2^k, and then the cells of
-        these. For one parameter that is bisection between neighbours that differ. At most 40.
+        Number of refinements, at most 40. Each divides every cell whose vertices have different
+        deviations into 2^k cells of half the step; the next refinement considers only these. For
+        one parameter this is bisection between neighbours with different deviations.
     """
     halvings = whole_number(refinements, "refinements", least=0)
     if halvings > MOST_REFINEMENTS:
         raise ArgumentError("refinements", refinements, f"at most {MOST_REFINEMENTS}")
     lattice = Lattice(problem, step)
-    places = lattice.places()
+    indices = lattice.indices()
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        answers = _walk(lower, lattice, places, 0, lambda done: journal.progress(done, len(places)))
-        cells: Iterable[Place] = lattice.cells() if halvings else ()
+    def run(lower: LowerLevel, trace: Trace) -> None:
+        values = _evaluate(
+            lower, lattice, indices, 0, lambda done: trace.progress(done, len(indices))
+        )
+        cells: Iterable[Index] = lattice.cells() if halvings else ()
         for level in range(halvings):
-            cut = [cell for cell in cells if _has_step(cell, answers)]
-            answers = {_doubled(place): answer for place, answer in answers.items()}
-            new = {place for cell in cut for place in _within(cell)} - answers.keys()
-            answers |= _walk(lower, lattice, np.array(sorted(new)), level + 1)
-            cells = [half for cell in cut for half in _corners(_doubled(cell))]
+            cut = [cell for cell in cells if _has_breakpoint(cell, values)]
+            values = {_doubled(point): value for point, value in values.items()}
+            new = {point for cell in cut for point in _within(cell)} - values.keys()
+            values |= _evaluate(lower, lattice, np.array(sorted(new)), level + 1)
+            cells = [half for cell in cut for half in _vertices(_doubled(cell))]
 
-    return work
+    return run
 
 
 class Lattice:
-    """The points of a problem's ball at whole multiples of a step, and of its halves.
+    """The lattice of a problem: its points, and those of its refinements.
 
     Parameters
     ----------
     problem : BilevelProblem
     step : float or None
-        Distance of neighbours, in units of eps; None for about 1001 points in the box.
+        Distance of neighbours, in units of eps; None stands for about 1001 points in the box.
 
     Raises
     ------
     ArgumentError
-        If the step is no positive number, or makes more than two million points.
+        If the step is not a positive number, or the lattice has more than two million points.
     """
 
     def __init__(self, problem: BilevelProblem, step: float | None) -> None:
@@ -101,31 +103,34 @@ class Lattice:
             )
         self.counts = [int(count) for count in counts]
 
-    def places(self) -> IntArray:
-        """Return the places of all points of the box, one a row."""
+    def indices(self) -> IntArray:
+        """Return the indices of all points of the box, one per row."""
         return np.indices(self.counts).reshape(len(self.counts), -1).T
 
-    def cells(self) -> Iterable[Place]:
-        """Return the lower corners of all cells; along an entry with one point they are flat."""
+    def cells(self) -> Iterable[Index]:
+        """Return the lower vertices of all cells, which are flat in an entry with one point."""
         return itertools.product(*(range(max(count - 1, 1)) for count in self.counts))
 
-    def points(self, places: IntArray, level: int) -> FloatArray:
-        """Return the eps of places that count steps halved `level` times."""
-        return np.minimum(self.low + self.step * 0.5**level * places, self.high)
+    def points(self, indices: IntArray, level: int) -> FloatArray:
+        """Return the eps of the indices of a lattice whose step was halved `level` times."""
+        return np.minimum(self.low + self.step * 0.5**level * indices, self.high)
 
 
-def _walk(
+def _evaluate(
     lower: LowerLevel,
     lattice: Lattice,
-    places: IntArray,
+    indices: IntArray,
     level: int,
     on_point: Callable[[int], None] = lambda done: None,
-) -> dict[Place, Answer]:
-    """Evaluate the points within the ball outwards, as long as one can be better than the best."""
-    problem, answers = lower.problem, dict[Place, Answer]()
-    if len(places) == 0:
-        return answers
-    points = lattice.points(places, level)
+) -> dict[Index, Value]:
+    """Evaluate the points of the ball in increasing order of their norm.
+
+    The evaluation ends as soon as no further point can be better than the best attack.
+    """
+    problem, values = lower.problem, dict[Index, Value]()
+    if len(indices) == 0:
+        return values
+    points = lattice.points(indices, level)
     sizes = np.linalg.norm(points, ord=problem.norm, axis=1)
     largest = problem.deviation.largest(problem.model.n)
     for done, index in enumerate(np.argsort(sizes, kind="stable")):
@@ -133,27 +138,27 @@ def _walk(
         if sizes[index] > problem.radius:
             break
         if best and problem.rank(sizes[index], largest) < problem.rank(best.size, best.deviation):
-            break  # from here on, not even the largest deviation would be better
+            break  # even the largest deviation would not be better at the remaining points
         seen = lower.evaluate(points[index])
-        answers[tuple(places[index].tolist())] = (seen.deviation, seen.proved)
+        values[tuple(indices[index].tolist())] = (seen.deviation, seen.proved)
         on_point(done + 1)
-    return answers
+    return values
 
 
-def _doubled(place: Place) -> Place:
-    return tuple(2 * index for index in place)
+def _doubled(point: Index) -> Index:
+    return tuple(2 * index for index in point)
 
 
-def _corners(cell: Place) -> Iterable[Place]:
-    """Return the 2^k corners of a cell; of a cell cut in halves, the lower corners of these."""
+def _vertices(cell: Index) -> Iterable[Index]:
+    """Return the 2^k vertices of a cell, or the lower vertices of its 2^k halved cells."""
     return itertools.product(*((index, index + 1) for index in cell))
 
 
-def _within(cell: Place) -> Iterable[Place]:
-    """Return the 3^k places of a cell cut in halves: its corners, and what is between them."""
+def _within(cell: Index) -> Iterable[Index]:
+    """Return the 3^k indices of a cell whose edges are halved."""
     return itertools.product(*((2 * index, 2 * index + 1, 2 * index + 2) for index in cell))
 
 
-def _has_step(cell: Place, answers: dict[Place, Answer]) -> bool:
-    """Say whether two corners of a cell that were evaluated have different answers."""
-    return len({answers[corner] for corner in _corners(cell) if corner in answers}) > 1
+def _has_breakpoint(cell: Index, values: dict[Index, Value]) -> bool:
+    """Return whether two evaluated vertices of a cell have different values."""
+    return len({values[vertex] for vertex in _vertices(cell) if vertex in values}) > 1

@@ -1,7 +1,8 @@
-"""Polishing: a short search on the true staircase, along the ray through a candidate.
+"""Line search along the ray through a candidate, with the true deviation.
 
-A relaxed and smoothed problem puts the steps of the staircase a little off where they are, mostly
-too near. So try neighbours on the ray; for (BL2), bisect back to the step.
+The true deviation is piecewise constant. A relaxed and smoothed problem has breakpoints
+slightly away from the true ones, mostly closer to eps = 0. The line search evaluates neighbours on
+the ray; for (BL2), it bisects to the breakpoint.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import LowerLevel
 
-FIRST_STRETCH = 0.01  # relative; doubled at each trial
+FIRST_STRETCH = 0.01  # relative increase of the length, which doubles with each trial
 
 
-def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
-    """Evaluate points on the rays through the candidates and through the best attack so far."""
+def line_search(lower: LowerLevel, candidates: list[FloatArray]) -> None:
+    """Search along the rays through the best attack so far and through the candidates."""
     if lower.best is not None:
         candidates = [lower.best.eps, *candidates]
     search = least_attack if lower.problem.sense == "min" else _neighbours
@@ -24,7 +25,7 @@ def polish(lower: LowerLevel, candidates: list[FloatArray]) -> None:
 
 
 def _stretched(size: float, longest: float) -> list[float]:
-    """Return lengths from `size` to `longest`, in steps that double."""
+    """Return lengths from `size` to `longest` whose differences grow geometrically."""
     lengths, stretch = [size], FIRST_STRETCH
     while lengths[-1] < longest:
         lengths.append(min(lengths[-1] * (1 + stretch), longest))
@@ -35,7 +36,7 @@ def _stretched(size: float, longest: float) -> list[float]:
 def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     """(BL1): evaluate longer multiples, up to the budget or a bound, and shorter ones.
 
-    There are as many shorter ones as longer within the budget, wherever the bounds are.
+    The number of shorter ones is that of the longer ones within the budget, whatever the bounds.
     """
     problem = lower.problem
     longer = _stretched(size, problem.reach(direction))
@@ -45,10 +46,10 @@ def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
 
 
 def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
-    """(BL2): lengthen to the first attack, then bisect between it and the last that was none.
+    """(BL2): increase the length until there is an attack, then bisect down to its breakpoint.
 
-    The final bracket is half as wide as `MinPerturbation.excess` lets pass as optimal, or has no
-    double inside.
+    The final bracket is at most half as wide as the excess that `MinPerturbation.excess` accepts as
+    optimal, or it contains no floating-point number.
     """
     problem = lower.problem
 
@@ -63,7 +64,7 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
         below = above
     else:
         return
-    # A bracket that starts above the best attack known cannot improve on it.
+    # A bracket whose lower end is above the norm of the best attack cannot improve on it.
     while above - below > 0.5 * problem.excess(above) and (
         lower.best is None or below < lower.best.size
     ):

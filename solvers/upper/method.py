@@ -1,4 +1,4 @@
-"""What a method of the upper level is: it refuses, or it prepares the work to do."""
+"""The interface of the methods for the upper level."""
 
 from __future__ import annotations
 
@@ -12,38 +12,42 @@ import numpy as np
 from bilad.models.learning.capability import CAPABILITIES
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, one_of
-from bilad.solvers.bilevel.trace import Work
+from bilad.solvers.bilevel.trace import Runner
 
 
 @runtime_checkable
 class UpperMethod(Protocol):
-    """A way to attack."""
+    """A method of `attack`."""
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the capabilities of the learning model that it cannot do without."""
+        """Names of the capabilities that the learning model must have."""
 
     @property
     def has_bound(self) -> bool:
-        """Whether it proves a bound of its own."""
+        """Whether the method proves a bound of its own."""
 
     @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Say why this method cannot take the problem, or None."""
+        """Return the reason why the method cannot be applied to the problem, or None."""
 
-    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
-        """Check the options and return the work to do."""
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Runner:
+        """Check the options and return the run of the method."""
 
 
 @dataclass(frozen=True)
 class FunctionMethod:
-    """A method made of two functions, whose options are the keyword-only ones of the second."""
+    """A method that consists of two functions.
+
+    Its options are the keyword-only parameters of `make`, which checks them and returns the run;
+    `refuse` returns the reason why a problem is refused, or None.
+    """
 
     refuse: Callable[[BilevelProblem], str | None]
-    make: Callable[..., Work]
+    make: Callable[..., Runner]
     needs: tuple[str, ...] = ()
     has_bound: bool = False
 
@@ -53,43 +57,43 @@ class FunctionMethod:
         return keywords(self.make)
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Say why this method cannot take the problem, or None."""
+        """Return the reason why the method cannot be applied to the problem, or None."""
         return self.refuse(problem)
 
-    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Work:
-        """Check the options and return the work to do."""
+    def prepare(self, problem: BilevelProblem, rng: np.random.Generator, **options: Any) -> Runner:
+        """Check the options and return the run of the method."""
         return self.make(problem, rng, **options)
 
 
 def takes_every(problem: BilevelProblem) -> str | None:
-    """Refuse no problem."""
+    """Return None: the method can be applied to every problem."""
     return None
 
 
 def new_method(
-    prepare: Callable[..., Work],
+    prepare: Callable[..., Runner],
     refusal: Callable[[BilevelProblem], str | None] = takes_every,
     needs: Iterable[str] = (),
     has_bound: bool = False,
 ) -> FunctionMethod:
-    """Return a method of your own, for `register_method` or an entry point "bilad.methods".
+    """Return a new method, for `register_method` or an entry point of the group "bilad.methods".
 
     Parameters
     ----------
     prepare : callable(problem, rng, **options)
-        Checks the options, which are its keyword-only parameters, and returns the work: a
-        callable(lower, journal) that asks `lower.evaluate(eps)`, which keeps the best.
+        Checks the options, which are its keyword-only parameters, and returns the run of the
+        method: a callable(lower, trace) that calls `lower.evaluate(eps)`, which stores the best.
     refusal : callable(problem), optional
-        Says why the method cannot take a problem, or returns None.
+        Returns the reason why the method cannot be applied to a problem, or None.
     needs : iterable of str, optional
-        Names of `bilad.models.CAPABILITIES` that the learning model must have.
+        Names in `bilad.models.CAPABILITIES` of what the learning model must provide.
     has_bound : bool, default False
-        Whether the work sets `journal.bound`, a proved bound.
+        Whether the run sets `trace.bound`, a proved bound.
 
     Raises
     ------
     ArgumentError
-        If `prepare` or `refusal` cannot be called, or there is no such capability.
+        If `prepare` or `refusal` is not callable, or a capability does not exist.
     """
     for argument, function in (("prepare", prepare), ("refusal", refusal)):
         if not callable(function):
@@ -99,7 +103,7 @@ def new_method(
 
 
 def refusal(method: UpperMethod, problem: BilevelProblem) -> str | None:
-    """Say why a method cannot take a problem, or None."""
+    """Return the reason why a method cannot be applied to a problem, or None."""
     for name in method.needs:
         if not CAPABILITIES[name].supports(problem.model):
             return CAPABILITIES[name].refusal(problem.model)

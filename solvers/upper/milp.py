@@ -1,11 +1,13 @@
-"""Attack with a proof: the bilevel problem as a MILP, solved by HiGHS to a gap of zero.
+"""Attacks by a MILP formulation of the bilevel problem, which HiGHS solves to a gap of zero.
 
-Each solve names a cell, on which the partition is constant, and proves a bound. Inside the cell a
-cone program finds an eps far from the walls; the lower level says what it really does. A cell that
-turns out to be empty, or outside the ball of norm 2, is cut off, and the search goes on.
+Each solve returns a cell, a set of eps on which the partition is constant, and a proved bound. A
+cone program computes an eps inside the cell with a large distance from its boundary, and the lower
+level is solved there. A cell that is empty, or outside the ball of the 2-norm, is excluded by a
+cut, and the MILP is solved again.
 
-A bound can stay apart from what was found: where a cell has no inside, as when two points meet at
-one eps only, the lower level cannot confirm in floating point what the cell claims.
+The bound can remain apart from the best attack if a cell has no interior, for example if two
+points fuse at a single eps. The lower level then cannot confirm the deviation in floating-point
+arithmetic.
 """
 
 from __future__ import annotations
@@ -22,24 +24,24 @@ from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, whole_number
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
-from bilad.solvers.bilevel.scaling import Frame
-from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.bilevel.scaling import Scaling
+from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.line_search import polish
+from bilad.solvers.upper.line_search import line_search
 from bilad.solvers.upper.milp_solver import HighsSession, MilpAnswer
 
-BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # of `LENGTH_TOL`; how far past a wall (BL2) to look
-TOUCHING = 1e-7  # relative; a cell farther than this outside the ball is cut off by its tangent
-LEAST_SIZE = 1e-6  # of eps, in units of the radius
-MET = 1e-9  # relative; a bound (BL1) this near is met
-SIZE_GAP = 1e-9  # of HiGHS, in units of the radius
-COUNT_GAP = 1 - 1e-6  # of HiGHS, in counts
-FIRST_LENGTH = 1e-3  # of the way to the ends, where the probes of (BL2) begin
-SHARE = 0.9  # of the time left, for one solve: its solution is to be evaluated yet
+BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # distances behind a boundary (BL2), over LENGTH_TOL
+TOUCHING = 1e-7  # relative distance from the ball beyond which a tangent excludes a cell
+LEAST_SIZE = 1e-6  # norm of eps, relative to the radius
+MET = 1e-9  # relative difference at which a bound of (BL1) is attained
+SIZE_GAP = 1e-9  # gap of HiGHS for norms, relative to the radius
+COUNT_GAP = 1 - 1e-6  # gap of HiGHS for counts
+FIRST_LENGTH = 1e-3  # length at which the rays of (BL2) begin, relative to their whole length
+SHARE = 0.9  # of the time left, for one solve; the rest is for the evaluation of its solution
 
 
 def refusal(problem: BilevelProblem) -> str | None:
-    """Say why this method cannot take the problem, or None."""
+    """Return the reason why the method cannot be applied to the problem, or None."""
     return write_milp.refusal(problem.model, problem)
 
 
@@ -49,18 +51,18 @@ def prepare(
     *,
     probes: int = 8,
     coincidences: bool = True,
-) -> Work:
-    """Choose eps to probe before the MILP is written.
+) -> Runner:
+    """Check the options and return the run of the method.
 
     Parameters
     ----------
     probes : int, default 8
-        Random eps to try first, besides the ends of the axes: an attack found early bounds what
-        the MILP has to look at.
+        Number of random eps that are evaluated before the MILP is written, besides the ends of the
+        axes. An attack among them reduces the search of the MILP.
     coincidences : bool, default True
-        Whether the bound holds for all eps. If not, it leaves out those at which points meet that
-        no chain of fused edges joins: as a rule isolated ones, which a solve in floating point
-        leaves undecided. The status then claims nothing of the optimum.
+        Whether the bound holds for all eps. Otherwise it omits those at which points coincide that
+        are not connected by fused edges. As a rule these eps are isolated, and a solve in
+        floating-point arithmetic cannot decide them. The status then does not claim optimality.
     """
     k = problem.perturbation.dim
     axes = np.vstack([np.eye(k), -np.eye(k)])
@@ -68,21 +70,21 @@ def prepare(
     ends = [problem.project(problem.radius * v / problem.size(v)) for v in directions]
     ends = [end for end in ends if end.any()]
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        journal.bounds_all = coincidences
+    def run(lower: LowerLevel, trace: Trace) -> None:
+        trace.bounds_all = coincidences
         if problem.sense == "min":
-            polish(lower, [FIRST_LENGTH * end for end in ends])
-            _Shortest(lower, journal, _within_reach(problem, lower), coincidences).run()
+            line_search(lower, [FIRST_LENGTH * end for end in ends])
+            _Shortest(lower, trace, _within_reach(problem, lower), coincidences).run()
         else:
             for end in ends:
                 lower.evaluate(end)
-            _Largest(lower, journal, problem, coincidences).run()
+            _Largest(lower, trace, problem, coincidences).run()
 
-    return work
+    return run
 
 
 def _within_reach(problem: BilevelProblem, lower: LowerLevel) -> BilevelProblem:
-    """Return (BL2) with the best attack so far as its limit: every big-M constant is smaller."""
+    """Return (BL2) limited to the norm of the best attack, which reduces the big-M constants."""
     if lower.best is None:
         return problem
     return problem.within(max(lower.best.size, LEAST_SIZE * problem.radius))
@@ -96,21 +98,21 @@ def _give_up(answer: MilpAnswer) -> None:
 
 
 class _Search(ABC):
-    """What (BL1) and (BL2) share: the MILP in unit scale, and what becomes of a cell."""
+    """The common part of (BL1) and (BL2): the scaled MILP, and the evaluation of its cells."""
 
     def __init__(
-        self, lower: LowerLevel, journal: Journal, problem: BilevelProblem, coincidences: bool
+        self, lower: LowerLevel, trace: Trace, problem: BilevelProblem, coincidences: bool
     ) -> None:
-        self.lower, self.journal = lower, journal
-        self.frame = frame = Frame.of(problem)
-        scaled = frame.solution_into(lower.baseline)
-        self.milp = write_milp(frame.problem.model, frame.problem, scaled, coincidences)
+        self.lower, self.trace = lower, trace
+        self.scaling = scaling = Scaling.of(problem)
+        scaled = scaling.scale_solution(lower.baseline)
+        self.milp = write_milp(scaling.problem.model, scaling.problem, scaled, coincidences)
         self.formulation = self.milp.formulation
         self.coincidences = coincidences
         self.session = HighsSession(self.formulation.model, self.milp_gap())
         self._margins: tuple[MarginProgram, HighsSession] | None = None
         self._solves = 0
-        journal.engine = self.session.engine
+        trace.engine = self.session.engine
 
     @abstractmethod
     def milp_gap(self) -> float:
@@ -121,11 +123,11 @@ class _Search(ABC):
         return self.session.solve(SHARE * self.lower.seconds_left())
 
     def evaluate(self, eps: FloatArray, claimed: float) -> Evaluation:
-        """Ask the lower level about an eps of a cell."""
+        """Solve the lower level at an eps of a cell, and record the stage."""
         began = time.perf_counter()
-        seen = self.lower.evaluate(self.frame.eps_out(eps))
-        self.journal.expected = len(self.journal.stages) + 1
-        self.journal.record(
+        seen = self.lower.evaluate(self.scaling.unscale_eps(eps))
+        self.trace.expected = len(self.trace.stages) + 1
+        self.trace.record(
             Stage(
                 name=f"MILP {self._solves}",
                 claimed=claimed,
@@ -139,19 +141,19 @@ class _Search(ABC):
         return seen
 
     def record_bound(self, bound: float) -> None:
-        """Tell the journal, unless the bound rests on labels that are not proved."""
+        """Store the bound in the trace if the labels at eps = 0 are proved."""
         if self.lower.baseline.proved:
-            self.journal.bound = bound
+            self.trace.bound = bound
 
     def current_cell(self) -> ClosedCell | None:
-        """Return the cell that the MILP found; None if it is a coincidence and has been cut off."""
+        """Return the cell of the MILP solution; None if it is a coincidence, which is excluded."""
         cell: ClosedCell = self.milp.cell()
         if not self.coincidences and self.formulation.hold(cell.together):
             return None
         return cell
 
     def exclude(self, orders: BoolArray) -> None:
-        """Cut off an empty cell, with all others that are empty for the same reason."""
+        """Exclude an empty cell and all others that are empty because of the same conflict."""
         if self._margins is None:
             program = self.milp.margin_program()
             self._margins = program, HighsSession(program.model, SIZE_GAP)
@@ -167,14 +169,14 @@ class _Search(ABC):
 
     @property
     def is_round(self) -> bool:
-        """Whether the MILP knows the ball only up to a small error."""
-        return self.frame.problem.norm == 2 and self.frame.problem.perturbation.dim > 1
+        """Whether the MILP approximates the ball by tangents."""
+        return self.scaling.problem.norm == 2 and self.scaling.problem.perturbation.dim > 1
 
 
 class _Largest(_Search):
-    """(BL1): ask for more than the best so far, until there is no more."""
+    """(BL1): require a larger deviation than the best so far until the MILP is infeasible."""
 
-    settled = 0.0  # most that a cell claims which was cut off though it is not empty
+    settled = 0.0  # largest deviation claimed by an excluded cell that is not empty
     bound = np.inf
 
     def milp_gap(self) -> float:
@@ -210,7 +212,7 @@ class _Largest(_Search):
         return formulation.unit * float(np.floor(bound + 1e-6) if formulation.is_count else bound)
 
     def _try_cell(self, claimed: float) -> None:
-        """Attack through the current cell, or cut it off."""
+        """Evaluate an eps of the current cell, or exclude the cell."""
         cell = self.current_cell()
         if cell is None or (self.is_round and self._is_outside(cell)):
             return
@@ -221,7 +223,7 @@ class _Largest(_Search):
         if inside is not None:
             seen = self.evaluate(inside.eps, claimed)
             if self.formulation.is_count and seen.proved and seen.deviation >= claimed * (1 - MET):
-                return  # nothing so small is asked for again
+                return  # the next MILP requires a larger deviation
         self.settled = max(self.settled, claimed)
         self.formulation.exclude(cell.orders)
 
@@ -234,23 +236,23 @@ class _Largest(_Search):
 
 
 class _Shortest(_Search):
-    """(BL2): ask for a smaller eps than the best so far, until the cell of the optimum is met."""
+    """(BL2): require a smaller norm than the best so far until the cell of the optimum is found."""
 
-    settled = np.inf  # least size in a cell that was cut off though it is not empty
-    bound = 0.0  # in units of the radius, as all sizes here
+    settled = np.inf  # least norm in an excluded cell that is not empty
+    bound = 0.0  # relative to the radius, as all norms here
 
     def milp_gap(self) -> float:
         return SIZE_GAP
 
     @property
     def found(self) -> float:
-        """Size of the best attack, 1 if there is none."""
+        """Norm of the best attack, 1 if there is none."""
         best = self.lower.best
-        return 1.0 if best is None else min(best.size / self.frame.given.radius, 1.0)
+        return 1.0 if best is None else min(best.size / self.scaling.given.radius, 1.0)
 
     def run(self) -> None:
         self._raise_bound_to(0.0)
-        while not self.frame.problem.attains(self.bound, self.found, np.inf):
+        while not self.scaling.problem.attains(self.bound, self.found, np.inf):
             self.formulation.shorten(self.found)
             answer = self.solve()
             if answer.status == "infeasible":
@@ -265,12 +267,12 @@ class _Shortest(_Search):
 
     def _raise_bound_to(self, bound: float) -> None:
         self.bound = max(self.bound, min(bound, self.found, self.settled))
-        self.record_bound(self.bound * self.frame.given.radius)
+        self.record_bound(self.bound * self.scaling.given.radius)
 
     def _try_cell(self, claimed: float) -> bool:
-        """Attack through the current cell; say whether it is attained and as near as claimed.
+        """Evaluate the current cell; return whether an attack in it attains the claimed norm.
 
-        If not, cut it off.
+        Otherwise the cell is excluded.
         """
         cell = self.current_cell()
         if cell is None:
@@ -279,7 +281,7 @@ class _Shortest(_Search):
         if centre is not None and centre.margin <= MARGIN:
             self.exclude(cell.orders)
             return False
-        size = claimed if nearest is None else self.frame.problem.size(nearest)
+        size = claimed if nearest is None else self.scaling.problem.size(nearest)
         attacked = nearest is not None and self._attack(cell, size)
         if attacked and size <= claimed * (1 + TOUCHING) + SIZE_GAP:
             return True
@@ -290,12 +292,12 @@ class _Shortest(_Search):
         return False
 
     def _attack(self, cell: ClosedCell, size: float) -> bool:
-        """Look just beyond the nearest point of the closure, where the cell is open."""
+        """Evaluate eps of the open cell close to the nearest point of its closure."""
         for beyond in BEYOND:
             inside = cell.inside(size + beyond * LENGTH_TOL * max(size, LEAST_SIZE))
             if inside is None or inside.margin <= 0:
                 continue
-            seen = self.evaluate(inside.eps, size * self.frame.given.radius)
+            seen = self.evaluate(inside.eps, size * self.scaling.given.radius)
             if self.lower.counts(seen):
                 return True
         return False

@@ -1,6 +1,6 @@
-"""HiGHS, through Pyomo, with tolerances tight enough for bounds to be called proved.
+"""HiGHS, called through Pyomo with tolerances so small that its bounds count as proved.
 
-Ctrl-C stops it softly: what it has proved by then is not lost.
+After Ctrl-C, HiGHS ends its search and returns the bound that it has proved so far.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyomo.environ as pyo
 from pyomo.contrib.solver.common.results import TerminationCondition
 from pyomo.contrib.solver.solvers.highs import Highs
 
-# HiGHS's feasibility tolerances are absolute: models should be in unit scale.
+# The feasibility tolerances of HiGHS are absolute, so models should be scaled.
 OPTIONS = {
     "mip_feasibility_tolerance": 1e-9,
     "primal_feasibility_tolerance": 1e-9,
@@ -27,7 +27,7 @@ OPTIONS = {
 COMPLETE = {
     TerminationCondition.convergenceCriteriaSatisfied: "optimal",
     TerminationCondition.provenInfeasible: "infeasible",
-    # Every variable that matters is bounded.
+    # The program is not unbounded, since every relevant variable is bounded.
     TerminationCondition.infeasibleOrUnbounded: "infeasible",
     TerminationCondition.maxTimeLimit: "time limit",
 }
@@ -35,18 +35,19 @@ COMPLETE = {
 
 @dataclass(frozen=True)
 class MilpAnswer:
-    """What one solve of a mixed-integer (or linear) program found.
+    """The result of one solve of a mixed-integer or linear program.
 
     Attributes
     ----------
     status : str
         "optimal", "infeasible", "time limit", "interrupted" or "error: ...".
     value : float or None
-        Objective of the best solution, which is loaded into the model; None if there is none.
+        Objective value of the best solution, which is loaded into the model; None without one.
     bound : float or None
         Proved bound on the optimum.
     interrupt : BaseException or None
-        What a signal raised during the solve. Raise it, once the rest is in safety.
+        The exception that a signal raised during the solve. The caller raises it after storing the
+        rest of the result.
     """
 
     status: str
@@ -56,13 +57,13 @@ class MilpAnswer:
 
 
 class HighsSession:
-    """One Pyomo model, solved repeatedly; it may change between solves.
+    """A Pyomo model that is solved repeatedly and may change between two solves.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
     gap : float
-        Absolute gap at which the search may stop.
+        Absolute gap at which the search ends.
     options : mapping
         HiGHS's own options.
     """
@@ -80,7 +81,7 @@ class HighsSession:
         self.engine = "HiGHS " + ".".join(map(str, solver.version()))
 
     def solve(self, time_limit: float = np.inf) -> MilpAnswer:
-        """Solve from the model's present state."""
+        """Solve the model in its current state."""
         self._solver.config.time_limit = None if np.isinf(time_limit) else time_limit
         with _signals_noted(self._stop) as noted:
             results = self._solver.solve(self._model)
@@ -97,12 +98,12 @@ class HighsSession:
         )
 
     def reduced_costs(self) -> Any:
-        """Return the reduced cost of each variable of the last solve, of a linear program."""
+        """Return the reduced cost of each variable after the solve of a linear program."""
         return self._loader.get_reduced_costs()
 
     def _stop(self) -> bool:
-        """Ask HiGHS to stop; say whether it is there to be asked."""
-        # Pyomo turns HiGHS's handling of interrupts on, and has no call of its own for this.
+        """Ask HiGHS to end its search; return False if it is not running."""
+        # Pyomo enables the interrupt handling of HiGHS, but has no method that uses it.
         engine = self._solver._solver_model
         if engine is not None:
             engine.cancelSolve()
@@ -111,9 +112,9 @@ class HighsSession:
 
 @contextlib.contextmanager
 def _signals_noted(stop: Callable[[], bool]) -> Iterator[list[BaseException]]:
-    """Note what the handler of SIGINT raises inside, instead of raising it, if `stop` works.
+    """Store what the handler of SIGINT raises instead of raising it, if `stop` returns True.
 
-    Only the main thread runs the handlers of signals.
+    Signal handlers run in the main thread only.
     """
     noted: list[BaseException] = []
     handler = signal.getsignal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Problems whose numbers leave the range of doubles as soon as they are squared."""
+"""Refusal of problems whose squared numbers overflow or underflow in double precision."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError
 
-SMALLEST, LARGEST = 1e-130, 1e150  # so that sums of squares neither vanish nor overflow
+SMALLEST, LARGEST = 1e-130, 1e150  # sums of squares then neither underflow nor overflow
 
 
 def check_magnitudes(problem: BilevelProblem) -> None:
-    """Refuse a problem whose eps or perturbed parts cannot be squared in doubles.
+    """Refuse a problem whose eps or perturbed parts cannot be squared in double precision.
 
     Raises
     ------
     ArgumentError
-        If some eps, or an entry of a part that it makes, can be larger than 1e150, or none can be
-        as large as 1e-130, from where fractions of it can be squared too.
+        If an entry of eps or of a perturbed part can be larger than 1e150, or if no entry of eps
+        can be as large as 1e-130; fractions of such an entry can still be squared.
     """
     low, high = problem.box
     farthest = np.maximum(-low, high)

@@ -1,18 +1,20 @@
-"""Along a ray, exactly: every step of the staircase is known, so the answer is global.
+"""The global optimum for one parameter, computed from the parametric path.
 
-For one eps, and p = 1, d = 1, or p = inf with d = 2. The optimum of (BL1), or the infimum of (BL2),
-is decided in exact arithmetic and is the bound. The eps returned is a double inside a step, so that
-a solver that is accurate to less than its distance from the ends finds the same partition:
+For p = 1, d = 1, or p = inf with d = 2, all breakpoints of the piecewise constant deviation are
+rational numbers that are computed exactly. The optimum of (BL1), or the infimum of (BL2), follows
+in exact arithmetic and is the bound. The eps that is returned is a floating-point number inside an
+interval between two breakpoints. A solver that is accurate to less than its distance from the ends
+finds the same partition:
 
-- (BL1): of the steps with the largest deviation, the distance from the nearer end is the smaller of
-  half the step and `LENGTH_TOL` times the budget. The step that leaves the largest distance is
-  taken, then that with the least |eps|.
-- (BL2): of the least |eps| that reach the target, the excess over the infimum is the smaller of
-  half the step and half of what `BilevelProblem.excess` lets pass as optimal.
+- (BL1): among the intervals with the largest deviation, the distance to the nearer end is the
+  smaller of half the length and `LENGTH_TOL` times the budget. The interval with the largest
+  distance is chosen, and among equal ones that with the smallest |eps|.
+- (BL2): the smallest |eps| that attains the target exceeds the infimum by the smaller of half the
+  length and half the excess that `BilevelProblem.excess` accepts as optimal.
 
-A break is taken only where no step has the optimum, if it is a double: eps may not move then. Where
-A + eps V, rounded to doubles, has not the partition that exact arithmetic finds, points farther
-inside are tried, and then for (BL1) the next lower deviation.
+A breakpoint is chosen only if no interval attains the optimum, and if it is itself a
+floating-point number. If rounding of A + eps V changes the partition, points farther inside the
+interval are evaluated, and then, for (BL1), intervals with the next smaller deviation.
 """
 
 from __future__ import annotations
@@ -27,45 +29,45 @@ from bilad.models.learning.learning_model import ray_steps
 from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
-from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 from bilad.solvers.clustering.parametric.sites import Site, all_sites, plateau
 
-Candidate = tuple[Site, float]  # a site, and a double in it
-FARTHER = 10  # how much farther inside the steps the next candidates are
+Candidate = tuple[Site, float]  # a site, and a floating-point number in it
+FARTHER = 10  # ratio of the distances from the end of the next candidates and of the last
 
 
 def refusal(problem: BilevelProblem) -> str | None:
-    """Say why this method cannot take the problem, or None."""
+    """Return the reason why the method cannot be applied to the problem, or None."""
     return ray_steps.refusal(problem.model, problem.perturbation)
 
 
-def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
-    """Follow the steps; there is nothing to choose."""
+def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
+    """Return the run of the method, which has no options."""
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
+    def run(lower: LowerLevel, trace: Trace) -> None:
         low, high = (float(bound[0]) for bound in problem.box)
-        stairs: ParametricPath = ray_steps(problem.model, problem.perturbation, low, high)
-        values = stairs.values(problem.deviation)
-        journal.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
-        journal.bound, candidates = _solve(problem, all_sites(stairs, values))
-        if problem.excludes(journal.bound):
+        path: ParametricPath = ray_steps(problem.model, problem.perturbation, low, high)
+        values = path.values(problem.deviation)
+        trace.margin = lambda eps, value: _margin(path, values, float(eps[0]), value)
+        trace.bound, candidates = _solve(problem, all_sites(path, values))
+        if problem.excludes(trace.bound):
             return
-        others: list[Evaluation] = []  # where the rounding of A + eps V decides, whatever it says
+        others: list[Evaluation] = []  # points at which rounding of A + eps V changes the partition
         for site, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
             if lower.counts(seen) and math.isclose(seen.deviation, site.value):
                 lower.set_aside(others, seen)
-                journal.attainable = problem.attains(journal.bound, seen.size, seen.deviation)
+                trace.attainable = problem.attains(trace.bound, seen.size, seen.deviation)
                 return
             others.append(seen)
-        journal.attainable = False
+        trace.attainable = False
 
-    return work
+    return run
 
 
 def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
-    """Return the bound, and eps to try, the best first."""
+    """Return the bound, and the candidates in decreasing order of quality."""
     if problem.sense == "min":
         return _least(problem, sites)
     levels = sorted({site.value for site in sites if site.value > 0}, reverse=True)
@@ -75,7 +77,7 @@ def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[
 def _largest(
     problem: BilevelProblem, sites: list[Site], levels: list[float]
 ) -> Iterator[Candidate]:
-    """(BL1): of each deviation, the larger first, the eps with most room, then the least."""
+    """(BL1): order by decreasing deviation, then by distance from the ends, then by |eps|."""
     first = Fraction(LENGTH_TOL) * Fraction(problem.radius)
     for level in levels:
         group = [site for site in sites if math.isclose(site.value, level)]
@@ -87,7 +89,7 @@ def _largest(
 
 
 def _least(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
-    """(BL2): of what is within the tolerance, steps before breaks; then the least eps."""
+    """(BL2): order candidates within the tolerance first, then intervals, then by |eps|."""
     wanted = [site for site in sites if site.value >= problem.target]
     if not wanted:
         return math.inf, iter(())
@@ -110,7 +112,7 @@ def _least(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[
 
 
 def _distances(first: Fraction, last: float) -> Iterator[Fraction]:
-    """Yield distances from the start of a step, each `FARTHER` times the one before."""
+    """Yield distances from the start of an interval, each `FARTHER` times the previous one."""
     distance = first
     while distance < last:
         yield distance
@@ -118,14 +120,14 @@ def _distances(first: Fraction, last: float) -> Iterator[Fraction]:
 
 
 def _doubles(sites: Iterable[Site], distances: Iterable[Fraction]) -> list[Candidate]:
-    """Return the double in each site that has one, at each distance from its start."""
+    """Return a floating-point number of each site that has one, at each distance from its start."""
     pairs = [(site, site.double(distance)) for distance in distances for site in sites]
     return [(site, eps) for site, eps in pairs if eps is not None]
 
 
 def _margin(
-    stairs: ParametricPath, values: tuple[FloatArray, FloatArray], eps: float, value: float
+    path: ParametricPath, values: tuple[FloatArray, FloatArray], eps: float, value: float
 ) -> float | None:
-    """Return how far eps may move; None without an attack, or if rounding gave another value."""
-    exact, room = plateau(stairs, values, eps)
+    """Return the distance by which eps may change, or None without an attack or after rounding."""
+    exact, room = plateau(path, values, eps)
     return room if value > 0 and math.isclose(exact, value) else None

@@ -1,7 +1,8 @@
-"""What is known of the deviation along rays from eps = 0: all of it, or proved samples.
+"""Values of the deviation along rays from eps = 0, exactly or by samples.
 
-On lines (p = 1, d = 1, or p = inf in the plane) the staircase along a ray is exact: every break and
-every open piece between two is a site. Elsewhere each sample whose labels are proved is one.
+For p = 1, d = 1, or p = inf with d = 2, the parametric path along a ray is known exactly: every
+breakpoint and every open interval between two of them is a `Site`. Otherwise every sample whose
+labels are proved is one.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 from bilad.solvers.termination import BudgetSpentError
 
-HALVINGS = 3  # of the interval between two samples with different deviations
+HALVINGS = 3  # bisections of an interval between two samples with different deviations
 
 
 @dataclass(frozen=True)
 class Site:
-    """A single eps of a ray, or an open piece of it, with one partition.
+    """A point or an open interval of a ray on which the partition is constant.
 
     Attributes
     ----------
     ray : int
-        Number of the ray.
+        Index of the ray.
     start, end : Fraction
-        ||eps|| at its ends, which do not belong to it unless they are equal.
+        ||eps|| at its two ends; they belong to the site only if they are equal.
     value : float
-        Deviation there.
+        Deviation on the site.
     """
 
     ray: int
@@ -43,36 +44,36 @@ class Site:
     value: float
 
     def double_between(self, low: Fraction, high: Fraction, share: Fraction) -> float | None:
-        """Return the double at a share of the way from low to high, if it is in the site."""
+        """Return the floating-point number low + share (high - low) if it is in the site."""
         number = float(low + share * (high - low))
         inside = self.start < Fraction(number) < self.end
         return number if inside or self.start == self.end == Fraction(number) else None
 
 
 def is_exact(problem: BilevelProblem, direction: FloatArray) -> bool:
-    """Say whether every step along a ray can be known."""
+    """Return whether every breakpoint along a ray can be computed."""
     return ray_steps.refusal(problem.model, problem.along(direction)) is None
 
 
 def exact_sites(
     problem: BilevelProblem, direction: FloatArray, ray: int, before: IntArray
 ) -> list[Site]:
-    """Return every break and every piece from 0 to as far as eps may go, outwards.
+    """Return all breakpoints and intervals from 0 to the end of the ray, in this order.
 
     Parameters
     ----------
     problem : BilevelProblem
     direction : ndarray, shape (k,)
-        Of size 1 in the problem's norm.
+        A direction of norm 1.
     ray : int
-        Its number.
+        Index of the ray.
     before : ndarray of int, shape (n,)
-        Labels to deviate from.
+        Labels from which the deviation is measured.
     """
-    path, reach = problem.along(direction), problem.reach(direction)
-    stairs: ParametricPath = ray_steps(problem.model, path, 0.0, reach)
-    between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
-    places = stairs.breaks
+    along, reach = problem.along(direction), problem.reach(direction)
+    path: ParametricPath = ray_steps(problem.model, along, 0.0, reach)
+    between, at_breaks = (part.tolist() for part in path.values(problem.deviation, before))
+    places = path.breaks
     sites = [Site(ray, places[0], places[0], at_breaks[0])]
     for (start, end), value, at_end in zip(pairwise(places), between, at_breaks[1:], strict=True):
         sites += [Site(ray, start, end, value), Site(ray, end, end, at_end)]
@@ -80,16 +81,16 @@ def exact_sites(
 
 
 def sampled_sites(lower: LowerLevel, direction: FloatArray, ray: int, points: int) -> list[Site]:
-    """Return samples with proved labels, outwards: evenly spaced, and more where U changes.
+    """Return samples with proved labels in increasing order: equidistant, and more at changes.
 
     Parameters
     ----------
     lower : LowerLevel
-        If its limit comes first, there are fewer.
+        If one of its limits is reached, there are fewer samples.
     direction, ray
         As in `exact_sites`.
     points : int
-        Samples before the halvings, eps = 0 not counted.
+        Number of samples before the bisections, without eps = 0.
     """
     seen: dict[float, Evaluation] = {}
     with suppress(BudgetSpentError):

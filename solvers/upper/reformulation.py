@@ -1,8 +1,8 @@
-"""Attack by a smooth single-level reformulation, solved by IPOPT along a homotopy.
+"""Attacks by a smooth single-level reformulation, which IPOPT solves by continuation.
 
-The first stage is so loose that it is nearly convex; its solution leads the next, while the
-relaxation t and the smoothing width shrink together. Every stage's eps is a candidate, scored by
-the lower level's own solution: the best is often not the last.
+The first stage has a relaxation parameter t so large that the NLP is almost convex. Its solution is
+the starting point of the next stage, while t and the smoothing width decrease together. The eps of
+every stage is evaluated by the lower level itself, since the best is often not the last.
 """
 
 from __future__ import annotations
@@ -19,35 +19,41 @@ from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Form
 from bilad.formulations.schedule import Schedule
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
-from bilad.solvers.bilevel.continuation import Homotopy, Walk, walk_freely, walk_with_bounds
+from bilad.solvers.bilevel.continuation import (
+    Continuation,
+    PathFollower,
+    follow_warm_started,
+    follow_with_updated_bounds,
+)
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.upper.method import keywords
 
 
 @dataclass(frozen=True)
 class Reformulation:
-    """A reformulation with the schedule and the walk that suit it.
+    """A reformulation with the schedule and the path following that suit it.
 
     Attributes
     ----------
     formulation : Formulation
-    walk : Walk
-        From a start through the stages.
+    follow : PathFollower
+        Solves the stages from a start.
     schedule : Schedule
-        From loose to tight.
+        Stages with decreasing parameters.
     refinement : Schedule
-        For (BL2), from an attack already found.
+        For (BL2), the stages from an attack that was found before.
     ipopt_options : mapping
-        IPOPT's own options. A stage's eps is only a candidate, and polished: more digits would
-        only cost iterations.
+        IPOPT's own options. Its tolerances are loose because the eps of a stage is only a candidate
+        that a line search improves.
     opening : float
-        At most so many times as long as the formulation takes to build, IPOPT takes to open it.
+        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
+        written.
     """
 
     formulation: Formulation
-    walk: Walk
+    follow: PathFollower
     schedule: Schedule
     refinement: Schedule
     ipopt_options: Mapping[str, Any]
@@ -55,17 +61,17 @@ class Reformulation:
     has_bound: ClassVar[bool] = False
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Say why this method cannot take the problem, or None."""
+        """Return the reason why the method cannot be applied to the problem, or None."""
         return self.formulation.refusal(problem)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What replaces the lower level."""
+        """The capability of the learning model that replaces the lower level."""
         return (self.formulation.replace.name,)
 
     @property
     def options(self) -> list[str]:
-        """Names of the options of `prepare`, the formulation's own among them."""
+        """Names of the options of `prepare`, with those of the formulation."""
         return [*keywords(self.prepare), *self.formulation.choices]
 
     def prepare(
@@ -79,28 +85,28 @@ class Reformulation:
         refinement: Schedule | None = None,
         ipopt_options: Mapping[str, Any] | None = None,
         **writing: Any,
-    ) -> Work:
-        """Choose the starts of the homotopy.
+    ) -> Runner:
+        """Check the options, and return the run of the continuation.
 
         Parameters
         ----------
         start : array_like, shape (k,), optional
-            First starting eps, zero by default.
+            First starting point; zero by default.
         starts : int, default 1
             Number of starts; those after the first are random.
         schedule, refinement : Schedule, optional
-            Instead of the method's.
+            Schedules that replace those of the method.
         ipopt_options : mapping, optional
-            IPOPT's own options, instead of the method's.
+            IPOPT's own options, which replace those of the method.
         **writing
-            Options of the formulation: `kernel`; `relaxation` (kkt), `aggregate` (duality).
+            Options of the formulation: `kernel`, `relaxation` ("kkt"), `aggregate` ("duality").
 
         Raises
         ------
         CapabilityError
-            If the learning model writes its follower otherwise than it must.
+            If the learning model cannot write its lower level in the form that is needed.
         EngineError
-            If no IPOPT can be started.
+            If IPOPT cannot be started.
         """
         points = starting_points(problem, start, starts, rng)
         for name, value in writing.items():
@@ -114,26 +120,26 @@ class Reformulation:
         self.formulation.check(problem)
         try_engine(engine_options)
 
-        def work(lower: LowerLevel, journal: Journal) -> None:
-            homotopy = Homotopy(
+        def run(lower: LowerLevel, trace: Trace) -> None:
+            continuation = Continuation(
                 lower=lower,
-                journal=journal,
+                trace=trace,
                 formulate=functools.partial(self.formulation, **writing),
-                walk=self.walk,
+                follow=self.follow,
                 schedule=schedule or self.schedule,
                 refinement=refinement or self.refinement,
                 ipopt_options=engine_options,
                 opening=self.opening,
             )
-            homotopy.follow(points)
+            continuation.run(points)
 
-        return work
+        return run
 
 
 def starting_points(
     problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
 ) -> list[FloatArray]:
-    """Return `start` (zero by default), then random points of the ball up to `starts` in all."""
+    """Return `start` (zero by default) and random points of the ball, `starts` points in all."""
     k = problem.perturbation.dim
     first = np.zeros(k) if start is None else real_vector(start, "start", k)
     low, high = problem.box
@@ -143,7 +149,7 @@ def starting_points(
 
 BY_KKT = Reformulation(
     KKT,
-    walk=walk_freely,
+    follow=follow_warm_started,
     schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
     refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
@@ -155,7 +161,7 @@ REFORMULATIONS = {
     "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
     "value-function": Reformulation(
         VALUE_FUNCTION,
-        walk=walk_with_bounds,
+        follow=follow_with_updated_bounds,
         schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
         refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
         ipopt_options={**MUMPS, "tol": 1e-3, "max_iter": 50},

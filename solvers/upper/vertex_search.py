@@ -1,11 +1,13 @@
-"""Attacks at the corners: every entry of eps at a bound or zero, at random or by coordinates.
+"""Attacks at vertices of the box: random search, and coordinate search from random vertices.
 
-Simple searches that clever methods must beat. A corner outside the ball of norm 1 or 2 is scaled
-back onto it; for (BL2) a corner names a direction, which is then shortened.
+Every entry of eps is at one of its bounds or zero. These simple methods are the baseline that the
+others have to beat. For the norms 1 and 2, a vertex outside the ball is scaled back along its ray.
+For (BL2), a vertex defines a ray, on which the attack is shortened.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -13,31 +15,32 @@ import numpy as np
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, whole_number
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal, Work
-from bilad.solvers.upper.coordinate_search import coordinate_search, random_corners, try_direction
+from bilad.solvers.bilevel.trace import Runner, Trace
+from bilad.solvers.upper.coordinate_search import coordinate_search, random_vertices, try_direction
 from bilad.solvers.upper.line_search import least_attack
+from bilad.solvers.upper.multistart import multistart
 
-CORNERS = 200  # that are tried where nothing else limits the search
+CORNERS = 200  # default number of vertices
 
 
 def prepare_random(
     problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
-) -> Work:
-    """Try random corners, every entry at a bound.
+) -> Runner:
+    """Evaluate random vertices of the box.
 
     Parameters
     ----------
     corners : int, default 200
-        Number of corners; a limit on solves or time may come first.
+        Largest number of vertices; a limit on solves or time may end the method earlier.
     """
     most = _count(problem, corners)
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
-        for done, corner in enumerate(random_corners(problem, rng, most)):
-            try_direction(lower, corner)
-            journal.progress(done + 1, most)
+    def run(lower: LowerLevel, trace: Trace) -> None:
+        vertices = random_vertices(problem, rng, most)
+        for _, vertex in zip(_starts(lower, trace, most), vertices, strict=False):
+            try_direction(lower, vertex)
 
-    return work
+    return run
 
 
 def prepare_coordinates(
@@ -46,30 +49,36 @@ def prepare_coordinates(
     *,
     corners: int = CORNERS,
     starts: Iterable[FloatArray] = (),
-) -> Work:
-    """Try a random corner, and change single entries of the best as long as that is better.
+) -> Runner:
+    """Evaluate random vertices, and start a coordinate search at each that is the best so far.
 
     Parameters
     ----------
     corners : int, default 200
-        Number of random corners in all; a limit on solves or time may come first.
+        Largest number of random vertices; a limit on solves or time may end the method earlier.
     starts : iterable of ndarray, shape (k,), optional
-        Other eps, tried before the corners; for (BL2) the first is followed outwards to an attack.
+        Points that are evaluated before the vertices. For (BL2), eps is lengthened along the ray
+        of the first of them until it is an attack.
     """
     most = _count(problem, corners)
 
-    def work(lower: LowerLevel, journal: Journal) -> None:
+    def run(lower: LowerLevel, trace: Trace) -> None:
         for start in starts:
             _try_start(lower, start)
         searched = None
-        for done, corner in enumerate(random_corners(problem, rng, most)):
-            try_direction(lower, corner)
+        vertices = random_vertices(problem, rng, most)
+        for _, vertex in zip(_starts(lower, trace, most), vertices, strict=False):
+            try_direction(lower, vertex)
             if lower.best is not searched:
-                coordinate_search(lower, corner, rng)
+                coordinate_search(lower, vertex, rng)
                 searched = lower.best
-            journal.progress(done + 1, most)
 
-    return work
+    return run
+
+
+def _starts(lower: LowerLevel, trace: Trace, most: int) -> Iterable[object]:
+    """Return as many starts as there are vertices, whether they need new solves or not."""
+    return multistart(lower, trace, most, most_idle=math.inf)
 
 
 def _try_start(lower: LowerLevel, eps: FloatArray) -> None:
@@ -82,5 +91,5 @@ def _try_start(lower: LowerLevel, eps: FloatArray) -> None:
 
 
 def _count(problem: BilevelProblem, corners: int) -> int:
-    """Return how many corners to try: no more than there are."""
+    """Return the number of vertices to evaluate, at most the number of vertices of the box."""
     return min(whole_number(corners, "corners", least=0), 2**problem.perturbation.dim)

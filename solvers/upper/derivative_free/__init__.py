@@ -1,27 +1,32 @@
-"""Derivative-free methods on the true staircase, all behind one signature and one merit."""
+"""Derivative-free methods, which minimise one merit function of the true deviation."""
 
-from bilad.solvers.upper.derivative_free import (
-    cma_es,
+from functools import partial
+
+from bilad.solvers.upper.derivative_free.evolution_strategies import cma_es, natural_evolution
+from bilad.solvers.upper.derivative_free.method import DerivativeFreeMethod
+from bilad.solvers.upper.derivative_free.optional_dependencies import (
     controlled_random_search,
-    differential_evolution,
+    mesh_adaptive_search,
+    needs,
+)
+from bilad.solvers.upper.derivative_free.scipy_methods import (
+    differential_evolution_search,
     dividing_rectangles,
-    finite_difference,
-    nes,
-    nomad,
+    finite_differences,
     trust_region,
 )
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod, takes_every
+from bilad.solvers.upper.method import UpperMethod
 
 DERIVATIVE_FREE: dict[str, UpperMethod] = {
-    "finite-difference": FunctionMethod(takes_every, finite_difference.prepare),
-    "differential-evolution": FunctionMethod(takes_every, differential_evolution.prepare),
-    "dividing-rectangles": FunctionMethod(takes_every, dividing_rectangles.prepare),
-    "cobyqa": FunctionMethod(takes_every, trust_region.prepare_cobyqa),
-    "cobyla": FunctionMethod(takes_every, trust_region.prepare_cobyla),
-    "cma": FunctionMethod(takes_every, cma_es.prepare),
-    "nes": FunctionMethod(takes_every, nes.prepare),
-    "nomad": FunctionMethod(nomad.refusal, nomad.prepare),
-    "nlopt-crs": FunctionMethod(controlled_random_search.refusal, controlled_random_search.prepare),
+    "finite-difference": DerivativeFreeMethod(finite_differences),
+    "differential-evolution": DerivativeFreeMethod(differential_evolution_search),
+    "dividing-rectangles": DerivativeFreeMethod(dividing_rectangles),
+    "cobyqa": DerivativeFreeMethod(partial(trust_region, "COBYQA")),
+    "cobyla": DerivativeFreeMethod(partial(trust_region, "COBYLA")),
+    "cma": DerivativeFreeMethod(cma_es),
+    "nes": DerivativeFreeMethod(natural_evolution),
+    "nomad": DerivativeFreeMethod(mesh_adaptive_search, needs("PyNomad", "PyNomadBBO")),
+    "nlopt-crs": DerivativeFreeMethod(controlled_random_search, needs("nlopt", "NLopt")),
 }
 
 __all__ = ["DERIVATIVE_FREE"]

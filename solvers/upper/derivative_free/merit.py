@@ -1,10 +1,10 @@
-"""What every derivative-free method minimises: one number for what an eps does.
+"""The merit function that every derivative-free method minimises.
 
-    (BL1)  -U / U_max     if it is an attack with proved labels, else 0
-    (BL2)  ||eps|| / r    if it is, else 1 + the shortfall of U to the target, relative
+    (BL1)  -U / U_max     if eps is an attack with proved labels, and 0 otherwise
+    (BL2)  ||eps|| / r    if it is, and 1 + max(0, 1 - U / target) otherwise
 
-U_max is the largest value the deviation function takes, 1 if it has none, r the radius of the ball
-that is searched. An outcome that is not proved is worth as much as one that did not change.
+U is the deviation, U_max its largest possible value (1 if it is unbounded), and r the radius of the
+ball that is searched. An outcome that is not proved has the merit of an outcome without a change.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
 
 
-class PolishDueError(Exception):
-    """The solves that are kept for the polish are all that is left."""
+class LineSearchDueError(Exception):
+    """Only the solves that are reserved for the final line search are left."""
 
 
-class Merit:
-    """The merit of points of a search space; less is better.
+class MeritFunction:
+    """The merit of the points of a search space; smaller is better.
 
-    Any exception, such as a limit that came, is kept and raised again by every further call: many
-    libraries swallow what their callbacks raise, or go on asking.
+    Many libraries suppress the exceptions of their callbacks, or call them again. So the first
+    exception, such as a limit that was reached, is stored, and every later call raises it again.
 
     Parameters
     ----------
     lower : LowerLevel
     space : SearchSpace
     last : int, optional
-        Number of lower-level solves, counted from the attack's first, after which `PolishDueError`
-        is raised if there is an attack to polish.
+        If an attack is known, `LineSearchDueError` is raised as soon as this number of lower-level
+        solves is spent; the count begins with the attack.
     on_call : callable, optional
         Called before each evaluation.
 
     Attributes
     ----------
     failure : BaseException or None
-        What the first failed call raised.
+        The exception that the first failed call raised.
     """
 
     def __init__(
@@ -69,15 +69,15 @@ class Merit:
 
     def _evaluate(self, z: FloatArray) -> float:
         lower = self.lower
-        lower.seconds_left()  # also where only known eps are asked for, which cost no solve
+        lower.seconds_left()  # raises also in a search that evaluates only known eps
         if self.last is not None and lower.solves >= self.last and lower.best is not None:
-            raise PolishDueError
+            raise LineSearchDueError
         self.on_call()
         return merit(lower, lower.evaluate(self.space.eps(z)), self.space.radius)
 
 
 def merit(lower: LowerLevel, seen: Evaluation, radius: float) -> float:
-    """Return the merit of an evaluation, with sizes in units of a radius."""
+    """Return the merit of an evaluation; norms of eps are divided by the radius."""
     problem = lower.problem
     attacks = lower.counts(seen)
     if problem.sense == "max":

@@ -1,4 +1,8 @@
-"""Where derivative-free methods search: a cube of side 2, whatever the units, norm and bounds."""
+"""The set that the derivative-free methods search: the cube [-1, 1]^dim, for every problem.
+
+The cube does not depend on the units, the norm or the bounds of the problem: an affine map takes
+it to the box of the bounds, and a radial map takes that box to the feasible set of eps.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,62 @@ import numpy as np
 
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.upper.derivative_free.radial_map import RadialMap
 
-# What is best within a budget mostly lies at bounds. A method that samples this far beyond the
-# cube, and is clipped, meets them often: two thirds of a uniform sample, in each entry.
+# The best eps within a budget mostly lies on bounds. A method that draws its samples from a cube
+# larger by this factor, and clips them, samples the bounds often: in each entry, two thirds of a
+# uniform sample are clipped.
 STRETCH = 3.0
 
 
-class SearchSpace:
-    """The cube [-1, 1]^dim: affine to `problem.box`, and from there by `RadialMap` to eps.
+class RadialMap:
+    """The bijection from `problem.box` to the feasible set: the norm ball, cut by the bounds.
 
-    Points outside stand for the nearest point of the cube. Entries of eps that are fixed, their
-    two bounds equal, are not searched.
+    On the ray along u, ||u|| = 1, the box ends at some length b(u) and the feasible set ends at
+    `problem.reach(u)`. A point y of the box is mapped to
+
+        eps = y reach(u) / b(u),    u = y / ||y||,
+
+    and 0 is mapped to 0. Boundary points are therefore mapped to boundary points, and the relative
+    position on a ray is kept. For the infinity norm the map is the identity.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    """
+
+    def __init__(self, problem: BilevelProblem) -> None:
+        self.problem = problem
+        self.low, self.high = problem.box
+
+    def eps(self, y: FloatArray) -> FloatArray:
+        """Return the eps of a point of the box; both have shape (k,)."""
+        return self.problem.project(y * self._factor(y))
+
+    def point(self, eps: FloatArray) -> FloatArray:
+        """Return the point of the box of a feasible eps; this is the inverse of `eps`."""
+        return np.clip(eps / self._factor(eps), self.low, self.high)
+
+    def _factor(self, along: FloatArray) -> float:
+        """Return reach(u) / b(u) for the ray through a point, and 1 for the point 0.
+
+        The reach is the smaller of the radius and b(u), since the bounds that cut the ball are
+        those of the box.
+        """
+        size = self.problem.size(along)
+        if size == 0:
+            return 1.0
+        moving = along != 0
+        bounds = np.where(along > 0, self.high, self.low)
+        with np.errstate(over="ignore"):  # an entry can be tiny compared with its bound
+            box_end = float(np.min(bounds[moving] / along[moving]))
+        return min(self.problem.radius / size / box_end, 1.0)
+
+
+class SearchSpace:
+    """The cube [-1, 1]^dim and its map to eps.
+
+    A point outside the cube stands for its nearest point of the cube. Entries of eps whose two
+    bounds are equal are fixed and not searched.
 
     Parameters
     ----------
@@ -28,7 +76,7 @@ class SearchSpace:
     dim : int
         Number of entries that are searched, at most k.
     radius : float
-        Of the problem.
+        The radius of the problem.
     """
 
     def __init__(self, problem: BilevelProblem) -> None:
@@ -40,31 +88,32 @@ class SearchSpace:
         self.dim = len(self._free)
 
     def eps(self, z: FloatArray) -> FloatArray:
-        """Return the eps, shape (k,), that a point of shape (dim,) stands for."""
+        """Return the eps, shape (k,), of a point z, shape (dim,)."""
         y = self._middle.copy()
         y[self._free] += self._half[self._free] * np.clip(z, -1.0, 1.0)
         return self._radial.eps(y)
 
     def point(self, eps: FloatArray) -> FloatArray:
-        """Return the point of the cube, shape (dim,), that stands for an eps that counts."""
+        """Return the point of the cube, shape (dim,), of a feasible eps."""
         y = self._radial.point(eps)
         return ((y - self._middle)[self._free]) / self._half[self._free]
 
     def random(self, rng: np.random.Generator, stretch: float = STRETCH) -> FloatArray:
-        """Draw a point of the stretched cube, clipped: entries are at a bound with chance 2/3.
+        """Draw a uniform point of the cube enlarged by `stretch`, and clip it to the cube.
 
         Parameters
         ----------
         rng : numpy.random.Generator
         stretch : float, default 3
-            1 for points inside.
+            With 3, each entry is at a bound with probability 2/3; with 1, the point is uniform.
         """
         return np.clip(rng.uniform(-stretch, stretch, self.dim), -1.0, 1.0)
 
     def sample(self, rng: np.random.Generator, count: int) -> FloatArray:
-        """Draw points of the stretched cube, one in each of `count` slices of every entry.
+        """Draw a Latin hypercube sample of the enlarged cube, shape (count, dim), not clipped.
 
-        A Latin hypercube (McKay, Beckman and Conover, 1979), shape (count, dim), not clipped.
+        Each of `count` equal intervals of every entry contains one point (McKay, Beckman and
+        Conover, 1979).
         """
         slices = np.tile(np.arange(count)[:, None], self.dim)
         places = (rng.permuted(slices, axis=0) + rng.random((count, self.dim))) / count

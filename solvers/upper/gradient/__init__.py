@@ -1,14 +1,19 @@
-"""Attacks by derivatives of a smoothed deviation, carried to eps through the lower level."""
+"""Gradient methods, which maximise a smoothed deviation through the lower level's derivative."""
 
-from bilad.solvers.upper.gradient import fgsm, hypergradient, mi_fgsm, pgd
-from bilad.solvers.upper.gradient.landscape import refusal
-from bilad.solvers.upper.method import FunctionMethod, UpperMethod
+from bilad.solvers.upper.gradient.methods import (
+    GradientMethod,
+    fgsm,
+    hypergradient,
+    mi_fgsm,
+    pgd,
+)
+from bilad.solvers.upper.method import UpperMethod
 
 GRADIENT: dict[str, UpperMethod] = {
-    "hypergradient": FunctionMethod(refusal, hypergradient.prepare, ("adjoint",)),
-    "fgsm": FunctionMethod(refusal, fgsm.prepare, ("adjoint",)),
-    "pgd": FunctionMethod(refusal, pgd.prepare, ("adjoint",)),
-    "mi-fgsm": FunctionMethod(refusal, mi_fgsm.prepare, ("adjoint",)),
+    "hypergradient": GradientMethod(hypergradient),
+    "fgsm": GradientMethod(fgsm),
+    "pgd": GradientMethod(pgd),
+    "mi-fgsm": GradientMethod(mi_fgsm),
 }
 
 __all__ = ["GRADIENT"]

@@ -22,7 +22,7 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.solvers import attack, cluster, stationarity
-from bilad.solvers.bilevel.scaling import Frame
+from bilad.solvers.bilevel.scaling import Scaling
 from bilad.solvers.bilevel.stationarity import IPOPT_OPTIONS, _Multipliers, _report, kind_of
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import IpoptSession
@@ -65,8 +65,8 @@ def two_points(d, p):
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (3.0, 0.5), (0.2, 2.0)])
 def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta):
     problem = two_points(d, p)
-    frame, baseline = Frame.of(problem), cluster(problem.model, tol=1e-12)
-    formulation = KKT(frame.problem, frame.solution_into(baseline))
+    scaling, baseline = Scaling.of(problem), cluster(problem.model, tol=1e-12)
+    formulation = KKT(scaling.problem, scaling.scale_solution(baseline))
     model = formulation.model
     model.goal.deactivate()
     model.reach.deactivate()
@@ -83,12 +83,12 @@ def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta
     model.kink = pyo.Objective(expr=alpha * left + beta * right)
     eps = np.array([-1.9])
     start = cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
-    formulation.start_from(frame.eps_into(eps), frame.solution_into(start))
+    formulation.start_from(scaling.scale_eps(eps), scaling.scale_solution(start))
     session = IpoptSession(model, {**IPOPT_OPTIONS, "max_iter": 1000})
     for t in (1e-2, 1e-4, 1e-6, T):
         formulation.set_stage(ScheduleStage(t, 0.1))
         result = session.solve()
-    report = _report(formulation, result, frame, T, 0.1)
+    report = _report(formulation, result, scaling, T, 0.1)
     assert report.engine_status == "optimal"
     assert report.eps == pytest.approx([-2.0], abs=1e-2)
     assert index in report.biactive

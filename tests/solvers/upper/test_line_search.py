@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.models.problem import LENGTH_TOL
 from bilad.solvers.bilevel.oracle import Evaluation
-from bilad.solvers.upper.line_search import polish
+from bilad.solvers.upper.line_search import line_search
 
 RADIUS = 10.0
 
@@ -49,7 +49,7 @@ DOWN, RIGHT = np.array([0.0, -1.0]), np.array([1.0, 0.0])
 @given(step=st.floats(1e-3, 9.99), candidate=st.floats(1e-3, 10.0))
 def test_bl2_brackets_the_step_from_either_side(step, candidate):
     stairs = Stairs(MinPerturbation, step)
-    polish(stairs, [candidate * DOWN])
+    line_search(stairs, [candidate * DOWN])
     assert step <= stairs.best.size <= step * (1 + LENGTH_TOL)
     assert len(stairs.seen) < 60
 
@@ -58,14 +58,14 @@ def test_bl2_brackets_the_step_from_either_side(step, candidate):
 def test_bl2_stops_at_the_tolerance_of_an_infimum_of_zero(step):
     """Relative to an infimum of 0 no bracket is narrow; relative to the radius one is."""
     stairs = Stairs(MinPerturbation, step)
-    polish(stairs, [RADIUS * DOWN])
+    line_search(stairs, [RADIUS * DOWN])
     assert stairs.problem.attains(0.0, stairs.best.size, stairs.best.deviation)
     assert len(stairs.seen) < 60
 
 
 def test_bl2_gives_up_where_there_is_no_step():
     stairs = Stairs(MinPerturbation, 20.0)
-    polish(stairs, [3 * DOWN, 2 * RIGHT])
+    line_search(stairs, [3 * DOWN, 2 * RIGHT])
     assert stairs.best is None
     assert max(e.size for e in stairs.seen) == RADIUS
     assert len(stairs.seen) < 40
@@ -73,7 +73,7 @@ def test_bl2_gives_up_where_there_is_no_step():
 
 def test_bl2_does_not_take_an_undecided_point_for_an_attack():
     stairs = Stairs(MinPerturbation, 4.0, undecided=[(3.9, 4.2)])
-    polish(stairs, [5 * DOWN])
+    line_search(stairs, [5 * DOWN])
     assert stairs.best.proved
     assert 4.2 < stairs.best.size <= 4.2 * (1 + LENGTH_TOL)
 
@@ -81,13 +81,13 @@ def test_bl2_does_not_take_an_undecided_point_for_an_attack():
 def test_bl2_polishes_the_best_known_attack_too():
     stairs = Stairs(MinPerturbation, 4.0)
     stairs.evaluate(6 * DOWN)
-    polish(stairs, [])
+    line_search(stairs, [])
     assert stairs.best.size == pytest.approx(4.0, rel=LENGTH_TOL)
 
 
 def test_bl2_does_not_bisect_a_bracket_above_the_best():
     stairs = Stairs(MinPerturbation, 4.0, other_step=8.0)
-    polish(stairs, [5 * DOWN, 7 * RIGHT])
+    line_search(stairs, [5 * DOWN, 7 * RIGHT])
     to_the_right = [e.size for e in stairs.seen if e.eps[0] > 0]
     assert to_the_right == sorted(to_the_right)
     assert len(to_the_right) < 10
@@ -97,7 +97,7 @@ def test_bl2_does_not_bisect_a_bracket_above_the_best():
 @pytest.mark.parametrize("step", [5.05, 7.0, 9.9])
 def test_bl1_tries_both_ways_up_to_the_budget(step):
     stairs = Stairs(MaxDeviation, step)
-    polish(stairs, [5 * DOWN])
+    line_search(stairs, [5 * DOWN])
     assert stairs.best.deviation == 10
     assert max(e.size for e in stairs.seen) == pytest.approx(RADIUS)
     assert all(e.size <= RADIUS for e in stairs.seen)
@@ -108,24 +108,24 @@ def test_bl1_tries_both_ways_up_to_the_budget(step):
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
 def test_zero_has_no_direction(kind):
     stairs = Stairs(kind, 5.0)
-    polish(stairs, [np.zeros(2)])
+    line_search(stairs, [np.zeros(2)])
     assert stairs.seen == []
 
 
 def test_no_ray_goes_beyond_a_bound():
     stairs = Stairs(MaxDeviation, 7.0, bound=6.0)
-    polish(stairs, [5 * DOWN])
+    line_search(stairs, [5 * DOWN])
     assert max(e.size for e in stairs.seen) == 6.0
     assert min(e.size for e in stairs.seen) < 0.75 * 5
     assert stairs.best.deviation == 4
     stairs = Stairs(MinPerturbation, 7.0, other_step=8.0, bound=6.0)
-    polish(stairs, [5 * DOWN, 5 * RIGHT])
+    line_search(stairs, [5 * DOWN, 5 * RIGHT])
     assert max(e.size for e in stairs.seen if e.eps[1] < 0) == 6.0
     assert stairs.best.size == pytest.approx(8.0, rel=LENGTH_TOL)
 
 
 def test_at_a_bound_shorter_ones_are_still_tried():
     stairs = Stairs(MaxDeviation, 7.0, bound=6.0)
-    polish(stairs, [6 * DOWN])
+    line_search(stairs, [6 * DOWN])
     assert len({e.size for e in stairs.seen}) > 3
     assert max(e.size for e in stairs.seen) == 6.0

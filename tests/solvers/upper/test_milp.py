@@ -18,7 +18,7 @@ from bilad.models import (
 from bilad.models.deviation import between_clusters
 from bilad.solvers import attack, cluster
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import milp
 
@@ -26,11 +26,11 @@ INF = float("inf")
 
 
 def solve(problem, time_limit=60.0, **options):
-    """Return the lower level, which keeps the best attack, and the journal, with the bound."""
+    """Return the lower level, which keeps the best attack, and the trace, with the bound."""
     assert milp.refusal(problem) is None
-    lower, journal = LowerLevel(problem, time_limit=time_limit), Journal()
-    milp.prepare(problem, np.random.default_rng(0), **options)(lower, journal)
-    return lower, journal
+    lower, trace = LowerLevel(problem, time_limit=time_limit), Trace()
+    milp.prepare(problem, np.random.default_rng(0), **options)(lower, trace)
+    return lower, trace
 
 
 def random_graph(rng, n):
@@ -86,19 +86,19 @@ def best_of_many(problem, labels, rng, tries=100):
 
 def check_bound(problem, seed, **options):
     """Compare the bound with random search, and with the method's own attack: return the gap."""
-    lower, journal = solve(problem, **options)
+    lower, trace = solve(problem, **options)
     if not lower.baseline.proved:
-        assert journal.bound is None
+        assert trace.bound is None
         return 0.0
-    assert journal.bound is not None
+    assert trace.bound is not None
     best = best_of_many(problem, lower.baseline.labels, np.random.default_rng(seed))
     if isinstance(problem, MaxDeviation):
         found = lower.best.deviation if lower.best else 0.0
-        assert max(found, best[1] if best else 0.0) <= journal.bound * (1 + 1e-9)
-        return journal.bound - found
+        assert max(found, best[1] if best else 0.0) <= trace.bound * (1 + 1e-9)
+        return trace.bound - found
     found = lower.best.size if lower.best else problem.radius
-    assert min(found, best[0] if best else INF) >= journal.bound * (1 - 1e-9)
-    return found / journal.bound - 1
+    assert min(found, best[0] if best else INF) >= trace.bound * (1 - 1e-9)
+    return found / trace.bound - 1
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -134,8 +134,8 @@ def test_two_points_are_fused_from_both_sides(p, d, norm, least):
     problem = MinPerturbation(
         two_points(p, d), Perturbation.additive((2, d), features=[0]), 2, norm
     )
-    lower, journal = solve(problem)
-    assert journal.bound == pytest.approx(least, rel=1e-6)
+    lower, trace = solve(problem)
+    assert trace.bound == pytest.approx(least, rel=1e-6)
     assert least <= lower.best.size <= least * (1 + 2e-6)
 
 
@@ -143,12 +143,12 @@ def test_a_weight_is_lowered_until_two_points_part():
     """1.5 > 2 gamma w (1 - eps) = 2 (1 - eps): eps > 1/4."""
     model = two_points(1, 1, distance=1.5)
     problem = MinPerturbation(model, Perturbation.edges(model.graph), 2)
-    lower, journal = solve(problem)
-    assert journal.bound == pytest.approx(0.25, rel=1e-6)
+    lower, trace = solve(problem)
+    assert trace.bound == pytest.approx(0.25, rel=1e-6)
     assert 0.25 <= lower.best.size <= 0.25 * (1 + 2e-6)
-    lower, journal = solve(MaxDeviation(model, problem.perturbation, 0.24))
+    lower, trace = solve(MaxDeviation(model, problem.perturbation, 0.24))
     assert lower.best is None
-    assert journal.bound == 0
+    assert trace.bound == 0
 
 
 @pytest.mark.parametrize("p", [1, INF])
@@ -157,16 +157,16 @@ def test_equal_points_without_edges_part_at_once(p):
     data = np.array([[0.0, 1.0], [0.0, 1.0], [2.0, 0.0]])
     model = ConvexClustering(data, FusionGraph(3, [[0, 2]], [0.0]), 1.0, p)
     problem = MinPerturbation(model, Perturbation.additive(data.shape, points=[0]), 2)
-    lower, journal = solve(problem)
-    assert journal.bound == 0
+    lower, trace = solve(problem)
+    assert trace.bound == 0
     assert lower.best.size < 1e-6
 
 
 def test_the_steps_known_in_closed_form_are_found(groups):
-    lower, journal = solve(groups.bl1())
-    assert lower.best.deviation == journal.bound == groups.joined
-    lower, journal = solve(groups.bl2(target=1.0))
-    assert journal.bound == pytest.approx(groups.parts, rel=1e-6)
+    lower, trace = solve(groups.bl1())
+    assert lower.best.deviation == trace.bound == groups.joined
+    lower, trace = solve(groups.bl2(target=1.0))
+    assert trace.bound == pytest.approx(groups.parts, rel=1e-6)
     assert lower.best.size == pytest.approx(groups.parts, rel=1e-5)
 
 
@@ -190,10 +190,10 @@ def test_the_unit_of_the_data_does_not_matter(factor):
 def test_points_that_meet_at_one_eps_only_are_in_the_bound_unless_left_out():
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
-    lower, journal = solve(problem, probes=0)
-    assert journal.bound == 2
-    lower, journal = solve(problem, probes=0, coincidences=False)
-    assert journal.bound == 0
+    lower, trace = solve(problem, probes=0)
+    assert trace.bound == 2
+    lower, trace = solve(problem, probes=0, coincidences=False)
+    assert trace.bound == 0
     assert lower.best is None
 
 
@@ -207,8 +207,8 @@ def test_pairs_of_interest_can_be_chosen():
         INF,
         between_clusters([0, 1], [2, 3]),
     )
-    lower, journal = solve(problem)
-    assert journal.bound == lower.best.deviation == 4
+    lower, trace = solve(problem)
+    assert trace.bound == lower.best.deviation == 4
 
 
 def test_a_bound_is_left_when_time_is_up():
@@ -216,11 +216,11 @@ def test_a_bound_is_left_when_time_is_up():
     data = rng.normal(size=(14, 2))
     model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
     problem = MaxDeviation(model, Perturbation.additive(data.shape), 1.0)
-    lower, journal = LowerLevel(problem, time_limit=4.0), Journal()
+    lower, trace = LowerLevel(problem, time_limit=4.0), Trace()
     with pytest.raises(BudgetSpentError, match="time limit"):
-        milp.prepare(problem, rng)(lower, journal)
-    assert journal.bound is not None
-    assert lower.best.deviation <= journal.bound <= 14 * 13
+        milp.prepare(problem, rng)(lower, trace)
+    assert trace.bound is not None
+    assert lower.best.deviation <= trace.bound <= 14 * 13
 
 
 @pytest.mark.slow
@@ -229,15 +229,15 @@ def test_ctrl_c_leaves_a_bound():
     data = rng.normal(size=(14, 2))
     model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
     problem = MaxDeviation(model, Perturbation.additive(data.shape), 1.0)
-    lower, journal = LowerLevel(problem), Journal()
+    lower, trace = LowerLevel(problem), Trace()
     work = milp.prepare(problem, rng, probes=0)
     timer = threading.Timer(6.0, signal.raise_signal, [signal.SIGINT])
     timer.start()
     began = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        work(lower, journal)
+        work(lower, trace)
     assert time.perf_counter() - began < 20
-    assert journal.bound is not None
+    assert trace.bound is not None
 
 
 def test_what_it_cannot_take_is_refused():

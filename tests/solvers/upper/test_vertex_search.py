@@ -8,7 +8,7 @@ import pytest
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.solvers import attack, cluster
 from bilad.solvers.upper import LowerLevel
-from bilad.solvers.upper.coordinate_search import coordinate_search, corner_near, random_corners
+from bilad.solvers.upper.coordinate_search import coordinate_search, random_vertices, vertex_near
 
 
 def model(seed=0, n=8, d=1):
@@ -32,7 +32,7 @@ def true_deviation(problem, eps):
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_few_corners_are_drawn_once_each(k):
-    found = list(random_corners(problem(k=k), np.random.default_rng(0), 2**k))
+    found = list(random_vertices(problem(k=k), np.random.default_rng(0), 2**k))
     expected = {tuple(1.5 * np.array(s)) for s in itertools.product((-1, 1), repeat=k)}
     assert {tuple(corner) for corner in found} == expected
     assert len(found) == 2**k
@@ -87,7 +87,7 @@ def test_bl2_finds_an_attack_a_thousand_times_shorter_than_the_limit(method, nor
 
 def test_a_corner_keeps_the_zeros_of_eps():
     given = problem(k=3)
-    assert corner_near(given, np.array([0.2, 0.0, -0.1])).tolist() == [1.5, 0.0, -1.5]
+    assert vertex_near(given, np.array([0.2, 0.0, -0.1])).tolist() == [1.5, 0.0, -1.5]
 
 
 @pytest.mark.parametrize("method", ["corners", "random"])

@@ -1,4 +1,4 @@
-"""The merit, its stages, and its memory for exceptions."""
+"""The merit function: its values, the reserved solves, and the exceptions that it stores."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from bilad.models import MinPerturbation
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper import Evaluation
-from bilad.solvers.upper.derivative_free.merit import Merit, PolishDueError, merit
+from bilad.solvers.upper.derivative_free.merit import LineSearchDueError, MeritFunction, merit
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
 
 
@@ -31,7 +31,7 @@ def test_the_shorter_attack_is_better_and_any_attack_than_none(groups):
 
 def made(problem, max_solves=None, **options):
     lower = LowerLevel(problem, max_solves=max_solves)
-    return Merit(lower, SearchSpace(problem), **options)
+    return MeritFunction(lower, SearchSpace(problem), **options)
 
 
 def test_it_is_that_of_the_point_of_the_cube(groups):
@@ -56,7 +56,7 @@ def test_solves_are_kept_for_the_polish_of_an_attack(groups):
     for z in (0.01, 0.02, 0.03, 0.04):  # no attacks
         assert value(np.array([z])) == 2.0
     assert value(np.array([0.9])) < 1
-    with pytest.raises(PolishDueError):
+    with pytest.raises(LineSearchDueError):
         value(np.array([0.8]))
     assert value.lower.solves == 5
 
@@ -65,10 +65,10 @@ def test_the_clock_is_looked_at_even_where_nothing_is_solved(groups):
     problem = groups.bl1()
     lower = LowerLevel(problem, time_limit=0.0)
     with pytest.raises(BudgetSpentError, match="time limit"):
-        Merit(lower, SearchSpace(problem))(np.zeros(1))
+        MeritFunction(lower, SearchSpace(problem))(np.zeros(1))
 
 
 def test_sizes_are_in_units_of_the_space(groups):
     lower = LowerLevel(groups.bl2())
     smaller = MinPerturbation(groups.model(), groups.shift(), 1.0, limit=9.0)
-    assert Merit(lower, SearchSpace(smaller))(np.array([0.5])) == 0.5
+    assert MeritFunction(lower, SearchSpace(smaller))(np.array([0.5])) == 0.5

@@ -54,31 +54,6 @@ def check(found):
     assert found.lower_solves == len(found.history)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_bl1_finds_the_last_step(groups, method):
-    found = attack(groups.bl1(), method)
-    assert found.deviation == groups.joined
-    assert found.status in ATTACKED
-    check(found)
-    assert attack(groups.bl1(budget=10.0), method).deviation == groups.parted
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_bl2_finds_either_step(groups, method):
-    for target, step in ((1.0, groups.parts), (groups.joined, groups.joins)):
-        found = attack(groups.bl2(target), method)
-        assert found.norm == pytest.approx(step, rel=2e-3)
-        assert found.norm >= step
-        check(found)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_bl2_within_an_explicit_budget_of_solves(groups, method):
-    found = attack(groups.bl2(), method, max_solves=100)
-    assert found.norm == pytest.approx(groups.parts, rel=2e-3)
-    assert found.lower_solves <= 100
-
-
 @pytest.mark.parametrize(
     ("method", "p"),
     [*[("fgsm", p) for p in NORMS], *zip(RESTARTED, NORMS, strict=True)],

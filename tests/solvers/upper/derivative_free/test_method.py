@@ -1,14 +1,14 @@
-"""Restarts: how many, from where, and when there is no more."""
+"""The restarts of a derivative-free search: starting points, balls, line searches, exceptions."""
 
 import numpy as np
 import pytest
 
 from bilad.models import MaxDeviation, Perturbation
-from bilad.models.validation import ArgumentError
 from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.trace import Journal
+from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.derivative_free.restarts import DEFAULT_RESTARTS, IDLE, restarted
+from bilad.solvers.upper.derivative_free.method import DerivativeFreeMethod
+from bilad.solvers.upper.multistart import DEFAULT_STARTS, MOST_IDLE
 
 
 class Search:
@@ -27,10 +27,13 @@ class Search:
             merit(rng.uniform(-1, 1, merit.space.dim))
 
 
-def run(problem, search, restarts=None, max_solves=None, time_limit=float("inf"), journal=None):
+def run(problem, search, restarts=None, max_solves=None, time_limit=float("inf"), trace=None):
     lower = LowerLevel(problem, max_solves=max_solves, time_limit=time_limit)
     try:
-        restarted(np.random.default_rng(0), restarts, search)(lower, journal or Journal())
+        method = DerivativeFreeMethod(lambda problem: search)
+        method.prepare(problem, np.random.default_rng(0), restarts=restarts)(
+            lower, trace or Trace()
+        )
     except BudgetSpentError as error:
         return lower, str(error)
     return lower, "ended"
@@ -47,13 +50,20 @@ def test_so_many_as_said_and_the_first_from_zero(groups):
 def test_a_few_without_limits_and_all_with(groups):
     search = Search()
     run(groups.bl1(), search)
-    assert len(search.starts) == DEFAULT_RESTARTS
+    assert len(search.starts) == DEFAULT_STARTS
     search = Search()
     lower, end = run(groups.bl1(), search, max_solves=60)
     assert (lower.solves, end) == (60, "solve limit")
-    search = Search()
-    assert run(groups.bl1(), search, time_limit=0.3)[1] == "time limit"
-    assert len(search.starts) > DEFAULT_RESTARTS
+    numbers = []
+
+    def endless(merit, start, rng, number):
+        numbers.append(number)
+        merit(np.array([number / 10]))
+        if number > DEFAULT_STARTS:
+            raise BudgetSpentError("enough")
+
+    assert run(groups.bl1(), endless, time_limit=3600.0)[1] == "enough"
+    assert len(numbers) == DEFAULT_STARTS + 2
 
 
 def test_it_ends_where_nothing_new_is_solved(groups):
@@ -64,7 +74,7 @@ def test_it_ends_where_nothing_new_is_solved(groups):
         merit(np.zeros(1))
 
     assert run(groups.bl1(), idle, max_solves=5)[1] == "ended"
-    assert len(calls) == IDLE
+    assert len(calls) == MOST_IDLE
 
 
 def test_it_ends_where_nothing_can_be_searched(groups):
@@ -103,12 +113,12 @@ def test_it_is_polished_when_the_search_would_take_all_solves(groups, solves):
 
 def test_progress(groups):
     told = []
-    journal = Journal(lambda done, total: told.append((done, total)))
-    run(groups.bl1(), Search(), max_solves=6, journal=journal)
+    trace = Trace(lambda done, total: told.append((done, total)))
+    run(groups.bl1(), Search(), max_solves=6, trace=trace)
     assert told[0] == (0, 6)
     assert told == sorted(told)
     told.clear()
-    run(groups.bl1(), Search(), 2, journal=journal)
+    run(groups.bl1(), Search(), 2, trace=trace)
     assert {total for _, total in told} == {2}
 
 
@@ -130,9 +140,3 @@ def test_a_search_that_swallows_exceptions(groups):
 
     lower, end = run(groups.bl1(), stubborn, max_solves=7)
     assert (lower.solves, end) == (7, "solve limit")
-
-
-@pytest.mark.parametrize("restarts", [0, -1, 1.5, "all"])
-def test_refused(restarts):
-    with pytest.raises(ArgumentError, match="restarts"):
-        restarted(np.random.default_rng(0), restarts, Search())

@@ -1,7 +1,6 @@
-"""The gradient in eps: against central differences of the surrogate, away from steps and kinks.
+"""The gradients of the smooth objectives agree with central differences where these exist.
 
-Random problems: p = 1, 2, inf, and all kinds of perturbation. What is differentiated is the
-smooth deviation of the smoothed lower level's solution, or of the lower level's own.
+The problems are random, with p = 1, 2, inf and all kinds of perturbation.
 """
 
 import itertools
@@ -18,7 +17,7 @@ from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
 from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.smoothing import solve_smoothed
 from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.gradient.surrogate import SmoothedSurrogate, SolutionSurrogate
+from bilad.solvers.upper.gradient.objective import SmoothedObjective, SolutionObjective
 
 PERTURBATIONS = ("shift", "additive", "multiplicative", "edges")
 KINDS = list(itertools.product((1, 2, np.inf), PERTURBATIONS))
@@ -47,7 +46,7 @@ def random_problem(seed):
 
 
 def by_smoothing(problem, baseline, width, kernel, smoothing):
-    """The surrogate's value at any eps, written again."""
+    """Return the objective as a function of eps, written independently."""
     w = width * length_unit(baseline.X, problem.model.data)
     smooth = problem.deviation.smoothed(baseline.labels, kernel)
 
@@ -105,14 +104,14 @@ def errors_of(seed, lower_level):
     width, smoothing = 10 ** rng.uniform(-0.7, 0.3), 10 ** rng.uniform(-1, 0)
     lower = LowerLevel(problem, tol=1e-13 if lower_level == "solution" else 1e-8)
     if lower_level == "smoothed":
-        surrogate = SmoothedSurrogate(lower, kernel, smoothing)
+        objective = SmoothedObjective(lower, kernel, smoothing)
         value = by_smoothing(problem, lower.baseline, width, kernel, smoothing)
     else:
-        surrogate = SolutionSurrogate(lower, kernel)
+        objective = SolutionObjective(lower, kernel)
         value = by_solution(problem, lower.baseline, width, kernel)
-    slope = surrogate.at(eps, width)
-    assert slope.value == pytest.approx(value(eps), rel=1e-6, abs=1e-9)
-    return relative_error(value, eps, slope.gradient, rng), slope.gradient.any()
+    seen = objective.at(eps, width)
+    assert seen.value == pytest.approx(value(eps), rel=1e-6, abs=1e-9)
+    return relative_error(value, eps, seen.gradient, rng), seen.gradient.any()
 
 
 @pytest.mark.parametrize("lower_level", ["smoothed", "solution"])
@@ -136,24 +135,24 @@ def test_fused_points_have_a_slope_in_the_smoothed_lower_level_only():
     lower = LowerLevel(problem)
     assert lower.baseline.n_clusters == 1
     kernel = "exponential"
-    assert SolutionSurrogate(lower, kernel).at(np.zeros(1), 0.1).gradient[0] == 0.0
-    assert SmoothedSurrogate(lower, kernel, 0.3).at(np.zeros(1), 0.1).gradient[0] > 0.0
+    assert SolutionObjective(lower, kernel).at(np.zeros(1), 0.1).gradient[0] == 0.0
+    assert SmoothedObjective(lower, kernel, 0.3).at(np.zeros(1), 0.1).gradient[0] > 0.0
 
 
-def test_every_surrogate_costs_a_counted_solve():
+def test_every_objective_costs_a_counted_solve():
     problem, eps, _ = random_problem(5)
-    for make in (lambda low: SmoothedSurrogate(low, "rational", 0.3), None):
+    for make in (lambda low: SmoothedObjective(low, "rational", 0.3), None):
         lower = LowerLevel(problem, max_solves=2)
-        surrogate = make(lower) if make else SolutionSurrogate(lower, "rational")
-        surrogate.at(eps, 0.1)
-        surrogate.at(eps / 2, 0.1)
+        objective = make(lower) if make else SolutionObjective(lower, "rational")
+        objective.at(eps, 0.1)
+        objective.at(eps / 2, 0.1)
         assert lower.solves == 2
         with pytest.raises(BudgetSpentError, match="solve limit"):
-            surrogate.at(eps / 3, 0.1)
+            objective.at(eps / 3, 0.1)
 
 
 def test_no_time_no_slope():
     problem, eps, _ = random_problem(5)
     lower = LowerLevel(problem, time_limit=0.0)
     with pytest.raises(BudgetSpentError, match="time limit"):
-        SmoothedSurrogate(lower, "rational", 0.3).at(eps, 0.1)
+        SmoothedObjective(lower, "rational", 0.3).at(eps, 0.1)

@@ -1,14 +1,14 @@
-"""Methods with populations: sizes, growth, options."""
-
-import importlib.util
+"""Evolution strategies: population sizes, utilities, and SNES on simple functions."""
 
 import numpy as np
 import pytest
 
-from bilad.models.validation import ArgumentError
-from bilad.solvers import attack
-from bilad.solvers.upper.derivative_free.nes import evolve, utilities
-from bilad.solvers.upper.derivative_free.population import grown, settings
+from bilad.solvers.upper.derivative_free.evolution_strategies import (
+    evolve,
+    grown,
+    settings,
+    utilities,
+)
 
 
 def test_growth():
@@ -18,24 +18,6 @@ def test_growth():
 def test_the_usual_size(groups):
     assert settings(groups.bl1(), 0.5, None) == (0.5, 4)
     assert settings(groups.bl1(), 2, 11) == (2.0, 11)
-
-
-@pytest.mark.parametrize("method", ["cma", "nes"])
-@pytest.mark.parametrize(
-    "options", [{"spread": 0.0}, {"spread": np.inf}, {"population": 3}, {"population": 4.5}]
-)
-def test_refused(groups, method, options):
-    with pytest.raises(ArgumentError) as caught:
-        attack(groups.bl1(), method, **options)
-    assert caught.value.argument in options
-
-
-def test_too_few_members(groups):
-    with pytest.raises(ArgumentError, match="population"):
-        attack(groups.bl1(), "differential-evolution", population=4)
-    if importlib.util.find_spec("nlopt"):
-        with pytest.raises(ArgumentError, match="population"):
-            attack(groups.bl1(), "nlopt-crs", population=2)
 
 
 def test_utilities_favour_the_least_sum_to_zero_and_share_ties():

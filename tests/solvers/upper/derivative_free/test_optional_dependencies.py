@@ -4,15 +4,14 @@ import signal
 
 import pytest
 
-from bilad.models.validation import ArgumentError
 from bilad.solvers import attack
 from bilad.solvers.errors import UnsupportedError
-from bilad.solvers.upper.derivative_free import extras
+from bilad.solvers.upper.derivative_free import optional_dependencies
 
 
 @pytest.mark.parametrize(("method", "package"), [("nomad", "PyNomadBBO"), ("nlopt-crs", "NLopt")])
 def test_without_the_package(groups, method, package, monkeypatch):
-    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    monkeypatch.setattr(optional_dependencies, "find_spec", lambda name: None)
     with pytest.raises(UnsupportedError) as caught:
         attack(groups.bl1(), method)
     message = str(caught.value)
@@ -26,10 +25,3 @@ def test_nomad_gives_ctrl_c_back(groups):
     attack(groups.bl1(), "nomad", max_solves=20, closing="none")
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-
-
-@pytest.mark.parametrize("options", [{"first_frame": 2.0}, {"last_frame": 0.0}])
-def test_nomad_refuses_frames(groups, options):
-    pytest.importorskip("PyNomad")
-    with pytest.raises(ArgumentError, match="_frame"):
-        attack(groups.bl1(), "nomad", **options)

@@ -1,4 +1,4 @@
-"""Steps: steepest ascent in each norm, the ball and the bounds."""
+"""The direction of steepest ascent in each norm, and steps that respect the ball and the bounds."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.solvers.upper.gradient.steps import moved, random_point, steepest
+from bilad.solvers.upper.gradient.ascent import projected_step, steepest
+from bilad.solvers.upper.gradient.methods import random_point
 
 NORMS = (1, 2, np.inf)
 MODEL = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
@@ -55,11 +56,11 @@ def test_every_point_is_allowed(norm, perturbation, seed):
     rng = np.random.default_rng(seed)
     given_problem = problem(norm, perturbation)
     start = random_point(given_problem, rng)
-    for eps in (start, moved(given_problem, start, rng.normal(size=3))):
+    for eps in (start, projected_step(given_problem, start, rng.normal(size=3))):
         assert given_problem.size(eps) <= 2.0
         assert np.array_equal(perturbation.vector(eps), eps)
 
 
 def test_a_box_is_clipped_not_scaled():
-    result = moved(problem(np.inf), np.array([1.5, -1.0, 0.5]), np.array([2.0, 0.0, 0.0]))
+    result = projected_step(problem(np.inf), np.array([1.5, -1.0, 0.5]), np.array([2.0, 0.0, 0.0]))
     assert result.tolist() == [2.0, -1.0, 0.5]
