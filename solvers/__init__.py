@@ -1,10 +1,13 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
 from bilad.solvers import convex_clustering  # noqa: F401 (registers what it can do)
+from bilad.solvers.certificates.certify import Certificate, certify
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
-from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
-from bilad.solvers.certificates.recovery import is_recovered
-from bilad.solvers.certify import Certificate, certify
+from bilad.solvers.certificates.recovery_gammas import (
+    ExactInterval,
+    exact_recovery_interval,
+    is_recovered,
+)
 from bilad.solvers.deviation_properties import PropertyCheck, Violation, find_violation
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.estimator import ConvexClusterer

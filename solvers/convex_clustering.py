@@ -23,8 +23,7 @@ from bilad.models.learning_model import (
     state_gap,
 )
 from bilad.models.validation import FloatArray, one_of
-from bilad.solvers.certificates.robustness.bounds import optimum_bound
-from bilad.solvers.certificates.robustness.radius import certified_radius
+from bilad.solvers.certificates.bounds import norm_bound, optimum_bound
 from bilad.solvers.lower.cluster import solve_lower
 from bilad.solvers.lower.derivative import Derivative, SolutionDerivative
 from bilad.solvers.lower.methods import LOWER_METHODS, choose_lower_method
@@ -115,7 +114,7 @@ def _bound(
 
 @radius.register(ConvexClustering)
 def _radius(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> float:
-    return certified_radius(problem, baseline).radius
+    return norm_bound(problem, baseline)
 
 
 ray_steps.register(ConvexClustering, ray.refusal)(staircase)
