@@ -239,8 +239,8 @@ def _fixed_on_line(
         separation = SeparationCosts.of(problem, np.arange(n), together, apart)
         return FixedPairs(together, apart, clustering.X, np.inf, separation)
     clusters = ContractedSolution.of(model, clustering.labels, clustering.X)
-    stable = stable_blocks(problem, clusters, radius, tight)
-    motion, labels = stable.motion, stable.labels
+    motion = stable_blocks(problem, clusters, radius, tight)
+    labels = motion.solution.blocks
     together = labels[:, None] == labels
     apart = _blocks_apart(motion, labels, radius)
     by_monotonicity = never_meet(problem, radius)

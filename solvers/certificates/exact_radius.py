@@ -23,12 +23,7 @@ from bilad.models.bilevel import BilevelProblem
 from bilad.models.clustering_problem import clustering_of, edge_operator
 from bilad.models.lines import line_signs
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.polyhedron_facets import (
-    DifferentFactorsError,
-    Facet,
-    Line,
-    nearest_facet,
-)
+from bilad.solvers.certificates.polyhedron_facets import Facet, Line, nearest_facet
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.rational.affine import over_common_denominator
 from bilad.solvers.rational.ray import signed_sum
@@ -107,11 +102,7 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     best: Facet | None = None
     feature = 0
     for number, line in enumerate(lines):
-        try:
-            facet = nearest_facet(line, problem.norm)
-        except DifferentFactorsError:
-            reason = "norm 2, and eps that move the points of a cluster by different factors"
-            raise _refused(reason) from None
+        facet = nearest_facet(line, problem.norm)
         if facet is not None and facet.nearer_than(best):
             best, feature = facet, number
     if best is None:

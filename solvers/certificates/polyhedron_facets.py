@@ -22,6 +22,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import isqrt
 
+from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.rational.complete_network import CompleteNetwork
 
 
@@ -106,7 +107,7 @@ def nearest_facet(line: Line, norm: float) -> Facet | None:
 
     Raises
     ------
-    DifferentFactorsError
+    UnsupportedError
         For the norm 2, if the factors inside a cluster differ.
     """
     best: Facet | None = None
@@ -117,10 +118,6 @@ def nearest_facet(line: Line, norm: float) -> Facet | None:
         if any(line.factors[i] for i in block) and len(block) > 1:
             best = SPLITS[norm](line, block, best)
     return best
-
-
-class DifferentFactorsError(ValueError):
-    """For the norm 2 and different factors no method is known but to try every subset."""
 
 
 def _nearer(facet: Facet, best: Facet | None) -> Facet | None:
@@ -198,7 +195,9 @@ def splits_by_count(line: Line, block: list[int], best: Facet | None) -> Facet |
     """
     factors = {line.factors[i] for i in block} - {0}
     if len(factors) > 1:
-        raise DifferentFactorsError
+        # No method is known but to try every subset.
+        reason = "norm 2, and eps that move the points of a cluster by different factors"
+        raise UnsupportedError("exact_radius", reason, ["certified_radius"])
     factor_squared = factors.pop()
     movable = _descending(line, [i for i in block if line.factors[i]])
     fixed = _descending(line, [i for i in block if not line.factors[i]])

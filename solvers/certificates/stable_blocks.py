@@ -15,7 +15,7 @@ eps can move and those that it cannot, then by complete linkage.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -148,26 +148,10 @@ def _edges_inside(solution: ContractedSolution, points: IntArray) -> IntArray:
     return np.flatnonzero(member[model.graph.edges].all(axis=1) & (model.radii > 0))
 
 
-@dataclass(frozen=True)
-class StableBlocks:
-    """Blocks on which X*(eps) is constant at every ||eps|| <= radius.
-
-    Attributes
-    ----------
-    labels : ndarray of int, shape (n,)
-        Block of each point.
-    motion : CentroidMotion
-        That of the blocks.
-    """
-
-    labels: IntArray
-    motion: CentroidMotion
-
-
 def stable_blocks(
     problem: BilevelProblem, clusters: ContractedSolution, radius: float, tight: bool = False
-) -> StableBlocks:
-    """Cut the clusters into blocks that stay together at every ||eps|| <= radius.
+) -> CentroidMotion:
+    """Cut clusters into blocks that stay together at every ||eps|| <= radius.
 
     Parameters
     ----------
@@ -179,18 +163,13 @@ def stable_blocks(
         Finite.
     tight : bool, default False
         Whether flows are found by conic programs too, and more work is spent.
+
+    Returns
+    -------
+    CentroidMotion
+        The motion of the blocks, which are `motion.solution.blocks`.
     """
     return _Search(problem, clusters, radius, tight).run()
-
-
-@dataclass
-class _Cut:
-    """One way to cut the clusters, and what is known of the motion of its blocks."""
-
-    solution: ContractedSolution
-    sensitivity: Sensitivity
-    motion: CentroidMotion
-    turns: FloatArray
 
 
 class _Search:
@@ -204,38 +183,39 @@ class _Search:
         self.work_left = TIGHT_WORK if tight else QUICK_WORK
         self.passed: set[bytes] = set()
 
-    def run(self) -> StableBlocks:
+    def run(self) -> CentroidMotion:
         """Cut until every block has a proof; at the end each is proved with the final blocks."""
         parts = [np.flatnonzero(self.clusters.blocks == k) for k in range(len(self.clusters.sizes))]
         for _ in range(CUTS):
-            cut = self._cut(parts)
-            pieces = self._tried(cut, parts, self.passed)
+            motion = self._motion(parts)
+            pieces = self._tried(motion, parts, self.passed)
             if len(pieces) == len(parts) and self.passed:
-                pieces = self._tried(cut, parts, set())
+                pieces = self._tried(motion, parts, set())
             if len(pieces) == len(parts):
-                return StableBlocks(cut.solution.blocks, cut.motion)
+                return motion
             parts = pieces
-        cut = self._cut([np.array([i]) for i in range(self.clusters.model.n)])
-        return StableBlocks(cut.solution.blocks, cut.motion)
+        return self._motion([np.array([i]) for i in range(self.clusters.model.n)])
 
-    def _cut(self, parts: list[IntArray]) -> _Cut:
+    def _motion(self, parts: list[IntArray]) -> CentroidMotion:
+        """Return the motion of the clusters, cut into parts."""
         blocks = np.empty(self.clusters.model.n, dtype=np.int64)
         for number, points in enumerate(parts):
             blocks[points] = number
         owner = self.clusters.blocks[[points[0] for points in parts]]
         solution = self.clusters.refined(blocks, owner)
-        sensitivity = Sensitivity.of(self.problem, solution)
-        motion = CentroidMotion(solution, owner, sensitivity)
-        return _Cut(solution, sensitivity, motion, motion.turns(self.radius))
+        return CentroidMotion(solution, owner, Sensitivity.of(self.problem, solution))
 
-    def _tried(self, cut: _Cut, parts: list[IntArray], known: set[bytes]) -> list[IntArray]:
+    def _tried(
+        self, motion: CentroidMotion, parts: list[IntArray], known: set[bytes]
+    ) -> list[IntArray]:
         """Return the parts that have a proof, and the pieces of the others."""
-        result = []
+        result, turns = [], motion.turns(self.radius)
         for number, points in enumerate(parts):
             if len(points) == 1 or points.tobytes() in known:
                 result.append(points)
                 continue
-            overload = self._overload(cut, number, points)
+            flow = cluster_flow(motion.solution, motion.sensitivity, number, by_program=self.tight)
+            overload = self._overload(flow, turns, len(parts))
             if overload is None:
                 self.passed.add(points.tobytes())
                 result.append(points)
@@ -243,19 +223,18 @@ class _Search:
                 result += self._pieces(points, overload)
         return result
 
-    def _overload(self, cut: _Cut, number: int, points: IntArray) -> FloatArray | None:
+    def _overload(self, flow: ClusterFlow, turns: FloatArray, blocks: int) -> FloatArray | None:
         """Return the overload of the edges inside a part, or None if it has a proof."""
-        flow = cluster_flow(cut.solution, cut.sensitivity, number, by_program=self.tight)
         # Columns of eps that move no supply of the block are left out, except for one.
         columns = np.union1d([0], np.flatnonzero(flow.supply_map.any(axis=(0, 1))))
         flow = replace(flow, supply_map=flow.supply_map[:, :, columns])
-        edges = len(flow.capacities)
-        width = flow.supply_map[0].size + len(points) + len(cut.solution.sizes)
-        work = ONE_TRY + ROUNDS * edges * len(points) * width
+        edges, points = flow.incidence.shape
+        width = flow.supply_map[0].size + points + blocks
+        work = ONE_TRY + ROUNDS * edges * points * width
         if work > self.work_left:
             return np.full(edges, np.inf)
         self.work_left -= work
-        return flow.overload(self.radius, cut.turns)
+        return flow.overload(self.radius, turns)
 
     def _pieces(self, points: IntArray, overload: FloatArray) -> list[IntArray]:
         """Cut a part without proof."""
