@@ -299,13 +299,7 @@ def _open(labels: IntArray, together: BoolArray, apart: BoolArray) -> BoolArray:
 def _largest_worth(
     problem: BilevelProblem, labels: IntArray, fixed: FixedPairs, radius: float, worth: FloatArray
 ) -> float:
-    """Bound the worth of the pairs that flip: of all open pairs, or by the separation costs.
-
-    Parameters
-    ----------
-    worth : ndarray, shape (n, n)
-        Worth of each pair; symmetric.
-    """
+    """Bound the worth (n, n) of the pairs that flip: of all open ones, or by separation costs."""
     separation = fixed.separation
     may = _open(labels, fixed.together, fixed.apart)
     always = _open(labels, separation.together, separation.apart)

@@ -76,18 +76,7 @@ class AffineDecisionRule:
         return float(lengths.min(initial=np.inf))
 
     def needs(self, radius: float, turns: FloatArray) -> FloatArray:
-        """Bound the flow of each edge within a radius, if each zeta changes by at most `turns`.
-
-        Parameters
-        ----------
-        radius : float
-            May be infinite if nothing moves.
-        turns : ndarray, shape (P,)
-
-        Returns
-        -------
-        ndarray, shape (m,)
-        """
+        """Bound the flow of each edge within a radius, if zeta changes by at most `turns` (P,)."""
         need = self.used + np.where(self.growth > 0, radius, 0.0) * self.growth
         further = self.turning_growth @ turns
         need += self.turning @ turns + np.where(further > 0, radius, 0.0) * further
@@ -157,15 +146,7 @@ class ClusterFlow:
         return FEW_ROUNDS if self._has_program and numbers > CHEAP_FLOWS else ROUNDS
 
     def radius(self, turns: Turns, most: float) -> float:
-        """Return a radius within which the block stays one cluster, at most `most`.
-
-        Parameters
-        ----------
-        turns : callable
-            Takes a radius of at most `most` to bounds on the changes of zeta of all pairs.
-        most : float
-            Larger radii are of no interest.
-        """
+        """Return a radius within which the block stays one cluster, at most `most`."""
         best = 0.0
         if not self._routable():
             return best
@@ -186,18 +167,8 @@ class ClusterFlow:
     def overload(self, radius: float, turns: FloatArray) -> FloatArray | None:
         """Return by how much edges may exceed their capacity, or None if it is proved none does.
 
-        Parameters
-        ----------
-        radius : float
-            Finite.
-        turns : ndarray
-            Bounds on the changes of zeta of all pairs of blocks within the radius.
-
-        Returns
-        -------
-        ndarray, shape (m,), or None
-            Relative to the capacities, for the rule that comes nearest. Infinite if the edges do
-            not connect the points, or are too many.
+        The excess (m,) is relative to the capacities, for the rule that comes nearest. It is
+        infinite if the edges do not connect the points, or are too many.
         """
         capacities = self.capacities
         best = np.full(len(capacities), np.inf)
@@ -323,16 +294,10 @@ class ClusterFlow:
 def largest_radius(
     holds: Callable[[float], bool], guess: float, most: float = float("inf")
 ) -> float:
-    """Return by bisection a radius at which a condition holds, almost the largest; or 0.
+    """Return by bisection a radius of at most `most` at which a condition holds; or 0.
 
-    Parameters
-    ----------
-    holds : callable
-        True up to some radius, false beyond.
-    guess : float
-        Where the search begins; positive.
-    most : float
-        Larger radii are of no interest.
+    The condition holds up to some radius and not beyond; the result is almost that radius. The
+    search begins at the guess, which is positive.
     """
     if most < float("inf") and holds(most):
         return most

@@ -93,20 +93,10 @@ class ContractedSolution:
         return cls(model, blocks, sizes, centroids, pairs, zeta, forces, error)
 
     def refined(self, blocks: IntArray, owner: IntArray) -> ContractedSolution:
-        """Cut the blocks into smaller ones with the same positions.
+        """Cut the blocks into smaller ones (n,), where `owner` (L,) is the old block of each.
 
-        Parameters
-        ----------
-        blocks : ndarray of int, shape (n,)
-            Part of each point, 0..L-1.
-        owner : ndarray of int, shape (L,)
-            The block to which each part belongs.
-
-        Returns
-        -------
-        ContractedSolution
-            Its zeta is 0 between parts of one block, so that a true subgradient differs from it by
-            at most 1 there. Its y is a solution only if the blocks of `self` are the clusters.
+        Zeta is 0 between parts of one block, so that a true subgradient differs from it by at most
+        1 there. The new y is a solution only if the blocks of `self` are the clusters.
         """
         model = self.model
         pairs, edge_pair, signs, between = _block_pairs(model, blocks)
@@ -140,24 +130,13 @@ class ContractedSolution:
     def turns(self, shifts: FloatArray) -> FloatArray:
         """Bound ||zeta' - zeta||_2 for each joined pair, for p = 2 and d > 1: shape (P,).
 
-        Parameters
-        ----------
-        shifts : ndarray, shape (P,)
-            Bounds on the Euclidean distance of y'_k - y'_l from y_k - y_l, where zeta' is a
-            subgradient at y'_k - y'_l. The angle between the two has a sine of at most the shift
-            divided by the length of y_k - y_l.
+        Zeta' is the subgradient at y'_k - y'_l, and the shifts (P,) bound the distance of this from
+        y_k - y_l. The sine of the angle between both is at most the shift over ||y_k - y_l||.
         """
         lengths = row_norms(self.differences, 2) * (1 - (self.model.d + 8) * ROUNDOFF)
         sine = np.divide(shifts, lengths, out=np.ones_like(shifts), where=lengths > shifts)
         chords = 2 * np.sin(0.5 * np.arcsin(sine))
         return np.where(lengths > shifts, chords * (1 + 16 * ROUNDOFF), 2.0)
-
-    def edge_zeta(self) -> FloatArray:
-        """Return zeta for each edge, oriented as the edge, zero inside blocks: shape (m, d)."""
-        _, owner, signs, between = self._joins
-        result = np.zeros((self.model.graph.m, self.model.d))
-        result[between] = signs[:, None] * self.zeta[owner]
-        return result
 
     def pair_sums(self, values: FloatArray) -> FloatArray:
         """Return the sums of the values (m,) of the edges between each pair: shape (P,)."""
@@ -399,7 +378,10 @@ def _distance(
 
 def _lost_forces(solution: ContractedSolution, S: sp.csr_array) -> FloatArray:
     """Return how the supplies change as the weights w (1 - S eps) do: shape (n, d, k)."""
-    model, zeta = solution.model, solution.edge_zeta()
+    model = solution.model
+    _, owner, signs, between = _block_pairs(model, solution.blocks)
+    zeta = np.zeros((model.graph.m, model.d))  # of each edge, oriented as the edge
+    zeta[between] = signs[:, None] * solution.zeta[owner]
     transpose = model.graph.incidence.T.tocsr()
     columns = [
         (transpose @ (sp.diags_array(model.radii * zeta[:, feature]) @ S)).toarray()

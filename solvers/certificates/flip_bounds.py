@@ -33,11 +33,7 @@ def flips_of_partitions(clusters: IntArray, together: BoolArray, apart: BoolArra
     because K sum_k c_kl^2 >= m_l^2. For K = 2 the sum over l is -sum_l (c_1l - c_2l)^2, which is at
     most -|n_1 - n_2|. Also, U is at most the number of open pairs.
 
-    Parameters
-    ----------
-    clusters : ndarray of int, shape (n,)
-    together, apart : ndarray of bool, shape (n, n)
-        Fixed pairs.
+    `clusters` has shape (n,); the fixed pairs `together` and `apart` have shape (n, n).
     """
     same = clusters[:, None] == clusters
     open_pairs = ~np.where(same, together, apart)
@@ -76,14 +72,8 @@ def flips_within_motion(
 
         2 U <= t motion^2 + sum_i max_{h, o} [n_k - h + o - t s_i(o) / (2 (h + o))].
 
-    Parameters
-    ----------
-    clusters, together, apart
-        As in `flips_of_partitions`.
-    positions : ndarray, shape (n, d)
-        At eps = 0; those of one cluster are equal.
-    motion : float
-        Bound on the root of the sum of all squared motions.
+    `positions` (n, d) are those at eps = 0, equal within a cluster; `motion` bounds the root of the
+    sum of all squared motions; the others are as in `flips_of_partitions`.
     """
     blocks, first, sizes = np.unique(together.argmax(axis=1), return_index=True, return_counts=True)
     n = len(clusters)

@@ -42,18 +42,9 @@ STRETCHES = (0.0, 1e-7, 1e-5)  # relative enlargements of the box, tried until n
 
 
 def never_meet(problem: BilevelProblem, radius: float) -> BoolArray | None:
-    """Return which points are apart at every ||eps|| <= radius, by the monotone bounds.
+    """Return which points the monotone bounds keep apart at every ||eps|| <= radius: (n, n).
 
-    Parameters
-    ----------
-    problem : BilevelProblem
-    radius : float
-        In the norm of the problem; finite.
-
-    Returns
-    -------
-    ndarray of bool, shape (n, n), or None
-        None if d > 1, if weights are perturbed, or if a solution at a corner is not proved.
+    It is None if d > 1, if weights are perturbed, or if a solution at a corner is not proved.
     """
     if clustering_of(problem).d > 1 or edge_operator(problem).nnz:
         return None
@@ -100,16 +91,7 @@ class SeparationCosts:
     def of(
         cls, problem: BilevelProblem, clusters: IntArray, together: BoolArray, apart: BoolArray
     ) -> SeparationCosts:
-        """Return the costs of the points for which the theorem of this module holds.
-
-        Parameters
-        ----------
-        problem : BilevelProblem
-        clusters : ndarray of int, shape (n,)
-            At eps = 0.
-        together, apart : ndarray of bool, shape (n, n)
-            The pairs that are fixed within the budget.
-        """
+        """Return the costs for the clusters (n,) at eps = 0 and the pairs (n, n) that are fixed."""
         n = clustering_of(problem).n
         costs, group = np.full(n, np.inf), np.arange(n)
         if _is_applicable(problem):

@@ -146,20 +146,10 @@ def exact_recovery_interval(
 
 
 class RecoveryTest:
-    """Tests of one partition at any gamma; each solve starts from the previous one.
+    """Tests of one partition, numbered 0..K-1, at any gamma.
 
-    Parameters
-    ----------
-    model : ConvexClustering
-    clusters : ndarray of int, shape (n,)
-        0..K-1.
-
-    Attributes
-    ----------
-    solves : int
-        Number of lower-level solves so far.
-    unjoined : bool
-        Whether no weight joins two clusters.
+    Each solve starts from the previous one; `solves` counts them. `unjoined` says whether no weight
+    joins two clusters.
     """
 
     def __init__(self, model: ConvexClustering, clusters: IntArray) -> None:

@@ -151,23 +151,10 @@ def _edges_inside(solution: ContractedSolution, points: IntArray) -> IntArray:
 def stable_blocks(
     problem: BilevelProblem, clusters: ContractedSolution, radius: float, tight: bool = False
 ) -> CentroidMotion:
-    """Cut clusters into blocks that stay together at every ||eps|| <= radius.
+    """Cut proved clusters into blocks that stay together at every ||eps|| <= radius.
 
-    Parameters
-    ----------
-    problem : BilevelProblem
-        With p = 2 or d = 1.
-    clusters : ContractedSolution
-        That of the proved clusters at eps = 0.
-    radius : float
-        Finite.
-    tight : bool, default False
-        Whether flows are found by conic programs too, and more work is spent.
-
-    Returns
-    -------
-    CentroidMotion
-        The motion of the blocks, which are `motion.solution.blocks`.
+    With `tight` flows are found by conic programs too, and more work is spent. The result is the
+    motion of the blocks, which are `motion.solution.blocks`.
     """
     return _Search(problem, clusters, radius, tight).run()
 
