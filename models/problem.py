@@ -337,3 +337,28 @@ class MinPerturbation(BilevelProblem):
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
         """Prefer the smaller eps, then the larger deviation."""
         return (-size, deviation)
+
+
+def steepest(problem: BilevelProblem, eps: FloatArray, gradient: FloatArray) -> FloatArray:
+    """Return the feasible direction of steepest ascent of norm 1, shape (k,).
+
+    It solves max <gradient, v> over ||v|| <= 1: gradient / ||gradient|| for the 2-norm, the signs
+    of the gradient for the infinity norm, and the coordinate direction of the largest derivative
+    for the 1-norm. Entries of eps at a bound that the direction would violate are left out. The
+    direction is zero if no entry can increase the objective.
+    """
+    low, high = problem.box
+    free = np.where(gradient > 0, eps < high, eps > low)
+    slope = np.where(free, gradient, 0.0)
+    largest = float(np.abs(slope).max(initial=0.0))
+    if largest == 0:
+        return np.zeros_like(slope)
+    if problem.norm == np.inf:
+        return np.sign(slope)
+    if problem.norm == 2:
+        slope = slope / largest
+        return slope / np.linalg.norm(slope)
+    result = np.zeros_like(slope)
+    k = int(np.argmax(np.abs(slope)))
+    result[k] = np.sign(slope[k])
+    return result

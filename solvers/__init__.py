@@ -3,8 +3,11 @@
 from bilad.solvers.bilevel.stationarity import Stationarity, stationarity
 from bilad.solvers.certificates import capabilities as _certificates  # noqa: F401 (registers)
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
-from bilad.solvers.certificates.gamma_interval import ExactInterval, exact_recovery_interval
-from bilad.solvers.certificates.recovery import is_recovered
+from bilad.solvers.certificates.recovery_gammas import (
+    ExactInterval,
+    exact_recovery_interval,
+    is_recovered,
+)
 from bilad.solvers.certify import Certificate, certify
 from bilad.solvers.clustering import (
     Clustering,

@@ -1,4 +1,9 @@
-"""`certify`: how far a partition is from changing, between a theorem and an attack."""
+"""Certificates: a proved lower bound and an attack bracket the shortest eps that matters.
+
+With one parameter, on a model that separates into lines, the exact staircase gives both. Otherwise
+the lower bound is the exact radius (module `exact_radius`) where it is known, or the radius that
+the learning model can prove (capability `radius`); the attack is then searched from this bound on.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +18,10 @@ from bilad.models.problem import BilevelProblem, MinPerturbation
 from bilad.models.validation import ArgumentError, FloatArray, seconds_limit, whole_number
 from bilad.solvers.bilevel.oracle import LEAST_SECONDS, LowerLevelError
 from bilad.solvers.bilevel.result import Attack
-from bilad.solvers.certificates.aimed import aimed_directions
+from bilad.solvers.certificates.attack_directions import attack_directions
 from bilad.solvers.certificates.counterexample import write_counterexample
-from bilad.solvers.certificates.robustness import exact_radius, norm_bound
-from bilad.solvers.certificates.robustness.exact_radius import ExactRadius
+from bilad.solvers.certificates.exact_radius import ExactRadius, exact_radius
 from bilad.solvers.clustering.cluster import solve_lower
-from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import INTERRUPTED, overall, termination_of
 from bilad.solvers.upper.attack import UPPER_METHODS, attack
@@ -26,10 +29,10 @@ from bilad.solvers.upper.method import refusal
 from bilad.solvers.upper.overflow import check_magnitudes
 from bilad.solvers.upper.vertex_search import CORNERS
 
-TOL = 1e-10  # of the solution at eps = 0
-ANY_CHANGE = 2.0  # the least positive delta
-PROVING = 0.5  # of the time limit, for the proof; attacks have the rest
-LEAST_START = 1e-6  # of the limit: where searches begin if nothing is proved
+TOL = 1e-10  # tolerance of the solution at eps = 0
+ANY_CHANGE = 2.0  # the least positive value of delta
+PROVING = 0.5  # share of the time limit for the proof; the attacks have the rest
+LEAST_START = 1e-6  # relative to the limit: size of the first eps if nothing is proved
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,26 @@ class Certificate:
     Attributes
     ----------
     status : {"robust", "attacked", "unknown"}
-        For a budget a: "robust" if lower > a, "attacked" if an attack no longer than a is proved,
-        otherwise "unknown". For a target: "robust" if no eps within the limit reaches it.
+        "attacked" if an attack within the budget, or within the limit of (BL2), is proved;
+        "robust" if `lower` exceeds that budget or limit; otherwise "unknown".
     lower : float
-        In the problem's norm. A theorem: no shorter eps does it. Infinite if none within the
-        budget, or the limit, does.
+        Proved lower bound in the norm of the problem: no shorter eps does it. Infinite if no eps
+        within the budget or the limit does.
     upper : float
-        Size of the shortest attack found, its labels proved; infinite without one. It may be beyond
-        the budget.
+        Norm of the shortest attack that was found and whose labels are proved; infinite if there
+        is none. It may exceed the budget.
     attack : Attack or None
         That attack.
     method : {"exact staircase", "facets", "flows and nonexpansiveness", "none"}
-        What proves `lower`; "none" if it is 0 because nothing is proved.
+        Proof of `lower`; "none" if nothing is proved and `lower` is 0.
     exact : bool
         Whether `lower` is the infimum itself: rounded down for the staircase, and at most a
-        relative 1e-6 below it for facets. `upper` is then what solves in doubles confirm.
+        relative 1e-6 below it for facets. Then `upper` exceeds it only as far as solves in double
+        precision need to confirm the attack.
     seconds : float
     termination : str
-        What ended the proof or the search for attacks, as in `Attack`; what was proved and found by
-        then stands.
+        What ended the proof or the search for attacks, as in `Attack`. What was proved and found
+        until then is valid.
     """
 
     status: str
@@ -70,7 +74,7 @@ class Certificate:
     termination: str
 
     def write(self, path: str | Path) -> None:
-        """Write the attack as a JSON file, for `check_counterexample`.
+        """Write the attack as a JSON file that `check_counterexample` reads.
 
         Raises
         ------
@@ -89,29 +93,29 @@ def certify(
     seed: int = 0,
     time_limit: float | None = None,
 ) -> Certificate:
-    """Bound the shortest eps that matters, from both sides.
+    """Bound the norm of the shortest eps that matters from both sides.
 
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-        With a budget, any change of the partition matters; with a target, what reaches it.
+        For (BL1) every change of the partition matters, for (BL2) what reaches the target.
     max_solves : int, default 500
-        Lower-level solves spent on attacks, where no method is exact.
+        Lower-level solves that are spent on attacks, where no method is exact.
     seed : int, default 0
-        Of the attacks.
+        Seed of the attacks.
     time_limit : float, optional
-        Seconds for proof and attacks, as in `attack`.
+        Seconds for the proof and the attacks, as in `attack`.
 
     Returns
     -------
     Certificate
-        Always, once the arguments are accepted: `termination` says what ended it.
+        It is always returned once the arguments are accepted; `termination` says what ended it.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, before any work, or the model is a black box: nothing can be
-        proved of it.
+        If an argument is invalid, before any work, or if the model is a black box, of which nothing
+        can be proved.
     """
     began = time.perf_counter()
     if not isinstance(problem, BilevelProblem):
@@ -143,21 +147,21 @@ def certify(
 
 @dataclass(frozen=True)
 class _Proof:
-    """The proved side of a certificate."""
+    """The lower bound of a certificate."""
 
     lower: float
     method: str
     exact: bool
 
 
-def _status(radius: float, lower: float, upper: float) -> str:
-    if upper <= radius:
+def _status(limit: float, lower: float, upper: float) -> str:
+    if upper <= limit:
         return "attacked"
-    return "robust" if lower > radius else "unknown"
+    return "robust" if lower > limit else "unknown"
 
 
 def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
-    """Return the question for the shortest eps; for a budget, for any change of the partition."""
+    """Return (BL2) for the target of the problem, or of (BL1) for any change of the partition."""
     if problem.sense == "min":
         return problem
     model, perturbation = problem.model, problem.perturbation
@@ -165,7 +169,7 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
 
 
 def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_Proof, Attack, str]:
-    """Follow the staircase; nothing is proved if that was cut short."""
+    """Follow the staircase; nothing is proved if it is interrupted."""
     found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound
     proof = _Proof(lower, "exact staircase", found.bound is not None)
@@ -175,7 +179,7 @@ def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_
 def _by_bounds(
     problem: BilevelProblem, max_solves: int, seed: int, seconds: float
 ) -> tuple[_Proof, Attack, str]:
-    """Prove a lower bound, and search from there on; if it is exact, at its attack only."""
+    """Prove a lower bound and search attacks beyond it; an exact bound comes with its attack."""
     began, proving = time.perf_counter(), _Proving(problem)
     share = PROVING * seconds
     ending = termination_of(lambda: proving.run(began + share), share)
@@ -198,13 +202,13 @@ def _by_bounds(
 
 
 def _beyond(problem: BilevelProblem) -> BilevelProblem:
-    """Return the same question, of eps beyond the budget as well."""
+    """Return (BL2) with a limit that admits eps beyond the budget as well."""
     unlimited = _question(problem, None)
     return _question(problem, max(problem.radius, unlimited.radius))
 
 
 class _Proving:
-    """What is proved so far, and eps from where to look for attacks."""
+    """The lower bound that is proved so far, and eps at which the search for attacks starts."""
 
     def __init__(self, problem: BilevelProblem) -> None:
         self._problem = problem
@@ -212,26 +216,28 @@ class _Proving:
         self.starts: Iterator[FloatArray] = iter(())
 
     def run(self, end: float) -> None:
-        """Prove what can be proved until a moment of `time.perf_counter()`."""
+        """Prove a bound until `end`, a value of `time.perf_counter()`."""
         problem = self._problem
-        facet = _facet(problem)
-        if facet is not None:
-            self.proof = _Proof(facet.radius, "facets", facet.exact)
-        if facet is not None and facet.exact:
-            self.starts = iter([facet.eps])
-            return
+        exact = _exact_radius(problem)
+        if exact is not None:
+            self.proof = _Proof(exact.radius, "facets", exact.exact)
+            if exact.exact:
+                self.starts = iter([exact.eps])
+                return
         left = max(end - time.perf_counter(), LEAST_SECONDS)
         clustering = solve_lower(clustering_of(problem), tol=TOL, time_limit=left, refine=True)
         if clustering.status.startswith("error"):
             raise LowerLevelError(clustering.status)
-        if facet is None:
-            lower = norm_bound(problem, clustering)
+        if exact is None:
+            lower = radius(problem.model, problem, clustering)
             self.proof = _Proof(lower, "flows and nonexpansiveness" if lower > 0 else "none", False)
-        self.starts = _starts(problem, clustering, self.proof.lower)
+        # The starts have a size at which no attack is possible, or a small one.
+        size = max(min(self.proof.lower, problem.radius), LEAST_START * problem.radius)
+        self.starts = (size * eps for eps in attack_directions(problem, clustering))
 
 
-def _facet(problem: BilevelProblem) -> ExactRadius | None:
-    """Return the exact radius, where it is known and any change of the partition is enough."""
+def _exact_radius(problem: BilevelProblem) -> ExactRadius | None:
+    """Return the exact radius, if it is known and any change of the partition is an attack."""
     pairs = problem.deviation.pairs
     n = problem.model.n
     if pairs is None or 2 * len(pairs(n)[0]) < n * (n - 1) or problem.target > pairs(n)[1].min():
@@ -240,10 +246,3 @@ def _facet(problem: BilevelProblem) -> ExactRadius | None:
         return exact_radius(problem)
     except UnsupportedError:
         return None
-
-
-def _starts(problem: BilevelProblem, clustering: Clustering, lower: float) -> Iterator[FloatArray]:
-    """Yield eps in the directions that look best, of a size at which none is an attack."""
-    size = max(min(lower, problem.radius), LEAST_START * problem.radius)
-    for direction in aimed_directions(problem, clustering):
-        yield size * direction

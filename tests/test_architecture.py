@@ -89,6 +89,21 @@ def test_folders_of_solvers_have_an_order():
     assert sorted(stack, key=order.index) == stack
 
 
+def test_certificates_have_four_floors():
+    """A file imports files of lower floors only."""
+    graph = {
+        file.stem: {
+            names[2] for names in imports_of(file) if names[:2] == ["solvers", "certificates"]
+        }
+        for file in files_of("solvers/certificates")
+        if file.name != "__init__.py"
+    }
+    height = {}
+    for name in TopologicalSorter(graph).static_order():
+        height[name] = 1 + max((height[below] for below in graph[name]), default=0)
+    assert max(height.values()) == 4
+
+
 def test_modules_have_an_order():
     for floor in FLOORS:
         graph = {

@@ -218,7 +218,7 @@ state_gap: Capability[float | None] = Capability("state_gap", lambda model, stat
 write_follower: Capability[Any] = Capability("write_follower")
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
-# radius(model, problem, baseline): a size of eps within which the outcome stays, proved.
+# radius(model, problem, baseline): a proved bound; no shorter eps reaches the target of (BL2).
 radius: Capability[Any] = Capability("radius")
 # ray_steps(model, perturbation, low, high): every step of the outcome along a ray.
 ray_steps: Capability[Any] = Capability("ray_steps")

@@ -17,7 +17,7 @@ from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instan
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack
-from bilad.solvers.certificates.robustness import optimum_bound
+from bilad.solvers.certificates.bounds import optimum_bound
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.method import refusal

@@ -14,8 +14,7 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.solvers import certify
-from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
-from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.certificates.exact_radius import ExactRadius, exact_radius, partition_at
 from bilad.solvers.clustering.cluster import solve_lower
 
 INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius

@@ -18,7 +18,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.models.validation import IntArray
 from bilad.scripts.certificates.certificate_figures import Figure
 from bilad.scripts.settings import Setting
-from bilad.solvers.certificates.robustness.exact_radius import partition_at
+from bilad.solvers.certificates.exact_radius import partition_at
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath, parametric_path
 

@@ -26,7 +26,7 @@ from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instan
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack, cluster
-from bilad.solvers.certificates.robustness import certified_radius
+from bilad.solvers.certificates.stable_blocks import certified_radius
 from bilad.solvers.errors import UnsupportedError
 
 INF = float("inf")
@@ -117,7 +117,7 @@ def _attack(problem: BilevelProblem, seed: int) -> Attack:
 def _radius(problem: BilevelProblem, clustering: Clustering) -> float:
     """Return the proved radius, 0 where there is no proof."""
     try:
-        return certified_radius(problem, clustering).radius
+        return certified_radius(problem, clustering)
     except UnsupportedError:
         return 0.0
 

@@ -1,1 +1,1 @@
-"""What is proved about a partition or an attack."""
+"""Theorems about a partition or an attack: radii, bounds, recovery, calmness, counterexamples."""

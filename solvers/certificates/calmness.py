@@ -1,15 +1,16 @@
-"""Calmness of the solution (paper, Definition 2): globally, at the data, and as attacks show it.
+"""Calmness of the solution (Definition 2 of the paper): global, local and empirical moduli.
 
-X* is a proximal map of the data, hence firmly nonexpansive, and calm everywhere with modulus 1:
+Theorem. X* is calm everywhere with modulus 1: for every eps that moves the data
 
-    ||X*(eps) - X*(0)||_F <= 1 ||A(eps) - A(0)||_F                for any eps that moves the data
+    ||X*(eps) - X*(0)||_F <= ||A(eps) - A(0)||_F.
 
-The modulus at the data is the norm of the generalised Jacobian J of module `derivative` on the
-displacements that the perturbation can make; it is at most 1, and the limit of what the shortest
-eps do. An eps beyond a step may do more than the local modulus says, never more than the global.
+Proof: X* is a proximal map of the data, hence firmly nonexpansive.
 
-The global modulus is a theorem. The local one is computed in floating point, for the piece of the
-staircase whose labels the clustering has; nothing certified rests on it.
+The local modulus is the norm of the generalised Jacobian J (module `derivative`) on the
+displacements that the perturbation can make. It is at most 1, and it is the limit of the quotient
+for short eps. An eps that changes the partition may have a larger quotient, but none above 1. The
+local modulus is computed in floating point for the labels of the given clustering, and no
+certificate depends on it.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from bilad.solvers.clustering.derivative import SolutionDerivative
 from bilad.solvers.clustering.result import Clustering
 
 GLOBAL_MODULUS = 1.0
-TOL = 1e-12  # of the solves whose distance is measured
+TOL = 1e-12  # tolerance of the solutions whose distance is measured
 
 
 @dataclass(frozen=True)
 class EmpiricalModulus:
-    """How far perturbations moved the solution, over how far they moved the data.
+    """The largest motion of the solution, relative to that of the data.
 
     Attributes
     ----------
     modulus : float
-        The largest quotient, what the solver left open taken off; 0 if no eps moved the data.
+        The largest quotient, minus the error of the solver; 0 if no eps moved the data.
     eps : ndarray, shape (k,)
-        Where; zero if nowhere.
+        The eps with that quotient, or zero.
     solves : int
-        Of the lower level.
+        Number of lower-level solves.
     """
 
     modulus: float
@@ -53,14 +54,15 @@ class EmpiricalModulus:
 
 
 def local_modulus(clustering: Clustering, perturbation: Perturbation | None = None) -> float:
-    """Return the calmness modulus of X* at the data, a unit of displacement of the data.
+    """Return the calmness modulus of X* at the data.
 
     Parameters
     ----------
     clustering : Clustering
-        At eps = 0, accurate.
+        At eps = 0; it should be accurate.
     perturbation : Perturbation, optional
-        Which displacements count; all by default, and then the modulus is 1: that of a translation.
+        The displacements T eps to consider. By default all are, and then the modulus is 1, which a
+        translation attains.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def local_modulus(clustering: Clustering, perturbation: Perturbation | None = No
     Raises
     ------
     ArgumentError
-        If the perturbation is not for the model's data, or does not move them.
+        If the perturbation does not move the data of the model.
     """
     derivative = SolutionDerivative(clustering)
     if perturbation is None:
@@ -86,20 +88,20 @@ def empirical_modulus(
     Parameters
     ----------
     clustering : Clustering
-        At eps = 0; its model is solved once more.
+        At eps = 0; its model is solved again.
     perturbation : Perturbation
-        Of the data.
+        It moves the data and nothing else.
     places : iterable of array_like, shape (k,)
-        The eps, such as those of the history of an attack; each is solved again.
+        The eps, for instance those of the history of an attack; the model is solved at each.
 
     Raises
     ------
     ArgumentError
-        If the perturbation is not for the model's data or does not move them, or an eps is wrong.
+        If the perturbation does not move the data of the model, or an eps is invalid.
 
     Notes
     -----
-    With a duality gap g, X is at most sqrt(2 g) from X*; both distances are taken off.
+    With a duality gap g, X is at most sqrt(2 g) from X*; both distances are subtracted.
     """
     model = clustering.model
     _moving(model, perturbation)
@@ -119,7 +121,7 @@ def empirical_modulus(
 
 
 def _moving(model: ConvexClustering, perturbation: Perturbation) -> sp.csr_array:
-    """Return T, if it moves the model's data and nothing else."""
+    """Return T, if the perturbation moves the data of the model and nothing else."""
     operator, shape = perturbation.operators.get("data"), perturbation.shapes.get("data")
     if operator is None or operator.count_nonzero() == 0 or shape != model.data.shape:
         raise ArgumentError(
@@ -136,12 +138,12 @@ def _orthonormal(T: sp.csr_array) -> sp.csr_array:
     lengths = np.sqrt(gram.diagonal())
     if (gram - sp.diags_array(gram.diagonal())).count_nonzero():
         return sp.csr_array(scipy.linalg.orth(T.toarray()))
-    # Each entry has an eps of its own, or there is one eps: the columns are orthogonal.
+    # The columns are orthogonal: each entry has an eps of its own, or there is one eps.
     moving = np.flatnonzero(lengths)
     return sp.csr_array(T[:, moving] @ sp.diags_array(1 / lengths[moving]))
 
 
 def _solution(model: ConvexClustering) -> tuple[FloatArray, float]:
-    """Return X and a bound of its distance from X*."""
+    """Return X and a bound on its distance from X*."""
     solved = solve_lower(model, tol=TOL)
     return solved.X, solved.distance_bound

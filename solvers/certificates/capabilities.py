@@ -5,8 +5,7 @@ from __future__ import annotations
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.learning_model import bound, radius
 from bilad.models.problem import BilevelProblem
-from bilad.solvers.certificates.robustness.bounds import optimum_bound
-from bilad.solvers.certificates.robustness.radius import certified_radius
+from bilad.solvers.certificates.bounds import norm_bound, optimum_bound
 from bilad.solvers.clustering.result import Clustering
 
 
@@ -19,4 +18,4 @@ def _bound(
 
 @radius.register(ConvexClustering)
 def _radius(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> float:
-    return certified_radius(problem, baseline).radius
+    return norm_bound(problem, baseline)

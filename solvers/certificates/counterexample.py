@@ -1,4 +1,4 @@
-"""An attack as a file that anyone can check, however it was found."""
+"""Attacks as files that can be checked independently of how they were found."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ PACKAGES = ("bilad", "numpy", "scipy", "clarabel")
 
 
 class CounterexampleError(ValueError):
-    """A file that is no counterexample, or whose claims are not confirmed."""
+    """The file is not a counterexample, or its claims are not confirmed."""
 
 
 def write_counterexample(
     problem: BilevelProblem, eps: FloatArray, before: IntArray, after: IntArray, path: str | Path
 ) -> None:
-    """Write a model, a perturbation and an eps, with the labels at 0 and at eps, as JSON.
+    """Write the model, the perturbation, eps, and the labels at 0 and at eps as a JSON file.
 
-    Numbers are written so that they are read back exactly.
+    Every number is written so that reading it returns the same double.
 
     Parameters
     ----------
     problem : BilevelProblem
-        Of a model that is no black box.
+        Its model is a ConvexClustering.
     eps : ndarray, shape (k,)
     before, after : ndarray of int, shape (n,)
         Labels at 0 and at eps.
@@ -66,7 +66,7 @@ def write_counterexample(
 
 
 def check_counterexample(path: str | Path) -> float:
-    """Check a counterexample: solve both models again, by the conic program, and prove the labels.
+    """Check a counterexample: both models are solved by the conic program, and the labels proved.
 
     Parameters
     ----------
@@ -75,12 +75,13 @@ def check_counterexample(path: str | Path) -> float:
     Returns
     -------
     float
-        ||eps||, recomputed.
+        ||eps||, which is recomputed.
 
     Raises
     ------
     CounterexampleError
-        If the file is none, a label or the size is not confirmed, or the partitions are the same.
+        If the file is not a counterexample, if the labels or the norm are not confirmed, or if the
+        partitions are equal.
     OSError
         If the file cannot be read.
     """
@@ -92,13 +93,13 @@ def check_counterexample(path: str | Path) -> float:
         return _check(content)
     except (CounterexampleError, OSError):
         raise
-    # A hostile file can be nested too deeply, too large for the memory, or of any wrong type.
+    # A hostile file may be nested too deeply, exceed the memory, or have any wrong type.
     except Exception as error:
-        raise CounterexampleError(f"no counterexample: {error!r:.200}") from error
+        raise CounterexampleError(f"not a counterexample: {error!r:.200}") from error
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of the file; a key that is given twice has no meaning."""
+    """Return an object of the file, and refuse a key that is given twice."""
     content = dict(pairs)
     if len(content) < len(pairs):
         raise CounterexampleError("a key is given twice")
@@ -106,7 +107,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise CounterexampleError(f"{constant} is no number of JSON")
+    raise CounterexampleError(f"{constant} is not a JSON number")
 
 
 def _check(content: dict[str, Any]) -> float:
@@ -123,17 +124,17 @@ def _check(content: dict[str, Any]) -> float:
     )
     claimed = [_labels(content, name, model.n) for name in LABELS]
     if delta(*claimed) == 0:
-        raise CounterexampleError("the partitions are the same")
+        raise CounterexampleError("the partitions are equal")
     norm = one_of(float(content["norm"]), "norm", NORMS)
     size = float(np.linalg.norm(eps, ord=norm))
     if size != content["size"]:
-        raise CounterexampleError(f"size {content['size']!r:.80}, is {size}")
+        raise CounterexampleError(f"size {content['size']!r:.80} is claimed, but it is {size}")
     for name, labels, at in zip(LABELS, claimed, (np.zeros_like(eps), eps), strict=True):
         found = solve_lower(perturbation.apply(model, at), "clarabel", tol=1e-10, refine=True)
         if not found.proved:
             raise CounterexampleError(f"{name}: not proved, {found.partition.why}")
         if delta(found.labels, labels) != 0:
-            raise CounterexampleError(f"{name}: another partition")
+            raise CounterexampleError(f"{name}: the partition is different")
     return size
 
 
@@ -142,7 +143,7 @@ def _labels(content: dict[str, Any], name: str, n: int) -> IntArray:
         [whole_number(label, name, least=0) for label in content[name]], dtype=np.int64
     )
     if len(labels) != n:
-        raise CounterexampleError(f"{name}: {len(labels)} labels of {n} points")
+        raise CounterexampleError(f"{name}: {len(labels)} labels for {n} points")
     return labels
 
 
@@ -162,7 +163,7 @@ def _matrix(matrix: sp.csr_array) -> dict[str, Any]:
 
 
 def _read(entries: dict[str, Any], shape: tuple[int, int]) -> sp.csr_array:
-    """Return a matrix; its shape is compared before anything of that size is made."""
+    """Return a matrix; its shape is checked before any memory of that size is used."""
     if entries["shape"] != list(shape):
         raise CounterexampleError(f"a matrix of shape {entries['shape']!r:.80}, expected {shape}")
     values = real_array(entries["values"], "values", (None,))

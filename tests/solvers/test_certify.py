@@ -95,10 +95,10 @@ def test_a_counterexample_is_checked_and_a_forged_one_refused(tmp_path):
         with pytest.raises(CounterexampleError):
             check_counterexample(path)
     path.write_text("{}")
-    with pytest.raises(CounterexampleError, match="no counterexample"):
+    with pytest.raises(CounterexampleError, match="not a counterexample"):
         check_counterexample(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(CounterexampleError, match="no counterexample"):
+    with pytest.raises(CounterexampleError, match="not a counterexample"):
         check_counterexample(path)
 
 

@@ -10,7 +10,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturb
 from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.known_problems import two_points
 from bilad.solvers import attack, certify, check_counterexample, cluster
-from bilad.solvers.certificates.aimed import aimed_directions
+from bilad.solvers.certificates.attack_directions import attack_directions
 
 certify_module = importlib.import_module("bilad.solvers.certify")
 EVERY = {known.name: known for known in two_points() if isinstance(known.problem, MinPerturbation)}
@@ -140,14 +140,14 @@ def test_an_interrupted_staircase_proves_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_aimed_directions_have_size_1(norm):
+def test_attack_directions_have_norm_1(norm):
     problem = two_groups(2, norm, 1.0)
-    directions = list(aimed_directions(problem, cluster(problem.model)))
+    directions = list(attack_directions(problem, cluster(problem.model)))
     assert directions
     assert [problem.size(eps) for eps in directions] == pytest.approx([1.0] * len(directions))
 
 
-def test_weights_are_not_aimed_at():
+def test_weights_have_no_directions():
     model = two_groups(2, 2, 1.0).model
     problem = MaxDeviation(model, Perturbation.edges(model.graph), 0.5)
-    assert not list(aimed_directions(problem, cluster(model)))
+    assert not list(attack_directions(problem, cluster(model)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, steepest
 from bilad.models.validation import FloatArray
 from bilad.solvers.upper.gradient.objective import Objective
 
@@ -19,31 +19,6 @@ GROWTH, SHRINKAGE = 2.0, 0.25  # factors of the length after a step that ascends
 SHORTEST = 1e-3  # length, relative to the radius, at which the ascent with one width ends
 LONGEST = 2.0
 RENEWED = 0.25  # least length at the beginning of each width, relative to the first length
-
-
-def steepest(problem: BilevelProblem, eps: FloatArray, gradient: FloatArray) -> FloatArray:
-    """Return the feasible direction of steepest ascent of norm 1, shape (k,).
-
-    It solves max <gradient, v> over ||v|| <= 1: gradient / ||gradient|| for the 2-norm, the signs
-    of the gradient for the infinity norm, and the coordinate direction of the largest derivative
-    for the 1-norm. Entries of eps at a bound that the direction would violate are left out. The
-    direction is zero if no entry can increase the objective.
-    """
-    low, high = problem.box
-    free = np.where(gradient > 0, eps < high, eps > low)
-    slope = np.where(free, gradient, 0.0)
-    largest = float(np.abs(slope).max(initial=0.0))
-    if largest == 0:
-        return np.zeros_like(slope)
-    if problem.norm == np.inf:
-        return np.sign(slope)
-    if problem.norm == 2:
-        slope = slope / largest
-        return slope / np.linalg.norm(slope)
-    result = np.zeros_like(slope)
-    k = int(np.argmax(np.abs(slope)))
-    result[k] = np.sign(slope[k])
-    return result
 
 
 def projected_step(problem: BilevelProblem, eps: FloatArray, step: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, steepest
 from bilad.models.validation import FloatArray, real_number, whole_number
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
@@ -32,7 +32,6 @@ from bilad.solvers.upper.gradient.ascent import (
     FixedStepAscent,
     LineSearchAscent,
     projected_step,
-    steepest,
 )
 from bilad.solvers.upper.gradient.objective import Objective, Smoothing
 from bilad.solvers.upper.line_search import line_search

@@ -251,13 +251,21 @@ def plane(kind=MaxDeviation, size=1.2):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-@pytest.mark.parametrize("name", ["solve_lower", "norm_bound", "aimed_directions"])
-def test_a_fault_in_a_certificate(monkeypatch, name, fault):
-    monkeypatch.setattr(certify_module, name, raising(fault, getattr(certify_module, name)))
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (certify_module, "solve_lower"),
+        (capabilities, "norm_bound"),
+        (certify_module, "attack_directions"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_fault_in_a_certificate(monkeypatch, module, name, fault):
+    monkeypatch.setattr(module, name, raising(fault, getattr(module, name)))
     proof = certify(plane(), max_solves=20)
     assert proof.termination == word_for(fault)
     assert proof.status in ("attacked", "unknown", "robust")
-    assert name == "aimed_directions" or proof.lower == 0
+    assert name == "attack_directions" or proof.lower == 0
 
 
 def test_a_certificate_without_time():

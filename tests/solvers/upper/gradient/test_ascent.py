@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.solvers.upper.gradient.ascent import projected_step, steepest
+from bilad.models.problem import steepest
+from bilad.solvers.upper.gradient.ascent import projected_step
 from bilad.solvers.upper.gradient.methods import random_point
 
 NORMS = (1, 2, np.inf)

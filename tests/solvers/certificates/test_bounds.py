@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.solvers import attack, cluster
-from bilad.solvers.certificates.robustness import bounds, deviation_bound, norm_bound, optimum_bound
-from bilad.solvers.certificates.robustness.radius import CertifiedRadius
+from bilad.solvers.certificates import bounds
+from bilad.solvers.certificates.bounds import deviation_bound, norm_bound, optimum_bound
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
@@ -72,7 +72,7 @@ def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch, rational):
         Perturbation.additive((2, 1)),
     )
     assert len(set(rational.solve_complete([0.5, 2.5], 1))) == 1
-    monkeypatch.setattr(bounds, "certified_radius", lambda *_: CertifiedRadius(0.5, math.inf))
+    monkeypatch.setattr(bounds, "certified_radius", lambda *_: 0.5)
     for limit, least in ((0.5, 0.5), (math.nextafter(0.5, 0), math.inf), (1.0, 0.5)):
         problem = MinPerturbation(model, free, 2.0, np.inf, limit=limit)
         assert norm_bound(problem, cluster(model)) == least
@@ -82,7 +82,7 @@ def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch, rational):
 def test_a_deviation_of_the_size_of_the_target_counts(monkeypatch, tight):
     """Bounds that jump to the target at a radius of 1: an eps of that norm may reach it."""
     model = ConvexClustering([[0.0], [3.0], [9.0]], FusionGraph.complete(3), 0.1)
-    monkeypatch.setattr(bounds, "certified_radius", lambda *_: CertifiedRadius(0.25, math.inf))
+    monkeypatch.setattr(bounds, "certified_radius", lambda *_: 0.25)
     monkeypatch.setattr(
         bounds, "deviation_bound", lambda _, __, radius, ___: 4.0 if radius >= 1 else 0.0
     )

@@ -1,8 +1,10 @@
-"""Directions of eps that change a partition soon: that bring clusters together, or tear them.
+"""Directions of eps that are likely to change a partition soon: by a merger, or by a split.
 
-*Merging*: two clusters approach fastest along the gradient of the distance of their means, J' of
-the lower level's derivative. *Tearing*: a part of a cluster is pulled off where its points' own
-data, less the forces of the other clusters, exceed what the edges that hold it can carry.
+*Merger*: the gradient of the distance of two cluster means is J' applied to the difference of the
+means, where J is the derivative of the solution with respect to the data. *Split*: by the cut
+condition a part of a cluster leaves once the centred supplies of its points exceed the capacity of
+the edges that join it to the rest. The supply of a point is its data minus the forces of other
+clusters. These directions are heuristics, and no proof rests on them.
 """
 
 from __future__ import annotations
@@ -12,38 +14,33 @@ from collections.abc import Iterator
 import numpy as np
 
 from bilad.models.norms import row_norms
-from bilad.models.problem import BilevelProblem
-from bilad.models.validation import FloatArray
+from bilad.models.problem import BilevelProblem, steepest
+from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.derivative import SolutionDerivative
 from bilad.solvers.clustering.result import Clustering
 
-PAIRS = 3  # of clusters, the nearest, that are aimed at
+PAIRS = 3  # pairs of clusters, the nearest, for which directions are computed
 
 
-def aimed_directions(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield eps of size 1, (k,), that do most for a merger or a tear.
+def attack_directions(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield eps (k,) of norm 1 that are likely to cause a merger or a split.
 
     Parameters
     ----------
     problem : BilevelProblem
-        Only what eps does to the data is aimed; if nothing, there are no directions.
+        Only the effect of eps on the data is used; without any there are no directions.
     clustering : Clustering
         At eps = 0.
     """
-    for change in (*_approaches(clustering), *_pulls(clustering)):
+    for change in (*_mergers(clustering), *_splits(clustering)):
         slope = problem.operator("data").T @ change.ravel()
-        if not slope.any():
-            continue
-        if problem.norm == 2:
-            yield slope / np.linalg.norm(slope)
-        elif problem.norm == np.inf:
-            yield np.sign(slope)
-        else:
-            yield np.where(np.arange(len(slope)) == np.abs(slope).argmax(), np.sign(slope), 0.0)
+        direction = steepest(problem, np.zeros(len(slope)), slope)
+        if direction.any():
+            yield direction
 
 
-def _approaches(clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield the changes of data, (n, d), that bring near clusters together."""
+def _mergers(clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield changes of the data (n, d) that bring near clusters together."""
     labels, sizes = clustering.labels, np.bincount(clustering.labels)
     if len(sizes) == 1:
         return
@@ -57,27 +54,27 @@ def _approaches(clustering: Clustering) -> Iterator[FloatArray]:
         yield derivative.apply(-share[:, None] * (y[a] - y[b]))
 
 
-def _pulls(clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield the changes of data, (n, d), that pull a part off its cluster."""
+def _splits(clustering: Clustering) -> Iterator[FloatArray]:
+    """Yield changes of the data (n, d) that pull a part off its cluster."""
     model, labels = clustering.model, clustering.labels
     apart = labels[model.graph.edges[:, 0]] != labels[model.graph.edges[:, 1]]
-    forces = model.data - model.graph.adjoint(np.where(apart[:, None], clustering.Z, 0.0))
+    supply = model.data - model.graph.adjoint(np.where(apart[:, None], clustering.Z, 0.0))
     for block in np.flatnonzero(np.bincount(labels) > 1):
         points = np.flatnonzero(labels == block)
-        pulled = forces[points] - forces[points].mean(axis=0)
-        farthest = pulled[row_norms(pulled, 2).argmax()]
-        for v in (np.linalg.svd(pulled)[2][0], farthest):
+        centred = supply[points] - supply[points].mean(axis=0)
+        farthest = centred[row_norms(centred, 2).argmax()]
+        for v in (np.linalg.svd(centred)[2][0], farthest):
             v = v / (np.linalg.norm(v) or 1.0)
             for sign in (1, -1):
-                part = _loosest(clustering, points, sign * (pulled @ v))
+                part = _loosest(clustering, points, sign * (centred @ v))
                 change = np.zeros(model.data.shape)
                 change[points] = -len(part) / len(points) * sign * v
                 change[part] += sign * v
                 yield change
 
 
-def _loosest(clustering: Clustering, points: np.ndarray, pull: FloatArray) -> np.ndarray:
-    """Return the foremost points, as many as are held least for how they are pulled."""
+def _loosest(clustering: Clustering, points: IntArray, pull: FloatArray) -> IntArray:
+    """Return the foremost points, as many as make the cut condition tightest."""
     model = clustering.model
     i, j = model.graph.edges.T
     order = points[np.argsort(-pull, kind="stable")]

@@ -1,15 +1,17 @@
-"""A problem in parts that can be looked at one by one: the lines of a model that separates.
+"""Problems that separate into lines, in floating point without any loss.
 
-The data of a line are sums of features with signs, and these are rounded: s = v + e + F eps, where
-v and what moves it are doubles, and e and F the errors of the roundings, which are doubles, too.
-So a line is the line of v, moved by eps and by two further parameters
+For p = 1 each feature is a line; for p = inf and d = 2 the sum and the difference of the features
+are lines (module `bilad.models.learning.separable`). Two points share a cluster if and only if they do on every
+line. Sums and differences are rounded, and the rounding errors become parameters of their own.
 
-    theta = t, with the column e / t,    phi = c eps, with the columns F / c,
+Theorem. Let v and T be the rounded data and operator of a line, e and F their rounding errors, and
+t, c > 0. The exact data at eps are those of the line with data v at (eps, theta, phi), where
+theta = t multiplies the column e / t, and phi = c eps the columns F / c; and
+||(eps, theta, phi)|| <= (1 + c) ||eps|| + t. Proof: v + e + (T + F) eps = v + T eps + theta e / t +
+F phi / c.
 
-for any t and c: ||(eps, theta, phi)|| <= ||eps|| (1 + c) + t, and the proofs on the line of v hold
-for all of that. With c, and t in a unit of eps, near the root of the unit roundoff, both what the
-columns do and how much farther the proofs reach are negligible. Where no sum is rounded nothing is
-added.
+With c, and t in a unit of eps, near the square root of the unit roundoff, both the additional
+columns and the additional norm are negligible. Where nothing is rounded, nothing is added.
 """
 
 from __future__ import annotations
@@ -26,28 +28,27 @@ from bilad.models.learning.separable import line_signs
 from bilad.models.perturbation import Perturbation
 from bilad.models.problem import BilevelProblem, MaxDeviation
 from bilad.models.validation import IntArray
-from bilad.solvers.certificates.robustness.eps_ball import ROUNDOFF
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.errors import UnsupportedError
 
-TOL = 1e-10  # of the lines' own solutions
+TOL = 1e-10  # tolerance of the solution on a line
 SHARE = 2.0**-27  # c
-CAUTION = 4 * ROUNDOFF  # relative, for the roundings of a radius
+CAUTION = 4 * float(np.finfo(float).eps)  # relative rounding error of a radius
 
 
 @dataclass(frozen=True)
 class LineProblem:
-    """A line of a problem, or a problem in which p = 2 joins the features.
+    """A line of a problem, or the problem itself if it has one line or p = 2.
 
     Attributes
     ----------
     problem : BilevelProblem
-        Of its eps, the first entries are those of the problem that it is a line of.
+        The first entries of its eps are those of the original problem.
     clustering : Clustering
         At eps = 0.
     stretch, offset : float
-        An eps of that problem with the norm r is one of this problem, with a norm of at most
+        An eps of norm r of the original problem is an eps of this problem with a norm of at most
         `stretch * r + offset`.
     """
 
@@ -62,32 +63,30 @@ class LineProblem:
         return self.stretch == 1.0 and self.offset == 0.0
 
     def certified(self, radius: float) -> float:
-        """Return how long an eps may be that this problem has within a radius; rounded down."""
+        """Return the radius of original eps that a radius of this problem covers; rounded down."""
         if self.is_exact:
             return radius
         return max(radius - self.offset, 0.0) / self.stretch * (1 - CAUTION)
 
     def reach(self, radius: float) -> float:
-        """Return the radius within which this problem has every eps of a norm; rounded up."""
+        """Return the radius of this problem that a radius of original eps needs; rounded up."""
         if self.is_exact:
             return radius
         return (radius * self.stretch + self.offset) * (1 + CAUTION)
 
 
 def is_supported(model: ConvexClustering) -> bool:
-    """Whether anything can be proved: for p = inf and d > 2 nothing is."""
+    """Return whether anything can be proved; for p = inf and d > 2 nothing can."""
     return model.p == 2 or line_signs(model) is not None
 
 
 def lines(problem: BilevelProblem, clustering: Clustering) -> Iterator[LineProblem]:
-    """Yield the problem's lines, or the problem itself if it is one line or p = 2.
-
-    They have the same eps. Points share a cluster iff they do on every line.
+    """Yield the lines of a problem, or the problem itself if it is one line or p = 2.
 
     Raises
     ------
     UnsupportedError
-        For p = inf and d > 2.
+        If p = inf and d > 2.
     """
     model = clustering_of(problem)
     if not is_supported(model):
@@ -111,7 +110,7 @@ def _line(problem: BilevelProblem, signs: IntArray) -> LineProblem:
     if error.nnz:
         spread = float(np.ptp(data.toarray())) or 1.0
         length = np.sqrt(abs(error).max() * spread) / (abs(moves).max() or spread)
-        offset = 2.0 ** int(np.log2(length))  # so that nothing is rounded here
+        offset = 2.0 ** int(np.log2(length))  # a power of two, so that e / t is exact
         parts.append((sp.csr_array(error / offset), np.zeros(1), np.full(1, np.inf)))
     if unknown.nnz:
         stretch = 1 + SHARE
@@ -136,7 +135,7 @@ def _line(problem: BilevelProblem, signs: IntArray) -> LineProblem:
 def _sum(columns: list[sp.csr_array], signs: IntArray) -> tuple[sp.csr_array, sp.csr_array]:
     """Return the rounded sum of at most two arrays with signs, and the exact error of each entry.
 
-    Knuth's two-sum: rounded + error is the sum, if it does not overflow.
+    This is Knuth's two-sum: the rounded sum plus the error is the sum, unless it overflows.
     """
     first, *others = [int(s) * column for s, column in zip(signs, columns, strict=True) if s]
     if not others:

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.models.learning.separable import line_signs
 from bilad.solvers import certify, cluster
-from bilad.solvers.certificates.robustness import (
-    certified_radius,
+from bilad.solvers.certificates.bounds import (
     deviation_bound,
-    exact_radius,
+    fixed_pairs,
     norm_bound,
     optimum_bound,
-    settled_pairs,
 )
-from bilad.solvers.certificates.robustness.lines import lines
+from bilad.solvers.certificates.exact_radius import exact_radius
+from bilad.solvers.certificates.separable import lines
+from bilad.solvers.certificates.stable_blocks import certified_radius
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
 
@@ -88,7 +88,7 @@ def test_no_ray_has_a_step_within_a_radius(seed, kind):
     rng = np.random.default_rng(seed)
     problem = in_the_plane(rng, kind)
     clustering = cluster(problem.model, tol=1e-10, refine=True)
-    radii = [certified_radius(problem, clustering).radius]
+    radii = [certified_radius(problem, clustering)]
     try:
         found = exact_radius(problem)
         radii.append(found.radius)
@@ -141,7 +141,7 @@ def test_in_space_nothing_is_claimed_for_the_largest_norm():
     clustering = cluster(model)
     for refused in (
         lambda: certified_radius(problem, clustering),
-        lambda: settled_pairs(problem, clustering, 0.01),
+        lambda: fixed_pairs(problem, clustering, 0.01),
         lambda: exact_radius(problem),
     ):
         with pytest.raises(UnsupportedError, match="lines"):

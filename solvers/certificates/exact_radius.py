@@ -1,11 +1,12 @@
-"""The exact radius: the shortest eps that changes the partition, where lines make it.
+"""The exact radius: the norm of the shortest eps that changes the partition, on separable models.
 
-For equal weights on the complete graph, the data with one partition of a line and one order of its
-blocks are a polyhedron (module `facets`). The least distance of a facet is the radius. All is
-decided in integers, from the doubles as the rationals that they are.
+Theorem. Let d = 1, and let the graph be complete with equal weights. The radius is the least
+distance from the data to a facet of the polyhedron of data with the same partition (module
+`polyhedron_facets`). It is computed in integers, from the rational values of the doubles.
 
-With several lines (p = 1, or p = inf in the plane) the partition is the common refinement of
-theirs. Within the least of their radii it stays; whether it changes just outside is looked up.
+With several lines (p = 1, or p = inf in the plane) the partition is the common refinement of the
+partitions of the lines. It does not change within the least of their radii; whether it changes just
+outside is decided by computing it there.
 """
 
 from __future__ import annotations
@@ -20,48 +21,43 @@ import numpy as np
 
 from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.learning.separable import line_signs
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, steepest
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.certificates.robustness.facets import (
-    DifferentFactorsError,
-    Facet,
-    Line,
-    nearest_facet,
-)
+from bilad.solvers.certificates.polyhedron_facets import Facet, Line, nearest_facet
 from bilad.solvers.clustering.parametric.affine import over_common_denominator
 from bilad.solvers.clustering.parametric.ray import signed_sum
 from bilad.solvers.errors import UnsupportedError
 
-OUTSIDE = 1e-6  # relative; how far beyond the radius the attack is
-TINY = 1e-9  # of the data's largest magnitude: the attack where the radius is 0
+OUTSIDE = 1e-6  # relative distance of the attack from the radius
+TINY = 1e-9  # size of the attack where the radius is 0, relative to the largest entry
 
 
 @dataclass(frozen=True)
 class ExactRadius:
-    """The radius of a partition, with the attack that proves that it is no larger.
+    """The radius of a partition, with an attack which shows that it is not larger.
 
     Attributes
     ----------
     radius : float
-        In the problem's norm, rounded down: no shorter eps changes the partition. 0 if the data
-        are on a facet; infinite if no eps leaves the polyhedron.
+        In the norm of the problem, rounded down: no shorter eps changes the partition. 0 if the
+        data are on a facet; infinite if no eps leaves the polyhedron.
     exact : bool
-        Whether the partition is different at `eps`, in exact arithmetic; so the radius is at most
-        a relative 1e-6 larger, and for d = 1 not at all, but for rounding. True if infinite. If
-        not (d > 1), only one line's partition is.
+        Whether the partition at `eps` is different, in exact arithmetic. The true radius is then
+        at most a relative 1e-6 larger; for d = 1 it differs by rounding only. False, for d > 1, if
+        only the partition of one line is different. True if the radius is infinite.
     kind : {"merge", "split", "none"}
-        What happens there; "none" if the radius is infinite.
+        What happens at the radius; "none" if it is infinite.
     feature : int
-        Number of the line whose partition changes: for p = inf and d = 2, 0 is the sum of the
-        features, and 1 their difference.
+        Number of the line whose partition changes. For p = inf and d = 2, line 0 is the sum of
+        the features and line 1 their difference.
     high, low : ndarray of int
-        Points that rise, points that fall: the lower and the upper cluster that meet, or the two
-        parts of the one that splits.
+        Points that rise and points that fall: the two clusters that merge, or the two parts of the
+        cluster that splits.
     direction : ndarray, shape (k,)
         The worst eps, of size 1; zero if the radius is infinite.
     eps : ndarray, shape (k,)
-        Along it, just outside: size (1 + 1e-6) radius; or 1e-9 times the size of the data (over
-        the factor of eps) if the radius is 0.
+        The multiple of the direction with norm (1 + 1e-6) radius. If the radius is 0, it moves the
+        data by 1e-9 of their largest entry.
     """
 
     radius: float
@@ -80,8 +76,8 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     Parameters
     ----------
     problem : BilevelProblem
-        p = 1, d = 1, or p = inf and d = 2; equal weights on the complete graph, an additive or
-        multiplicative perturbation, of all entries or some. Its budget, target and deviation do not
+        p = 1, d = 1, or p = inf and d = 2; equal weights on the complete graph; an additive or
+        multiplicative perturbation of all entries or some. Its budget, target and deviation do not
         matter.
 
     Returns
@@ -93,22 +89,19 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     ArgumentError
         If the model is a black box.
     UnsupportedError
-        If the problem is another; `certified_radius` takes it.
+        If the problem is a different one; `certified_radius` may apply.
 
     Notes
     -----
-    For a cluster of n points O(n^2) operations on integers, O(n^2 log n) a few times for norm inf.
+    For a cluster of n points this takes O(n^2) operations on integers; for the norm inf it takes
+    O(n^2 log n) operations a few times.
     """
     factors = _factors(problem)
     unit, lines = _lines(problem, factors)
     best: Facet | None = None
     feature = 0
     for number, line in enumerate(lines):
-        try:
-            facet = nearest_facet(line, problem.norm)
-        except DifferentFactorsError:
-            reason = "norm 2, and eps that move the points of a cluster by different factors"
-            raise _refused(reason) from None
+        facet = nearest_facet(line, problem.norm)
         if facet is not None and facet.nearer_than(best):
             best, feature = facet, number
     if best is None:
@@ -118,7 +111,7 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
 
 
 def partition_at(problem: BilevelProblem, eps: FloatArray) -> IntArray:
-    """Return the labels at eps in exact arithmetic, for what `exact_radius` takes: shape (n,)."""
+    """Return the labels at eps in exact arithmetic, for the problems of `exact_radius`: (n,)."""
     _, lines = _lines(problem, _factors(problem), eps)
     columns = np.empty((problem.model.n, len(lines)), dtype=np.int64)
     for feature, line in enumerate(lines):
@@ -133,7 +126,7 @@ def _refused(reason: str) -> UnsupportedError:
 
 
 def _factors(problem: BilevelProblem) -> FloatArray:
-    """Return by how much a unit of the eps of each entry moves it, 0 without one: shape (n, d)."""
+    """Return the factor by which eps moves each entry, 0 if it does not: shape (n, d)."""
     model, given = clustering_of(problem), problem.perturbation
     if line_signs(model) is None:
         raise _refused("it does not separate into lines: p = 2 and d > 1, or p = inf and d > 2")
@@ -185,13 +178,14 @@ def _lines(
 
 
 def _signs(problem: BilevelProblem) -> IntArray:
+    """Return the signs with which each line sums the features: shape (lines, d)."""
     signs = line_signs(clustering_of(problem))
     assert signs is not None  # `_factors` has refused what does not separate
     return signs
 
 
 def _dual_norms(entries: list[list[int]], signs: list[int], norm: float) -> list[int]:
-    """Return the dual norm of the eps that move each point of a line; for norm 2 its square."""
+    """Return the largest change of each point by an eps of norm 1; for norm 2 its square."""
     own = list(zip(*(move for move, sign in zip(entries, signs, strict=True) if sign), strict=True))
     if norm == 1:
         return [max(moves) for moves in own]
@@ -210,11 +204,10 @@ def _attack(problem: BilevelProblem, facet: Facet, feature: int, unit: Fraction)
         largest = abs(problem.operator("data")).max()
         length = TINY * float(np.abs(problem.model.data).max() or 1.0) / float(largest)
     eps = length * direction
-    zero = np.zeros_like(eps)
-    changes = _differ(partition_at(problem, eps), partition_at(problem, zero))
+    changes = partition_at(problem, eps) != partition_at(problem, np.zeros_like(eps))
     return ExactRadius(
         radius=radius,
-        exact=changes,
+        exact=bool(changes.any()),
         kind=facet.kind,
         feature=feature,
         high=np.array(sorted(facet.high)),
@@ -224,31 +217,18 @@ def _attack(problem: BilevelProblem, facet: Facet, feature: int, unit: Fraction)
     )
 
 
-def _differ(labels: IntArray, others: IntArray) -> bool:
-    """Whether two labellings, both numbered by first appearance, are of different partitions."""
-    return bool((labels != others).any())
-
-
 def _direction(problem: BilevelProblem, facet: Facet, feature: int) -> FloatArray:
-    """Return the eps of size 1 that does most along the facet's normal: shape (k,)."""
+    """Return the eps of norm 1 that moves the data fastest towards a facet: shape (k,)."""
     normal = np.zeros(problem.model.data.shape)
     signs = _signs(problem)[feature]
     normal[list(facet.high)] = signs / len(facet.high)
     normal[list(facet.low)] = -signs / len(facet.low)
     slope = problem.operator("data").T @ normal.ravel()
-    slope = slope / np.abs(slope).max()
-    if problem.norm == 2:
-        return slope / np.linalg.norm(slope)
-    if problem.norm == np.inf:
-        return np.sign(slope)
-    direction = np.zeros_like(slope)
-    largest = int(np.abs(slope).argmax())
-    direction[largest] = np.sign(slope[largest])
-    return direction
+    return steepest(problem, np.zeros_like(slope), slope)
 
 
 def _root_down(square: Fraction) -> float:
-    """Return the square root, or the next double below it."""
+    """Return the largest double that is at most the square root."""
     if square == 0:
         return 0.0
     # 2^shift brings the integer root to more than 53 digits.

@@ -1,4 +1,4 @@
-"""No eps within the radius flips a settled pair, hard as one may try."""
+"""No eps within the radius flips a fixed pair, hard as one may try."""
 
 import numpy as np
 import pytest
@@ -10,50 +10,49 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.models.learning.black_box import BlackBox
 from bilad.models.validation import ArgumentError
 from bilad.solvers import cluster
-from bilad.solvers.certificates.robustness import settled_pairs, steady
+from bilad.solvers.certificates import stable_blocks
+from bilad.solvers.certificates.bounds import fixed_pairs
 
 
-def contradicted(problem, settled, eps):
-    """Whether the solution at eps disproves what is settled; undecided pairs say nothing."""
+def contradicted(problem, fixed, eps):
+    """Whether the solution at eps disproves what is fixed; undecided pairs say nothing."""
     inside = np.clip(eps, problem.perturbation.lower, problem.perturbation.upper)
     found = cluster(problem.perturbation.apply(problem.model, inside), tol=1e-10, refine=True)
     same = found.labels[:, None] == found.labels
     # Labels that differ are proved to; undecided pairs are labelled together.
-    return bool((settled.together & ~same).any() or (found.proved and (settled.apart & same).any()))
+    return bool((fixed.together & ~same).any() or (found.proved and (fixed.apart & same).any()))
 
 
-def attack_settled(problem, rng, directions, radius, tight=False):
-    """Return the share of pairs that are settled; fail if one of them is flipped."""
+def attack_fixed(problem, rng, directions, radius, tight=False):
+    """Return the share of pairs that are fixed; fail if one of them is flipped."""
     clustering = cluster(problem.model, tol=1e-10, refine=True)
-    settled = settled_pairs(problem, clustering, radius, tight)
+    fixed = fixed_pairs(problem, clustering, radius, tight)
     for eps in directions(problem, clustering, rng):
         for length in (1.0, 0.5):
-            assert not contradicted(problem, settled, length * radius * eps), (length, eps)
-    return float((settled.together | settled.apart).mean())
+            assert not contradicted(problem, fixed, length * radius * eps), (length, eps)
+    return float((fixed.together | fixed.apart).mean())
 
 
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_nothing_within_the_radius_flips_a_settled_pair(seed, random_problem, directions):
+def test_nothing_within_the_radius_flips_a_fixed_pair(seed, random_problem, directions):
     rng = np.random.default_rng(seed)
-    attack_settled(random_problem(rng, largest=9), rng, directions, 10 ** rng.uniform(-2, 0.5))
+    attack_fixed(random_problem(rng, largest=9), rng, directions, 10 ** rng.uniform(-2, 0.5))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(2))
-def test_nothing_flips_a_settled_pair_of_80_problems(batch, random_problem, directions):
+def test_nothing_flips_a_fixed_pair_of_80_problems(batch, random_problem, directions):
     shares = []
     for seed in range(40):
         rng = np.random.default_rng(10_000 + 1000 * batch + seed)
         problem, radius = random_problem(rng), 10 ** rng.uniform(-2, 0.7)
-        shares.append(attack_settled(problem, rng, directions, radius, tight=seed % 5 == 0))
+        shares.append(attack_fixed(problem, rng, directions, radius, tight=seed % 5 == 0))
     assert 0.2 < np.mean(shares) < 1
 
 
-def settled_of(model, perturbation, radius, norm=2, tight=False):
-    return settled_pairs(
-        MaxDeviation(model, perturbation, 1.0, norm), cluster(model), radius, tight
-    )
+def fixed_of(model, perturbation, radius, norm=2, tight=False):
+    return fixed_pairs(MaxDeviation(model, perturbation, 1.0, norm), cluster(model), radius, tight)
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
@@ -66,11 +65,11 @@ def test_two_points_in_closed_form(p, norm, share):
     A = np.array([[0.0, 0.0], [3.0, 0.0]])
     everything = Perturbation.additive((2, 2), features=[0])
     model = ConvexClustering(A, FusionGraph.complete(2), 1.0, p)
-    assert settled_of(model, everything, (1 - 1e-6) * share, norm).apart[0, 1]
-    assert not settled_of(model, everything, share, norm).apart[0, 1]
+    assert fixed_of(model, everything, (1 - 1e-6) * share, norm).apart[0, 1]
+    assert not fixed_of(model, everything, share, norm).apart[0, 1]
     model = ConvexClustering(A, FusionGraph.complete(2), 2.0, p)
-    assert settled_of(model, everything, (1 - 1e-9) * share, norm).together[0, 1]
-    assert not settled_of(model, everything, np.nextafter(share, 2), norm).together[0, 1]
+    assert fixed_of(model, everything, (1 - 1e-9) * share, norm).together[0, 1]
+    assert not fixed_of(model, everything, np.nextafter(share, 2), norm).together[0, 1]
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -79,30 +78,30 @@ def test_points_that_cannot_move_stay_together_when_others_leave(p):
     A = np.r_[np.zeros((9, 2)), np.full((3, 2), 1000.0)]
     model = ConvexClustering(A, FusionGraph.complete(12), 0.1, p)
     free = Perturbation.additive(A.shape, points=[0])
-    settled = settled_of(model, free, 100.0)
-    assert settled.together[1:9, 1:9].all()
-    assert settled.apart[:9, 9:].all()
-    assert not settled.together[0, 1:].any()
-    assert not settled.apart[0, 1:9].any()
+    fixed = fixed_of(model, free, 100.0)
+    assert fixed.together[1:9, 1:9].all()
+    assert fixed.apart[:9, 9:].all()
+    assert not fixed.together[0, 1:].any()
+    assert not fixed.apart[0, 1:9].any()
 
 
 def test_a_line_of_two_groups_of_which_one_point_travels():
     """The point may join either group or none, the groups never meet: the line's monotonicity."""
     A = np.r_[np.zeros(6), np.full(6, 10.0)][:, None]
     model = ConvexClustering(A, FusionGraph.complete(12), 0.2)
-    settled = settled_of(model, Perturbation.additive(A.shape, points=[0]), 50.0)
-    assert settled.apart[1:6, 6:].all()
-    assert settled.together[1:6, 1:6].all()
-    assert settled.together[6:, 6:].all()
-    assert not (settled.together | settled.apart)[0, 1:].any()
+    fixed = fixed_of(model, Perturbation.additive(A.shape, points=[0]), 50.0)
+    assert fixed.apart[1:6, 6:].all()
+    assert fixed.together[1:6, 1:6].all()
+    assert fixed.together[6:, 6:].all()
+    assert not (fixed.together | fixed.apart)[0, 1:].any()
 
 
 def test_no_work_settles_no_blocks_but_points(monkeypatch):
-    monkeypatch.setattr(steady, "QUICK_WORK", 0.0)
+    monkeypatch.setattr(stable_blocks, "QUICK_WORK", 0.0)
     model = ConvexClustering([[0.0], [0.1], [50.0]], FusionGraph.complete(3), 1.0)
-    settled = settled_of(model, Perturbation.additive((3, 1)), 0.5)
-    assert not settled.together[0, 1]
-    assert settled.apart[:2, 2].all()
+    fixed = fixed_of(model, Perturbation.additive((3, 1)), 0.5)
+    assert not fixed.together[0, 1]
+    assert fixed.apart[:2, 2].all()
 
 
 def test_a_partition_without_proof_settles_nothing():
@@ -110,15 +109,15 @@ def test_a_partition_without_proof_settles_nothing():
     model = ConvexClustering([[0.0, 0.0], [2.0, 0.0]], FusionGraph.complete(2), 1.0)
     clustering = cluster(model)
     assert not clustering.proved
-    settled = settled_of(model, Perturbation.additive((2, 2)), 0.1)
-    assert not settled.together[0, 1]
-    assert not settled.apart[0, 1]
+    fixed = fixed_of(model, Perturbation.additive((2, 2)), 0.1)
+    assert not fixed.together[0, 1]
+    assert not fixed.apart[0, 1]
 
 
 def test_a_tie_of_which_no_room_is_left_and_no_eps():
     model = ConvexClustering([[0.0], [2.0], [50.0], [52.0]], FusionGraph.complete(4), 1.0)
-    settled = settled_of(model, Perturbation.additive((4, 1), points=[0, 3]), 0.0)
-    assert settled.apart[:2, 2:].all()
+    fixed = fixed_of(model, Perturbation.additive((4, 1), points=[0, 3]), 0.0)
+    assert fixed.apart[:2, 2:].all()
 
 
 def test_black_boxes_are_refused():
@@ -127,4 +126,4 @@ def test_black_boxes_are_refused():
     problem = MaxDeviation(box, Perturbation.additive(A.shape), 1.0)
     clustering = cluster(ConvexClustering(A, FusionGraph.complete(3), 0.1))
     with pytest.raises(ArgumentError, match="ConvexClustering"):
-        settled_pairs(problem, clustering, 1.0)
+        fixed_pairs(problem, clustering, 1.0)

@@ -1,16 +1,18 @@
-"""Where one line leaves its partition, in exact arithmetic: complete graph, equal weights r.
+"""The facets of the polyhedron of data with one partition: one line, complete graph, equal weights.
 
-Let H and L be disjoint sets of points with h and l members, and
+Let r = gamma w. Let H and L be disjoint sets of points with h and l members, and
 
     D = l sum_H a - h sum_L a,    normal  l 1_H - h 1_L,    c = r h l (h + l).
 
-- *Merge*: blocks H and L, neighbours in this order, stay apart iff -D > c.
-- *Split*: a block stays one cluster iff D <= c for each of its subsets H, L the rest.
+Theorem. The data with a given partition and order of its clusters are a polyhedron with these
+facets. *Merge*: neighbouring clusters H below L stay apart if and only if -D > c. *Split*: a
+cluster stays together if and only if D <= c for each of its subsets H, with L the rest. Proof: the
+second is the cut condition for a flow on the complete graph; the first compares the centroids.
 
-These are all the facets of the polyhedron of data with one partition and one order of its blocks.
-The distance of a facet is its slack over the dual norm of its normal times T. A block has too many
-subsets to look at; but of a given size, slack and norm are sums over H (norms 2 and inf of eps) or
-the norm is a single entry (norm 1).
+The distance from the data to a facet is its slack divided by the dual norm of the normal times T.
+A cluster has too many subsets to try each. But for subsets H of a given size, slack and dual norm
+are sums over H (norms 2 and inf of eps), or the dual norm is a single entry (norm 1), so that
+sorting finds the nearest facet. All numbers are integers, and the result is exact.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from itertools import pairwise
 from math import isqrt
 
 from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
+from bilad.solvers.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Line:
     radius : int
         r = gamma w in the same unit, not negative.
     factors : list of int, length n
-        Dual norm of what moves a_i, in some unit: an eps of norm 1 moves it by at most that; 0
-        where none does. For norm 2 of eps its square, in the squared unit.
+        The largest change of a_i by an eps of norm 1, in some unit; 0 if eps does not move a_i.
+        For the norm 2 its square, in the squared unit.
     """
 
     data: list[int]
@@ -49,17 +52,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Facet:
-    """One way to leave a partition.
+    """A facet of the polyhedron: one way in which a partition changes.
 
     Attributes
     ----------
     kind : {"merge", "split"}
     high, low : tuple of int
-        H and L: the points that rise, and those that fall, where the facet is crossed.
+        H and L: where the facet is crossed, the points of H rise and those of L fall.
     slack : int
-        Not negative; in the unit of the line's data.
+        Nonnegative; in the unit of the data.
     dual_squared : int
-        Square of the dual norm of the normal times T; in the squared unit of the factors.
+        Square of the dual norm of the normal times T, in the squared unit of the factors.
     """
 
     kind: str
@@ -69,7 +72,7 @@ class Facet:
     dual_squared: int
 
     def nearer_than(self, other: Facet | None) -> bool:
-        """Whether an eps can reach it, and a shorter one than the other facet."""
+        """Return whether an eps reaches this facet, and a shorter one than the other facet."""
         if self.dual_squared == 0:
             return False
         if other is None:
@@ -77,12 +80,12 @@ class Facet:
         return self.slack**2 * other.dual_squared < other.slack**2 * self.dual_squared
 
     def distance_squared(self, unit: Fraction) -> Fraction:
-        """Return the square of its distance, `unit` the unit of data over that of factors."""
+        """Return the squared distance, where `unit` is the unit of data over that of factors."""
         return Fraction(self.slack**2, self.dual_squared) * unit**2
 
 
 def make_facet(line: Line, norm: float, kind: str, high: list[int], low: list[int]) -> Facet:
-    """Work out slack and norm of a facet, for eps in a norm 1, 2 or inf."""
+    """Return a facet with its slack and dual norm, for the norm 1, 2 or inf of eps."""
     rising, falling = len(high), len(low)
     gain = falling * sum(line.data[i] for i in high) - rising * sum(line.data[i] for i in low)
     capacity = line.radius * rising * falling * (rising + falling)
@@ -100,12 +103,12 @@ def make_facet(line: Line, norm: float, kind: str, high: list[int], low: list[in
 
 
 def nearest_facet(line: Line, norm: float) -> Facet | None:
-    """Return the facet that the shortest eps reaches, or None if no eps reaches any.
+    """Return the nearest facet, or None if no eps reaches any.
 
     Raises
     ------
-    DifferentFactorsError
-        For norm 2, if the factors inside a block differ.
+    UnsupportedError
+        For the norm 2, if the factors inside a cluster differ.
     """
     best: Facet | None = None
     blocks = line.blocks()
@@ -115,10 +118,6 @@ def nearest_facet(line: Line, norm: float) -> Facet | None:
         if any(line.factors[i] for i in block) and len(block) > 1:
             best = SPLITS[norm](line, block, best)
     return best
-
-
-class DifferentFactorsError(ValueError):
-    """Norm 2 and factors that differ: no method but to look at every subset."""
 
 
 def _nearer(facet: Facet, best: Facet | None) -> Facet | None:
@@ -135,9 +134,10 @@ def _split(line: Line, norm: float, block: list[int], high: list[int]) -> Facet:
 
 
 def splits_by_entry(line: Line, block: list[int], best: Facet | None) -> Facet | None:
-    """Norm 1 of eps: the dual norm is the largest entry, so each point in turn gives it.
+    """Return the nearest split for the norm 1 of eps, or `best`.
 
-    With the size of H and the side of that point fixed, the least slack has the highest others.
+    The dual norm is the largest entry, and each point in turn is assumed to have it. For a given
+    size of H and side of that point, the slack is least if H has the largest other points.
     """
     order = _descending(line, block)
     n, total = len(order), sum(line.data[i] for i in order)
@@ -164,10 +164,11 @@ def splits_by_entry(line: Line, block: list[int], best: Facet | None) -> Facet |
 
 
 def splits_by_ratio(line: Line, block: list[int], best: Facet | None) -> Facet | None:
-    """Norm inf of eps: slack and dual norm are modular, so the least ratio is found by Dinkelbach.
+    """Return the nearest split for the norm inf of eps, or `best`, by Dinkelbach's method.
 
-    For a ratio p / q and a size h, the least `q slack - p norm` has the h points with the largest
-    n q a_i + p (n - 2 h) |t_i|; where it is negative, the ratio was too large.
+    Slack and dual norm are sums over H. For a ratio p / q and a size h, `q slack - p norm` is least
+    for the h points with the largest n q a_i + p (n - 2 h) |t_i|; if it is negative, the ratio was
+    too large.
     """
     n = len(block)
     norm = float("inf")
@@ -188,10 +189,15 @@ def splits_by_ratio(line: Line, block: list[int], best: Facet | None) -> Facet |
 
 
 def splits_by_count(line: Line, block: list[int], best: Facet | None) -> Facet | None:
-    """Norm 2 of eps, equal factors: the dual norm depends on how many movable points are in H."""
+    """Return the nearest split for the norm 2 of eps and equal factors, or `best`.
+
+    The dual norm depends only on the number of movable points in H.
+    """
     factors = {line.factors[i] for i in block} - {0}
     if len(factors) > 1:
-        raise DifferentFactorsError
+        # No method is known but to try every subset.
+        reason = "norm 2, and eps that move the points of a cluster by different factors"
+        raise UnsupportedError("exact_radius", reason, ["certified_radius"])
     factor_squared = factors.pop()
     movable = _descending(line, [i for i in block if line.factors[i]])
     fixed = _descending(line, [i for i in block if not line.factors[i]])

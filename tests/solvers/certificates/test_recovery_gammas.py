@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, load_dataset
 from bilad.models.learning.recovery import recovery_interval
 from bilad.solvers import cluster
-from bilad.solvers.certificates.gamma_interval import exact_recovery_interval
-from bilad.solvers.certificates.recovery import is_recovered
+from bilad.solvers.certificates.recovery_gammas import exact_recovery_interval, is_recovered
 
 INF = float("inf")
 NORMS = (1, 2, INF)

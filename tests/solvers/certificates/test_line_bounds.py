@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation, deviation
 from bilad.solvers import cluster
-from bilad.solvers.certificates.robustness import optimum_bound, settled_pairs
-from bilad.solvers.certificates.robustness.leaving import Leaving, cores_apart
+from bilad.solvers.certificates.bounds import fixed_pairs, optimum_bound
+from bilad.solvers.certificates.line_bounds import SeparationCosts, cores_apart
 
 
 def even_line(rng):
@@ -30,8 +30,8 @@ def test_who_leaves_pays(seed):
     rng = np.random.default_rng(seed)
     problem = even_line(rng)
     clustering = cluster(problem.model)
-    settled = settled_pairs(problem, clustering, problem.radius)
-    leaving = settled.leaving
+    fixed = fixed_pairs(problem, clustering, problem.radius)
+    separation = fixed.separation
     free = np.flatnonzero(abs(problem.operator("data")).sum(axis=1))
     order = problem.operator("data")[free].indices
     for _ in range(8):
@@ -39,13 +39,13 @@ def test_who_leaves_pays(seed):
         eps *= problem.radius / np.linalg.norm(eps)
         found = cluster(problem.perturbation.apply(problem.model, eps))
         same = found.labels[:, None] == found.labels
-        assert not (settled.together & ~same).any()
-        assert not (settled.apart & same).any()
+        assert not (fixed.together & ~same).any()
+        assert not (fixed.apart & same).any()
         stays = np.ones(len(same), dtype=bool)
-        stays[free] = np.abs(eps[order]) < leaving.costs[free]
+        stays[free] = np.abs(eps[order]) < separation.costs[free]
         both = stays[:, None] & stays
-        assert not (leaving.together & both & ~same).any()
-        assert not (leaving.apart & both & same).any()
+        assert not (separation.together & both & ~same).any()
+        assert not (separation.apart & both & same).any()
 
 
 def test_the_price_of_a_point_between_others():
@@ -55,10 +55,10 @@ def test_the_price_of_a_point_between_others():
     for signed, price in ((False, 4.0), (True, 2.0)):
         T = (2.0 if signed else 1.0) * np.eye(5)[:, [4]]
         problem = MaxDeviation(model, Perturbation.linear((5, 1), T), 4.5)
-        leaving = settled_pairs(problem, cluster(model), 4.5).leaving
-        assert 0.999999 * price < leaving.costs[4] <= price
-        assert np.isinf(leaving.costs[:4]).all()
-        assert leaving.together.all()
+        separation = fixed_pairs(problem, cluster(model), 4.5).separation
+        assert 0.999999 * price < separation.costs[4] <= price
+        assert np.isinf(separation.costs[:4]).all()
+        assert separation.together.all()
 
 
 @pytest.mark.parametrize("way", ["both", "up", "down"])
@@ -73,7 +73,7 @@ def test_the_price_is_rounded_down(way, rational):
         T = factor * np.eye(5)[:, [4]]
         free = Perturbation.linear((5, 1), T, lower=bounds[0], upper=bounds[1])
         problem = MaxDeviation(model, free, 9.0)
-        costs = Leaving.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
+        costs = SeparationCosts.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
         assert np.isinf(costs[:4]).all()
 
         def leaves(eps, a=a, r=model.radii[0], factor=factor):
@@ -94,7 +94,7 @@ def test_a_price_beyond_the_bounds_of_eps_is_not_paid():
     for lower, upper, price in ((-7.0, 3.5, 6.0), (-5.5, 4.0, 4.0), (-5.5, 3.5, np.inf)):
         free = Perturbation.linear((5, 1), np.eye(5)[:, [4]], lower=lower, upper=upper)
         problem = MaxDeviation(model, free, 9.0)
-        costs = Leaving.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
+        costs = SeparationCosts.of(problem, np.zeros(5, dtype=np.int64), whole, none).costs
         assert costs[4] == pytest.approx(price, rel=1e-12)
 
 
@@ -119,10 +119,12 @@ def test_only_equal_weights_on_the_complete_graph_have_a_price(pairs, weights):
     model = ConvexClustering([[0.0], [0.0], [0.5]], FusionGraph(3, pairs, weights), 1.0)
     whole, none = np.ones((3, 3), dtype=bool), np.zeros((3, 3), dtype=bool)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), [2]), 9.0)
-    leaving = Leaving.of(problem, np.zeros(3, dtype=np.int64), np.eye(3, dtype=bool), none)
-    assert np.isinf(leaving.costs).all()
+    separation = SeparationCosts.of(
+        problem, np.zeros(3, dtype=np.int64), np.eye(3, dtype=bool), none
+    )
+    assert np.isinf(separation.costs).all()
     assert not cores_apart(problem, np.array([0, 1, 1]), whole, 0.1).any()
-    np.testing.assert_array_equal(leaving.together, np.eye(3, dtype=bool))
+    np.testing.assert_array_equal(separation.together, np.eye(3, dtype=bool))
 
 
 def test_others_may_come_between_two_cores(rational):
@@ -208,7 +210,7 @@ def test_who_leaves_in_a_feature_pays():
         rng = np.random.default_rng(seed)
         problem = grid_problem(rng)
         clustering = cluster(problem.model)
-        leaving = settled_pairs(problem, clustering, problem.radius).leaving
+        separation = fixed_pairs(problem, clustering, problem.radius).separation
         bound, k = optimum_bound(problem, clustering), problem.perturbation.dim
         active += 0 < bound < problem.deviation.largest(problem.model.n)
         touched = (
@@ -219,10 +221,10 @@ def test_who_leaves_in_a_feature_pays():
             found = cluster(problem.perturbation.apply(problem.model, eps))
             assert problem.deviation.value(clustering.labels, found.labels) <= bound
             same = found.labels[:, None] == found.labels
-            stays = ((touched > 0) * np.abs(eps)).max(axis=1) < leaving.costs
+            stays = ((touched > 0) * np.abs(eps)).max(axis=1) < separation.costs
             both = stays[:, None] & stays
-            assert not (leaving.together & both & ~same).any()
-            assert not (leaving.apart & both & same).any()
+            assert not (separation.together & both & ~same).any()
+            assert not (separation.apart & both & same).any()
     assert active > 3
 
 
@@ -234,6 +236,6 @@ def test_zeros_that_are_stored_move_nothing():
     costs = []
     for operator in (T, sp.csr_array(T.toarray())):
         problem = MaxDeviation(model, Perturbation.linear((4, 1), operator), 3.0)
-        costs.append(settled_pairs(problem, cluster(model), 3.0).leaving.costs)
+        costs.append(fixed_pairs(problem, cluster(model), 3.0).separation.costs)
     assert np.isfinite(costs[0]).any()
     np.testing.assert_array_equal(*costs)

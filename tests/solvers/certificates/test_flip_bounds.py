@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bilad.solvers.certificates.robustness.counting import (
-    most_of_leavers,
-    most_of_partitions,
-    most_within_reach,
+from bilad.solvers.certificates.flip_bounds import (
+    flips_of_partitions,
+    flips_within_motion,
+    worth_within_budget,
 )
 
 
@@ -64,11 +64,11 @@ def test_no_partition_flips_more(seed):
     positions = rng.normal(size=(clusters.max() + 1, 2))[clusters]
     reach = rng.choice([0.0, 0.5, 1.0, 2.0])
     possible = [after for after in ALL[n] if allowed(after, together, apart)]
-    assert max(flips(clusters, a) for a in possible) <= most_of_partitions(
+    assert max(flips(clusters, a) for a in possible) <= flips_of_partitions(
         clusters, together, apart
     )
     near = [flips(clusters, a) for a in possible if scatter(a, positions) <= reach**2]
-    bound = most_within_reach(clusters, together, apart, positions, reach)
+    bound = flips_within_motion(clusters, together, apart, positions, reach)
     assert max(near, default=0) <= bound
 
 
@@ -76,7 +76,7 @@ def test_no_partition_flips_more(seed):
 def test_partitions_of_open_clusters_attain_it(sizes):
     clusters = np.repeat(np.arange(len(sizes)), sizes)
     n = len(clusters)
-    bound = most_of_partitions(clusters, np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool))
+    bound = flips_of_partitions(clusters, np.eye(n, dtype=bool), np.zeros((n, n), dtype=bool))
     assert bound == max(flips(clusters, after) for after in ALL[n])
 
 
@@ -84,16 +84,16 @@ def test_clusters_that_nothing_links_add_up():
     """Three pairs that may all part, and points of different pairs stay apart."""
     clusters, together = np.repeat([0, 1, 2], 2), np.eye(6, dtype=bool)
     apart = clusters[:, None] != clusters
-    assert most_of_partitions(clusters, together, apart) == flips(clusters, np.arange(6)) == 3
+    assert flips_of_partitions(clusters, together, apart) == flips(clusters, np.arange(6)) == 3
 
 
 def test_what_is_out_of_reach_does_not_merge():
     """Two whole clusters of two points: to merge them takes 4 * 1, no less."""
     clusters, positions = np.array([0, 0, 1, 1]), np.array([[0.0], [0.0], [2.0], [2.0]])
     whole, none = clusters[:, None] == clusters, np.zeros((4, 4), dtype=bool)
-    assert most_within_reach(clusters, whole, none, positions, 2.0) == pytest.approx(4.0)
-    assert most_within_reach(clusters, whole, none, positions, 0.0) == pytest.approx(0.0)
-    assert most_within_reach(clusters, whole, none, positions, 1.0) < 2.0
+    assert flips_within_motion(clusters, whole, none, positions, 2.0) == pytest.approx(4.0)
+    assert flips_within_motion(clusters, whole, none, positions, 0.0) == pytest.approx(0.0)
+    assert flips_within_motion(clusters, whole, none, positions, 1.0) < 2.0
 
 
 @given(seed=st.integers(0, 2**32 - 1))
@@ -110,4 +110,4 @@ def test_no_leavers_within_the_budget_are_worth_more(seed):
         for chosen in sets
         if not chosen or np.linalg.norm(costs[list(chosen)], norm) <= budget
     )
-    assert 7 + best <= most_of_leavers(worth, 7.0, costs, norm, budget)
+    assert 7 + best <= worth_within_budget(worth, 7.0, costs, norm, budget)

@@ -1,7 +1,10 @@
-"""The eps of a norm at most 1, and bounds on what linear maps make of them.
+"""The unit ball of eps, and upper bounds on what linear maps make of it.
 
-Exact where that is cheap, never too small: a radius that rests on one is then never too large.
-Roundings are counted, of the bounds themselves; the maps are taken as they are given.
+For a norm ||.|| and its dual norm ||.||_* the largest value of <c, eps> over ||eps|| <= 1 is
+||c||_*. The Euclidean length of D eps is bounded through the dual norms of the rows of D, through
+its columns and through its largest singular value, whichever is smallest. Every result is rounded
+up, so that a radius that is derived from it is never too large. The maps themselves are taken as
+they are given.
 """
 
 from __future__ import annotations
@@ -15,28 +18,28 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 ROUNDOFF = float(np.finfo(float).eps)
-LAPACK = 1e-12  # relative error allowed to singular values and eigenvalues
-UNDERFLOW = 2e-154  # root of what a square may lose below the normal numbers
-MOST_ROWS = 300  # of a matrix whose singular values are computed
+LAPACK = 1e-12  # relative error that is allowed for in singular values and eigenvalues
+UNDERFLOW = 2e-154  # square root of what a square may lose below the normal numbers
+MOST_ROWS = 300  # the singular values of a matrix with more rows and columns are not computed
 
 
 @dataclass(frozen=True)
-class EpsBall:
-    """{eps : ||eps|| <= 1}, or its part with eps >= 0.
+class NormBall:
+    """The ball {eps : ||eps|| <= 1}, or its intersection with {eps >= 0}.
 
     Attributes
     ----------
     norm : {1, 2, inf}
     nonnegative : bool
-        Whether only eps >= 0 are asked about.
+        Whether the ball is intersected with {eps >= 0}.
     """
 
     norm: float
     nonnegative: bool = False
 
     @classmethod
-    def of(cls, problem: BilevelProblem) -> EpsBall:
-        """Return the unit ball of a problem; of its bounds on eps, only 0 <= eps is used."""
+    def of(cls, problem: BilevelProblem) -> NormBall:
+        """Return the unit ball of a problem; of the bounds on eps only eps >= 0 is used."""
         return cls(problem.norm, bool((problem.perturbation.lower >= 0).all()))
 
     def support(self, C: FloatArray) -> FloatArray:
@@ -49,20 +52,20 @@ class EpsBall:
             return self.support(C)
         return np.maximum(self.support(C), self.support(-C))
 
-    def to_euclidean(self, D: FloatArray) -> float:
-        """Bound max ||D eps||_2, D (r, k); exact for norm 1, and norm 2 if D is small."""
+    def operator_norm(self, D: FloatArray) -> float:
+        """Bound max ||D eps||_2 for D (r, k); exact for norm 1, and for norm 2 if D is small."""
         if D.size == 0 or not D.any():
             return 0.0
         if self.norm == 1:
             return float(_norms(D.T, 2).max())
-        by_rows = _length(self.magnitudes(D))
+        by_rows = float(_norms(self.magnitudes(D)[None, :], 2)[0])
         longest = 1.0 if self.norm == 2 else np.sqrt(D.shape[1])
-        return min(by_rows, float(longest) * _spectral(D))
+        return min(by_rows, float(longest) * _singular_value(D))
 
-    def to_edges(self, D: FloatArray) -> FloatArray:
-        """Bound max ||D_e eps||_2 for each map D_e of D, (m, d, k): shape (m,).
+    def operator_norms(self, D: FloatArray) -> FloatArray:
+        """Bound max ||D_e eps||_2 for each map D_e of D (m, d, k): shape (m,).
 
-        Exact for d = 1, for the norm 1 of eps, and for norm 2 if eps has both signs.
+        The bound is exact for d = 1, for the norm 1, and for the norm 2 if eps has both signs.
         """
         m, d, k = D.shape
         bound = _norms(self.magnitudes(D.reshape(m * d, k)).reshape(m, d), 2)
@@ -73,22 +76,18 @@ class EpsBall:
             return columns.max(axis=1, initial=0.0)
         bound = np.minimum(bound, _norms(columns, conjugate(self.norm)))
         longest = 1.0 if self.norm == 2 else np.sqrt(k)
-        return np.minimum(bound, longest * _spectral_stack(D))
+        return np.minimum(bound, longest * _singular_values(D))
 
 
 def _norms(C: FloatArray, q: float) -> FloatArray:
-    """Return the q-norm of each row, and a little more for the rounding; 0 for rows of zeros."""
+    """Return the q-norm of each row, rounded up; a row of zeros has norm 0."""
     norms = row_norms(C, q) * (1 + 2 * (C.shape[1] + 8) * ROUNDOFF)
     if q == 2 and C.shape[1] > 1:
         norms += np.where(C.any(axis=1), np.sqrt(C.shape[1]) * UNDERFLOW, 0.0)
     return norms
 
 
-def _length(v: FloatArray) -> float:
-    return float(_norms(v[None, :], 2)[0])
-
-
-def _spectral(D: FloatArray) -> float:
+def _singular_value(D: FloatArray) -> float:
     """Bound the largest singular value: computed, or by the row sums of the Gram matrix."""
     if min(D.shape) <= MOST_ROWS:
         return (1 + LAPACK) * float(np.linalg.norm(D, 2)) + UNDERFLOW * max(D.shape)
@@ -98,7 +97,7 @@ def _spectral(D: FloatArray) -> float:
     return (1 + LAPACK) * float(np.sqrt(sums.max() + lost)) + UNDERFLOW * max(D.shape)
 
 
-def _spectral_stack(D: FloatArray) -> FloatArray:
+def _singular_values(D: FloatArray) -> FloatArray:
     """Bound the largest singular value of each (d, k) matrix: shape (m,)."""
     _, d, k = D.shape
     gram = D @ np.moveaxis(D, 2, 1)
