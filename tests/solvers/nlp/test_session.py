@@ -189,7 +189,7 @@ def test_refuses_what_ipopt_cannot_take():
 def test_refuses_crossed_bounds_and_no_time():
     m = hs071()
     session = IpoptSession(m, engine="casadi")
-    with pytest.raises(ValueError, match="time_limit: expected a positive number, given 0"):
+    with pytest.raises(ValueError, match="time_limit: got 0.0, expected a finite number > 0"):
         session.solve(time_limit=0)
     m.x[2].setub(0)
     with pytest.raises(ValueError, match=r"x\[2\]: expected lower <= upper bound, given \[1.0, 0"):

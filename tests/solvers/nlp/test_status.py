@@ -1,13 +1,13 @@
 """Every exit has a name: by the tables, and by problems that end that way."""
 
 import math
+import re
 
 import pyomo.environ as pyo
 import pytest
 
 from bilad.solvers.nlp import IpoptSession, NlpStatus
 from bilad.solvers.nlp.casadi_engine import CasadiProgram
-from bilad.solvers.nlp.status import EXIT_LINE, RETURN_STATUS, from_exit_line, from_return_status
 
 
 def line(expr, **bounds):
@@ -26,10 +26,15 @@ def rosenbrock(n=2):
     return m
 
 
-def test_tables_name_every_member_but_unknown():
-    everything = set(NlpStatus) - {NlpStatus.UNKNOWN}
-    assert set(RETURN_STATUS.values()) == everything
-    assert set(EXIT_LINE.values()) == everything
+@pytest.mark.parametrize("status", set(NlpStatus) - {NlpStatus.UNKNOWN})
+def test_every_status_has_words_of_both_engines(status):
+    names, lines = [], []
+    for words in status.words:
+        (names if re.fullmatch(r"\w+_\w+", words) else lines).append(words)
+        for text in (words, words.lower(), f" {words}. More."):
+            assert NlpStatus.of(text) is status
+    assert names
+    assert lines
 
 
 @pytest.mark.parametrize(
@@ -44,12 +49,12 @@ def test_tables_name_every_member_but_unknown():
         ("", NlpStatus.UNKNOWN),
     ],
 )
-def test_exit_line(words, status):
-    assert from_exit_line(words) is NlpStatus(status)
+def test_words_of_the_executable(words, status):
+    assert NlpStatus.of(words) is NlpStatus(status)
 
 
 def test_unknown_return_status():
-    assert from_return_status("Something_New") is NlpStatus.UNKNOWN
+    assert NlpStatus.of("Something_New") is NlpStatus.UNKNOWN
 
 
 def test_infeasible(engine):
@@ -75,12 +80,14 @@ def test_iteration_limit(engine):
     assert math.isfinite(result.objective)
 
 
-def test_time_limit(engine):
+def test_time_limit(engine, monkeypatch):
+    # A busy machine may need long to start the executable, which must not be killed before.
+    monkeypatch.setattr("bilad.solvers.nlp.executable_engine.GRACE_SECONDS", 60.0)
     m = rosenbrock(200)
     result = IpoptSession(m, engine=engine).solve(time_limit=1e-4)
     assert result.status is NlpStatus.TIME_LIMIT, result.message
     assert result.objective is not None
-    assert result.seconds < 10
+    assert result.seconds < 30
 
 
 def test_time_limit_is_of_one_solve_only():
