@@ -11,8 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import casadi as ca
@@ -20,7 +19,7 @@ import numpy as np
 
 from bilad.models.validation import FloatArray
 from bilad.solvers.nlp.casadi_reader import NAME, read
-from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError, Query
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.nlp.result import NlpStatus
 
@@ -59,37 +58,36 @@ class CasadiProgram:
         nlp = read(model)
         self._sense = model.sense
         self._lower, self._upper = nlp.lower, nlp.upper
-        with _interrupts_kept():
-            self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
-            self._solver = _checked_nlpsol(nlp.x, nlp.f, nlp.g, options, self._deadline)
+        self._stop = _Stop(nlp.x.numel(), nlp.g.numel())
+        with _signals_deferred(self._stop.signals):
+            self._solver = _checked_nlpsol(nlp.x, nlp.f, nlp.g, options, self._stop)
 
-    def solve(self, query: Query) -> Answer:
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
         """Run IPOPT once.
 
         IPOPT's own time limits are fixed when the object is built. A callback checks the limit of
-        this solve once an iteration.
+        this solve once an iteration. It also stops IPOPT when SIGINT or SIGTERM arrives; the
+        handler of the signal runs before this method returns.
 
         Raises
         ------
         EngineError
             If CasADi raises an error.
         """
-        self._deadline.start(query.time_limit)
+        self._stop.set_limit(time_limit)
         try:
-            with _interrupts_kept():
+            with _signals_deferred(self._stop.signals):
                 found = self._solver(
-                    x0=query.start,
-                    lbx=query.lower,
-                    ubx=query.upper,
-                    lbg=self._lower,
-                    ubg=self._upper,
+                    x0=start, lbx=lower, ubx=upper, lbg=self._lower, ubg=self._upper
                 )
         except RuntimeError as error:
             raise EngineError(NAME, str(error)) from error
         stats = self._solver.stats()
         message = stats["return_status"]
         status = NlpStatus.of(message)
-        if status is NlpStatus.USER_STOP and self._deadline.passed:
+        if status is NlpStatus.USER_STOP and self._stop.late:
             status = NlpStatus.TIME_LIMIT
         if not status.has_point:
             return Answer(status, message)
@@ -104,18 +102,19 @@ class CasadiProgram:
         )
 
 
-class _Deadline(ca.Callback):
-    """A callback that stops IPOPT at the first iteration after the deadline."""
+class _Stop(ca.Callback):
+    """A callback that stops IPOPT at the first iteration after a time limit or a signal."""
 
     def __init__(self, n: int, m: int) -> None:
         ca.Callback.__init__(self)
         self._sizes = {"f": 1, "x": n, "lam_x": n, "g": m, "lam_g": m, "lam_p": 0}
-        self.start(np.inf)
-        self.construct("deadline", {})
+        self.signals: list[int] = []
+        self.set_limit(np.inf)
+        self.construct("stop", {})
 
-    def start(self, time_limit: float) -> None:
-        self.passed = False
-        self._moment = time.monotonic() + time_limit
+    def set_limit(self, time_limit: float) -> None:
+        self.late = False
+        self._deadline = time.monotonic() + time_limit
 
     def get_n_in(self) -> int:
         return int(ca.nlpsol_n_out())
@@ -127,8 +126,8 @@ class _Deadline(ca.Callback):
         return ca.Sparsity.dense(self._sizes[ca.nlpsol_out(i)], 1)
 
     def eval(self, _: Any) -> list[int]:
-        self.passed = time.monotonic() >= self._moment
-        return [int(self.passed)]
+        self.late = time.monotonic() >= self._deadline
+        return [int(self.late or bool(self.signals))]
 
 
 def _vector(dense: Any) -> FloatArray:
@@ -207,42 +206,22 @@ def _integer_options() -> frozenset[str]:
 
 
 @contextlib.contextmanager
-def _interrupts_kept() -> Iterator[None]:
-    """Raise at the end what the handler of a signal raised inside, such as KeyboardInterrupt.
+def _signals_deferred(arrived: list[int]) -> Iterator[None]:
+    """Record the signals that arrive inside in `arrived`, and run their handlers at the end.
 
-    CasADi reports such an exception as the status "NonIpopt_Exception_Thrown" and continues.
-    Only the main thread runs signal handlers, so nothing is done in another thread.
+    An exception that a handler raises, such as KeyboardInterrupt, must not pass through CasADi,
+    which would report it as a status of IPOPT. Only the main thread runs signal handlers, so
+    nothing is deferred in another thread.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    raised: list[BaseException] = []
-    handlers = {number: signal.getsignal(number) for number in SIGNALS}
-    replaced = {number: handler for number, handler in handlers.items() if callable(handler)}
-    for number, handler in replaced.items():
-        signal.signal(number, _recorder(handler, raised))
+    arrived.clear()
+    in_main = threading.current_thread() is threading.main_thread()
+    handlers = {n: h for n in SIGNALS if in_main and callable(h := signal.getsignal(n))}
+    for number in handlers:
+        signal.signal(number, lambda number, _: arrived.append(number))
     try:
         yield
-    # CasADi raises RuntimeError while it builds. From Python 3.12 on, Python raises SystemError
-    # where CasADi returns with an exception set.
-    except (RuntimeError, SystemError):
-        if not raised:
-            raise
     finally:
-        for number, handler in replaced.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if raised:
-        raise raised[0]
-
-
-def _recorder(
-    handler: Callable[[int, FrameType | None], Any], raised: list[BaseException]
-) -> Callable[[int, FrameType | None], None]:
-    def record(number: int, frame: FrameType | None) -> None:
-        try:
-            handler(number, frame)
-        except BaseException as error:
-            raised.append(error)
-            raise
-
-    return record
+        for number in arrived:
+            handlers[signal.Signals(number)](number, None)

@@ -1,4 +1,4 @@
-"""The interface of an engine: what it is asked, what it answers, and the errors it raises."""
+"""The interface of an engine: how it opens and solves a model, its answer, and its errors."""
 
 from __future__ import annotations
 
@@ -31,16 +31,6 @@ class OptionError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Query:
-    """One solve: start and bounds, each of shape (n,), and a limit in seconds, perhaps infinite."""
-
-    start: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    time_limit: float
-
-
-@dataclass(frozen=True, eq=False)
 class Answer:
     """The answer of an engine, with multipliers of the signs that `NlpResult` defines.
 
@@ -58,8 +48,13 @@ class Answer:
 class Program(Protocol):
     """A model that an engine has opened."""
 
-    def solve(self, query: Query) -> Answer:
-        """Run IPOPT once."""
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
+        """Run IPOPT once, from a start within bounds, each of shape (n,).
+
+        `time_limit` is in seconds; it may be infinite.
+        """
 
 
 @dataclass(frozen=True)

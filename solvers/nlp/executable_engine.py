@@ -24,7 +24,7 @@ from pyomo.contrib.solver.common.util import SolverError
 from pyomo.contrib.solver.solvers.asl_sol_reader import ASLSolFileData, parse_asl_sol_file
 
 from bilad.models.validation import FloatArray
-from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError, Query
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.nlp.result import NlpStatus
 
@@ -65,7 +65,9 @@ class ExecutableProgram:
         self._path, self._version = path, version
         self._model, self._options = model, dict(options)
 
-    def solve(self, query: Query) -> Answer:
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
         """Run IPOPT once, in its own process.
 
         Raises
@@ -77,8 +79,13 @@ class ExecutableProgram:
         """
         try:
             with tempfile.TemporaryDirectory() as folder:
-                self._write(folder, query)
-                output, code = self._run(folder, query.time_limit)
+                Path(folder, "model.nl").write_text(
+                    self._model_file(start, lower, upper), encoding="utf-8"
+                )
+                Path(folder, "ipopt.opt").write_text(
+                    self._option_file(time_limit), encoding="utf-8"
+                )
+                output, code = self._run(folder, time_limit)
                 if "print_level" in self._options:
                     print(output)
                 path = Path(folder, "model.sol")
@@ -90,15 +97,12 @@ class ExecutableProgram:
         except OSError as error:
             raise EngineError(NAME, f"{self._path} cannot be run ({error})") from error
 
-    def _write(self, folder: str, query: Query) -> None:
+    def _model_file(self, start: FloatArray, lower: FloatArray, upper: FloatArray) -> str:
+        values = (f"{j} {value!r}\n" for j, value in enumerate(start.tolist()))
+        bounds = map(_bound, lower.tolist(), upper.tolist())
         model = self._model
-        start = [f"x{query.start.size}\n"]
-        start += (f"{j} {value!r}\n" for j, value in enumerate(query.start.tolist()))
-        pairs = zip(query.lower.tolist(), query.upper.tolist(), strict=True)
-        bounds = ["b\n", *(_bound(low, up) for low, up in pairs)]
-        text = "".join([model.head, *start, model.sides, *bounds, model.tail])
-        Path(folder, "model.nl").write_text(text, encoding="utf-8")
-        Path(folder, "ipopt.opt").write_text(self._option_file(query.time_limit), encoding="utf-8")
+        head, sides = f"{model.head}x{start.size}\n", f"{model.sides}b\n"
+        return "".join([head, *values, sides, *bounds, model.tail])
 
     def _option_file(self, time_limit: float) -> str:
         # Level 3 prints the reason of the end and the number of iterations, and little else.

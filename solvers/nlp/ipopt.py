@@ -12,7 +12,7 @@ import numpy as np
 from pyomo.common.collections import ComponentMap
 
 from bilad.models.validation import one_of, seconds_limit
-from bilad.solvers.nlp.engine import Answer, Engine, EngineError, Query
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError
 from bilad.solvers.nlp.executable_engine import executable_engine
 from bilad.solvers.nlp.nl_model import NlModel
 from bilad.solvers.nlp.result import NlpResult, NlpStatus
@@ -189,4 +189,4 @@ class IpoptSession:
         if infinite.size:
             name = self._model.variables[infinite[0]].name
             return Answer(NlpStatus.INVALID_NUMBER, f"{name} starts at {start[infinite[0]]}")
-        return self._program.solve(Query(start, lower, upper, time_limit))
+        return self._program.solve(start, lower, upper, time_limit)

@@ -19,88 +19,78 @@ class NlpStatus(enum.Enum):
     Attributes
     ----------
     words : tuple of str
-        The beginnings of IPOPT's words for the status: the name of its ApplicationReturnStatus,
-        which CasADi reports; and the text that the executable prints after "EXIT: ", or writes
-        into its .sol file after "Ipopt VERSION: ", which differs between versions.
+        The beginnings of IPOPT's words for the status: the name of its ApplicationReturnStatus, by
+        which CasADi reports it; and the text that the executable prints after "EXIT: ", or writes
+        into its .sol file after "Ipopt VERSION: ", which differs between versions. In lower case,
+        with spaces instead of underscores.
     """
 
     words: tuple[str, ...]
 
-    OPTIMAL = "optimal", "Solve_Succeeded", "Optimal Solution Found"
-    ACCEPTABLE = "acceptable", "Solved_To_Acceptable_Level", "Solved To Acceptable Level"
+    OPTIMAL = "optimal", "solve succeeded", "optimal solution found"
+    ACCEPTABLE = "acceptable", "solved to acceptable level"
     FEASIBLE_POINT = (
         "feasible point",
-        "Feasible_Point_Found",
-        "Feasible point for square problem found",
-        "Found feasible point for square problem",
+        "feasible point found",
+        "feasible point for square problem found",
+        "found feasible point for square problem",
     )
     INFEASIBLE = (
         "infeasible",
-        "Infeasible_Problem_Detected",
-        "Converged to a point of local infeasibility",
-        "Converged to a locally infeasible point",
+        "infeasible problem detected",
+        "converged to a point of local infeasibility",
+        "converged to a locally infeasible point",
     )
-    UNBOUNDED = "unbounded", "Diverging_Iterates", "Iterates diverging"
+    UNBOUNDED = "unbounded", "diverging iterates", "iterates diverging"
     ITERATION_LIMIT = (
         "iteration limit",
-        "Maximum_Iterations_Exceeded",
-        "Maximum Number of Iterations Exceeded",
+        "maximum iterations exceeded",
+        "maximum number of iterations exceeded",
     )
     TIME_LIMIT = (
         "time limit",
-        "Maximum_CpuTime_Exceeded",
-        "Maximum_WallTime_Exceeded",
-        "Maximum CPU time exceeded",
-        "Maximum wallclock time exceeded",
+        "maximum cputime exceeded",
+        "maximum walltime exceeded",
+        "maximum cpu time exceeded",
+        "maximum wallclock time exceeded",
     )
     SMALL_STEP = (
         "small step",
-        "Search_Direction_Becomes_Too_Small",
-        "Search Direction is becoming Too Small",
-        "Search Direction becomes Too Small",
+        "search direction becomes too small",
+        "search direction is becoming too small",
     )
-    USER_STOP = "user stop", "User_Requested_Stop", "Stopping optimization at current point"
-    RESTORATION_FAILED = (
-        "restoration failed",
-        "Restoration_Failed",
-        "Restoration Failed",
-        "Restoration Phase Failed",
-    )
-    STEP_ERROR = "step error", "Error_In_Step_Computation", "Error in step computation"
-    INVALID_NUMBER = "invalid number", "Invalid_Number_Detected", "Invalid number in NLP function"
+    USER_STOP = "user stop", "user requested stop", "stopping optimization at current point"
+    RESTORATION_FAILED = "restoration failed", "restoration failed", "restoration phase failed"
+    STEP_ERROR = "step error", "error in step computation"
+    INVALID_NUMBER = "invalid number", "invalid number detected", "invalid number in nlp function"
     TOO_FEW_DEGREES_OF_FREEDOM = (
         "too few degrees of freedom",
-        "Not_Enough_Degrees_Of_Freedom",
-        "Problem has too few degrees of freedom",
+        "not enough degrees of freedom",
+        "problem has too few degrees of freedom",
     )
     INVALID_PROBLEM = (
         "invalid problem",
-        "Invalid_Problem_Definition",
-        "Problem has inconsistent variable bounds",
+        "invalid problem definition",
+        "problem has inconsistent variable bounds",
     )
-    INVALID_OPTION = (
-        "invalid option",
-        "Invalid_Option",
-        "Invalid option encountered",
-        "Library loading failure",
-    )
+    INVALID_OPTION = "invalid option", "invalid option", "library loading failure"
     UNRECOVERABLE_EXCEPTION = (
         "unrecoverable exception",
-        "Unrecoverable_Exception",
-        "Some uncaught Ipopt exception",
+        "unrecoverable exception",
+        "some uncaught ipopt exception",
     )
     FOREIGN_EXCEPTION = (
         "foreign exception",
-        "NonIpopt_Exception_Thrown",
-        "Unknown Exception caught in Ipopt",
+        "nonipopt exception thrown",
+        "unknown exception caught in ipopt",
     )
     INSUFFICIENT_MEMORY = (
         "insufficient memory",
-        "Insufficient_Memory",
-        "Not enough memory",
-        "Integer type too small",
+        "insufficient memory",
+        "not enough memory",
+        "integer type too small",
     )
-    INTERNAL_ERROR = "internal error", "Internal_Error", "Internal Error"
+    INTERNAL_ERROR = "internal error", "internal error"
     UNKNOWN = ("unknown",)
 
     def __new__(cls, value: str, *words: str) -> NlpStatus:
@@ -113,11 +103,9 @@ class NlpStatus(enum.Enum):
     @classmethod
     def of(cls, message: str) -> NlpStatus:
         """Return the status that a message of IPOPT reports, whichever engine it comes from."""
-        given = message.strip().lower()
-        for status in cls:
-            if given.startswith(tuple(map(str.lower, status.words))):
-                return status
-        return cls.UNKNOWN
+        given = message.strip().lower().replace("_", " ")
+        reported = (status for status in cls if given.startswith(status.words))
+        return next(reported, cls.UNKNOWN)
 
     @property
     def has_point(self) -> bool:

@@ -50,6 +50,23 @@ def test_keyboard_interrupt_comes_through():
     assert session.solve(time_limit=0.01).status is NlpStatus.TIME_LIMIT
 
 
+def test_a_handler_that_raises_nothing_stops_the_solve():
+    """SIGTERM is handled once, and the solve is over."""
+    handled = []
+    before = signal.signal(signal.SIGTERM, lambda *given: handled.append(given))
+    session = IpoptSession(endless(), {"max_iter": 10**7}, "casadi")
+    timer = threading.Timer(0.3, signal.pthread_kill, [threading.get_ident(), signal.SIGTERM])
+    try:
+        timer.start()
+        result = session.solve(time_limit=60)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert handled == [(signal.SIGTERM, None)]
+    assert (result.status, result.objective is None) == (NlpStatus.USER_STOP, False)
+    assert session.solve(time_limit=0.01).status is NlpStatus.TIME_LIMIT
+
+
 def test_solves_in_another_thread():
     m = pyo.ConcreteModel()
     m.x = pyo.Var(initialize=1.0)

@@ -155,26 +155,6 @@ def test_functions_survive_the_translation():
         assert m.f[i].value == pytest.approx(pyo.value(term), rel=1e-7), str(term)
 
 
-@pytest.mark.parametrize("change", ["fix", "unfix", "held", "parameter", "constraint"])
-def test_refuses_a_change_it_cannot_see(change):
-    m = hs071()
-    m.z = pyo.Var(initialize=1.0)
-    m.z.fix()
-    m.p = pyo.Param(initialize=1.0, mutable=True)
-    m.more = pyo.Constraint(expr=m.x[0] + m.z >= m.p)
-    session = IpoptSession(m, engine="casadi")
-    session.solve()
-    {
-        "fix": lambda: m.x[0].fix(),
-        "unfix": lambda: m.z.unfix(),
-        "held": lambda: m.z.fix(2.0),
-        "parameter": lambda: m.p.set_value(2.0),
-        "constraint": lambda: m.more.deactivate(),
-    }[change]()
-    with pytest.raises(ValueError, match=r"open a new session"):
-        session.solve()
-
-
 def test_refuses_what_ipopt_cannot_take():
     m = hs071()
     m.x[0].domain = pyo.Integers
