@@ -223,5 +223,5 @@ def _signals_deferred(arrived: list[int]) -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in arrived:
-            handlers[signal.Signals(number)](number, None)
+        for deferred in arrived:
+            handlers[signal.Signals(deferred)](deferred, None)
