@@ -133,14 +133,11 @@ class _Outline:
             parts = [stack.pop()] if size is None else []  # the first line of a list is its length
             parts += [stack.pop() for _ in range(size or int(parts[0]))]
             if number in MISSING:
-                line, parts = self._call(number, parts), []
+                self.operands += parts
+                self.calls.append(number)
+                line, parts = f"v{self.first + len(self.calls) - 1}\n", []
             stack.append("".join([line, *parts]))
         return stack.pop()
-
-    def _call(self, number: int, operands: list[str]) -> str:
-        self.operands += operands
-        self.calls.append(number)
-        return f"v{self.first + len(self.calls) - 1}\n"
 
 
 def _imported(text: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pyomo.common.collections import ComponentMap
 
-from bilad.models.validation import one_of, seconds_limit
+from bilad.models.validation import ArgumentError, FloatArray, one_of, seconds_limit
 from bilad.solvers.nlp.engine import Answer, Engine, EngineError
 from bilad.solvers.nlp.executable_engine import executable_engine
 from bilad.solvers.nlp.nl_model import NlModel
@@ -109,6 +109,8 @@ class IpoptSession:
     def __init__(
         self, model: Any, options: Mapping[str, Any] | None = None, engine: str | Engine = "auto"
     ) -> None:
+        if not isinstance(options, Mapping | None):
+            raise ArgumentError("options", type(options).__name__, "a mapping of IPOPT's options")
         given = dict(options or {})
         if "option_file_name" in given:
             raise ValueError("options: give IPOPT's options themselves, not option_file_name")
@@ -161,14 +163,8 @@ class IpoptSession:
             if np.isfinite(answer.x).all():
                 objective = self._model.objective_at(answer.x, load)
             status = NlpStatus.INVALID_NUMBER if objective is None else status
-        found = [None] * 3 if objective is None else [answer.x, answer.duals, answer.reduced_costs]
+        point = Answer(status, answer.message) if objective is None else answer
         variables, constraints = self._model.variables, self._model.constraints
-        values, duals, reduced_costs = (
-            ComponentMap()
-            if array is None
-            else ComponentMap(zip(keys, array.tolist(), strict=True))
-            for keys, array in zip((variables, constraints, variables), found, strict=True)
-        )
         return NlpResult(
             status=status,
             objective=objective,
@@ -177,9 +173,9 @@ class IpoptSession:
             engine=self.engine,
             version=self.version,
             message=answer.message,
-            values=values,
-            duals=duals,
-            reduced_costs=reduced_costs,
+            values=_by_component(variables, point.x),
+            duals=_by_component(constraints, point.duals),
+            reduced_costs=_by_component(variables, point.reduced_costs),
         )
 
     def _answer(self, time_limit: float) -> Answer:
@@ -190,3 +186,8 @@ class IpoptSession:
             name = self._model.variables[infinite[0]].name
             return Answer(NlpStatus.INVALID_NUMBER, f"{name} starts at {start[infinite[0]]}")
         return self._program.solve(start, lower, upper, time_limit)
+
+
+def _by_component(components: list[Any], numbers: FloatArray | None) -> ComponentMap:
+    pairs = () if numbers is None else zip(components, numbers.tolist(), strict=True)
+    return ComponentMap(pairs)

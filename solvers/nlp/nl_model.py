@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.core.base.block import BlockData
 from pyomo.repn.plugins.nl_writer import NLWriter
 
-from bilad.models.validation import FloatArray
+from bilad.models.validation import ArgumentError, FloatArray
 from bilad.solvers.nlp.written_constants import WrittenConstants
 
 # A .nl text is cut at its segments x (start), r (sides of the constraints) and b (bounds).
@@ -48,11 +49,14 @@ class NlModel:
     Raises
     ------
     ValueError
-        If the model has several active objectives, a discrete variable, a special ordered set, a
-        complementarity condition, or a constant that is not finite, or if Pyomo cannot write it.
+        If `model` is not a Pyomo model; if it has several active objectives, a discrete variable, a
+        special ordered set, a complementarity condition, or a constant that is not finite; or if
+        Pyomo cannot write it.
     """
 
     def __init__(self, model: Any) -> None:
+        if not isinstance(model, BlockData):
+            raise ArgumentError("model", type(model).__name__, "a Pyomo model, or a block of one")
         objectives = list(model.component_data_objects(pyo.Objective, active=True))
         if len(objectives) > 1:
             names = ", ".join(objective.name for objective in objectives)

@@ -6,6 +6,7 @@ import math
 import pyomo.environ as pyo
 import pytest
 
+from bilad.models.validation import ArgumentError
 from bilad.solvers.nlp import IpoptSession, NlpStatus
 
 
@@ -166,11 +167,32 @@ def test_refuses_what_ipopt_cannot_take():
         IpoptSession(m, engine="casadi")
 
 
-def test_refuses_crossed_bounds_and_no_time():
+@pytest.mark.parametrize("model", [None, 3.0, pyo.Block([1, 2]), pyo.Var()], ids=repr)
+def test_refuses_what_is_no_model(model):
+    expected = f"model: got {type(model).__name__}, expected a Pyomo model"
+    with pytest.raises(ArgumentError, match=expected):
+        IpoptSession(model, engine="casadi")
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, math.nan, "1", [1.0, 2.0]])
+def test_refuses_a_time_limit_that_is_no_positive_number(limit):
+    with pytest.raises(ArgumentError, match="time_limit: got .*, expected a finite number > 0"):
+        IpoptSession(hs071(), engine="casadi").solve(time_limit=limit)
+
+
+def test_an_infinite_time_limit_is_none(engine):
+    result = IpoptSession(hs071(), engine=engine).solve(time_limit=math.inf)
+    assert result.status is NlpStatus.OPTIMAL
+
+
+def test_refuses_options_that_are_no_mapping():
+    with pytest.raises(ArgumentError, match="options: got str, expected a mapping"):
+        IpoptSession(hs071(), "tol", engine="casadi")
+
+
+def test_refuses_crossed_bounds():
     m = hs071()
     session = IpoptSession(m, engine="casadi")
-    with pytest.raises(ValueError, match="time_limit: got 0.0, expected a finite number > 0"):
-        session.solve(time_limit=0)
     m.x[2].setub(0)
     with pytest.raises(ValueError, match=r"x\[2\]: expected lower <= upper bound, given \[1.0, 0"):
         session.solve()
