@@ -11,7 +11,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 import casadi as ca
@@ -27,7 +28,6 @@ from bilad.solvers.nlp.result import NlpStatus
 SILENT = {"print_level": 0, "sb": "yes", "option_file_name": ""}
 PLAIN = {"print_time": False, "show_eval_warnings": False}
 HSL = {"linux": "libhsl.so", "darwin": "libhsl.dylib", "win32": "libhsl.dll"}
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def casadi_engine() -> Engine:
@@ -59,7 +59,7 @@ class CasadiProgram:
         self._sense = model.sense
         self._lower, self._upper = nlp.lower, nlp.upper
         self._stop = _Stop(nlp.x.numel(), nlp.g.numel())
-        with _signals_deferred(self._stop.signals):
+        with self._stop.signals_handled():
             self._solver = _checked_nlpsol(nlp.x, nlp.f, nlp.g, options, self._stop)
 
     def solve(
@@ -68,8 +68,8 @@ class CasadiProgram:
         """Run IPOPT once.
 
         IPOPT's own time limits are fixed when the object is built. A callback checks the limit of
-        this solve once an iteration. It also stops IPOPT when SIGINT or SIGTERM arrives; the
-        handler of the signal runs before this method returns.
+        this solve once an iteration. It also runs the handlers of signals; if a handler raises an
+        exception, such as KeyboardInterrupt, the solve ends, and the exception is raised here.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class CasadiProgram:
         """
         self._stop.set_limit(time_limit)
         try:
-            with _signals_deferred(self._stop.signals):
+            with self._stop.signals_handled():
                 found = self._solver(
                     x0=start, lbx=lower, ubx=upper, lbg=self._lower, ubg=self._upper
                 )
@@ -103,12 +103,18 @@ class CasadiProgram:
 
 
 class _Stop(ca.Callback):
-    """A callback that stops IPOPT at the first iteration after a time limit or a signal."""
+    """A callback that stops IPOPT at the first iteration after a deadline or an exception.
+
+    The exceptions are those of signal handlers. They must not pass through CasADi, which reports
+    them as a status of IPOPT; hence the handlers run in this callback, or after CasADi has ended.
+    """
 
     def __init__(self, n: int, m: int) -> None:
         ca.Callback.__init__(self)
         self._sizes = {"f": 1, "x": n, "lam_x": n, "g": m, "lam_g": m, "lam_p": 0}
-        self.signals: list[int] = []
+        self._signals: list[int] = []
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._raised: BaseException | None = None
         self.set_limit(np.inf)
         self.construct("stop", {})
 
@@ -126,8 +132,40 @@ class _Stop(ca.Callback):
         return ca.Sparsity.dense(self._sizes[ca.nlpsol_out(i)], 1)
 
     def eval(self, _: Any) -> list[int]:
+        self._run_handlers()
         self.late = time.monotonic() >= self._deadline
-        return [int(self.late or bool(self.signals))]
+        return [int(self.late or self._raised is not None)]
+
+    @contextlib.contextmanager
+    def signals_handled(self) -> Iterator[None]:
+        """Run the handlers of the signals that arrive inside, and raise their first exception."""
+        self._raised, self._handlers, self._signals = None, {}, []
+        # Python runs signal handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+            self._handlers = {n: handler for n, handler in found.items() if callable(handler)}
+        for number in self._handlers:
+            signal.signal(number, self._record)
+        try:
+            yield
+        finally:
+            for number, handler in self._handlers.items():
+                if signal.getsignal(number) == self._record:  # no handler has replaced it
+                    signal.signal(number, handler)
+            self._run_handlers()
+            if self._raised is not None:
+                raise self._raised
+
+    def _record(self, number: int, _: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _run_handlers(self) -> None:
+        while self._signals and self._raised is None:
+            number = self._signals.pop(0)
+            try:
+                self._handlers[number](number, None)
+            except BaseException as error:
+                self._raised = error
 
 
 def _vector(dense: Any) -> FloatArray:
@@ -203,25 +241,3 @@ def _integer_options() -> frozenset[str]:
         _small_nlpsol({**manual, "print_advanced_options": "yes", "print_level": 5})
     chapters = printed.getvalue().split("\\anchor OPT_")[1:]
     return frozenset(text.split()[0] for text in chapters if "this integer option" in text)
-
-
-@contextlib.contextmanager
-def _signals_deferred(arrived: list[int]) -> Iterator[None]:
-    """Record the signals that arrive inside in `arrived`, and run their handlers at the end.
-
-    An exception that a handler raises, such as KeyboardInterrupt, must not pass through CasADi,
-    which would report it as a status of IPOPT. Only the main thread runs signal handlers, so
-    nothing is deferred in another thread.
-    """
-    arrived.clear()
-    in_main = threading.current_thread() is threading.main_thread()
-    handlers = {n: h for n in SIGNALS if in_main and callable(h := signal.getsignal(n))}
-    for number in handlers:
-        signal.signal(number, lambda number, _: arrived.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for deferred in arrived:
-            handlers[signal.Signals(deferred)](deferred, None)
