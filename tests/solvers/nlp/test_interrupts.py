@@ -45,7 +45,7 @@ def test_keyboard_interrupt_comes_through(endless):
     timer.join()
     assert time.monotonic() - began < 30
     assert signal.getsignal(signal.SIGINT) is before
-    # Neither the point of the first solve nor its end is left behind.
+    # The interrupted solve left the variables at their start.
     result = endless.solve(time_limit=1e-6, load=False)
     assert next(iter(result.values)).value == -1.0
     assert result.status is NlpStatus.TIME_LIMIT
