@@ -1,97 +1,97 @@
-"""IPOPT in the CasADi wheel: differentiates a written model, and solves it many times."""
+"""IPOPT in the CasADi wheel: a model is differentiated once, and solved many times."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import functools
+import io
+import re
+import signal
+import sys
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 import casadi as ca
 import numpy as np
 
-from bilad.solvers.nlp.casadi_options import NAME, build, ipopt_version
-from bilad.solvers.nlp.casadi_reader import read
-from bilad.solvers.nlp.engine import Answer, FloatArray, Query
-from bilad.solvers.nlp.errors import EngineError
-from bilad.solvers.nlp.interrupts import interrupts_kept
+from bilad.models.validation import FloatArray
+from bilad.solvers.nlp.casadi_reader import NAME, read
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.nlp.status import NlpStatus, from_return_status
+from bilad.solvers.nlp.result import NlpStatus
+
+# An empty file name keeps IPOPT from reading an ipopt.opt in the working folder.
+SILENT = {"print_level": 0, "sb": "yes", "option_file_name": ""}
+PLAIN = {"print_time": False, "show_eval_warnings": False}
+HSL = {"linux": "libhsl.so", "darwin": "libhsl.dylib", "win32": "libhsl.dll"}
 
 
-@dataclass(frozen=True)
-class CasadiEngine:
-    """IPOPT as CasADi ships it."""
+def casadi_engine() -> Engine:
+    """Return the engine.
 
-    version: str
-    name: str = NAME
-
-    @classmethod
-    def find(cls) -> CasadiEngine:
-        """Make sure that this CasADi has IPOPT.
-
-        Raises
-        ------
-        EngineError
-            It has not.
-        """
-        if not ca.has_nlpsol("ipopt"):
-            raise EngineError(NAME, f"CasADi {ca.CasadiMeta.version()} has no IPOPT plug-in")
-        return cls(ipopt_version())
-
-    def open(self, model: NlModel, options: Mapping[str, Any]) -> CasadiProgram:
-        """Read, expand and build once.
-
-        Raises
-        ------
-        ValueError
-            IPOPT refuses an option, or the model has what CasADi cannot take.
-        """
-        return CasadiProgram(model, options)
+    Raises
+    ------
+    EngineError
+        If this CasADi has no IPOPT.
+    """
+    if not ca.has_nlpsol("ipopt"):
+        raise EngineError(NAME, f"CasADi {ca.CasadiMeta.version()} has no IPOPT plug-in")
+    return Engine(NAME, _ipopt_version(), CasadiProgram)
 
 
 class CasadiProgram:
-    """One `nlpsol` object, kept for many solves."""
+    """An `nlpsol` object, kept for many solves.
+
+    Raises
+    ------
+    ValueError
+        If IPOPT refuses an option, or CasADi cannot represent the model.
+    EngineError
+        If CasADi refuses the problem.
+    """
 
     def __init__(self, model: NlModel, options: Mapping[str, Any]) -> None:
         nlp = read(model)
         self._sense = model.sense
         self._lower, self._upper = nlp.lower, nlp.upper
-        with interrupts_kept():
-            self._deadline = _Deadline(nlp.x.numel(), nlp.g.numel())
-            self._solver = build(nlp.x, nlp.f, nlp.g, options, self._deadline)
+        self._stop = _Stop(nlp.x.numel(), nlp.g.numel())
+        with self._stop.signals_handled():
+            self._solver = _checked_nlpsol(nlp.x, nlp.f, nlp.g, options, self._stop)
 
-    def solve(self, query: Query) -> Answer:
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
         """Run IPOPT once.
 
-        IPOPT's own limits are set when the object is built, so a callback watches the deadline,
-        once an iteration.
+        IPOPT's own time limits are fixed when the object is built. A callback checks the limit of
+        this solve once an iteration. It also runs the handlers of signals; if a handler raises an
+        exception, such as KeyboardInterrupt, the solve ends, and the exception is raised here.
 
         Raises
         ------
         EngineError
-            CasADi broke down.
+            If CasADi raises an error.
         """
-        self._deadline.start(query.time_limit)
+        self._stop.set_limit(time_limit)
         try:
-            with interrupts_kept():
+            with self._stop.signals_handled():
                 found = self._solver(
-                    x0=query.start,
-                    lbx=query.lower,
-                    ubx=query.upper,
-                    lbg=self._lower,
-                    ubg=self._upper,
+                    x0=start, lbx=lower, ubx=upper, lbg=self._lower, ubg=self._upper
                 )
         except RuntimeError as error:
             raise EngineError(NAME, str(error)) from error
         stats = self._solver.stats()
         message = stats["return_status"]
-        status = from_return_status(message)
-        if status is NlpStatus.USER_STOP and self._deadline.passed:
+        status = NlpStatus.of(message)
+        if status is NlpStatus.USER_STOP and self._stop.late:
             status = NlpStatus.TIME_LIMIT
         if not status.has_point:
             return Answer(status, message)
-        # CasADi minimises sense * f, with Lagrangian sense * f + lam_g' g + lam_x' x.
+        # CasADi minimises sense * f; its Lagrangian is sense * f + lam_g' g + lam_x' x.
         return Answer(
             status,
             message,
@@ -102,19 +102,25 @@ class CasadiProgram:
         )
 
 
-class _Deadline(ca.Callback):
-    """Stop IPOPT at the first iteration past the deadline."""
+class _Stop(ca.Callback):
+    """A callback that stops IPOPT at the first iteration after a deadline or an exception.
+
+    The exceptions are those of signal handlers. They must not pass through CasADi, which reports
+    them as a status of IPOPT; hence the handlers run in this callback, or after CasADi has ended.
+    """
 
     def __init__(self, n: int, m: int) -> None:
         ca.Callback.__init__(self)
         self._sizes = {"f": 1, "x": n, "lam_x": n, "g": m, "lam_g": m, "lam_p": 0}
-        self.passed = False
-        self._moment: float | None = None
-        self.construct("deadline", {})
+        self._signals: list[int] = []
+        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._raised: BaseException | None = None
+        self.set_limit(np.inf)
+        self.construct("stop", {})
 
-    def start(self, time_limit: float | None) -> None:
-        self.passed = False
-        self._moment = None if time_limit is None else time.monotonic() + time_limit
+    def set_limit(self, time_limit: float) -> None:
+        self.late = False
+        self._deadline = time.monotonic() + time_limit
 
     def get_n_in(self) -> int:
         return int(ca.nlpsol_n_out())
@@ -126,9 +132,112 @@ class _Deadline(ca.Callback):
         return ca.Sparsity.dense(self._sizes[ca.nlpsol_out(i)], 1)
 
     def eval(self, _: Any) -> list[int]:
-        self.passed = self._moment is not None and time.monotonic() >= self._moment
-        return [int(self.passed)]
+        self._run_handlers()
+        self.late = time.monotonic() >= self._deadline
+        return [int(self.late or self._raised is not None)]
+
+    @contextlib.contextmanager
+    def signals_handled(self) -> Iterator[None]:
+        """Run the handlers of the signals that arrive inside, and raise their first exception."""
+        self._raised, self._handlers, self._signals = None, {}, []
+        # Python runs signal handlers in the main thread only.
+        if threading.current_thread() is threading.main_thread():
+            found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+            self._handlers = {n: handler for n, handler in found.items() if callable(handler)}
+        for number in self._handlers:
+            signal.signal(number, self._record)
+        try:
+            yield
+        finally:
+            for number, handler in self._handlers.items():
+                if signal.getsignal(number) == self._record:  # no handler has replaced it
+                    signal.signal(number, handler)
+            self._run_handlers()
+            if self._raised is not None:
+                raise self._raised
+
+    def _record(self, number: int, _: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _run_handlers(self) -> None:
+        while self._signals and self._raised is None:
+            number = self._signals.pop(0)
+            try:
+                self._handlers[number](number, None)
+            except BaseException as error:
+                self._raised = error
 
 
 def _vector(dense: Any) -> FloatArray:
     return np.asarray(dense.full(), dtype=np.float64).ravel()
+
+
+def _checked_nlpsol(x: Any, f: Any, g: Any, options: Mapping[str, Any], callback: Any) -> Any:
+    """Make the `nlpsol` object that minimises f(x), and name an option that IPOPT refuses."""
+    _refuse_missing_hsl(options)
+    for name, value in options.items():
+        # CasADi would truncate 1.5 to 1 without a warning where IPOPT expects an integer.
+        if isinstance(value, float) and not value.is_integer() and name in _integer_options():
+            raise OptionError(name, value, "expected an integer")
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            return _nlpsol(x, f, g, options, {"iteration_callback": callback})
+    except RuntimeError as error:
+        for name, value in options.items():
+            _try_option(name, value)
+        raise EngineError(NAME, f"{error} {printed.getvalue()}") from error
+
+
+def _nlpsol(x: Any, f: Any, g: Any, options: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
+    settings = {f"ipopt.{name}": value for name, value in {**SILENT, **options}.items()}
+    return ca.nlpsol("ipopt", "ipopt", {"x": x, "f": f, "g": g}, {**PLAIN, **settings, **more})
+
+
+def _small_nlpsol(options: Mapping[str, Any]) -> Any:
+    x = ca.SX.sym("x")
+    return _nlpsol(x, (x - 1) ** 2, ca.SX(0, 1), options, {})
+
+
+def _try_option(name: str, value: Any) -> None:
+    """Raise OptionError if IPOPT refuses this option alone on a problem of one variable."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            _small_nlpsol({name: value})
+    except RuntimeError as error:
+        words = printed.getvalue().strip().splitlines() or str(error).strip().splitlines()[-1:]
+        raise OptionError(name, value, words[0]) from error
+
+
+def _refuse_missing_hsl(options: Mapping[str, Any]) -> None:
+    """Refuse an HSL solver without its library: IPOPT 3.14.19 then crashes the process."""
+    solver = str(options.get("linear_solver", "mumps"))
+    if not re.fullmatch(r"ma\d\d", solver):
+        return
+    library = str(options.get("hsllib", HSL.get(sys.platform, "libhsl.so")))
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        raise OptionError("linear_solver", solver, f"cannot load {library} ({error})") from error
+
+
+@functools.cache
+def _ipopt_version() -> str:
+    """Return the version that IPOPT prints, since CasADi does not report it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        _small_nlpsol({"print_level": 5, "sb": "no"})(x0=0.0)
+    found = re.search(r"Ipopt version ([\w.]*\w)", printed.getvalue())
+    return found.group(1) if found else "unknown"
+
+
+@functools.cache
+def _integer_options() -> frozenset[str]:
+    """Return the names of IPOPT's integer options, from the documentation that IPOPT prints."""
+    printed = io.StringIO()
+    manual = {"print_options_documentation": "yes", "print_options_mode": "doxygen"}
+    with contextlib.redirect_stdout(printed):
+        _small_nlpsol({**manual, "print_advanced_options": "yes", "print_level": 5})
+    chapters = printed.getvalue().split("\\anchor OPT_")[1:]
+    return frozenset(text.split()[0] for text in chapters if "this integer option" in text)

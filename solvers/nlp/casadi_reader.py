@@ -1,10 +1,11 @@
-"""A written model as CasADi's expressions.
+"""A written model as expressions of CasADi.
 
-The imported graph is expanded to scalars (SX): `nlpsol` is then several times faster than on MX.
+The imported graph is expanded to scalar expressions (SX), because `nlpsol` is several times faster
+on them than on matrix expressions (MX).
 
-CasADi's reader of .nl files lacks a few functions that CasADi itself has. Each call of such a
-function is read as a new variable, and its operands as new rows; afterwards the variables are
-replaced by the function of the rows.
+CasADi's reader of .nl files does not know four functions that CasADi itself has. Each call of such
+a function is read as an additional variable, and its operands as additional rows; afterwards, the
+variables are replaced by the functions of the rows.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ import casadi as ca
 import numpy as np
 from pyomo.repn.ampl import nl_operators
 
-from bilad.solvers.nlp.casadi_options import NAME
-from bilad.solvers.nlp.engine import FloatArray
-from bilad.solvers.nlp.errors import EngineError
+from bilad.models.validation import FloatArray
+from bilad.solvers.nlp.engine import EngineError
 from bilad.solvers.nlp.nl_model import SEGMENT, NlModel
 
-# AMPL's number of a function, what CasADi calls it.
+NAME = "IPOPT in CasADi"
+
+# The functions: their number in AMPL, and CasADi's implementation.
 MISSING: dict[int, Callable[..., Any]] = {47: ca.atanh, 50: ca.asinh, 52: ca.acosh, 35: ca.if_else}
 MISSING_LINE = re.compile(rf"^o(?:{'|'.join(map(str, MISSING))})$", re.MULTILINE)
 EXTERNAL_LINE = re.compile(r"^f\d+ ", re.MULTILINE)
@@ -37,7 +39,7 @@ UNREAD = re.compile(r"^(?:d\d+\n(?:\d+ .*\n)*|k-?\d+\n(?:\d+\n)*)", re.MULTILINE
 
 @dataclass(frozen=True, eq=False)
 class CasadiNlp:
-    """Minimise f(x) over `lower` <= g(x) <= `upper`; x of shape (n,), g of shape (m,)."""
+    """Minimise f(x) subject to `lower` <= g(x) <= `upper`; x has shape (n,), g has shape (m,)."""
 
     x: Any
     f: Any
@@ -52,14 +54,15 @@ def read(model: NlModel) -> CasadiNlp:
     Raises
     ------
     ValueError
-        An external function, or a row whose sides are crossed: names the component.
+        If a component has an external function, or the lower side of a constraint exceeds the
+        upper side.
     EngineError
-        CasADi's reader refuses the file for another reason.
+        If CasADi's reader refuses the file for another reason.
 
     Warns
     -----
     RuntimeWarning
-        The model exports suffixes, which CasADi cannot take.
+        If the model exports suffixes, which CasADi cannot use.
     """
     external = model.component_with(EXTERNAL_LINE) if "\nF0 " in model.head else None
     if external is not None:
@@ -80,18 +83,19 @@ def read(model: NlModel) -> CasadiNlp:
 
 
 class _Outline:
-    """The head of a .nl text, its calls of missing functions taken out.
+    """The head of a .nl text in which variables stand for the calls of unknown functions.
 
     Attributes
     ----------
     head : str
-        With a variable for each call, and a row for each operand at its end.
+        The text, with a variable for each call, and a row for each operand at its end.
     calls : list of int
-        Number of the function of each call; a call that is an operand of another comes before it.
+        The number of the function of each call. A call inside another call comes first.
     operands : list of str
-        Of all calls, one after another.
+        The operands of all calls, in the order of the calls.
     first : int
-        Index of the first call's variable: those of the model and its defined variables come first.
+        The index of the first call's variable. The variables and defined variables of the model
+        come before it.
     """
 
     def __init__(self, head: str, n: int, m: int) -> None:
@@ -118,7 +122,7 @@ class _Outline:
         return "".join([*lines[:start], self._expression(lines[start:])])
 
     def _expression(self, lines: list[str]) -> str:
-        """Rewrite an expression in prefix notation, from its end."""
+        """Replace the calls in an expression in prefix notation, which is read from its end."""
         stack: list[str] = []
         for line in reversed(lines):
             if line[0] != "o":
@@ -126,17 +130,14 @@ class _Outline:
                 continue
             number = int(line[1:])
             size = nl_operators[number][0]
-            parts = [stack.pop()] if size is None else []  # a list says how long it is
+            parts = [stack.pop()] if size is None else []  # the first line of a list is its length
             parts += [stack.pop() for _ in range(size or int(parts[0]))]
             if number in MISSING:
-                line, parts = self._call(number, parts), []
+                self.operands += parts
+                self.calls.append(number)
+                line, parts = f"v{self.first + len(self.calls) - 1}\n", []
             stack.append("".join([line, *parts]))
         return stack.pop()
-
-    def _call(self, number: int, operands: list[str]) -> str:
-        self.operands += operands
-        self.calls.append(number)
-        return f"v{self.first + len(self.calls) - 1}\n"
 
 
 def _imported(text: str) -> Any:

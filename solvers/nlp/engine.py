@@ -1,35 +1,40 @@
-"""What an engine is: something that opens a written model, and solves it many times."""
+"""The interface of an engine: how it opens and solves a model, its answer, and its errors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bilad.models.validation import FloatArray
 from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.nlp.status import NlpStatus
+from bilad.solvers.nlp.result import NlpStatus
 
-FloatArray = NDArray[np.float64]
+REMEDY = (
+    "get one with `pip install casadi`, `conda install -c conda-forge ipopt` "
+    "or `idaes get-extensions`"
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Query:
-    """One solve: where it starts, between which bounds, for how long."""
+class EngineError(RuntimeError):
+    """An engine cannot run; the message gives its name, the cause, and how to install one."""
 
-    start: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    time_limit: float | None
+    def __init__(self, engine: str, cause: str) -> None:
+        super().__init__(f"{engine}: {cause}; {REMEDY}")
+
+
+class OptionError(ValueError):
+    """IPOPT refuses an option; the message gives its name, its value and IPOPT's own words."""
+
+    def __init__(self, name: str, value: object, cause: str) -> None:
+        super().__init__(f"options: IPOPT refuses {name!r} = {value!r}: {cause}")
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What an engine says, multipliers already in the sense of `NlpResult`.
+    """The answer of an engine, with multipliers of the signs that `NlpResult` defines.
 
-    `x` and `reduced_costs` have shape (n,), `duals` (m,); None when there is no point.
+    `x` and `reduced_costs` have shape (n,), `duals` has shape (m,); they are None without a point.
     """
 
     status: NlpStatus
@@ -41,22 +46,31 @@ class Answer:
 
 
 class Program(Protocol):
-    """A model opened by an engine."""
+    """A model that an engine has opened."""
 
-    def solve(self, query: Query) -> Answer:
-        """Run IPOPT once."""
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
+        """Run IPOPT once, from a start within bounds, each of shape (n,).
+
+        `time_limit` is in seconds; it may be infinite.
+        """
 
 
-class Engine(Protocol):
-    """A way to run IPOPT on this machine."""
+@dataclass(frozen=True)
+class Engine:
+    """A way to run IPOPT on this machine.
 
-    @property
-    def name(self) -> str:
-        """Such as "IPOPT executable"."""
+    Attributes
+    ----------
+    name : str
+        "IPOPT executable" or "IPOPT in CasADi".
+    version : str
+        The version of IPOPT, such as "3.14.19".
+    open : callable
+        Prepares a model, with options of IPOPT, for many solves.
+    """
 
-    @property
-    def version(self) -> str:
-        """IPOPT's version, such as "3.14.19"."""
-
-    def open(self, model: NlModel, options: Mapping[str, Any]) -> Program:
-        """Prepare a model for many solves."""
+    name: str
+    version: str
+    open: Callable[[NlModel, Mapping[str, Any]], Program]

@@ -1,156 +1,171 @@
-"""An `ipopt` executable, driven by AMPL's protocol: a .nl file in, a .sol file out.
+"""An `ipopt` executable, which reads a .nl file and writes a .sol file, as AMPL's solvers do.
 
-Signs as in IPOPT's AmplTNLP: `dual`, `ipopt_zL_out` and `ipopt_zU_out` are derivatives of the
-objective in the model's own sense, for minimise and maximise alike.
+`dual`, `ipopt_zL_out` and `ipopt_zU_out` in the .sol file are derivatives of the objective in the
+model's own sense, for minimisation and maximisation alike (see AmplTNLP.cpp of IPOPT).
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pyomo.contrib.solver.common.util import SolverError
+from pyomo.contrib.solver.solvers.asl_sol_reader import ASLSolFileData, parse_asl_sol_file
 
-from bilad.solvers.nlp.engine import Answer, Query
-from bilad.solvers.nlp.errors import EngineError, OptionError
+from bilad.models.validation import FloatArray
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.nlp.sol_file import read_sol
-from bilad.solvers.nlp.status import NlpStatus, from_exit_line
+from bilad.solvers.nlp.result import NlpStatus
 
 NAME = "IPOPT executable"
 
-VERSION_SECONDS = 10.0  # an `ipopt` that needs longer to tell its version does not start
-# IPOPT looks at its clock once an iteration; past this share and these seconds it is ended.
+VERSION_SECONDS = 10.0  # an executable that does not print its version in this time is refused
+# IPOPT checks its time limit once an iteration. It is killed when it exceeds the limit by this
+# share of the limit and, in addition, by these seconds.
 GRACE, GRACE_SECONDS = 0.1, 0.5
-MOST_OUTPUT = 1_000_000  # bytes that are read, from the end
-SHOWN = 300  # characters of its output that a message shows
+MOST_OUTPUT = 1_000_000  # bytes that are read from the end of the output
+SHOWN = 300  # characters of the output that a message quotes
 
 
-@dataclass(frozen=True)
-class ExecutableEngine:
-    """An `ipopt` on this machine."""
+def executable_engine(name: str) -> Engine:
+    """Return the engine that runs this executable.
 
-    path: str
-    version: str
-    name: str = NAME
+    Parameters
+    ----------
+    name : str
+        Its name on PATH, or its path.
 
-    @classmethod
-    def find(cls, path: str) -> ExecutableEngine:
-        """Make sure that the executable starts.
-
-        Raises
-        ------
-        EngineError
-            It does not.
-        """
-        return cls(path, _ipopt_version(path))
-
-    def open(self, model: NlModel, options: Mapping[str, Any]) -> ExecutableProgram:
-        """Keep the .nl text, so that a solve only writes start and bounds anew."""
-        return ExecutableProgram(self, model, options)
+    Raises
+    ------
+    EngineError
+        If there is none, or it does not start, or it is not IPOPT.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise EngineError(NAME, f"no `{name}` on PATH")
+    version = _ipopt_version(path)
+    return Engine(NAME, version, functools.partial(ExecutableProgram, path, version))
 
 
 class ExecutableProgram:
-    """A .nl text, into which a solve writes its start and its bounds."""
+    """A .nl text, to which each solve adds the start and the bounds."""
 
-    def __init__(
-        self, engine: ExecutableEngine, model: NlModel, options: Mapping[str, Any]
-    ) -> None:
-        self._engine = engine
-        self._options = dict(options)
-        self._model = model
-        self._n, self._m = len(model.variables), len(model.constraints)
+    def __init__(self, path: str, version: str, model: NlModel, options: Mapping[str, Any]) -> None:
+        self._path, self._version = path, version
+        self._model, self._options = model, dict(options)
 
-    def solve(self, query: Query) -> Answer:
-        """Run IPOPT once, in a process of its own.
+    def solve(
+        self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
+    ) -> Answer:
+        """Run IPOPT once, in its own process.
 
         Raises
         ------
         OptionError
-            IPOPT refuses an option.
+            If IPOPT refuses an option.
         EngineError
-            The executable ended without saying how the solve ended, or what it wrote cannot be
-            read.
+            If the executable does not report how the solve ended, or its .sol file is invalid.
         """
         try:
             with tempfile.TemporaryDirectory() as folder:
-                self._write(folder, query)
-                output, code = self._run(folder, query.time_limit)
+                Path(folder, "model.nl").write_text(
+                    self._model_file(start, lower, upper), encoding="utf-8"
+                )
+                Path(folder, "ipopt.opt").write_text(
+                    self._option_file(time_limit), encoding="utf-8"
+                )
+                output, code = self._run(folder, time_limit)
                 if "print_level" in self._options:
                     print(output)
-                return self._answer(output, code, Path(folder, "model.sol"))
+                path = Path(folder, "model.sol")
+                if path.exists():
+                    return self._answer(output, path)
+                return self._answer_without_file(output, code)
         except subprocess.TimeoutExpired:
-            return Answer(NlpStatus.TIME_LIMIT, "ended by us past the limit")
+            return Answer(NlpStatus.TIME_LIMIT, "the process was killed after its time limit")
         except OSError as error:
-            raise EngineError(NAME, f"{self._engine.path} cannot be run ({error})") from error
+            raise EngineError(NAME, f"{self._path} cannot be run ({error})") from error
 
-    def _write(self, folder: str, query: Query) -> None:
+    def _model_file(self, start: FloatArray, lower: FloatArray, upper: FloatArray) -> str:
+        values = (f"{j} {value!r}\n" for j, value in enumerate(start.tolist()))
+        bounds = map(_bound, lower.tolist(), upper.tolist())
         model = self._model
-        parts = (model.head, _start(query), model.sides, _bounds(query), model.tail)
-        Path(folder, "model.nl").write_text("".join(parts), encoding="utf-8")
-        options = self._option_file(query.time_limit)
-        Path(folder, "ipopt.opt").write_text(options, encoding="utf-8")
+        head, sides = f"{model.head}x{start.size}\n", f"{model.sides}b\n"
+        return "".join([head, *values, sides, *bounds, model.tail])
 
-    def _option_file(self, time_limit: float | None) -> str:
-        # Level 3 prints the exit and the iterations, and little else.
+    def _option_file(self, time_limit: float) -> str:
+        # Level 3 prints the reason of the end and the number of iterations, and little else.
         options = {"print_level": 3, "sb": "yes", **self._options}
-        if time_limit is not None:
-            numbers = tuple(map(int, re.findall(r"\d+", self._engine.version)[:2]))
+        if math.isfinite(time_limit):
+            numbers = tuple(map(int, re.findall(r"\d+", self._version)[:2]))
             clock = "max_wall_time" if numbers >= (3, 14) else "max_cpu_time"
             options[clock] = min(time_limit, options.get(clock, time_limit))
         return "".join(f"{name} {_quoted(value)}\n" for name, value in options.items())
 
-    def _run(self, folder: str, time_limit: float | None) -> tuple[str, int]:
+    def _run(self, folder: str, time_limit: float) -> tuple[str, int]:
+        """Return the output and the exit code; kill the process, and its children, in the end."""
         options = f"option_file_name={Path(folder, 'ipopt.opt')}"
-        # Options from the environment would be mixed with ours unseen.
+        # IPOPT would add the options in this variable to those of the file.
         environment = {k: v for k, v in os.environ.items() if k != "ipopt_options"}
         if self._model.libraries:
             environment["AMPLFUNC"] = "\n".join(self._model.libraries)
-        # A file, since a child that it leaves behind would keep a pipe open.
+        # The output goes to a file, because a child left behind would keep a pipe open.
         with Path(folder, "output").open("w+b") as output:
             process = subprocess.Popen(
-                [self._engine.path, str(Path(folder, "model.nl")), "-AMPL", options],
+                [self._path, str(Path(folder, "model.nl")), "-AMPL", options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
             )
+            latest = (1 + GRACE) * time_limit + GRACE_SECONDS
             try:
-                code = process.wait(None if time_limit is None else _latest(time_limit))
+                code = process.wait(latest if math.isfinite(latest) else None)
             finally:
-                _end_all(process)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
             output.seek(max(output.seek(0, os.SEEK_END) - MOST_OUTPUT, 0))
             return output.read().decode(errors="replace"), code
 
-    def _answer(self, output: str, code: int, path: Path) -> Answer:
-        if not path.exists():
-            return self._answer_without_file(output, code)
+    def _answer(self, output: str, path: Path) -> Answer:
+        n, m = len(self._model.variables), len(self._model.constraints)
         try:
-            sol = read_sol(path.read_text(errors="replace"), self._n)
-        except ValueError as error:
-            raise EngineError(NAME, f"{self._engine.path}: {error} ({_shown(output)})") from error
+            sol = _parsed(path)
+            # At most one of the two multipliers of a variable differs from zero.
+            lower, upper = (_suffix(sol, f"ipopt_z{side}_out", n) for side in "LU")
+        except (SolverError, ValueError, IndexError, AssertionError) as error:
+            cause = f"{self._path}: invalid .sol file: {str(error)[:SHOWN]} ({_shown(output)})"
+            raise EngineError(NAME, cause) from error
         words = _exit_words(output) or _shown(sol.message.partition(": ")[2])
-        status = from_exit_line(words)
+        status = NlpStatus.of(words)
         if not status.has_point:
             return Answer(status, words)
-        if sol.x.size != self._n or sol.duals.size != self._m:
-            cause = f"wrote {sol.x.size} values for {self._n} variables"
-            cause += f" and {sol.duals.size} for {self._m} rows"
-            raise EngineError(NAME, f"{self._engine.path} {cause}")
-        none = np.zeros(self._n)
-        # At most one of the two is away from zero: the one of the active bound.
-        sides = [sol.suffixes.get(f"ipopt_z{side}_out", none) for side in "LU"]
-        return Answer(status, words, _iterations(output), sol.x, sol.duals, sides[0] + sides[1])
+        if len(sol.primals) != n or len(sol.duals) != m:
+            cause = f"wrote {len(sol.primals)} values for {n} variables"
+            cause += f" and {len(sol.duals)} for {m} constraints"
+            raise EngineError(NAME, f"{self._path} {cause}")
+        found = re.findall(r"^Number of Iterations\.*: (\d+)", output, re.MULTILINE)
+        return Answer(
+            status,
+            words,
+            iterations=int(found[-1]) if found else None,
+            x=np.array(sol.primals, dtype=np.float64),
+            duals=np.array(sol.duals, dtype=np.float64),
+            reduced_costs=lower + upper,
+        )
 
     def _answer_without_file(self, output: str, code: int) -> Answer:
         refused = re.search(r'^.*\bOption:? "?(\w+).*$', output, re.MULTILINE)
@@ -158,35 +173,28 @@ class ExecutableProgram:
             name = refused.group(1)
             raise OptionError(name, self._options[name], _shown(refused.group(0)))
         words = _exit_words(output)
-        if words is None or from_exit_line(words).has_point:
-            cause = f"ended with code {code} ({_shown(output)})"
-            raise EngineError(NAME, f"{self._engine.path} {cause}")
-        return Answer(from_exit_line(words), words)
+        if words is None or NlpStatus.of(words).has_point:
+            raise EngineError(NAME, f"{self._path} ended with code {code} ({_shown(output)})")
+        return Answer(NlpStatus.of(words), words)
 
 
-def _latest(time_limit: float) -> float:
-    return (1 + GRACE) * time_limit + GRACE_SECONDS
+def _parsed(path: Path) -> ASLSolFileData:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return parse_asl_sol_file(file)
 
 
-def _end_all(process: subprocess.Popen[bytes]) -> None:
-    """End a process and those that it started, if they are still there."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _start(query: Query) -> str:
-    rows = (f"{j} {value!r}\n" for j, value in enumerate(query.start.tolist()))
-    return f"x{query.start.size}\n" + "".join(rows)
-
-
-def _bounds(query: Query) -> str:
-    pairs = zip(query.lower.tolist(), query.upper.tolist(), strict=True)
-    return "b\n" + "".join(_bound(low, up) for low, up in pairs)
+def _suffix(sol: ASLSolFileData, name: str, n: int) -> FloatArray:
+    """Return a suffix of the n variables; an entry that the file leaves out is zero."""
+    values = np.zeros(n)
+    for index, value in sol.var_suffixes.get(name, {}).items():
+        if not 0 <= index < n:
+            raise IndexError(f"there is no variable {index}")
+        values[index] = value
+    return values
 
 
 def _bound(low: float, up: float) -> str:
-    """One line of segment b: 0 both, 1 upper only, 2 lower only, 3 none, 4 equal."""
+    """Return a line of segment b: 0 for two bounds, 1 upper, 2 lower, 3 none, 4 equal bounds."""
     if low == up:
         return f"4 {low!r}\n"
     if low == -np.inf:
@@ -205,14 +213,9 @@ def _exit_words(output: str) -> str | None:
 
 
 def _shown(output: str) -> str:
-    """The end of what an executable printed, in one line fit for a message."""
+    """Return the end of an output as one printable line for a message."""
     words = "".join(c if c.isprintable() else " " for c in output[-10 * SHOWN :]).split()
     return " ".join(words)[-SHOWN:] or "it printed nothing"
-
-
-def _iterations(output: str) -> int | None:
-    found = re.findall(r"^Number of Iterations\.*: (\d+)", output, re.MULTILINE)
-    return int(found[-1]) if found else None
 
 
 @functools.cache

@@ -1,50 +1,95 @@
-"""IPOPT on a Pyomo model, opened once and solved many times."""
+"""IPOPT for Pyomo models: the choice of an engine, and sessions of many solves."""
 
 from __future__ import annotations
 
-import math
+import shutil
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pyomo.common.collections import ComponentMap
 
-from bilad.solvers.nlp.engine import Answer, Engine, Query
-from bilad.solvers.nlp.engines import find_engine
+from bilad.models.validation import ArgumentError, FloatArray, one_of, seconds_limit
+from bilad.solvers.nlp.engine import Answer, Engine, EngineError
+from bilad.solvers.nlp.executable_engine import executable_engine
 from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.nlp.result import NlpResult
-from bilad.solvers.nlp.status import NlpStatus
+from bilad.solvers.nlp.result import NlpResult, NlpStatus
+
+
+def find_engine(engine: str = "auto", executable: str = "ipopt") -> Engine:
+    """Find an IPOPT that runs on this machine.
+
+    Parameters
+    ----------
+    engine : {"auto", "executable", "casadi"}, default "auto"
+        "executable" is an executable on PATH, "casadi" is the IPOPT in the CasADi wheel, and "auto"
+        is the first of the two that starts.
+    executable : str, default "ipopt"
+        The name of the executable on PATH, or its path.
+
+    Returns
+    -------
+    Engine
+        It has a `.name`, "IPOPT executable" or "IPOPT in CasADi", and IPOPT's `.version`.
+
+    Raises
+    ------
+    ArgumentError
+        If `engine` is another name.
+    EngineError
+        If the engine cannot run; the message says why, and how to install one.
+
+    Warns
+    -----
+    RuntimeWarning
+        If, with "auto", CasADi's IPOPT is used because the executable does not start, or because
+        the one that `executable` names does not exist.
+    """
+    one_of(engine, "engine", ("auto", "executable", "casadi"))
+    if engine == "executable":
+        return executable_engine(executable)
+    if engine == "auto" and (executable != "ipopt" or shutil.which(executable) is not None):
+        try:
+            return executable_engine(executable)
+        except EngineError as error:
+            warnings.warn(f"falling back to CasADi's IPOPT; {error}", RuntimeWarning, stacklevel=2)
+    try:
+        from bilad.solvers.nlp.casadi_engine import casadi_engine
+    except ImportError as error:
+        raise EngineError("IPOPT in CasADi", f"casadi cannot be imported ({error})") from error
+    return casadi_engine()
 
 
 class IpoptSession:
-    """A Pyomo model opened for many solves by IPOPT.
+    """A Pyomo model that IPOPT solves many times.
 
-    Between solves the *values* and the *bounds* of the variables may change, and nothing else that
-    the active constraints and the objective reach, whichever block it lives in: fixed variables,
-    parameters, expressions, what is active. A
-    variable with equal bounds is a parameter to IPOPT: this is how a homotopy changes its `t`
-    without building anything again.
+    Between two solves, the *values* and the *bounds* of the variables may change. Nothing else that
+    the active constraints and the objective depend on may change, whichever block it belongs to:
+    fixed variables, parameters, expressions, and which components are active. A variable with equal
+    bounds is a parameter for IPOPT; a continuation changes its parameter `t` in this way, and the
+    model is not built again.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
-        Continuous, with at most one active objective. Written once, now.
+        Continuous, with at most one active objective. It is written now, once.
     options : mapping, optional
-        IPOPT's own options by IPOPT's own names, such as {"tol": 1e-8, "max_iter": 500}; passed
-        on unchanged. IPOPT is silent unless "print_level" is among them. An ipopt.opt in the
-        working folder is not read.
+        IPOPT's options by IPOPT's names, such as {"tol": 1e-8, "max_iter": 500}. IPOPT prints
+        nothing unless "print_level" is given, and does not read an ipopt.opt in the working folder.
     engine : {"auto", "executable", "casadi"} or Engine, default "auto"
         See `find_engine`.
 
     Raises
     ------
     ValueError
-        Unknown engine; discrete variables; several objectives; special ordered sets,
-        complementarity, constants that are not finite; with CasADi's engine, external functions;
-        an option that IPOPT refuses (the executable tells only when it solves).
+        If the engine is unknown, or IPOPT refuses an option (an executable reports this only when
+        it solves); if the model has discrete variables, several objectives, special ordered sets,
+        complementarity conditions, or constants that are not finite; or if it has external
+        functions and the engine is CasADi's.
     EngineError
-        No engine can run.
+        If no engine can run.
 
     Examples
     --------
@@ -64,98 +109,85 @@ class IpoptSession:
     def __init__(
         self, model: Any, options: Mapping[str, Any] | None = None, engine: str | Engine = "auto"
     ) -> None:
+        if not isinstance(options, Mapping | None):
+            raise ArgumentError("options", type(options).__name__, "a mapping of IPOPT's options")
         given = dict(options or {})
         if "option_file_name" in given:
             raise ValueError("options: give IPOPT's options themselves, not option_file_name")
-        self._engine = find_engine(engine) if isinstance(engine, str) else engine
+        self._engine = engine if isinstance(engine, Engine) else find_engine(engine)
         self._model = NlModel(model)
         self._program = self._engine.open(self._model, given)
 
     @property
     def engine(self) -> str:
-        """Name of the engine: "IPOPT executable" or "IPOPT in CasADi"."""
+        """The name of the engine: "IPOPT executable" or "IPOPT in CasADi"."""
         return self._engine.name
 
     @property
     def version(self) -> str:
-        """Version of IPOPT, such as "3.14.19"."""
+        """The version of IPOPT, such as "3.14.19"."""
         return self._engine.version
 
     def solve(self, time_limit: float | None = None, load: bool = True) -> NlpResult:
-        """Solve from the current values between the current bounds; write the point back.
+        """Solve from the current values within the current bounds.
 
         Parameters
         ----------
         time_limit : float, optional
-            Seconds of wall time for this solve, looked at once an iteration (processor time with
-            an executable older than 3.14). Without it, only the options limit the time.
+            Wall time of this solve in seconds, checked once an iteration (an executable older than
+            3.14 limits its processor time instead). By default only IPOPT's options limit the time.
         load : bool, default True
-            Write the point into the model; otherwise every variable keeps its value and its stale
-            flag, and the point is in the result only.
+            Whether the point is written into the model. If not, every variable keeps its value and
+            its stale flag, and only the result contains the point.
 
         Returns
         -------
         NlpResult
-            See there for the signs of the multipliers. When there is no point, the variables
-            keep their values. A start that is not finite ends in `NlpStatus.INVALID_NUMBER`.
+            If there is no point, the variables keep their values. A start that is not finite gives
+            `NlpStatus.INVALID_NUMBER`.
 
         Raises
         ------
         ValueError
-            Something changed that is a constant in the written model; crossed bounds; a time
-            limit that is not positive; an option that IPOPT refuses.
+            If something changed that is constant in the written model, the bounds of a variable
+            contain no number, the time limit is not positive, or IPOPT refuses an option.
         EngineError
-            The engine broke down, or gave an answer that cannot be read.
+            If the engine fails, or its answer is invalid.
         """
-        if time_limit is not None and not time_limit > 0:
-            raise ValueError(f"time_limit: expected a positive number, given {time_limit!r}")
+        seconds = seconds_limit(time_limit, "time_limit", above=0)
         began = time.perf_counter()
         self._model.check()
-        answer = self._answer(time_limit)
-        objective = self._write_back(answer, load)
-        return self._result(answer, objective, time.perf_counter() - began)
-
-    def _answer(self, time_limit: float | None) -> Answer:
-        lower, upper = self._model.bounds()
-        start = self._model.start(lower, upper)
-        wild = np.flatnonzero(~np.isfinite(start))
-        if wild.size:
-            name = self._model.variables[wild[0]].name
-            return Answer(NlpStatus.INVALID_NUMBER, f"{name} starts at {start[wild[0]]}")
-        return self._program.solve(Query(start, lower, upper, time_limit))
-
-    def _write_back(self, answer: Answer, load: bool) -> float | None:
-        """Objective at the answer's point, which is then in the model; None without a point."""
-        if answer.x is None or not np.isfinite(answer.x).all():
-            return None
-        before = self._model.state()
-        self._model.store(answer.x)
-        objective = self._model.objective_value()
-        if load and math.isfinite(objective):
-            return objective
-        self._model.restore(before)
-        return objective if math.isfinite(objective) else None
-
-    def _result(self, answer: Answer, objective: float | None, seconds: float) -> NlpResult:
-        values, duals, reduced_costs = ComponentMap(), ComponentMap(), ComponentMap()
-        if objective is not None and answer.x is not None:
-            values.update(zip(self._model.variables, answer.x.tolist(), strict=True))
-        if objective is not None and answer.duals is not None:
-            duals.update(zip(self._model.constraints, answer.duals.tolist(), strict=True))
-        if objective is not None and answer.reduced_costs is not None:
-            costs = answer.reduced_costs.tolist()
-            reduced_costs.update(zip(self._model.variables, costs, strict=True))
-        lost = objective is None and answer.x is not None  # it has a point that is not finite
-        status = NlpStatus.INVALID_NUMBER if lost else answer.status
+        answer = self._answer(seconds)
+        status, objective = answer.status, None
+        if answer.x is not None:
+            if np.isfinite(answer.x).all():
+                objective = self._model.objective_at(answer.x, load)
+            status = NlpStatus.INVALID_NUMBER if objective is None else status
+        point = Answer(status, answer.message) if objective is None else answer
+        variables, constraints = self._model.variables, self._model.constraints
         return NlpResult(
             status=status,
             objective=objective,
             iterations=answer.iterations,
-            seconds=seconds,
-            engine=self._engine.name,
-            version=self._engine.version,
+            seconds=time.perf_counter() - began,
+            engine=self.engine,
+            version=self.version,
             message=answer.message,
-            values=values,
-            duals=duals,
-            reduced_costs=reduced_costs,
+            values=_by_component(variables, point.x),
+            duals=_by_component(constraints, point.duals),
+            reduced_costs=_by_component(variables, point.reduced_costs),
         )
+
+    def _answer(self, time_limit: float) -> Answer:
+        lower, upper = self._model.bounds()
+        start = self._model.start(lower, upper)
+        infinite = np.flatnonzero(~np.isfinite(start))
+        if infinite.size:
+            name = self._model.variables[infinite[0]].name
+            return Answer(NlpStatus.INVALID_NUMBER, f"{name} starts at {start[infinite[0]]}")
+        return self._program.solve(start, lower, upper, time_limit)
+
+
+def _by_component(components: list[Any], numbers: FloatArray | None) -> ComponentMap:
+    pairs = () if numbers is None else zip(components, numbers.tolist(), strict=True)
+    return ComponentMap(pairs)

@@ -1,6 +1,6 @@
-"""A Pyomo model written once as AMPL's .nl, with the map back to its components.
+"""A Pyomo model written once in AMPL's .nl format, and the map back to its components.
 
-Columns of the file are `variables`, rows are `constraints`, in that order.
+The columns of the file are `variables` and its rows are `constraints`, in this order.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
+from pyomo.core.base.block import BlockData
 from pyomo.repn.plugins.nl_writer import NLWriter
 
+from bilad.models.validation import ArgumentError, FloatArray
 from bilad.solvers.nlp.written_constants import WrittenConstants
 
-FloatArray = NDArray[np.float64]
-
-# A .nl text is cut at its segments x (start), r (sides of the rows) and b (bounds).
+# A .nl text is cut at its segments x (start), r (sides of the constraints) and b (bounds).
 START, SIDES, BOUNDS = re.compile(r"^x\d", re.MULTILINE), "\nr\n", "\nb\n"
 SEGMENT = re.compile(r"^(?=[FSVCLOdxrbkJG])", re.MULTILINE)
 INFINITE = re.compile(r"^(?:n|\d+ |\d+ \S+ )-?(?:nan|inf)$", re.MULTILINE)
 
 
 class NlModel:
-    """The .nl text of a Pyomo model, and what may and may not change after it was written.
+    """The .nl text of a Pyomo model.
 
-    Values and bounds of the variables in the file may change. Everything else that the active
-    constraints and the objective reach is a constant in the file, wherever it lives: `check`
-    refuses a model in which it changed.
+    The values and the bounds of its variables may change after it was written. Everything else
+    that the active constraints and the objective depend on is constant in the file, whichever block
+    it belongs to; `check` refuses a model in which it changed.
 
     Parameters
     ----------
@@ -40,21 +39,24 @@ class NlModel:
     Attributes
     ----------
     head, sides, tail : str
-        The text without start and bounds, which every solve gives anew: what stands before the
-        start, between start and bounds, and after the bounds.
+        The text before the start, between the start and the bounds, and after the bounds. Each
+        solve supplies start and bounds.
     variables, constraints : list
-        Pyomo's components of the columns and of the rows.
+        The Pyomo components of the columns and of the rows.
     libraries : list of str
         Paths of the libraries of external functions.
 
     Raises
     ------
     ValueError
-        More than one active objective, a discrete variable, a special ordered set, a
-        complementarity, a constant that is not finite, or a model that Pyomo's writer refuses.
+        If `model` is not a Pyomo model; if it has several active objectives, a discrete variable, a
+        special ordered set, a complementarity condition, or a constant that is not finite; or if
+        Pyomo cannot write it.
     """
 
     def __init__(self, model: Any) -> None:
+        if not isinstance(model, BlockData):
+            raise ArgumentError("model", type(model).__name__, "a Pyomo model, or a block of one")
         objectives = list(model.component_data_objects(pyo.Objective, active=True))
         if len(objectives) > 1:
             names = ", ".join(objective.name for objective in objectives)
@@ -62,21 +64,23 @@ class NlModel:
         self.objective = objectives[0] if objectives else None
         for ordered_set in model.component_data_objects(pyo.SOSConstraint, active=True):
             raise ValueError(
-                f"model: IPOPT takes no special ordered set; {ordered_set.name} is one"
+                f"model: IPOPT cannot treat the special ordered set {ordered_set.name}"
             )
         self._constants = WrittenConstants(model)
         info, text = _write(model)
         self.variables, self.constraints = list(info.variables), list(info.constraints)
         self.libraries = list(info.external_function_libraries)
-        self._refuse_what_ipopt_cannot_take()
+        self._refuse_what_ipopt_cannot_treat()
         sides, bounds = text.index(SIDES) + 1, text.index(BOUNDS) + 1
         start = START.search(text)
         self.head = text[: start.start() if start else sides]
         self.sides = text[sides:bounds]
-        # One line a variable follows the key of the bounds.
+        # The key of the bounds is followed by one line for each variable.
         self.tail = text[bounds:].split("\n", 1 + len(self.variables))[-1]
-        self._refuse_what_ipopt_cannot_take()
-        self._refuse_infinite_constants()
+        if any(map(INFINITE.search, (self.head, self.sides, self.tail))):
+            name = self.component_with(INFINITE)
+            if name is not None:
+                raise ValueError(f"{name}: expected finite constants, given NaN or infinity")
 
     @property
     def sense(self) -> int:
@@ -84,17 +88,17 @@ class NlModel:
         return 1 if self.objective is None or self.objective.sense == pyo.minimize else -1
 
     def check(self) -> None:
-        """Refuse a model in which something changed that the file holds as a constant.
+        """Refuse a model in which something changed that is constant in the file.
 
         Raises
         ------
         ValueError
-            Names the component, and the mend.
+            If something changed; the message names the component and the remedy.
         """
         self._constants.check(self.variables)
 
     def component_with(self, line: re.Pattern[str]) -> str | None:
-        """Name of the first component in whose written expression a line matches, if any does."""
+        """Return the name of the first component with a matching line in the text, or None."""
         for segment in SEGMENT.split(self.head + self.sides + self.tail)[1:]:
             found = line.search(segment)
             if found and segment[0] in "VCOJGr":
@@ -102,12 +106,12 @@ class NlModel:
         return None
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
-        """Current bounds of the variables: two arrays of shape (n,), infinite where absent.
+        """Return the current bounds of the variables: two arrays of shape (n,), perhaps infinite.
 
         Raises
         ------
         ValueError
-            Bounds between which there is no number: names the variable.
+            If there is no number between the bounds of a variable; the message names it.
         """
         pairs = [variable.bounds for variable in self.variables]
         lower = np.array([-math.inf if low is None else low for low, _ in pairs], dtype=np.float64)
@@ -120,61 +124,50 @@ class NlModel:
         return lower, upper
 
     def start(self, lower: FloatArray, upper: FloatArray) -> FloatArray:
-        """Current values, shape (n,); where there is none, 0 projected into the bounds."""
+        """Return the current values, shape (n,); a missing value is 0 projected to the bounds."""
         values = [variable.value for variable in self.variables]
         given = np.array([math.nan if v is None else v for v in values], dtype=np.float64)
         missing = np.array([v is None for v in values], dtype=bool)
         start: FloatArray = np.where(missing, np.clip(0.0, lower, upper), given)
         return start
 
-    def store(self, x: FloatArray) -> None:
-        """Write a point, shape (n,), into the variables."""
-        for variable, value in zip(self.variables, x.tolist(), strict=True):
-            variable.set_value(value, skip_validation=True)
+    def objective_at(self, x: FloatArray, load: bool) -> float | None:
+        """Return the objective at a point, in the model's own sense; None where it is not finite.
 
-    def state(self) -> list[tuple[float | None, bool]]:
-        """Value and stale flag of each variable, for `restore`."""
-        return [(variable.value, variable.stale) for variable in self.variables]
+        The point, of shape (n,), stays in the variables if `load` is true and the objective is
+        finite there. Otherwise, the variables keep their values and stale flags.
+        """
+        before = [(variable.value, variable.stale) for variable in self.variables]
+        for variable, number in zip(self.variables, x.tolist(), strict=True):
+            variable.set_value(number, skip_validation=True)
+        value = 0.0 if self.objective is None else pyo.value(self.objective, exception=False)
+        undefined = value is None or isinstance(value, complex) or not math.isfinite(value)
+        if undefined or not load:
+            for variable, (number, stale) in zip(self.variables, before, strict=True):
+                variable.set_value(number, skip_validation=True)
+                variable.stale = stale
+        return None if undefined else float(value)
 
-    def restore(self, state: list[tuple[float | None, bool]]) -> None:
-        """Give the variables back the values and stale flags that they had."""
-        for variable, (value, stale) in zip(self.variables, state, strict=True):
-            variable.set_value(value, skip_validation=True)
-            variable.stale = stale
-
-    def objective_value(self) -> float:
-        """Objective at the current values, in the model's own sense; NaN where undefined."""
-        if self.objective is None:
-            return 0.0
-        value = pyo.value(self.objective, exception=False)
-        return math.nan if value is None or isinstance(value, complex) else float(value)
-
-    def _refuse_what_ipopt_cannot_take(self) -> None:
+    def _refuse_what_ipopt_cannot_treat(self) -> None:
         for variable in self.variables:
             if not variable.is_continuous():
                 raise ValueError(f"model: IPOPT needs continuous variables; {variable.name} is not")
         for row in self.constraints:
             if hasattr(row, "_complementarity"):
-                mend = "transform the model with mpec.simple_nonlinear instead of mpec.nl"
                 raise ValueError(
-                    f"model: IPOPT takes no complementarity, such as {row.name}; {mend}"
+                    f"model: IPOPT cannot treat the complementarity condition {row.name}; "
+                    "transform the model with mpec.simple_nonlinear instead of mpec.nl"
                 )
 
-    def _refuse_infinite_constants(self) -> None:
-        if any(map(INFINITE.search, (self.head, self.sides, self.tail))):
-            name = self.component_with(INFINITE)
-            if name is not None:
-                raise ValueError(f"{name}: expected finite constants, given NaN or infinity")
-
     def _owner(self, segment: str, line: int) -> str:
-        """Name of the component that a segment of the .nl text, or a line of its sides, is of."""
+        """Return the name of the component that a segment, or a line of the sides, belongs to."""
         key, numbers = segment[0], segment[1:].split("\n", 1)[0].split()
         if key == "r":
             return str(self.constraints[line - 1].name)
         if key in "CJ":
             return str(self.constraints[int(numbers[0])].name)
         if key == "V":
-            # A defined variable: of one row, of the objective, or (0) of several.
+            # A defined variable belongs to one constraint, to the objective, or (0) to several.
             row = int(numbers[2])
             if row == 0:
                 return str(self.component_with(re.compile(f"^v{numbers[0]}$", re.MULTILINE)))
@@ -188,20 +181,21 @@ def _write(model: Any) -> tuple[Any, str]:
         return _written(model)
     except Exception as error:  # Pyomo's writer raises many types, some of them RuntimeErrors
         cause = error
-    # Not in the handler above: within one, Pyomo's writer does not mind a NaN.
+    # This is outside the handler above, because Pyomo's writer accepts a NaN while an exception is
+    # being handled.
     name = _unwritable(model) or "the model"
     raise ValueError(f"model: Pyomo cannot write {name}: {cause}") from cause
 
 
 def _written(model: Any) -> tuple[Any, str]:
     stream = io.StringIO()
-    # Presolve would remove variables whose bounds a homotopy moves, and lose their multipliers.
+    # Presolve would remove variables whose bounds a continuation changes, and their multipliers.
     info = NLWriter().write(model, stream, linear_presolve=False, scale_model=False)
     return info, stream.getvalue()
 
 
 def _unwritable(model: Any) -> str | None:
-    """Name of the first constraint or objective that cannot be written alone, if there is one."""
+    """Return the name of the first objective or constraint that cannot be written alone."""
     for kind in (pyo.Objective, pyo.Constraint):
         for component in model.component_data_objects(kind, active=True):
             alone = pyo.ConcreteModel()

@@ -1,4 +1,4 @@
-"""The adapter as a Pyomo solver: `pyo.SolverFactory("bilad_ipopt")`."""
+"""IPOPT as a Pyomo solver: `pyo.SolverFactory("bilad_ipopt")`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,9 @@ from pyomo.opt import (
     TerminationCondition,
 )
 
-from bilad.solvers.nlp.engine import Engine
-from bilad.solvers.nlp.engines import find_engine
-from bilad.solvers.nlp.errors import EngineError
-from bilad.solvers.nlp.ipopt import IpoptSession
-from bilad.solvers.nlp.result import NlpResult
-from bilad.solvers.nlp.status import NlpStatus
+from bilad.solvers.nlp.engine import Engine, EngineError
+from bilad.solvers.nlp.ipopt import IpoptSession, find_engine
+from bilad.solvers.nlp.result import NlpResult, NlpStatus
 
 NAME = "bilad_ipopt"
 
@@ -50,27 +47,31 @@ TERMINATION = {
     NlpStatus.INTERNAL_ERROR: (_Condition.internalSolverError, _Status.error),
     NlpStatus.UNKNOWN: (_Condition.unknown, _Status.unknown),
 }
-FEASIBLE = {_Condition.optimal, _Condition.feasible}
 
-# Keywords of Pyomo's own solvers that ask for what there is not: no files stay, none has names.
-MEANINGLESS = {"keepfiles", "report_timing", "solnfile", "symbolic_solver_labels"}
-ALWAYS = {"warmstart"}  # IPOPT starts from the values of the variables whether asked to or not
+# Keywords that Pyomo's own solvers take, and that have no effect here: no files are kept.
+WITHOUT_EFFECT = {"keepfiles", "report_timing", "solnfile", "symbolic_solver_labels"}
 IMPORTED = {"dual", "rc", ".*"}
 
 
+@pyo.SolverFactory.register(NAME, doc="IPOPT: an executable on PATH, else the one in CasADi")
 class BiladIpopt:
-    """One-shot solves in the manner of Pyomo's solvers; `IpoptSession` is for many.
+    """A Pyomo solver for single solves; `IpoptSession` is for many solves of a model.
 
     Parameters
     ----------
     engine : {"auto", "executable", "casadi"}, default "auto"
         See `find_engine`.
     options : mapping, optional
-        IPOPT's options for every solve; also in `.options`.
+        IPOPT's options for every solve; they can be changed in `.options`.
     executable : str, default "ipopt"
         See `find_engine`.
     solver_io : {"nl"}, optional
-        As Pyomo's own solvers take it; the model is always written as .nl.
+        The model is always written in the .nl format.
+
+    Raises
+    ------
+    ValueError
+        If `solver_io` is another format.
     """
 
     name = NAME
@@ -92,10 +93,10 @@ class BiladIpopt:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is held open."""
+        """Do nothing: the solver holds no resource."""
 
     def available(self, exception_flag: bool = False) -> bool:
-        """Whether an engine can run; with `exception_flag`, raise EngineError when not."""
+        """Return whether an engine can run; with `exception_flag`, raise EngineError if not."""
         try:
             self._find()
         except EngineError:
@@ -105,15 +106,15 @@ class BiladIpopt:
         return True
 
     def license_is_valid(self) -> bool:
-        """Always: IPOPT needs no licence key."""
+        """Return True: IPOPT needs no licence."""
         return True
 
     def warm_start_capable(self) -> bool:
-        """Always: a solve starts from the values of the variables."""
+        """Return True: a solve starts from the values of the variables."""
         return True
 
     def version(self) -> tuple[int, ...]:
-        """IPOPT's version, such as (3, 14, 19)."""
+        """Return the version of IPOPT, such as (3, 14, 19)."""
         return tuple(map(int, re.findall(r"\d+", self._find().version)))
 
     def solve(
@@ -127,29 +128,29 @@ class BiladIpopt:
         suffixes: Iterable[str] = (),
         **keywords: Any,
     ) -> SolverResults:
-        """Solve once, and fill the suffixes `dual` and `rc` where the model imports them.
+        """Solve a model, and fill the suffixes `dual` and `rc` that it imports.
 
         Parameters
         ----------
         model : pyomo.environ.Block
             See `IpoptSession`.
         tee : bool, default False
-            Show IPOPT's output.
+            Whether IPOPT's output is shown.
         options : mapping, optional
-            IPOPT's options for this solve, over those in `.options`.
+            IPOPT's options for this solve; they take precedence over those in `.options`.
         timelimit : float, optional
-            Seconds.
+            A limit in seconds.
         load_solutions : bool, default True
-            Write the point into the model; otherwise every variable stays as it was, and
-            `model.solutions.load_from(results)` loads the point later.
+            Whether the point is written into the model. If not, every variable keeps its value,
+            and `model.solutions.load_from(results)` loads the point later.
         logfile : str, optional
-            File for IPOPT's output: its option "output_file".
+            The file for IPOPT's output, its option "output_file".
         suffixes : iterable of str, optional
-            "dual" and "rc" are there in any case.
+            "dual" and "rc" are always available.
         **keywords
-            `warmstart`, `keepfiles`, `report_timing`, `solnfile`, `symbolic_solver_labels`, as
-            Pyomo's own solvers take them. IPOPT always starts from the values of the variables;
-            the others have no effect.
+            `warmstart`, `keepfiles`, `report_timing`, `solnfile` and `symbolic_solver_labels` are
+            accepted as by Pyomo's own solvers. IPOPT always starts from the values of the
+            variables; the other keywords have no effect.
 
         Returns
         -------
@@ -158,53 +159,45 @@ class BiladIpopt:
         Raises
         ------
         TypeError
-            An unknown keyword.
+            If a keyword is unknown.
         ValueError, EngineError
             See `IpoptSession`.
 
         Warns
         -----
         RuntimeWarning
-            A keyword or a suffix asks for what there is not.
+            If a keyword without effect, or a suffix that is not available, is asked for.
         """
-        _check_keywords(keywords, suffixes)
+        unknown = sorted(set(keywords) - WITHOUT_EFFECT - {"warmstart"})
+        if unknown:
+            raise TypeError(f"{NAME}: unknown keyword {', '.join(unknown)}")
+        ignored = sorted(name for name in WITHOUT_EFFECT if keywords.get(name))
+        ignored += sorted(f"suffix {name}" for name in set(suffixes or ()) - IMPORTED)
+        if ignored:
+            warnings.warn(f"{NAME} ignores {', '.join(ignored)}", RuntimeWarning, stacklevel=2)
         merged = {**self.options, **(options or {})}
         if tee:
             merged.setdefault("print_level", 5)
         if logfile is not None:
             merged = {"output_file": str(logfile), "file_print_level": 5, **merged}
         result = IpoptSession(model, merged, self._find()).solve(timelimit, load_solutions)
-        results = _legacy(model, result)
-        if load_solutions:
-            _fill_suffixes(model, result)
-        else:
-            _attach_solution(results, model, result)
+        results = _results(model, result)
+        if not load_solutions:
+            _attach_solution(results, result)
+            return results
+        for name, values in (("dual", result.duals), ("rc", result.reduced_costs)):
+            suffix = model.component(name)
+            if isinstance(suffix, pyo.Suffix) and suffix.active and suffix.import_enabled():
+                suffix.clear()
+                suffix.update(values)
         return results
 
     def _find(self) -> Engine:
         return find_engine(self.engine, self._executable)
 
 
-def _check_keywords(keywords: Mapping[str, Any], suffixes: Iterable[str]) -> None:
-    unknown = sorted(set(keywords) - MEANINGLESS - ALWAYS)
-    if unknown:
-        raise TypeError(f"{NAME}: unknown keyword {', '.join(unknown)}")
-    ignored = sorted(name for name in MEANINGLESS if keywords.get(name))
-    ignored += sorted(f"suffix {name}" for name in set(suffixes or ()) - IMPORTED)
-    if ignored:
-        warnings.warn(f"{NAME} ignores {', '.join(ignored)}", RuntimeWarning, stacklevel=3)
-
-
-def _fill_suffixes(model: Any, result: NlpResult) -> None:
-    for name, values in (("dual", result.duals), ("rc", result.reduced_costs)):
-        suffix = model.component(name)
-        if isinstance(suffix, pyo.Suffix) and suffix.active and suffix.import_enabled():
-            suffix.clear()
-            suffix.update(values)
-
-
-def _attach_solution(results: SolverResults, model: Any, result: NlpResult) -> None:
-    """Put the point into the results, where `model.solutions.load_from` looks for it."""
+def _attach_solution(results: SolverResults, result: NlpResult) -> None:
+    """Add the point to the results, where `model.solutions.load_from` reads it."""
     if result.objective is None:
         return
     solution, symbols = Solution(), SymbolMap()
@@ -220,7 +213,7 @@ def _attach_solution(results: SolverResults, model: Any, result: NlpResult) -> N
     results._smap = symbols
 
 
-def _legacy(model: Any, result: NlpResult) -> SolverResults:
+def _results(model: Any, result: NlpResult) -> SolverResults:
     results = SolverResults()
     condition, status = TERMINATION[result.status]
     results.solver.name = f"{result.engine} {result.version}"
@@ -232,13 +225,8 @@ def _legacy(model: Any, result: NlpResult) -> SolverResults:
     objective = next(model.component_data_objects(pyo.Objective, active=True), None)
     if objective is not None:
         results.problem.sense = objective.sense
-        if condition in FEASIBLE:
-            # A local optimum proves one bound only: the optimum is at least as good.
+        if condition in {_Condition.optimal, _Condition.feasible}:
+            # A local optimum bounds the optimal value from one side only.
             side = "upper_bound" if objective.sense == pyo.minimize else "lower_bound"
             setattr(results.problem, side, result.objective)
     return results
-
-
-pyo.SolverFactory.register(NAME, doc="IPOPT: an executable on PATH, else the one in CasADi")(
-    BiladIpopt
-)

@@ -1,4 +1,4 @@
-"""What a written model holds as a constant, wherever it lives, and whether it has changed since."""
+"""The constants of a written model, whichever block they belong to, and their changes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.numeric_types import native_types
 
-MEND = "use a Var with equal bounds for what changes between solves, or open a new session"
+REMEDY = "use a Var with equal bounds for what changes between solves, or open a new session"
 
 
 class WrittenConstants:
-    """The constants of a written model: its structure, fixed variables and parameters.
+    """The structure of a written model, and its fixed variables and parameters.
 
-    The expressions of the active constraints and of the active objective are walked once. What
-    they reach belongs to the model, whichever block it lives in.
+    The expressions of the active constraints and of the active objective are walked once; every
+    fixed variable and parameter in them is a constant of the model, whichever block it belongs to.
 
     Parameters
     ----------
@@ -27,47 +27,45 @@ class WrittenConstants:
     Raises
     ------
     ValueError
-        A fixed variable or a parameter that is no number: names it.
+        If the value of a fixed variable or of a parameter is not a number; the message names it.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._structure = _structure(model)
-        self._fixed, self._parameters, self._named = _reached(self._structure[1::3])
+        self._fixed, self._parameters, self._named = _constants_in(self._structure[1::3])
         self._expressions = [expression.expr for expression in self._named]
         self._values = _numbers(self._fixed), _numbers(self._parameters)
 
     def check(self, variables: Iterable[Any]) -> None:
-        """Refuse a model whose constants are no longer those that were written.
+        """Refuse a model with other constants than those that were written.
 
         Parameters
         ----------
         variables : iterable of Pyomo variables
-            The columns that were written: they have to be free and continuous still.
+            The columns that were written. They must still be free and continuous.
 
         Raises
         ------
         ValueError
-            Names the component, and the mend.
+            If something changed; the message names the component and the remedy.
         """
         self._check_structure()
         for variable in variables:
             if variable.fixed:
-                raise ValueError(f"{variable.name} was fixed after the session opened; {MEND}")
+                raise ValueError(f"{variable.name} was fixed after the session opened; {REMEDY}")
             if not variable.is_continuous():
                 raise ValueError(f"{variable.name} is discrete since the session opened")
         for variable in self._fixed:
             if not variable.fixed:
-                raise ValueError(f"{variable.name} was unfixed after the session opened; {MEND}")
+                raise ValueError(f"{variable.name} was unfixed after the session opened; {REMEDY}")
         for kind, components, before in zip(
             ("fixed ", ""), (self._fixed, self._parameters), self._values, strict=True
         ):
-            now = _numbers(components)
-            if now != before:
-                j = next(j for j in range(len(now)) if now[j] != before[j])
-                raise ValueError(
-                    f"{kind}{components[j].name} changed after the session opened; {MEND}"
-                )
+            for component, now, then in zip(components, _numbers(components), before, strict=True):
+                if now != then:
+                    name = f"{kind}{component.name}"
+                    raise ValueError(f"{name} changed after the session opened; {REMEDY}")
 
     def _check_structure(self) -> None:
         now, before = _structure(self._model), self._structure
@@ -85,9 +83,9 @@ class WrittenConstants:
 
 
 def _structure(model: Any) -> list[Any]:
-    """Component, expression and sense of each active objective and constraint, one after another.
+    """Return component, expression and sense of each active objective and constraint, in a row.
 
-    Held themselves rather than by `id`, so that no new expression can take the place of an old.
+    The objects themselves are kept instead of their `id`, which a new object could reuse.
     """
     objectives = model.component_data_objects(pyo.Objective, active=True)
     parts = [part for one in objectives for part in (one, one.expr, one.sense)]
@@ -96,8 +94,8 @@ def _structure(model: Any) -> list[Any]:
     return parts
 
 
-def _reached(expressions: Iterable[Any]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Fixed variables, mutable parameters and named expressions in the expressions, each once."""
+def _constants_in(expressions: Iterable[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Return fixed variables, mutable parameters and named expressions, each of them once."""
     fixed: dict[int, Any] = {}
     parameters: dict[int, Any] = {}
     named: dict[int, Any] = {}

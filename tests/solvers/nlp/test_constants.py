@@ -1,4 +1,4 @@
-"""What the expressions reach belongs to the session, whichever block it lives in."""
+"""A session refuses a change of a constant, whichever block the constant belongs to."""
 
 import pyomo.environ as pyo
 import pytest

@@ -2,16 +2,18 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyomo.environ as pyo
 import pytest
 
 from bilad.solvers.nlp import EngineError, IpoptSession, NlpStatus, find_engine
-from bilad.solvers.nlp.sol_file import read_sol
+from bilad.solvers.nlp.executable_engine import ExecutableProgram
 
 VERSION = '#!/bin/sh\n[ "$1" = --version ] && echo "Ipopt 3.14.19" && exit 0\n'
-WHOLE = "Ipopt 3.14.19: Optimal Solution Found.\n\nOptions\n3\n1\n1\n0\n1\n1\n1\n1\n0.5\n2.0\n"
-SUFFIX = "objno 0 0\nsuffix 4 1 13 0 0\nipopt_zU_out\n{} 0.0\n"
+HEAD = "Ipopt 3.14.19: Optimal Solution Found.\n\nOptions\n3\n1\n1\n0\n"
+WHOLE = HEAD + "1\n1\n1\n1\n0.5\n2.0\nobjno 0 0\n"
+SUFFIX = "suffix 4 1 13 0 0\nipopt_zU_out\n{} 0.0\n"
 LONG = 200_000
 
 
@@ -43,7 +45,7 @@ BROKEN_FILES = {
     "binary": bytes(range(256)) * 50,
     "only the message": WHOLE[:40],
     "cut in the counts": WHOLE[:60],
-    "cut in the values": WHOLE[:-8],
+    "cut in the values": WHOLE[: WHOLE.index("2.0")],
     "text for a number": WHOLE.replace("2.0", "two"),
     "text for a count": WHOLE.replace("Options\n3", "Options\nthree"),
     "too few values": WHOLE.replace("1\n1\n0.5\n2.0", "1\n0\n0.5"),
@@ -51,7 +53,7 @@ BROKEN_FILES = {
     "countless values": WHOLE.replace("1\n1\n0.5", "1\n999999999999\n0.5"),
     "suffix of no variable": WHOLE + SUFFIX.format(7),
     "suffix of a negative variable": WHOLE + SUFFIX.format(-1),
-    "suffix cut short": WHOLE + SUFFIX[:30],
+    "suffix cut short": WHOLE + SUFFIX[:20],
     "suffix without numbers": WHOLE + "suffix x y\n",
 }
 
@@ -144,10 +146,17 @@ def test_casadi_that_breaks_down(monkeypatch):
         session.solve()
 
 
-@pytest.mark.parametrize("length", range(WHOLE.index("2.0")))
-def test_file_cut_before_its_last_value(length):
-    with pytest.raises(ValueError, match=r"\.sol file"):
-        read_sol(WHOLE[:length], 1)
+def test_file_cut_anywhere(tmp_path):
+    """The longest beginning that is a whole file lacks the last end of line only."""
+    path = tmp_path / "model.sol"
+    model_of_one = SimpleNamespace(variables=[None], constraints=[None])
+    program = ExecutableProgram("ipopt", "3.14.19", model_of_one, {})
+    for length in range(len(WHOLE) - 1):
+        path.write_text(WHOLE[:length])
+        with pytest.raises(EngineError, match=r"ipopt: invalid \.sol file"):
+            program._answer("", path)
+    path.write_text(WHOLE[:-1])
+    assert program._answer("", path).status is NlpStatus.OPTIMAL
 
 
 def test_a_child_that_is_left_behind_is_ended(answering, tmp_path):

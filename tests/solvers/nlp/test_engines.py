@@ -6,8 +6,8 @@ import sys
 import pyomo.environ as pyo
 import pytest
 
+from bilad.models.validation import ArgumentError
 from bilad.solvers.nlp import EngineError, IpoptSession, NlpStatus, find_engine
-from bilad.solvers.nlp.sol_file import read_sol
 
 BROKEN = "#!/bin/sh\necho 'libgfortran.so.3: cannot open shared object file' >&2\nexit 1\n"
 
@@ -39,7 +39,7 @@ def test_auto_without_executable():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"engine: expected .*'casadi', given 'cplex'"):
+    with pytest.raises(ArgumentError, match=r"engine: got 'cplex', expected .*'casadi'"):
         find_engine("cplex")
 
 
@@ -105,8 +105,3 @@ def test_casadi_without_ipopt(monkeypatch):
 def test_environment_options_are_not_mixed_in(engine, monkeypatch):
     monkeypatch.setenv("ipopt_options", "max_iter=0")
     assert IpoptSession(model(), engine=engine).solve().status is NlpStatus.OPTIMAL
-
-
-def test_sol_file_cut_short():
-    with pytest.raises(ValueError, match="ends early"):
-        read_sol("Ipopt 3.14.19: words\n\nOptions\n3\n1\n1\n0\n1\n1\n", 1)

@@ -6,6 +6,7 @@ import math
 import pyomo.environ as pyo
 import pytest
 
+from bilad.models.validation import ArgumentError
 from bilad.solvers.nlp import IpoptSession, NlpStatus
 
 
@@ -155,26 +156,6 @@ def test_functions_survive_the_translation():
         assert m.f[i].value == pytest.approx(pyo.value(term), rel=1e-7), str(term)
 
 
-@pytest.mark.parametrize("change", ["fix", "unfix", "held", "parameter", "constraint"])
-def test_refuses_a_change_it_cannot_see(change):
-    m = hs071()
-    m.z = pyo.Var(initialize=1.0)
-    m.z.fix()
-    m.p = pyo.Param(initialize=1.0, mutable=True)
-    m.more = pyo.Constraint(expr=m.x[0] + m.z >= m.p)
-    session = IpoptSession(m, engine="casadi")
-    session.solve()
-    {
-        "fix": lambda: m.x[0].fix(),
-        "unfix": lambda: m.z.unfix(),
-        "held": lambda: m.z.fix(2.0),
-        "parameter": lambda: m.p.set_value(2.0),
-        "constraint": lambda: m.more.deactivate(),
-    }[change]()
-    with pytest.raises(ValueError, match=r"open a new session"):
-        session.solve()
-
-
 def test_refuses_what_ipopt_cannot_take():
     m = hs071()
     m.x[0].domain = pyo.Integers
@@ -186,11 +167,32 @@ def test_refuses_what_ipopt_cannot_take():
         IpoptSession(m, engine="casadi")
 
 
-def test_refuses_crossed_bounds_and_no_time():
+@pytest.mark.parametrize("model", [None, 3.0, pyo.Block([1, 2]), pyo.Var()], ids=repr)
+def test_refuses_what_is_no_model(model):
+    expected = f"model: got {type(model).__name__}, expected a Pyomo model"
+    with pytest.raises(ArgumentError, match=expected):
+        IpoptSession(model, engine="casadi")
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, math.nan, "1", [1.0, 2.0]])
+def test_refuses_a_time_limit_that_is_no_positive_number(limit):
+    with pytest.raises(ArgumentError, match="time_limit: got .*, expected a finite number > 0"):
+        IpoptSession(hs071(), engine="casadi").solve(time_limit=limit)
+
+
+def test_an_infinite_time_limit_is_none(engine):
+    result = IpoptSession(hs071(), engine=engine).solve(time_limit=math.inf)
+    assert result.status is NlpStatus.OPTIMAL
+
+
+def test_refuses_options_that_are_no_mapping():
+    with pytest.raises(ArgumentError, match="options: got str, expected a mapping"):
+        IpoptSession(hs071(), "tol", engine="casadi")
+
+
+def test_refuses_crossed_bounds():
     m = hs071()
     session = IpoptSession(m, engine="casadi")
-    with pytest.raises(ValueError, match="time_limit: expected a positive number, given 0"):
-        session.solve(time_limit=0)
     m.x[2].setub(0)
     with pytest.raises(ValueError, match=r"x\[2\]: expected lower <= upper bound, given \[1.0, 0"):
         session.solve()

@@ -7,7 +7,6 @@ import pytest
 
 from bilad.solvers.nlp import IpoptSession, NlpStatus
 from bilad.solvers.nlp.casadi_engine import CasadiProgram
-from bilad.solvers.nlp.status import EXIT_LINE, RETURN_STATUS, from_exit_line, from_return_status
 
 
 def line(expr, **bounds):
@@ -26,30 +25,87 @@ def rosenbrock(n=2):
     return m
 
 
-def test_tables_name_every_member_but_unknown():
-    everything = set(NlpStatus) - {NlpStatus.UNKNOWN}
-    assert set(RETURN_STATUS.values()) == everything
-    assert set(EXIT_LINE.values()) == everything
-
-
-@pytest.mark.parametrize(
-    ("words", "status"),
-    [
-        ("Optimal Solution Found.", NlpStatus.OPTIMAL),
-        ("Optimal Solution Found", NlpStatus.OPTIMAL),
-        ("Converged to a locally infeasible point. Problem may be infeasible.", "infeasible"),
-        ("Maximum CPU Time Exceeded.", NlpStatus.TIME_LIMIT),
-        ("INTERNAL ERROR: Unknown SolverReturn value", NlpStatus.INTERNAL_ERROR),
-        ("Unknown Error", NlpStatus.UNKNOWN),
-        ("", NlpStatus.UNKNOWN),
+# What each engine says: CasADi IPOPT's name of the return status, the executable a sentence.
+WORDS = {
+    NlpStatus.OPTIMAL: ["Solve_Succeeded", "Optimal Solution Found."],
+    NlpStatus.ACCEPTABLE: ["Solved_To_Acceptable_Level", "Solved To Acceptable Level."],
+    NlpStatus.FEASIBLE_POINT: [
+        "Feasible_Point_Found",
+        "Feasible point for square problem found.",
+        "Found feasible point for square problem.",
     ],
-)
-def test_exit_line(words, status):
-    assert from_exit_line(words) is NlpStatus(status)
+    NlpStatus.INFEASIBLE: [
+        "Infeasible_Problem_Detected",
+        "Converged to a point of local infeasibility. Problem may be infeasible.",
+        "Converged to a locally infeasible point. Problem may be infeasible.",
+    ],
+    NlpStatus.UNBOUNDED: ["Diverging_Iterates", "Iterates diverging; problem might be unbounded."],
+    NlpStatus.ITERATION_LIMIT: [
+        "Maximum_Iterations_Exceeded",
+        "Maximum Number of Iterations Exceeded.",
+    ],
+    NlpStatus.TIME_LIMIT: [
+        "Maximum_CpuTime_Exceeded",
+        "Maximum_WallTime_Exceeded",
+        "Maximum CPU time exceeded.",
+        "Maximum CPU Time Exceeded.",
+        "Maximum wallclock time exceeded.",
+    ],
+    NlpStatus.SMALL_STEP: [
+        "Search_Direction_Becomes_Too_Small",
+        "Search Direction is becoming Too Small.",
+        "Search Direction becomes Too Small.",
+    ],
+    NlpStatus.USER_STOP: [
+        "User_Requested_Stop",
+        "Stopping optimization at current point as requested by user.",
+    ],
+    NlpStatus.RESTORATION_FAILED: [
+        "Restoration_Failed",
+        "Restoration Failed!",
+        "Restoration Phase Failed.",
+    ],
+    NlpStatus.STEP_ERROR: ["Error_In_Step_Computation", "Error in step computation!"],
+    NlpStatus.INVALID_NUMBER: [
+        "Invalid_Number_Detected",
+        "Invalid number in NLP function or derivative detected.",
+    ],
+    NlpStatus.TOO_FEW_DEGREES_OF_FREEDOM: [
+        "Not_Enough_Degrees_Of_Freedom",
+        "Problem has too few degrees of freedom.",
+    ],
+    NlpStatus.INVALID_PROBLEM: [
+        "Invalid_Problem_Definition",
+        "Problem has inconsistent variable bounds or constraint sides.",
+    ],
+    NlpStatus.INVALID_OPTION: [
+        "Invalid_Option",
+        "Invalid option encountered.",
+        "Library loading failure.",
+    ],
+    NlpStatus.UNRECOVERABLE_EXCEPTION: [
+        "Unrecoverable_Exception",
+        "Some uncaught Ipopt exception encountered.",
+    ],
+    NlpStatus.FOREIGN_EXCEPTION: [
+        "NonIpopt_Exception_Thrown",
+        "Unknown Exception caught in Ipopt",
+    ],
+    NlpStatus.INSUFFICIENT_MEMORY: [
+        "Insufficient_Memory",
+        "Not enough memory.",
+        "Integer type too small for required memory.",
+    ],
+    NlpStatus.INTERNAL_ERROR: ["Internal_Error", "INTERNAL ERROR: Unknown SolverReturn value"],
+    NlpStatus.UNKNOWN: ["Something_New", "Unknown Error", "unknown", ""],
+}
 
 
-def test_unknown_return_status():
-    assert from_return_status("Something_New") is NlpStatus.UNKNOWN
+@pytest.mark.parametrize("status", NlpStatus)
+def test_words_of_the_engines(status):
+    for words in WORDS[status]:
+        assert NlpStatus.of(words) is status
+        assert NlpStatus.of(f" {words.rstrip('.')}\n") is status
 
 
 def test_infeasible(engine):
@@ -75,12 +131,14 @@ def test_iteration_limit(engine):
     assert math.isfinite(result.objective)
 
 
-def test_time_limit(engine):
+def test_time_limit(engine, monkeypatch):
+    # A busy machine may need long to start the executable, which must not be killed before.
+    monkeypatch.setattr("bilad.solvers.nlp.executable_engine.GRACE_SECONDS", 60.0)
     m = rosenbrock(200)
     result = IpoptSession(m, engine=engine).solve(time_limit=1e-4)
     assert result.status is NlpStatus.TIME_LIMIT, result.message
     assert result.objective is not None
-    assert result.seconds < 10
+    assert result.seconds < 30
 
 
 def test_time_limit_is_of_one_solve_only():
@@ -120,5 +178,5 @@ def test_user_stop_that_we_did_not_ask_for(monkeypatch):
     session = IpoptSession(rosenbrock(), engine="casadi")
     program = session._program
     assert isinstance(program, CasadiProgram)
-    monkeypatch.setattr(program._deadline, "eval", lambda _: [1])
+    monkeypatch.setattr(program._stop, "eval", lambda _: [1])
     assert session.solve().status is NlpStatus.USER_STOP
