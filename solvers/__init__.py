@@ -1,7 +1,7 @@
 """How a problem is solved: the lower level at fixed data, and attacks on it."""
 
 from bilad.solvers.bilevel.stationarity import Stationarity, stationarity
-from bilad.solvers.certificates import capabilities as _certificates  # noqa: F401 (registers)
+from bilad.solvers.certificates import bounds as _bounds  # noqa: F401 (registers bounds)
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
 from bilad.solvers.certificates.recovery_gammas import (
     ExactInterval,

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bilad.models.learning.clustering_problem import clustering_of
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.learning_model import bound as capability_bound
+from bilad.models.learning.learning_model import radius as capability_radius
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.certificates.contracted_problem import CentroidMotion, ContractedSolution
@@ -308,3 +311,15 @@ def _largest_worth(
     in_any_case = math.fsum(worth[np.triu(always)])
     shared = worth_within_budget(by_leaving, in_any_case, separation.costs, problem.norm, radius)
     return min(total, shared)
+
+
+@capability_bound.register(ConvexClustering)
+def _bound(
+    model: ConvexClustering, problem: BilevelProblem, baseline: Clustering, effort: str
+) -> float | None:
+    return optimum_bound(problem, baseline, tight=effort == "tight")
+
+
+@capability_radius.register(ConvexClustering)
+def _radius(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> float:
+    return norm_bound(problem, baseline)

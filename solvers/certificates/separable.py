@@ -1,8 +1,9 @@
 """Problems that separate into lines, in floating point without any loss.
 
 For p = 1 each feature is a line; for p = inf and d = 2 the sum and the difference of the features
-are lines (module `bilad.models.learning.separable`). Two points share a cluster if and only if they do on every
-line. Sums and differences are rounded, and the rounding errors become parameters of their own.
+are lines (module `bilad.models.learning.separable`). Two points share a cluster if and only if
+they do on every line. Sums and differences are rounded, and the rounding errors become parameters
+of their own.
 
 Theorem. Let v and T be the rounded data and operator of a line, e and F their rounding errors, and
 t, c > 0. The exact data at eps are those of the line with data v at (eps, theta, phi), where

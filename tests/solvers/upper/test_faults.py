@@ -19,7 +19,7 @@ from bilad.models import (
 from bilad.models.deviation import DeviationFunction
 from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
 from bilad.solvers.bilevel import continuation
-from bilad.solvers.certificates import capabilities as certified
+from bilad.solvers.certificates import bounds as certified
 from bilad.solvers.clustering import capabilities
 from bilad.solvers.termination import termination_of
 from bilad.solvers.upper import reformulation
