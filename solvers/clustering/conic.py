@@ -1,4 +1,4 @@
-"""The conic program solved by Clarabel through CVXPY, the check on every other method."""
+"""The conic program solved by Clarabel through CVXPY, the reference for every other method."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
 
-# Clarabel's own 0.99 stalls before 1e-12 on clusters that have collapsed to a point.
+# With the default 0.99 Clarabel stalls before 1e-12 if all points of a cluster are fused.
 STEP_FRACTION = 0.9
 REACHABLE_TOL = 1e-9
-# Numbers in the differences of the edges: canonicalised, and factorised for each edge at a point.
+# Entries of BX that are canonicalised in a second, and factorised in a second per edge at a point.
 CANONICALISED_A_SECOND, FACTORISED_A_SECOND = 1e5, 2e7
 
 
 @dataclass(frozen=True)
 class ConicSolution:
-    """What Clarabel found.
+    """The result of Clarabel.
 
     Attributes
     ----------
     X, Z : ndarray, shapes (n, d) and (m, d)
     iterations : int
         Interior-point steps.
-    status_if_short : str
-        What to say if X and Z miss the tolerance.
+    status : str
+        "inaccurate", "iteration limit" or "time limit": the status to report if the errors of X and
+        Z are above the tolerance.
     program : ConicProgram or None
-        For the next call; None if the graph has no edge.
+        For the next call; None if the graph has no edges.
     """
 
     X: FloatArray
     Z: FloatArray
     iterations: int
-    status_if_short: str
+    status: str
     program: ConicProgram | None
 
 
@@ -50,7 +51,7 @@ def solve_clarabel(
     deadline: float = float("inf"),
     program: ConicProgram | None = None,
 ) -> ConicSolution:
-    """Solve the conic program with Clarabel's gap and feasibility tolerances at `tol`.
+    """Solve the conic program with the gap and feasibility tolerances of Clarabel at `tol`.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def solve_clarabel(
     deadline : float, default inf
         Value of `time.perf_counter()` at which to stop.
     program : ConicProgram, optional
-        The one of an earlier solution: moved to this model if it fits, else made anew.
+        The program of an earlier solution, reused if it fits the model.
     """
     if model.graph.m == 0:
         return ConicSolution(model.data, np.zeros((0, model.d)), 0, "inaccurate", None)
@@ -72,7 +73,10 @@ def solve_clarabel(
         program.set_model(model)
     else:
         program = ConicProgram(model)
-    for reached in (tol, max(tol, REACHABLE_TOL)):  # it may fail outright on what it cannot reach
+    for reached in (
+        tol,
+        max(tol, REACHABLE_TOL),
+    ):  # it may fail on a tolerance that it cannot reach
         left = deadline - time.perf_counter()
         if left <= 0:
             return _unsolved(model, "time limit", program)
@@ -89,9 +93,9 @@ def solve_clarabel(
 
 
 def _seconds_before_the_first_step(model: ConvexClustering, canonicalised: bool) -> float:
-    """Estimate the time of what cannot be stopped: CVXPY's work and Clarabel's first factorisation.
+    """Estimate the time of canonicalisation and the first factorisation, which cannot be stopped.
 
-    The factorisation fills in with the number of edges at a point.
+    The fill-in of the factorisation grows with the number of edges at a point.
     """
     numbers = model.graph.m * model.d
     seconds = numbers * 2 * model.graph.m / model.n / FACTORISED_A_SECOND
@@ -99,12 +103,12 @@ def _seconds_before_the_first_step(model: ConvexClustering, canonicalised: bool)
 
 
 def _unsolved(model: ConvexClustering, status: str, program: ConicProgram | None) -> ConicSolution:
-    """Return the trivial pair."""
+    """Return X = A and Z = 0."""
     return ConicSolution(model.data, np.zeros((model.graph.m, model.d)), 0, status, program)
 
 
 def _run(program: ConicProgram, tol: float, max_iterations: int, time_limit: float) -> None:
-    with warnings.catch_warnings():  # how inaccurate a solution is, our own residuals tell
+    with warnings.catch_warnings():  # accuracy is measured by our own residuals
         warnings.filterwarnings("ignore", message="Solution may be inaccurate")
         program.solve(
             tol_gap_abs=tol,

@@ -28,10 +28,10 @@ from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.trace import Journal, Work
+from bilad.solvers.clustering.parametric.optimum import Piece, all_pieces, deviation_and_margin
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
-from bilad.solvers.clustering.parametric.sites import Site, all_sites, plateau
 
-Candidate = tuple[Site, float]  # a site, and a double in it
+Candidate = tuple[Piece, float]  # a site, and a double in it
 FARTHER = 10  # how much farther inside the steps the next candidates are
 
 
@@ -48,7 +48,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
         stairs: ParametricPath = ray_steps(problem.model, problem.perturbation, low, high)
         values = stairs.values(problem.deviation)
         journal.margin = lambda eps, value: _margin(stairs, values, float(eps[0]), value)
-        journal.bound, candidates = _solve(problem, all_sites(stairs, values))
+        journal.bound, candidates = _solve(problem, all_pieces(stairs, values))
         if problem.excludes(journal.bound):
             return
         others: list[Evaluation] = []  # where the rounding of A + eps V decides, whatever it says
@@ -64,7 +64,7 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Work:
     return work
 
 
-def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
+def _solve(problem: BilevelProblem, sites: list[Piece]) -> tuple[float, Iterator[Candidate]]:
     """Return the bound, and eps to try, the best first."""
     if problem.sense == "min":
         return _least(problem, sites)
@@ -73,7 +73,7 @@ def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[
 
 
 def _largest(
-    problem: BilevelProblem, sites: list[Site], levels: list[float]
+    problem: BilevelProblem, sites: list[Piece], levels: list[float]
 ) -> Iterator[Candidate]:
     """(BL1): of each deviation, the larger first, the eps with most room, then the least."""
     first = Fraction(LENGTH_TOL) * Fraction(problem.radius)
@@ -82,11 +82,11 @@ def _largest(
         steps = [site for site in group if site.start < site.end]
         for distance in _distances(first, problem.radius):
             found = _doubles(steps, [distance])
-            yield from sorted(found, key=lambda pair: (-pair[0].room(distance), abs(pair[1])))
+            yield from sorted(found, key=lambda pair: (-pair[0].offset(distance), abs(pair[1])))
         yield from sorted(_doubles(group, [first]), key=lambda pair: abs(pair[1]))
 
 
-def _least(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
+def _least(problem: BilevelProblem, sites: list[Piece]) -> tuple[float, Iterator[Candidate]]:
     """(BL2): of what is within the tolerance, steps before breaks; then the least eps."""
     wanted = [site for site in sites if site.value >= problem.target]
     if not wanted:
@@ -117,7 +117,7 @@ def _distances(first: Fraction, last: float) -> Iterator[Fraction]:
         distance *= FARTHER
 
 
-def _doubles(sites: Iterable[Site], distances: Iterable[Fraction]) -> list[Candidate]:
+def _doubles(sites: Iterable[Piece], distances: Iterable[Fraction]) -> list[Candidate]:
     """Return the double in each site that has one, at each distance from its start."""
     pairs = [(site, site.double(distance)) for distance in distances for site in sites]
     return [(site, eps) for site, eps in pairs if eps is not None]
@@ -127,5 +127,5 @@ def _margin(
     stairs: ParametricPath, values: tuple[FloatArray, FloatArray], eps: float, value: float
 ) -> float | None:
     """Return how far eps may move; None without an attack, or if rounding gave another value."""
-    exact, room = plateau(stairs, values, eps)
+    exact, room = deviation_and_margin(stairs, values, eps)
     return room if value > 0 and math.isclose(exact, value) else None

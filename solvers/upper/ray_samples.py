@@ -71,10 +71,12 @@ def exact_sites(
     """
     path, reach = problem.along(direction), problem.reach(direction)
     stairs: ParametricPath = ray_steps(problem.model, path, 0.0, reach)
-    between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
-    places = stairs.breaks
-    sites = [Site(ray, places[0], places[0], at_breaks[0])]
-    for (start, end), value, at_end in zip(pairwise(places), between, at_breaks[1:], strict=True):
+    between, at_breakpoints = (part.tolist() for part in stairs.values(problem.deviation, before))
+    places = stairs.breakpoints
+    sites = [Site(ray, places[0], places[0], at_breakpoints[0])]
+    for (start, end), value, at_end in zip(
+        pairwise(places), between, at_breakpoints[1:], strict=True
+    ):
         sites += [Site(ray, start, end, value), Site(ray, end, end, at_end)]
     return sites
 

@@ -81,7 +81,9 @@ def test_rays_with_weights_have_steps():
 def test_a_wrong_staircase_is_seen(monkeypatch):
     def shifted(model, perturbation, low, high):
         stairs = parametric_path(model, perturbation, low, high)
-        return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
+        return dataclasses.replace(
+            stairs, breakpoints=tuple(b + 1 for b in stairs.breakpoints), low=low + 1
+        )
 
     monkeypatch.setattr(staircase_script, "staircase", shifted)
     monkeypatch.setattr(

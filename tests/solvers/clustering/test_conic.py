@@ -111,7 +111,7 @@ def test_a_limit_does_not_return_the_solution_before(limits, status):
     program = solve(model).program
     moved = model.replace(data=model.data + 100)
     stopped = solve(moved, program, **limits)
-    assert stopped.status_if_short == status
+    assert stopped.status == status
     assert np.abs(stopped.X - moved.data).max() < 10
     assert moved.gap(stopped.X, stopped.Z) > TOL
 

@@ -29,7 +29,7 @@ def test_gradient_and_step_are_those_of_the_objective():
     model, blocks = instance(2), np.repeat(np.arange(4), 5)
     problem = ContractedProblem(model, blocks)
     y, h = problem.means + 0.1, 1e-6
-    gradient, step = problem.gradient(y), problem.newton_step(y)
+    gradient, step = problem.gradient(y), -problem.solve_hessian(y, problem.gradient(y))
     for k, c in np.ndindex(4, 2):
         moved = np.zeros((4, 2))
         moved[k, c] = h
