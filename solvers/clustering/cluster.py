@@ -22,14 +22,11 @@ from bilad.solvers.clustering.labels.partition import Partition, nothing_proved,
 from bilad.solvers.clustering.methods import (
     LOWER_METHODS,
     LowerMethod,
-    Measure,
-    MethodResult,
-    SolveOptions,
     choose_lower_method,
     measured,
 )
 from bilad.solvers.clustering.parametric.exact_labels import exact_labels, is_decidable
-from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.result import Clustering, Measure, MethodResult, SolveOptions
 from bilad.solvers.clustering.unit_scale import UnitScale, unit_scale
 
 TIGHTENING = 1e-2  # factor between the tolerances of two attempts

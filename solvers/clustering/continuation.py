@@ -25,7 +25,7 @@ from bilad.solvers.clustering.aggregation import (
 )
 from bilad.solvers.clustering.labels.active_set import candidate_active_sets
 from bilad.solvers.clustering.labels.partition import nothing_proved
-from bilad.solvers.clustering.methods import MethodResult
+from bilad.solvers.clustering.result import MethodResult
 from bilad.solvers.clustering.ssnal.ssnal import Solution, solve_ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 

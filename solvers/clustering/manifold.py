@@ -1,12 +1,12 @@
 """The manifold M on which the lower-level solution stays while its partition is constant.
 
 Module `derivative` defines M and the map J. There is a class for each norm: `_Separable` (p = 1),
-`_Curved` (p = 2) and `_Tied` (p = inf).
+`_Curved` (p = 2) and `_Tied` (p = inf). Its X is the solution projected on M, and `apply(R)` returns
+J R, both of shape (n, d).
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import replace
 
 import numpy as np
@@ -25,33 +25,6 @@ from bilad.solvers.clustering.result import Clustering
 
 RTOL = 1e-12  # of least-squares problems
 TIE_STEPS = 10  # steps of least squares for each tie
-
-
-class Manifold(ABC):
-    """M at a solution, and the map J.
-
-    Attributes
-    ----------
-    X : ndarray, shape (n, d)
-        The solution, projected on M.
-    """
-
-    X: FloatArray
-
-    @abstractmethod
-    def apply(self, R: FloatArray) -> FloatArray:
-        """Return J R: shape (n, d)."""
-
-
-def solution_manifold(clustering: Clustering) -> Manifold:
-    """Return M at a solution."""
-    model = clustering.model
-    if model.p == 1 or model.d == 1:
-        return _Separable(clustering.X, [_connected(model, c) for c in _features(clustering)])
-    blocks = _connected(model, clustering.labels)
-    if model.p == 2:
-        return _Curved(model, clustering.X, blocks)
-    return _Tied(clustering, blocks)
 
 
 def _features(clustering: Clustering) -> list[IntArray]:
@@ -79,7 +52,7 @@ def _connected(model: ConvexClustering, labels: IntArray) -> IntArray:
     return model.graph.components((labels[i] == labels[j]) & (model.radii > 0))
 
 
-class _Separable(Manifold):
+class _Separable:
     """p = 1 or d = 1: every feature is averaged over blocks of its own."""
 
     def __init__(self, X: FloatArray, blocks: list[IntArray]) -> None:
@@ -95,7 +68,7 @@ class _Separable(Manifold):
         return np.stack(columns, axis=1)
 
 
-class _Curved(Manifold):
+class _Curved:
     """p = 2: X is constant on blocks, and the fusion terms between blocks have curvature."""
 
     def __init__(self, model: ConvexClustering, X: FloatArray, blocks: IntArray) -> None:
@@ -111,7 +84,7 @@ class _Curved(Manifold):
         return means[self._blocks]
 
 
-class _Tied(Manifold):
+class _Tied:
     """p = inf: X is constant on blocks, and satisfies the ties C'x = 0 between their features.
 
     The projection is computed by an iterative least-squares method, because the columns of C may be
@@ -136,6 +109,20 @@ class _Tied(Manifold):
             scaled = scaled - self._scaled @ lsmr(self._scaled, scaled, **limits)[0]
             means = scaled.reshape(means.shape) / self._root_masses
         return means[self._blocks]
+
+
+Manifold = _Separable | _Curved | _Tied
+
+
+def solution_manifold(clustering: Clustering) -> Manifold:
+    """Return M at a solution."""
+    model = clustering.model
+    if model.p == 1 or model.d == 1:
+        return _Separable(clustering.X, [_connected(model, c) for c in _features(clustering)])
+    blocks = _connected(model, clustering.labels)
+    if model.p == 2:
+        return _Curved(model, clustering.X, blocks)
+    return _Tied(clustering, blocks)
 
 
 def _ties(tied: BoolArray, signs: FloatArray, ends: IntArray, K: int) -> sp.csr_array:

@@ -8,74 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.exact import lines
-from bilad.solvers.clustering.labels.partition import Partition, nothing_proved
+from bilad.solvers.clustering.labels.partition import nothing_proved
+from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
 from bilad.solvers.clustering.ssnal import ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 from bilad.solvers.errors import UnsupportedError
-
-
-@dataclass(frozen=True)
-class SolveOptions:
-    """The options of one call of a method.
-
-    Attributes
-    ----------
-    tol : float
-        Largest relative gap and relative KKT residual.
-    start : (X, Z) or None
-        Warm start from an earlier solve.
-    reusable : object
-        Factorisations or a conic program from an earlier call of the same method, or None.
-    max_iterations : int
-    deadline : float
-        Value of `time.perf_counter()` at which to stop the solve, and later the proof.
-    reference : float
-        Relative errors are divided by reference + ||A||, or by reference^2 + |objective|; at most
-        1.
-    """
-
-    tol: float
-    start: tuple[FloatArray, FloatArray] | None
-    reusable: Any
-    max_iterations: int
-    deadline: float
-    reference: float = 1.0
-
-
-@dataclass(frozen=True)
-class Measure:
-    """The primal objective, the duality gap and the KKT residual of a pair, all absolute."""
-
-    primal: float
-    gap: float
-    residual: float
-
-
-@dataclass(frozen=True)
-class MethodResult:
-    """The result of one call of a method; `Clustering` explains the attributes.
-
-    `status` says how the method ended. A method that computes its dual solution only on demand
-    returns its own measure and its own proof of the partition. The other methods prove nothing.
-    """
-
-    X: FloatArray
-    make_dual: Callable[[], FloatArray]
-    partition: Partition
-    status: str
-    iterations: int
-    reusable: Any = None
-    remark: str = ""
-    measure: Measure | None = None
 
 
 @dataclass(frozen=True)
@@ -88,18 +32,6 @@ class LowerMethod:
     name: str
     refusal: Callable[[ConvexClustering], str | None]
     solve: Callable[[ConvexClustering, SolveOptions], MethodResult]
-
-
-def _solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    solution = lines.solve_exact(model, options.deadline)
-    return MethodResult(
-        X=solution.X,
-        make_dual=partial(_projected, model, solution.make_dual),
-        partition=solution.partition,
-        status="optimal" if solution.complete else "time limit",
-        iterations=0,
-        measure=Measure(model.primal(solution.X), solution.absolute_gap, solution.residual),
-    )
 
 
 def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
@@ -124,23 +56,6 @@ def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult
     )
 
 
-def _solve_clarabel(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    program = options.reusable if isinstance(options.reusable, ConicProgram) else None
-    solution = solve_clarabel(model, options.tol, options.max_iterations, options.deadline, program)
-    return MethodResult(
-        X=solution.X,
-        make_dual=partial(np.asarray, model.project_dual(solution.Z)),
-        partition=nothing_proved(model.n),
-        status=solution.status,
-        iterations=solution.iterations,
-        reusable=solution.program,
-    )
-
-
-def _projected(model: ConvexClustering, make_dual: Callable[[], FloatArray]) -> FloatArray:
-    return model.project_dual(make_dual())
-
-
 def measured(model: ConvexClustering, result: MethodResult, X: FloatArray) -> Measure:
     """Measure X with the dual solution of a result, in the same way for every method."""
     if result.measure is not None:
@@ -159,9 +74,9 @@ def _no_refusal(model: ConvexClustering) -> None:
 LOWER_METHODS = {
     method.name: method
     for method in (
-        LowerMethod("exact", lines.refusal, _solve_exact),
+        LowerMethod("exact", lines.refusal, lines.solve_exact),
         LowerMethod("ssnal", _no_refusal, _solve_ssnal),
-        LowerMethod("clarabel", _no_refusal, _solve_clarabel),
+        LowerMethod("clarabel", _no_refusal, solve_clarabel),
     )
 }
 

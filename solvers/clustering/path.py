@@ -28,8 +28,8 @@ from bilad.models.validation import (
 )
 from bilad.solvers.clustering.cluster import LowerSolve, solve_lower
 from bilad.solvers.clustering.continuation import Continuation
-from bilad.solvers.clustering.methods import LOWER_METHODS, SolveOptions, choose_lower_method
-from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
+from bilad.solvers.clustering.result import Clustering, SolveOptions
 from bilad.solvers.clustering.unit_scale import unit_scale
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The result of a lower-level solve, the same for every method."""
+"""The options and the result of a lower-level solve, the same for every method."""
 
 from __future__ import annotations
 
@@ -15,6 +15,61 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.labels.partition import Partition
 
 ROUNDOFF = 1e-14  # estimated rounding error of a duality gap, relative to the objective
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """The options of one call of a method.
+
+    Attributes
+    ----------
+    tol : float
+        Largest relative gap and relative KKT residual.
+    start : (X, Z) or None
+        Warm start from an earlier solve.
+    reusable : object
+        Factorisations or a conic program from an earlier call of the same method, or None.
+    max_iterations : int
+    deadline : float
+        Value of `time.perf_counter()` at which to stop the solve, and later the proof.
+    reference : float
+        Relative errors are divided by reference + ||A||, or by reference^2 + |objective|; at most
+        1.
+    """
+
+    tol: float
+    start: tuple[FloatArray, FloatArray] | None = None
+    reusable: Any = None
+    max_iterations: int = 1000
+    deadline: float = math.inf
+    reference: float = 1.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The primal objective, the duality gap and the KKT residual of a pair, all absolute."""
+
+    primal: float
+    gap: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """The result of one call of a method; `Clustering` explains the attributes.
+
+    `status` says how the method ended. A method that computes its dual solution only on demand
+    returns its own measure and its own proof of the partition. The other methods prove nothing.
+    """
+
+    X: FloatArray
+    make_dual: Callable[[], FloatArray]
+    partition: Partition
+    status: str
+    iterations: int
+    reusable: Any = None
+    remark: str = ""
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True)

@@ -23,25 +23,10 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.exact.complete_graph import solve_complete
 from bilad.solvers.clustering.exact.forest import Forest, solve_forest
 from bilad.solvers.clustering.exact.line_solution import LineSolution
-from bilad.solvers.clustering.labels.partition import Partition, combine
+from bilad.solvers.clustering.labels.partition import combine
+from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
 
 POINTS_A_SECOND = 1e5  # of one feature, on a slow machine
-
-
-@dataclass(frozen=True)
-class ExactSolution:
-    """X (n, d), the partition with its proof, absolute gap and KKT residual, and the dual solution.
-
-    `complete` says whether all features were solved before the deadline. All attributes can be
-    pickled.
-    """
-
-    X: FloatArray
-    partition: Partition
-    absolute_gap: float
-    residual: float
-    make_dual: Callable[[], FloatArray]
-    complete: bool
 
 
 @dataclass(frozen=True)
@@ -72,34 +57,30 @@ def refusal(model: ConvexClustering) -> str | None:
     return None
 
 
-def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> ExactSolution:
-    """Solve a model that `refusal` accepts.
-
-    Parameters
-    ----------
-    model : ConvexClustering
-    deadline : float, default inf
-        Value of `time.perf_counter()` after which no feature is begun.
-    """
-    latest = deadline - model.n / POINTS_A_SECOND
+def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
+    """Solve a model that `refusal` accepts. Of the options only the deadline is used."""
+    latest = options.deadline - model.n / POINTS_A_SECOND
     parts = _parts(model) if time.perf_counter() <= latest else []
     lines: list[LineSolution] = []
-    complete = True
+    status = "optimal"
     for k in range(model.d):
-        complete = complete and time.perf_counter() <= latest
+        if time.perf_counter() > latest:
+            status = "time limit"
         a = model.data[:, k]
-        line = _solve_feature(parts, a, model.graph.m) if complete else _unsolved(model, a)
-        lines.append(line)
-    norm = np.sqrt(sum(line.residual**2 for line in lines))
-    return ExactSolution(
-        X=np.column_stack([line.x for line in lines]),
+        solved = status == "optimal"
+        lines.append(_solve_feature(parts, a, model.graph.m) if solved else _unsolved(model, a))
+    X = np.column_stack([line.x for line in lines])
+    gap = sum(line.absolute_gap for line in lines)
+    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+    return MethodResult(
+        X=X,
+        make_dual=partial(_stack_duals, model, lines),
         partition=combine(
             [line.not_proved_apart() for line in lines], [line.proved_equal() for line in lines]
         ),
-        absolute_gap=sum(line.absolute_gap for line in lines),
-        residual=float(norm),
-        make_dual=partial(_stack_duals, lines),
-        complete=complete,
+        status=status,
+        iterations=0,
+        measure=Measure(model.primal(X), gap, residual),
     )
 
 
@@ -115,8 +96,8 @@ def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
     )
 
 
-def _stack_duals(lines: list[LineSolution]) -> FloatArray:
-    return np.column_stack([line.make_dual() for line in lines])
+def _stack_duals(model: ConvexClustering, lines: list[LineSolution]) -> FloatArray:
+    return model.project_dual(np.column_stack([line.make_dual() for line in lines]))
 
 
 def _components(model: ConvexClustering) -> _Components | None:

@@ -22,6 +22,7 @@ from bilad.solvers.clustering.labels.active_set import ActiveSet
 from bilad.solvers.clustering.labels.partition import make_partition, prove_partition
 from bilad.solvers.clustering.labels.proof import examine
 from bilad.solvers.clustering.labels.proof_linf import PolyhedralRestriction
+from bilad.solvers.clustering.result import SolveOptions
 
 INF = float("inf")
 TURN = np.array([[1.0, 1.0], [1.0, -1.0]])
@@ -30,8 +31,8 @@ KINDS = ["p=1, d=1", "p=1, d=2", "p=1, d=3", "p=inf, d=2", "p=inf, d=3", "p=inf,
 
 
 def solve(model):
-    solution = solve_clarabel(model, 1e-12, 200)
-    return solution.X, solution.Z
+    solution = solve_clarabel(model, SolveOptions(1e-12, max_iterations=200))
+    return solution.X, solution.make_dual()
 
 
 def random_instance(rng, kind):
