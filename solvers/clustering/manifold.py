@@ -1,7 +1,7 @@
 """The manifold M on which the lower-level solution stays while its partition is constant.
 
 Module `derivative` defines M and the map J. There is a class for each norm: `_Separable` (p = 1),
-`_Curved` (p = 2) and `_Tied` (p = inf). Its X is the solution projected on M, and `apply(R)` returns
+`_Curved` (p = 2) and `_Tied` (p = inf). X is the solution projected on M, and `apply(R)` returns
 J R, both of shape (n, d).
 """
 
