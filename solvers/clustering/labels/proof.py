@@ -92,9 +92,9 @@ class Restriction:
         Parameters
         ----------
         error : float
-            Distance of X from the point at which the forces are wanted.
+            Bound on the distance of X from the point at which the forces are wanted.
         central : float
-            Distance of X from the minimiser on M.
+            Bound on the distance of X from the minimiser on M.
         imbalance : float
             Bound on the Frobenius norm of G averaged over blocks.
         """

@@ -62,12 +62,6 @@ class BracketedBreakpoints:
         ]
         return np.array(found, dtype=np.float64).reshape(-1, 2)
 
-    @property
-    def wide(self) -> FloatArray:
-        """The brackets wider than `width`, inside which no labels could be proved."""
-        brackets = self.brackets
-        return brackets[np.diff(brackets, axis=1)[:, 0] > self.width]
-
 
 def bracket_breakpoints(
     model: ConvexClustering,

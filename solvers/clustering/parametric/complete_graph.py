@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from bilad.solvers.clustering.parametric.affine import Affine, at
-from bilad.solvers.clustering.parametric.network import Blocks, Pair, Part
+from bilad.solvers.clustering.parametric.general_graph import Blocks, Pair
 
 
 class CompleteNetwork:
@@ -64,12 +64,12 @@ class CompleteNetwork:
         """Return the set itself, which is connected."""
         return [points]
 
-    def part(self, points: Sequence[int]) -> Part:
+    def part(self, points: Sequence[int]) -> CompletePart:
         """Return a set of points with the edges inside it."""
-        return _CompletePart(len(points), self.capacity)
+        return CompletePart(len(points), self.capacity)
 
 
-class _CompletePart:
+class CompletePart:
     """A set of points that are all joined with one capacity."""
 
     def __init__(self, size: int, capacity: Affine) -> None:

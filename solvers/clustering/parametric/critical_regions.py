@@ -27,8 +27,10 @@ from fractions import Fraction
 from math import lcm
 
 from bilad.solvers.clustering.parametric.affine import Affine, at, simple_fraction_between, total
-from bilad.solvers.clustering.parametric.network import Blocks, Network, Pair
+from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
+from bilad.solvers.clustering.parametric.general_graph import Blocks, GraphNetwork, Pair
 
+Network = CompleteNetwork | GraphNetwork
 Split = tuple[int, list[int]]
 
 

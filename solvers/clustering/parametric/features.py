@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from bilad.models.validation import IntArray
+from bilad.solvers.clustering.labels.partition import numbered
 from bilad.solvers.clustering.parametric.critical_regions import (
     CriticalRegion,
     Crossing,
@@ -103,10 +104,4 @@ def refine(features: list[IntArray]) -> IntArray:
     -------
     ndarray of int, shape (r, n)
     """
-    return np.array([_numbered(row) for row in np.stack(features, axis=-1)])
-
-
-def _numbered(row: IntArray) -> IntArray:
-    """Return labels (n,), equal if and only if all features (n, d) are equal."""
-    known: dict[tuple[int, ...], int] = {}
-    return np.array([known.setdefault(tuple(point), len(known)) for point in row.tolist()])
+    return np.array([numbered(row) for row in zip(*features, strict=True)])

@@ -1,4 +1,9 @@
-"""Any graph with any weights: the most violated inequality is found by a minimum cut."""
+"""The graph of a one-dimensional problem, with any edges and capacities affine in eps.
+
+A block stays fused if and only if no subset S of it separates: the sum over S of the pulls minus
+their mean must not exceed the capacity of the edges from S to the rest of the block. The subset
+that violates this most is found by a minimum cut. Module `complete_graph` has the same methods.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,9 @@ from fractions import Fraction
 
 from bilad.solvers.clustering.parametric.affine import Affine, at, total
 from bilad.solvers.clustering.parametric.max_flow import Edge, minimum_cut
-from bilad.solvers.clustering.parametric.network import Blocks, Pair, Part
+
+Blocks = list[list[int]]  # the points of each block, in the order of increasing values
+Pair = tuple[int, int]
 
 
 class GraphNetwork:
@@ -22,7 +29,7 @@ class GraphNetwork:
         for which blocks are computed.
     """
 
-    is_complete = False
+    is_complete = False  # so that blocks without an edge between them can cross
 
     def __init__(self, n: int, edges: Sequence[Edge], capacities: Sequence[Affine]) -> None:
         self.n = n
@@ -33,7 +40,10 @@ class GraphNetwork:
                 self._neighbours[j].append((i, capacity))
 
     def blocks(self, data: Sequence[int], eps: Fraction) -> Blocks:
-        """Solve by divide and conquer: the most violated cut of a set separates its upper points.
+        """Solve at eps; return the connected sets of equal points by increasing value.
+
+        The data (n integers) are multiplied by the denominator of eps. The problem is solved by
+        divide and conquer: the most violated cut of a set separates its upper points.
 
         Hochbaum, "An efficient algorithm for image segmentation, Markov random fields and related
         problems", J. ACM 48, 2001. The components of a set without a violated cut are blocks.
@@ -83,7 +93,7 @@ class GraphNetwork:
                     pulls[other] += force
 
     def joined(self, blocks: Blocks) -> Iterable[Pair]:
-        """Return the pairs with an edge between them."""
+        """Return the pairs (lower, upper) of blocks that an edge joins."""
         rank = self._ranks(blocks)
         return {
             (rank[point], rank[other])
@@ -101,7 +111,7 @@ class GraphNetwork:
         return rank
 
     def forces(self, blocks: Blocks) -> list[Affine]:
-        """Return what the points of other blocks add to each datum: length n."""
+        """Return the force of the other blocks on each point: length n."""
         rank = self._ranks(blocks)
         return [
             total(
@@ -112,7 +122,7 @@ class GraphNetwork:
             for point in range(self.n)
         ]
 
-    def part(self, points: Sequence[int]) -> Part:
+    def part(self, points: Sequence[int]) -> GraphPart:
         """Return a set of points with the edges inside it."""
         place = {point: k for k, point in enumerate(points)}
         inside = [
@@ -121,10 +131,10 @@ class GraphNetwork:
             for other, capacity in self._neighbours[point]
             if point < other and other in place
         ]
-        return _GraphPart(len(points), inside)
+        return GraphPart(len(points), inside)
 
 
-class _GraphPart:
+class GraphPart:
     """A set of points and the edges inside it; points are numbered by position in the set."""
 
     def __init__(self, size: int, inside: Sequence[tuple[int, int, Affine]]) -> None:
@@ -133,7 +143,12 @@ class _GraphPart:
         self.capacities = [capacity for _, _, capacity in inside]
 
     def most_violated_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
-        """Return the most violated cut, computed as a minimum cut."""
+        """Return the smallest S that maximises excess(S) - capacity of its cut, or None.
+
+        The excess of a point is its pull minus the mean, times the size of the set and the
+        denominator of eps; the sum is 0. The result has positions in the set, and is None if the
+        maximum is 0.
+        """
         capacities = [self.size * at(capacity, eps) for capacity in self.capacities]
         return minimum_cut(excess, self.edges, capacities)
 

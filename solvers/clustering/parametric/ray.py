@@ -19,9 +19,8 @@ from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.clustering.parametric.affine import Affine, over_common_denominator
 from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
-from bilad.solvers.clustering.parametric.critical_regions import LineProblem
+from bilad.solvers.clustering.parametric.critical_regions import LineProblem, Network
 from bilad.solvers.clustering.parametric.general_graph import GraphNetwork
-from bilad.solvers.clustering.parametric.network import Network
 from bilad.solvers.errors import UnsupportedError
 
 METHOD = "parametric path"

@@ -127,23 +127,6 @@ def test_regular_simplex_in_closed_form(p, n, share):
     assert solution.n_clusters == (n if share < 1 else 1)
 
 
-@pytest.mark.parametrize("p", NORMS)
-@pytest.mark.parametrize("scale", [1e-8, 1e-4, 1e4, 1e8])
-@pytest.mark.parametrize("graph", ["complete", "knn"])
-def test_scaled_data_and_gamma_scale_the_answer(p, scale, graph):
-    rng = np.random.default_rng(1)
-    A = rng.normal(size=(20, 2)) + 3 * rng.integers(0, 3, size=(20, 1))
-    graph = FusionGraph.complete(20) if graph == "complete" else FusionGraph.knn(A, k=5)
-    gamma = 0.08 if graph.uniform_weight else 0.8
-    base = cluster(ConvexClustering(A, graph, gamma, p), "ssnal", tol=1e-10)
-    scaled = cluster(ConvexClustering(scale * A, graph, scale * gamma, p), "ssnal", tol=1e-10)
-    assert base.proved
-    assert scaled.status == "optimal"
-    np.testing.assert_allclose(scaled.X / scale, base.X, rtol=1e-5, atol=1e-5)
-    assert scaled.proved
-    assert np.array_equal(scaled.labels, base.labels)
-
-
 @pytest.fixture(scope="module")
 def crowd():
     """Sixty points in three groups, on the complete graph, for each norm."""
