@@ -44,14 +44,14 @@ def test_what_it_lets_in_and_out_is_feasible():
 
 @pytest.mark.parametrize("p", NORMS)
 @pytest.mark.parametrize("scale", [1e-8, 1e-2, 1.0, 1e2, 1e8])
-def test_the_gap_is_the_worse_of_the_models_and_the_standardised_one(p, scale):
+def test_errors_are_the_larger_of_those_in_two_units(p, scale):
     model, scaled, X, Z = make(p, scale, offset=2.0)
-    scaled, centre, unit = model.standardised()
+    standard, centre, unit = model.standardised()
     found = scaled.measure(*scaled.enter(X, Z))
-    gaps = model.gap(X, Z), scaled.gap((X - centre) / unit, Z / unit)
+    gaps = model.gap(X, Z), standard.gap((X - centre) / unit, Z / unit)
     assert found.gap == pytest.approx(max(gaps))
     assert found.residual >= model.kkt_residual(X, Z) * (1 - 1e-12)
-    assert found.residual >= scaled.kkt_residual((X - centre) / unit, Z / unit) * (1 - 1e-12)
+    assert found.residual >= standard.kkt_residual((X - centre) / unit, Z / unit) * (1 - 1e-12)
     assert found.error == max(found.gap, found.residual)
 
 
