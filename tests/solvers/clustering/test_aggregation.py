@@ -1,4 +1,4 @@
-"""Contraction and lifting, balance inside blocks, and the continuation that uses them."""
+"""Aggregated problems, electrical flows inside blocks, and the continuation that uses them."""
 
 import itertools
 import time
@@ -44,7 +44,7 @@ def random_weights(seed):
 
 
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (2, 2), (2, 4), (float("inf"), 1)])
-def test_the_lifted_solution_solves_the_whole_problem(p, d):
+def test_the_aggregated_solution_solves_the_whole_problem(p, d):
     model = three_groups(p, d)
     gamma = 0.03 * d**2
     first = cluster(at(model, gamma), "ssnal", tol=1e-9)
@@ -52,19 +52,19 @@ def test_the_lifted_solution_solves_the_whole_problem(p, d):
     assert 1 < first.n_clusters < model.n
     later = at(model, 1.2 * gamma)
     start = BlockSolution(gamma, first.X, first.Z, blocks)
-    lifted = AggregatedProblem(model, blocks).solve(later, start, 1e-8, 1000, np.inf)
+    found = AggregatedProblem(model, blocks).solve(later, start, 1e-8, 1000, np.inf)
     cold = cluster(later, "clarabel", tol=1e-9)
-    assert later.primal(lifted.X) <= cold.objective * (1 + 1e-8)
-    assert np.linalg.norm(lifted.X - cold.X) <= 1e-3
+    assert later.primal(found.X) <= cold.objective * (1 + 1e-8)
+    assert np.linalg.norm(found.X - cold.X) <= 1e-3
     for members in (blocks == k for k in range(first.n_clusters)):
-        assert (lifted.X[members] == lifted.X[members][0]).all()
-    Z, missing = electrical_flow(later, lifted, Workspace(later))
+        assert (found.X[members] == found.X[members][0]).all()
+    Z, missing = electrical_flow(later, found, Workspace(later))
     assert missing.max() <= BALANCED
-    assert max(later.gap(lifted.X, Z), later.kkt_residual(lifted.X, Z)) <= 1e-8
+    assert max(later.gap(found.X, Z), later.kkt_residual(found.X, Z)) <= 1e-8
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_balance_says_where_flow_is_missing(p):
+def test_an_electrical_flow_says_where_flow_is_missing(p):
     """Nothing can hold two far points of one block together by an edge of small capacity."""
     model = ConvexClustering(
         [[0.0, 0.0], [9.0, 1.0], [20.0, 0.0], [21.0, 0.0]],
@@ -83,7 +83,7 @@ def test_balance_says_where_flow_is_missing(p):
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_most_of_a_path_is_solved_contracted(d, monkeypatch):
+def test_most_of_a_path_is_solved_on_blocks(d, monkeypatch):
     """Once enough has fused, SSNAL sees the whole problem no more."""
     whole = []
     real = continuation.solve_ssnal

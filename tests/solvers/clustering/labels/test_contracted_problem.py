@@ -45,7 +45,7 @@ def test_one_block_has_no_newton_matrix():
 
 
 def test_a_rough_solution_proves_a_clear_partition():
-    """With noise of 1e-4 on every entry; the flow inside blocks is rerouted."""
+    """With noise of 1e-4 on every entry; the flow inside blocks is balanced again."""
     model = instance(2)
     solution = cluster(model, "ssnal", tol=1e-10)
     rng = np.random.default_rng(0)

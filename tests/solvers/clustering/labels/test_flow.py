@@ -1,4 +1,4 @@
-"""Routing: what is returned is feasible, leaves the other edges alone, and balances if it can."""
+"""Balancing a flow: it stays feasible, other edges keep their flow, and it balances if it can."""
 
 import numpy as np
 import pytest

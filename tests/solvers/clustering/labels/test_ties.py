@@ -1,4 +1,4 @@
-"""TiedPairs: independent columns, the bound on the singular value, the projection, the middle."""
+"""Ties: independent columns, the bound on the singular value, the projection, the middle."""
 
 import itertools
 from fractions import Fraction
@@ -72,7 +72,7 @@ def test_the_ties_of_a_triangle_depend_on_each_other():
     assert system.sigma == pytest.approx(np.sqrt(2.0))
 
 
-def test_central_multipliers_leave_stock_on_every_tied_feature_of_a_triangle():
+def test_central_multipliers_are_positive_on_every_tied_feature_of_a_triangle():
     ends = np.array([[0, 1], [0, 2], [1, 2]])
     every = np.ones((3, 2), dtype=bool)
     multipliers = np.array([[0.4, 0.6], [0.0, 1.0], [0.4, 0.6]])

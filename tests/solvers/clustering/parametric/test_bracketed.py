@@ -1,4 +1,4 @@
-"""Brackets of steps, against the exact staircase and in the plane."""
+"""Brackets of breakpoints, against the exact parametric path and in the plane."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""The exact staircase against independent exact solutions, and against closed forms."""
+"""The exact parametric path against independent exact solutions, and against closed forms."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -12,7 +12,7 @@ from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
 
 
-def stairs_of(case):
+def path_of(case):
     return parametric_path(case.model, case.perturbation, case.low, case.high)
 
 
@@ -25,7 +25,7 @@ def places_to_check(path, rng, random_places):
 
 
 def check(case, solve, rng, random_places=5, most=60):
-    path = stairs_of(case)
+    path = path_of(case)
     places = places_to_check(path, rng, random_places)
     if len(places) > most:
         places = [places[k] for k in rng.permutation(len(places))[:most]]
@@ -126,7 +126,7 @@ def test_huge_and_tiny_numbers(partition_at, random_case):
     for unit in (2.0**-900, 2.0**900):
         model = ConvexClustering(case.model.data * unit, case.model.graph, case.model.gamma * unit)
         scaled = parametric_path(model, Perturbation.shift(case.direction * unit), -3.0, 3.0)
-        path = stairs_of(case)
+        path = path_of(case)
         assert scaled.breakpoints == path.breakpoints
         assert (scaled.between == path.between).all()
 
@@ -137,7 +137,7 @@ def test_agrees_with_proved_labels_of_the_package(seed, kind, random_case):
     """Away from breakpoints, where `apply` rounds to the same side."""
     rng = np.random.default_rng(seed)
     case = random_case(rng, 8, 2, kind)
-    path = stairs_of(case)
+    path = path_of(case)
     grid = np.linspace(case.low, case.high, 19)
     for eps in grid[np.abs(grid[:, None] - path.inner_breakpoints).min(axis=1, initial=1.0) > 1e-6]:
         clustering = cluster(case.perturbation.apply(case.model, eps), refine=True)

@@ -1,4 +1,4 @@
-"""The pieces and breaks of a staircase, doubles inside them, and how far eps may move."""
+"""Pieces and breakpoints of a parametric path, doubles inside them, and the margin of eps."""
 
 import math
 from fractions import Fraction
@@ -58,7 +58,7 @@ def test_doubles_lie_inside_at_the_room_that_there_is(seed, random_case):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_plateau_is_the_largest_interval_with_one_deviation(seed, random_case):
-    """Against a walk over breaks and pieces; at its margin something else begins."""
+    """Compare with all breakpoints and pieces; the deviation changes at the margin."""
     rng = np.random.default_rng(seed)
     case = random_case(rng, 6, int(rng.integers(1, 3)), ["graph", "complete"][seed % 2])
     path = parametric_path(case.model, case.perturbation, case.low, case.high)

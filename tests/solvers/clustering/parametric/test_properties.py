@@ -1,4 +1,4 @@
-"""What a staircase keeps when the problem is written in another way."""
+"""Invariances of the parametric path."""
 
 from fractions import Fraction
 
@@ -102,7 +102,7 @@ def test_a_permutation_permutes_the_points(ray, random):
 
 @SOME
 @given(rays(), st.integers(-11, 11))
-def test_a_part_of_the_interval_is_a_part_of_the_staircase(ray, middle):
+def test_a_part_of_the_interval_is_a_part_of_the_path(ray, middle):
     model, V = ray
     path = along(model, V)
     for part in (along(model, V, -WIDTH, middle / 4), along(model, V, middle / 4, WIDTH)):

@@ -23,13 +23,13 @@ SOME = [
 ]
 
 
-def stairs_of(setting):
+def path_of(setting):
     return parametric_path(setting.model(), setting.shift(), -setting.budget, setting.budget)
 
 
 def mismatches(setting, points):
     """Return how many proved solutions of a grid differ, how many do not, and how many are not."""
-    model, shift, path = setting.model(), setting.shift(), stairs_of(setting)
+    model, shift, path = setting.model(), setting.shift(), path_of(setting)
     grid = np.linspace(-setting.budget, setting.budget, points)
     far = [eps for eps in grid if np.abs(path.inner_breakpoints - eps).min() > NEAR]
     solutions = [(eps, cluster(shift.apply(model, eps), "exact")) for eps in far]
@@ -57,7 +57,7 @@ def test_on_a_fine_grid(name):
 def test_the_main_setting_solved_globally():
     """Both optima are the step near -1.968 mm: there a direct search at 0.01 mm finds -1.97."""
     setting = SETTINGS["iris"]
-    path = stairs_of(setting)
+    path = path_of(setting)
     largest, least = largest_deviation(path), least_perturbation(path, setting.target)
     assert largest.deviation == least.deviation == 4998
     assert largest.eps == least.eps
@@ -72,7 +72,7 @@ def test_the_main_setting_solved_globally():
 def test_what_doubles_leave_undecided_is_decided(ray_case, complete_partition_at):
     """Two clusters touch over a range of eps, up to rounding; exactly they are apart or not."""
     setting = SETTINGS["iris"]
-    model, shift, path = setting.model(), setting.shift(), stairs_of(setting)
+    model, shift, path = setting.model(), setting.shift(), path_of(setting)
     grid = np.linspace(-setting.budget, setting.budget, 161)
     undecided = [eps for eps in grid if cluster(shift.apply(model, eps), "exact").remark]
     assert len(undecided) > 20
