@@ -72,7 +72,7 @@ def test_rays_with_weights_have_steps():
     for kind in KINDS[1:]:
         rays = [random_ray(np.random.default_rng(seed), kind, "") for seed in range(4)]
         steps = [
-            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).steps)
+            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).inner_breakpoints)
             for ray in rays
         ]
         assert max(steps) > 1
@@ -85,7 +85,7 @@ def test_a_wrong_staircase_is_seen(monkeypatch):
             stairs, breakpoints=tuple(b + 1 for b in stairs.breakpoints), low=low + 1
         )
 
-    monkeypatch.setattr(staircase_script, "staircase", shifted)
+    monkeypatch.setattr(staircase_script, "parametric_path", shifted)
     monkeypatch.setattr(
         staircase_script.ParametricPath, "labels_at", lambda self, eps: self.between[0]
     )
