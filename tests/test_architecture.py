@@ -34,10 +34,10 @@ OF_ONE_MODEL_IMPORTS = (
 YET = {
     # Registers convex clustering, and shows its conic program.
     "formulations/__init__.py": {"formulations.clustering.conic", "formulations"},
-    # The steps along a ray are a staircase with exact breaks, whoever registers `ray_steps`.
+    # The steps along a ray are a parametric path with exact breakpoints for every learning model.
     "solvers/upper/parametric.py": {
         "solvers.clustering.parametric.parametric_path",
-        "solvers.clustering.parametric.sites",
+        "solvers.clustering.parametric.optimum",
     },
     "solvers/upper/ray_samples.py": {"solvers.clustering.parametric.parametric_path"},
     # A cell of the MILP, and the program of its margin, are what `write_milp` gives.

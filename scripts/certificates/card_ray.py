@@ -13,7 +13,7 @@ from bilad.models.deviation import contingency
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.clustering.parametric.bracketed import bracketed_steps
+from bilad.solvers.clustering.parametric.bracketed import bracket_breakpoints
 from bilad.solvers.clustering.parametric.exact_labels import is_decidable
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath, parametric_path
 
@@ -66,7 +66,7 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
     low, high = float(ray.lower[0]), float(ray.upper[0])
     if is_decidable(model):
         return _exact(parametric_path(model, ray, low, high))
-    found = bracketed_steps(model, ray, low, high, width=WIDTH * (high - low))
+    found = bracket_breakpoints(model, ray, low, high, width=WIDTH * (high - low))
     return RaySteps(
         exact=False,
         low=low,
@@ -81,13 +81,15 @@ def ray_steps(problem: BilevelProblem, direction: FloatArray) -> RaySteps:
 
 
 def _exact(stairs: ParametricPath) -> RaySteps:
-    ends = np.array([float(place) for place in stairs.breaks])
+    ends = np.array([float(place) for place in stairs.breakpoints])
     places = _changes(stairs)
     left = max(
-        (stairs.breaks[k] for k in places if stairs.breaks[k] <= 0), default=stairs.breaks[0]
+        (stairs.breakpoints[k] for k in places if stairs.breakpoints[k] <= 0),
+        default=stairs.breakpoints[0],
     )
     right = min(
-        (stairs.breaks[k] for k in places if stairs.breaks[k] >= 0), default=stairs.breaks[-1]
+        (stairs.breakpoints[k] for k in places if stairs.breakpoints[k] >= 0),
+        default=stairs.breakpoints[-1],
     )
     return RaySteps(
         exact=True,
@@ -104,9 +106,9 @@ def _exact(stairs: ParametricPath) -> RaySteps:
 
 def _changes(stairs: ParametricPath) -> list[int]:
     """Return the numbers of the breaks; of an end only if the partition is another there."""
-    last = len(stairs.breaks) - 1
+    last = len(stairs.breakpoints) - 1
     ends = ((0, 0), (last, last - 1))
-    changed = [k for k, piece in ends if (stairs.at_breaks[k] != stairs.between[piece]).any()]
+    changed = [k for k, piece in ends if (stairs.at_breakpoints[k] != stairs.between[piece]).any()]
     return sorted([*range(1, last), *changed])
 
 
@@ -119,12 +121,12 @@ def _towards_zero(place: Fraction) -> float:
 def _first_break(stairs: ParametricPath, places: list[int]) -> FirstStep | None:
     if not places:
         return None
-    k = min(places, key=lambda number: abs(stairs.breaks[number]))
-    place, before = stairs.breaks[k], stairs.labels_at(0.0)
+    k = min(places, key=lambda number: abs(stairs.breakpoints[number]))
+    place, before = stairs.breakpoints[k], stairs.labels_at(0.0)
     pieces = [k] * (place >= 0) + [k - 1] * (place <= 0)
     around = [stairs.between[piece] for piece in pieces if 0 <= piece < len(stairs.between)]
     # If no piece beyond is another, the partition changes at this one place only.
-    beyond = [labels for labels in (*around, stairs.at_breaks[k]) if (labels != before).any()]
+    beyond = [labels for labels in (*around, stairs.at_breakpoints[k]) if (labels != before).any()]
     return FirstStep(_towards_zero(place), _outside(stairs, place), str(place), beyond[0])
 
 

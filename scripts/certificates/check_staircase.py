@@ -112,13 +112,15 @@ def _compare(ray: Ray, group: str, points: int) -> Figure:
         labels = _labels(ray, stairs, eps)
         undecided += labels is None
         wrong += labels is not None and bool((labels != stairs.labels_at(eps)).any())
-    steps = float(len(stairs.steps))
+    steps = float(len(stairs.inner_breakpoints))
     return Figure(CHECK, group, ray.name, points, wrong, undecided, steps, "steps", seconds)
 
 
 def _labels(ray: Ray, stairs: ParametricPath, eps: float) -> IntArray | None:
     """Return the labels at eps without the staircase; None if they are not proved."""
-    near = bool(len(stairs.steps)) and np.abs(stairs.steps - eps).min() <= NEAR
+    near = (
+        bool(len(stairs.inner_breakpoints)) and np.abs(stairs.inner_breakpoints - eps).min() <= NEAR
+    )
     if not near:
         solved = solve_lower(ray.perturbation.apply(ray.model, eps), tol=1e-10)
         if solved.proved:

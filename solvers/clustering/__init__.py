@@ -1,4 +1,4 @@
-"""The lower level: convex clustering at fixed data."""
+"""Solvers for the lower level: convex clustering with fixed data and weights."""
 
 from bilad.solvers.clustering.cluster import cluster
 from bilad.solvers.clustering.methods import LOWER_METHODS

@@ -1,10 +1,8 @@
-"""Contraction: blocks of points taken as single points, solved, and lifted again.
+"""Aggregation: fused points are replaced by one point, and the smaller problem is solved.
 
-    min_Y  1/2 sum_k n_k ||y_k - abar_k||^2 + gamma sum_{k<l} w^(k,l) ||y_k - y_l||_p
-
-has one point per block, with the block's mass. Its solution is lifted: X = Y on each block, and
-the flow between two blocks is shared among their edges in proportion to w_e. The flow inside the
-blocks is another matter: see `balance`.
+The contracted problem (module `contracted_problem`) has one point for each block of fused points.
+Its solution Y gives X = y_k on block k, and the flow between two blocks is shared among their edges
+in proportion to the weights. The flow inside the blocks is found by `electrical_flow`.
 """
 
 from __future__ import annotations
@@ -16,32 +14,33 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.norms import conjugate, row_norms
-from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.clustering.labels.flow import block_means
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.labels.active_set import vanishing
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem, aggregate_edges
+from bilad.solvers.clustering.labels.flow import block_means, block_sums
 from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 
-# Tolerances of the contracted problem over that of the whole, tried until Newton finds the last
-# digits; what is merged is seen better at the second.
-DIGITS = (1e-2, 1e-4)
-LEAST_TOL = 1e-13
-# Merged by length: up to this share of what the gap leaves open, or of the length at the last
-# tolerance.
+# Tolerances of the contracted problem over that of the whole problem. The second one is used if
+# Newton's method fails after the first, and shows better which blocks are fused.
+TOL_SHARES, LEAST_TOL = (1e-2, 1e-4), 1e-13
+# An edge is taken as fused if its length is at most SHORT times the resolution of the duality gap,
+# or if it fell to FALLEN times its length at the last tolerance.
 SHORT, FALLEN = 1e-4, 0.1
-# Newton's method has done its work when the gradient is this share of the tolerance, or so small.
-POLISHED, LEAST_REACH = 1e-4, 1e-11
-NEWTON_STEPS, HALVINGS, NEWTON_RTOL = 20, 8, 1e-10
-TIE = 1e9  # stiffness that holds together what is merged
-# Currents sent through the blocks, while each leaves no more than this share missing.
+# Newton's method has succeeded when the gradient is at most this share of the tolerance, or so
+# small, relative to the data.
+NEWTON_SHARE, LEAST_GRADIENT = 1e-4, 1e-11
+# Electrical flows computed one after the other, as long as each reduces the imbalance at least to
+# STALLED times the last one.
 CURRENTS, STALLED = 6, 0.7
-CONDUCTANCE = 1e10  # of the best edge, against 1 from each point to the ground
+CONDUCTANCE = 1e10  # of the best edge; each point is joined to the ground by conductance 1
 LEAST_CONDUCTANCE = 1e-9
-BALANCED = 1e-8  # missing flow at a point, relative to the largest capacity
+BALANCED = 1e-8  # imbalance at a point, relative to the largest capacity
 
 
 @dataclass(frozen=True)
-class Lifted:
-    """A pair X, Z of the whole problem, and the blocks on which X is constant.
+class BlockSolution:
+    """A pair X, Z of the whole problem, and blocks on which X is constant.
 
     Attributes
     ----------
@@ -49,9 +48,9 @@ class Lifted:
     X, Z : ndarray, shapes (n, d) and (m, d)
     blocks : ndarray of int, shape (n,)
     iterations : int
-        Spent on it.
+        Iterations that were needed for it.
     gap, residual : float
-        Relative, of the whole problem; infinite before they are measured.
+        Relative errors in the whole problem; inf before they are measured.
     """
 
     gamma: float
@@ -64,12 +63,12 @@ class Lifted:
 
     @property
     def error(self) -> float:
-        """What is compared with the tolerance."""
+        """The larger of the two errors, which is compared with the tolerance."""
         return max(self.gap, self.residual)
 
 
-class Contraction:
-    """The problem of the blocks, for one partition and any gamma.
+class AggregatedProblem:
+    """The contracted problem for one partition into blocks and any gamma.
 
     Parameters
     ----------
@@ -83,63 +82,58 @@ class Contraction:
         self._whole = model.graph
         self._masses = np.bincount(blocks).astype(np.float64)
         self._means = block_means(model.data, blocks)
-        K = len(self._masses)
-        tails, heads = blocks[model.graph.edges].T
-        self._between = (tails != heads) & (model.graph.weights > 0)
-        tails, heads = tails[self._between], heads[self._between]
-        weights = model.graph.weights[self._between]
-        self._signs = np.where(tails < heads, 1.0, -1.0)[:, None]
-        keys = np.minimum(tails, heads) * K + np.maximum(tails, heads)
-        pairs, self._pair = np.unique(keys, return_inverse=True)
-        summed = np.bincount(self._pair, weights, len(pairs))
-        self._graph = FusionGraph(K, np.column_stack(np.divmod(pairs, K)), summed)
-        self._shares = (weights / summed[self._pair])[:, None]
+        self._pairs = pairs = aggregate_edges(model.graph, model.graph.weights, blocks)
+        self._graph = FusionGraph(len(self._masses), pairs.ends, pairs.weights)
+        weights = model.graph.weights[pairs.between]
+        self._shares = (weights / pairs.weights[pairs.pair])[:, None]
         self._workspace: Workspace | None = None
 
     def fits(self, model: ConvexClustering, blocks: IntArray) -> bool:
-        """Whether it is for these blocks of the model, and these weights."""
+        """Whether this is the problem for the given blocks and the weights of the model."""
         return self.blocks is blocks and self._whole is model.graph
 
     def solve(
         self,
         model: ConvexClustering,
-        start: Lifted,
+        start: BlockSolution,
         tol: float,
         max_iterations: int,
         deadline: float,
-        one: float = 1.0,
-    ) -> Lifted:
-        """Solve to more digits than `tol`, from a solution of the whole problem at another gamma.
+        reference: float = 1.0,
+    ) -> BlockSolution:
+        """Solve to a smaller tolerance than `tol`, from a solution at another gamma.
 
-        The flow between blocks is at its capacity, so it starts in proportion to gamma.
+        The flow between blocks that stay apart is at its capacity, so the start is multiplied by
+        the ratio of the two gammas.
         """
         small = ConvexClustering(self._means, self._graph, model.gamma, model.p)
         if self._workspace is None or not self._workspace.fits(small):
             self._workspace = Workspace(small, self._masses)
+        pairs, count = self._pairs, self._graph.m
         growth = model.gamma / start.gamma if start.gamma > 0 else 1.0
-        flows = self._signs * start.Z[self._between] * growth
-        count = self._graph.m
         Y = block_means(start.X, self.blocks)
-        F: FloatArray = np.empty((count, model.d))
-        for k, flow in enumerate(flows.T):
-            F[:, k] = np.bincount(self._pair, flow, count)
+        F = block_sums(growth * pairs.signs * start.Z[pairs.between], pairs.pair, count)
         size, iterations = 1.0 + model.primal(start.X), 0
         lengths = np.zeros(count)
-        reach = max(POLISHED * tol, LEAST_REACH) * (1.0 + float(np.linalg.norm(self._means)))
-        for share in DIGITS:
+        small_gradient = max(NEWTON_SHARE * tol, LEAST_GRADIENT) * (
+            1.0 + float(np.linalg.norm(self._means))
+        )
+        for share in TOL_SHARES:
             aim = max(share * tol, LEAST_TOL)
-            run = solve_ssnal(small, aim, (Y, F), self._workspace, max_iterations, deadline, one)
+            run = solve_ssnal(
+                small, aim, (Y, F), self._workspace, max_iterations, deadline, reference
+            )
             iterations += run.admm_steps + run.newton_steps
             before, lengths = lengths, row_norms(self._graph.differences(run.X), 2)
-            merged = self._merged(small, run.Z, lengths, before, aim * size)
-            Y, F, done = self._polished(small, run.X, run.Z, merged, reach)
+            fused = self._fused_blocks(small, run.Z, lengths, before, aim * size)
+            Y, F, done = self._polished(small, run.X, run.Z, fused, small_gradient)
             if done or run.status != "optimal":
                 break
         Z = start.Z.copy()
-        Z[self._between] = self._signs * self._shares * F[self._pair]
-        return Lifted(model.gamma, Y[self.blocks], Z, merged[self.blocks], iterations)
+        Z[pairs.between] = pairs.signs * self._shares * F[pairs.pair]
+        return BlockSolution(model.gamma, Y[self.blocks], Z, fused[self.blocks], iterations)
 
-    def _merged(
+    def _fused_blocks(
         self,
         small: ConvexClustering,
         Z: FloatArray,
@@ -147,124 +141,76 @@ class Contraction:
         before: FloatArray,
         gap: float,
     ) -> IntArray:
-        """Number the components of the edges that are guessed fused: shape (K,).
+        """Number the components of the pairs of blocks that are taken as fused: shape (K,).
 
-        By strict complementarity; or as they are very short; or as their lengths fell with the
-        tolerance, from those before: solvers leave some fused edges at full capacity.
+        A pair is fused by the rule of module `active_set`, or if its length has fallen with the
+        tolerance: a solver may leave fused edges at full capacity.
         """
         unused = small.radii - row_norms(Z, conjugate(small.p))
-        open_length = 2.0 * np.sqrt(gap)
-        complementary = lengths * small.radii < open_length * unused
-        short = np.maximum(SHORT * open_length, FALLEN * before)
-        return self._graph.components(
-            (lengths <= open_length) & (complementary | (lengths <= short))
-        )
-
-    def _averaged(self, Y: FloatArray, merged: IntArray) -> FloatArray:
-        masses = np.bincount(merged, self._masses)
-        sums = [np.bincount(merged, column) for column in (self._masses[:, None] * Y).T]
-        return (np.stack(sums, axis=1) / masses[:, None])[merged]
+        resolution = 2.0 * np.sqrt(gap)
+        fused = vanishing(lengths, unused, small.radii, resolution, SHORT)
+        return self._graph.components(fused | (lengths <= np.minimum(resolution, FALLEN * before)))
 
     def _polished(
         self,
         small: ConvexClustering,
         Y: FloatArray,
         Z: FloatArray,
-        merged: IntArray,
-        reach: float,
+        fused: IntArray,
+        small_gradient: float,
     ) -> tuple[FloatArray, FloatArray, bool]:
-        """Return Y constant on what is merged, and Z, by Newton's method where that gets to reach.
+        """Return Y, constant on what is fused, Z, and whether both are accurate.
 
-        If p = 2 the objective is smooth where merged blocks stay apart, and the flow between them
-        is r u / ||u||. Ties hold together what is merged.
+        For p = 2 they are found by Newton's method on the problem with the fused blocks contracted.
         """
-        i, j = self._graph.edges.T
-        apart = merged[i] != merged[j]
-        Y = self._averaged(Y, merged)
-        if small.p != 2 or small.d == 1 or not apart.any():
-            return Y, Z, True
-        assert self._workspace is not None
-        point = self._smooth_point(small, Y, merged, apart)
-        for _ in range(NEWTON_STEPS if np.isfinite(point.size) else 0):
-            curvature = np.where(apart, small.radii / point.lengths, TIE)[:, None]
-            step = self._workspace.newton_system.solve(
-                np.tile(curvature, small.d),
-                np.sqrt(curvature) * point.unit,
-                -self._masses[:, None] * point.missing,
-                NEWTON_RTOL,
-            )
-            for _ in range(HALVINGS):
-                trial = self._smooth_point(
-                    small, self._averaged(point.Y + step, merged), merged, apart
-                )
-                if trial.size < point.size or point.size <= reach:
-                    break
-                step = 0.5 * step
-            else:
-                break
-            if point.size <= reach and trial.size > 0.5 * point.size:
-                break
-            point = trial
-        flow = np.where(apart[:, None], small.radii[:, None] * point.unit, Z)
-        return (point.Y, flow, True) if point.size <= reach else (Y, Z, False)
-
-    def _smooth_point(
-        self, small: ConvexClustering, Y: FloatArray, merged: IntArray, apart: BoolArray
-    ) -> _SmoothPoint:
+        masses = self._masses[:, None]
+        y = block_sums(masses * Y, fused) / block_sums(masses, fused)
+        problem = ContractedProblem(small, fused, self._masses)
+        if small.p != 2 or small.d == 1 or len(problem.radii) == 0:
+            return y[fused], Z, True
+        better = problem.polished(y)
+        if not problem.scaled_gradient_norm(better) <= small_gradient:
+            return y[fused], Z, False
+        Y = better[fused]
         U = self._graph.differences(Y)
-        lengths = np.where(apart, np.linalg.norm(U, axis=1), 1.0)
-        if (lengths == 0).any():
-            return _SmoothPoint(Y, lengths, U, Y, np.inf)
-        unit = np.where(apart, 1.0 / lengths, 0.0)[:, None] * U
-        forces = self._graph.adjoint(small.radii[:, None] * unit) / self._masses[:, None]
-        missing = self._averaged(Y - self._means + forces, merged)
-        size = float(np.linalg.norm(np.sqrt(self._masses)[:, None] * missing))
-        return _SmoothPoint(Y, lengths, unit, missing, size)
+        lengths = row_norms(U, 2)[:, None]
+        apart = lengths > 0
+        flow = small.radii[:, None] * np.divide(U, lengths, out=np.zeros_like(U), where=apart)
+        return Y, np.where(apart, flow, Z), True
 
 
-@dataclass(frozen=True)
-class _SmoothPoint:
-    """Y, and for the edges of blocks apart the lengths and directions of u; M^-1 gradient."""
-
-    Y: FloatArray
-    lengths: FloatArray
-    unit: FloatArray
-    missing: FloatArray
-    size: float
-
-
-def balance(
-    model: ConvexClustering, lifted: Lifted, workspace: Workspace
+def electrical_flow(
+    model: ConvexClustering, solution: BlockSolution, workspace: Workspace
 ) -> tuple[FloatArray, FloatArray]:
-    """Send currents inside the blocks until X = A - B'Z, up to what is constant on blocks.
+    """Add electrical flows inside the blocks until X = A - B'Z up to a constant on each block.
 
-    Conductances are the unused capacities; what a current puts above a capacity is cut off, and
-    the next current makes up for it.
+    The conductances are the unused capacities of the edges. Flow above a capacity is cut off, and
+    the next electrical flow replaces it.
 
     Returns
     -------
-    ndarray, shape (m, d)
+    Z : ndarray, shape (m, d)
         Dual feasible.
-    ndarray, shape (n,)
-        Flow still missing at each point, over the largest capacity.
+    imbalance : ndarray, shape (n,)
+        Flow that is missing at each point, relative to the largest capacity.
     """
-    blocks = lifted.blocks
+    blocks = solution.blocks
     i, j = model.graph.edges.T
-    inside = np.flatnonzero(workspace.kept & (blocks[i] == blocks[j]))
+    inside = np.flatnonzero(workspace.positive & (blocks[i] == blocks[j]))
     radii, q, largest = model.radii[inside], conjugate(model.p), model.radii.max()
-    Z, before = model.project_dual(lifted.Z), np.inf
+    Z, before = model.project_dual(solution.Z), np.inf
     for current in range(CURRENTS + 1):
-        missing = lifted.X - model.data + model.graph.adjoint(Z)
+        missing = solution.X - model.data + model.graph.adjoint(Z)
         missing -= block_means(missing, blocks)[blocks]
-        worst = np.abs(missing).max(axis=1) / largest
-        stalled = worst.max() > STALLED * before
-        if current == CURRENTS or stalled or worst.max() <= BALANCED or len(inside) == 0:
+        imbalance = np.abs(missing).max(axis=1) / largest
+        stalled = imbalance.max() > STALLED * before
+        if current == CURRENTS or stalled or imbalance.max() <= BALANCED or len(inside) == 0:
             break
-        before = worst.max()
+        before = imbalance.max()
         unused = np.maximum(radii - row_norms(Z[inside], q), LEAST_CONDUCTANCE * radii)
         conductances = np.zeros(model.graph.m)
         conductances[inside] = unused * (CONDUCTANCE / unused.max())
-        workspace.point_system.update(conductances[workspace.kept, None, None])
+        workspace.point_system.update(conductances[workspace.positive, None, None])
         potentials = workspace.point_system.solve(missing)
         Z = model.project_dual(Z - conductances[:, None] * model.graph.differences(potentials))
-    return Z, worst
+    return Z, imbalance

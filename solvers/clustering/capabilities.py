@@ -1,4 +1,4 @@
-"""What the solvers of convex clustering can do, registered by the type of the model."""
+"""Registers the solvers of convex clustering as capabilities of its model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _solve(
 def _confirm(
     model: ConvexClustering, tol: float, time_limit: float = math.inf, method: str = "auto"
 ) -> Clustering:
-    """Solve from scratch until the labels are proved."""
+    """Solve from scratch, and tighten the tolerance until the labels are proved."""
     return solve_lower(model, method, tol, time_limit=time_limit, refine=True)
 
 
@@ -75,7 +75,7 @@ def _adjoint(
     direction: FloatArray,
     parts: Collection[str],
 ) -> dict[str, FloatArray]:
-    """Solve one linear system; the weights cost a product more."""
+    """Solve one linear system; the gradient in the weights needs one product in addition."""
     derivative: Derivative = (
         SolutionDerivative(solution) if isinstance(solution, Clustering) else solution
     )
@@ -93,7 +93,7 @@ def _gap(model: ConvexClustering, state: FloatArray, solution: Clustering) -> fl
 
 @remove.register(ConvexClustering)
 def _without(model: ConvexClustering, what: str, which: list[int]) -> ConvexClustering:
-    """Return the model without some points, or with some edges of weight zero."""
+    """Return the model without some points, or with weight zero on some edges."""
     if one_of(what, "what", ("points", "edges")) == "points":
         return model.without(which)
     weights = model.graph.weights.copy()

@@ -1,4 +1,4 @@
-"""`cluster`: solve the lower level by a method chosen by name, and prove what can be proved."""
+"""`cluster` solves the lower level by a method chosen by name, and proves the labels if it can."""
 
 from __future__ import annotations
 
@@ -22,25 +22,22 @@ from bilad.solvers.clustering.labels.partition import Partition, nothing_proved,
 from bilad.solvers.clustering.methods import (
     LOWER_METHODS,
     LowerMethod,
-    Measure,
-    Outcome,
-    Request,
     choose_lower_method,
     measured,
 )
 from bilad.solvers.clustering.parametric.exact_labels import exact_labels, is_decidable
-from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.result import Clustering, Measure, MethodResult, SolveOptions
 from bilad.solvers.clustering.unit_scale import UnitScale, unit_scale
 
-TIGHTENING = 1e-2  # each attempt's tolerance over the last one's
-LEAST_TOL = 1e-14  # of an attempt to prove labels
-CENTRAL_TOL = 1e-12  # of an interior-point solution that is to prove labels
-COARSE_TOL = 1e-6  # of the first attempt, where labels are all that is asked
+TIGHTENING = 1e-2  # factor between the tolerances of two attempts
+LEAST_TOL = 1e-14  # smallest tolerance of an attempt to prove labels
+CENTRAL_TOL = 1e-12  # tolerance of the interior-point solution that serves to prove labels
+COARSE_TOL = 1e-6  # tolerance of the first attempt if only labels are wanted
 LIMITS = ("iteration limit", "time limit")
 
 
 class InterruptedSolveError(KeyboardInterrupt):
-    """An interrupt from the keyboard during a solve; `clustering` is what was found."""
+    """An interrupt from the keyboard during a solve; `clustering` is the best result so far."""
 
     def __init__(self, clustering: Clustering) -> None:
         super().__init__()
@@ -66,35 +63,36 @@ def cluster(
         "exact" needs p = 1 or d = 1, and a graph that is complete with equal weights, a forest, or
         a union of these; "auto" takes it where it can and SSNAL elsewhere.
     tol : float, default 1e-8
-        Largest relative duality gap and largest relative KKT residual, both.
+        Largest relative duality gap and largest relative KKT residual.
     start : Clustering, optional
-        A solution of a model of the same shape and edges, whatever their weights. SSNAL starts
-        from its X and Z, with its penalty and factorisations, and once more without them where
-        that falls short; Clarabel reuses its program.
+        A solution of a model with data of the same shape and the same edges; the weights may
+        differ. SSNAL starts from its X and Z with its penalty and factorisations, and a second time
+        from scratch if the tolerance is not reached. Clarabel reuses its program.
     max_iterations : int, default 1000
-        Steps of ADMM and Newton (SSNAL) or of the interior-point method (Clarabel), for each
-        attempt.
+        Steps of ADMM and of Newton's method (SSNAL), or of the interior-point method (Clarabel),
+        for each attempt.
     time_limit : float, default inf
-        Seconds, for the proof of the labels too: what it does not reach is undecided.
+        Seconds, including the proof of the labels. Pairs that the proof does not reach in time are
+        undecided.
     refine : bool, default False
-        If labels are not proved at `tol`, tighten the tolerance until they are, or until that does
-        not help; then `remark` says why not.
+        If labels are not proved at `tol`, tighten the tolerance until they are. If that fails,
+        `remark` gives the reason.
     labels_only : bool, default False
-        Stop as soon as the labels are proved, perhaps before `tol` is reached. The status is then
-        "labels proved". (SSNAL.)
+        SSNAL only: stop as soon as the labels are proved, possibly before `tol` is reached. The
+        status is then "labels proved".
 
     Returns
     -------
     Clustering
-        Always, once the arguments are accepted. If a limit, a fault or an interrupt from the
-        keyboard came first, the best so far with its true gap, and what happened in `status`.
+        Always, once the arguments are accepted. After a limit, an error or an interrupt from the
+        keyboard it holds the best pair so far with its true gap, and `status` says what happened.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, before any work.
+        If an argument is wrong; raised before any work.
     UnsupportedError
-        If the method cannot take the model.
+        If the method cannot solve the model.
     """
     try:
         return solve_lower(
@@ -114,12 +112,12 @@ def solve_lower(
     refine: bool = False,
     labels_only: bool = False,
 ) -> Clustering:
-    """Do what `cluster` does, for callers with more work to stop: an interrupt is theirs too.
+    """Do the same as `cluster`, but pass an interrupt on to the caller, who may have more to stop.
 
     Raises
     ------
     InterruptedSolveError
-        A `KeyboardInterrupt` that holds the clustering so far.
+        After an interrupt from the keyboard; it holds the best clustering so far.
     """
     began = time.perf_counter()
     if not isinstance(model, ConvexClustering):
@@ -129,16 +127,18 @@ def solve_lower(
     _check_start(model, start)
     tol = real_number(tol, "tol", above=0.0)
     time_limit = seconds_limit(time_limit, "time_limit", above=0)
-    request = Request(
+    options = SolveOptions(
         tol,
         None if start is None or chosen.name != "ssnal" else scale.enter(start.X, start.Z),
-        None if start is None else start.kept,
+        None if start is None else start.reusable,
         whole_number(max_iterations, "max_iterations", least=1),
         began + time_limit,
-        scale.one,
+        scale.reference,
     )
     labels_only = labels_only and chosen.name == "ssnal"
-    return Run(scale, chosen, request, began).result(lambda run: run.solve(refine, labels_only))
+    return LowerSolve(scale, chosen, options, began).result(
+        lambda run: run.solve(refine, labels_only)
+    )
 
 
 def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
@@ -152,36 +152,36 @@ def _check_start(model: ConvexClustering, start: Clustering | None) -> None:
         raise ArgumentError("start", f"a solution with d = {start.model.d}", f"d = {model.d}")
 
 
-class Run:
-    """One solve: attempts at one tolerance after the other, and the best outcome so far.
+class LowerSolve:
+    """One solve of a model: attempts with decreasing tolerances, and the best result so far.
 
     Parameters
     ----------
     scale : UnitScale
-        The model, and that in which it is solved.
+        The model and the scaled model that is solved.
     chosen : LowerMethod
-    request : Request
-        In the unit.
+    options : SolveOptions
+        In the scaled unit.
     began : float
-        Value of `time.perf_counter()`.
+        Value of `time.perf_counter()` at the start.
     """
 
     def __init__(
-        self, scale: UnitScale, chosen: LowerMethod, request: Request, began: float
+        self, scale: UnitScale, chosen: LowerMethod, options: SolveOptions, began: float
     ) -> None:
         self._scale, self._model, self._method = scale, scale.model, chosen
-        self._request, self._began = request, began
+        self._options, self._began = options, began
         self._best = _trivial(scale.model)
         self._spent = 0
         self._labels_only = False
 
-    def result(self, work: Callable[[Run], None]) -> Clustering:
-        """Do some work on this run; return what has come of it, whatever happens.
+    def result(self, work: Callable[[LowerSolve], None]) -> Clustering:
+        """Call `work` on this object and return the result, also after an error.
 
         Raises
         ------
         InterruptedSolveError
-            After an interrupt from the keyboard, with the result.
+            After an interrupt from the keyboard; it holds the result.
         """
         try:
             work(self)
@@ -189,7 +189,7 @@ class Run:
         except KeyboardInterrupt:
             raise InterruptedSolveError(self._ended("interrupted")) from None
         except BaseException as fault:
-            # A panic of Clarabel is no Exception; the other ones that are none are the caller's.
+            # A panic of Clarabel is treated like an Exception, although it is none.
             if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
                 raise
             return self._ended(f"error: {type(fault).__name__}: {fault}")
@@ -198,66 +198,68 @@ class Run:
         self,
         refine: bool,
         labels_only: bool = False,
-        first: Callable[[], Outcome] | None = None,
+        first: Callable[[], MethodResult] | None = None,
     ) -> None:
-        """Solve at one tolerance after the other, until nothing is left to ask.
+        """Solve with decreasing tolerances until everything that is wanted is reached.
 
         Parameters
         ----------
         refine, labels_only : bool
             As in `cluster`.
         first : callable, optional
-            Makes the first attempt in place of the method.
+            Makes the first attempt instead of the method.
         """
-        method, request = self._method, self._request
+        method, options = self._method, self._options
         self._labels_only = labels_only
-        for count, tol in enumerate(_tolerances(request.tol, refine, labels_only)):
-            asked = replace(request, tol=tol)
-            outcome = self._from_start(asked, first) if count == 0 else self._attempt(asked)
+        for count, tol in enumerate(_tolerances(options.tol, refine, labels_only)):
+            current = replace(options, tol=tol)
+            outcome = self._first_attempt(current, first) if count == 0 else self._attempt(current)
             outcome = self._with_proof(outcome)
             better = len(outcome.partition.undecided) < len(self._best.partition.undecided)
-            if count == 0 or tol >= request.tol or better:
+            if count == 0 or tol >= options.tol or better:
                 self._best = outcome
             if outcome.status in LIMITS or outcome.partition.proved or method.name == "exact":
                 break
             if method.name == "ssnal":
-                request = replace(request, start=(outcome.X, outcome.make_dual()))
-            request = replace(request, kept=outcome.kept)
+                options = replace(options, start=(outcome.X, outcome.make_dual()))
+            options = replace(options, reusable=outcome.reusable)
         if refine and method.name == "ssnal":
-            self._prove_centrally(request)
-        self._decide_ties(refine)
+            self._prove_by_interior_point(options)
+        self._decide_exactly(refine)
         if refine and not self._best.partition.proved:
             self._best = replace(self._best, remark=_why_not_proved(self._best))
 
-    def _attempt(self, request: Request) -> Outcome:
-        outcome = self._method.solve(self._model, request)
+    def _attempt(self, options: SolveOptions) -> MethodResult:
+        outcome = self._method.solve(self._model, options)
         self._spent += outcome.iterations
         return outcome
 
-    def _from_start(self, request: Request, first: Callable[[], Outcome] | None) -> Outcome:
-        """Make the first attempt; if a start has led nowhere, make it once more without."""
+    def _first_attempt(
+        self, options: SolveOptions, first: Callable[[], MethodResult] | None
+    ) -> MethodResult:
+        """Make the first attempt; repeat it from scratch if a warm start misses the tolerance."""
         if first is not None:
             outcome = first()
             self._spent += outcome.iterations
         else:
-            outcome = self._attempt(request)
+            outcome = self._attempt(options)
         self._best = outcome
-        if request.start is None or outcome.status == "time limit":
+        if options.start is None or outcome.status == "time limit":
             return outcome
-        # Capacities that were cut off are not in the method's own measure.
+        # If `unit_scale` reduced capacities, the error of the given model may be larger.
         is_whole = self._model.graph is self._scale.given.graph
-        if outcome.status == "optimal" and (is_whole or self._error(outcome) <= request.tol):
+        if outcome.status == "optimal" and (is_whole or self._error(outcome) <= options.tol):
             return outcome
-        afresh = self._attempt(replace(request, start=None, kept=outcome.kept))
+        afresh = self._attempt(replace(options, start=None, reusable=outcome.reusable))
         return min(outcome, afresh, key=self._error)
 
-    def _with_proof(self, outcome: Outcome) -> Outcome:
-        if outcome.measure is not None:  # it has brought its own
+    def _with_proof(self, outcome: MethodResult) -> MethodResult:
+        if outcome.measure is not None:  # the method returned its own proof
             return outcome
-        Z, deadline = outcome.make_dual(), self._request.deadline
+        Z, deadline = outcome.make_dual(), self._options.deadline
         return replace(outcome, partition=prove_partition(self._model, outcome.X, Z, deadline))
 
-    def _error(self, outcome: Outcome) -> float:
+    def _error(self, outcome: MethodResult) -> float:
         measure = measured(self._model, outcome, outcome.X)
         beyond = self._scale.beyond_capacity(outcome.X)
         gap = self._scale.relative_square(measure.gap + beyond, measure.primal + beyond)
@@ -267,38 +269,40 @@ class Run:
     def _norm(self) -> float:
         return float(np.linalg.norm(self._model.data))
 
-    def _prove_centrally(self, request: Request) -> None:
-        """Prove the labels from an interior-point solution, whose Z leaves capacity unused.
+    def _prove_by_interior_point(self, options: SolveOptions) -> None:
+        """Prove the labels from an interior-point solution.
 
-        Where the dual solution is not unique, SSNAL's may lie on the boundary of the solutions, and
-        prove nothing.
+        If the dual solution is not unique, SSNAL may return a point on the relative boundary of the
+        dual optimal set, which does not certify the labels. An interior-point solution leaves
+        capacity unused on the edges of fused points.
         """
         best = self._best
         if best.partition.proved or best.status == "time limit":
             return
-        asked = replace(request, tol=CENTRAL_TOL, kept=None)
-        central = self._with_proof(LOWER_METHODS["clarabel"].solve(self._model, asked)).partition
+        central_options = replace(options, tol=CENTRAL_TOL, reusable=None)
+        solution = LOWER_METHODS["clarabel"].solve(self._model, central_options)
+        central = self._with_proof(solution).partition
         if len(central.undecided) < len(best.partition.undecided):
             remark = "labels from an interior-point solution"
             self._best = replace(best, partition=central, remark=remark)
 
-    def _decide_ties(self, refine: bool) -> None:
-        """Decide in exact arithmetic what floating point cannot, where that is affordable."""
+    def _decide_exactly(self, refine: bool) -> None:
+        """Decide undecided pairs in rational arithmetic if that is affordable."""
         best, given = self._best, self._scale.given
-        cheap = given.graph.uniform_weight is not None  # sorting, no cuts
+        cheap = given.graph.uniform_weight is not None  # needs sorting only, no minimum cuts
         if best.partition.proved or best.status == "time limit" or not (refine or cheap):
             return
-        labels = exact_labels(given, self._request.deadline) if is_decidable(given) else None
+        labels = exact_labels(given, self._options.deadline) if is_decidable(given) else None
         if labels is not None:
             partition = Partition(labels, np.empty((0, 2), dtype=np.int64))
             remark = "ties decided in exact arithmetic"
             self._best = replace(best, partition=partition, remark=remark)
 
     def clustering(self, status: str | None = None) -> Clustering:
-        """Return the best outcome, measured, in the unit of the data."""
+        """Return the best result with its errors, in the unit of the data."""
         scale, best = self._scale, self._best
         X = scale.leave_primal(_component_means(self._model, best))
-        in_unit, _ = scale.enter(X, np.empty((0, 1)))  # as it is rounded
+        in_unit, _ = scale.enter(X, np.empty((0, 1)))  # X after rounding
         measure = measured(self._model, best, in_unit)
         beyond = scale.beyond_capacity(in_unit)
         primal = measure.primal + beyond
@@ -317,18 +321,18 @@ class Run:
             seconds=time.perf_counter() - self._began,
             make_dual=partial(_dual, scale.exponent, best.make_dual),
             remark=best.remark,
-            kept=best.kept,
+            reusable=best.reusable,
         )
 
     def _status(self, error: float) -> str:
-        if error <= self._request.tol:
+        if error <= self._options.tol:
             return "optimal"
         if self._labels_only and self._best.partition.proved:
             return "labels proved"
         return self._best.status if self._best.status != "optimal" else "inaccurate"
 
     def _ended(self, status: str) -> Clustering:
-        """Return the best outcome so far after what the status says, measured where possible."""
+        """Return the best result so far with the given status, with its errors if possible."""
         try:
             return self.clustering(status)
         except (ArithmeticError, MemoryError):
@@ -348,16 +352,16 @@ def _tolerances(tol: float, refine: bool, labels_only: bool) -> Iterator[float]:
         yield tol
 
 
-def _why_not_proved(outcome: Outcome) -> str:
+def _why_not_proved(outcome: MethodResult) -> str:
     reason = outcome.partition.why or "a tie to rounding"
     why = f"labels not proved, and a tighter tolerance does not help: {reason}"
     return "; ".join(filter(None, [outcome.remark, why]))
 
 
-def _trivial(model: ConvexClustering) -> Outcome:
-    """Return the data and no flow, with nothing proved."""
+def _trivial(model: ConvexClustering) -> MethodResult:
+    """Return X = A and Z = 0, with nothing proved."""
     make_dual = partial(np.zeros, (model.graph.m, model.d))
-    return Outcome(model.data, make_dual, nothing_proved(model.n), "inaccurate", 0)
+    return MethodResult(model.data, make_dual, nothing_proved(model.n), "inaccurate", 0)
 
 
 def _dual(exponent: int, make_dual: Callable[[], FloatArray]) -> FloatArray:
@@ -366,12 +370,12 @@ def _dual(exponent: int, make_dual: Callable[[], FloatArray]) -> FloatArray:
         return np.asarray(np.ldexp(make_dual(), exponent))
 
 
-def _component_means(model: ConvexClustering, outcome: Outcome) -> FloatArray:
-    """Return X; the means of the graph's components where each is proved to be one cluster."""
+def _component_means(model: ConvexClustering, outcome: MethodResult) -> FloatArray:
+    """Return X, or the means of the components of the graph if each is proved to be one cluster."""
     labels = outcome.partition.labels
     if not outcome.partition.proved or labels.max() >= len(labels) - 1:
         return outcome.X
-    if model.graph.uniform_weight is not None:  # its edges need not be made
+    if model.graph.uniform_weight is not None:  # avoids making its edges
         components = np.zeros_like(labels)
         fused = labels.max() == 0 and model.gamma * model.graph.uniform_weight > 0
     else:

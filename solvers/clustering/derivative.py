@@ -1,20 +1,20 @@
-"""The derivative of the lower level's solution in the data and the weights.
+"""The derivative of the lower-level solution X* in the data and in the weights.
 
-Where the partition is constant, X* stays on a linear manifold M, and the fusion terms are smooth
-on it. With s_e the gradient of ||u_e||_p there and H the Hessian of the fusion terms,
+Where the partition is locally constant, X* stays on a linear manifold M on which the fusion terms
+are smooth. Let s_e be the gradient of ||u_e||_p there and H the Hessian of the fusion terms. Then
 
     dX* = J (dA - gamma B' (dw_e s_e)),     J the inverse of I + H on M, zero across M.
 
-J is symmetric and 0 <= J <= I: X* is nonexpansive in the data (paper, Definition 2, modulus 1).
+J is symmetric and 0 <= J <= I, so X* is nonexpansive in the data (Definition 2 with modulus 1).
 
-    p = 1    M: each feature constant on clusters of its own. H = 0: J averages over them.
-    p = 2    M: constant on clusters. J averages, then takes (N + H)^-1 N on the centroids,
-             N = diag(n_k).
-    p = inf  M: constant on clusters, and tied features move together (module `ties` of the
-             certificates). H = 0: J is the orthogonal projector on M.
+    p = 1    Each feature is constant on clusters of its own, H = 0, and J averages over them.
+    p = 2    X is constant on the clusters. J averages over them and multiplies the centroids by
+             (N + H)^-1 N, N = diag(n_k).
+    p = inf  X is constant on the clusters, and tied features move together (module `labels.ties`).
+             H = 0, and J is the orthogonal projection on M.
 
-At a step of the staircase X* has no derivative; this is then that of the piece with the labels
-given. Undecided pairs are labelled together, and so taken for fused.
+At a breakpoint, where the partition changes, X* is not differentiable. The result is then the
+derivative for the given labels; undecided pairs have the same label and are taken as fused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from bilad.models.validation import FloatArray, real_array
 from bilad.solvers.clustering.manifold import solution_manifold
 from bilad.solvers.clustering.result import Clustering
 
-FEW = 64  # parameters up to which a modulus is the norm of a dense matrix
+FEW = 64  # parameters up to which a modulus is computed from a dense matrix
 
 
 class Derivative(ABC):
@@ -41,7 +41,7 @@ class Derivative(ABC):
     Parameters
     ----------
     model : ConvexClustering
-        With the data and the weights at which it is the derivative.
+        With the data and the weights at which the derivative is taken.
     """
 
     def __init__(self, model: ConvexClustering) -> None:
@@ -54,17 +54,17 @@ class Derivative(ABC):
     @cached_property
     @abstractmethod
     def forces(self) -> FloatArray:
-        """s_e, the force of each edge for gamma w_e = 1: shape (m, d)."""
+        """s_e, the dual variable of each edge for gamma w_e = 1: shape (m, d)."""
 
     def times(self, dA: FloatArray, dw: FloatArray | None = None) -> FloatArray:
-        """Return the change of X.
+        """Return the directional derivative of X.
 
         Parameters
         ----------
         dA : ndarray, shape (n, d)
-            Change of the data.
+            Direction in the data.
         dw : ndarray, shape (m,), optional
-            Change of the weights; none by default.
+            Direction in the weights, default zero.
 
         Returns
         -------
@@ -86,16 +86,16 @@ class Derivative(ABC):
 
         Returns
         -------
-        data_part : ndarray, shape (n, d)
+        in_data : ndarray, shape (n, d)
             J V.
-        weights_part : ndarray, shape (m,)
+        in_weights : ndarray, shape (m,)
             -gamma <(B J V)_e, s_e>.
         """
         W = self.apply(real_array(V, "V", self.model.data.shape))
         return W, self.weights_part(W)
 
     def weights_part(self, W: FloatArray) -> FloatArray:
-        """Return the gradient in the weights, (m,), from that in the data, (n, d)."""
+        """Return the gradient in the weights (m,) for the gradient W (n, d) in the data."""
         differences = self.model.graph.differences(W)
         return -self.model.gamma * np.einsum("ij,ij->i", differences, self.forces)
 
@@ -105,12 +105,12 @@ class Derivative(ABC):
         Parameters
         ----------
         operator : sparse array, shape (n d, k), optional
-            T; by default the identity, every entry of the data free.
+            T; by default the identity: every entry of the data is free.
 
         Returns
         -------
         float
-            At most ||T||. With T the identity it is 1: all points may move alike.
+            At most ||T||; 1 for the identity, since all points may move alike.
         """
         n, d = self.model.data.shape
         if operator is None:
@@ -132,20 +132,20 @@ class Derivative(ABC):
 
 
 class SolutionDerivative(Derivative):
-    """The derivative of X*, at a solution.
+    """The derivative of X* at a solution.
 
     Parameters
     ----------
     clustering : Clustering
-        The more accurate it is, the more accurate is H; M follows from its labels, for p = inf
-        also from its X and Z.
+        Its labels determine M, for p = inf together with X and Z. The accuracy of X determines the
+        accuracy of H.
 
     Attributes
     ----------
     model : ConvexClustering
-        That of the clustering.
+        The model of the clustering.
     X : ndarray, shape (n, d)
-        Its solution, moved onto M.
+        The solution, projected on M.
     """
 
     def __init__(self, clustering: Clustering) -> None:
@@ -159,5 +159,5 @@ class SolutionDerivative(Derivative):
 
     @cached_property
     def forces(self) -> FloatArray:
-        """s_e, the gradient of ||u_e||_p on M: shape (m, d); zero inside clusters."""
+        """s_e, the gradient of ||u_e||_p on M, zero inside clusters: shape (m, d)."""
         return subgradient_rows(self.model.graph.differences(self.X), self.model.p)

@@ -25,7 +25,9 @@ from bilad.models.validation import (
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.labels.flow import block_means
 
-ASYMMETRY = 1e-10  # of a given weight matrix, relative to its largest weight: rounding
+ASYMMETRY = (
+    1e-10  # of a weight matrix, relative to its largest weight, that is attributed to rounding
+)
 
 
 class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -41,15 +43,15 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     p : {1, 2, inf}, default 2
         Norm of the fusion terms.
     weights : {"knn", "complete"} or array_like or sparse, shape (n, n), default "knn"
-        Which pairs are fused, and how strongly. "knn": pairs of which one is among the other's
-        nearest, weight ``exp(-phi ||a_i - a_j||^2)``; "complete": every pair, weight 1; or a
+        The weights w_e. "knn": weight ``exp(-phi ||a_i - a_j||^2)`` for pairs of which one point
+        is among the nearest neighbours of the other; "complete": weight 1 for every pair; or a
         symmetric nonnegative matrix, whose diagonal is not used.
     n_neighbors : int, default 10
-        For "knn"; n - 1 where there are fewer other points.
+        For "knn": number of nearest neighbours, at most n - 1.
     phi : float, default 0.5
         For "knn": decay of the weight, phi >= 0, in 1 / (unit of the data)^2.
     method : {"auto", "exact", "ssnal", "clarabel"}, default "auto"
-        How to solve, see `bilad.solvers.cluster`.
+        Method, as for `bilad.solvers.cluster`.
     tol : float, default 1e-8
         Largest relative duality gap and relative KKT residual.
     max_iterations : int, default 1000
@@ -57,22 +59,23 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
     time_limit : float, default inf
         Seconds.
     refine : bool, default False
-        Tighten the tolerance until the labels are proved, as `cluster` does.
+        Tighten the tolerance until the labels are proved.
 
     Attributes
     ----------
     labels_ : ndarray of int, shape (n,)
         Cluster of each point, numbered by first appearance.
     cluster_centers_ : ndarray, shape (K, d)
-        The solution's row for each cluster. It is pulled towards the others: not the mean.
+        The row of the solution for each cluster. It differs from the mean of the cluster, since
+        fusion terms pull it towards the other clusters.
     clustering_ : Clustering
-        The whole result: X, Z, gap, status, and which labels are proved.
+        The complete result: X, Z, gap, status and proof of the labels.
     n_iter_ : int
-        Iterations of the method; 0 for the exact ones.
+        Iterations of the method; 0 for "exact".
     n_features_in_ : int
         Number of features d.
     feature_names_in_ : ndarray of str, shape (d,)
-        Only if the data had names of features.
+        Defined only if the data have feature names.
 
     Examples
     --------
@@ -127,11 +130,11 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the data cannot be used; as its subclasses `ArgumentError`, which names the
-            parameter that is wrong, and `UnsupportedError`, if the method cannot take the problem.
+            If the data cannot be used. `ArgumentError`, a subclass, names the wrong parameter;
+            `UnsupportedError`, a subclass, is raised if the method cannot solve the problem.
         """
         A = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
-        real_array(X, "X", A.shape)  # scikit-learn converts text, dates and Booleans
+        real_array(X, "X", A.shape)  # rejects text, dates and Booleans, which scikit-learn converts
         model = ConvexClustering(A, self._graph(A), self.gamma, self.p)
         clustering = solve_lower(
             model,
@@ -164,7 +167,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _graph_of_matrix(weights: Any, n: int) -> FusionGraph:
-    """Return the graph of a symmetric matrix of weights, dense or sparse."""
+    """Return the graph of a symmetric weight matrix, dense or sparse."""
     expected = f"'knn', 'complete', or a symmetric, finite, nonnegative matrix of shape ({n}, {n})"
     matrix = number_matrix(weights, "weights", expected)
     if matrix.shape != (n, n):

@@ -1,6 +1,6 @@
-"""`cluster_path`: solve convex clustering for growing gamma, each time from the last.
+"""`cluster_path` solves convex clustering for increasing gamma, each time from the last solution.
 
-With general weights a cluster can split again as gamma grows; the result says where.
+With general weights a cluster can split again as gamma increases; the result says where.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from bilad.models.validation import (
     seconds_limit,
     whole_number,
 )
-from bilad.solvers.clustering.cluster import Run, solve_lower
+from bilad.solvers.clustering.cluster import LowerSolve, solve_lower
 from bilad.solvers.clustering.continuation import Continuation
-from bilad.solvers.clustering.methods import LOWER_METHODS, Request, choose_lower_method
-from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
+from bilad.solvers.clustering.result import Clustering, SolveOptions
 from bilad.solvers.clustering.unit_scale import unit_scale
 
 if TYPE_CHECKING:
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
 
 
 class NoDendrogramError(ValueError):
-    """A path that is not a tree of merging clusters: why."""
+    """Raised if the clusters of a path do not form a tree; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class ClusterPath:
-    """Solutions of one model for growing gamma.
+    """Solutions of one model for increasing gamma.
 
     Attributes
     ----------
     model : ConvexClustering
-        The model as given; its own gamma plays no part.
+        The model as given; its own gamma is not used.
     gammas : ndarray, shape (G,)
-        Increasing; those solved, fewer than asked for if a limit came first.
+        The values that were solved, increasing; fewer than wanted if a limit was reached.
     clusterings : tuple of Clustering, length G
-        Each a solution of the whole problem at its gamma, with its proofs and its own status.
+        The solution at each gamma, with its own proof and status.
     status : str
-        "complete", "interrupted" (from the keyboard) or "time limit".
+        "complete", "time limit", "interrupted" (from the keyboard) or "error: ...".
     seconds : float
         Wall time.
     """
@@ -71,15 +71,15 @@ class ClusterPath:
 
     @cached_property
     def splits(self) -> list[tuple[int, IntArray]]:
-        """Proved splits (k, points): a cluster of gammas[k - 1], its points apart at gammas[k]."""
+        """Proved splits (k, points): one cluster at gammas[k - 1] that has split at gammas[k]."""
         return [
             (k, points)
             for k in range(1, len(self.gammas))
-            for points in self._torn(k)
+            for points in self._split_clusters(k)
             if not np.isin(points, self.clusterings[k - 1].undecided).any()
         ]
 
-    def _torn(self, k: int) -> list[IntArray]:
+    def _split_clusters(self, k: int) -> list[IntArray]:
         """Return the points of each cluster of gammas[k - 1] with several labels at gammas[k]."""
         before, after = self.clusterings[k - 1].labels, self.clusterings[k].labels
         pieces = np.unique(np.column_stack([before, after]), axis=0)[:, 0]
@@ -87,10 +87,10 @@ class ClusterPath:
 
     @cached_property
     def linkage(self) -> FloatArray:
-        """The tree for `scipy.cluster.hierarchy.dendrogram`: shape (n - 1, 4).
+        """The linkage matrix for `scipy.cluster.hierarchy.dendrogram`: shape (n - 1, 4).
 
-        The height of a merge is the first gamma at which the points are together. Several
-        clusters that meet at one gamma merge one after the other at that height.
+        The height of a merge is the first gamma at which the points are one cluster. Three or more
+        clusters that merge at the same gamma give several merges of that height.
 
         Raises
         ------
@@ -116,13 +116,13 @@ class ClusterPath:
 
     def _check_tree(self) -> None:
         for k in range(1, len(self.gammas)):
-            if torn := self._torn(k):
-                first, gamma = torn[0], self.gammas[k]
-                sure = any(k == index for index, _ in self.splits)
-                why = "" if sure else "; labels there are not proved: try refine=True"
+            if split := self._split_clusters(k):
+                first, gamma = split[0], self.gammas[k]
+                proved = any(k == index for index, _ in self.splits)
+                why = "" if proved else "; the labels are not proved there: try refine=True"
                 raise NoDendrogramError(
                     f"clusters split: at gamma = {gamma:g} the cluster of point {first[0]} and "
-                    f"{len(first) - 1} more comes apart{why}"
+                    f"{len(first) - 1} more splits{why}"
                 )
         left = int(self.n_clusters[-1]) if len(self.gammas) else self.model.n
         if left > 1:
@@ -138,14 +138,14 @@ class ClusterPath:
             raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
 
     def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
-        """Draw the data and the way of each point, coloured by its cluster at the last gamma.
+        """Draw the data and the path of each point, coloured by its cluster at the last gamma.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Default: those of a new figure.
+            Default: the axes of a new figure.
         features : pair of int, default (0, 1)
-            Which features are drawn. With one feature, x is drawn against gamma instead.
+            The features to draw. With a single feature, x is drawn against gamma.
         """
         from matplotlib import pyplot
         from matplotlib.collections import LineCollection
@@ -154,17 +154,17 @@ class ClusterPath:
         for feature in () if line else features:
             if not 0 <= feature < self.model.d:
                 raise ArgumentError("features", features, f"two numbers below d = {self.model.d}")
-        ways = np.stack([data, *(c.X for c in self.clusterings)], axis=1)  # (n, G + 1, d)
+        paths = np.stack([data, *(c.X for c in self.clusterings)], axis=1)  # (n, G + 1, d)
         if line:
-            levels = np.broadcast_to(np.r_[0.0, self.gammas][:, None], ways.shape)
-            ways = np.concatenate([levels, ways], axis=2)
+            levels = np.broadcast_to(np.r_[0.0, self.gammas][:, None], paths.shape)
+            paths = np.concatenate([levels, paths], axis=2)
         else:
-            ways = ways[:, :, list(features)]
+            paths = paths[:, :, list(features)]
         labels = self.clusterings[-1].labels if self.clusterings else np.arange(self.model.n)
         colours = pyplot.get_cmap("tab10")(labels % 10)
         axes = pyplot.subplots()[1] if ax is None else ax
-        axes.add_collection(LineCollection(list(ways), colors=colours, linewidths=0.6))
-        axes.scatter(ways[:, 0, 0], ways[:, 0, 1], s=8, c=colours)
+        axes.add_collection(LineCollection(list(paths), colors=colours, linewidths=0.6))
+        axes.scatter(paths[:, 0, 0], paths[:, 0, 1], s=8, c=colours)
         names = ("gamma", "feature 0") if line else tuple(f"feature {k}" for k in features)
         axes.set(xlabel=names[0], ylabel=names[1])
         axes.autoscale_view()
@@ -182,19 +182,19 @@ def cluster_path(
     progress: bool = False,
     on_progress: Callable[[int, Clustering], None] | None = None,
 ) -> ClusterPath:
-    """Solve a convex clustering model for each of some gammas, in increasing order.
+    """Solve a convex clustering model for several values of gamma, in increasing order.
 
     Parameters
     ----------
     model : ConvexClustering
         Its gamma is not used.
     gammas : array_like, shape (G,)
-        In any order, each once, nonnegative.
+        Nonnegative and distinct, in any order.
     method, tol, refine, max_iterations
-        As for `cluster`, at each gamma. SSNAL takes what has fused as single points if p = 2 or
-        d = 1.
+        As for `cluster`, at each gamma. If p = 2 or d = 1, SSNAL solves a smaller problem in which
+        fused points are single points.
     time_limit : float, default inf
-        Seconds, for all.
+        Seconds for the whole path.
     progress : bool, default False
         Show a progress bar on the standard error stream.
     on_progress : callable(index, clustering), optional
@@ -203,15 +203,15 @@ def cluster_path(
     Returns
     -------
     ClusterPath
-        What was done when a limit, an error or an interrupt from the keyboard came, if one did:
-        its status tells.
+        After a limit, an error or an interrupt from the keyboard it holds the solutions so far, and
+        `status` says what happened.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, before any work.
+        If an argument is wrong; raised before any work.
     UnsupportedError
-        If the method cannot take the model.
+        If the method cannot solve the model.
     """
     began = time.perf_counter()
     if not isinstance(model, ConvexClustering):
@@ -225,7 +225,7 @@ def cluster_path(
     unit = unit_scale(models[-1])
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
-    solve = _solver(model, chosen, tol, most, refine, unit.one)
+    solve = _solver(model, chosen, tol, most, refine, unit.reference)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
@@ -240,13 +240,15 @@ def cluster_path(
                 if latest.status == "time limit" or latest.status.startswith("error"):
                     status = latest.status
                     break
-                done.append(replace(latest, kept=None))  # factorisations serve the next solve only
+                done.append(
+                    replace(latest, reusable=None)
+                )  # factorisations serve the next solve only
                 bar.advance(task)
                 if on_progress is not None:
                     on_progress(index, done[-1])
         except KeyboardInterrupt:
             status = "interrupted"
-        except Exception as error:  # of the caller's own function
+        except Exception as error:  # raised by on_progress
             status = f"error: {type(error).__name__}: {error}"
     seconds = time.perf_counter() - began
     return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
@@ -258,32 +260,32 @@ def _solver(
     tol: float,
     max_iterations: int,
     refine: bool,
-    one: float,
+    reference: float,
 ) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
-    """Return how one gamma is solved: from the model, the last clustering and the deadline.
+    """Return a function that solves for one gamma from the last clustering.
 
-    Contraction is for p = 2 or d = 1. With p = 1 or inf in more features, points that share some
-    coordinates, or the largest difference, tie blocks together in ways that a flow shared in
-    proportion to the weights does not respect: most lifted solutions would be refused.
+    Aggregation is used for p = 2 or d = 1. For p = 1 or inf and d > 1, the flow between two blocks
+    need not be proportional to the weights of their edges, so that most solutions of the contracted
+    problem would not be accurate on the whole problem.
     """
     if method != "ssnal" or (model.p != 2 and model.d > 1):
         return lambda model, last, deadline: solve_lower(
             model, method, tol, last, max_iterations, deadline - time.perf_counter(), refine
         )
-    continuation = Continuation(tol, max_iterations, one)
+    continuation = Continuation(tol, max_iterations, reference)
 
-    def contracted(model: ConvexClustering, _: Clustering | None, deadline: float) -> Clustering:
+    def aggregated(model: ConvexClustering, _: Clustering | None, deadline: float) -> Clustering:
         scale, began = unit_scale(model), time.perf_counter()
-        request = Request(tol, None, None, max_iterations, deadline, one)
-        return Run(scale, LOWER_METHODS[method], request, began).result(
+        options = SolveOptions(tol, None, None, max_iterations, deadline, reference)
+        return LowerSolve(scale, LOWER_METHODS[method], options, began).result(
             lambda run: run.solve(refine, first=lambda: continuation.solve(scale.model, deadline))
         )
 
-    return contracted
+    return aggregated
 
 
 def _increasing(gammas: ArrayLike) -> FloatArray:
-    """Return the gammas checked and sorted."""
+    """Check and sort the gammas."""
     levels = np.sort(real_array(gammas, "gammas", (None,)))
     if len(levels) == 0:
         raise ArgumentError("gammas", "none", "at least one")

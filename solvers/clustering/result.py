@@ -1,4 +1,4 @@
-"""The result of a lower-level solve, the same whatever the method."""
+"""The options and the result of a lower-level solve, the same for every method."""
 
 from __future__ import annotations
 
@@ -14,42 +14,96 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.labels.partition import Partition
 
-ROUNDOFF = 1e-14  # of the objective; an estimate of what rounding takes from a duality gap
+ROUNDOFF = 1e-14  # estimated rounding error of a duality gap, relative to the objective
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """The options of one call of a method.
+
+    Attributes
+    ----------
+    tol : float
+        Largest relative gap and relative KKT residual.
+    start : (X, Z) or None
+        Warm start from an earlier solve.
+    reusable : object
+        Factorisations or a conic program from an earlier call of the same method, or None.
+    max_iterations : int
+    deadline : float
+        Value of `time.perf_counter()` at which to stop the solve, and later the proof.
+    reference : float
+        Relative errors are divided by reference + ||A||, or by reference^2 + |objective|; at most
+        1.
+    """
+
+    tol: float
+    start: tuple[FloatArray, FloatArray] | None = None
+    reusable: Any = None
+    max_iterations: int = 1000
+    deadline: float = math.inf
+    reference: float = 1.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The primal objective, the duality gap and the KKT residual of a pair, all absolute."""
+
+    primal: float
+    gap: float
+    residual: float
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """The result of one call of a method; `Clustering` explains the attributes.
+
+    `status` says how the method ended. A method that computes its dual solution only on demand
+    returns its own measure and its own proof of the partition. The other methods prove nothing.
+    """
+
+    X: FloatArray
+    make_dual: Callable[[], FloatArray]
+    partition: Partition
+    status: str
+    iterations: int
+    reusable: Any = None
+    remark: str = ""
+    measure: Measure | None = None
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """The solution of a convex clustering model, with its proofs.
+    """The solution of a convex clustering model, with proved accuracy and proved labels.
 
     Attributes
     ----------
     model : ConvexClustering
-        What was solved.
+        The model that was solved.
     method : str
-        Which solver did it: "ssnal", "clarabel" or "exact".
+        The method that solved it: "ssnal", "clarabel" or "exact".
     X : ndarray, shape (n, d)
         Primal solution.
     partition : Partition
-        Labels, and the pairs left undecided.
+        The labels, and the pairs of points that are undecided.
     objective : float
-        Primal objective at X; 0 or inf where no double is near it.
+        Primal objective at X; 0 or inf if it underflows or overflows.
     gap : float
-        Proved relative duality gap, (primal - dual) / (1 + |primal|), Z projected.
+        Relative duality gap (primal - dual) / (1 + |primal|) of X and the feasible Z.
     kkt_residual : float
-        Relative KKT residual; inf if a limit came before it could be measured.
+        Relative KKT residual; inf if a limit was reached before it could be computed.
     status : str
-        "optimal": gap and KKT residual are at most tol; "labels proved": they need not be, as
-        labels were all that was asked; else "inaccurate", "iteration limit", "time limit",
-        "interrupted" (from the keyboard) or "error: ...", and X is the best so far.
+        "optimal" if gap and KKT residual are at most `tol`. "labels proved" if only labels were
+        wanted and they are proved. Otherwise "inaccurate", "iteration limit", "time limit",
+        "interrupted" (from the keyboard) or "error: ...", and X is the best point so far.
     iterations : int
-        The method's own count: steps of ADMM and of Newton for SSNAL, interior-point steps for
-        Clarabel.
+        Steps of ADMM and of Newton's method (SSNAL), or interior-point steps (Clarabel).
     seconds : float
-        Wall time, labels included.
+        Wall time, including the proof of the labels.
     remark : str
-        What did not go as planned, such as a factorisation that failed; empty if nothing.
-    kept : object
-        What the method leaves for a warm start; not pickled.
+        Notes on the solve, such as a factorisation that failed; empty if there are none.
+    reusable : object
+        Factorisations or a conic program for a warm start; not pickled.
     """
 
     model: ConvexClustering
@@ -64,16 +118,16 @@ class Clustering:
     seconds: float
     make_dual: Callable[[], FloatArray] = field(repr=False)
     remark: str = ""
-    kept: Any = field(default=None, repr=False, compare=False)
+    reusable: Any = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the factorisations."""
-        return {**self.__dict__, "kept": None}
+        return {**self.__dict__, "reusable": None}
 
     @cached_property
     def Z(self) -> FloatArray:
         """Dual solution, feasible: shape (m, d), edges in the graph's order, oriented i -> j."""
-        return self.make_dual()  # projected where squares are finite
+        return self.make_dual()  # projected in scaled units, where squares are finite
 
     @property
     def labels(self) -> IntArray:
@@ -82,12 +136,12 @@ class Clustering:
 
     @property
     def outcome(self) -> IntArray:
-        """The labels, which deviations compare."""
+        """The labels: the outcome that deviations compare."""
         return self.labels
 
     @cached_property
     def state(self) -> FloatArray:
-        """X, with the mean of each cluster for its points: shape (n, d)."""
+        """X averaged over each cluster: shape (n, d)."""
         means = np.zeros((self.n_clusters, self.X.shape[1]))
         np.add.at(means, self.labels, self.X)
         means /= np.bincount(self.labels)[:, None]
@@ -95,19 +149,20 @@ class Clustering:
 
     @property
     def undecided(self) -> IntArray:
-        """Pairs that the proof leaves undecided: shape (u, 2)."""
+        """Pairs of points not proved together or apart: shape (u, 2)."""
         return self.partition.undecided
 
     @property
     def proved(self) -> bool:
-        """Whether the relation of every pair of points is proved."""
+        """Whether every pair of points is proved to be together or apart."""
         return self.partition.proved
 
     @property
     def distance_bound(self) -> float:
-        """Bound of ||X - X*||_F: sqrt(2 g), g the absolute gap, as the objective is 1-convex.
+        """Bound sqrt(2 g) on ||X - X*||_F for the absolute gap g.
 
-        What rounding may hide of the gap is estimated, at 1e-14 of the objective.
+        The bound holds because the objective is strongly convex with modulus 1. The rounding error
+        of the gap is estimated as 1e-14 of the objective.
         """
         gap = max(self.gap, 0.0) + ROUNDOFF
         return math.sqrt(2.0 * gap * (1.0 + abs(self.objective)))

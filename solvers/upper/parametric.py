@@ -30,10 +30,10 @@ from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
+from bilad.solvers.clustering.parametric.optimum import Piece, all_pieces, deviation_and_margin
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
-from bilad.solvers.clustering.parametric.sites import Site, all_sites, plateau
 
-Candidate = tuple[Site, float]  # a site, and a floating-point number in it
+Candidate = tuple[Piece, float]  # a piece, and a floating-point number in it
 FARTHER = 10  # ratio of the distances from the end of the next candidates and of the last
 
 
@@ -50,13 +50,13 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
         path: ParametricPath = ray_steps(problem.model, problem.perturbation, low, high)
         values = path.values(problem.deviation)
         trace.margin = lambda eps, value: _margin(path, values, float(eps[0]), value)
-        trace.bound, candidates = _solve(problem, all_sites(path, values))
+        trace.bound, candidates = _solve(problem, all_pieces(path, values))
         if problem.excludes(trace.bound):
             return
         others: list[Evaluation] = []  # points at which rounding of A + eps V changes the partition
-        for site, eps in candidates:
+        for piece, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
-            if lower.counts(seen) and math.isclose(seen.deviation, site.value):
+            if lower.counts(seen) and math.isclose(seen.deviation, piece.value):
                 lower.set_aside(others, seen)
                 trace.attainable = problem.attains(trace.bound, seen.size, seen.deviation)
                 return
@@ -66,45 +66,45 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
     return run
 
 
-def _solve(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
+def _solve(problem: BilevelProblem, pieces: list[Piece]) -> tuple[float, Iterator[Candidate]]:
     """Return the bound, and the candidates in decreasing order of quality."""
     if problem.sense == "min":
-        return _least(problem, sites)
-    levels = sorted({site.value for site in sites if site.value > 0}, reverse=True)
-    return max(levels, default=0.0), _largest(problem, sites, levels)
+        return _least(problem, pieces)
+    levels = sorted({piece.value for piece in pieces if piece.value > 0}, reverse=True)
+    return max(levels, default=0.0), _largest(problem, pieces, levels)
 
 
 def _largest(
-    problem: BilevelProblem, sites: list[Site], levels: list[float]
+    problem: BilevelProblem, pieces: list[Piece], levels: list[float]
 ) -> Iterator[Candidate]:
     """(BL1): order by decreasing deviation, then by distance from the ends, then by |eps|."""
     first = Fraction(LENGTH_TOL) * Fraction(problem.radius)
     for level in levels:
-        group = [site for site in sites if math.isclose(site.value, level)]
-        steps = [site for site in group if site.start < site.end]
+        group = [piece for piece in pieces if math.isclose(piece.value, level)]
+        steps = [piece for piece in group if piece.start < piece.end]
         for distance in _distances(first, problem.radius):
             found = _doubles(steps, [distance])
-            yield from sorted(found, key=lambda pair: (-pair[0].room(distance), abs(pair[1])))
+            yield from sorted(found, key=lambda pair: (-pair[0].offset(distance), abs(pair[1])))
         yield from sorted(_doubles(group, [first]), key=lambda pair: abs(pair[1]))
 
 
-def _least(problem: BilevelProblem, sites: list[Site]) -> tuple[float, Iterator[Candidate]]:
+def _least(problem: BilevelProblem, pieces: list[Piece]) -> tuple[float, Iterator[Candidate]]:
     """(BL2): order candidates within the tolerance first, then intervals, then by |eps|."""
-    wanted = [site for site in sites if site.value >= problem.target]
+    wanted = [piece for piece in pieces if piece.value >= problem.target]
     if not wanted:
         return math.inf, iter(())
-    infimum = min(site.start for site in wanted)
+    infimum = min(piece.start for piece in wanted)
     bound = math.nextafter(float(infimum), 0.0)
     tol = Fraction(LENGTH_TOL)
     excess = tol * max(infimum, tol * Fraction(problem.radius))
 
     def order(candidate: Candidate) -> tuple[bool, bool, float]:
-        site, eps = candidate
-        is_near = problem.attains(bound, abs(eps), site.value)
-        return (not is_near, site.start == site.end, abs(eps))
+        piece, eps = candidate
+        is_near = problem.attains(bound, abs(eps), piece.value)
+        return (not is_near, piece.start == piece.end, abs(eps))
 
     def candidates() -> Iterator[Candidate]:
-        near = [site for site in wanted if site.start <= infimum + excess]
+        near = [piece for piece in wanted if piece.start <= infimum + excess]
         yield from sorted(_doubles(near, [excess / 2]), key=order)
         yield from sorted(_doubles(wanted, _distances(excess / 2, problem.radius)), key=order)
 
@@ -119,15 +119,15 @@ def _distances(first: Fraction, last: float) -> Iterator[Fraction]:
         distance *= FARTHER
 
 
-def _doubles(sites: Iterable[Site], distances: Iterable[Fraction]) -> list[Candidate]:
-    """Return a floating-point number of each site that has one, at each distance from its start."""
-    pairs = [(site, site.double(distance)) for distance in distances for site in sites]
-    return [(site, eps) for site, eps in pairs if eps is not None]
+def _doubles(pieces: Iterable[Piece], distances: Iterable[Fraction]) -> list[Candidate]:
+    """Return a double of each piece that has one, at each distance from its start."""
+    pairs = [(piece, piece.double(distance)) for distance in distances for piece in pieces]
+    return [(piece, eps) for piece, eps in pairs if eps is not None]
 
 
 def _margin(
     path: ParametricPath, values: tuple[FloatArray, FloatArray], eps: float, value: float
 ) -> float | None:
     """Return the distance by which eps may change, or None without an attack or after rounding."""
-    exact, room = plateau(path, values, eps)
+    exact, room = deviation_and_margin(path, values, eps)
     return room if value > 0 and math.isclose(exact, value) else None

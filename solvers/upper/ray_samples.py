@@ -72,10 +72,12 @@ def exact_sites(
     """
     along, reach = problem.along(direction), problem.reach(direction)
     path: ParametricPath = ray_steps(problem.model, along, 0.0, reach)
-    between, at_breaks = (part.tolist() for part in path.values(problem.deviation, before))
-    places = path.breaks
-    sites = [Site(ray, places[0], places[0], at_breaks[0])]
-    for (start, end), value, at_end in zip(pairwise(places), between, at_breaks[1:], strict=True):
+    between, at_breakpoints = (part.tolist() for part in path.values(problem.deviation, before))
+    places = path.breakpoints
+    sites = [Site(ray, places[0], places[0], at_breakpoints[0])]
+    for (start, end), value, at_end in zip(
+        pairwise(places), between, at_breakpoints[1:], strict=True
+    ):
         sites += [Site(ray, start, end, value), Site(ray, end, end, at_end)]
     return sites
 

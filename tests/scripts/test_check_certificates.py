@@ -73,7 +73,7 @@ def test_rays_with_weights_have_steps():
     for kind in KINDS[1:]:
         rays = [random_ray(np.random.default_rng(seed), kind, "") for seed in range(4)]
         steps = [
-            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).steps)
+            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).inner_breakpoints)
             for ray in rays
         ]
         assert max(steps) > 1
@@ -82,7 +82,9 @@ def test_rays_with_weights_have_steps():
 def test_a_wrong_staircase_is_seen(monkeypatch):
     def shifted(model, perturbation, low, high):
         stairs = parametric_path(model, perturbation, low, high)
-        return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
+        return dataclasses.replace(
+            stairs, breakpoints=tuple(b + 1 for b in stairs.breakpoints), low=low + 1
+        )
 
     monkeypatch.setattr(staircase_script, "parametric_path", shifted)
     monkeypatch.setattr(

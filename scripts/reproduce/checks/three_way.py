@@ -20,7 +20,7 @@ from bilad.scripts.reproduce.reassignment import reassignment
 from bilad.scripts.reproduce.section import Block, Claim, Table, Text, Verdict
 from bilad.scripts.tables import grouped
 from bilad.solvers import exact_recovery_interval
-from bilad.solvers.clustering.parametric.bracketed import bracketed_steps
+from bilad.solvers.clustering.parametric.bracketed import bracket_breakpoints
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 GROUPS, DISTANCE = 3, 10.0  # of the groups' centres, in units of the groups' spread
@@ -170,9 +170,11 @@ def _along(model: ConvexClustering, direction: FloatArray) -> list[Site]:
     shift = Perturbation.shift(direction)
     if model.d == 1:
         stairs = parametric_path(model, shift, 0.0, DISTANCE)
-        starts = [float(place) for place in stairs.breaks[:-1]]
+        starts = [float(place) for place in stairs.breakpoints[:-1]]
         return [Site(f"eps {at:.4g}", own) for at, own in zip(starts, stairs.between, strict=True)]
-    found = bracketed_steps(model, shift, 0.0, DISTANCE, width=NARROWED * DISTANCE, points=SAMPLES)
+    found = bracket_breakpoints(
+        model, shift, 0.0, DISTANCE, width=NARROWED * DISTANCE, points=SAMPLES
+    )
     proved = np.flatnonzero(found.proved)
     return [Site(f"eps {found.eps[k]:.4g}", found.labels[k]) for k in proved]
 

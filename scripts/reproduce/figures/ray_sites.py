@@ -122,10 +122,10 @@ def ray_of(setting: Setting) -> Ray:
 
 def sites_of(stairs: ParametricPath) -> list[Site]:
     """Return breaks and pieces in turn, from low to high."""
-    before, ends = stairs.labels_at(0.0), stairs.breaks
+    before, ends = stairs.labels_at(0.0), stairs.breakpoints
     sites = []
     for k, place in enumerate(ends):
-        sites.append(_site(BREAK, place, place, before, stairs.at_breaks[k]))
+        sites.append(_site(BREAK, place, place, before, stairs.at_breakpoints[k]))
         if k < len(stairs.between):
             sites.append(_site(PIECE, place, ends[k + 1], before, stairs.between[k]))
     return sites

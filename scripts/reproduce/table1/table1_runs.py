@@ -133,9 +133,9 @@ def is_flat(stairs: ParametricPath, eps: float) -> bool:
     low, high = stairs.piece_at(eps)
     if low < high:
         return True
-    place = stairs.breaks.index(low)
+    place = stairs.breakpoints.index(low)
     around = stairs.between[max(place - 1, 0) : place + 1]
-    return bool((around == stairs.at_breaks[place]).all())
+    return bool((around == stairs.at_breakpoints[place]).all())
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def check_identity(
     for name, problem in problems.items():
         reach = problem.radius
         stairs = parametric_path(clustering_of(problem), problem.perturbation, -reach, reach)
-        before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breaks]
+        before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breakpoints]
         errors = [identity_error(before, other) for other in others]
         yield _of_errors(f"every step of {name}", errors)
     errors = []

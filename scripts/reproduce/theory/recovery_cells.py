@@ -88,7 +88,7 @@ def cells(instance: Instance, number: int) -> Iterator[Cell]:
     inner, outer = _distances(instance)
     stairs = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
     ends = {end for end in _meetings(inner, outer, gamma) if abs(end) < reach}
-    places = sorted(ends | set(stairs.breaks))
+    places = sorted(ends | set(stairs.breakpoints))
     spans = [span for low, high in pairwise(places) for span in ((low, low), (low, high))]
     for low, high in [*spans, (places[-1], places[-1])]:
         eps = (low + high) / 2

@@ -1,9 +1,9 @@
-"""Exact convex clustering on a line, every pair joined with equal capacity r = gamma w.
+"""Exact convex clustering for d = 1 on the complete graph with equal capacities r = gamma w.
 
-With the data sorted, sum_{i<j} |x_i - x_j| = sum_k (2k - n - 1) x_(k), so x* is the isotonic
-regression of a_(k) - r (2k - n - 1): pool adjacent violators, O(n log n). A block of the
-regression is one cluster iff its prefix sums are positive; a prefix sum that is zero up to
-rounding leaves that cut of the block undecided.
+For sorted data sum_{i<j} |x_i - x_j| = sum_k (2k - n - 1) x_(k), so x* is the isotonic regression
+of a_(k) - r (2k - n - 1), computed by pooling adjacent violators in O(n log n). A block of the
+regression is a single cluster if and only if its proper prefix sums of residuals are positive. A
+prefix sum that is zero up to rounding leaves the block undecided there.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from bilad.solvers.clustering.labels.proof import UNDERFLOW
 
 @dataclass(frozen=True)
 class _Blocks:
-    """The regression's blocks, in the order of the sorted data."""
+    """The blocks of the regression, in the order of the sorted data."""
 
-    order: IntArray  # points by increasing datum
-    bounds: IntArray  # (K + 1,) first position of each block, then n
-    levels: np.ndarray  # (K,) value of each block, in extended precision
+    order: IntArray  # points sorted by their data
+    bounds: IntArray  # (K + 1,) first position of each block, and n
+    levels: np.ndarray  # (K,) x* on each block, in extended precision
 
 
 def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) -> LineSolution:
-    """Solve one coordinate.
+    """Solve for one feature.
 
     Parameters
     ----------
     step : float
         Capacity of every edge, positive.
     edges : callable
-        Gives the pairs i < j, shape (n (n - 1) / 2, 2); called only if the dual is asked for.
+        Returns the pairs i < j, shape (n (n - 1) / 2, 2); called only if the dual is wanted.
     a : ndarray, shape (n,)
         The data.
     """
     n = len(a)
     order = np.argsort(a, kind="stable")
     ranks = 2.0 * np.arange(n) + 1 - n
-    # Sums in extended precision: the proof below is as sharp as they are.
+    # Sums are in extended precision, since their rounding errors limit the proof below.
     target = a[order].astype(np.longdouble) - np.longdouble(step) * ranks
     scale = float(np.abs(a).max() + step * n)
     rounding = (4 * ROUNDOFF + 2 * n * LONG_ROUNDOFF) * scale + n * UNDERFLOW
@@ -60,16 +60,16 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     inside[bounds[1:-1] - 1] = False
     marginal = inside & (prefix[:-1] <= tolerance)
     fused = np.empty(n, dtype=np.int64)
-    differ = np.diff(a[order]) > 0  # equal data have equal x, whatever the sums say
+    differ = np.diff(a[order]) > 0  # equal data have equal x in any case
     fused[order] = np.concatenate([[0], np.cumsum((marginal & differ) | ~inside)])
     x = np.empty(n)
     x[order] = np.repeat(levels.astype(float), sizes)
-    # Data moved by v across a cut raise its prefix sum by v, and x* by no more than they move.
+    # A change of the data by v raises a prefix sum by v, and changes x* by at most v.
     moved = float((tolerance - prefix[:-1])[marginal].sum())
     error = np.full(n, rounding + np.sqrt(2) * moved)
     violation = float(max(0.0, -prefix.min()))
     gap = abs(float(np.repeat(levels, sizes) @ residual)) + 0.5 * n * violation**2
-    # Levels are rounded to double precision; a violated prefix sum is flow that no edge carries.
+    # Levels are rounded to double precision; a negative prefix sum is a violation of the flow.
     norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation
     blocks = _Blocks(order, bounds, levels)
     return LineSolution(x, fused, error, gap, norm, partial(_dual, a, step, blocks, edges))
@@ -78,7 +78,7 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
 def _increasing(
     target: np.ndarray, bounds: IntArray, resolution: float
 ) -> tuple[IntArray, np.ndarray]:
-    """Return bounds and levels after joining blocks whose order rounding could hide."""
+    """Join blocks whose values differ by no more than rounding; return bounds and levels."""
     while True:
         levels = np.add.reduceat(target, bounds[:-1]) / np.diff(bounds)
         kept = np.diff(levels) > resolution
@@ -90,9 +90,10 @@ def _increasing(
 def _dual(a: FloatArray, step: float, blocks: _Blocks, edges: Callable[[], IntArray]) -> FloatArray:
     """Return an optimal flow along each edge: shape (m,).
 
-    Between blocks every edge is full. Inside a block the net flows are majorised by those of the
-    full edges, (1 - n_b, 3 - n_b, .., n_b - 1) r, and a chain of T-transforms (Hardy, Littlewood
-    and Polya) leads from the one to the other through feasible flows.
+    Between blocks every edge is at its capacity. Inside a block of n_b points the net flows are
+    majorised by (1 - n_b, 3 - n_b, .., n_b - 1) r, the net flows for all edges at their capacity. A
+    sequence of T-transforms (Hardy, Littlewood and Polya) turns these into the net flows, and keeps
+    the flow feasible.
     """
     n, order = len(a), blocks.order
     position = np.empty(n, dtype=np.int64)
@@ -108,7 +109,7 @@ def _dual(a: FloatArray, step: float, blocks: _Blocks, edges: Callable[[], IntAr
 
 
 def _transform(flow: FloatArray, net: FloatArray) -> None:
-    """Turn, in place, the full flow of a block into one with the given increasing net flows."""
+    """Change, in place, the flow at capacity into one with the given increasing net flows."""
     current = flow.sum(axis=1)
     negligible = 1e-14 * max(float(np.abs(current).max()), 1e-300)
     for _ in range(len(net)):
@@ -127,7 +128,7 @@ def _transform(flow: FloatArray, net: FloatArray) -> None:
 
 
 def _blend_with_swap(flow: FloatArray, i: int, j: int, share: float) -> None:
-    """Mix, in place, the antisymmetric flow with itself after i and j change places."""
+    """Replace, in place, the flow by a convex combination with itself after exchanging i and j."""
     between = (1 - 2 * share) * flow[i, j]
     row_i = (1 - share) * flow[i] + share * flow[j]
     row_j = (1 - share) * flow[j] + share * flow[i]

@@ -1,19 +1,20 @@
-"""Exact convex clustering on a line where the graph is a forest, with any capacities r_e.
+"""Exact convex clustering for d = 1 on a forest, with any capacities r_e.
 
 Johnson, "A dynamic programming algorithm for the fused lasso and L0-segmentation", JCGS 22, 2013;
 on trees: Kolmogorov, Pock and Rolinek, "Total variation on a tree", SIAM J. Imaging Sci. 9, 2016.
-From the leaves to the roots, a point c with parent v hands up the derivative of what its subtree
-costs as a function of x_v,
+From the leaves to the roots, a point c with parent v passes on the derivative of the optimal cost
+of its subtree as a function of x_v,
 
     M_c(x) = clip( x - a_c + sum_{children b of c} M_b(x),  -r_c,  r_c ),
 
-piecewise linear and increasing: kept as its breakpoints, each with the change of slope there, in
-two heaps (M_c is bent at both ends), the smaller of two merged into the larger. Clipping leaves
-[low_c, high_c], and from the roots to the leaves x_c = clip(x_parent, low_c, high_c).
+which is piecewise linear and increasing. It is stored by its breakpoints and the change of slope at
+each, in two heaps (M_c is clipped at both ends); the smaller of two heaps is merged into the
+larger. M_c is not clipped on [low_c, high_c], and from the roots to the leaves x_c = clip(x_parent,
+low_c, high_c).
 
-The program only suggests which edges are fused. Levels and flows are then found again in extended
-precision: on a tree the flow along an edge is the net misfit of the subtree, and an edge is proved
-fused iff its flow is below its capacity by more than rounding.
+This solution is used only to find which edges are fused. Values and flows are then computed again
+in extended precision. On a tree the flow along an edge is the sum of the residuals of the subtree,
+and an edge is proved fused if its flow is below its capacity by more than the rounding error.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bilad.solvers.clustering.labels.proof import UNDERFLOW
 
 
 class Forest:
-    """A rooted forest, its points in an order in which every subtree is an interval.
+    """A rooted forest, with its points in an order in which every subtree is an interval.
 
     Parameters
     ----------
@@ -45,23 +46,23 @@ class Forest:
     Attributes
     ----------
     order : ndarray of int, shape (n,)
-        The point at each place; the arrays below go by place.
+        The point at each position; the other arrays are indexed by position.
     parent : ndarray of int, shape (n,)
-        Place of the parent; -1 for a root.
+        Position of the parent; -1 for a root.
     end : ndarray of int, shape (n,)
-        The subtree of place k is k, .., end[k] - 1.
+        The subtree of position k is k, .., end[k] - 1.
     radius : ndarray, shape (n,)
         Capacity of the edge to the parent; 0 for a root.
     children, parents : ndarray of int, shape (m,)
-        The places that are no root, and their parents.
+        The positions that are not roots, and their parents.
     """
 
     def __init__(self, n: int, edges: IntArray, radii: FloatArray) -> None:
         self.n = n
         self.order, self.parent = _depth_first(n, edges)
-        place = np.empty(n, dtype=np.int64)
-        place[self.order] = np.arange(n)
-        ends = place[edges]
+        position = np.empty(n, dtype=np.int64)
+        position[self.order] = np.arange(n)
+        ends = position[edges]
         self._edge_child = ends.max(axis=1)  # the parent comes first
         self._edge_sign = np.where(ends[:, 0] > ends[:, 1], 1.0, -1.0)  # edges go i -> j
         self.radius = np.zeros(n)
@@ -71,17 +72,17 @@ class Forest:
         self.parents = self.parent[self.children]
 
     def edge_values(self, upward: FloatArray) -> FloatArray:
-        """Return flows from each place to its parent as flows i -> j: shape (m,)."""
+        """Convert flows from each position to its parent to flows i -> j: shape (m,)."""
         return self._edge_sign * upward[self._edge_child]
 
     def at_ends(self, upward: np.ndarray, sign: float) -> np.ndarray:
-        """Return at each place the flow out (sign -1), or the sum at both ends (sign 1): (n,)."""
+        """Return the net outflow of each position (sign -1), or its sum over edges (sign 1)."""
         total = upward.copy()
         np.add.at(total, self.parents, sign * upward[self.children])
         return total
 
     def blocks(self, joined: np.ndarray) -> IntArray:
-        """Number the blocks of the places that are `joined` to their parents: shape (n,)."""
+        """Number the components of the edges to parents that are `joined`: shape (n,)."""
         kept = joined[self.children]
         ends = self.children[kept], self.parents[kept]
         graph = sp.coo_array((np.ones(len(ends[0])), ends), shape=(self.n, self.n))
@@ -89,7 +90,7 @@ class Forest:
 
 
 def _depth_first(n: int, edges: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the points in depth-first order from the least of each tree, and places of parents."""
+    """Return the points in depth-first order from the first of each tree, and their parents."""
     i, j = edges.T
     matrix = sp.coo_array((np.ones(len(i)), (i, j)), shape=(n, n)).tocsr()
     adjacency = (matrix + matrix.T).tocsr()
@@ -112,22 +113,22 @@ def _depth_first(n: int, edges: IntArray) -> tuple[IntArray, IntArray]:
 
 def _subtree_ends(parent: IntArray) -> IntArray:
     ends = list(range(1, len(parent) + 1))
-    for place in range(len(parent) - 1, -1, -1):
-        above = parent[place]
-        if above >= 0 and ends[above] < ends[place]:
-            ends[above] = ends[place]
+    for position in range(len(parent) - 1, -1, -1):
+        above = parent[position]
+        if above >= 0 and ends[above] < ends[position]:
+            ends[above] = ends[position]
     return np.array(ends, dtype=np.int64)
 
 
 class _Message:
-    """A sum of clipped messages: its breakpoints by place, from the left and from the right."""
+    """A sum of clipped derivatives: its breakpoints, sorted from the left and from the right."""
 
     __slots__ = ("from_left", "from_right", "reach")
 
     def __init__(self) -> None:
-        self.from_left: list[tuple[float, int]] = []  # (breakpoint, its number)
-        self.from_right: list[tuple[float, int]] = []  # (minus the breakpoint, its number)
-        self.reach = 0.0  # the sum goes from -reach to reach
+        self.from_left: list[tuple[float, int]] = []  # (breakpoint, number)
+        self.from_right: list[tuple[float, int]] = []  # (minus breakpoint, number)
+        self.reach = 0.0  # the values range from -reach to reach
 
     def add(self, other: _Message) -> _Message:
         """Merge the smaller of the two into the larger, and return it."""
@@ -142,8 +143,8 @@ class _Message:
         return large
 
 
-class _Bends:
-    """The change of slope, left to right, at every breakpoint; 0 once it is clipped away."""
+class _SlopeChanges:
+    """The change of slope, from left to right, at every breakpoint; 0 after it is clipped."""
 
     def __init__(self) -> None:
         self.slopes: list[float] = []
@@ -151,66 +152,69 @@ class _Bends:
     def cross(
         self, heap: list[tuple[float, int]], intercept: float, level: float, sign: float
     ) -> tuple[float, float]:
-        """Go along t + intercept + bends until it is `level`; return where, and the slope there.
+        """Return where t + intercept + the terms of the breakpoints equals `level`, and the slope.
 
-        Bends that are passed are removed. `sign` is -1 for a heap from the right, where t is -x.
+        Breakpoints below that are removed. `sign` is -1 for a heap from the right, where t = -x.
         """
         slopes, slope = self.slopes, 1.0
         while heap:
             t, number = heap[0]
-            bend = sign * slopes[number]
-            if bend:
+            change = sign * slopes[number]
+            if change:
                 if slope * t + intercept >= level:
                     break
-                slope += bend
-                intercept -= bend * t
+                slope += change
+                intercept -= change * t
                 slopes[number] = 0.0
             heapq.heappop(heap)
         return (level - intercept) / slope, slope
 
     def clip(self, message: _Message, datum: float, radius: float) -> tuple[float, float]:
-        """Turn, in place, the sum of the children's messages into the point's own.
+        """Change, in place, the sum of the children's derivatives into that of the point.
 
-        Returns where it is clipped.
+        Returns low and high, between which it is not clipped.
         """
         low, slope = self.cross(message.from_left, -datum - message.reach, -radius, 1.0)
         minus_high, minus_slope = self.cross(
             message.from_right, datum - message.reach, -radius, -1.0
         )
         high = max(low, -minus_high)
-        for t, bend in ((low, slope), (high, -minus_slope)):
+        for t, change in ((low, slope), (high, -minus_slope)):
             heapq.heappush(message.from_left, (t, len(self.slopes)))
             heapq.heappush(message.from_right, (-t, len(self.slopes)))
-            self.slopes.append(bend)
+            self.slopes.append(change)
         message.reach = radius
         return low, high
 
 
 def _dynamic_program(forest: Forest, a: FloatArray) -> FloatArray:
-    """Return the solution at each place, up to rounding; equal along fused edges: shape (n,)."""
+    """Return the solution at each position up to rounding, equal along fused edges: shape (n,)."""
     parent, radius, data = forest.parent.tolist(), forest.radius.tolist(), a.tolist()
     messages: list[_Message | None] = [None] * forest.n
     x, low, high = data[:], data[:], data[:]
-    bends = _Bends()
-    for place in range(forest.n - 1, -1, -1):
-        message, above = messages[place] or _Message(), parent[place]
-        messages[place] = None
+    changes = _SlopeChanges()
+    for position in range(forest.n - 1, -1, -1):
+        message, above = messages[position] or _Message(), parent[position]
+        messages[position] = None
         if above < 0:
-            x[place], _ = bends.cross(message.from_left, -data[place] - message.reach, 0.0, 1.0)
+            x[position], _ = changes.cross(
+                message.from_left, -data[position] - message.reach, 0.0, 1.0
+            )
             continue
-        low[place], high[place] = bends.clip(message, data[place], radius[place])
+        low[position], high[position] = changes.clip(message, data[position], radius[position])
         other = messages[above]
         messages[above] = message if other is None else message.add(other)
-    for place, above in enumerate(parent):
+    for position, above in enumerate(parent):
         if above >= 0:
-            x[place] = min(max(x[above], low[place]), high[place])
+            x[position] = min(max(x[above], low[position]), high[position])
     return np.array(x)
 
 
 class _Levels:
-    """The solution on given blocks, in extended precision, with bounds on its rounding errors.
+    """The solution for given blocks in extended precision, with bounds on the rounding errors.
 
-    `border` is the flow to the parent on the edges between blocks, full; 0 elsewhere.
+    `border` is the flow to the parent on the edges between blocks, which are at their capacity; it
+    is 0 on the other edges.
     """
 
     def __init__(self, forest: Forest, a: np.ndarray, border: FloatArray) -> None:
@@ -224,20 +228,20 @@ class _Levels:
         forces = float(np.abs(border).sum())
         magnitudes = float((np.abs(a) + np.abs(self.x)).sum()) + 2.0 * forces
         terms = int(self.sizes.max()) + int(np.bincount(forest.parents, minlength=1).max()) + 8
-        # Of the sum of all misfits of any set of points of one block.
+        # Bound on the rounding error of the sum of residuals over any subset of a block.
         relative = 2 * ROUNDOFF * forces + terms * LONG_ROUNDOFF * magnitudes
         self.rounding = relative + len(a) * UNDERFLOW
         self.error = (self.rounding / self.sizes)[self.blocks]
 
 
 def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
-    """Solve one coordinate.
+    """Solve for one feature.
 
     Parameters
     ----------
     forest : Forest
     a : ndarray, shape (n,)
-        The data, by point.
+        The data.
     """
     data = a[forest.order]
     centre = float(data.mean())
@@ -253,7 +257,7 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
     tolerance = levels.rounding + 2 * LONG_ROUNDOFF * float(np.abs(sums).sum())
     excess = np.abs(flow) + tolerance - (1 - 4 * ROUNDOFF) * forest.radius
     inside = (border == 0) & (forest.parent >= 0)
-    # Data moved by v across an edge lower its flow by v, and x* moves by no more than they do.
+    # A change of the data by v lowers the flow of an edge by v, and changes x* by at most v.
     moved = float(excess[inside & (excess >= 0)].sum())
     pulled = forest.at_ends(forest.radius, 1.0) > 0
     fused = forest.blocks(inside & (excess < 0))
@@ -275,7 +279,7 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
 
 
 def _ordered_levels(forest: Forest, a: np.ndarray, border: FloatArray) -> _Levels:
-    """Return the levels after joining, in `border`, blocks whose order rounding could hide."""
+    """Join, in `border`, blocks whose values differ by no more than rounding; return the levels."""
     while True:
         levels = _Levels(forest, a, border)
         rise = (levels.x[forest.children] - levels.x[forest.parents]) * np.sign(

@@ -1,4 +1,4 @@
-"""What an exact method says of one coordinate of the points that it was given."""
+"""The result of an exact method for one feature."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from bilad.models.validation import FloatArray, IntArray
 
 ROUNDOFF = float(np.finfo(np.float64).eps)
-LONG_ROUNDOFF = float(np.finfo(np.longdouble).eps)  # of the sums that proofs rest on
+LONG_ROUNDOFF = float(np.finfo(np.longdouble).eps)  # of the sums in extended precision
 
 
 @dataclass(frozen=True)
 class LineSolution:
-    """The solution on a line, with what is proved of it.
+    """The solution for one feature, with its proof.
 
     Attributes
     ----------
     x : ndarray, shape (n,)
     fused : ndarray of int, shape (n,)
-        Points of one number are proved equal.
+        Points with equal numbers are proved equal.
     error : ndarray, shape (n,)
-        Bound on |x - x*|, rounding of x included; 0 where x is the datum, which no edge pulls.
+        Bound on |x - x*|, including the rounding of x; 0 for points without edges.
     absolute_gap : float
         Duality gap of x and the dual solution.
     residual : float
-        Absolute KKT residual of the two.
+        Absolute KKT residual of x and the dual solution.
     make_dual : callable
-        Gives the flow along each edge: shape (m,).
+        Returns the flow along each edge: shape (m,).
     """
 
     x: FloatArray
@@ -40,14 +40,14 @@ class LineSolution:
     make_dual: Callable[[], FloatArray]
 
     def proved_equal(self) -> IntArray:
-        """Number the points so that equal numbers are proved equal: shape (n,)."""
+        """Return numbers (n,): points with equal numbers are proved equal."""
         if (self.error > 0).all():
             return self.fused
         by_value = np.unique(self.x, return_inverse=True)[1] + int(self.fused.max()) + 1
         return np.where(self.error == 0, by_value, self.fused)
 
     def not_proved_apart(self) -> IntArray:
-        """Number the points so that different numbers are proved apart: shape (n,)."""
+        """Return numbers (n,): points with different numbers are proved apart."""
         lower, upper = self.x - self.error, self.x + self.error
         order = np.argsort(lower, kind="stable")
         reach = np.maximum.accumulate(upper[order])

@@ -1,12 +1,12 @@
-"""Exact convex clustering where p = 1, or d = 1, and the graph is simple enough.
+"""Exact convex clustering for p = 1 or d = 1 on graphs of a simple structure.
 
-For p = 1 the coordinates are separate problems on a line, and so are the components of the graph
-(edges of capacity 0 are no edges). A component that is complete with equal weights is an isotonic
-regression, one that is a tree a dynamic program. Points share a cluster iff they are equal in
-every coordinate: so they are proved apart if they are in one, proved together if they are in all.
+For p = 1 the features are separate one-dimensional problems, and so are the components of the graph
+(edges of capacity 0 are ignored). A component that is complete with equal weights is solved by
+isotonic regression, a tree by dynamic programming. Points share a cluster if and only if they are
+equal in every feature.
 
-A coordinate cannot be stopped once it is begun. One that the time limit leaves out, or that is
-expected to take longer, keeps the data as its x, no flow, and nothing proved.
+The solution of one feature cannot be stopped. A feature that the time limit excludes, or that is
+expected to exceed it, gets x = a, z = 0, and nothing is proved about it.
 """
 
 from __future__ import annotations
@@ -23,30 +23,15 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.exact.complete_graph import solve_complete
 from bilad.solvers.clustering.exact.forest import Forest, solve_forest
 from bilad.solvers.clustering.exact.line_solution import LineSolution
-from bilad.solvers.clustering.labels.partition import Partition, combine
+from bilad.solvers.clustering.labels.partition import combine
+from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
 
-POINTS_A_SECOND = 1e5  # that one coordinate is sure to take, on a slow machine
-
-
-@dataclass(frozen=True)
-class ExactSolution:
-    """X (n, d), its partition with proofs, the gap, the KKT residual, and the dual.
-
-    Neither of the two is relative. How the dual is made can be pickled, as can the rest. `complete`
-    says whether all coordinates were solved before the deadline.
-    """
-
-    X: FloatArray
-    partition: Partition
-    absolute_gap: float
-    residual: float
-    make_dual: Callable[[], FloatArray]
-    complete: bool
+POINTS_A_SECOND = 1e5  # of one feature, on a slow machine
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Points that no edge joins to the others, and how to solve one coordinate of them."""
+    """Points that no edge joins to the other points, and the solver for one feature of them."""
 
     points: IntArray | slice
     edges: IntArray | slice
@@ -55,16 +40,16 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Components:
-    """The components of the edges that have capacity, and which of them are trees."""
+    """The components of the edges of positive capacity, and which of them are trees."""
 
     numbers: IntArray  # (n,)
-    active: IntArray  # edges that have capacity
-    owners: IntArray  # component of each of these
+    active: IntArray  # edges of positive capacity
+    owners: IntArray  # component of each of these edges
     trees: np.ndarray  # (K,) of bool; the others are complete with equal weights
 
 
 def refusal(model: ConvexClustering) -> str | None:
-    """Say why this method cannot take the model, or None."""
+    """Return why this method cannot solve the model, or None."""
     if model.p != 1 and model.d > 1:
         return f"it is for p = 1 or d = 1, the data have d = {model.d} and p = {model.p:g}"
     if model.graph.uniform_weight is None and _components(model) is None:
@@ -72,39 +57,35 @@ def refusal(model: ConvexClustering) -> str | None:
     return None
 
 
-def solve_exact(model: ConvexClustering, deadline: float = float("inf")) -> ExactSolution:
-    """Solve a model that `refusal` accepts.
-
-    Parameters
-    ----------
-    model : ConvexClustering
-    deadline : float, default inf
-        Value of `time.perf_counter()` after which no coordinate is begun.
-    """
-    latest = deadline - model.n / POINTS_A_SECOND
+def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
+    """Solve a model that `refusal` accepts. Of the options only the deadline is used."""
+    latest = options.deadline - model.n / POINTS_A_SECOND
     parts = _parts(model) if time.perf_counter() <= latest else []
     lines: list[LineSolution] = []
-    complete = True
+    status = "optimal"
     for k in range(model.d):
-        complete = complete and time.perf_counter() <= latest
+        if time.perf_counter() > latest:
+            status = "time limit"
         a = model.data[:, k]
-        line = _solve_coordinate(parts, a, model.graph.m) if complete else _unsolved(model, a)
-        lines.append(line)
-    norm = np.sqrt(sum(line.residual**2 for line in lines))
-    return ExactSolution(
-        X=np.column_stack([line.x for line in lines]),
+        solved = status == "optimal"
+        lines.append(_solve_feature(parts, a, model.graph.m) if solved else _unsolved(model, a))
+    X = np.column_stack([line.x for line in lines])
+    gap = sum(line.absolute_gap for line in lines)
+    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+    return MethodResult(
+        X=X,
+        make_dual=partial(_stack_duals, model, lines),
         partition=combine(
             [line.not_proved_apart() for line in lines], [line.proved_equal() for line in lines]
         ),
-        absolute_gap=sum(line.absolute_gap for line in lines),
-        residual=float(norm),
-        make_dual=partial(_stack_duals, lines),
-        complete=complete,
+        status=status,
+        iterations=0,
+        measure=Measure(model.primal(X), gap, residual),
     )
 
 
 def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
-    """Return the data and no flow, of which the gap is known but not the residual."""
+    """Return x = a and z = 0, of which the gap is known but not the residual."""
     return LineSolution(
         x=a,
         fused=np.arange(model.n),
@@ -115,12 +96,12 @@ def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
     )
 
 
-def _stack_duals(lines: list[LineSolution]) -> FloatArray:
-    return np.column_stack([line.make_dual() for line in lines])
+def _stack_duals(model: ConvexClustering, lines: list[LineSolution]) -> FloatArray:
+    return model.project_dual(np.column_stack([line.make_dual() for line in lines]))
 
 
 def _components(model: ConvexClustering) -> _Components | None:
-    """Return the components if each is a tree or complete with equal weights, else None."""
+    """Return the components if each is a tree, or complete with equal weights, else None."""
     numbers = model.graph.components(model.radii > 0)
     active = np.flatnonzero(model.radii > 0)
     owners, radii = numbers[model.graph.edges[active, 0]], model.radii[active]
@@ -135,8 +116,8 @@ def _components(model: ConvexClustering) -> _Components | None:
 
 
 def _parts(model: ConvexClustering) -> list[_Part]:
-    """Split the graph: all its trees as one forest, and each complete component."""
-    if model.graph.uniform_weight is not None:  # then its edges, maybe 10^11, are not made
+    """Split the graph into one forest of all trees, and each complete component."""
+    if model.graph.uniform_weight is not None:  # avoids making its edges, maybe 10^11
         step, every = model.gamma * model.graph.uniform_weight, slice(None)
         if step == 0:
             bare = Forest(model.n, np.empty((0, 2), dtype=np.int64), np.empty(0))
@@ -161,7 +142,7 @@ def _parts(model: ConvexClustering) -> list[_Part]:
 
 
 def _split(owners: IntArray, count: int) -> list[IntArray]:
-    """Return the places at which `owners` is 0, 1, .., count - 1."""
+    """Return the positions at which `owners` is 0, 1, .., count - 1."""
     ends = np.cumsum(np.bincount(owners, minlength=count))
     return np.split(np.argsort(owners, kind="stable"), ends[:-1])
 
@@ -171,12 +152,12 @@ def _edges(model: ConvexClustering) -> IntArray:
 
 
 def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArray:
-    """Return the ends of the edges as places in `points`, which increase: shape (len(edges), 2)."""
+    """Return the ends of the edges as positions in the increasing array `points`."""
     return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
 
 
-def _solve_coordinate(parts: list[_Part], a: FloatArray, m: int) -> LineSolution:
-    """Solve every part of one coordinate, and put them together."""
+def _solve_feature(parts: list[_Part], a: FloatArray, m: int) -> LineSolution:
+    """Solve every part of one feature, and join the solutions."""
     x, error, fused = np.empty(len(a)), np.empty(len(a)), np.empty(len(a), dtype=np.int64)
     lines, used = [], 0
     for part in parts:

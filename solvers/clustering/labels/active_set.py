@@ -1,9 +1,10 @@
-"""Guesses of what vanishes in X*, from an approximate primal-dual solution.
+"""Candidate active sets: which lengths vanish in X*, guessed from an approximate solution.
 
-Nothing is claimed here: a guess is then proved or dropped. A duality gap g leaves lengths up to
-2 sqrt(g) open. Of these an edge is guessed fused by strict complementarity (of its length and its
-unused capacity one vanishes, so it is the one that is the smaller share of what it could be), or
-because it is short by any measure: solvers also leave fused edges at full capacity.
+Nothing is claimed here: a candidate is proved afterwards, or dropped. The duality gap g determines
+a length only up to the resolution 2 sqrt(g). Below it, an edge is taken as fused by strict
+complementarity (its length or its unused capacity vanishes; the one that is the smaller share of
+its largest possible value is chosen), or because it is very short, since solvers may leave fused
+edges at full capacity.
 """
 
 from __future__ import annotations
@@ -12,63 +13,59 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, row_norms
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import BoolArray, FloatArray, IntArray
 
-# Short by any measure: these multiples of what the gap leaves open, one guess for each.
+# Edges shorter than these multiples of the resolution are taken as fused, one candidate for each.
 SHORT = (1e-6, 1e-4, 1e-2, 1.0)
 
 
 @dataclass(frozen=True)
-class Guess:
-    """A guess of the block of each point, and how other lengths are guessed to vanish.
+class ActiveSet:
+    """A candidate for the blocks of points that are equal in X*.
 
     Attributes
     ----------
     blocks : ndarray of int, shape (n,)
-        0..K-1.
-    open_length : float
-        What is longer does not vanish.
+        Block of each point, 0..K-1.
+    resolution : float
+        Lengths above it do not vanish.
     short : float
-        Multiple of `open_length`; what is shorter than that vanishes.
+        Lengths up to `short` times the resolution are taken to vanish.
     """
 
     blocks: IntArray
-    open_length: float
+    resolution: float
     short: float
 
-    def vanishing(
-        self, lengths: FloatArray, unused: FloatArray, capacity: FloatArray
-    ) -> NDArray[np.bool_]:
-        """Return which lengths are guessed to vanish, given the unused part of a capacity."""
-        return _vanishing(lengths, unused, capacity, self.open_length, self.short)
+    def vanishing(self, lengths: FloatArray, unused: FloatArray, capacity: FloatArray) -> BoolArray:
+        """Return which lengths are taken to vanish, given the unused part of a capacity."""
+        return vanishing(lengths, unused, capacity, self.resolution, self.short)
 
 
-def _vanishing(
-    lengths: FloatArray,
-    unused: FloatArray,
-    capacity: FloatArray,
-    open_length: float,
-    short: float,
-) -> NDArray[np.bool_]:
-    complementary = (lengths <= open_length) & (lengths * capacity < open_length * unused)
-    return complementary | (lengths <= short * open_length)
+def vanishing(
+    lengths: FloatArray, unused: FloatArray, capacity: FloatArray, resolution: float, short: float
+) -> BoolArray:
+    """Return which lengths are taken to vanish in X*, by the rule in the head of this module."""
+    complementary = (lengths <= resolution) & (lengths * capacity < resolution * unused)
+    return complementary | (lengths <= short * resolution)
 
 
-def guesses(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> Iterator[Guess]:
-    """Yield guesses, from few vanishing lengths to many. Z is dual feasible."""
+def candidate_active_sets(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray
+) -> Iterator[ActiveSet]:
+    """Yield candidates, from few vanishing lengths to many. Z is dual feasible."""
     lengths = row_norms(model.graph.differences(X), 2)
     unused = model.radii - row_norms(Z, conjugate(model.p))
-    open_length = 2.0 * np.sqrt(model.absolute_gap(X, Z))
-    ties = model.p == np.inf and model.d > 1  # then `short` says more than what the blocks are
+    resolution = 2.0 * np.sqrt(model.absolute_gap(X, Z))
+    ties = model.p == np.inf and model.d > 1  # then `short` decides more than the blocks
     seen: set[bytes] = set()
     for short in SHORT:
-        chosen = _vanishing(lengths, unused, model.radii, open_length, short)
-        blocks = model.graph.components(chosen & (model.radii > 0))
+        fused = vanishing(lengths, unused, model.radii, resolution, short)
+        blocks = model.graph.components(fused & (model.radii > 0))
         key = blocks.tobytes()
         if ties or key not in seen:
-            yield Guess(blocks, open_length, short)
+            yield ActiveSet(blocks, resolution, short)
         seen.add(key)

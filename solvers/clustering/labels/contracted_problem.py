@@ -1,76 +1,149 @@
-"""The contracted problem, p = 2: blocks as single points, solved to the last digits.
+"""The contracted problem: every block of points replaced by one point with the block's mass.
 
-    min_y  1/2 sum_k n_k ||y_k - abar_k||^2 + sum_{k<l} r_kl ||y_k - y_l||,    r_kl = gamma w^(k,l)
+    min_y  1/2 sum_k n_k ||y_k - abar_k||^2 + sum_{k<l} r_kl ||y_k - y_l||_p,   r_kl = gamma w^(k,l)
 
-Where all y_k differ the objective is smooth, and Newton's method started from a solver's centroids
-needs a few steps. The forces between blocks are then known as well as rounding allows, although
-the solver stopped earlier.
+where n_k is the mass and abar_k the mean of the data of block k, and w^(k,l) is the sum of the
+weights between blocks k and l. For p = 2 the objective is smooth where all y_k differ, and a few
+steps of Newton's method from the centroids of a solver's solution give the forces between blocks to
+rounding accuracy, although the solver stopped earlier.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.clustering.labels.flow import block_means
+from bilad.solvers.clustering.labels.flow import block_sums
+from bilad.solvers.clustering.ssnal import edge_loops
+from bilad.solvers.clustering.ssnal.linear_systems import Edges
+from bilad.solvers.clustering.ssnal.newton import NewtonSystem, newton_system
 
-STEPS, HALVINGS = 20, 8
-# Newton's matrix is factorised up to this many rows, and this many entries if it is sparse.
+STEPS, HALVINGS, RTOL = 20, 8, 1e-12
+SLOW = 0.9  # a step that leaves more of the gradient is the last one: rounding is reached
+# Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
 
 
-class ContractedProblem:
-    """The problem of the blocks' centroids."""
+@dataclass(frozen=True)
+class BlockPairs:
+    """The edges between different blocks, aggregated by pair of blocks.
 
-    def __init__(self, model: ConvexClustering, blocks: IntArray) -> None:
+    Attributes
+    ----------
+    between : ndarray of int, shape (b,)
+        Edges between different blocks, of positive weight.
+    pair : ndarray of int, shape (b,)
+        The pair of blocks of each of them, 0..P-1.
+    signs : ndarray, shape (b, 1)
+        1 if the edge goes from the block with the smaller number to the other, else -1.
+    ends : ndarray of int, shape (P, 2)
+        The two blocks of each pair, the smaller number first.
+    weights : ndarray, shape (P,)
+        The sum of the weights of the edges of each pair.
+    """
+
+    between: IntArray
+    pair: IntArray
+    signs: FloatArray
+    ends: IntArray
+    weights: FloatArray
+
+
+def aggregate_edges(graph: FusionGraph, weights: FloatArray, blocks: IntArray) -> BlockPairs:
+    """Aggregate the edges between blocks.
+
+    Parameters
+    ----------
+    graph : FusionGraph
+    weights : ndarray, shape (m,)
+        Nonnegative numbers to be summed.
+    blocks : ndarray of int, shape (n,)
+        Block of each point, 0..K-1.
+    """
+    K = int(blocks.max()) + 1
+    tails, heads = blocks[graph.edges].T
+    between = np.flatnonzero((tails != heads) & (weights > 0))
+    tails, heads = tails[between], heads[between]
+    keys = np.minimum(tails, heads) * K + np.maximum(tails, heads)
+    keys, pair = np.unique(keys, return_inverse=True)
+    signs = np.where(tails < heads, 1.0, -1.0)[:, None]
+    ends = np.column_stack(np.divmod(keys, K))
+    summed = np.bincount(pair, weights[between], len(keys)).astype(np.float64)
+    return BlockPairs(between, pair, signs, ends, summed)
+
+
+class ContractedProblem:
+    """The problem of the blocks' centroids, p = 2.
+
+    Parameters
+    ----------
+    model : ConvexClustering
+    blocks : ndarray of int, shape (n,)
+        Block of each point, 0..K-1.
+    masses : ndarray, shape (n,), optional
+        Masses of the points, default 1.
+
+    Attributes
+    ----------
+    masses : ndarray, shape (K, 1)
+        Masses of the blocks.
+    means : ndarray, shape (K, d)
+        Means of the data.
+    tails, heads : ndarray of int, shape (P,)
+        The joined pairs of blocks, tails < heads.
+    radii : ndarray, shape (P,)
+        Their capacities r_kl.
+    """
+
+    def __init__(
+        self, model: ConvexClustering, blocks: IntArray, masses: FloatArray | None = None
+    ) -> None:
         self.d = model.d
-        self.masses = np.bincount(blocks).astype(float)[:, None]
-        self.means = block_means(model.data, blocks)
-        K = len(self.masses)
-        ends = np.sort(blocks[model.graph.edges], axis=1)
-        between = (ends[:, 0] != ends[:, 1]) & (model.radii > 0)
-        keys, pair = np.unique(ends[between] @ [K, 1], return_inverse=True)
-        self.radii = np.bincount(pair, model.radii[between], len(keys))
-        self.heads, self.tails = np.divmod(keys, K)
-        rows = np.arange(len(keys))
-        signs = np.repeat([1.0, -1.0], len(keys))
-        places = (np.tile(rows, 2), np.concatenate([self.heads, self.tails]))
-        self.B = sp.csr_array((signs, places), shape=(len(keys), K))
+        masses = np.ones(model.n) if masses is None else masses
+        self.masses = block_sums(masses[:, None], blocks)
+        self.means = block_sums(masses[:, None] * model.data, blocks) / self.masses
+        pairs = aggregate_edges(model.graph, model.radii, blocks)
+        self.radii = pairs.weights
+        self.tails, self.heads = np.ascontiguousarray(pairs.ends.T)
+        self._system: NewtonSystem | None = None
 
     @property
     def small(self) -> bool:
-        """Whether there is a Newton matrix, and one cheap to factorise."""
+        """Whether blocks are joined at all, and the Newton matrix is cheap to factorise."""
         rows, entries = self.means.size, 2 * len(self.radii) * self.d**2
         if entries == 0:
             return False
         return rows <= DENSE_ROWS or (rows <= MOST_ROWS and entries <= min(MOST_ENTRIES, 50 * rows))
 
+    def forces(self, y: FloatArray) -> FloatArray:
+        """Return r_kl u / ||u|| for u = y_k - y_l, u not zero: shape (P, d)."""
+        U = y[self.tails] - y[self.heads]
+        return self.radii[:, None] * U / np.linalg.norm(U, axis=1, keepdims=True)
+
     def gradient(self, y: FloatArray) -> FloatArray:
         """Return the gradient at distinct centroids: shape (K, d)."""
-        U = y[self.heads] - y[self.tails]
-        pull = self.radii[:, None] * U / np.linalg.norm(U, axis=1, keepdims=True)
-        return self.masses * (y - self.means) + self.B.T @ pull
+        gradient = self.masses * (y - self.means)
+        edge_loops.adjoint(self.tails, self.heads, self.forces(y), gradient)
+        return gradient
 
-    def newton_step(self, y: FloatArray) -> FloatArray:
-        """Return the step -H^-1 gradient: shape (K, d)."""
-        U = y[self.heads] - y[self.tails]
-        lengths = np.linalg.norm(U, axis=1)
-        unit = U / lengths[:, None]
-        curvature = np.eye(self.d) - unit[:, :, None] * unit[:, None, :]
-        curvature *= (self.radii / lengths)[:, None, None]
-        P = len(lengths)
-        diagonal = sp.bsr_array((curvature, np.arange(P), np.arange(P + 1)))
-        B = sp.kron(self.B, sp.eye_array(self.d), format="csr")
-        H = B.T @ (diagonal.tocsr() @ B) + sp.diags_array(np.repeat(self.masses[:, 0], self.d))
-        gradient = self.gradient(y).ravel()
-        if H.shape[0] <= DENSE_ROWS:
-            return -np.linalg.solve(H.toarray(), gradient).reshape(y.shape)
-        return -splu(H.tocsc()).solve(gradient).reshape(y.shape)
+    def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
+        """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
+
+        H = M + B'CB with C_kl = r_kl / ||u|| (I - u u' / ||u||^2), u = y_k - y_l.
+        """
+        if self._system is None:
+            edges = Edges(len(y), self.tails, self.heads, self.masses[:, 0])
+            self._system = newton_system(edges, self.d, isotropic=True)
+        U = y[self.tails] - y[self.heads]
+        lengths = np.linalg.norm(U, axis=1, keepdims=True)
+        curvature = self.radii[:, None] / lengths
+        v = np.sqrt(curvature) * U / lengths
+        return self._system.solve(np.repeat(curvature, self.d, axis=1), v, R, RTOL)
 
     def polished(self, y: FloatArray, deadline: float = float("inf")) -> FloatArray:
         """Return centroids with a smaller gradient, if Newton's method finds any.
@@ -81,27 +154,28 @@ class ContractedProblem:
         deadline : float, default inf
             Value of `time.perf_counter()` after which no step is begun.
         """
-
-        def size(y: FloatArray) -> float:
-            distinct = (y[self.heads] != y[self.tails]).any(axis=1).all()
-            return float(np.linalg.norm(self.gradient(y))) if distinct else np.inf
-
-        before = size(y)
+        before = self.gradient_norm(y)
         for _ in range(STEPS if np.isfinite(before) and before else 0):
             if time.perf_counter() >= deadline:
                 return y
-            try:
-                step = self.newton_step(y)
-            except (np.linalg.LinAlgError, RuntimeError):  # singular to rounding: blocks meet
-                return y
+            step = -self.solve_hessian(y, self.gradient(y))
             for _ in range(HALVINGS):
-                after = size(y + step)
+                after = self.gradient_norm(y + step)
                 if after < before:
                     break
                 step = 0.5 * step
             else:
                 return y
-            y, improved, before = y + step, after < 0.9 * before, after
+            y, improved, before = y + step, after < SLOW * before, after
             if not improved:
                 return y
         return y
+
+    def scaled_gradient_norm(self, y: FloatArray) -> float:
+        """Return ||M^-1/2 gradient||_F, M = diag(masses), at distinct centroids."""
+        return float(np.linalg.norm(self.gradient(y) / np.sqrt(self.masses)))
+
+    def gradient_norm(self, y: FloatArray) -> float:
+        """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
+        distinct = (y[self.tails] != y[self.heads]).any(axis=1).all()
+        return float(np.linalg.norm(self.gradient(y))) if distinct else np.inf

@@ -1,7 +1,7 @@
-"""Routing: a flow inside blocks that balances given forces and leaves capacity unused.
+"""A feasible flow inside blocks that balances given forces and leaves capacity unused.
 
-Used to prove that a block is one cluster: contract the clusters, and exhibit a feasible Z inside
-each. A solver's own Z may fill edges to the brim although another flow would not.
+A block is proved to be one cluster by a feasible Z inside it. The Z of a solver may use edges to
+full capacity although another feasible Z does not.
 """
 
 from __future__ import annotations
@@ -17,23 +17,28 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, project_rows, row_norms
 from bilad.models.validation import FloatArray, IntArray
 
-SPARED_CAPACITIES = (1e-3, 1e-5)  # shares of each edge's capacity to leave unused, to be tried
+SPARED_CAPACITIES = (1e-3, 1e-5)  # shares of the capacities to leave unused, one attempt for each
 LEAST_CONDUCTANCE, FIRST_ROUNDS = 1e-9, 2
-LEAK = 1e-13  # of each point to the ground, relative: parts of a block may be joined hardly or not
+LEAK = 1e-13  # relative conductance to the ground, since a block may be hardly connected
 ROUNDS = 500
-STALL_ROUNDS, STALLED = 50, 0.99  # give up if so many rounds leave so much of the missing flow
-BALANCED = 1e-10  # missing flow at a point, relative to the largest capacity, that ends the rounds
-# More edges are not rerouted, and the rounds together touch at most so many numbers.
+STALL_ROUNDS, STALLED = 50, 0.99  # stop if so many rounds leave this share of the imbalance
+BALANCED = 1e-10  # imbalance at a point, relative to the largest capacity, that ends the rounds
+# Flows on more edges are left as they are; the rounds process at most MOST_WORK numbers.
 MOST_EDGES, MOST_WORK = 200_000, 10_000_000
+
+
+def block_sums(values: FloatArray, blocks: IntArray, count: int = 0) -> FloatArray:
+    """Return the sum of the rows of each block 0..K-1, K at least `count`: shape (K, d)."""
+    columns = [np.bincount(blocks, column, count) for column in values.T]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def block_means(values: FloatArray, blocks: IntArray) -> FloatArray:
     """Return the mean of the rows of each block: shape (K, d)."""
-    sums = np.stack([np.bincount(blocks, column) for column in values.T], axis=1)
-    return sums / np.bincount(blocks)[:, None]
+    return block_sums(values, blocks) / np.bincount(blocks)[:, None]
 
 
-def reroute(
+def balance_flow(
     model: ConvexClustering,
     X: FloatArray,
     Z: FloatArray,
@@ -42,7 +47,7 @@ def reroute(
     spared: float = SPARED_CAPACITIES[0],
     deadline: float = float("inf"),
 ) -> FloatArray:
-    """Bring the flow inside blocks nearer to balance, without leaving the balls of the edges.
+    """Reduce the imbalance of a flow inside blocks, without violating the capacities.
 
     Parameters
     ----------
@@ -50,19 +55,19 @@ def reroute(
     X : ndarray, shape (n, d)
         Constant on each block.
     Z : ndarray, shape (m, d)
-        A dual-feasible flow; kept on the edges between blocks.
+        A dual-feasible flow; unchanged on the edges between blocks.
     blocks : ndarray of int, shape (n,)
     settled : ndarray of bool, shape (K,), optional
-        Blocks whose flow is kept too.
+        Blocks whose flow is not changed either.
     spared : float
-        Share of each edge's capacity that the flow tries to leave unused.
+        Share of each capacity that should stay unused.
     deadline : float, default inf
         Value of `time.perf_counter()` after which no round is begun.
 
     Returns
     -------
     ndarray, shape (m, d)
-        Dual feasible; the nearer to balance, the better for the proof, but nothing is promised.
+        Dual feasible. The remaining imbalance is not bounded; the proof measures it.
     """
     graph = model.graph
     i, j = graph.edges.T
@@ -103,11 +108,12 @@ def _balanced_flow(
 ) -> FloatArray:
     """Return feasible Z with demand + B'Z small, starting from Z.
 
-    First as a current through conductances equal to the unused capacities, which ends the matter
-    if little is missing; then by alternating projections.
+    The first rounds add an electrical flow whose conductances are the unused capacities, which is
+    enough for a small imbalance. The other rounds are alternating projections on the flows that
+    meet the demand and on the capacities reduced by `spared`.
     """
     transpose = B.T.tocsr()
-    ground = np.zeros(B.shape[1])  # one point of each block, so that the Laplacian is regular
+    ground = np.zeros(B.shape[1])  # one point of each block, which makes the Laplacian regular
     ground[np.unique(blocks, return_index=True)[1]] = radii.max()
 
     def factorised(conductance: FloatArray) -> SuperLU | None:
@@ -141,7 +147,7 @@ def _balanced_flow(
             break
         if done and done % STALL_ROUNDS == 0:
             if worst > STALLED * before:
-                break  # the sets do not meet: there is no such flow
+                break  # the two sets do not seem to intersect
             before = worst
         Z = project_rows(Z - radii[:, None] * (B @ factor.solve(missing)), shrunk, q)
     return Z

@@ -1,12 +1,13 @@
-"""The partition of a solution, and what is proved of it. Labels are made here and nowhere else.
+"""The partition of a solution, and what is proved about it.
 
-Points i and j share a cluster iff x_i* = x_j*. A solver only knows X*, approximately; so each
-pair is proved apart, proved together, or listed as undecided. The argument is in module `proof`,
-its two cases in `smooth` (p = 2, or d = 1) and `polyhedral` (p = inf). Exact solvers bring their
-own proof (`lower.exact`), and ties are decided in rational arithmetic (`rational.labels`).
+Points i and j share a cluster if and only if x_i* = x_j*. A solver returns only an approximation of
+X*, so each pair of points is proved apart, proved together, or listed as undecided. Module `proof`
+has the argument; `proof_l2` (p = 2, or d = 1) and `proof_linf` (p = inf) have its two cases. The
+exact solvers bring a proof of their own (folder `exact`), and pairs that no rounding error allows
+to decide are decided in rational arithmetic (`parametric.exact_labels`).
 
-p = 1 separates: each feature is a problem on a line. Points are apart if some feature proves them
-apart, and together if every feature proves them together.
+For p = 1 each feature is a separate one-dimensional problem: points are apart if some feature
+proves them apart, and together if every feature proves them together.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from scipy.spatial import KDTree
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import BoolArray, FloatArray, IntArray
-from bilad.solvers.clustering.labels.active_set import Guess, guesses
-from bilad.solvers.clustering.labels.flow import SPARED_CAPACITIES, reroute
+from bilad.solvers.clustering.labels.active_set import ActiveSet, candidate_active_sets
+from bilad.solvers.clustering.labels.flow import SPARED_CAPACITIES, balance_flow
 from bilad.solvers.clustering.labels.proof import (
     Proof,
     Restriction,
@@ -31,28 +32,28 @@ from bilad.solvers.clustering.labels.proof import (
     examine,
     sum_at_ends,
 )
-from bilad.solvers.clustering.labels.proof_l2 import SmoothRestriction
+from bilad.solvers.clustering.labels.proof_l2 import EuclideanRestriction
 from bilad.solvers.clustering.labels.proof_linf import PolyhedralRestriction
 
 ROUNDOFF = float(np.finfo(float).eps)
-RETRIED = 2  # guesses on which more work is spent
-TOO_LATE = "the time limit came before the proof"
-CROWDED = 64  # near pairs for each block, above which blocks are joined more coarsely
+RETRIED = 2  # candidates that are improved
+TOO_LATE = "the time limit was reached before the proof"
+CROWDED = 64  # close pairs for each block, above which blocks are joined by a coarser rule
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Labels, and the pairs whose relation is not proved.
+    """Labels, and the pairs that are not proved together or apart.
 
     Attributes
     ----------
     labels : ndarray of int, shape (n,)
-        0, 1, .. in the order of each cluster's first point. Undecided pairs are labelled together.
+        0, 1, .. in the order of the first point of each cluster. Undecided pairs share a label.
     undecided : ndarray of int, shape (u, 2)
-        Pairs i < j not proved either way; other such pairs follow from them through a third point.
-        Empty iff the partition is proved.
+        Pairs i < j that are not proved together or apart; a pair connected by a chain of such pairs
+        may be undecided too. Empty if and only if the partition is proved.
     why : str
-        What the proof lacks; empty if the partition is proved, or if its maker does not say.
+        What the proof lacks; empty if the partition is proved, or if the reason is not known.
     """
 
     labels: IntArray
@@ -61,7 +62,7 @@ class Partition:
 
     @property
     def proved(self) -> bool:
-        """Whether the relation of every pair of points is proved."""
+        """Whether every pair of points is proved to be together or apart."""
         return len(self.undecided) == 0
 
 
@@ -72,7 +73,7 @@ def make_partition(
     doubtful: IntArray,
     exact: BoolArray | None = None,
 ) -> Partition:
-    """Number the clusters, joining blocks that cannot be told apart.
+    """Make the labels, joining blocks that are not proved apart.
 
     Parameters
     ----------
@@ -80,11 +81,11 @@ def make_partition(
         Block of each point, 0..K-1.
     centroids : ndarray, shape (K, d)
     resolution : float
-        Centroids farther apart than this are proved distinct; 0 if the centroids are exact.
+        Blocks whose centroids are farther apart than this are proved apart; 0 if they are exact.
     doubtful : ndarray of int, shape (u, 2)
         Pairs inside blocks that are not proved fused.
     exact : ndarray of bool, shape (K,), optional
-        Whose centroids are known exactly; by default, all if the resolution is 0.
+        Which centroids are exact; by default all if the resolution is 0, else none.
     """
     exact = np.full(len(centroids), resolution == 0) if exact is None else exact
     near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
@@ -103,12 +104,12 @@ def make_partition(
 
 
 def numbered(columns: Sequence[IntArray]) -> IntArray:
-    """Number the points alike iff they are so in every column, by first appearance: (n,).
+    """Return labels (n,), equal if and only if equal in every column, numbered by first appearance.
 
     Parameters
     ----------
     columns : sequence of ndarray of int, shape (n,)
-        Numbers that are not negative.
+        Nonnegative.
     """
     numbers = columns[0]
     for column in columns[1:]:
@@ -121,16 +122,16 @@ def numbered(columns: Sequence[IntArray]) -> IntArray:
 
 
 def combine(labels: Sequence[IntArray], together: Sequence[IntArray]) -> Partition:
-    """Return the partition of all features: apart if one says so, together if all do.
+    """Return the partition of all features: apart if apart in one, together if together in all.
 
     Parameters
     ----------
     labels, together : sequence of ndarray of int, shape (n,)
-        Of each feature: points with different labels are proved apart, those with one number in
-        `together` proved together.
+        For each feature: points with different `labels` are proved apart, points with the same
+        number in `together` are proved together.
     """
     pieces, clusters = numbered(together), numbered(labels)
-    if pieces.max() == clusters.max():  # as many: the same
+    if pieces.max() == clusters.max():  # nothing is undecided
         return Partition(clusters, np.empty((0, 2), dtype=np.int64))
     first = np.unique(pieces, return_index=True)[1]
     ordered = first[np.lexsort((first, clusters[first]))]  # a point of each piece
@@ -140,7 +141,7 @@ def combine(labels: Sequence[IntArray], together: Sequence[IntArray]) -> Partiti
 
 
 def nothing_proved(n: int) -> Partition:
-    """Return the partition of n points of which nothing is known."""
+    """Return the partition of n points of which no pair is proved."""
     points = np.arange(n)
     return Partition(np.zeros(n, dtype=np.int64), np.column_stack([points[:-1], points[1:]]))
 
@@ -154,9 +155,10 @@ def _why_not_apart(centroids: FloatArray, near: IntArray, resolution: float) -> 
 
 
 def _near_pairs(centroids: FloatArray, distance: float) -> IntArray:
-    """Return pairs at most `distance` apart, or neighbours on a line (enough to join).
+    """Return the pairs at most `distance` apart, or pairs that connect the same blocks.
 
-    If there are very many, the line is that of the first feature: more is joined, never less.
+    If there are very many such pairs, blocks that are close in the first feature are connected:
+    this may connect more blocks, never fewer.
     """
     if centroids.shape[1] > 1:
         tree = KDTree(centroids)
@@ -170,16 +172,16 @@ def _near_pairs(centroids: FloatArray, distance: float) -> IntArray:
 def prove_partition(
     model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float = float("inf")
 ) -> Partition:
-    """Return the partition that an approximate solution suggests, with what is proved of it.
+    """Derive the partition from an approximate solution, and prove as much of it as possible.
 
     Parameters
     ----------
     model : ConvexClustering
-        In a unit of its own: squares of its numbers are finite and do not vanish.
+        Scaled by `unit_scale`, so that squares neither overflow nor underflow.
     X, Z : ndarray, shapes (n, d) and (m, d)
         An approximate primal-dual solution, from any solver.
     deadline : float, default inf
-        Value of `time.perf_counter()` after which no more is tried.
+        Value of `time.perf_counter()` after which nothing new is begun.
     """
     if model.p != 1 or model.d == 1:
         return _prove_jointly(model, X, Z, deadline)[0]
@@ -194,15 +196,15 @@ def prove_partition(
 def _prove_jointly(
     model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
 ) -> tuple[Partition, IntArray]:
-    """Return the first proved partition, or else that with the fewest undecided pairs.
+    """Return the first proved partition, or else the one with the fewest undecided pairs.
 
-    And numbers, equal where points are proved together: shape (n,).
+    The second array has equal numbers for points that are proved together: shape (n,).
     """
-    free = sum_at_ends(model, model.radii) == 0  # X* is the datum there
+    free = sum_at_ends(model, model.radii) == 0  # there X* = A
     X = np.where(free[:, None], model.data, X)
     Z = model.project_dual(Z)
     if time.perf_counter() >= deadline:
-        return _told_apart_by_gap(model, X, Z, free)
+        return _apart_by_gap(model, X, Z, free)
     attempts = []
     for proof in _proofs(model, X, Z, deadline):
         exact = np.bincount(proof.blocks, ~free) == 0
@@ -222,10 +224,10 @@ def _prove_jointly(
     return replace(partition, why=why), together
 
 
-def _told_apart_by_gap(
+def _apart_by_gap(
     model: ConvexClustering, X: FloatArray, Z: FloatArray, free: BoolArray
 ) -> tuple[Partition, IntArray]:
-    """Return what the duality gap alone tells apart: nothing is tried, nothing proved together."""
+    """Return what the duality gap alone proves apart; nothing is proved together."""
     alone = np.arange(model.n)
     resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z))
     partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), free)
@@ -237,10 +239,10 @@ def _told_apart_by_gap(
 def _proofs(
     model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
 ) -> Iterator[Proof]:
-    """Examine guesses of the blocks; then spend work on the best, those with least residual."""
+    """Yield the proof of each candidate, and of the best candidates after improvements."""
     tried = []
-    for guess in guesses(model, X, Z):
-        restriction = _restrict(model, X, Z, guess, deadline)
+    for candidate in candidate_active_sets(model, X, Z):
+        restriction = _restrict(model, X, Z, candidate, deadline)
         proof = examine(model, restriction)
         yield proof
         tried.append((restriction, proof))
@@ -252,21 +254,23 @@ def _proofs(
         for spared in SPARED_CAPACITIES:
             if proof.balanced.all():
                 break
-            proof = _reroute(model, restriction, proof, spared, deadline)
+            proof = _balance_flow(model, restriction, proof, spared, deadline)
             yield proof
 
 
-def _reroute(
+def _balance_flow(
     model: ConvexClustering,
     restriction: Restriction,
     proof: Proof,
     spared: float,
     deadline: float,
 ) -> Proof:
-    """Reroute the flow inside blocks that are not balanced; keep it where that has helped."""
+    """Rebalance the flow inside unbalanced blocks; keep the new flow where it leads to a proof."""
     blocks, own = restriction.blocks, restriction.Z
     i, j = model.graph.edges.T
-    restriction.Z = reroute(model, restriction.X, own, blocks, proof.balanced, spared, deadline)
+    restriction.Z = balance_flow(
+        model, restriction.X, own, blocks, proof.balanced, spared, deadline
+    )
     proof = examine(model, restriction)
     if proof.balanced.all():
         return proof
@@ -276,15 +280,15 @@ def _reroute(
 
 
 def _restrict(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, guess: Guess, deadline: float
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, candidate: ActiveSet, deadline: float
 ) -> Restriction:
     if model.p == np.inf and model.d > 1:
-        return PolyhedralRestriction(model, X, Z, guess, deadline)
-    return SmoothRestriction(model, X, Z, guess.blocks)
+        return PolyhedralRestriction(model, X, Z, candidate, deadline)
+    return EuclideanRestriction(model, X, Z, candidate.blocks)
 
 
 def _meet(features: list[tuple[Partition, IntArray]]) -> Partition:
-    """Combine the features, and say why what is undecided is."""
+    """Combine the features and the reasons why pairs are undecided."""
     combined = combine(
         [partition.labels for partition, _ in features],
         [together for _, together in features],

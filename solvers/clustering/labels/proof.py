@@ -1,24 +1,27 @@
-"""What a proof of a partition says, and the parts that every norm shares.
+"""The proof of a partition: the parts that are the same for every norm.
 
-Let X be constant on blocks and lie on a linear manifold M, let z_e be a subgradient of
-gamma w_e ||.||_p at u_e on the edges between blocks, and let z be dual feasible inside them. Then
-G = X - A + B'z is a subgradient of the objective at X, which is strongly convex with modulus 1.
+Let X be constant on blocks and lie on a linear manifold M. On the edges between blocks let z_e be a
+subgradient of gamma w_e ||.||_p at u_e = x_i - x_j, and inside the blocks let z be dual feasible.
+Then G = X - A + B'z is a subgradient of the objective at X. The objective is strongly convex with
+modulus 1.
 
-*Apart, whatever is fused.* ||X - X*||_F <= ||G||_F. If the blocks are wrong, the duality gap g of
-X and the solver's own Z may say more: ||X - X*||_F <= sqrt(2 g). Let rho be the smaller.
+*Apart, even if the blocks are wrong.* ||X - X*||_F <= ||G||_F. For wrong blocks the duality gap g
+of X and the solver's own Z may be sharper: ||X - X*||_F <= sqrt(2 g). Let rho be the smaller bound.
 
-*Together.* Let X_M be the minimiser of the objective on M; ||X - X_M||_F <= ||P_M G||_F. It is X*
-iff z can be changed so that X_M - A + B'z = 0. Between blocks, z changes by the change of the
-forces from X to X_M. Inside a block, what is then missing can be routed along any spanning tree
-whose edges have that much unused capacity: a tree edge carries at most half of the sum of what is
-missing at the points, in any norm. So it is enough that the edges with so much slack connect each
-block. If all blocks pass, X* = X_M, and X is known up to ||P_M G||_F, far less than rho.
+*Together.* Let X_M be the minimiser of the objective on M; ||X - X_M||_F <= ||P_M G||_F, where P_M
+is the projection on M. X_M = X* if and only if z can be changed so that X_M - A + B'z = 0. Between
+blocks, z changes with the forces from X to X_M. Inside a block, the remaining imbalance can be sent
+along any spanning tree whose edges have enough unused capacity: an edge of the tree carries at most
+half of the sum of the imbalances at the points, in any norm. So it is enough that the edges with so
+much unused capacity connect each block. If this holds for all blocks, X* = X_M, and ||P_M G||_F
+bounds the error of X, which is far below rho.
 
-*Some together.* If only some blocks pass, each is judged by its own problem, with the forces of
-the others held at their exact values; then all forces are known up to rho only.
+*Only some blocks together.* If the test fails for some blocks, each block is tested on its own,
+with the forces of the others held at their exact values. These forces are then known up to rho
+only.
 
-Rounding errors are counted in every bound, and so is what vanishes below the least number: in a
-model in a unit of its own (`lower.unit_scale`) that is less than `UNDERFLOW` for each edge.
+Every bound includes rounding errors and underflow; in a model scaled by `unit_scale` the latter is
+less than `UNDERFLOW` for each edge.
 """
 
 from __future__ import annotations
@@ -36,13 +39,13 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.labels.flow import block_means
 
 ROUNDOFF = float(np.finfo(float).eps)
-# A length below 1e-154 has no square. The force of such an edge, of capacity r, is unknown: that
-# moves X* by sqrt(4e-154 r) at most, which is less than ROUNDOFF r or than this.
+# The square of a length below 1e-154 underflows, and the force of such an edge of capacity r is
+# unknown. This moves X* by at most sqrt(4e-154 r), which is less than max(ROUNDOFF r, UNDERFLOW).
 UNDERFLOW = 1e-130
 
 
 class Restriction:
-    """A primal-dual pair on a guess of the manifold; what depends on the norm is in subclasses.
+    """A primal-dual pair on a candidate for the manifold M. Subclasses depend on the norm.
 
     Attributes
     ----------
@@ -53,9 +56,9 @@ class Restriction:
     Z : ndarray, shape (m, d)
         A subgradient on the edges between blocks, dual feasible inside them.
     own : ndarray, shape (m, d)
-        The dual-feasible Z that was given.
+        The dual-feasible Z of the solver.
     offset : float
-        Bound on the distance of X from M; infinite if it is not known.
+        Bound on the distance of X from M; inf if it is not known.
     """
 
     blocks: IntArray
@@ -66,54 +69,54 @@ class Restriction:
 
     @property
     def X(self) -> FloatArray:
-        """The centroid of each point's block: shape (n, d)."""
+        """X, the centroid of the block of each point: shape (n, d)."""
         return self.centroids[self.blocks]
 
     def polish(self, deadline: float) -> bool:
-        """Bring X nearer to the minimiser on M, at some cost; return whether that was tried.
+        """Move X closer to the minimiser on M if possible; return whether that was tried.
 
         Parameters
         ----------
         deadline : float
-            Value of `time.perf_counter()` after which no more is tried.
+            Value of `time.perf_counter()` after which nothing new is begun.
         """
         return False
 
     def tangent_norm(self, means: FloatArray) -> float:
-        """Return ||P_M G||_F, given the mean of G on each block: shape (K, d)."""
+        """Return ||P_M G||_F for the means (K, d) of G on the blocks."""
         raise NotImplementedError
 
     def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
-        """Bound the change of the forces on each block's points, summed over them: shape (K,).
+        """Bound the change of the forces on the points of each block, summed over them: shape (K,).
 
         Parameters
         ----------
         error : float
-            X is within this of the point at which the forces are wanted.
+            Bound on the distance of X from the point at which the forces are wanted.
         central : float
-            X is within this of the minimiser on M.
+            Bound on the distance of X from the minimiser on M.
         imbalance : float
-            Bound on the Frobenius norm of the mean part of G.
+            Bound on the Frobenius norm of G averaged over blocks.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What is proved of the blocks.
+    """What is proved about the blocks.
 
     Attributes
     ----------
     blocks : ndarray of int, shape (n,)
     centroids : ndarray, shape (K, d)
     resolution : float
-        Points whose centroids are farther apart than this are apart in X*.
+        Blocks whose centroids are farther apart than this are apart in X*.
     fused : ndarray of bool, shape (K,)
-        Whether the block is proved to be one point of X*.
+        Whether the points of the block are proved to be equal in X*.
     balanced : ndarray of bool, shape (K,)
-        Whether it would be if all the others were.
+        Whether they would be if all other blocks were.
     demand : ndarray, shape (K,)
-        Flow that one edge of the block may have to carry besides z.
+        Flow that an edge of the block may have to carry in addition to z.
     slack : ndarray, shape (m,)
         Unused capacity of the edges.
     """
@@ -128,32 +131,32 @@ class Proof:
 
     @property
     def doubtful(self) -> IntArray:
-        """Pairs that link the points of each block not proved fused, in a chain: (u, 2)."""
+        """Pairs that connect the points of each block not proved fused in a chain: shape (u, 2)."""
         points = np.flatnonzero(~self.fused[self.blocks])
         points = points[np.argsort(self.blocks[points], kind="stable")]
         linked = self.blocks[points[:-1]] == self.blocks[points[1:]]
         return np.column_stack([points[:-1], points[1:]])[linked]
 
     def why_not_fused(self, model: ConvexClustering) -> str:
-        """Say what the blocks lack that are not proved fused; empty if there is none."""
+        """Return why blocks are not proved fused; empty if all are."""
         open_blocks = np.flatnonzero(~self.fused)
         if len(open_blocks) == 0:
             return ""
         i, j = model.graph.edges.T
         edges = np.count_nonzero((self.blocks[i] == self.blocks[j]) & ~self.fused[self.blocks[i]])
         worst = open_blocks[np.argmax(self.demand[open_blocks])]
-        room = _bottleneck(model, self.blocks == worst, self.slack)
+        unused = _bottleneck(model, self.blocks == worst, self.slack)
         return (
             f"fusion not proved: {edges} edges in {len(open_blocks)} blocks; "
-            f"missing flow {self.demand[worst]:.1e} against unused capacity {room:.1e}"
+            f"missing flow {self.demand[worst]:.1e} against unused capacity {unused:.1e}"
         )
 
 
 def _bottleneck(model: ConvexClustering, members: NDArray[np.bool_], slack: FloatArray) -> float:
-    """Return the largest slack that all edges of some spanning tree of the members have."""
+    """Return the largest minimum slack over the spanning trees of the members."""
     i, j = model.graph.edges.T
     chosen = members[i] & members[j] & (slack > 0)
-    cost = 1.0 + slack.max(initial=0.0) - slack[chosen]  # positive, as a sparse tree wants it
+    cost = 1.0 + slack.max(initial=0.0) - slack[chosen]  # positive, since zeros are not stored
     ends = i[chosen].astype(np.int32), j[chosen].astype(np.int32)  # int64 needs SciPy 1.17.1
     adjacency = sp.coo_array((cost, ends), shape=(model.n, model.n))
     tree = minimum_spanning_tree(adjacency.tocsr())
@@ -163,16 +166,16 @@ def _bottleneck(model: ConvexClustering, members: NDArray[np.bool_], slack: Floa
 
 
 def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
-    """Prove what can be proved: first as if all blocks were fused, then block by block."""
+    """Test all blocks together, and then each block on its own if that fails."""
     blocks, Z, q = restriction.blocks, restriction.Z, conjugate(model.p)
     i, j = model.graph.edges.T
     G = restriction.X - model.data + model.graph.adjoint(Z)
     means = block_means(G, blocks)
     sizes = np.bincount(blocks)
-    # Sums over a block, of G and of the missing flow, lose up to its size in roundings.
+    # The rounding error of a sum over a block is proportional to the size of the block.
     rounding = _rounding(model, restriction.X) + 2 * ROUNDOFF * sizes.max() * row_norms(G, 2)
     unseen = float(np.linalg.norm(rounding)) + restriction.offset
-    inflate = 1 + 4 * G.size * ROUNDOFF  # rounding in the norms themselves
+    inflate = 1 + 4 * G.size * ROUNDOFF  # for rounding in the norms
     rho = inflate * (float(np.linalg.norm(G)) + unseen + restriction.offset)
     central = inflate * (restriction.tangent_norm(means) + unseen + restriction.offset)
     imbalance = inflate * (float(np.linalg.norm(np.sqrt(sizes)[:, None] * means)) + unseen)
@@ -200,7 +203,7 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
 
 
 def distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
-    """Return sqrt(2 g) >= ||X - X*||_F, g the duality gap of X and a feasible Z."""
+    """Return sqrt(2 g) >= ||X - X*||_F for the duality gap g of X and a feasible Z."""
     residual = X - model.data + model.graph.adjoint(Z)
     unseen = np.linalg.norm(_rounding(model, X))
     U = model.graph.differences(X)
@@ -211,13 +214,13 @@ def distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> fl
 
 
 def sum_at_ends(model: ConvexClustering, values: FloatArray) -> FloatArray:
-    """Return at each point the sum of the values of its edges: shape (n,)."""
+    """Return the sum of the values over the edges of each point: shape (n,)."""
     i, j = model.graph.edges.T
     return (np.bincount(i, values, model.n) + np.bincount(j, values, model.n)).astype(float)
 
 
 def _rounding(model: ConvexClustering, X: FloatArray) -> FloatArray:
-    """Bound the rounding error of each row of X - A + B'z, z rounded too: shape (n,)."""
+    """Bound the rounding error of each row of X - A + B'z, including that of z: shape (n,)."""
     degree = sum_at_ends(model, np.ones(model.graph.m))
     forces = sum_at_ends(model, model.radii)
     relative = row_norms(X - model.data, 2) + (degree + 8.0 + 2 * model.d) * forces

@@ -1,8 +1,8 @@
-"""The proof where the force of one block on another follows from the centroids: p = 2, or d = 1.
+"""The proof for p = 2, or d = 1, where the centroids determine the forces between blocks.
 
 M is the set of X constant on the blocks. Between blocks z_e = gamma w_e u_e / ||u_e||. If u_e is
-known up to an error, so is its direction: up to 2 error / ||u_e||; on a line it is a sign, known
-exactly or not at all.
+known up to an error, its direction is known up to 2 error / ||u_e||. For d = 1 the direction is a
+sign, which is either known exactly or not at all.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.labels.proof import Restriction, sum_at_ends
 
 
-class SmoothRestriction(Restriction):
-    """X constant on the blocks, Z along its differences."""
+class EuclideanRestriction(Restriction):
+    """X is constant on the blocks, and Z has the direction of its differences between blocks."""
 
     def __init__(
         self, model: ConvexClustering, X: FloatArray, Z: FloatArray, blocks: IntArray
@@ -30,7 +30,7 @@ class SmoothRestriction(Restriction):
             self._centre()
 
     def polish(self, deadline: float) -> bool:
-        """Solve the contracted problem to the last digits; return whether that was tried."""
+        """Solve the contracted problem to rounding accuracy; return whether that was tried."""
         if self.model.d == 1 or len(self.centroids) == 1:
             return False
         problem = ContractedProblem(self.model, self.blocks)
@@ -41,7 +41,7 @@ class SmoothRestriction(Restriction):
         return True
 
     def _aligned(self, Z: FloatArray) -> FloatArray:
-        """Return Z with gamma w_e u_e / ||u_e|| on the edges whose ends differ in X."""
+        """Return Z, replaced by gamma w_e u_e / ||u_e|| where u_e is not zero."""
         U = self.model.graph.differences(self.X)
         lengths = row_norms(U, 2)
         between = lengths > 0
@@ -50,7 +50,7 @@ class SmoothRestriction(Restriction):
         return result
 
     def _centre(self) -> None:
-        """Move X to the minimiser on M, if the blocks keep their order: signs stay, so z does."""
+        """Move X to the minimiser on M if that does not change the order of the blocks."""
         G = self.X - self.model.data + self.model.graph.adjoint(self.Z)
         centroids = self.centroids - block_means(G, self.blocks)
         order = np.argsort(self.centroids[:, 0])
@@ -64,7 +64,7 @@ class SmoothRestriction(Restriction):
         return float(np.linalg.norm(np.sqrt(np.bincount(self.blocks))[:, None] * means))
 
     def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
-        """Bound the change of the forces: differences are known up to sqrt(2) times the error."""
+        """Bound the change of the forces; each u_e is known up to sqrt(2) times the error."""
         i, j = self.model.graph.edges.T
         lengths = row_norms(self.model.graph.differences(self.X), 2)
         error = np.sqrt(2) * error

@@ -1,21 +1,23 @@
-"""Ties between features, p = inf: which |u_k| of two blocks are largest, and what they tie.
+"""Ties between features for p = inf, and the linear constraints that they impose.
 
-The subgradients of r ||u||_inf are r conv{s_k e_k : |u_k| = ||u||_inf}, s = sign(u). Where several
-features tie, z is free on a face, and X is bound by s_k u_k = s_l u_l: the manifold of a solution
-is {X constant on blocks, C'X = 0}, one column of C for each tie (K d rows). Ties are the rule, not
-the exception.
+The subdifferential of r ||u||_inf is r conv{s_k e_k : |u_k| = ||u||_inf}, s = sign(u). If several
+features attain the norm, z lies on a face, and X satisfies the ties s_k u_k = s_l u_l. The manifold
+of a solution is {X constant on blocks, C'X = 0} with one column of C for each tie (K d rows). Most
+solutions have ties.
 
-Columns of C may depend on each other, as those of the edges of a triangle do. Rank decided in
-floating point proves nothing; so independent columns T are chosen by a pivoted QR factorisation,
-and that C has no greater rank is proved in integers (module `integer_rank`). Then C and T have the
-same range, and the smallest singular value of T (scaled by the masses: T' = N^-1/2 T) bounds the
-change of multipliers: the N^-1/2 C delta = -g that balances g in the range has a solution with
-||delta|| <= ||g|| / sigma_min(T').
+Columns of C may be linearly dependent, as those of the edges of a triangle are. A rank that is
+decided in floating point proves nothing. So independent columns T are chosen by a pivoted QR
+factorisation, and it is proved in integer arithmetic that the rank of C is not larger
+(`has_rank_at_most`). Then C and T have the same range. For T' = N^-1/2 T, N = diag(n_k), the
+smallest singular value bounds the change of multipliers: a g in the range is balanced by some
+delta, T' delta = -g, with ||delta|| <= ||g|| / sigma_min(T').
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,23 +25,24 @@ from scipy.linalg import qr
 from scipy.optimize import linprog
 
 from bilad.models.validation import FloatArray, IntArray
-from bilad.solvers.clustering.labels.integer_rank import has_rank_at_most
 
 ROUNDOFF = float(np.finfo(float).eps)
 RANK_TOLERANCE = 1e-9
-ROOM_LEVELS = (1e-3, 1e-6, 0.0)  # of the largest, in the choice of independent ties
+LARGEST_PRIME = 2**31 - 1  # products of two residues fit in 64 bits
+MOST_WORK = 10**9  # rows times columns times rank times primes
+LEVELS = (1e-3, 1e-6, 0.0)  # relative to the largest multiplier, in the choice of independent ties
 
 
 @dataclass(frozen=True)
 class TieSystem:
-    """The ties among the blocks of one component, factorised.
+    """The factorised ties of one component of blocks.
 
     Attributes
     ----------
     members : ndarray of int, shape (k,)
-        The component's blocks.
+        The blocks of the component.
     pairs : ndarray of int
-        The component's tied pairs.
+        The tied pairs of the component.
     columns : ndarray of int, shape (t, 3)
         The independent ties: pair of blocks, first feature, second feature.
     matrix : ndarray, shape (k d, t)
@@ -49,9 +52,9 @@ class TieSystem:
     root_masses : ndarray, shape (k d,)
         Diagonal of N^1/2.
     sigma : float
-        Proved lower bound on the smallest singular value of N^-1/2 T; 0 if nothing is proved.
+        Proved lower bound on the smallest singular value of N^-1/2 T, or 0.
     leakage : float
-        Bound on the norm of the basis projected on the space where the ties hold.
+        Bound on the norm of the basis projected on the subspace where the ties hold.
     """
 
     members: IntArray
@@ -64,14 +67,14 @@ class TieSystem:
     leakage: float
 
     def project(self, values: FloatArray) -> FloatArray:
-        """Return the nearest values, in the norm of the masses, that keep the ties: (k, d)."""
+        """Project on the ties in the norm weighted by the masses: shape (k, d)."""
         scaled = self.root_masses * values.ravel()
-        for _ in range(2):  # twice is enough
+        for _ in range(2):  # two passes reach rounding accuracy
             scaled = scaled - self.basis @ (self.basis.T @ scaled)
         return (scaled / self.root_masses).reshape(values.shape)
 
     def distance(self, values: FloatArray) -> float:
-        """Bound how far values are, in the norm of the masses, from some that keep the ties."""
+        """Bound the distance from the ties in the norm weighted by the masses."""
         if self.sigma == 0:
             return float("inf")
         violation = np.linalg.norm(self.matrix.T @ values.ravel())
@@ -79,15 +82,15 @@ class TieSystem:
         return float((violation + rounding) / self.sigma)
 
     def balance(self, sums: FloatArray) -> FloatArray:
-        """Return the multipliers delta that nearly balance forces, T delta = -sums: shape (t,)."""
+        """Return the least-squares solution delta of T delta = -sums: shape (t,)."""
         scaled = self.matrix / self.root_masses[:, None]
         target = -sums.ravel() / self.root_masses
         return np.asarray(np.linalg.lstsq(scaled, target, rcond=None)[0], dtype=float)
 
 
 @dataclass(frozen=True)
-class Ties:
-    """The pairs of blocks and their leading features.
+class TiedPairs:
+    """The pairs of blocks and the features that attain the norm of their difference.
 
     Attributes
     ----------
@@ -95,26 +98,28 @@ class Ties:
         The two blocks of each pair.
     tied, signs : ndarray, shape (P, d)
         The features that attain the norm, and the signs of u.
-    stock : ndarray, shape (P, d)
+    multipliers : ndarray, shape (P, d)
         The sum of |z| over the pair's edges.
     """
 
     ends: IntArray
     tied: NDArray[np.bool_]
     signs: FloatArray
-    stock: FloatArray
+    multipliers: FloatArray
 
 
-def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArray) -> TieSystem:
-    """Write down and factorise the ties of one component.
+def factorise_ties(
+    ties: TiedPairs, members: IntArray, pairs: IntArray, masses: FloatArray
+) -> TieSystem:
+    """Build and factorise the ties of one component.
 
     Parameters
     ----------
-    ties : Ties
+    ties : TiedPairs
     members : ndarray of int, shape (k,)
-        The component's blocks, increasing.
+        The blocks of the component, increasing.
     pairs : ndarray of int
-        Its tied pairs.
+        The tied pairs of the component.
     masses : ndarray, shape (k,)
         Sizes of the blocks.
     """
@@ -128,7 +133,7 @@ def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArra
         C[local[:, 0] * d + feature, which] = value
         C[local[:, 1] * d + feature, which] = -value
     root_masses = np.repeat(np.sqrt(masses), d)
-    order, rank = _independent(C, _room(ties, columns[:, 0]))
+    order, rank = _independent(C, _smallest(ties, columns[:, 0]))
     T = C[:, order[:rank]]
     scaled = T / root_masses[:, None]
     basis, singular, _ = np.linalg.svd(scaled, full_matrices=False)
@@ -140,19 +145,19 @@ def tie_system(ties: Ties, members: IntArray, pairs: IntArray, masses: FloatArra
     return TieSystem(members, pairs, columns[order[:rank]], T, basis, root_masses, sigma, leakage)
 
 
-def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray | None:
-    """Return stock that leaves the most on the tied feature that has least; None if none is found.
+def central_multipliers(ties: TiedPairs, system: TieSystem, sums: FloatArray) -> FloatArray | None:
+    """Return multipliers whose smallest entry on a tied feature is as large as possible, or None.
 
-    Where ties depend on each other the multipliers are not unique, and a solver may return some
-    that are zero: max t subject to stock >= t on every tied feature, the pairs' totals, and the
-    balance of the blocks, is a linear program.
+    If the ties are linearly dependent the multipliers are not unique, and a solver may return some
+    that are zero. The linear program maximises t subject to multipliers >= t on every tied feature,
+    the totals of the pairs, and the balance of the blocks.
 
     Parameters
     ----------
-    ties : Ties
+    ties : TiedPairs
     system : TieSystem
     sums : ndarray, shape (k, d)
-        Forces that are to be balanced.
+        Forces to be balanced.
 
     Returns
     -------
@@ -168,11 +173,11 @@ def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray
     forces[ends[:, 1] * d + feature, which] = -ties.signs[pair, feature]
     totals = np.zeros((len(system.pairs), len(row) + 1))
     totals[row, which] = 1.0
-    held = ties.stock[system.pairs].sum(axis=1)
-    unit = held.max()  # the tolerances of the linear program are absolute
+    held = ties.multipliers[system.pairs].sum(axis=1)
+    unit = held.max()  # the tolerances of the solver are absolute
     if not unit > 0:
         return None
-    present = np.append(ties.stock[pair, feature], 0.0) / unit
+    present = np.append(ties.multipliers[pair, feature], 0.0) / unit
     least = np.hstack([-np.eye(len(row)), np.ones((len(row), 1))])
     solution = linprog(
         -np.eye(len(row) + 1)[-1],
@@ -183,27 +188,28 @@ def central_stock(ties: Ties, system: TieSystem, sums: FloatArray) -> FloatArray
     )
     if solution.x is None:
         return None
-    stock = np.zeros((len(system.pairs), d))
-    stock[row, feature] = unit * solution.x[:-1]
-    kept = stock.sum(axis=1) > 0.5 * held  # a pair far below the unit is lost in the tolerances
-    return stock if kept.all() else None
+    multipliers = np.zeros((len(system.pairs), d))
+    multipliers[row, feature] = unit * solution.x[:-1]
+    kept = multipliers.sum(axis=1) > 0.5 * held  # smaller pairs are below the tolerances
+    return multipliers if kept.all() else None
 
 
-def _room(ties: Ties, pairs: IntArray) -> FloatArray:
-    """Return the smallest stock of a tied feature of each pair."""
-    return np.where(ties.tied, ties.stock, np.inf)[pairs].min(axis=1)
+def _smallest(ties: TiedPairs, pairs: IntArray) -> FloatArray:
+    """Return the smallest multiplier on a tied feature of each pair."""
+    return np.where(ties.tied, ties.multipliers, np.inf)[pairs].min(axis=1)
 
 
-def _independent(C: FloatArray, room: FloatArray) -> tuple[IntArray, int]:
-    """Order the columns, independent ones first, of these those with room; return their number.
+def _independent(C: FloatArray, smallest: FloatArray) -> tuple[IntArray, int]:
+    """Order the columns, independent ones first, and return the order and the rank.
 
-    Only independent ties have to change, so those that cannot are better among the dependent.
+    Only the multipliers of independent ties are changed, so ties with large multipliers are chosen
+    as independent first.
     """
-    order = np.argsort(-room, kind="stable")
+    order = np.argsort(-smallest, kind="stable")
     kept, others = order[:0], order
-    for level in ROOM_LEVELS:
-        chosen = others[room[others] >= level * room[order[0]]]
-        others = others[room[others] < level * room[order[0]]]
+    for level in LEVELS:
+        chosen = others[smallest[others] >= level * smallest[order[0]]]
+        others = others[smallest[others] < level * smallest[order[0]]]
         if len(chosen) == 0:
             continue
         residual = C[:, chosen]
@@ -224,3 +230,57 @@ def _columns(pairs: IntArray, tied: NDArray[np.bool_]) -> IntArray:
     others[np.arange(len(pairs)), first] = False
     row, feature = np.nonzero(others)
     return np.column_stack([pairs[row], first[row], feature])
+
+
+def has_rank_at_most(matrix: FloatArray, rank: int) -> bool:
+    """Return whether an integer matrix is proved to have at most the given rank.
+
+    By Hadamard's inequality a minor of r + 1 columns of norm at most c is at most c^(r+1). If the
+    rank is at most r modulo each of several primes, each of them divides every such minor, and if
+    the product of the primes is greater than c^(r+1), all these minors are zero.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (k, t)
+        Small integers, as floating-point numbers.
+    rank : int
+    """
+    whole = np.rint(matrix).astype(np.int64)
+    squares = (whole**2).sum(axis=0).max(initial=1)
+    bits = (rank + 1) * 0.5 * float(np.log2(max(squares, 2)))
+    count = int(bits / np.log2(LARGEST_PRIME - 10**5)) + 1
+    if whole.size * (rank + 1) * count > MOST_WORK:
+        return False
+    return all(_rank_modulo(whole, prime) <= rank for prime in _primes(count))
+
+
+def _rank_modulo(matrix: np.ndarray, prime: int) -> int:
+    """Return the rank modulo a prime, by Gaussian elimination."""
+    rows = matrix % prime
+    rank = 0
+    for column in range(rows.shape[1]):
+        candidates = np.flatnonzero(rows[rank:, column])
+        if len(candidates) == 0:
+            continue
+        pivot = rank + candidates[0]
+        rows[[rank, pivot]] = rows[[pivot, rank]]
+        rows[rank] = rows[rank] * pow(int(rows[rank, column]), -1, prime) % prime
+        below = rank + 1 + np.flatnonzero(rows[rank + 1 :, column])
+        rows[below] = (rows[below] - rows[below, column, None] * rows[rank] % prime) % prime
+        rank += 1
+        if rank == len(rows):
+            break
+    return rank
+
+
+@cache
+def _primes(count: int) -> tuple[int, ...]:
+    """Return the largest primes up to the limit, in descending order."""
+    return tuple(prime for _, prime in zip(range(count), _descending_primes(), strict=False))
+
+
+def _descending_primes() -> Iterator[int]:
+    divisors = np.arange(3, int(LARGEST_PRIME**0.5) + 2, 2)
+    for number in range(LARGEST_PRIME, 3, -2):
+        if (number % divisors != 0).all():
+            yield number

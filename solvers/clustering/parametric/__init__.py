@@ -1,1 +1,1 @@
-"""Every step of the partition along a ray: exact where the norm separates, bracketed elsewhere."""
+"""The partition along a ray: every breakpoint if the model separates, else brackets of some."""

@@ -1,4 +1,4 @@
-"""Exact numbers that are affine in eps: p + q eps with integers p and q, at rational eps."""
+"""Numbers p + q eps with integers p and q, evaluated exactly at rational eps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def at(affine: Affine, eps: Fraction) -> int:
 
 
 def total(terms: Iterable[Affine]) -> Affine:
-    """Return the sum."""
+    """Return the sum of affine numbers."""
     p = q = 0
     for p_term, q_term in terms:
         p += p_term
@@ -24,20 +24,20 @@ def total(terms: Iterable[Affine]) -> Affine:
 
 
 def over_common_denominator(values: Iterable[Fraction], denominator: int) -> list[int]:
-    """Return the numerators over a denominator that is a multiple of each value's own."""
+    """Return the numerators for a common denominator, a multiple of each value's denominator."""
     return [value.numerator * (denominator // value.denominator) for value in values]
 
 
-def short_number_between(low: Fraction, high: Fraction) -> Fraction:
-    """Return a number with few binary digits, strictly inside low < high and near the middle."""
+def simple_fraction_between(low: Fraction, high: Fraction) -> Fraction:
+    """Return a fraction with few binary digits in the open interval, close to its middle."""
     width, middle = high - low, (low + high) / 2
-    # 2^digits width > 2, so that the nearest multiple of 2^-digits is inside.
+    # 2^digits width > 2, so that the multiple of 2^-digits nearest to the middle is inside.
     digits = max(0, (2 * width.denominator // width.numerator).bit_length())
     return Fraction(round(middle * 2**digits), 2**digits)
 
 
-def least_double(low: Fraction, high: Fraction, closed: bool) -> float | None:
-    """Return the least double in (low, high), or in [low, high) if `closed`; None without one."""
+def smallest_double(low: Fraction, high: Fraction, closed: bool) -> float | None:
+    """Return the smallest double in (low, high), or in [low, high) if `closed`, or None."""
     number = float(low)
     while Fraction(number) < low or (Fraction(number) == low and not closed):
         number = math.nextafter(number, math.inf)

@@ -1,9 +1,9 @@
-"""Steps of the partition along a ray, bracketed, where no exact staircase is known.
+"""Brackets of breakpoints along a ray, for models without an exact parametric path.
 
-For p = 2 and d > 1, or p = inf and d > 2, the solution is not piecewise affine in eps. What can be
-proved is the partition at single eps. So the ray is sampled, and between neighbouring samples with
-different proved labels the change is bracketed by bisection. These are brackets of the changes that
-were found: steps inside an interval with equal labels at both ends are not excluded.
+For p = 2 and d > 1, or p = inf and d > 2, the solution is not piecewise affine in eps. The
+partition can be proved only at single values of eps. So eps is sampled, and between neighbouring
+samples with different proved labels a breakpoint is bracketed by bisection. Breakpoints between
+samples with equal labels are not excluded.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.parametric.ray import check_ray
 from bilad.solvers.clustering.result import Clustering
 
-SHARES = (0.5, 0.375, 0.625)  # of a bracket, where the next solve is tried; labels may be unproved
+SHARES = (0.5, 0.375, 0.625)  # of a bracket; tried in turn until labels are proved
 
 
 @dataclass(frozen=True)
-class BracketedSteps:
-    """The partition at samples of a ray, and brackets of its changes.
+class BracketedBreakpoints:
+    """The partition at samples of a ray, and brackets of breakpoints.
 
     Attributes
     ----------
     low, high : float
         Ends of the interval of eps.
     width : float
-        The width that the brackets were to have.
+        The wanted width of the brackets.
     eps : ndarray, shape (s,)
-        Every eps that was solved, increasing.
+        Every eps at which the model was solved, increasing.
     labels : ndarray of int, shape (s, n)
-        There, numbered by first appearance.
+        The labels at each eps, numbered by first appearance.
     proved : ndarray of bool, shape (s,)
-        Whether the labels are proved, for the data as `perturbation.apply` rounds them.
+        Whether the labels are proved for the data that `perturbation.apply` returns.
     """
 
     low: float
@@ -52,7 +52,7 @@ class BracketedSteps:
     def brackets(self) -> FloatArray:
         """Neighbouring eps with proved and different labels: shape (c, 2), increasing.
 
-        Between the two the partition changes, at least once. No other change was found.
+        Each bracket contains at least one breakpoint.
         """
         places = np.flatnonzero(self.proved)
         found = [
@@ -62,14 +62,8 @@ class BracketedSteps:
         ]
         return np.array(found, dtype=np.float64).reshape(-1, 2)
 
-    @property
-    def wide(self) -> FloatArray:
-        """The brackets wider than `width`: inside, no more labels could be proved."""
-        brackets = self.brackets
-        return brackets[np.diff(brackets, axis=1)[:, 0] > self.width]
 
-
-def bracketed_steps(
+def bracket_breakpoints(
     model: ConvexClustering,
     perturbation: Perturbation,
     low: float,
@@ -79,27 +73,27 @@ def bracketed_steps(
     points: int = 101,
     method: str = "auto",
     tol: float = 1e-10,
-) -> BracketedSteps:
-    """Bracket the changes of the partition that a sample of a ray shows.
+) -> BracketedBreakpoints:
+    """Bracket the breakpoints that a sample of a ray shows.
 
     Parameters
     ----------
     model : ConvexClustering
-        Any.
     perturbation : Perturbation
         With one parameter.
     low, high : float
         Ends of the interval of eps, low < high, between the perturbation's bounds.
     width : float
-        Width of the brackets, positive, in units of eps; a few units in the last place at least.
+        Wanted width of the brackets, positive, in units of eps. Brackets of neighbouring
+        floating-point numbers are not divided.
     points : int, default 101
-        Samples before the bisection, ends included.
+        Number of samples before the bisection, including the ends.
     method, tol
         As in `cluster`.
 
     Returns
     -------
-    BracketedSteps
+    BracketedBreakpoints
 
     Raises
     ------
@@ -114,7 +108,7 @@ def bracketed_steps(
     for left, right in pairwise(proved):
         sampler.bisect(left, right, width)
     eps = sorted(sampler.seen)
-    return BracketedSteps(
+    return BracketedBreakpoints(
         low,
         high,
         width,
@@ -125,7 +119,7 @@ def bracketed_steps(
 
 
 class _Sampler:
-    """The lower level along a ray, each solution the start of the next."""
+    """Solves the lower level along a ray, each time from the last solution."""
 
     def __init__(
         self, model: ConvexClustering, perturbation: Perturbation, method: str, tol: float
@@ -136,7 +130,7 @@ class _Sampler:
         self._last: Clustering | None = None
 
     def is_proved(self, eps: float) -> bool:
-        """Solve at eps, if that has not been done, and say whether the labels are proved."""
+        """Solve at eps unless that has been done; return whether the labels are proved."""
         if eps not in self.seen:
             model = self.perturbation.apply(self.model, eps)
             self._last = solve_lower(
@@ -149,7 +143,7 @@ class _Sampler:
         return not np.array_equal(self.seen[left].labels, self.seen[right].labels)
 
     def bisect(self, left: float, right: float, width: float) -> None:
-        """Narrow a bracket with proved ends, and what it falls into, until none is too wide."""
+        """Divide a bracket with proved ends until all brackets in it have the wanted width."""
         waiting = [(left, right)]
         while waiting:
             left, right = waiting.pop()

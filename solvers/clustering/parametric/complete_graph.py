@@ -1,6 +1,7 @@
-"""The complete graph with equal weights: no flow is needed, only sorting.
+"""The complete graph with equal weights, on which sorting replaces minimum cuts.
 
-Of all parts of one size, the points with the largest pulls are pulled away most.
+Among the subsets of one size, the points with the largest excess violate the inequality (b) of
+module `critical_regions` most.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 
 from bilad.solvers.clustering.parametric.affine import Affine, at
-from bilad.solvers.clustering.parametric.network import Blocks, Pair, Part
+from bilad.solvers.clustering.parametric.general_graph import Blocks, Pair
 
 
 class CompleteNetwork:
-    """Every pair is joined, with one capacity.
+    """The complete graph with one capacity for all edges.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ class CompleteNetwork:
         Affine in eps, not zero.
     """
 
-    all_joined = True
+    is_complete = True
 
     def __init__(self, n: int, capacity: Affine) -> None:
         self.n = n
@@ -44,11 +45,11 @@ class CompleteNetwork:
         return blocks
 
     def joined(self, blocks: Blocks) -> Iterable[Pair]:
-        """All are: neighbours are enough."""
+        """Return the neighbouring blocks, which is enough since all blocks are joined."""
         return pairwise(range(len(blocks)))
 
     def forces(self, blocks: Blocks) -> list[Affine]:
-        """Each point below pulls down, each point above pulls up."""
+        """Return the forces: each point below pulls down, each point above pulls up."""
         p, q = self.capacity
         result = [(0, 0)] * self.n
         below = 0
@@ -60,33 +61,33 @@ class CompleteNetwork:
         return result
 
     def components(self, points: list[int]) -> Blocks:
-        """Every set is connected."""
+        """Return the set itself, which is connected."""
         return [points]
 
-    def part(self, points: Sequence[int]) -> Part:
+    def part(self, points: Sequence[int]) -> CompletePart:
         """Return a set of points with the edges inside it."""
-        return _CompletePart(len(points), self.capacity)
+        return CompletePart(len(points), self.capacity)
 
 
-class _CompletePart:
-    """Points that are all joined to one another alike."""
+class CompletePart:
+    """A set of points that are all joined with one capacity."""
 
     def __init__(self, size: int, capacity: Affine) -> None:
         self.size = size
         self.edge = capacity
 
-    def worst_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
-        """Of the sets of one size, the points with the largest excess; best over the sizes."""
+    def most_violated_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
+        """Return the best over all sizes of the points with the largest excess."""
         capacity, size = self.size * at(self.edge, eps), self.size
         order = sorted(range(size), key=excess.__getitem__, reverse=True)
         sums = accumulate(excess[place] for place in order)
-        beyond = [
+        violation = [
             sum_ - capacity * count * (size - count) for count, sum_ in enumerate(sums, start=1)
         ]
-        most = max(beyond)
-        return order[: beyond.index(most) + 1] if most > 0 else None
+        most = max(violation)
+        return order[: violation.index(most) + 1] if most > 0 else None
 
     def capacity(self, places: Sequence[int]) -> Affine:
-        """Return the capacity of the edges that leave a subset."""
+        """Return the capacity of the edges from a subset to the rest of the set."""
         edges = len(places) * (self.size - len(places))
         return self.edge[0] * edges, self.edge[1] * edges

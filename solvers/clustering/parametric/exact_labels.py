@@ -1,4 +1,4 @@
-"""The partition of one model, decided in exact arithmetic: ties are decided too."""
+"""The partition of a model, decided in exact rational arithmetic, ties included."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bilad.models.validation import IntArray
 from bilad.solvers.clustering.parametric.features import Feature, refine
 from bilad.solvers.clustering.parametric.ray import lines_along
 
-MOST_EDGES = 2_000  # of a graph that needs minimum cuts, in Python's integers
-MOST_NUMBERS = 20_000  # n d, where sorting is enough
-# Taken by one feature, where sorting is enough and where cuts are needed.
+MOST_EDGES = 2_000  # if minimum cuts are needed
+MOST_NUMBERS = 20_000  # n d, if sorting is enough
+# For one feature, if sorting is enough and if minimum cuts are needed.
 POINTS_A_SECOND, EDGES_A_SECOND = 10_000, 3_000
 
 
 def is_decidable(model: ConvexClustering) -> bool:
-    """Whether `exact_labels` takes the model, and is affordable beside a solve."""
+    """Whether `exact_labels` can decide the model at a cost comparable to that of a solve."""
     if line_signs(model) is None:
         return False
     if model.graph.uniform_weight is not None:
@@ -37,32 +37,32 @@ def _seconds_a_feature(model: ConvexClustering) -> float:
 
 
 def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> IntArray | None:
-    """Return the partition of the model as given in doubles, taken as the rationals they are.
+    """Return the partition of the model, whose floating-point numbers are taken as rationals.
 
     Parameters
     ----------
     model : ConvexClustering
         With p = 1, d = 1, or p = inf and d = 2.
     deadline : float, default inf
-        Value of `time.perf_counter()`; no feature is begun that is expected to end after it.
+        Value of `time.perf_counter()`; a feature that is expected to end later is not begun.
 
     Returns
     -------
     ndarray of int, shape (n,), or None
-        Numbered by first appearance; None if the deadline came first.
+        Numbered by first appearance; None if the deadline prevents the decision.
 
     Raises
     ------
     UnsupportedError
         For another p and d.
     """
-    still = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
+    zero = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
     start, end = Fraction(0), Fraction(1)
-    lines = lines_along(model, still, float(start), float(end))
+    lines = lines_along(model, zero, float(start), float(end))
     latest = deadline - _seconds_a_feature(model)
     numbers = []
     for line in lines:
         if time.perf_counter() >= latest:
             return None
-        numbers.append(np.array([Feature(line, start, end).numbers(start)]))
+        numbers.append(np.array([Feature(line, start, end).labels(start)]))
     return refine(numbers)[0].astype(np.int64)

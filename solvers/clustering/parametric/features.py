@@ -1,4 +1,4 @@
-"""From the cells of each feature to partitions: the common refinement, at and between places."""
+"""From the critical regions of each feature to partitions: the common refinement."""
 
 from __future__ import annotations
 
@@ -8,81 +8,87 @@ from fractions import Fraction
 import numpy as np
 
 from bilad.models.validation import IntArray
-from bilad.solvers.clustering.parametric.cells import Cell, Line, Meeting, tile
+from bilad.solvers.clustering.labels.partition import numbered
+from bilad.solvers.clustering.parametric.critical_regions import (
+    CriticalRegion,
+    Crossing,
+    LineProblem,
+    critical_regions,
+)
 
 
 class Feature:
-    """One line, cut into cells.
+    """A one-dimensional problem and its critical regions.
 
     Parameters
     ----------
-    line : Line
+    line : LineProblem
     low, high : Fraction
         low < high.
     """
 
-    def __init__(self, line: Line, low: Fraction, high: Fraction) -> None:
-        self.cells = tile(line, low, high)
-        self._ends = [cell.high for cell in self.cells]
-        # Where no two blocks pass each other there is no need to look for it.
-        self._passing = not line.network.all_joined
+    def __init__(self, line: LineProblem, low: Fraction, high: Fraction) -> None:
+        self.regions = critical_regions(line, low, high)
+        self._ends = [cell.high for cell in self.regions]
+        # On the complete graph no two blocks cross.
+        self._may_cross = not line.network.is_complete
 
     def ends(self) -> set[Fraction]:
-        """Return the ends of the cells."""
-        return {self.cells[0].low, *self._ends}
+        """Return the ends of the regions."""
+        return {self.regions[0].low, *self._ends}
 
-    def meetings(self) -> list[tuple[Cell, Meeting]]:
-        """Return where blocks that no edge joins pass each other inside a cell."""
-        if not self._passing:
+    def crossings(self) -> list[tuple[CriticalRegion, Crossing]]:
+        """Return the crossings of blocks that no edge joins inside a region."""
+        if not self._may_cross:
             return []
-        return [(cell, meeting) for cell in self.cells for meeting in cell.meetings()]
+        return [(region, crossing) for region in self.regions for crossing in region.crossings()]
 
-    def numbers(self, place: Fraction) -> list[int]:
-        """Number the points at a place, alike iff they are equal: length n."""
-        return self.cells[bisect_left(self._ends, place)].numbers(place)
+    def labels(self, eps: Fraction) -> list[int]:
+        """Return labels at an eps, equal if and only if the points are: length n."""
+        return self.regions[bisect_left(self._ends, eps)].labels(eps)
 
-    def numbers_at(self, places: list[Fraction]) -> IntArray:
-        """Number the points at each place: shape (len(places), n)."""
-        return np.array([self.numbers(place) for place in places])
+    def labels_at(self, values: list[Fraction]) -> IntArray:
+        """Return labels at each eps: shape (len(values), n)."""
+        return np.array([self.labels(eps) for eps in values])
 
-    def numbers_after(self, places: list[Fraction]) -> IntArray:
-        """Number the points right after each place but the last: shape (len(places) - 1, n).
+    def labels_after(self, values: list[Fraction]) -> IntArray:
+        """Return labels between consecutive eps: shape (len(values) - 1, n).
 
-        Between the ends of a cell, what is equal stays so, but where blocks pass each other.
+        The values must contain all ends of regions and all crossings that matter.
         """
-        owners = [bisect_left(self._ends, place) for place in places[1:]]
-        inside = np.array([_numbers_inside(cell) for cell in self.cells])
+        owners = [bisect_left(self._ends, eps) for eps in values[1:]]
+        inside = np.array([_labels_inside(region) for region in self.regions])
         return inside[owners]
 
 
-def _numbers_inside(cell: Cell) -> list[int]:
-    """Number the points alike iff they are equal throughout the cell: length n."""
-    at_low, at_high = cell.numbers(cell.low), cell.numbers(cell.high)
+def _labels_inside(region: CriticalRegion) -> list[int]:
+    """Return labels, equal if and only if the points are equal throughout the region: length n."""
+    at_low, at_high = region.labels(region.low), region.labels(region.high)
     known: dict[tuple[int, int], int] = {}
     return [known.setdefault(pair, len(known)) for pair in zip(at_low, at_high, strict=True)]
 
 
-def places_of_change(features: list[Feature]) -> list[Fraction]:
-    """Return every place where the partition can change, low and high included, in order."""
-    places = set().union(*(feature.ends() for feature in features))
+def candidate_breakpoints(features: list[Feature]) -> list[Fraction]:
+    """Return every eps where the partition can change, including both ends, in order."""
+    values = set().union(*(feature.ends() for feature in features))
     for feature in features:
         others = [other for other in features if other is not feature]
-        places |= {
-            meeting.place
-            for cell, meeting in feature.meetings()
-            if meeting.place not in places and _matters(cell, meeting, others)
+        values |= {
+            crossing.eps
+            for region, crossing in feature.crossings()
+            if crossing.eps not in values and _matters(region, crossing, others)
         }
-    return sorted(places)
+    return sorted(values)
 
 
-def _matters(cell: Cell, meeting: Meeting, others: list[Feature]) -> bool:
-    """Whether points of the two blocks are equal in all other features too."""
+def _matters(region: CriticalRegion, crossing: Crossing, others: list[Feature]) -> bool:
+    """Whether points of the two blocks are equal in all other features at the crossing."""
     if not others:
         return True
-    numbers = [other.numbers(meeting.place) for other in others]
+    labels = [other.labels(crossing.eps) for other in others]
     first, second = (
-        {tuple(number[point] for number in numbers) for point in cell.blocks[block]}
-        for block in meeting.blocks
+        {tuple(feature[point] for feature in labels) for point in region.blocks[block]}
+        for block in crossing.blocks
     )
     return not first.isdisjoint(second)
 
@@ -98,10 +104,4 @@ def refine(features: list[IntArray]) -> IntArray:
     -------
     ndarray of int, shape (r, n)
     """
-    return np.array([_numbered(row) for row in np.stack(features, axis=-1)])
-
-
-def _numbered(row: IntArray) -> IntArray:
-    """Number the points, alike iff all their features are: shape (n,) from (n, d)."""
-    known: dict[tuple[int, ...], int] = {}
-    return np.array([known.setdefault(tuple(point), len(known)) for point in row.tolist()])
+    return np.array([numbered(row) for row in zip(*features, strict=True)])

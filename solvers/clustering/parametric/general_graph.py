@@ -1,4 +1,9 @@
-"""Any graph, any weights: the part that is pulled away most is a minimum cut."""
+"""The graph of a one-dimensional problem, with any edges and capacities affine in eps.
+
+A block stays fused if and only if no subset S of it separates: the sum over S of the pulls minus
+their mean must not exceed the capacity of the edges from S to the rest of the block. The subset
+that violates this most is found by a minimum cut. Module `complete_graph` has the same methods.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +11,25 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from bilad.solvers.clustering.parametric.affine import Affine, at, total
-from bilad.solvers.clustering.parametric.max_flow import Edge, cut_off
-from bilad.solvers.clustering.parametric.network import Blocks, Pair, Part
+from bilad.solvers.clustering.parametric.max_flow import Edge, minimum_cut
+
+Blocks = list[list[int]]  # the points of each block, in the order of increasing values
+Pair = tuple[int, int]
 
 
 class GraphNetwork:
-    """Any edges, any capacities.
+    """A graph with any edges and capacities.
 
     Parameters
     ----------
     n : int
     edges : sequence of (int, int)
     capacities : sequence of (int, int)
-        Affine in eps. Each is zero throughout, then it is no edge, or positive at every eps for
-        which blocks are asked for.
+        Affine in eps. Each is identically zero, and the edge is ignored, or positive at every eps
+        for which blocks are computed.
     """
 
-    all_joined = False
+    is_complete = False  # so that blocks without an edge between them can cross
 
     def __init__(self, n: int, edges: Sequence[Edge], capacities: Sequence[Affine]) -> None:
         self.n = n
@@ -33,10 +40,13 @@ class GraphNetwork:
                 self._neighbours[j].append((i, capacity))
 
     def blocks(self, data: Sequence[int], eps: Fraction) -> Blocks:
-        """Divide: the worst cut of a set is its points above the mean of what pulls at them.
+        """Solve at eps; return the connected sets of equal points by increasing value.
+
+        The data (n integers) are multiplied by the denominator of eps. The problem is solved by
+        divide and conquer: the most violated cut of a set separates its upper points.
 
         Hochbaum, "An efficient algorithm for image segmentation, Markov random fields and related
-        problems", J. ACM 48, 2001; a set without a cut in excess is a block.
+        problems", J. ACM 48, 2001. The components of a set without a violated cut are blocks.
         """
         pulls = list(data)
         blocks: Blocks = []
@@ -45,25 +55,25 @@ class GraphNetwork:
             points = waiting.pop()
             mass = sum(pulls[point] for point in points)
             excess = [len(points) * pulls[point] - mass for point in points]
-            above = self.part(points).worst_cut(excess, eps)
+            above = self.part(points).most_violated_cut(excess, eps)
             if above is None:
                 blocks += self.components(points)
                 continue
             upper = {points[place] for place in above}
             lower = [point for point in points if point not in upper]
-            self._pull_apart(pulls, upper, set(lower), eps)
-            waiting += [sorted(upper), lower]  # the lower set comes next
+            self._add_forces(pulls, upper, set(lower), eps)
+            waiting += [sorted(upper), lower]  # the lower set is the next one
         return blocks
 
     def components(self, points: list[int]) -> Blocks:
-        """Split a set into what is connected inside it."""
+        """Return the connected components of a set."""
         left = set(points)
         components: Blocks = []
         for point in points:
             if point in left:
                 left.remove(point)
                 component = [point]
-                for reached in component:  # grows as it is read
+                for reached in component:  # grows during the loop
                     for other, _ in self._neighbours[reached]:
                         if other in left:
                             left.remove(other)
@@ -71,10 +81,10 @@ class GraphNetwork:
                 components.append(component)
         return components
 
-    def _pull_apart(
+    def _add_forces(
         self, pulls: list[int], upper: set[int], lower: set[int], eps: Fraction
     ) -> None:
-        """Add, in place, the forces between two sets that have parted."""
+        """Add, in place, the forces between two sets that have been separated."""
         for point in upper:
             for other, capacity in self._neighbours[point]:
                 if other in lower:
@@ -83,7 +93,7 @@ class GraphNetwork:
                     pulls[other] += force
 
     def joined(self, blocks: Blocks) -> Iterable[Pair]:
-        """Return the pairs with an edge between them."""
+        """Return the pairs (lower, upper) of blocks that an edge joins."""
         rank = self._ranks(blocks)
         return {
             (rank[point], rank[other])
@@ -101,7 +111,7 @@ class GraphNetwork:
         return rank
 
     def forces(self, blocks: Blocks) -> list[Affine]:
-        """Return what the points of other blocks add to each datum: length n."""
+        """Return the force of the other blocks on each point: length n."""
         rank = self._ranks(blocks)
         return [
             total(
@@ -112,7 +122,7 @@ class GraphNetwork:
             for point in range(self.n)
         ]
 
-    def part(self, points: Sequence[int]) -> Part:
+    def part(self, points: Sequence[int]) -> GraphPart:
         """Return a set of points with the edges inside it."""
         place = {point: k for k, point in enumerate(points)}
         inside = [
@@ -121,24 +131,29 @@ class GraphNetwork:
             for other, capacity in self._neighbours[point]
             if point < other and other in place
         ]
-        return _GraphPart(len(points), inside)
+        return GraphPart(len(points), inside)
 
 
-class _GraphPart:
-    """Points with the edges inside, by place."""
+class GraphPart:
+    """A set of points and the edges inside it; points are numbered by position in the set."""
 
     def __init__(self, size: int, inside: Sequence[tuple[int, int, Affine]]) -> None:
         self.size = size
         self.edges = [(i, j) for i, j, _ in inside]
         self.capacities = [capacity for _, _, capacity in inside]
 
-    def worst_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
-        """Find it as a minimum cut."""
+    def most_violated_cut(self, excess: Sequence[int], eps: Fraction) -> list[int] | None:
+        """Return the smallest S that maximises excess(S) - capacity of its cut, or None.
+
+        The excess of a point is its pull minus the mean, times the size of the set and the
+        denominator of eps; the sum is 0. The result has positions in the set, and is None if the
+        maximum is 0.
+        """
         capacities = [self.size * at(capacity, eps) for capacity in self.capacities]
-        return cut_off(excess, self.edges, capacities)
+        return minimum_cut(excess, self.edges, capacities)
 
     def capacity(self, places: Sequence[int]) -> Affine:
-        """Return the capacity of the edges that leave a subset, inside the set."""
+        """Return the capacity of the edges from a subset to the rest of the set."""
         members = set(places)
         return total(
             capacity

@@ -1,7 +1,8 @@
-"""Minimum cuts in exact arithmetic: Dinic's algorithm on Python integers, of any size.
+"""Minimum cuts in exact arithmetic: Dinic's algorithm on Python integers of any size.
 
-Supplies at some points are to be routed to demands at others through undirected edges. What
-cannot be routed is held back by a cut: the points that the unrouted supplies still reach.
+Supplies at some points are sent to demands at others through undirected edges. The supplies that
+cannot be sent are separated by a minimum cut: the points that they still reach. (The maximum flow
+of SciPy is restricted to 32-bit capacities.)
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ Edge = tuple[int, int]
 
 
 class _Flow:
-    """Residual capacities, and what is left of the supplies (> 0) and demands (< 0)."""
+    """Residual capacities, and the remaining supplies (> 0) and demands (< 0)."""
 
     def __init__(
         self, supplies: Sequence[int], edges: Sequence[Edge], capacities: Sequence[int]
@@ -23,14 +24,15 @@ class _Flow:
         self.room: list[int] = []
         for (i, j), capacity in zip(edges, capacities, strict=True):
             self.arcs[i].append(len(self.heads))
-            self.arcs[j].append(len(self.heads) + 1)  # arc a goes back along a ^ 1
+            self.arcs[j].append(len(self.heads) + 1)  # arc a ^ 1 is the reverse of arc a
             self.heads += [j, i]
             self.room += [capacity, capacity]
 
     def levels(self) -> tuple[list[int], bool]:
-        """Return each point's distance from a supply (-1: out of reach), and if a demand has one.
+        """Return the distance of each point from a supply, or -1, and whether a demand is reached.
 
-        The search stops behind the nearest demands, so -1 means out of reach only if none has one.
+        The search stops at the nearest demands, so that -1 means out of reach only if no demand is
+        reached.
         """
         level = [0 if amount > 0 else -1 for amount in self.left]
         front = [point for point, amount in enumerate(self.left) if amount > 0]
@@ -49,8 +51,8 @@ class _Flow:
         return level, met
 
     def saturate(self, level: list[int]) -> None:
-        """Send all that shortest paths can carry."""
-        following = [0] * len(self.left)  # the first arc of each point that may still lead on
+        """Send a blocking flow along shortest paths."""
+        following = [0] * len(self.left)  # the first arc of each point that is not yet exhausted
         for source, amount in enumerate(self.left):
             while amount > 0:
                 path = self._path(source, level, following)
@@ -66,7 +68,7 @@ class _Flow:
             self.left[source] = amount
 
     def _path(self, source: int, level: list[int], following: list[int]) -> list[int] | None:
-        """Return arcs from a supply down the levels to a demand, or None."""
+        """Return the arcs of a shortest path from a supply to a demand, or None."""
         path: list[int] = []
         point = source
         while self.left[point] >= 0:
@@ -88,10 +90,10 @@ class _Flow:
         return path
 
 
-def cut_off(
+def minimum_cut(
     supplies: Sequence[int], edges: Sequence[Edge], capacities: Sequence[int]
 ) -> list[int] | None:
-    """Return the smallest set S whose supply most exceeds the capacity of the edges that leave it.
+    """Return the smallest set S that maximises its supply minus the capacity of its cut.
 
     Parameters
     ----------
@@ -99,12 +101,12 @@ def cut_off(
         Positive at sources, negative at sinks; the sum is 0.
     edges : sequence of (int, int), length m
     capacities : sequence of int, length m
-        In either direction; not negative.
+        The same in both directions; nonnegative.
 
     Returns
     -------
     list of int, or None
-        The points of S, increasing; None if everything can be routed, so that no set exceeds.
+        The points of S, increasing; None if all supplies can be sent, so that the maximum is 0.
     """
     flow = _Flow(supplies, edges, capacities)
     while any(amount > 0 for amount in flow.left):

@@ -1,9 +1,9 @@
-"""A model along a ray, in integers: doubles are dyadic rationals, so nothing is rounded.
+"""A model along a ray as one-dimensional problems in integers, without any rounding.
 
-    A(eps) = A + eps V,    capacities r_e(eps) = gamma w_e (1 - s_e eps)
+    A(eps) = A + eps V,    capacities r_e(eps) = gamma w_e (1 - s_e eps),
 
-with the doubles A, V, gamma, w, s taken at face value, products included: gamma = 0.1 is the double
-next to 1/10. All lines are scaled to integers by one power of two.
+where the floating-point numbers A, V, gamma, w, s and their products are taken as dyadic rationals
+(gamma = 0.1 is the double nearest to 1/10). All numbers are scaled to integers by one power of two.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from bilad.models.learning.separable import line_signs
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.clustering.parametric.affine import Affine, over_common_denominator
-from bilad.solvers.clustering.parametric.cells import Line
 from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
+from bilad.solvers.clustering.parametric.critical_regions import LineProblem, Network
 from bilad.solvers.clustering.parametric.general_graph import GraphNetwork
-from bilad.solvers.clustering.parametric.network import Network
 from bilad.solvers.errors import UnsupportedError
 
-METHOD = "staircase"
+METHOD = "parametric path"
 
 
 def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
-    """Say why the staircase cannot be exact, or None."""
+    """Return why there is no exact parametric path, or None."""
     if perturbation.dim != 1:
         return f"it is for one parameter, eps has {perturbation.dim}"
     if line_signs(model) is None:
@@ -40,12 +39,13 @@ def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
 def check_ray(
     model: ConvexClustering, perturbation: Perturbation, low: float, high: float
 ) -> tuple[float, float]:
-    """Return the ends as numbers, if the perturbation is for the model and eps may go so far.
+    """Check the arguments, and return the ends as numbers.
 
     Raises
     ------
     ArgumentError
-        If not.
+        If the perturbation does not fit the model, does not have one parameter, or has bounds that
+        exclude an end.
     """
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
@@ -66,19 +66,19 @@ def check_ray(
 
 def lines_along(
     model: ConvexClustering, perturbation: Perturbation, low: float, high: float
-) -> list[Line]:
-    """Return the lines of the model.
+) -> list[LineProblem]:
+    """Return the one-dimensional problems into which the model separates.
 
     Raises
     ------
     UnsupportedError
-        If it does not separate into lines.
+        If the model does not separate.
     ArgumentError
-        If a weight is negative at an end.
+        If a weight is negative at an end of the interval.
     """
     reason = refusal(model, perturbation)
     if reason is not None:
-        raise UnsupportedError(METHOD, reason, ["bracketed_steps"])
+        raise UnsupportedError(METHOD, reason, ["bracket_breakpoints"])
     decay = _decay(model, perturbation)
     weights, slopes = _weights(model, decay, low, high)
     gamma = Fraction(model.gamma)
@@ -94,7 +94,7 @@ def lines_along(
         for pair in everything
     )
     network = _network(model, edges, uniform=decay is None)
-    return [Line(datum, network) for datum in moving]
+    return [LineProblem(datum, network) for datum in moving]
 
 
 def signed_sum(columns: list[list[Fraction]], signs: list[int]) -> list[Fraction]:
@@ -122,7 +122,7 @@ def _direction(model: ConvexClustering, perturbation: Perturbation) -> FloatArra
 
 
 def _decay(model: ConvexClustering, perturbation: Perturbation) -> FloatArray | None:
-    """Return s, of shape (m,); None if it is zero."""
+    """Return s, shape (m,), or None if it is zero."""
     if "weights" not in perturbation.operators or perturbation.operators["weights"].nnz == 0:
         return None
     return np.asarray(-perturbation.operators["weights"].toarray()).ravel()
@@ -131,7 +131,7 @@ def _decay(model: ConvexClustering, perturbation: Perturbation) -> FloatArray | 
 def _weights(
     model: ConvexClustering, decay: FloatArray | None, low: float, high: float
 ) -> tuple[list[Fraction], list[Fraction]]:
-    """Return the weights and their slopes; one of each if all edges are alike."""
+    """Return the weights and their slopes; one of each if all edges have the same weight."""
     if decay is None:
         uniform = model.graph.uniform_weight
         weights = _exact(model.graph.weights if uniform is None else [uniform])

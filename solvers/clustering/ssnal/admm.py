@@ -1,16 +1,18 @@
 """ADMM with a penalty for each edge, the first phase of SSNAL.
 
-On BX - U = 0 with multiplier Z and penalties sigma_e (Sun, Toh and Yuan start their SSNAL so too,
-with one sigma):
+For the constraint BX - U = 0 with multiplier Z and penalties sigma_e, one step is
 
     U, Z:  y_e = z_e + sigma_e u_e,   z_e <- Pi(y_e),   U_e <- (y_e - z_e) / sigma_e,
     X:     (M + B' diag(sigma) B) X = M A + B' (sigma U - Z),
 
-where u_e = x_i - x_j, over-relaxed, and M = diag(masses) is I but in a contracted problem. An edge
-that stays apart has curvature about r_e / ||u_e|| and asks for a penalty of that size; a fused one
-is an equality, u_e = 0, and asks for a large one. With penalties so chosen, and revised now and
-then, some 50 to 200 steps reach a relative gap of 1e-6, each at the cost of one solve with an n x n
-factorisation.
+where u_e is an over-relaxed x_i - x_j, Pi is the projection on the q-ball of radius
+r_e = gamma w_e, and M = diag(masses) is the identity except in a contracted problem. (The SSNAL of
+Sun, Toh and Yuan starts with ADMM too, with one sigma.)
+
+An edge that stays apart has curvature about r_e / ||u_e|| and needs a penalty of that size. A fused
+edge is an equality constraint and needs a large penalty. With penalties chosen in this way and
+revised from time to time, about 50 to 200 steps reach a relative gap of 1e-6. Each step costs one
+solve with an n x n factorisation.
 """
 
 from __future__ import annotations
@@ -22,60 +24,74 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.ssnal import edge_loops
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.linear_systems import System
-from bilad.solvers.clustering.ssnal.scaling import Candidate, StandardForm
+from bilad.solvers.clustering.ssnal.scaling import PrimalDualPair, ScaledProblem
 
 RELAXATION = 1.7
 CHECK_STEPS = 10  # the gap is measured after so many steps, later after twice as many
-# Penalties over capacities, in data of unit spread: share of the curvature for edges apart (by q;
-# a polyhedral norm has none), this many times their median for fused edges, and bounds.
+# Penalties relative to capacities, in data of unit spread. The penalty of an edge that stays apart
+# is this share of the curvature (by q; a polyhedral norm has no curvature), within PENALTY_RANGE.
+# That of a fused edge is FUSED_FACTOR times the median of these.
 CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
-FUSED_FACTOR = 300.0
-PENALTY_RANGE = (1e-2, 1e4)
-# Penalties are revised at intervals that double up to LONGEST. From SETTLED steps on, if the gap is
-# not SLOW times its last value or less, edges apart get REDUCTION times the penalty: a cluster
-# moves as one, and many edges pull at it. From PATIENCE steps on, ADMM gives up if the gap has not
-# fallen to WORTHWHILE times its last value.
+FUSED_FACTOR, PENALTY_RANGE = 300.0, (1e-2, 1e4)
+# Penalties are revised at intervals that double up to LONGEST steps. After SETTLED steps, if the
+# gap is more than SLOW times its last value, the penalties of edges that stay apart are multiplied
+# by REDUCTION: a cluster moves as one point, pulled by many edges. After PATIENCE steps, ADMM stops
+# if the gap is more than WORTHWHILE times its last value.
 LONGEST = 40
 SETTLED, SLOW, REDUCTION = 40, 0.3, 0.1
 PATIENCE, WORTHWHILE = 160, 0.6
 
 
 def admm(
-    form: StandardForm, start: Candidate, system: System, goal: float, steps: int, budget: Budget
-) -> Candidate:
-    """Take steps of ADMM until the relative gap is at most `goal`; return the best pair met.
+    problem: ScaledProblem,
+    start: PrimalDualPair,
+    system: System,
+    goal: float,
+    steps: int,
+    budget: Budget,
+) -> PrimalDualPair:
+    """Take steps of ADMM until the relative gap is at most `goal`; return the best pair.
 
     Parameters
     ----------
-    form : StandardForm
-    start : Candidate
-        Where to begin.
+    problem : ScaledProblem
+    start : PrimalDualPair
     system : System
-        For blocks of size one.
+        For edge blocks of size one.
     goal : float
     steps : int
         Largest number of steps.
     budget : Budget
         Charged for the steps.
     """
-    edges, radii, pull = form.edges, form.radii, form.weighted_data
+    edges, radii, weighted_data = problem.edges, problem.radii, problem.weighted_data
     X, Z = start.X, start.Z.copy()
-    U = form.differences(X)
+    U = problem.differences(X)
     cold = not Z.any()
-    share = CURVATURE_SHARE[form.q]
+    share = CURVATURE_SHARE[problem.q]
     sigma = radii.copy() if cold else _penalties(radii, U, share)
     system.update(sigma[:, None, None])
     forces = np.empty_like(X)
     best, revision, before = start, CHECK_STEPS, np.inf
     for step in range(1, steps + 1):
         edge_loops.admm_pass(
-            edges.tails, edges.heads, radii, sigma, form.q, RELAXATION, pull, X, Z, U, forces
+            edges.tails,
+            edges.heads,
+            radii,
+            sigma,
+            problem.q,
+            RELAXATION,
+            weighted_data,
+            X,
+            Z,
+            U,
+            forces,
         )
         X = system.solve(forces)
         budget.admm_steps += 1
         if step % (CHECK_STEPS if step <= SETTLED else 2 * CHECK_STEPS) and not budget.exhausted:
             continue
-        found = form.better_candidate(X, Z.copy(), row_norms(U, 2) == 0)
+        found = problem.better_pair(X, Z.copy(), row_norms(U, 2) == 0)
         best = min(best, found, key=lambda pair: pair.gap)
         if best.gap <= goal or budget.exhausted:
             break
@@ -91,7 +107,7 @@ def admm(
 
 
 def _penalties(radii: FloatArray, U: FloatArray, share: float) -> FloatArray:
-    """Choose the penalties by the present lengths: shape (m,)."""
+    """Choose the penalties by the present lengths of the edges: shape (m,)."""
     lengths = row_norms(U, 2)
     apart = lengths > 0
     with np.errstate(divide="ignore"):

@@ -1,10 +1,10 @@
-"""Passes over the edges, compiled: the loops in which the lower-level solver spends its time.
+"""Compiled loops over the edges, in which the lower-level solver spends most of its time.
 
-An edge e joins tails[e] and heads[e] and has capacity radii[e] and penalty sigma[e]; its dual
-variable lives in the q-ball of radius radii[e], q in {1, 2, inf}. Arrays named X, data, forces are
-(n, d), arrays named Y, Z, U are (m, d). Kernels write their results in arrays they are given.
+Edge e joins tails[e] and heads[e] and has capacity radii[e] and penalty sigma[e]. Its dual variable
+lies in the q-ball of radius radii[e], q in {1, 2, inf}. X, data and forces have shape (n, d); Y, Z
+and U have shape (m, d). The functions write their results to arrays that are passed as arguments.
 
-The generalised Jacobian of the projection of an edge is kept as diag(a_e) - v_e v_e'.
+The generalised Jacobian of the projection of an edge is stored as diag(a_e) - v_e v_e'.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def kernel(function: Function) -> Function:
-    """Compile on first use, and keep the machine code for the next process, if there is a place."""
+    """Compile on first use, and store the machine code for later processes if possible."""
     try:
         compiled = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+    except RuntimeError:  # no folder for the cache is writable
         compiled = numba.njit(error_model="numpy")(function)
     return cast(Function, compiled)
 
 
 @kernel
 def project(y: FloatArray, radius: float, q: float, z: FloatArray) -> bool:
-    """Project the vector y on the q-ball into z; return whether y lay outside."""
+    """Write the projection of the vector y on the q-ball to z; return whether y is outside."""
     d = len(y)
     if q == np.inf or d == 1:
         outside = False
@@ -53,9 +53,10 @@ def project(y: FloatArray, radius: float, q: float, z: FloatArray) -> bool:
 
 @kernel
 def project_on_cross_polytope(y: FloatArray, radius: float, z: FloatArray) -> bool:
-    """Project y on the l1 ball by soft thresholding (Michelot 1986); return whether it lay outside.
+    """Project y on the l1 ball by soft thresholding (Michelot 1986); return whether y is outside.
 
-    Levels are counted from the largest entry, so that they keep their digits if y is far outside.
+    Thresholds are stored relative to the largest entry, which avoids cancellation if y is far
+    outside.
     """
     d = len(y)
     total = peak = 0.0
@@ -132,7 +133,7 @@ def admm_pass(
     U: FloatArray,
     forces: FloatArray,
 ) -> None:
-    """Update Z and U by one step of ADMM; leave A + B'(sigma U - Z) in the forces.
+    """Update Z and U by one step of ADMM, and write data + B'(sigma U - Z) to the forces.
 
     With u = relaxation BX + (1 - relaxation) U and y = z + sigma u: z = Pi(y), U = (y - z) / sigma.
     """
@@ -146,7 +147,7 @@ def admm_pass(
             u = relaxation * (X[i, k] - X[j, k]) + (1.0 - relaxation) * U[e, k]
             y[k] = Z[e, k] + s * u
             square += y[k] * y[k]
-        if q == 2.0:  # written out: the call would cost as much as all the rest
+        if q == 2.0:  # inlined, since the call would double the time
             scale = radii[e] / np.sqrt(square) if square > radii[e] * radii[e] else 1.0
             for k in range(d):
                 z[k] = scale * y[k]
@@ -173,9 +174,9 @@ def moreau_pass(
     P: FloatArray,
     forces: FloatArray,
 ) -> float:
-    """Put y = z + sigma (BX) in Y and Pi(y) in P, add B'P to the forces, return the envelope.
+    """Write y = z + sigma (BX) to Y and Pi(y) to P, and add B'P to the forces.
 
-    The envelope is sum_e (<Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2) / sigma_e.
+    Returns sum_e (<Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2) / sigma_e.
     """
     d = X.shape[1]
     envelope = 0.0

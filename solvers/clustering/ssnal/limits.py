@@ -1,4 +1,4 @@
-"""What a lower-level solve may spend, and has spent."""
+"""The limits of a lower-level solve."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass
 class Budget:
-    """Steps and time allowed, and the steps taken.
+    """The number of steps and the time that are allowed, and the steps taken so far.
 
     Attributes
     ----------
     iterations : int
-        Steps allowed, of ADMM and of Newton together.
+        Steps allowed, of ADMM and of Newton's method together.
     deadline : float
         Value of `time.perf_counter()` at which to stop.
     admm_steps, newton_steps : int
-        Taken so far.
+        Steps taken so far.
     """
 
     iterations: int
@@ -26,14 +26,9 @@ class Budget:
     newton_steps: int = 0
 
     @property
-    def used(self) -> int:
-        """Steps taken."""
-        return self.admm_steps + self.newton_steps
-
-    @property
     def exhausted(self) -> str | None:
-        """The status to report if a limit has come, else None."""
-        if self.used >= self.iterations:
+        """The status to report if a limit has been reached, else None."""
+        if self.admm_steps + self.newton_steps >= self.iterations:
             return "iteration limit"
         if time.perf_counter() >= self.deadline:
             return "time limit"

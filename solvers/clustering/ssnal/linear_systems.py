@@ -1,16 +1,15 @@
-"""Factorisations of M + B' H B, with H block diagonal over the edges of the fusion graph.
+"""Factorisations of M + B'HB, where H is block diagonal over the edges of the fusion graph.
 
-M = diag(masses) of the points; all are 1, but in a contracted problem.
-
-Small or nearly full systems are factorised densely (LAPACK's Cholesky), the others as sparse LDL'
-(QDLDL: the pattern is the graph's, so the symbolic factorisation is made once). Where a
-factorisation fails, conjugate gradients (CG) take its place.
+M = diag(masses) is the identity except in a contracted problem. Small or nearly full matrices are
+factorised densely (Cholesky, LAPACK), the others as sparse LDL' (QDLDL); the sparsity pattern is
+that of the graph, so the symbolic factorisation is done once. If a factorisation fails, conjugate
+gradients (CG) replace it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import qdldl
@@ -20,15 +19,15 @@ from scipy.sparse.linalg import cg
 
 from bilad.models.validation import FloatArray, IntArray
 
-DENSE_SIZE = 150  # unknowns; below, a dense factorisation is faster whatever the pattern
-DENSE_FILL = 0.1  # share of the entries of the matrix that are not zero
+DENSE_SIZE = 150  # number of unknowns up to which a dense factorisation is faster in any case
+DENSE_FILL = 0.1  # share of nonzero entries from which a dense factorisation is used
 FALLBACK_RTOL = 1e-12
 FAILURES = (np.linalg.LinAlgError, RuntimeError, ValueError, MemoryError)
 
 
 @dataclass(frozen=True)
 class Edges:
-    """Ends of the edges, (m,) each, of a graph on n points with masses (n,)."""
+    """The ends (m,) of the edges of a graph, and the masses (n,) of its n points."""
 
     n: int
     tails: IntArray
@@ -36,64 +35,8 @@ class Edges:
     masses: FloatArray
 
 
-class Factor(Protocol):
-    """A way to solve (M + B' H B) D = R for edge blocks H_e of one size b.
-
-    A right-hand side is any array of n b rows, when raveled: (n, b), or (n, d) if b = 1.
-    """
-
-    def update(self, blocks: FloatArray) -> None:
-        """Take the edge blocks (m, b, b), symmetric and positive semidefinite."""
-        ...
-
-    def solve(self, R: FloatArray) -> FloatArray:
-        """Return the solution, of the shape of the right-hand side."""
-        ...
-
-
-class System:
-    """The factorisation chosen for a graph, and CG if it fails.
-
-    Attributes
-    ----------
-    failed : bool
-        Whether a factorisation failed, so that CG took over.
-    factorisations : int
-        Numeric factorisations so far.
-    """
-
-    def __init__(self, edges: Edges, block: int) -> None:
-        self._edges, self._block = edges, block
-        self._factor: Factor = _choose(edges, block)
-        self.failed = False
-        self.factorisations = 0
-
-    def update(self, blocks: FloatArray) -> None:
-        """Factorise for edge blocks (m, b, b)."""
-        self.factorisations += 1
-        try:
-            self._factor.update(blocks)
-        except FAILURES:
-            if self.failed:
-                raise
-            self.failed = True
-            self._factor = ConjugateGradients(self._edges, self._block)
-            self._factor.update(blocks)
-
-    def solve(self, R: FloatArray) -> FloatArray:
-        """Return the solution for the blocks last given."""
-        return self._factor.solve(R)
-
-
-def _choose(edges: Edges, block: int) -> Factor:
-    fill = 2 * len(edges.tails) / edges.n**2
-    if edges.n * block <= DENSE_SIZE or fill >= DENSE_FILL:
-        return DenseFactor(edges, block)
-    return SparseFactor(edges, block)
-
-
 def _diagonal_blocks(edges: Edges, blocks: FloatArray) -> FloatArray:
-    """Return M + the sum of the blocks of each point's edges: shape (n, b, b)."""
+    """Return the diagonal blocks of M + B'HB: shape (n, b, b)."""
     n, b = edges.n, blocks.shape[1]
     result = np.empty((n, b, b))
     for k in range(b):
@@ -105,7 +48,7 @@ def _diagonal_blocks(edges: Edges, blocks: FloatArray) -> FloatArray:
 
 
 class DenseFactor:
-    """LAPACK's Cholesky factorisation of the full matrix."""
+    """Dense Cholesky factorisation (LAPACK)."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._edges, self._block = edges, block
@@ -130,7 +73,7 @@ class DenseFactor:
 
 
 class SparseFactor:
-    """Sparse LDL' (QDLDL), its symbolic factorisation made once."""
+    """Sparse LDL' factorisation (QDLDL) with one symbolic factorisation."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._matrix = _UpperTriangle(edges, block)
@@ -154,14 +97,14 @@ class SparseFactor:
 
 
 class ConjugateGradients:
-    """CG with the inverse of the diagonal as preconditioner: slow, and cannot break down."""
+    """CG preconditioned by the diagonal, which is slow but cannot break down."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._upper = _UpperTriangle(edges, block)
         self._matrix: Any = None
 
     def update(self, blocks: FloatArray) -> None:
-        """Take the edge blocks (m, b, b)."""
+        """Set the edge blocks (m, b, b)."""
         upper = self._upper.fill(blocks)
         self._diagonal = upper.diagonal()
         self._matrix = (upper + sp.triu(upper, k=1).T).tocsr()
@@ -176,8 +119,55 @@ class ConjugateGradients:
         return np.stack(solutions, axis=1).reshape(R.shape)
 
 
+Factor = DenseFactor | SparseFactor | ConjugateGradients
+
+
+class System:
+    """Solves (M + B'HB) D = R for edge blocks H_e of shape (b, b), symmetric and semidefinite.
+
+    The factorisation is chosen for the graph, and replaced by CG if it fails. The right-hand side
+    has shape (n, b), or (n, d) if b = 1.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether a factorisation failed and CG replaced it.
+    factorisations : int
+        Number of numeric factorisations so far.
+    """
+
+    def __init__(self, edges: Edges, block: int) -> None:
+        self._edges, self._block = edges, block
+        self._factor = _choose(edges, block)
+        self.failed = False
+        self.factorisations = 0
+
+    def update(self, blocks: FloatArray) -> None:
+        """Factorise for edge blocks (m, b, b)."""
+        self.factorisations += 1
+        try:
+            self._factor.update(blocks)
+        except FAILURES:
+            if self.failed:
+                raise
+            self.failed = True
+            self._factor = ConjugateGradients(self._edges, self._block)
+            self._factor.update(blocks)
+
+    def solve(self, R: FloatArray) -> FloatArray:
+        """Return the solution for the last edge blocks."""
+        return self._factor.solve(R)
+
+
+def _choose(edges: Edges, block: int) -> Factor:
+    fill = 2 * len(edges.tails) / edges.n**2
+    if edges.n * block <= DENSE_SIZE or fill >= DENSE_FILL:
+        return DenseFactor(edges, block)
+    return SparseFactor(edges, block)
+
+
 class _UpperTriangle:
-    """The upper triangle of M + B' H B, of one pattern and changing values."""
+    """The upper triangle of M + B'HB, with a fixed pattern and changing values."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._edges = edges

@@ -1,13 +1,11 @@
-"""The Newton system of SSNAL: (M + B' H B) D = R with H_e = diag(a_e) - v_e v_e'.
+"""The Newton system of SSNAL: (M + B'HB) D = R with H_e = diag(a_e) - v_e v_e'.
 
-For few features the nd x nd matrix is factorised, and while it changes little an old factorisation
-preconditions conjugate gradients (CG). For many, CG is preconditioned by n x n factorisations of
-the diagonal of each H_e.
+For few features the nd x nd matrix is factorised, and an old factorisation serves as preconditioner
+of conjugate gradients (CG) as long as the matrix changes little. For many features CG is
+preconditioned by n x n factorisations for the diagonals of the H_e.
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, cg
@@ -16,32 +14,12 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.ssnal.edge_loops import hessian_times
 from bilad.solvers.clustering.ssnal.linear_systems import Edges, System
 
-DIRECT_FEATURES = 3
-DIRECT_SIZE = 400  # unknowns up to which the whole matrix is factorised for any d
+DIRECT_FEATURES = 3  # number of features up to which the whole matrix is factorised
+DIRECT_SIZE = 400  # number of unknowns up to which it is factorised for any d
 CG_STEPS = 500
-# An old factorisation is tried in systems of this many unknowns or more, if a and v have changed
-# by no more than this share, for so many steps of CG.
+# In systems of at least REUSE_SIZE unknowns, an old factorisation is used for up to REUSE_STEPS
+# steps of CG if a and v have changed by at most this share.
 REUSE_SIZE, REUSE_CHANGE, REUSE_STEPS = 1000, 0.3, 8
-
-
-class NewtonSystem(Protocol):
-    """Solves (M + B' H B) D = R, H_e = diag(a_e) - v_e v_e'."""
-
-    @property
-    def systems(self) -> list[System]:
-        """The factorisations it uses."""
-        ...
-
-    def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
-        """Return D (n, d), its residual about rtol ||R|| or less; a and v are (m, d)."""
-        ...
-
-
-def newton_system(edges: Edges, d: int, isotropic: bool) -> NewtonSystem:
-    """Choose the way for a graph and a number of features; isotropic if p = 2."""
-    if d <= DIRECT_FEATURES or edges.n * d <= DIRECT_SIZE:
-        return DirectNewton(edges, d)
-    return IterativeNewton(edges, 1 if isotropic else d)
 
 
 def _conjugate_gradients(
@@ -53,7 +31,7 @@ def _conjugate_gradients(
     steps: int,
     preconditioner: LinearOperator,
 ) -> tuple[FloatArray, bool]:
-    """Return D and whether it is as accurate as asked."""
+    """Return D and whether it has the wanted accuracy."""
     beyond_one = edges.masses[:, None] - 1.0
 
     def times(flat: FloatArray) -> FloatArray:
@@ -67,7 +45,7 @@ def _conjugate_gradients(
 
 
 class DirectNewton:
-    """One nd x nd factorisation."""
+    """One factorisation of the nd x nd matrix."""
 
     def __init__(self, edges: Edges, d: int) -> None:
         self._edges = edges
@@ -75,7 +53,7 @@ class DirectNewton:
         self._factorised: tuple[FloatArray, FloatArray] | None = None
 
     def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
-        """Return D (n, d) for a and v (m, d)."""
+        """Return D (n, d) with a residual of about rtol ||R|| or less, for a and v (m, d)."""
         system = self.systems[0]
         if self._has_changed_little(a, v):
             inverse = LinearOperator((R.size, R.size), matvec=system.solve, dtype=float)
@@ -98,9 +76,9 @@ class DirectNewton:
 
 
 class IterativeNewton:
-    """CG with a factorisation of each feature's own n x n diagonal block as preconditioner.
+    """CG preconditioned by a factorisation of the n x n diagonal block of each feature.
 
-    For p = 2 the blocks are replaced by their mean over the features, one factorisation for all.
+    For p = 2 a single factorisation, of the mean of the blocks, serves all features.
     """
 
     def __init__(self, edges: Edges, blocks: int) -> None:
@@ -109,7 +87,7 @@ class IterativeNewton:
         self._factorised: FloatArray | None = None
 
     def solve(self, a: FloatArray, v: FloatArray, R: FloatArray, rtol: float) -> FloatArray:
-        """Return D (n, d) for a and v (m, d)."""
+        """Return D (n, d) with a residual of about rtol ||R|| or less, for a and v (m, d)."""
         diagonal = a - v * v
         if len(self.systems) == 1:
             diagonal = diagonal.mean(axis=1, keepdims=True)
@@ -133,3 +111,13 @@ class IterativeNewton:
             return False
         change = np.linalg.norm(diagonal - self._factorised)
         return bool(change <= REUSE_CHANGE * np.linalg.norm(diagonal))
+
+
+NewtonSystem = DirectNewton | IterativeNewton
+
+
+def newton_system(edges: Edges, d: int, isotropic: bool) -> NewtonSystem:
+    """Choose the method for a graph and d features; `isotropic` means p = 2."""
+    if d <= DIRECT_FEATURES or edges.n * d <= DIRECT_SIZE:
+        return DirectNewton(edges, d)
+    return IterativeNewton(edges, 1 if isotropic else d)

@@ -1,8 +1,8 @@
-"""A model as the lower-level solver works on it: centred data of unit spread, flat edge arrays.
+"""The scaled problem on which SSNAL works: centred data of unit spread, and flat edge arrays.
 
-Edges of capacity zero are left out. What is measured here (gap, KKT residual) is relative in the
-data's units and in the standardised ones, whichever is worse, so that the answer scales with the
-data.
+Edges of capacity zero are left out. Errors (relative gap, relative KKT residual) are relative to
+the size of the problem in the units of the data or in scaled units, whichever is smaller, so that
+the accuracy does not depend on the units of the data.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bilad.solvers.clustering.ssnal.linear_systems import Edges
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A primal-dual pair and its error, the larger of relative gap and relative KKT residual."""
+class PrimalDualPair:
+    """A primal point X, a dual point Z, and their relative gap and relative KKT residual."""
 
     X: FloatArray
     Z: FloatArray
@@ -32,77 +32,83 @@ class Candidate:
 
     @property
     def error(self) -> float:
-        """What is compared with the tolerance."""
+        """The larger of the two errors, which is compared with the tolerance."""
         return max(self.gap, self.residual)
 
 
-class StandardForm:
+class ScaledProblem:
     """A model in centred data of unit spread, with the edges of positive capacity only.
 
     Parameters
     ----------
     model : ConvexClustering
-    kept : ndarray of bool, shape (edges of the graph,)
-        Edges of positive capacity.
+    positive : ndarray of bool, shape (edges of the graph,)
+        Which edges have positive capacity.
     edges : Edges
-        The same.
-    share : float
-        Errors are relative to share + |objective| and share + ||A||: less than 1 for a part of a
-        model, so that the errors of the parts add up to one of the whole.
-    one : float
-        The 1 of relative errors, in the unit of the model.
+        The ends of these edges, and the masses of the points.
+    share : float, default 1
+        Share of the model's errors that this problem may have: less than 1 for a part of a model,
+        so that the errors of the parts add up to those of the whole.
+    reference : float, default 1
+        Relative errors are divided by reference + ||A||, or by reference^2 + |objective|, in the
+        unit of the model.
 
     Attributes
     ----------
+    centre : ndarray, shape (d,)
+    unit : float
+        The data of the model are centre + unit * data.
     data : ndarray, shape (n, d)
     masses : ndarray, shape (n, 1)
-        Of the points: each counts so often.
+        Weight of each point in the objective 1/2 sum_i masses_i ||x_i - a_i||^2.
     weighted_data : ndarray, shape (n, d)
-        Their product.
+        masses * data.
     edges : Edges
-        Ends of the edges kept, m of them.
+        m edges.
     radii : ndarray, shape (m,)
-        Their capacities gamma w_e, positive.
+        Their capacities gamma w_e in scaled units, positive.
     q : float
         Conjugate exponent of the model's norm.
+    norm : float
+        ||sqrt(M) A||_F for the scaled data A and M = diag(masses).
     """
 
     def __init__(
         self,
         model: ConvexClustering,
-        kept: BoolArray,
+        positive: BoolArray,
         edges: Edges,
-        share: float,
-        one: float = 1.0,
+        share: float = 1.0,
+        reference: float = 1.0,
     ) -> None:
-        scaled, self._centre, self._unit = model.standardised()
-        one = min(1.0, one / self._unit)
-        self._one = share * one, share * one**2
+        scaled, self.centre, self.unit = model.standardised()
+        reference = min(1.0, reference / self.unit)
+        self._references = share * reference, share * reference**2
         self._model = model
-        self._kept = kept
+        self._positive = positive
         self.data = np.array(scaled.data)
         self.masses = edges.masses[:, None]
         self.weighted_data = self.masses * self.data
         self.edges = edges
-        self.radii = scaled.radii[self._kept]
+        self.radii = scaled.radii[positive]
         self.q = conjugate(model.p) if model.d > 1 else 2.0
         self._roots = np.sqrt(self.masses)
-        self._norm = float(np.linalg.norm(self._roots * self.data))
+        self.norm = float(np.linalg.norm(self._roots * self.data))
 
     def cold_start(self) -> tuple[FloatArray, FloatArray]:
-        """Return the data and no flow."""
+        """Return X = A and Z = 0."""
         return self.data, np.zeros((len(self.radii), self.data.shape[1]))
 
     def enter(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return X and the feasible Z in standardised units, from the model's."""
-        Z = self._model.project_dual(Z)[self._kept]
-        return (X - self._centre) / self._unit, Z / self._unit
+        """Convert X and Z of the model to scaled units, with Z projected to be feasible."""
+        Z = self._model.project_dual(Z)[self._positive]
+        return (X - self.centre) / self.unit, Z / self.unit
 
     def leave(self, X: FloatArray, Z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return X and the feasible Z of the model, from standardised units."""
-        everywhere = np.zeros((len(self._kept), X.shape[1]))
-        everywhere[self._kept] = self._unit * Z
-        return self._centre + self._unit * X, self._model.project_dual(everywhere)
+        """Convert X and Z to the units of the model, with Z projected to be feasible."""
+        everywhere = np.zeros((len(self._positive), X.shape[1]))
+        everywhere[self._positive] = self.unit * Z
+        return self.centre + self.unit * X, self._model.project_dual(everywhere)
 
     def differences(self, X: FloatArray) -> FloatArray:
         """Return BX: shape (m, d)."""
@@ -114,8 +120,8 @@ class StandardForm:
         edge_loops.adjoint(self.edges.tails, self.edges.heads, Z, forces)
         return forces
 
-    def candidate(self, X: FloatArray, Z: FloatArray) -> Candidate:
-        """Measure a primal-dual pair, Z feasible."""
+    def measure(self, X: FloatArray, Z: FloatArray) -> PrimalDualPair:
+        """Compute the errors of X and a feasible Z."""
         edges = self.edges
         fusion, edge_gaps, fixed_point = edge_loops.fenchel_young(
             edges.tails, edges.heads, self.radii, self.q, X, Z
@@ -125,21 +131,17 @@ class StandardForm:
         primal = 0.5 * float(np.vdot(misfit, misfit)) + fusion
         gap = 0.5 * stationarity**2 + edge_gaps
         residual = max(stationarity, float(np.sqrt(fixed_point)))
-        return Candidate(
-            X,
-            Z,
-            gap / (self._one[1] + primal),
-            residual / (self._one[0] + self._norm),
-        )
+        linear, square = self._references
+        return PrimalDualPair(X, Z, gap / (square + primal), residual / (linear + self.norm))
 
-    def better_candidate(self, X: FloatArray, Z: FloatArray, fused: BoolArray) -> Candidate:
-        """Measure (X, Z), and (X averaged over the components of the fused edges, Z)."""
-        plain = self.candidate(X, Z)
+    def better_pair(self, X: FloatArray, Z: FloatArray, fused: BoolArray) -> PrimalDualPair:
+        """Return (X, Z), or (X averaged over the components of the fused edges, Z) if better."""
+        plain = self.measure(X, Z)
         blocks = self._blocks(fused)
         masses = np.bincount(blocks, self.edges.masses)
         sums = [np.bincount(blocks, column) for column in (self.masses * X).T]
         means = np.stack(sums, axis=1) / masses[:, None]
-        return min(plain, self.candidate(means[blocks], Z), key=lambda pair: pair.error)
+        return min(plain, self.measure(means[blocks], Z), key=lambda pair: pair.error)
 
     def _blocks(self, fused: BoolArray) -> np.ndarray:
         ends = self.edges.tails[fused], self.edges.heads[fused]
@@ -149,17 +151,12 @@ class StandardForm:
 
     @cached_property
     def rounding(self) -> float:
-        """Rounding error of B'Pi(Z + sigma BX), for sigma = 1: each x is off by an ulp."""
+        """Bound on the rounding error of B'Pi(Z + sigma BX) for sigma_e = gamma w_e."""
         spread = np.sqrt(2.0 * float(self.radii @ self.radii)) * float(np.abs(self.data).max())
         return 2.0 * float(np.finfo(float).eps) * spread
 
     @property
     def forces_rounding(self) -> float:
-        """Rounding error of M (X - A) + B'Z."""
+        """Bound on the rounding error of M (X - A) + B'Z."""
         sizes = np.linalg.norm(self.weighted_data) + np.linalg.norm(self.radii)
         return 2.0 * float(np.finfo(float).eps) * float(sizes)
-
-    @property
-    def norm(self) -> float:
-        """||sqrt(M) A||_F."""
-        return self._norm

@@ -1,4 +1,4 @@
-"""What one solve leaves to the next on the same graph: factorisations and the penalty."""
+"""Factorisations and penalties that one solve leaves to the next one on the same graph."""
 
 from __future__ import annotations
 
@@ -14,41 +14,45 @@ from bilad.solvers.clustering.ssnal.newton import NewtonSystem, newton_system
 
 
 class Workspace:
-    """Linear systems for the edges of positive capacity of one graph, made when first asked for.
+    """Linear systems for the edges of positive capacity of one graph, made when first used.
 
     Parameters
     ----------
     model : ConvexClustering
     masses : ndarray, shape (n,), optional
-        Of the points: 1/2 sum_i masses_i ||x_i - a_i||^2 is then what a solve with this workspace
-        minimises, besides the fusion terms. Default 1.
+        Masses of the points, default 1: a solve with this workspace minimises
+        1/2 sum_i masses_i ||x_i - a_i||^2 plus the fusion terms.
 
     Attributes
     ----------
+    positive : ndarray of bool, shape (edges of the graph,)
+        Which edges have positive capacity.
     edges : Edges
+        The ends of these edges.
     penalties : list of float
-        s of the last subproblem solved, one for each problem that the model falls into.
+        The penalty factor s of the last subproblem solved, one for each problem into which the
+        model separates.
     """
 
     def __init__(self, model: ConvexClustering, masses: FloatArray | None = None) -> None:
         self._graph: FusionGraph = model.graph
         self._kind = model.p, model.d
-        self.kept: BoolArray = model.radii > 0
-        i, j = np.ascontiguousarray(model.graph.edges[self.kept].T)
+        self.positive: BoolArray = model.radii > 0
+        i, j = np.ascontiguousarray(model.graph.edges[self.positive].T)
         self.edges = Edges(model.n, i, j, np.ones(model.n) if masses is None else masses)
         self.penalties: list[float] = []
 
     def fits(self, model: ConvexClustering) -> bool:
-        """Whether it serves another model: the same norm and edges of positive capacity.
+        """Whether another model has the same norm and the same edges of positive capacity.
 
         Edges are the same if they are one array, as after `FusionGraph.with_weights`.
         """
         same = model.graph.edges is self._graph.edges and (model.p, model.d) == self._kind
-        return same and np.array_equal(model.radii > 0, self.kept)
+        return same and np.array_equal(model.radii > 0, self.positive)
 
     @cached_property
     def point_system(self) -> System:
-        """M + B' diag(sigma) B."""
+        """The system with M + B' diag(sigma) B, one unknown for each point."""
         return System(self.edges, 1)
 
     @cached_property
@@ -59,7 +63,7 @@ class Workspace:
 
     @property
     def remark(self) -> str:
-        """Say what did not go as planned; empty if nothing."""
+        """A note if a factorisation failed; empty otherwise."""
         made = [self.__dict__.get("point_system")]
         if "newton_system" in self.__dict__:
             made += self.newton_system.systems

@@ -240,7 +240,7 @@ def test_warm_starts_reach_across_weights(planar):
     warm = [lower.solve(eps) for eps in walk]
     cold = [cluster(problem.perturbation.apply(planar, eps), "ssnal") for eps in walk]
     assert sum(c.iterations for c in warm) < 0.7 * sum(c.iterations for c in cold)
-    assert all(c.kept is warm[0].kept for c in warm)  # the factorisations
+    assert all(c.reusable is warm[0].reusable for c in warm)  # the factorisations
     for ours, theirs in zip(warm, cold, strict=True):
         assert pytest.approx(theirs.X, abs=1e-4) == ours.X
 

@@ -144,7 +144,7 @@ def test_no_bound_is_below_an_optimum_that_is_proved(seed):
 def best_of_steps(problem):
     baseline, radius = cluster(problem.model), problem.radius
     stairs = parametric_path(problem.model, problem.perturbation, -radius, radius)
-    every = np.vstack([stairs.between, stairs.at_breaks])
+    every = np.vstack([stairs.between, stairs.at_breakpoints])
     return max(problem.deviation.value(baseline.labels, labels) for labels in every)
 
 

@@ -112,7 +112,7 @@ def steps_along(problem, direction, largest):
     ray = problem.perturbation.along(direction, 0.0, reach)
     stairs = parametric_path(problem.model, ray, 0.0, reach)
     changed = [
-        float(stairs.breaks[k])
+        float(stairs.breakpoints[k])
         for k, labels in enumerate(stairs.between)
         if (labels != stairs.labels_at(0)).any()
     ]

@@ -1,4 +1,4 @@
-"""Contraction and lifting, balance inside blocks, and the continuation that uses them."""
+"""Aggregated problems, electrical flows inside blocks, and the continuation that uses them."""
 
 import itertools
 import time
@@ -9,7 +9,12 @@ import pytest
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster, cluster_path
 from bilad.solvers.clustering import continuation
-from bilad.solvers.clustering.aggregation import BALANCED, Contraction, Lifted, balance
+from bilad.solvers.clustering.aggregation import (
+    BALANCED,
+    AggregatedProblem,
+    BlockSolution,
+    electrical_flow,
+)
 from bilad.solvers.clustering.labels.partition import prove_partition
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 from bilad.solvers.clustering.unit_scale import unit_scale
@@ -39,27 +44,27 @@ def random_weights(seed):
 
 
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (2, 2), (2, 4), (float("inf"), 1)])
-def test_the_lifted_solution_solves_the_whole_problem(p, d):
+def test_the_aggregated_solution_solves_the_whole_problem(p, d):
     model = three_groups(p, d)
     gamma = 0.03 * d**2
     first = cluster(at(model, gamma), "ssnal", tol=1e-9)
     blocks = first.labels
     assert 1 < first.n_clusters < model.n
     later = at(model, 1.2 * gamma)
-    start = Lifted(gamma, first.X, first.Z, blocks)
-    lifted = Contraction(model, blocks).solve(later, start, 1e-8, 1000, np.inf)
+    start = BlockSolution(gamma, first.X, first.Z, blocks)
+    found = AggregatedProblem(model, blocks).solve(later, start, 1e-8, 1000, np.inf)
     cold = cluster(later, "clarabel", tol=1e-9)
-    assert later.primal(lifted.X) <= cold.objective * (1 + 1e-8)
-    assert np.linalg.norm(lifted.X - cold.X) <= 1e-3
+    assert later.primal(found.X) <= cold.objective * (1 + 1e-8)
+    assert np.linalg.norm(found.X - cold.X) <= 1e-3
     for members in (blocks == k for k in range(first.n_clusters)):
-        assert (lifted.X[members] == lifted.X[members][0]).all()
-    Z, missing = balance(later, lifted, Workspace(later))
+        assert (found.X[members] == found.X[members][0]).all()
+    Z, missing = electrical_flow(later, found, Workspace(later))
     assert missing.max() <= BALANCED
-    assert max(later.gap(lifted.X, Z), later.kkt_residual(lifted.X, Z)) <= 1e-8
+    assert max(later.gap(found.X, Z), later.kkt_residual(found.X, Z)) <= 1e-8
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_balance_says_where_flow_is_missing(p):
+def test_an_electrical_flow_says_where_flow_is_missing(p):
     """Nothing can hold two far points of one block together by an edge of small capacity."""
     model = ConvexClustering(
         [[0.0, 0.0], [9.0, 1.0], [20.0, 0.0], [21.0, 0.0]],
@@ -69,14 +74,16 @@ def test_balance_says_where_flow_is_missing(p):
     )
     blocks = np.array([0, 0, 1, 1])
     X = np.array([[4.5, 0.5]] * 2 + [[20.5, 0.0]] * 2)
-    Z, missing = balance(model, Lifted(1.0, X, np.zeros((3, 2)), blocks), Workspace(model))
+    Z, missing = electrical_flow(
+        model, BlockSolution(1.0, X, np.zeros((3, 2)), blocks), Workspace(model)
+    )
     assert np.array_equal(missing > BALANCED, [True, True, False, False])
     assert np.array_equal(Z[1], [0, 0])  # between blocks
     assert np.allclose(Z, model.project_dual(Z), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("d", [1, 2])
-def test_most_of_a_path_is_solved_contracted(d, monkeypatch):
+def test_most_of_a_path_is_solved_on_blocks(d, monkeypatch):
     """Once enough has fused, SSNAL sees the whole problem no more."""
     whole = []
     real = continuation.solve_ssnal
@@ -129,7 +136,7 @@ def test_wrong_blocks_are_cut_and_nothing_worse_than_tol_is_accepted():
     solver = continuation.Continuation(1e-8, 1000)
     solver.solve(at(model, 0.01), np.inf)
     last = solver._last
-    solver._last = Lifted(last.gamma, last.X, last.Z, np.arange(model.n) // 2)
+    solver._last = BlockSolution(last.gamma, last.X, last.Z, np.arange(model.n) // 2)
     ours = solver.solve(at(model, 0.02), np.inf)
     Z, later = ours.make_dual(), at(model, 0.02)
     cold = cluster(at(model, 0.02), "ssnal", tol=1e-10)

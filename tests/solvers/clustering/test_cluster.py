@@ -270,8 +270,8 @@ def test_a_result_survives_a_copy_without_what_it_keeps_for_the_next(method, p, 
     model = ConvexClustering(MODEL.data, MODEL.graph, 0.1, p)
     result = cluster(model, method, tol=1e-6)
     again = copy(result)
-    assert again.kept is None
-    assert (result.kept is None) == (method == "exact")
+    assert again.reusable is None
+    assert (result.reusable is None) == (method == "exact")
     for name in ("X", "Z", "labels", "undecided"):
         assert np.array_equal(getattr(again, name), getattr(result, name)), name
     for name in ("method", "objective", "gap", "kkt_residual", "status", "iterations", "seconds"):

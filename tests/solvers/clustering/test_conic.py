@@ -7,14 +7,15 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.conic import solve_clarabel
+from bilad.solvers.clustering.result import SolveOptions
 
 NORMS = [1, 2, np.inf]
 TOL = 1e-10
 
 
 def solve(model, program=None, tol=TOL, **limits):
-    limits = {"max_iterations": 200, "deadline": float("inf")} | limits
-    return solve_clarabel(model, tol, program=program, **limits)
+    limits = {"max_iterations": 200} | limits
+    return solve_clarabel(model, SolveOptions(tol, reusable=program, **limits))
 
 
 def neighbours(n, gamma=0.2, p=2, seed=0):
@@ -31,7 +32,7 @@ def test_two_points_in_closed_form_and_the_orientation_of_z(values, offset):
     np.testing.assert_allclose(
         solution.X, offset + 3 + sign * np.array([[1.0], [-1.0]]), rtol=0, atol=1e-7
     )
-    np.testing.assert_allclose(solution.Z, np.array([[sign]]), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(solution.make_dual(), np.array([[sign]]), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("p", NORMS)
@@ -53,7 +54,7 @@ def test_two_points_in_the_plane_by_brute_force(p, radius, swapped):
     assert objective(u[None])[0] <= objective(grid).min() + 1e-9
     # X = A - B'Z with Z oriented from 0 to 1, in the ball of the conjugate norm, aligned with u.
     q = {1: np.inf, 2: 2, np.inf: 1}[p]
-    z = solution.Z[0]
+    z = solution.make_dual()[0]
     assert A - np.array([z, -z]) == pytest.approx(solution.X, abs=1e-7)
     assert np.linalg.norm(z, q) <= radius + 1e-7
     assert z @ u == pytest.approx(radius * np.linalg.norm(u, p), abs=1e-6)
@@ -63,8 +64,8 @@ def test_two_points_in_the_plane_by_brute_force(p, radius, swapped):
 def test_the_gap_proves_every_norm(p):
     model = neighbours(40, p=p)
     solution = solve(model)
-    assert model.gap(solution.X, solution.Z) < 1e-8
-    assert model.kkt_residual(solution.X, solution.Z) < 1e-6
+    assert model.gap(solution.X, solution.make_dual()) < 1e-8
+    assert model.kkt_residual(solution.X, solution.make_dual()) < 1e-6
 
 
 def test_coinciding_data():
@@ -83,21 +84,21 @@ def test_a_program_moved_along_gamma_eps_and_weights_is_as_good_as_new(p):
         ConvexClustering(model.data, heavier, 0.1, p),
         ConvexClustering(model.data, model.graph, 0.0, p),
     ]
-    program = solve(model).program
+    program = solve(model).reusable
     for other in moved:
         again, fresh = solve(other, program), solve(other)
-        assert again.program is program
-        assert fresh.program is not program
+        assert again.reusable is program
+        assert fresh.reusable is not program
         assert np.array_equal(again.X, fresh.X)
-        assert np.array_equal(again.Z, fresh.Z)
+        assert np.array_equal(again.make_dual(), fresh.make_dual())
         assert again.iterations == fresh.iterations
 
 
 def test_a_program_that_does_not_fit_is_left_alone():
     model, other = neighbours(20, seed=1), neighbours(20, p=1, seed=1)
-    program = solve(model).program
+    program = solve(model).reusable
     solution = solve(other, program)
-    assert solution.program is not program
+    assert solution.reusable is not program
     assert program.fits(model)
     assert np.array_equal(solution.X, solve(other).X)
 
@@ -108,25 +109,25 @@ def test_a_program_that_does_not_fit_is_left_alone():
 )
 def test_a_limit_does_not_return_the_solution_before(limits, status):
     model = neighbours(60)
-    program = solve(model).program
+    program = solve(model).reusable
     moved = model.replace(data=model.data + 100)
     stopped = solve(moved, program, **limits)
-    assert stopped.status_if_short == status
+    assert stopped.status == status
     assert np.abs(stopped.X - moved.data).max() < 10
-    assert moved.gap(stopped.X, stopped.Z) > TOL
+    assert moved.gap(stopped.X, stopped.make_dual()) > TOL
 
 
 def test_no_edges_no_program():
     model = ConvexClustering([[1.0], [2.0]], FusionGraph(2, [], []), 1.0)
     solution = solve(model)
     assert np.array_equal(solution.X, model.data)
-    assert (solution.Z.shape, solution.program) == ((0, 1), None)
+    assert (solution.make_dual().shape, solution.reusable) == ((0, 1), None)
 
 
 def test_a_program_is_made_in_a_fraction_of_a_solve():
     """With CVXPY parameters instead of marks it took 6 s here, and grew with the square of m."""
     model = neighbours(1000)
     began = time.process_time()
-    program = solve(model, tol=1e-6).program
+    program = solve(model, tol=1e-6).reusable
     assert program is not None
     assert time.process_time() - began < 3

@@ -87,7 +87,7 @@ def test_an_interrupt_in_a_solve_stops_a_path_and_an_attack(monkeypatch):
 def test_past_the_deadline_only_the_gap_tells_pairs_apart():
     found = cluster(MODEL, "ssnal", tol=1e-10)
     late = prove_partition(MODEL, found.X, found.Z, time.perf_counter())
-    assert late.why == "the time limit came before the proof"
+    assert late.why == "the time limit was reached before the proof"
     assert 0 < len(late.undecided) < MODEL.n
     apart = late.labels[:, None] != late.labels
     assert (found.labels[:, None] != found.labels)[apart].all()

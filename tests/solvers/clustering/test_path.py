@@ -177,7 +177,7 @@ def test_progress_bar_on_standard_error(capsys):
 
 def test_no_factorisation_is_kept_and_the_path_can_be_pickled():
     path = cluster_path(connected_model(groups()), GAMMAS)
-    assert all(c.kept is None for c in path.clusterings)
+    assert all(c.reusable is None for c in path.clusterings)
     again = pickle.loads(pickle.dumps(path))
     assert np.array_equal(again.n_clusters, path.n_clusters)
 

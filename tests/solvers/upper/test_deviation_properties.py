@@ -152,12 +152,13 @@ def test_a_fall_by_rounding_is_none(iris):
 def plain_scan(problem):
     """Whether U falls along either direction, and between them, from the breaks and pieces."""
     stairs = parametric_path(problem.model, problem.perturbation, -problem.radius, problem.radius)
-    between, at_breaks = stairs.values()
+    between, at_breakpoints = stairs.values()
     sites = [
-        (place, place, value) for place, value in zip(stairs.breaks, at_breaks, strict=True)
+        (place, place, value)
+        for place, value in zip(stairs.breakpoints, at_breakpoints, strict=True)
     ] + [
         (*ends, value)
-        for ends, value in zip(itertools.pairwise(stairs.breaks), between, strict=True)
+        for ends, value in zip(itertools.pairwise(stairs.breakpoints), between, strict=True)
     ]
     sides = {
         1: [

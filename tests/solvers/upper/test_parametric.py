@@ -141,7 +141,7 @@ def test_eps_is_inside_a_step_as_far_as_one_with_the_optimum_lets_it(problems, d
     most = LENGTH_TOL * problem.budget
     wide = [
         float(min((high - low) / 2, Fraction(most)))
-        for (low, high), value in zip(pairwise(stairs.breaks), stairs.values()[0], strict=True)
+        for (low, high), value in zip(pairwise(stairs.breakpoints), stairs.values()[0], strict=True)
         if value == found.bound > 0
     ]
     assume(max(wide, default=0.0) > UNKNOWN)

@@ -41,9 +41,9 @@ def hand_made(values):
     stairs = ParametricPath(
         low=-float(count),
         high=float(count),
-        breaks=tuple(Fraction(k) for k in range(-count, count + 1) if k != 0),
+        breakpoints=tuple(Fraction(k) for k in range(-count, count + 1) if k != 0),
         between=np.array([*outwards[:0:-1], outwards[0], *outwards[1:]]),
-        at_breaks=np.array([*outwards[::-1], *outwards]),
+        at_breakpoints=np.array([*outwards[::-1], *outwards]),
     )
     return Ray(setting, stairs, tuple(sites_of(stairs)))
 

@@ -77,9 +77,9 @@ def hand_made():
     stairs = ParametricPath(
         low=-2.0,
         high=2.0,
-        breaks=tuple(map(Fraction, (-2, -1, 1, 2))),
+        breakpoints=tuple(map(Fraction, (-2, -1, 1, 2))),
         between=np.array([crossed, together, together]),
-        at_breaks=np.array([crossed, torn, torn, together]),
+        at_breakpoints=np.array([crossed, torn, torn, together]),
     )
     return Ray(IRIS, stairs, tuple(sites_of(stairs)))
 

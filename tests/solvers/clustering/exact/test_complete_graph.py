@@ -1,4 +1,4 @@
-"""The exact solver on a line, against rational arithmetic, Clarabel and SSNAL."""
+"""The exact solver on the complete graph, against rational arithmetic."""
 
 from fractions import Fraction
 
@@ -60,32 +60,6 @@ def test_the_two_rational_oracles_agree(rational, values, gamma):
     assert all(isinstance(x, Fraction) for x in by_pooling)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_against_clarabel_and_ssnal(seed):
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 50))
-    values = rng.normal(size=n) + 4 * rng.integers(0, 3, size=n)
-    values = np.round(values, 1) if seed % 3 == 0 else values
-    model = on_a_line(
-        values,
-        10 ** rng.uniform(-2.5, 0.5) / n,
-        weight=rng.uniform(0.5, 2),
-        p=[1, 2, np.inf][seed % 3],
-    )
-    exact = cluster(model, "exact")
-    check_dual(model, exact)
-    assert (exact.status, exact.method) == ("optimal", "exact")
-    for other in (cluster(model, "clarabel", tol=1e-12), cluster(model, "ssnal", tol=1e-11)):
-        assert abs(exact.objective - other.objective) < 1e-9 * (1 + abs(exact.objective))
-        assert exact.objective <= other.objective + 1e-12 * (1 + abs(exact.objective))
-        assert (
-            np.linalg.norm(exact.X - other.X)
-            <= np.sqrt(2 * model.absolute_gap(other.X, other.Z)) + 1e-10
-        )
-        if exact.proved and other.proved:
-            assert np.array_equal(exact.labels, other.labels)
-
-
 def test_a_million_points():
     n = 1_000_000
     values = np.random.default_rng(0).uniform(size=n)
@@ -102,21 +76,6 @@ def test_a_million_points():
         values[values > 50].mean() - 20 * (n - len(first)) / n
     )
     assert solution.gap < 1e-12
-
-
-def test_equal_data_are_one_cluster_proved():
-    solution = cluster(on_a_line([2.5] * 7, 0.3), "exact")
-    assert solution.labels.tolist() == [0] * 7
-    assert (solution.X == 2.5).all()
-    assert solution.proved
-
-
-def test_gamma_zero_keeps_the_data():
-    values = [3.0, 0.1, 3.0, -1.0, 0.1]
-    solution = cluster(on_a_line(values, 0.0), "exact")
-    assert solution.X[:, 0].tolist() == values
-    assert solution.labels.tolist() == [0, 1, 0, 2, 1]
-    assert solution.proved
 
 
 def test_weight_zero_is_gamma_zero():
@@ -141,24 +100,3 @@ def test_optimal_means_that_gap_and_residual_meet_the_tolerance(tol):
         assert solution.status == "optimal"
         assert solution.gap <= tol
         assert solution.kkt_residual <= tol
-
-
-@pytest.mark.parametrize("factor", [1 - 1e-6, 1 + 1e-6])
-def test_near_a_tie_the_sharp_side_is_proved(factor):
-    """Three points at 0 and five at 4 touch at gamma = 1/2."""
-    solution = cluster(on_a_line([0.0] * 3 + [4.0] * 5, factor / 2), "exact")
-    assert solution.proved
-    assert solution.n_clusters == (2 if factor < 1 else 1)
-
-
-@pytest.mark.parametrize("scale", [1e-8, 1e8])
-def test_scaled_data_and_gamma_scale_the_answer(scale):
-    values = np.random.default_rng(3).normal(size=30)
-    base, scaled = (
-        cluster(on_a_line(values, 0.02), "exact"),
-        cluster(on_a_line(scale * values, scale * 0.02), "exact"),
-    )
-    assert scaled.X / scale == pytest.approx(base.X, rel=1e-12, abs=1e-14)
-    assert np.array_equal(base.labels, scaled.labels)
-    assert base.proved
-    assert scaled.proved

@@ -12,6 +12,7 @@ from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.exact.lines import refusal
+from bilad.solvers.clustering.result import SolveOptions
 from bilad.solvers.errors import UnsupportedError
 
 RADII = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0, 2.5])
@@ -161,8 +162,8 @@ def test_against_clarabel(kind, seed):
     model = ConvexClustering(A, graph, typical * 10 ** rng.uniform(-2, 0.5), 1)
     solution = cluster(model, "exact")
     check_optimal(model, solution)
-    other = solve_clarabel(model, 1e-11, 200)
-    bound = np.sqrt(2 * model.absolute_gap(other.X, other.Z))
+    other = solve_clarabel(model, SolveOptions(1e-11, max_iterations=200))
+    bound = np.sqrt(2 * model.absolute_gap(other.X, other.make_dual()))
     assert np.linalg.norm(solution.X - other.X) <= bound + 1e-9
     assert solution.objective <= model.primal(other.X) * (1 + 1e-12)
 

@@ -1,4 +1,4 @@
-"""Routing: what is returned is feasible, leaves the other edges alone, and balances if it can."""
+"""Balancing a flow: it stays feasible, other edges keep their flow, and it balances if it can."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
 from bilad.solvers import cluster
 from bilad.solvers.clustering.labels import flow
-from bilad.solvers.clustering.labels.flow import block_means, reroute
+from bilad.solvers.clustering.labels.flow import balance_flow, block_means
 
 
 def test_block_means():
@@ -24,7 +24,7 @@ def test_a_block_with_room_is_balanced_inside_its_capacities(d, p):
     widest = row_norms(graph.differences(A), conjugate(p)).max()
     model = ConvexClustering(A, graph, 1.1 * widest / 12, p)  # z_ij = (a_i - a_j) / n would do
     X = np.tile(A.mean(axis=0), (12, 1))
-    Z = reroute(model, X, np.zeros((graph.m, d)), np.zeros(12, dtype=int))
+    Z = balance_flow(model, X, np.zeros((graph.m, d)), np.zeros(12, dtype=int))
     assert (row_norms(Z, conjugate(p)) < model.radii).all()
     assert A - graph.adjoint(Z) == pytest.approx(X, abs=1e-8)
 
@@ -36,7 +36,7 @@ def test_edges_between_blocks_keep_their_flow(p):
     graph = FusionGraph.complete(8)
     model = ConvexClustering(A, graph, 0.2, p)
     Z = model.project_dual(rng.normal(size=(graph.m, 2)))
-    result = reroute(model, block_means(A, blocks)[blocks], Z, blocks)
+    result = balance_flow(model, block_means(A, blocks)[blocks], Z, blocks)
     between = blocks[graph.edges[:, 0]] != blocks[graph.edges[:, 1]]
     assert result[between] == pytest.approx(Z[between], rel=1e-12)
     assert (row_norms(result, conjugate(p)) <= model.radii * (1 + 1e-12)).all()
@@ -45,7 +45,7 @@ def test_edges_between_blocks_keep_their_flow(p):
 def test_a_block_without_room_stays_feasible():
     A = np.array([[0.0], [10.0]])
     model = ConvexClustering(A, FusionGraph.complete(2), 1.0)
-    Z = reroute(model, np.full((2, 1), 5.0), np.zeros((1, 1)), np.zeros(2, dtype=int))
+    Z = balance_flow(model, np.full((2, 1), 5.0), np.zeros((1, 1)), np.zeros(2, dtype=int))
     assert (np.abs(Z) <= 1.0).all()
 
 
@@ -54,7 +54,7 @@ def test_settled_blocks_keep_their_flow():
     A, blocks = rng.normal(size=(8, 2)), np.repeat([0, 1], 4)
     model = ConvexClustering(A, FusionGraph.complete(8), 2.0)
     Z, X = model.project_dual(rng.normal(size=(28, 2))), block_means(A, blocks)[blocks]
-    result = reroute(model, X, Z, blocks, settled=np.array([True, False]))
+    result = balance_flow(model, X, Z, blocks, settled=np.array([True, False]))
     i, j = model.graph.edges.T
     changed = (result != Z).any(axis=1)
     assert (changed == (blocks[i] + blocks[j] == 2)).all()
@@ -64,7 +64,7 @@ def test_too_many_edges_are_left_alone(monkeypatch):
     monkeypatch.setattr(flow, "MOST_EDGES", 27)
     model = ConvexClustering(np.arange(8.0)[:, None], FusionGraph.complete(8), 2.0)
     Z = np.zeros((28, 1))
-    assert reroute(model, np.full((8, 1), 3.5), Z, np.zeros(8, dtype=int)) is Z
+    assert balance_flow(model, np.full((8, 1), 3.5), Z, np.zeros(8, dtype=int)) is Z
 
 
 @pytest.mark.parametrize("weak", [0.0, 1e-30, 1e-20])
@@ -74,6 +74,6 @@ def test_parts_of_a_block_that_are_hardly_joined(weak):
     graph = FusionGraph(4, np.array([[0, 1], [1, 2], [2, 3]]), np.array([1.0, weak, 1.0]))
     model = ConvexClustering(A, graph, 1.0, np.inf)
     X = np.tile(A.mean(axis=0), (4, 1))
-    Z = reroute(model, X, np.zeros((3, 2)), np.zeros(4, dtype=int))
+    Z = balance_flow(model, X, np.zeros((3, 2)), np.zeros(4, dtype=int))
     assert A - graph.adjoint(Z) == pytest.approx(X, abs=1e-8)
     assert cluster(model).n_clusters == 1

@@ -18,10 +18,11 @@ from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.labels import proof_linf
-from bilad.solvers.clustering.labels.active_set import Guess
+from bilad.solvers.clustering.labels.active_set import ActiveSet
 from bilad.solvers.clustering.labels.partition import make_partition, prove_partition
 from bilad.solvers.clustering.labels.proof import examine
 from bilad.solvers.clustering.labels.proof_linf import PolyhedralRestriction
+from bilad.solvers.clustering.result import SolveOptions
 
 INF = float("inf")
 TURN = np.array([[1.0, 1.0], [1.0, -1.0]])
@@ -30,8 +31,8 @@ KINDS = ["p=1, d=1", "p=1, d=2", "p=1, d=3", "p=inf, d=2", "p=inf, d=3", "p=inf,
 
 
 def solve(model):
-    solution = solve_clarabel(model, 1e-12, 200)
-    return solution.X, solution.Z
+    solution = solve_clarabel(model, SolveOptions(1e-12, max_iterations=200))
+    return solution.X, solution.make_dual()
 
 
 def random_instance(rng, kind):
@@ -117,7 +118,7 @@ def wrong_restrictions(rng, model, X, Z):
     Z = model.project_dual(Z + 10 ** rng.uniform(-6, 1) * rng.normal(size=Z.shape))
     blocks = np.unique(rng.integers(0, model.n, size=model.n), return_inverse=True)[1]
     every = np.arange(model.n)
-    for guess in (Guess(blocks, t, 1.0) for t in (0.0, 0.03, 0.3, 3.0)):
+    for guess in (ActiveSet(blocks, t, 1.0) for t in (0.0, 0.03, 0.3, 3.0)):
         yield PolyhedralRestriction(model, X, Z, guess)
         yield PolyhedralRestriction(model, X, Z, replace(guess, blocks=every))
 

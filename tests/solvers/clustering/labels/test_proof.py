@@ -8,7 +8,7 @@ import pytest
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.labels.partition import prove_partition
 from bilad.solvers.clustering.labels.proof import _rounding, distance_by_gap, examine
-from bilad.solvers.clustering.labels.proof_l2 import SmoothRestriction
+from bilad.solvers.clustering.labels.proof_l2 import EuclideanRestriction
 
 
 def of_tenths(rng, n=5):
@@ -72,7 +72,7 @@ def test_forces_change_no_more_than_is_said(d):
     A = rng.normal(size=(6, d)) + 6 * np.repeat([0.0, 1.0, 2.0], 2)[:, None]
     model = ConvexClustering(A, FusionGraph.complete(6), 0.1)
     blocks = np.repeat([0, 1, 2], 2)
-    restriction = SmoothRestriction(model, A, np.zeros((15, d)), blocks)
+    restriction = EuclideanRestriction(model, A, np.zeros((15, d)), blocks)
     before = restriction.Z
     for error in (0.1, 3.0, 6.0, 12.0):
         bound = restriction.force_error(error, 0.0, 0.0)
@@ -82,7 +82,7 @@ def test_forces_change_no_more_than_is_said(d):
             if not moved.any():
                 continue
             moved *= error / np.linalg.norm(np.sqrt(2) * moved)
-            own = SmoothRestriction(model, restriction.X + moved[blocks], before, blocks)
+            own = EuclideanRestriction(model, restriction.X + moved[blocks], before, blocks)
             ends = np.zeros(6)
             between = blocks[model.graph.edges[:, 0]] != blocks[model.graph.edges[:, 1]]
             change = np.linalg.norm(own._aligned(before) - before, axis=1)[between]
@@ -94,7 +94,7 @@ def test_forces_change_no_more_than_is_said(d):
 def test_two_points_move_towards_each_other_by_root_two_of_the_error():
     """On a line, apart by 1: errors of the root of 1 / 2 exchange them, which turns the force."""
     model = ConvexClustering([[0.0], [2.0]], FusionGraph.complete(2), 0.5)
-    restriction = SmoothRestriction(model, model.data, np.zeros((1, 1)), np.array([0, 1]))
+    restriction = EuclideanRestriction(model, model.data, np.zeros((1, 1)), np.array([0, 1]))
     assert (np.diff(restriction.X[:, 0]) == 1.0).all(), "each moved by r"
     for error, change in ((0.5**0.5 * (1 + 1e-12), 1.0), (0.5**0.5 * (1 - 1e-12), 0.0)):
         assert restriction.force_error(error, 0.0, 0.0).tolist() == [change, change]
@@ -104,7 +104,9 @@ def test_two_points_move_towards_each_other_by_root_two_of_the_error():
 def test_a_distance_from_the_manifold_counts_twice(z):
     """X is off by it, and so is G; whether the block is proved (z = -2) or not (z = 1 / 2)."""
     model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 2.25)
-    restriction = SmoothRestriction(model, np.full((2, 1), 2.0), np.array([[z]]), np.zeros(2, int))
+    restriction = EuclideanRestriction(
+        model, np.full((2, 1), 2.0), np.array([[z]]), np.zeros(2, int)
+    )
     restriction.own, restriction.offset = np.array([[2.25]]), 0.125  # of a larger gap
     proof = examine(model, restriction)
     assert proof.balanced.all() == (z == -2.0)
@@ -117,7 +119,7 @@ def test_a_change_of_the_forces_counts_twice_half(monkeypatch):
     """Less its mean it may be twice as large in sum; a tree edge carries half of the sum."""
     model = ConvexClustering([[0.0], [4.0]], FusionGraph.complete(2), 3.0)
     blocks = np.zeros(2, dtype=int)
-    restriction = SmoothRestriction(model, np.full((2, 1), 2.0), np.array([[-1.5]]), blocks)
+    restriction = EuclideanRestriction(model, np.full((2, 1), 2.0), np.array([[-1.5]]), blocks)
     for change in (0.0, 0.25):
         monkeypatch.setattr(
             restriction, "force_error", lambda *_, change=change: np.full(1, change)

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bilad.solvers.clustering.parametric.affine import least_double, short_number_between
+from bilad.solvers.clustering.parametric.affine import simple_fraction_between, smallest_double
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -11,7 +11,7 @@ def test_a_number_inside_and_near_the_middle(seed):
     rng = np.random.default_rng(seed)
     low = Fraction(float(rng.normal() * 10.0 ** rng.integers(-9, 9))) / 3
     width = Fraction(10.0 ** float(rng.uniform(-30, 9))) / 7
-    number = short_number_between(low, low + width)
+    number = simple_fraction_between(low, low + width)
     assert abs(number - low - width / 2) < width / 2
     assert number.denominator <= 8 / width + 1
 
@@ -30,4 +30,4 @@ THIRD = Fraction(1, 3)
     ],
 )
 def test_the_least_double(low, high, closed, number):
-    assert least_double(low, high, closed) == number
+    assert smallest_double(low, high, closed) == number

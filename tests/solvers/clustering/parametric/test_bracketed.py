@@ -1,4 +1,4 @@
-"""Brackets of steps, against the exact staircase and in the plane."""
+"""Brackets of breakpoints, against the exact parametric path and in the plane."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ import pytest
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
 from bilad.solvers import cluster
-from bilad.solvers.clustering.parametric.bracketed import bracketed_steps
+from bilad.solvers.clustering.parametric.bracketed import bracket_breakpoints
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
@@ -24,9 +24,8 @@ def planar():
 def test_steps_in_the_plane(planar, p):
     model, shift = planar
     model = ConvexClustering(model.data, model.graph, model.gamma, p=p)
-    steps = bracketed_steps(model, shift, -5.0, 5.0, width=1e-3, points=21)
+    steps = bracket_breakpoints(model, shift, -5.0, 5.0, width=1e-3, points=21)
     assert len(steps.brackets) >= 3
-    assert len(steps.wide) == 0
     assert (np.diff(steps.brackets, axis=1) <= 1e-3).all()
     for left, right in steps.brackets:
         ends = [cluster(shift.apply(model, eps), tol=1e-10, refine=True) for eps in (left, right)]
@@ -36,7 +35,7 @@ def test_steps_in_the_plane(planar, p):
 
 def test_between_brackets_proved_labels_are_equal(planar):
     model, shift = planar
-    steps = bracketed_steps(model, shift, -5.0, 5.0, width=1e-2, points=11)
+    steps = bracket_breakpoints(model, shift, -5.0, 5.0, width=1e-2, points=11)
     changes = {tuple(bracket) for bracket in steps.brackets.tolist()}
     known = [
         (e, row)
@@ -52,11 +51,13 @@ def test_every_bracket_holds_an_exact_step(seed):
     rng = np.random.default_rng(seed)
     model = ConvexClustering(rng.normal(size=(10, 1)), FusionGraph.complete(10), 0.05)
     shift = Perturbation.shift(rng.normal(size=(10, 1)))
-    steps = bracketed_steps(model, shift, -2.0, 2.0, width=1e-7, points=101)
+    steps = bracket_breakpoints(model, shift, -2.0, 2.0, width=1e-7, points=101)
     exact = parametric_path(model, shift, -2.0, 2.0)
     assert len(steps.brackets) > 5
     for left, right in steps.brackets:
-        assert ((left - 1e-12 <= exact.steps) & (exact.steps <= right + 1e-12)).any()
+        assert (
+            (left - 1e-12 <= exact.inner_breakpoints) & (exact.inner_breakpoints <= right + 1e-12)
+        ).any()
 
 
 def test_nothing_is_claimed_where_nothing_is_proved():
@@ -64,7 +65,7 @@ def test_nothing_is_claimed_where_nothing_is_proved():
     data = [[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]
     model = ConvexClustering(data, FusionGraph(3, [[0, 1]], [1.0]), 0.5)
     far = Perturbation.shift([[0.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
-    steps = bracketed_steps(model, far, -2, 2, width=1e-3, points=5)
+    steps = bracket_breakpoints(model, far, -2, 2, width=1e-3, points=5)
     assert not steps.proved.any()
     assert len(steps.brackets) == 0
 
@@ -75,5 +76,5 @@ def test_nothing_is_claimed_where_nothing_is_proved():
 )
 def test_the_error_names_the_argument(planar, argument, options):
     with pytest.raises(ArgumentError) as caught:
-        bracketed_steps(*planar, -1.0, 1.0, **options)
+        bracket_breakpoints(*planar, -1.0, 1.0, **options)
     assert caught.value.argument == argument

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.solvers.clustering.parametric.max_flow import cut_off
+from bilad.solvers.clustering.parametric.max_flow import minimum_cut
 
 
 def best_cuts(supplies, edges, capacities):
@@ -35,7 +35,7 @@ def test_the_smallest_of_the_best_cuts(seed, unit):
     supplies = [int(s) * unit for s in rng.integers(-6, 7, n)]
     supplies[-1] -= sum(supplies)
     best, cuts = best_cuts(supplies, pairs, capacities)
-    found = cut_off(supplies, pairs, capacities)
+    found = minimum_cut(supplies, pairs, capacities)
     if best == 0:
         assert found is None
     else:

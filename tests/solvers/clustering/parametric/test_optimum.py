@@ -12,24 +12,24 @@ from bilad.solvers.clustering.parametric.optimum import largest_deviation, least
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
-def sites(stairs, deviation):
+def sites(path, deviation):
     """Yield (inner end, whether it belongs, value) of every piece and break, both sides."""
-    between, at_breaks = stairs.values(deviation)
-    for place, value in zip(stairs.breaks, at_breaks, strict=True):
+    between, at_breakpoints = path.values(deviation)
+    for place, value in zip(path.breakpoints, at_breakpoints, strict=True):
         yield abs(place), True, value
-    for (low, high), value in zip(pairwise(stairs.breaks), between, strict=True):
+    for (low, high), value in zip(pairwise(path.breakpoints), between, strict=True):
         inside = low < 0 < high
         yield (Fraction(0) if inside else min(abs(low), abs(high))), inside, value
 
 
-def check_answer(stairs, answer, deviation, wanted):
-    held = [(size, not closed) for size, closed, value in sites(stairs, deviation) if wanted(value)]
+def check_answer(path, answer, deviation, wanted):
+    held = [(size, not closed) for size, closed, value in sites(path, deviation) if wanted(value)]
     infimum, open_ = min(held)
     assert (answer.infimum, answer.attained) == (infimum, not open_)
     assert wanted(answer.deviation)
-    before = stairs.labels_at(0.0)
+    before = path.labels_at(0.0)
     assert PARTITION_DEVIATIONS[deviation].value(before, answer.labels) == answer.deviation
-    at_place = PARTITION_DEVIATIONS[deviation].value(before, stairs.labels_at(answer.place))
+    at_place = PARTITION_DEVIATIONS[deviation].value(before, path.labels_at(answer.eps))
     assert wanted(at_place) or not answer.attained
 
 
@@ -38,15 +38,15 @@ def check_answer(stairs, answer, deviation, wanted):
 def test_against_all_pieces_and_breaks(seed, deviation, random_case):
     rng = np.random.default_rng(seed)
     case = random_case(rng, 6, int(rng.integers(1, 3)), ["graph", "complete"][seed % 2])
-    stairs = parametric_path(case.model, case.perturbation, case.low, case.high)
-    values = np.concatenate(stairs.values(deviation))
+    path = parametric_path(case.model, case.perturbation, case.low, case.high)
+    values = np.concatenate(path.values(deviation))
     check_answer(
-        stairs, largest_deviation(stairs, deviation), deviation, lambda value: value == values.max()
+        path, largest_deviation(path, deviation), deviation, lambda value: value == values.max()
     )
     for target in np.unique(values[values > 0]):
-        answer = least_perturbation(stairs, target, deviation)
-        check_answer(stairs, answer, deviation, lambda value, target=target: value >= target)
-    assert least_perturbation(stairs, values.max() + 1.0, deviation) is None
+        answer = least_perturbation(path, target, deviation)
+        check_answer(path, answer, deviation, lambda value, target=target: value >= target)
+    assert least_perturbation(path, values.max() + 1.0, deviation) is None
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_an_infimum_that_is_not_attained(group):
 def test_a_maximum_on_one_side(group):
     answer = largest_deviation(group)
     joins = 20 - 8 * Fraction(0.3)
-    assert (answer.place, answer.attained, answer.deviation) == (joins, True, 48)
+    assert (answer.eps, answer.attained, answer.deviation) == (joins, True, 48)
     assert (group.labels_at(joins) == answer.labels).all()
 
 
@@ -81,25 +81,25 @@ def test_a_deviation_of_some_pairs_only(group):
 
 def test_nothing_changes(group):
     model = ConvexClustering([[0.0], [0.0]], FusionGraph.complete(2), 1.0)
-    stairs = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), -1.0, 1.0)
-    answer = largest_deviation(stairs)
-    assert (answer.place, answer.deviation, answer.attained) == (0, 0.0, True)
-    assert least_perturbation(stairs, 1.0) is None
+    path = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), -1.0, 1.0)
+    answer = largest_deviation(path)
+    assert (answer.eps, answer.deviation, answer.attained) == (0, 0.0, True)
+    assert least_perturbation(path, 1.0) is None
 
 
 def test_a_single_place():
     """Two points that no edge joins meet at eps = 1/3 only."""
     model = ConvexClustering([[0.0], [1.0]], FusionGraph(2, [], []), 1.0)
-    stairs = parametric_path(model, Perturbation.shift([[3.0], [0.0]]), -3.0, 3.0)
-    for answer in (largest_deviation(stairs), least_perturbation(stairs, 2.0)):
-        assert (answer.place, answer.attained) == (Fraction(1, 3), True)
+    path = parametric_path(model, Perturbation.shift([[3.0], [0.0]]), -3.0, 3.0)
+    for answer in (largest_deviation(path), least_perturbation(path, 2.0)):
+        assert (answer.eps, answer.attained) == (Fraction(1, 3), True)
         assert (answer.deviation, answer.labels.tolist()) == (2.0, [0, 0])
 
 
 def test_an_interval_without_zero_needs_a_baseline():
     model = ConvexClustering([[0.0], [1.0]], FusionGraph(2, [], []), 1.0)
-    stairs = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), 0.5, 3.0)
+    path = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), 0.5, 3.0)
     with pytest.raises(ArgumentError, match="eps"):
-        largest_deviation(stairs)
-    answer = largest_deviation(stairs, baseline=np.array([0, 0]))
-    assert (answer.place, answer.attained, answer.deviation) == (Fraction(1, 2), True, 2.0)
+        largest_deviation(path)
+    answer = largest_deviation(path, baseline=np.array([0, 0]))
+    assert (answer.eps, answer.attained, answer.deviation) == (Fraction(1, 2), True, 2.0)

@@ -1,4 +1,4 @@
-"""The exact staircase against independent exact solutions, and against closed forms."""
+"""The exact parametric path against independent exact solutions, and against closed forms."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -12,27 +12,27 @@ from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
 
 
-def stairs_of(case):
+def path_of(case):
     return parametric_path(case.model, case.perturbation, case.low, case.high)
 
 
-def places_to_check(stairs, rng, random_places):
+def places_to_check(path, rng, random_places):
     """Every break, the middle of every piece and points next to its ends, and random ones."""
-    places = list(stairs.breaks)
-    for low, high in pairwise(stairs.breaks):
+    places = list(path.breakpoints)
+    for low, high in pairwise(path.breakpoints):
         places += [(low + high) / 2, low + (high - low) / 10**9, high - (high - low) / 10**9]
-    return places + [Fraction(x) for x in rng.uniform(stairs.low, stairs.high, random_places)]
+    return places + [Fraction(x) for x in rng.uniform(path.low, path.high, random_places)]
 
 
 def check(case, solve, rng, random_places=5, most=60):
-    stairs = stairs_of(case)
-    places = places_to_check(stairs, rng, random_places)
+    path = path_of(case)
+    places = places_to_check(path, rng, random_places)
     if len(places) > most:
         places = [places[k] for k in rng.permutation(len(places))[:most]]
     for eps in places:
-        assert stairs.labels_at(eps).tolist() == solve(case, eps), f"eps = {eps}"
-    for k, (before, after) in enumerate(pairwise(stairs.between)):
-        changes = [before, stairs.at_breaks[k + 1], after]
+        assert path.labels_at(eps).tolist() == solve(case, eps), f"eps = {eps}"
+    for k, (before, after) in enumerate(pairwise(path.between)):
+        changes = [before, path.at_breakpoints[k + 1], after]
         assert any((one != other).any() for one, other in pairwise(changes)), "an idle break"
 
 
@@ -75,49 +75,49 @@ def test_weights_that_fade(seed, random_case, partition_at):
 def test_one_edge_that_fades(partition_at):
     """Two points at distance 2 with gamma = 2: apart as soon as 2 gamma w (1 - eps) < 2."""
     model = ConvexClustering([[0.0], [2.0]], FusionGraph.complete(2), 2.0)
-    stairs = parametric_path(model, Perturbation.edges(model.graph), 0.0, 1.0)
-    assert stairs.breaks == (0, Fraction(1, 2), 1)
-    assert stairs.between.tolist() == [[0, 0], [0, 1]]
-    assert stairs.labels_at(0.5).tolist() == [0, 0]
+    path = parametric_path(model, Perturbation.edges(model.graph), 0.0, 1.0)
+    assert path.breakpoints == (0, Fraction(1, 2), 1)
+    assert path.between.tolist() == [[0, 0], [0, 1]]
+    assert path.labels_at(0.5).tolist() == [0, 0]
 
 
 def test_blocks_that_no_edge_joins_meet_at_one_eps_only():
     model = ConvexClustering([[0.0], [1.0]], FusionGraph(2, [], []), 1.0)
-    stairs = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), -3.0, 3.0)
-    assert stairs.breaks == (-3, 1, 3)
-    assert stairs.between.tolist() == [[0, 1], [0, 1]]
-    assert stairs.at_breaks.tolist() == [[0, 1], [0, 0], [0, 1]]
-    assert stairs.labels_at(1.0).tolist() == [0, 0]
-    assert stairs.labels_at(np.nextafter(1.0, 2.0)).tolist() == [0, 1]
+    path = parametric_path(model, Perturbation.shift([[1.0], [0.0]]), -3.0, 3.0)
+    assert path.breakpoints == (-3, 1, 3)
+    assert path.between.tolist() == [[0, 1], [0, 1]]
+    assert path.at_breakpoints.tolist() == [[0, 1], [0, 0], [0, 1]]
+    assert path.labels_at(1.0).tolist() == [0, 0]
+    assert path.labels_at(np.nextafter(1.0, 2.0)).tolist() == [0, 1]
 
 
 def test_without_an_edge_equal_points_that_move_alike_stay_together():
     model = ConvexClustering([[0.0], [0.0], [1.0]], FusionGraph(3, [], []), 1.0)
-    stairs = parametric_path(model, Perturbation.shift([[1.0], [1.0], [0.0]]), -3.0, 3.0)
-    assert stairs.between.tolist() == [[0, 0, 1], [0, 0, 1]]
+    path = parametric_path(model, Perturbation.shift([[1.0], [1.0], [0.0]]), -3.0, 3.0)
+    assert path.between.tolist() == [[0, 0, 1], [0, 0, 1]]
 
 
 def test_a_touch_over_a_whole_range_is_decided():
     """The two outer points touch the cut exactly; gamma = 1/2 is a double, so they stay equal."""
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[0, 1]], [1.0]), 0.5)
-    stairs = parametric_path(model, Perturbation.shift([[0.0], [0.0], [1.0]]), -1.0, 1.0)
-    assert stairs.between.tolist() == [[0, 0, 1]]
+    path = parametric_path(model, Perturbation.shift([[0.0], [0.0], [1.0]]), -1.0, 1.0)
+    assert path.between.tolist() == [[0, 0, 1]]
     model = ConvexClustering(model.data, model.graph, np.nextafter(0.5, 0.0))
-    stairs = parametric_path(model, Perturbation.shift([[0.0], [0.0], [1.0]]), -1.0, 1.0)
-    assert stairs.between.tolist() == [[0, 1, 2]]
+    path = parametric_path(model, Perturbation.shift([[0.0], [0.0], [1.0]]), -1.0, 1.0)
+    assert path.between.tolist() == [[0, 1, 2]]
 
 
 def test_two_groups_have_their_closed_form():
     """Of n_1 = 8 points at 0, two move; 6 are at 20: see the upper level's closed form."""
     gamma, data = Fraction(0.3), np.r_[np.zeros(8), np.full(6, 20.0)][:, None]
     model = ConvexClustering(data, FusionGraph.complete(14), 0.3)
-    stairs = parametric_path(
+    path = parametric_path(
         model, Perturbation.shift(np.eye(14)[:, :1] + np.eye(14)[:, 1:2]), -18, 18
     )
-    assert stairs.breaks == (-18, -8 * gamma, 8 * gamma, 20 - 8 * gamma, 18)
-    between, at_breaks = stairs.values()
+    assert path.breakpoints == (-18, -8 * gamma, 8 * gamma, 20 - 8 * gamma, 18)
+    between, at_breakpoints = path.values()
     assert between.tolist() == [24, 0, 24, 48]
-    assert at_breaks.tolist() == [24, 0, 0, 48, 48]
+    assert at_breakpoints.tolist() == [24, 0, 0, 48, 48]
 
 
 def test_huge_and_tiny_numbers(partition_at, random_case):
@@ -126,23 +126,23 @@ def test_huge_and_tiny_numbers(partition_at, random_case):
     for unit in (2.0**-900, 2.0**900):
         model = ConvexClustering(case.model.data * unit, case.model.graph, case.model.gamma * unit)
         scaled = parametric_path(model, Perturbation.shift(case.direction * unit), -3.0, 3.0)
-        stairs = stairs_of(case)
-        assert scaled.breaks == stairs.breaks
-        assert (scaled.between == stairs.between).all()
+        path = path_of(case)
+        assert scaled.breakpoints == path.breakpoints
+        assert (scaled.between == path.between).all()
 
 
 @pytest.mark.parametrize("kind", ["graph", "complete"])
 @pytest.mark.parametrize("seed", range(2))
 def test_agrees_with_proved_labels_of_the_package(seed, kind, random_case):
-    """Away from breaks, where `apply` rounds to the same side."""
+    """Away from breakpoints, where `apply` rounds to the same side."""
     rng = np.random.default_rng(seed)
     case = random_case(rng, 8, 2, kind)
-    stairs = stairs_of(case)
+    path = path_of(case)
     grid = np.linspace(case.low, case.high, 19)
-    for eps in grid[np.abs(grid[:, None] - stairs.steps).min(axis=1, initial=1.0) > 1e-6]:
+    for eps in grid[np.abs(grid[:, None] - path.inner_breakpoints).min(axis=1, initial=1.0) > 1e-6]:
         clustering = cluster(case.perturbation.apply(case.model, eps), refine=True)
         if clustering.proved:
-            assert clustering.labels.tolist() == stairs.labels_at(eps).tolist()
+            assert clustering.labels.tolist() == path.labels_at(eps).tolist()
 
 
 class TestArguments:

@@ -1,4 +1,4 @@
-"""What a staircase keeps when the problem is written in another way."""
+"""Invariances of the parametric path."""
 
 from fractions import Fraction
 
@@ -35,38 +35,38 @@ def along(model, V, low=-WIDTH, high=WIDTH):
     return parametric_path(model, Perturbation.shift(V), low, high)
 
 
-def same(stairs, breaks, between, at_breaks):
-    assert list(stairs.breaks) == list(breaks)
-    assert stairs.between.tolist() == np.asarray(between).tolist()
-    assert stairs.at_breaks.tolist() == np.asarray(at_breaks).tolist()
+def same(path, breakpoints, between, at_breakpoints):
+    assert list(path.breakpoints) == list(breakpoints)
+    assert path.between.tolist() == np.asarray(between).tolist()
+    assert path.at_breakpoints.tolist() == np.asarray(at_breakpoints).tolist()
 
 
 @SOME
 @given(rays())
 def test_the_opposite_direction_is_the_mirror_image(ray):
     model, V = ray
-    stairs, mirrored = along(model, V), along(model, -V)
-    breaks = [-place for place in reversed(stairs.breaks)]
-    same(mirrored, breaks, stairs.between[::-1], stairs.at_breaks[::-1])
+    path, mirrored = along(model, V), along(model, -V)
+    breakpoints = [-place for place in reversed(path.breakpoints)]
+    same(mirrored, breakpoints, path.between[::-1], path.at_breakpoints[::-1])
 
 
 @SOME
 @given(rays(), st.integers(-40, 40))
 def test_scaling_data_and_gamma_changes_nothing(ray, power):
     model, V = ray
-    unit, stairs = 2.0**power, along(model, V)
+    unit, path = 2.0**power, along(model, V)
     scaled = ConvexClustering(model.data * unit, model.graph, model.gamma * unit, p=1)
-    same(along(scaled, V * unit), stairs.breaks, stairs.between, stairs.at_breaks)
+    same(along(scaled, V * unit), path.breakpoints, path.between, path.at_breakpoints)
 
 
 @SOME
 @given(rays(), st.integers(-3, 3))
 def test_a_longer_direction_is_a_shorter_eps(ray, power):
     model, V = ray
-    unit, stairs = 2.0**power, along(model, V)
+    unit, path = 2.0**power, along(model, V)
     other = along(model, V * unit, -WIDTH / unit, WIDTH / unit)
-    breaks = [place / Fraction(unit) for place in stairs.breaks]
-    same(other, breaks, stairs.between, stairs.at_breaks)
+    breakpoints = [place / Fraction(unit) for place in path.breakpoints]
+    same(other, breakpoints, path.between, path.at_breakpoints)
 
 
 @SOME
@@ -74,10 +74,10 @@ def test_a_longer_direction_is_a_shorter_eps(ray, power):
 def test_a_translation_changes_nothing(ray, place, pace):
     """Neither of the data nor of the direction."""
     model, V = ray
-    stairs, moved = along(model, V), model.replace(data=model.data + place / 2)
+    path, moved = along(model, V), model.replace(data=model.data + place / 2)
     shift = V + pace / 4
     if shift.any():
-        same(along(moved, shift), stairs.breaks, stairs.between, stairs.at_breaks)
+        same(along(moved, shift), path.breakpoints, path.between, path.at_breakpoints)
 
 
 @SOME
@@ -89,11 +89,11 @@ def test_a_permutation_permutes_the_points(ray, random):
     edges = np.sort(place[model.graph.edges], axis=1)
     graph = FusionGraph(model.n, edges, model.graph.weights)
     permuted = along(ConvexClustering(model.data[order], graph, model.gamma, p=1), V[order])
-    stairs = along(model, V)
-    assert permuted.breaks == stairs.breaks
+    path = along(model, V)
+    assert permuted.breakpoints == path.breakpoints
     for labels, others in (
-        (stairs.between, permuted.between),
-        (stairs.at_breaks, permuted.at_breaks),
+        (path.between, permuted.between),
+        (path.at_breakpoints, permuted.at_breakpoints),
     ):
         for row, other in zip(labels[:, order], others, strict=True):
             pairs = set(zip(row.tolist(), other.tolist(), strict=True))
@@ -102,14 +102,14 @@ def test_a_permutation_permutes_the_points(ray, random):
 
 @SOME
 @given(rays(), st.integers(-11, 11))
-def test_a_part_of_the_interval_is_a_part_of_the_staircase(ray, middle):
+def test_a_part_of_the_interval_is_a_part_of_the_path(ray, middle):
     model, V = ray
-    stairs = along(model, V)
+    path = along(model, V)
     for part in (along(model, V, -WIDTH, middle / 4), along(model, V, middle / 4, WIDTH)):
-        inside = [place for place in stairs.breaks if part.low < place < part.high]
-        assert list(part.breaks[1:-1]) == inside
-        for place in part.breaks:
-            assert part.labels_at(place).tolist() == stairs.labels_at(place).tolist()
+        inside = [place for place in path.breakpoints if part.low < place < part.high]
+        assert list(part.breakpoints[1:-1]) == inside
+        for place in part.breakpoints:
+            assert part.labels_at(place).tolist() == path.labels_at(place).tolist()
 
 
 @SOME
@@ -118,7 +118,7 @@ def test_a_uniform_weight_written_out_changes_nothing(ray):
     """The complete graph and its minimum cuts agree with the sorted one."""
     model, V = ray
     n = model.n
-    stairs = along(ConvexClustering(model.data, FusionGraph.complete(n), model.gamma, p=1), V)
+    path = along(ConvexClustering(model.data, FusionGraph.complete(n), model.gamma, p=1), V)
     pairs = np.column_stack(np.triu_indices(n, 1))
     graph = FusionGraph(n + 1, pairs, np.ones(len(pairs)))  # one more point, far away and free
     far = np.full((1, model.d), 1000.0)
@@ -126,5 +126,5 @@ def test_a_uniform_weight_written_out_changes_nothing(ray):
     other = along(
         ConvexClustering(data, graph, model.gamma, p=1), np.vstack([V, np.zeros((1, model.d))])
     )
-    same(other, stairs.breaks, other.between, other.at_breaks)
-    assert other.between[:, :-1].tolist() == stairs.between.tolist()
+    same(other, path.breakpoints, other.between, other.at_breakpoints)
+    assert other.between[:, :-1].tolist() == path.between.tolist()

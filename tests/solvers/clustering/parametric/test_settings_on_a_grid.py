@@ -23,18 +23,18 @@ SOME = [
 ]
 
 
-def stairs_of(setting):
+def path_of(setting):
     return parametric_path(setting.model(), setting.shift(), -setting.budget, setting.budget)
 
 
 def mismatches(setting, points):
     """Return how many proved solutions of a grid differ, how many do not, and how many are not."""
-    model, shift, stairs = setting.model(), setting.shift(), stairs_of(setting)
+    model, shift, path = setting.model(), setting.shift(), path_of(setting)
     grid = np.linspace(-setting.budget, setting.budget, points)
-    far = [eps for eps in grid if np.abs(stairs.steps - eps).min() > NEAR]
+    far = [eps for eps in grid if np.abs(path.inner_breakpoints - eps).min() > NEAR]
     solutions = [(eps, cluster(shift.apply(model, eps), "exact")) for eps in far]
     proved = [(eps, solution.labels) for eps, solution in solutions if solution.proved]
-    wrong = sum((stairs.labels_at(eps) != labels).any() for eps, labels in proved)
+    wrong = sum((path.labels_at(eps) != labels).any() for eps, labels in proved)
     return wrong, len(proved) - wrong, len(solutions) - len(proved)
 
 
@@ -57,14 +57,14 @@ def test_on_a_fine_grid(name):
 def test_the_main_setting_solved_globally():
     """Both optima are the step near -1.968 mm: there a direct search at 0.01 mm finds -1.97."""
     setting = SETTINGS["iris"]
-    stairs = stairs_of(setting)
-    largest, least = largest_deviation(stairs), least_perturbation(stairs, setting.target)
+    path = path_of(setting)
+    largest, least = largest_deviation(path), least_perturbation(path, setting.target)
     assert largest.deviation == least.deviation == 4998
-    assert largest.place == least.place
-    assert float(largest.place) == pytest.approx(-1.968, abs=1e-12)
+    assert largest.eps == least.eps
+    assert float(largest.eps) == pytest.approx(-1.968, abs=1e-12)
     assert largest.attained
     model, shift = setting.model(), setting.shift()
-    beyond = cluster(shift.apply(model, float(largest.place) - 1e-9), "exact")
+    beyond = cluster(shift.apply(model, float(largest.eps) - 1e-9), "exact")
     assert beyond.proved
     assert deviation(cluster(model).labels, beyond.labels) == 4998
 
@@ -72,10 +72,10 @@ def test_the_main_setting_solved_globally():
 def test_what_doubles_leave_undecided_is_decided(ray_case, complete_partition_at):
     """Two clusters touch over a range of eps, up to rounding; exactly they are apart or not."""
     setting = SETTINGS["iris"]
-    model, shift, stairs = setting.model(), setting.shift(), stairs_of(setting)
+    model, shift, path = setting.model(), setting.shift(), path_of(setting)
     grid = np.linspace(-setting.budget, setting.budget, 161)
     undecided = [eps for eps in grid if cluster(shift.apply(model, eps), "exact").remark]
     assert len(undecided) > 20
     case = ray_case(model, shift, -setting.budget, setting.budget)
     for eps in undecided:
-        assert stairs.labels_at(eps).tolist() == complete_partition_at(case, Fraction(eps))
+        assert path.labels_at(eps).tolist() == complete_partition_at(case, Fraction(eps))

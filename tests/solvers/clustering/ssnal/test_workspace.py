@@ -37,9 +37,9 @@ def test_it_is_handed_on_where_it_fits_and_replaced_where_not(p):
     model = ConvexClustering(DATA, GRAPH, 0.3, p)
     first = cluster(model, "ssnal")
     moved = cluster(model.replace(data=DATA + 0.1), "ssnal", start=first)
-    assert moved.kept is first.kept
+    assert moved.reusable is first.reusable
     other = cluster(ConvexClustering(DATA, GRAPH, 0.3, 3 - p if p < 3 else 1), "ssnal", start=first)
-    assert other.kept is not first.kept
+    assert other.reusable is not first.reusable
     assert other.status == moved.status == "optimal"
 
 
