@@ -1,4 +1,4 @@
-"""The exact radius: eps just inside change nothing, the attack just outside does."""
+"""Check of exact radii by perturbations just inside and outside, and of proved ones by attacks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import NORMS
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
-from bilad.scripts.certificates.certificate_figures import Figure
+from bilad.scripts.certificates.check_rows import Figure
 from bilad.solvers import certify
 from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
 from bilad.solvers.clustering.cluster import solve_lower
 
-INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
+INSIDE, OUTSIDE = 0.999999, 1.000001  # multiples of the radius
 DIMENSIONS = (2, 3, 4, 5)
-MOST_SOLVES = 150  # on attacks on one instance
+MOST_SOLVES = 150  # lower-level solves of the attacks on one instance
 
 
 def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
-    """Return points on a line, of which a random choice may move, each by itself."""
+    """Return points on a line, a random subset of which is perturbed individually."""
     n = int(rng.integers(10, 41))
     A = 2 * rng.normal(size=(n, 1)) + 3 * rng.integers(0, 2, size=(n, 1))
     model = ConvexClustering(A, FusionGraph.complete(n), 10 ** rng.uniform(-1.5, 0.5) / n)
@@ -34,13 +34,14 @@ def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
 
 
 def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
-    """Try to move the partitions of random masked lines; yield two rows for each.
+    """Perturb random lines just inside and just outside the exact radius; yield rows for each.
 
     Parameters
     ----------
     masks : int
+        The number of lines.
     perturbations : int
-        In all, at 0.999999 times the radius.
+        The total number of perturbations with 0.999999 times the radius.
     seed : int
     """
     for number in range(masks):
@@ -70,7 +71,7 @@ def _figure(
 def _sphere(
     problem: BilevelProblem, found: ExactRadius, rng: np.random.Generator, count: int
 ) -> FloatArray:
-    """Return eps of size 1: anywhere, corners, and around the worst, in turn."""
+    """Return eps of norm 1: random ones, random signs, and ones close to the worst direction."""
     k = problem.perturbation.dim
     anywhere = rng.normal(size=(count, k))
     noise = 10 ** rng.uniform(-6, 0, (count, 1)) * np.abs(found.direction).max()
@@ -80,21 +81,14 @@ def _sphere(
 
 
 def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
-    """Whether the partition is another: by isotonic regression, in integers if that proves none."""
+    """Return whether the partition changes, in exact arithmetic if labels are not certified."""
     solved = solve_lower(problem.perturbation.apply(clustering_of(problem), eps), "exact")
     labels = solved.labels if solved.proved else partition_at(problem, eps)
     return bool((labels != before).any())
 
 
 def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:
-    """Return two or three clouds of points, complete graph or nearest neighbours, p = 2.
-
-    Parameters
-    ----------
-    rng : Generator
-    d : int
-        Features.
-    """
+    """Return up to three clouds with d features, complete graph or nearest neighbours, p = 2."""
     n = int(rng.integers(6, 16))
     A = rng.normal(size=(n, d))
     A[:, 0] += 5 * rng.integers(0, 3, n)
@@ -107,13 +101,9 @@ def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:
 
 
 def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
-    """Compare proved lower bounds with attacks; yield a row for each instance.
+    """Compare proved lower bounds on the radius with attacks; yield a row for each instance.
 
-    Parameters
-    ----------
-    instances : int
-        Whose data are proved to have a partition; others are passed over.
-    seed : int
+    Only instances whose partition is certified and neither trivial nor discrete are counted.
     """
     done, number = 0, 0
     while done < instances:

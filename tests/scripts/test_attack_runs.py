@@ -15,7 +15,7 @@ from bilad.scripts.attack_runs import (
     time_to,
     value_at,
 )
-from bilad.scripts.free_entries import FreeEntries
+from bilad.scripts.instances import FreeEntries
 from bilad.scripts.known_problems import known_problems
 
 NAMES = list(known_problems())

@@ -15,9 +15,9 @@ from bilad.scripts.benchmark_lower import (
     warm_rows,
 )
 from bilad.scripts.lower import conic_rivals
-from bilad.scripts.lower.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
-from bilad.scripts.lower.lower_instances import COLD, Instance
-from bilad.scripts.run_log import merged
+from bilad.scripts.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
+from bilad.scripts.benchmark_lower import COLD, Instance
+from bilad.scripts.run_store import merged
 from bilad.solvers import cluster
 
 SMALL = Instance("moons", 60, 0.3)

@@ -14,10 +14,10 @@ from bilad.scripts.certificates import check_gaps as gaps_script
 from bilad.scripts.certificates import check_radius as radius_script
 from bilad.scripts.certificates import check_staircase as staircase_script
 from bilad.scripts.certificates import check_tightness as tightness_script
-from bilad.scripts.certificates.check_gaps import check_gaps
+from bilad.scripts.certificates.check_tightness import check_gaps
 from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
-from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
+from bilad.scripts.certificates.check_path import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.certificates.check_tightness import check_tightness
 from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.known_problems import two_points

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bilad.models import deviation
 from bilad.scripts.cli import app
-from bilad.scripts.run_log import merged
+from bilad.scripts.run_store import merged
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 

@@ -10,7 +10,7 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.scripts.attack_runs import CLOSING_ALONE, VARIANTS
 from bilad.scripts.compare_formulations import PARTS, compare_formulations
 from bilad.scripts.formulations import formulations_grid, formulations_rays, formulations_size
-from bilad.scripts.formulations.formulations_size import FAMILIES, SizeRow
+from bilad.scripts.formulations.size import FAMILIES, SizeRow
 from bilad.scripts.known_problems import known_problems
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formulations.md"

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from bilad.models import DatasetError
 from bilad.scripts import compare_methods as command
-from bilad.scripts.methods.instance_families import available, instances, planned, quick_methods
-from bilad.scripts.methods.method_rows import REFERENCE
+from bilad.scripts.compare_methods import available, instances, planned, quick_methods
+from bilad.scripts.methods.rows import REFERENCE
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper import UPPER_METHODS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bilad.scripts.free_entries import FreeEntries
+from bilad.scripts.instances import FreeEntries
 from bilad.solvers import cluster
 
 INF = float("inf")

@@ -10,7 +10,7 @@ import pytest
 
 from bilad.models import MaxDeviation, MinPerturbation
 from bilad.scripts.attack_runs import REFUSED, VARIANTS, Run, run_attack
-from bilad.scripts.formulations.formulations_grid import STARTS
+from bilad.scripts.formulations.grid import STARTS
 from bilad.scripts.known_problems import (
     BEATEN_TOLERANCE,
     COUNT_TOLERANCE,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bilad.models import ArgumentError
 from bilad.scripts.attack_runs import KEY, Row
-from bilad.scripts.run_log import (
+from bilad.scripts.run_store import (
     ROWS,
     Output,
     RunLog,
@@ -27,7 +27,7 @@ NUMBER = ("number",)
 WRITER = """
 import sys, time
 from pathlib import Path
-from bilad.scripts.run_log import RunLog
+from bilad.scripts.run_store import RunLog
 table, first, go = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 print("ready", flush=True)
 while not go.exists():

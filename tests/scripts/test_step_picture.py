@@ -3,7 +3,7 @@
 import matplotlib.image
 import numpy as np
 
-from bilad.scripts.step_picture import draw_profile, ratios, solved_within
+from bilad.scripts.profiles import draw_profile, ratios, solved_within
 
 INF = float("inf")
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bilad.scripts.attack_runs import VARIANTS
-from bilad.scripts.formulations.formulations_entries import (
+from bilad.scripts.formulations.entries import (
     entry_costs,
     entry_instances,
     entry_runs,
     entry_table,
 )
-from bilad.scripts.free_entries import FreeEntries
+from bilad.scripts.instances import FreeEntries
 
 INF = float("inf")
 

@@ -1,6 +1,6 @@
 """The known problems: one start, five starts, refusals; seconds of all runs added."""
 
-from bilad.scripts.formulations.formulations_grid import grid_costs, grid_table
+from bilad.scripts.formulations.grid import grid_costs, grid_table
 from bilad.scripts.known_problems import known_problems
 
 INF = float("inf")

@@ -2,7 +2,7 @@
 
 from bilad.models import DatasetError
 from bilad.scripts.attack_runs import VARIANTS
-from bilad.scripts.formulations.formulations_rays import (
+from bilad.scripts.formulations.rays import (
     ray_costs,
     ray_problems,
     ray_runs,

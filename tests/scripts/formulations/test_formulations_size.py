@@ -3,14 +3,14 @@
 import pytest
 
 from bilad.scripts.formulations import formulations_size
-from bilad.scripts.formulations.formulations_size import (
+from bilad.scripts.formulations.size import (
     FAMILIES,
     Family,
     measure,
     size_rows,
     size_table,
 )
-from bilad.scripts.tables import shown
+from bilad.scripts.display import shown
 
 
 def test_the_pieces_of_a_small_problem_are_timed():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bilad.models import DatasetError, MaxDeviation, MinPerturbation
-from bilad.scripts.free_entries import DIGITS_GAMMA
-from bilad.scripts.methods.instance_families import (
+from bilad.scripts.instances import DIGITS_GAMMA
+from bilad.scripts.compare_methods import (
     FAMILIES,
     QUICK,
     check,
@@ -17,7 +17,7 @@ from bilad.scripts.methods.instance_families import (
     is_worth_it,
     quick_instances,
 )
-from bilad.scripts.methods.instances import CLUSTERERS, Instance
+from bilad.scripts.instances import CLUSTERERS, Instance
 from bilad.solvers import cluster
 
 ALL = instances(list(FAMILIES), [1.0], [0])

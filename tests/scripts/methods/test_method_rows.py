@@ -6,9 +6,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from bilad.scripts.methods.instances import Instance
-from bilad.scripts.methods.method_rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
-from bilad.scripts.methods.methods_pictures import (
+from bilad.scripts.instances import Instance
+from bilad.scripts.methods.rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
+from bilad.scripts.methods.pictures import (
     CLASSES,
     anytime,
     costs,
@@ -16,7 +16,7 @@ from bilad.scripts.methods.methods_pictures import (
     draw_family,
     style,
 )
-from bilad.scripts.methods.methods_tables import by_column, each_problem, left_out, summary
+from bilad.scripts.methods.tables import by_column, each_problem, left_out, summary
 from bilad.solvers.upper import UPPER_METHODS
 
 INF, NAN = float("inf"), float("nan")

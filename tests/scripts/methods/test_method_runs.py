@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bilad.scripts.methods import method_runs
-from bilad.scripts.methods.instances import Instance
-from bilad.scripts.methods.method_rows import REFERENCE, RunSettings
-from bilad.scripts.methods.method_runs import run
+from bilad.scripts.instances import Instance
+from bilad.scripts.methods.rows import REFERENCE, RunSettings
+from bilad.scripts.methods.runs import run
 from bilad.solvers.upper import UPPER_METHODS
 
 IRIS = Instance("entries", "iris", "entries", 5, "inf", "BL1")

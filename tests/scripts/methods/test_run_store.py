@@ -3,9 +3,9 @@
 import pytest
 
 from bilad.scripts.methods import run_store
-from bilad.scripts.methods.instances import Instance
-from bilad.scripts.methods.method_rows import RunSettings
-from bilad.scripts.methods.run_store import read_rows, run_all
+from bilad.scripts.instances import Instance
+from bilad.scripts.methods.rows import RunSettings
+from bilad.scripts.methods.runs import read_rows, run_all
 
 IRIS = Instance("entries", "iris", "entries", 5, "inf", "BL1")
 PLAN = [RunSettings(IRIS, method, 0, 5, 10.0) for method in ("random", "direct", "corners")]

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bilad.scripts.cli import app
-from bilad.scripts.reproduce.record import FILE
+from bilad.scripts.reproduce.report import FILE
 from bilad.scripts.reproduce.reproduce import PARTS
 
 

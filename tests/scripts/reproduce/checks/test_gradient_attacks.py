@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.checks import gradient_attacks
-from bilad.scripts.reproduce.checks.gradient_attacks import gradient_blocks
+from bilad.scripts.reproduce.extensions.gradient_attacks import gradient_blocks
 from bilad.solvers import attack
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bilad.models import deviation
 from bilad.scripts.reproduce.checks import large_problems, thousand_points
-from bilad.scripts.reproduce.checks.thousand_points import large_blocks, large_text
+from bilad.scripts.reproduce.extensions.large_problems import large_blocks, large_text
 from bilad.solvers import cluster
 
 

@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.figures import figures
-from bilad.scripts.reproduce.figures.figure4_claims import (
+from bilad.scripts.reproduce.figures.robustness import (
     change_of,
     comparisons,
     first_changes,
@@ -19,13 +19,13 @@ from bilad.scripts.reproduce.figures.figure4_claims import (
     theorem_3,
     theory_claims,
 )
-from bilad.scripts.reproduce.figures.figure5 import deviation_claims, jumps_alone
-from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
-from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
-from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
-from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
+from bilad.scripts.reproduce.figures.jumps import deviation_claims, jumps_alone
+from bilad.scripts.reproduce.figures.optima import Reach, Star, reach, stars
+from bilad.scripts.reproduce.figures.optima import claims as star_claims
+from bilad.scripts.reproduce.figures.indices import nmi_claims, rand_claims
+from bilad.scripts.reproduce.figures.ray import Ray, delta, n_changed, ray_of, sites_of
 from bilad.scripts.reproduce.reassignment import reassignment_deviation
-from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import normalized_mutual_info_score, rand_score
 
-from bilad.scripts.reproduce.figures.ray_sites import (
+from bilad.scripts.reproduce.figures.ray import (
     BREAK,
     PIECE,
     Ray,

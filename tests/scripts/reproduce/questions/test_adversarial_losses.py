@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation, deviation
-from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.questions.adversarial_losses import (
+from bilad.scripts.reproduce.part import Bench
+from bilad.scripts.reproduce.extensions.adversarial_losses import (
     LOSSES,
     LossSample,
     answer,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bilad.models import BlackBox, MaxDeviation, Perturbation, deviation
-from bilad.scripts.methods.instances import CONVEX
-from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.checks.small_clouds import clouds
-from bilad.scripts.reproduce.questions.black_box_budgets import (
+from bilad.scripts.instances import CONVEX
+from bilad.scripts.reproduce.part import Bench
+from bilad.scripts.instances import small_clouds
+from bilad.scripts.reproduce.extensions.black_box_budgets import (
     WHITE,
     Queries,
     answer,
@@ -34,7 +34,7 @@ def test_more_queries_are_never_worse(rows):
 
 def test_the_stranger_is_the_models_convex_clustering_at_perturbed_data_too():
     rng = np.random.default_rng(0)
-    model = clouds("plane 18", rng)
+    model = small_clouds("plane 18", rng)
     for size in (0.0, 1.0, 3.0):
         moved = model.replace(data=model.data + size * rng.normal(size=model.data.shape))
         labels = clusterer(CONVEX, model).fit_predict(moved.data)
@@ -42,7 +42,7 @@ def test_the_stranger_is_the_models_convex_clustering_at_perturbed_data_too():
 
 
 def test_a_curve_is_that_of_the_history():
-    model = clouds("plane 18", np.random.default_rng(0))
+    model = small_clouds("plane 18", np.random.default_rng(0))
     box = BlackBox(model.data, clusterer("k-means", model), max_queries=15)
     free = Perturbation.additive(model.data.shape, [0, 1, 2], [0])
     found = attack(MaxDeviation(box, free, 3.0, np.inf), "random", bound="none")

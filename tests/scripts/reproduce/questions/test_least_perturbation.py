@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bilad.scripts.known_problems import known_problems
-from bilad.scripts.reproduce.questions.least_perturbation import (
+from bilad.scripts.reproduce.extensions.least_perturbation import (
     BOUND,
     LeastAttack,
     answer,

@@ -10,10 +10,10 @@ import pytest
 
 from bilad.models import DatasetError, load_dataset
 from bilad.models.problem import LENGTH_TOL
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.table1 import table1
-from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
-from bilad.scripts.reproduce.table1.table1_claims import (
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS
+from bilad.scripts.reproduce.table1.claims import (
     Cost,
     claims_of,
     cost_claims,
@@ -25,7 +25,7 @@ from bilad.scripts.reproduce.table1.table1_claims import (
     main_cost,
     stationary_claims,
 )
-from bilad.scripts.reproduce.table1.table1_runs import (
+from bilad.scripts.reproduce.table1.runs import (
     DIRECT,
     DIRECT_SSNAL,
     FMINCONS,

@@ -9,7 +9,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from bilad.models import deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.theory import deviations
 from bilad.scripts.reproduce.theory.deviations import (
     closed_form_claim,
@@ -23,7 +23,7 @@ from bilad.scripts.reproduce.theory.property_checks import (
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_checks import along, check_paths, identity_error
+from bilad.scripts.reproduce.theory.reassignment_checks import along, check_paths, identity_error
 from bilad.solvers import cluster
 
 
@@ -103,7 +103,7 @@ def test_the_identity(problems, paths):
 
 
 def test_an_identity_that_fails_is_counted(monkeypatch, problems, paths):
-    monkeypatch.setattr("bilad.scripts.reproduce.theory.spill_checks.rand_score", lambda *_: 0.5)
+    monkeypatch.setattr("bilad.scripts.reproduce.theory.reassignment_checks.rand_score", lambda *_: 0.5)
     rows = list(check_identity({"iris": problems["iris"]}, paths))
     assert all(0 < row.wrong <= row.tried for row in rows)
     assert closed_form_claim(rows).verdict == "agrees"

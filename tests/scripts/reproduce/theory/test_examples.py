@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bilad.models import recovery_interval
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.theory import examples
 from bilad.scripts.reproduce.theory.recovery_cells import cells, random_instance
 from bilad.scripts.reproduce.theory.recovery_examples import (
@@ -20,8 +20,8 @@ from bilad.scripts.reproduce.theory.recovery_examples import (
     grid,
     recovery_claims,
 )
-from bilad.scripts.reproduce.theory.spill_examples import PATTERNS, find
-from bilad.scripts.reproduce.theory.spill_examples import examples as rebuilt
+from bilad.scripts.reproduce.theory.reassignment_examples import PATTERNS, find
+from bilad.scripts.reproduce.theory.reassignment_examples import examples as rebuilt
 from bilad.solvers import cluster
 
 BY_NAME = {pattern.examples: pattern for pattern in PATTERNS}

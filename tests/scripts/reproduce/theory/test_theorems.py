@@ -6,10 +6,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.reassignment import reassignment
 from bilad.scripts.reproduce.theory import theorems
-from bilad.scripts.reproduce.theory.spill_checks import (
+from bilad.scripts.reproduce.theory.reassignment_checks import (
     MOVES,
     POINTS,
     RANDOM,
@@ -21,7 +21,7 @@ from bilad.scripts.reproduce.theory.spill_checks import (
     norms,
     theorem,
 )
-from bilad.scripts.reproduce.theory.spill_ranges import (
+from bilad.scripts.reproduce.theory.reassignment_ranges import (
     CASES,
     deltas_along,
     nondecreasing_up_to,
@@ -65,7 +65,7 @@ def test_no_formula_is_wrong():
 
 def test_a_wrong_formula_is_seen(monkeypatch):
     monkeypatch.setattr(
-        "bilad.scripts.reproduce.theory.spill_checks.spill_deviation",
+        "bilad.scripts.reproduce.theory.reassignment_checks.spill_deviation",
         lambda sizes, moved: sum(moved),
     )
     rows = list(check_all_moves(4))
