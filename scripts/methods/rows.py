@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import REFUSED, shown_value
 from bilad.scripts.display import grouped
 from bilad.scripts.instances import Instance
@@ -111,13 +110,6 @@ class Score:
             if self._quality(value) >= CLOSE:
                 return solves, seconds
         return np.inf, np.inf
-
-    def quality_at(self, solves: FloatArray) -> FloatArray:
-        """Return the quality after each of the given numbers of solves."""
-        moments = self.row.moments()
-        when = np.array([moment[0] for moment in moments])
-        values = np.array([0.0, *(self._quality(moment[2]) for moment in moments)])
-        return values[np.searchsorted(when, solves, side="right")]
 
 
 def scores(rows: Sequence[MethodRow]) -> list[Score]:

@@ -116,17 +116,7 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write the record to the folder of the part."""
-        values = {
-            "part": self.part,
-            "title": self.title,
-            "sizes": self.sizes,
-            "quick": self.quick,
-            "seed": self.seed,
-            "surroundings": asdict(self.surroundings),
-            "began": self.began,
-            "seconds": self.seconds,
-            "section": self.section.as_json,
-        }
+        values = {**asdict(self), "section": self.section.as_json}
         write_text(folder / FILE, json.dumps(values, indent=1) + "\n")
 
 

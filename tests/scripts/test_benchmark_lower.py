@@ -7,17 +7,18 @@ import pytest
 from rich.console import Console
 
 from bilad.models import ConvexClustering, FusionGraph
+from bilad.scripts import conic_rivals
 from bilad.scripts.benchmark_lower import (
-    Report,
+    COLD,
+    Instance,
     cold_rows,
     factorisation_time,
     growth_exponent,
+    report,
     warm_rows,
 )
-from bilad.scripts.lower import conic_rivals
 from bilad.scripts.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
-from bilad.scripts.benchmark_lower import COLD, Instance
-from bilad.scripts.run_store import merged
+from bilad.scripts.run_store import Output, merged
 from bilad.solvers import cluster
 
 SMALL = Instance("moons", 60, 0.3)
@@ -61,9 +62,9 @@ def test_rows_are_on_disk_before_the_next_is_measured(tmp_path):
         assert (row["n"], row["seconds"]) == ("1", "0.5")
         raise KeyboardInterrupt
 
-    report = Report(tmp_path, Console(file=io.StringIO()))
+    output = Output(tmp_path, Console(file=io.StringIO()))
     with pytest.raises(KeyboardInterrupt):
-        report.table("Some", "some", rows())
+        report("Some", "some", rows(), output)
     assert (tmp_path / "some.csv").read_text().splitlines() == ["n,seconds", "1,0.5"]
 
 

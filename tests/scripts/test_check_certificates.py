@@ -10,15 +10,13 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts.certificates import check_gaps as gaps_script
+from bilad.scripts.certificates import check_path as path_script
 from bilad.scripts.certificates import check_radius as radius_script
-from bilad.scripts.certificates import check_staircase as staircase_script
 from bilad.scripts.certificates import check_tightness as tightness_script
-from bilad.scripts.certificates.check_tightness import check_gaps
+from bilad.scripts.certificates.check_path import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
-from bilad.scripts.certificates.check_path import KINDS, check_rays, check_settings, random_ray
-from bilad.scripts.certificates.check_tightness import check_tightness
+from bilad.scripts.certificates.check_tightness import check_gaps, check_tightness
 from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
@@ -83,10 +81,8 @@ def test_a_wrong_staircase_is_seen(monkeypatch):
         stairs = parametric_path(model, perturbation, low, high)
         return dataclasses.replace(stairs, breaks=tuple(b + 1 for b in stairs.breaks), low=low + 1)
 
-    monkeypatch.setattr(staircase_script, "staircase", shifted)
-    monkeypatch.setattr(
-        staircase_script.ParametricPath, "labels_at", lambda self, eps: self.between[0]
-    )
+    monkeypatch.setattr(path_script, "parametric_path", shifted)
+    monkeypatch.setattr(path_script.ParametricPath, "labels_at", lambda self, eps: self.between[0])
     assert next(iter(check_settings({"iris": SETTINGS["iris"]}, 21))).wrong > 0
 
 
@@ -123,13 +119,15 @@ def test_bounds_of_known_problems_are_not_below_the_optimum():
 
 def test_where_nothing_is_proved_the_bound_is_the_largest_deviation(monkeypatch):
     known = [problem for problem in two_points() if "p = inf, d = 3" in problem.name]
-    monkeypatch.setattr(gaps_script, "known_problems", lambda: {one.name: one for one in known})
+    monkeypatch.setattr(
+        tightness_script, "known_problems", lambda: {one.name: one for one in known}
+    )
     rows = list(islice(check_gaps({}, 0, 0), 1))
     assert [(row.tried, row.wrong, row.value) for row in rows] == [(2, 0, 1.0)]
 
 
 def test_a_bound_that_is_too_small_is_seen(monkeypatch):
-    monkeypatch.setattr(gaps_script, "optimum_bound", lambda problem, clustering: 1.0)
+    monkeypatch.setattr(tightness_script, "optimum_bound", lambda problem, clustering: 1.0)
     assert next(iter(check_gaps({}, 0, 0))).wrong == 1
 
 

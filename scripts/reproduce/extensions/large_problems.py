@@ -38,9 +38,9 @@ DESCRIPTION = (
     f"gamma = {CLOUDS_GAMMA:g}. Moons: two half moons of radius {MOONS_SCALE:g}, noise "
     f"{MOONS_NOISE * MOONS_SCALE:g}, gamma = {MOONS_GAMMA:g}. Weights exp(-{PHI:g} ||a_i - "
     f"a_j||^2) on the graph of {NEIGHBOURS} nearest neighbours. Perturbed are the first feature of "
-    f"{CHOSEN} points (entries, factors), the first feature of at most {SHIFTED} points of the largest "
-    f"cluster by one shift (feature), or the edges of {HUBS} points. Budgets: {SPREADS:g} standard "
-    f"deviations of the feature; factors {FACTOR:g}; weights {0.5 * DROPPED:g} in norm 2; "
+    f"{CHOSEN} points (entries, factors), the first feature of at most {SHIFTED} points of the "
+    f"largest cluster by one shift (feature), or the edges of {HUBS} points. Budgets: {SPREADS:g} "
+    f"standard deviations of the feature; factors {FACTOR:g}; weights {0.5 * DROPPED:g} in norm 2; "
     f"{DROPPED} removed edges."
 )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bilad.scripts.instances import CLUSTERERS, CONVEX
-from bilad.scripts.reproduce.extensions.adversarial_losses import LossSample, loss_blocks
-from bilad.scripts.reproduce.extensions.black_box_budgets import Queries, black_box_blocks
-from bilad.scripts.reproduce.extensions.least_perturbation import LeastAttack, least_blocks
-from bilad.scripts.reproduce.extensions.recovery_grid import RecoveryCell, recovery_blocks
-from bilad.scripts.reproduce.part import Bench, Part, Section
 from bilad.scripts.reproduce.extensions import (
     adversarial_losses,
     black_box_budgets,
     least_perturbation,
     recovery_grid,
 )
+from bilad.scripts.reproduce.extensions.adversarial_losses import LossSample, loss_blocks
+from bilad.scripts.reproduce.extensions.black_box_budgets import Queries, black_box_blocks
+from bilad.scripts.reproduce.extensions.least_perturbation import LeastAttack, least_blocks
+from bilad.scripts.reproduce.extensions.recovery_grid import RecoveryCell, recovery_blocks
+from bilad.scripts.reproduce.part import Bench, Part, Section
 
 SIMPLE = ("random", "corners", "hypergradient", "exact", "milp")  # the methods of --quick
 

@@ -32,10 +32,8 @@ CENTRES = {
 ROUNDING = 1e-12  # relative; smaller decreases are not counted
 DRAWS = 50
 WIDTH = 1e-3  # relative accuracy of the ends of the interval of gammas that return the groups
-SAMPLES, NARROWED = (
-    11,
-    1 / 64,
-)  # along a ray in the plane; changes are bracketed to this share of it
+SAMPLES = 11  # along a ray in the plane
+NARROWED = 1 / 64  # width of a bracketed change, relative to the length of the ray
 SINGLE, EQUAL = "partitions, one point more", "partitions, one point more to each"
 TOGETHER, IN_TURN = "together", "one after another"
 PARTITIONS = (SINGLE, EQUAL)

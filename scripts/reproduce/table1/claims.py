@@ -93,13 +93,7 @@ def dearer(rows: Sequence[Row], name: str) -> Claim:
 
 
 def stationary_claims(rows: Sequence[Row]) -> list[Claim]:
-    """Judge what is said of where fmincon ends.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        Of (BL1).
-    """
+    """Return the claims on the solutions of fmincon, from the rows of (BL1)."""
     pairs = [pair for name in FMINCONS for pair in _pairs(rows, name)]
     alone = [row for row in rows if row.method in (ONE_START, INTERIOR_POINT)]
     flat = sum(local.flat for _, local in pairs)

@@ -16,7 +16,7 @@ from bilad.scripts.reproduce.part import Claim, Table, agrees_if
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance, cells, random_instance
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
-# Our numbers: the paper's are lost.
+# The numbers of the paper are lost; these are ours.
 LINE = Instance(
     data=np.array([0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 10.0, 11.0, 12.0, 13.0]),
     labels=np.repeat([0, 1], 5),

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.console import Console
 
-from bilad.scripts.reproduce.part import Part
+from bilad.scripts.reproduce.part import Claim, Part, Picture, Section, Table, Text
 from bilad.scripts.reproduce.report import FILE, read_record, surroundings
 from bilad.scripts.reproduce.reproduce import reproduce
-from bilad.scripts.reproduce.part import Claim, Picture, Section, Table, Text
 
 
 @dataclass(frozen=True)

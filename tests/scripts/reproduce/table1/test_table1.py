@@ -12,7 +12,6 @@ from bilad.models import DatasetError, load_dataset
 from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.table1 import table1
-from bilad.scripts.reproduce.table1.paper import PAPER_ROWS
 from bilad.scripts.reproduce.table1.claims import (
     Cost,
     claims_of,
@@ -25,6 +24,7 @@ from bilad.scripts.reproduce.table1.claims import (
     main_cost,
     stationary_claims,
 )
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS
 from bilad.scripts.reproduce.table1.runs import (
     DIRECT,
     DIRECT_SSNAL,

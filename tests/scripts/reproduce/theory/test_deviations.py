@@ -103,7 +103,9 @@ def test_the_identity(problems, paths):
 
 
 def test_an_identity_that_fails_is_counted(monkeypatch, problems, paths):
-    monkeypatch.setattr("bilad.scripts.reproduce.theory.reassignment_checks.rand_score", lambda *_: 0.5)
+    monkeypatch.setattr(
+        "bilad.scripts.reproduce.theory.reassignment_checks.rand_score", lambda *_: 0.5
+    )
     rows = list(check_identity({"iris": problems["iris"]}, paths))
     assert all(0 < row.wrong <= row.tried for row in rows)
     assert closed_form_claim(rows).verdict == "agrees"
@@ -131,7 +133,7 @@ def test_the_section(tmp_path, monkeypatch, problems):
     section = deviations.run(Bench(tmp_path, 0, lambda *_: None), deviations.Sizes(paths=4))
     assert "The data of seeds, wine are not here." in section.blocks[0].text
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("properties.csv", "spills.csv", "identity.csv", "spills.png", "spills.svg", "rows")
+        *("properties.csv", "reassignments.csv", "identity.csv", "rows")
     }
     assert section.blocks[1].cells[0]["nondecreasing along a ray"] == "fails: iris"
     assert section.blocks[2].cells[0]["problem"] == "iris"

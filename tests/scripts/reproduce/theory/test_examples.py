@@ -10,6 +10,8 @@ import pytest
 from bilad.models import recovery_interval
 from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.theory import examples
+from bilad.scripts.reproduce.theory.reassignment_examples import PATTERNS, find
+from bilad.scripts.reproduce.theory.reassignment_examples import examples as rebuilt
 from bilad.scripts.reproduce.theory.recovery_cells import cells, random_instance
 from bilad.scripts.reproduce.theory.recovery_examples import (
     LINE,
@@ -17,11 +19,9 @@ from bilad.scripts.reproduce.theory.recovery_examples import (
     around_zero,
     changed_share,
     chosen_eps,
-    grid,
+    chosen_rows,
     recovery_claims,
 )
-from bilad.scripts.reproduce.theory.reassignment_examples import PATTERNS, find
-from bilad.scripts.reproduce.theory.reassignment_examples import examples as rebuilt
 from bilad.solvers import cluster
 
 BY_NAME = {pattern.examples: pattern for pattern in PATTERNS}
@@ -98,7 +98,9 @@ def test_the_intervals_of_the_line(line):
 
 
 def test_the_chosen_eps_show_what_they_are_chosen_for(line):
-    rows = dict(zip(chosen := chosen_eps(line), grid(LINE, list(chosen.values())), strict=True))
+    rows = dict(
+        zip(chosen := chosen_eps(line), chosen_rows(LINE, list(chosen.values())), strict=True)
+    )
     seen = [(row.holds_c2, row.guaranteed, row.unchanged) for row in rows.values()]
     assert seen == [
         (True, True, True),
@@ -142,7 +144,6 @@ def test_the_section(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} >= {
         "examples.csv",
         "recovery_cells.csv",
-        "recovery_grid.csv",
         "line.png",
         "intervals.png",
         "relations.svg",

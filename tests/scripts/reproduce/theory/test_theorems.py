@@ -65,7 +65,7 @@ def test_no_formula_is_wrong():
 
 def test_a_wrong_formula_is_seen(monkeypatch):
     monkeypatch.setattr(
-        "bilad.scripts.reproduce.theory.reassignment_checks.spill_deviation",
+        "bilad.scripts.reproduce.theory.reassignment_checks.reassignment_deviation",
         lambda sizes, moved: sum(moved),
     )
     rows = list(check_all_moves(4))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.checks import three_way
+from bilad.scripts.reproduce.extensions import three_way
 from bilad.scripts.reproduce.extensions.three_way import three_way_blocks, three_way_claims
 from bilad.scripts.reproduce.reassignment import reassignment_deviation
 from bilad.solvers import cluster

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bilad.models import deviation
-from bilad.scripts.reproduce.checks import large_problems, thousand_points
+from bilad.scripts.reproduce.extensions import large_problems
 from bilad.scripts.reproduce.extensions.large_problems import large_blocks, large_text
 from bilad.solvers import cluster
 
@@ -21,11 +21,11 @@ def small():
 def rows(small):
     kinds = tuple(large_problems.KINDS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thousand_points, "MODELS", {"small": lambda rng: small})
-        return list(thousand_points.attacks(["small"], kinds, ["random", "pgd"], 5, 5.0, 0))
+        patch.setattr(large_problems, "MODELS", {"small": lambda rng: small})
+        return list(large_problems.attacks(["small"], kinds, ["random", "pgd"], 5, 5.0, 0))
 
 
-def test_the_models_have_a_thousand_points_and_more():
+def test_the_models_have_a_large_problems_and_more():
     for make in large_problems.MODELS.values():
         assert make(np.random.default_rng(0)).n >= 1000
 
@@ -53,10 +53,10 @@ def test_a_row_says_what_the_solution_says(rows, small):
 
 
 def test_dropped_points_are_counted_among_the_others(rows, small):
-    row = next(r for r in rows if r.kind == thousand_points.POINTS)
+    row = next(r for r in rows if r.kind == large_problems.POINTS)
     before = cluster(small).labels
     candidates = large_problems.some_points(
-        small, thousand_points.CANDIDATES, np.random.default_rng(0)
+        small, large_problems.CANDIDATES, np.random.default_rng(0)
     )
     best = 0.0
     for point in candidates:
@@ -71,7 +71,7 @@ def test_dropped_points_are_counted_among_the_others(rows, small):
 
 def test_the_text_follows_the_rows(rows):
     still = [replace(row, success=False, deviation=0.0) for row in rows]
-    assert f"moved in 0 of {len(large_problems.KINDS) + 1}" in large_text(still)
+    assert f"changed in 0 of {len(large_problems.KINDS) + 1}" in large_text(still)
     moved = [replace(row, success=True, deviation=2.0) for row in rows]
     assert "by every kind of perturbation" in large_text(moved)
     assert len(large_blocks(rows, 5, 5.0)[0].cells) == len(rows)
@@ -79,5 +79,5 @@ def test_the_text_follows_the_rows(rows):
 
 def test_the_leader_has_the_best_deviation(rows):
     first = replace(rows[0], success=True, deviation=1e6)
-    leaders = thousand_points.leaders([*rows[1:], first])
+    leaders = large_problems.leaders([*rows[1:], first])
     assert leaders[first.data, first.kind] is first

@@ -4,18 +4,15 @@ from dataclasses import replace
 
 import matplotlib.image
 import numpy as np
-import pytest
 
 from bilad.scripts.instances import Instance
-from bilad.scripts.methods.rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
 from bilad.scripts.methods.pictures import (
     CLASSES,
-    anytime,
     costs,
-    data_profile,
     draw_family,
     style,
 )
+from bilad.scripts.methods.rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
 from bilad.scripts.methods.tables import by_column, each_problem, left_out, summary
 from bilad.solvers.upper import UPPER_METHODS
 
@@ -48,7 +45,6 @@ def test_quality_and_the_first_time_that_it_is_close():
     assert corners.first_close() == (5, 0.2)
     assert random.first_close() == (INF, INF)
     assert late.first_close() == (8, 0.4)
-    assert corners.quality_at(np.array([0, 1, 4, 5, 99])).tolist() == [0, 0.5, 0.5, 1, 1]
 
 
 def test_quality_of_bl2_is_the_least_over_the_norm():
@@ -58,13 +54,12 @@ def test_quality_of_bl2_is_the_least_over_the_norm():
                    row("direct", bl2, INF, "")])  # fmt: skip
     assert [s.quality for s in some] == [1.0, 0.5, 0.0]
     assert some[0].first_close() == (6, 0.2)
-    assert some[0].quality_at(np.array([2, 3, 6])).tolist() == [0.0, 0.5, 1.0]
 
 
 def test_problems_without_attack_are_left_out_and_said():
     none = scores([*ROWS, row(instance=replace(K4, seed=3), value=0.0, improvements="")])
     assert len(of_methods(none)) == len(ROWS)
-    assert "1 of 3 problems are left out" in left_out(none)
+    assert "1 of 3 problems are omitted" in left_out(none)
     assert "Runs refused: direct 1." in left_out(none)
 
 
@@ -95,32 +90,12 @@ def test_means_for_each_k():
 
 
 def test_costs_of_the_same_problems_failures_and_refusals_infinite():
-    solves, seconds, parameters = costs(of_methods(scores(ROWS)))
+    solves, seconds = costs(of_methods(scores(ROWS)))
     assert list(solves) == ["corners", "random", "direct"]
     assert solves["corners"].tolist() == [5, INF]
     assert solves["random"].tolist() == [INF, 8]
     assert solves["direct"].tolist() == [INF, INF]
     assert seconds["corners"].tolist() == [0.2, INF]
-    assert parameters.tolist() == [4, 9]
-
-
-def test_data_profiles_of_more_and_wild():
-    solves = {"a": np.array([5.0, INF]), "b": np.array([10.0, 20.0])}
-    curves = data_profile(solves, np.array([4.0, 9.0]))  # units: a 1; b 2 and 2
-    budgets, share = curves["a"]
-    assert np.all(share == np.where(budgets >= 1, 0.5, 0.0))
-    budgets, share = curves["b"]
-    assert np.all(share == np.where(budgets >= 2, 1.0, 0.0))
-    nothing = data_profile({"a": np.array([INF])}, np.array([1.0]))["a"]
-    assert nothing[1].max() == 0
-
-
-def test_anytime_quartiles():
-    given = [s for s in scores(ROWS) if s.row.method == "corners"]
-    low, middle, high = anytime(given, np.array([1, 4, 5]))["corners"]
-    assert middle == pytest.approx([0.25, 0.65, 0.9])  # of 0.5 and 0; 0.5 and 0.8; 1 and 0.8
-    assert low == pytest.approx([0.125, 0.575, 0.85])
-    assert high == pytest.approx([0.375, 0.725, 0.95])
 
 
 def test_pictures_are_drawn(tmp_path):
@@ -128,8 +103,6 @@ def test_pictures_are_drawn(tmp_path):
     assert [path.name for path in paths] == [
         "entries_profile_solves.png",
         "entries_profile_seconds.png",
-        "entries_data_profile.png",
-        "entries_anytime.png",
     ]
     assert all(matplotlib.image.imread(path).ndim == 3 for path in paths)
     nothing = scores([row(value=0.0, improvements="")])

@@ -10,13 +10,11 @@ from dataclasses import asdict
 import pytest
 from rich.console import Console
 
-from bilad.models import ArgumentError
 from bilad.scripts.attack_runs import KEY, Row
 from bilad.scripts.run_store import (
     ROWS,
     Output,
-    RunLog,
-    check_folder,
+    RunStore,
     columns_of,
     merged,
     write_table,
@@ -27,12 +25,12 @@ NUMBER = ("number",)
 WRITER = """
 import sys, time
 from pathlib import Path
-from bilad.scripts.run_store import RunLog
+from bilad.scripts.run_store import RunStore
 table, first, go = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
 print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
-with RunLog(table, ["number", "text"], ["number"]) as log:
+with RunStore(table, ["number", "text"], ["number"]) as log:
     for number in range(first, first + 50):
         log.add({"number": number, "text": "a, b\\n" * (number % 7)})
         time.sleep(0.001)
@@ -54,7 +52,7 @@ def own_files(folder):
 
 def test_rows_are_on_disk_at_once(tmp_path, row, rows_of):
     path = tmp_path / "new" / "some.csv"
-    with RunLog(path, columns_of(Row), KEY) as log:
+    with RunStore(path, columns_of(Row), KEY) as log:
         log.add(asdict(row()))
         (written,) = merged(path, KEY)
         assert written["problem"] == row().problem
@@ -96,7 +94,7 @@ def test_processes_that_write_at_the_same_time_lose_nothing(tmp_path, rows_of):
 
 def test_the_row_written_last_is_that_of_its_key(tmp_path, rows_of):
     table = tmp_path / "some.csv"
-    first, second = (RunLog(table, ["number", "value"], NUMBER) for _ in range(2))
+    first, second = (RunStore(table, ["number", "value"], NUMBER) for _ in range(2))
     for log, value in ((first, 1), (second, 2), (first, 3)):
         log.add({"number": 7, "value": value})
     second.add({"number": 8, "value": 4})
@@ -106,14 +104,14 @@ def test_the_row_written_last_is_that_of_its_key(tmp_path, rows_of):
     expected = [("7", "3"), ("8", "4"), ("9", "5")]
     for rows in (merged(table, NUMBER), rows_of(table)):
         assert sorted((row["number"], row["value"]) for row in rows) == expected
-    with RunLog(table, ["number", "value"], NUMBER) as log:  # of a later run
+    with RunStore(table, ["number", "value"], NUMBER) as log:  # of a later run
         log.add({"number": 7, "value": 6})
     assert [row["value"] for row in rows_of(table)] == ["6", "4", "5"]
 
 
 def test_a_table_without_a_key_is_that_of_the_last_process(tmp_path, rows_of):
     for value in (1, 2):
-        with RunLog(tmp_path / "some.csv", ["value"]) as log:
+        with RunStore(tmp_path / "some.csv", ["value"]) as log:
             log.add({"value": value})
     assert rows_of(tmp_path / "some.csv") == [{"value": "2"}]
     assert len(own_files(tmp_path)) == 2
@@ -122,12 +120,12 @@ def test_a_table_without_a_key_is_that_of_the_last_process(tmp_path, rows_of):
 @pytest.mark.parametrize("cut", ["8", "8,tw", '8,"two', '8,"two\n', "8\r\n", "8,two,3\r\n"])
 def test_a_row_cut_short_is_left_out_with_a_warning(tmp_path, cut):
     table = tmp_path / "some.csv"
-    with RunLog(table, ["number", "text"], NUMBER) as log:
+    with RunStore(table, ["number", "text"], NUMBER) as log:
         log.add({"number": 7, "text": "one"})
     table.unlink()
     (own,) = own_files(tmp_path)
     own.write_text(own.read_text() + f"1.5,{cut}")
-    with pytest.warns(UserWarning, match="cut short"):
+    with pytest.warns(UserWarning, match="incomplete"):
         (row,) = merged(table, NUMBER)
     assert row["number"] == "7"
 
@@ -136,7 +134,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_written(tmp_path, small_f
     table = tmp_path / "some.csv"
 
     def fill():
-        with RunLog(table, ["number", "text"], NUMBER) as log:
+        with RunStore(table, ["number", "text"], NUMBER) as log:
             log.add({"number": 1, "text": "short"})
             log.add({"number": 2, "text": "long" * 200})
 
@@ -144,7 +142,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_written(tmp_path, small_f
         fill()
     (own,) = own_files(tmp_path)
     assert caught.value.filename == str(own)
-    with pytest.warns(UserWarning, match="cut short"):
+    with pytest.warns(UserWarning, match="incomplete"):
         assert [row["text"] for row in merged(table, NUMBER)] == ["short"]
 
 
@@ -160,12 +158,3 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, small_files):
         assert caught.value.filename == str(path)
         assert path.read_text() == "before"
         assert os.listdir(tmp_path) == ["some.txt"]
-
-
-def test_a_folder_is_looked_at_without_a_trace(tmp_path):
-    (tmp_path / "taken").touch()
-    check_folder(tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path) == ["taken"]
-    for wrong in (tmp_path / "taken", tmp_path / "taken" / "within"):
-        with pytest.raises(ArgumentError, match="out: got .*taken.*, expected a folder"):
-            check_folder(wrong)

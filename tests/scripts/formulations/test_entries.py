@@ -10,7 +10,7 @@ from bilad.scripts.formulations.entries import (
     entry_runs,
     entry_table,
 )
-from bilad.scripts.instances import FreeEntries
+from bilad.scripts.instances import Instance
 
 INF = float("inf")
 
@@ -26,7 +26,7 @@ def test_entries_show_when_corner_search_wins(row):
         row(problem=second, variant="milp", value=0.0, status="refused"),
     ]
     kkt, corners = entry_table(rows, instances)
-    assert kkt["instance"] == "iris, k = 5, norm inf"
+    assert kkt["instance"] == "iris, entries 5, norm inf, BL1"
     assert (kkt["U / best"], kkt["own / best"], kkt["worst U / best"]) == (0.75, 0.625, 0.5)
     assert kkt["corners then"] == pytest.approx((0.6 + 0.8) / 2)
     assert np.isnan(kkt["random then"])
@@ -37,7 +37,7 @@ def test_entries_show_when_corner_search_wins(row):
 
 
 def test_entries_of_one_instance():
-    instances = [FreeEntries("iris", 5, INF, 0)]
+    instances = [Instance("entries", "iris", "entries", 5, "inf", "BL1")]
     variants = [VARIANTS["corners"], VARIANTS["random"], VARIANTS["milp"]]
     rows = list(entry_runs(instances, variants, 0.3))
     assert [one.status for one in rows][2] == "refused"

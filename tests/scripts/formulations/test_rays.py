@@ -48,4 +48,4 @@ def test_a_ray_is_left_out_with_a_message_where_its_data_are_not(monkeypatch):
     monkeypatch.setattr("bilad.scripts.settings.load_dataset", absent)
     said = []
     assert ray_problems(["seeds"], said.append) == {}
-    assert said == ["seeds is left out: no seeds here"]
+    assert said == ["seeds is omitted: no seeds here"]

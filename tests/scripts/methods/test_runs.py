@@ -1,4 +1,4 @@
-"""One run: pure, restarted, within its budget, whatever goes wrong."""
+"""Runs of the comparison of methods: each alone, and stored in a table that is resumed."""
 
 import pickle
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bilad.scripts.methods import method_runs
 from bilad.scripts.instances import Instance
+from bilad.scripts.methods import runs
 from bilad.scripts.methods.rows import REFERENCE, RunSettings
-from bilad.scripts.methods.runs import run
+from bilad.scripts.methods.runs import read_rows, run, run_all
 from bilad.solvers.upper import UPPER_METHODS
 
 IRIS = Instance("entries", "iris", "entries", 5, "inf", "BL1")
@@ -57,14 +57,14 @@ def test_the_lattice_of_a_direct_search_is_as_fine_as_its_budget(k, solves, most
 
 def test_a_method_with_starts_is_restarted_from_random_ones(monkeypatch):
     given = []
-    solve = method_runs.attack
+    solve = runs.attack
 
     def recorded(problem, method, *arguments, **options):
         given.append(options.get("start"))
         return solve(problem, "random", *arguments, corners=3, closing="none")
 
-    monkeypatch.setattr(method_runs, "attack", recorded)
-    monkeypatch.setattr(method_runs, "_warm_up", lambda method: None)
+    monkeypatch.setattr(runs, "attack", recorded)
+    monkeypatch.setattr(runs, "_warm_up", lambda method: None)
     run(settings("kkt", solves=9))
     assert given[0] is None
     assert len(given) >= 3
@@ -82,7 +82,7 @@ def test_a_refusal_a_break_and_a_size_are_rows(monkeypatch):
     def broken(*arguments, **options):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(method_runs, "attack", broken)
+    monkeypatch.setattr(runs, "attack", broken)
     for question, value in (("BL1", 0.0), ("BL2", float("inf"))):
         row = run(settings(instance=replace(RAY, question=question)))
         assert row.status == "error: RuntimeError: out of luck"
@@ -90,10 +90,8 @@ def test_a_refusal_a_break_and_a_size_are_rows(monkeypatch):
 
 
 def test_ctrl_c_is_no_row(monkeypatch):
-    found = replace(
-        method_runs.attack(IRIS.problem(), "random", corners=1), termination="interrupted"
-    )
-    monkeypatch.setattr(method_runs, "attack", lambda *arguments, **options: found)
+    found = replace(runs.attack(IRIS.problem(), "random", corners=1), termination="interrupted")
+    monkeypatch.setattr(runs, "attack", lambda *arguments, **options: found)
     with pytest.raises(KeyboardInterrupt):
         run(settings())
 
@@ -106,10 +104,60 @@ def test_the_optimum_over_a_ray_is_a_row():
 
 
 @pytest.mark.parametrize("method", UPPER_METHODS)
-def test_every_method_runs_or_refuses(method, monkeypatch):
-    monkeypatch.setattr(method_runs, "_warm_up", lambda method: None)
+def test_every_runs_or_refuses(method, monkeypatch):
+    monkeypatch.setattr(runs, "_warm_up", lambda method: None)
     row = run(
         settings(method, Instance("edges", "iris", "edges", 5, "inf", "BL1"), solves=4, seconds=0.5)
     )
     assert not row.status.startswith("error")
     assert row.solves <= 4
+
+
+PLAN = [RunSettings(IRIS, method, 0, 5, 10.0) for method in ("random", "direct", "corners")]
+
+
+def quiet(text):
+    pass
+
+
+def test_rows_are_read_as_they_were_written(tmp_path):
+    rows = run_all(PLAN, tmp_path / "runs.csv", quiet)
+    assert str(read_rows(tmp_path / "runs.csv")) == str(rows)  # NaN is not NaN
+    assert read_rows(tmp_path / "none.csv") == []
+
+
+def test_a_comparison_goes_on_where_it_was_killed(tmp_path, monkeypatch):
+    path, solve, asked = tmp_path / "runs.csv", runs.run, []
+
+    def once(settings):
+        asked.append(settings.method)
+        if asked == ["random", "direct"]:
+            raise KeyboardInterrupt
+        return solve(settings)
+
+    monkeypatch.setattr(runs, "run", once)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(PLAN, path, quiet)
+    assert [row.method for row in read_rows(path)] == ["random"]
+    path.unlink()  # a kill leaves no table, and half a line of the process's own rows
+    (own,) = (tmp_path / "rows").iterdir()
+    with own.open("a") as file:
+        file.write('1.5,"{""instance"": {""da')
+    with pytest.warns(UserWarning, match="incomplete"):
+        rows = run_all(PLAN, path, quiet)
+    own.unlink()  # its row is in the table by now
+    assert asked == ["random", "direct", "direct", "corners"]
+    assert [row.method for row in rows] == ["random", "direct", "corners"]
+    assert str(read_rows(path)) == str(rows)
+    run_all(PLAN, path, quiet)
+    assert len(asked) == 4
+
+
+@pytest.mark.slow
+def test_rows_come_in_the_order_of_the_plan_from_several_processes(tmp_path):
+    rows = run_all(PLAN, tmp_path / "runs.csv", quiet, jobs=2)
+    assert [row.settings for row in rows] == [one.text for one in PLAN]
+    alone = run_all(PLAN, tmp_path / "alone.csv", quiet)
+    assert [(r.value, r.solves, r.status) for r in rows] == [
+        (r.value, r.solves, r.status) for r in alone
+    ]

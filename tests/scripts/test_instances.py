@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 
 from bilad.models import DatasetError, MaxDeviation, MinPerturbation
-from bilad.scripts.instances import DIGITS_GAMMA
 from bilad.scripts.compare_methods import (
     FAMILIES,
     QUICK,
     check,
     instances,
-    is_worth_it,
-    quick_instances,
+    is_suitable,
 )
-from bilad.scripts.instances import CLUSTERERS, Instance
+from bilad.scripts.instances import CLUSTERERS, DIGITS_GAMMA, Instance
 from bilad.solvers import cluster
 
 ALL = instances(list(FAMILIES), [1.0], [0])
@@ -50,13 +48,12 @@ def test_the_quick_instances_are_worth_it_and_the_same_each_time(one):
 
 
 def test_quick_instances_are_of_every_family():
-    assert {one.family for one in quick_instances(list(FAMILIES))} == set(FAMILIES)
-    assert {one.family for one in quick_instances(["edges"])} == {"edges"}
+    assert {one.family for one in QUICK} == set(FAMILIES)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("one", ALL[::5], ids=lambda one: one.group)
-def test_every_fifth_instance_of_the_first_seed_is_worth_it(one):
+def test_every_fifth_instance_of_the_first_seed_is_suitable(one):
     try:
         assert check(one)["worth it"] == "yes"
     except DatasetError:
@@ -64,10 +61,10 @@ def test_every_fifth_instance_of_the_first_seed_is_worth_it(one):
 
 
 def test_worth_it():
-    assert is_worth_it(2, True, 1)
-    assert not is_worth_it(1, True, 1)
-    assert not is_worth_it(2, False, 1)
-    assert not is_worth_it(2, True, 0)
+    assert is_suitable(2, True, 1)
+    assert not is_suitable(1, True, 1)
+    assert not is_suitable(2, False, 1)
+    assert not is_suitable(2, True, 0)
 
 
 def test_the_target_of_bl2_is_half_of_what_corners_find():
@@ -90,6 +87,20 @@ def test_budgets_scale():
     assert one.problem().budget == 5
     assert replace(one, budget=0.5).problem().budget == 2.5
     assert "budget 0.5" in replace(one, budget=0.5).name
+
+
+@pytest.mark.parametrize("data", ["iris", "gaussians"])
+@pytest.mark.parametrize("norm", ["2", "inf"])
+def test_entries_are_drawn_by_the_seed(data, norm):
+    instance = Instance("entries", data, "entries", 20, norm, "BL1", seed=1)
+    first, other = instance.problem(), replace(instance, seed=2).problem()
+    assert (first.model.n, first.model.d, first.norm, first.perturbation.dim) == (
+        (100, 1, float(norm), 20) if data == "iris" else (200, 2, float(norm), 20)
+    )
+    assert 2 <= cluster(first.model).n_clusters <= 12
+    moved = (one.perturbation.operators["data"] for one in (first, other))
+    assert (next(moved) != next(moved)).nnz > 0
+    assert instance.group == replace(instance, seed=2).group
 
 
 @pytest.mark.parametrize("n", [100, 300, 600])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, deviation, recovery_interval
-from bilad.scripts.reproduce.part import Bench
-from bilad.scripts.reproduce.questions import recovery_grid
+from bilad.scripts.reproduce.extensions import recovery_grid
 from bilad.scripts.reproduce.extensions.recovery_grid import recovery_answer, recovery_blocks
+from bilad.scripts.reproduce.part import Bench
 from bilad.solvers import cluster
 
 CELLS = [

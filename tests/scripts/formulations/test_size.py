@@ -2,7 +2,8 @@
 
 import pytest
 
-from bilad.scripts.formulations import formulations_size
+from bilad.scripts.display import shown
+from bilad.scripts.formulations import size
 from bilad.scripts.formulations.size import (
     FAMILIES,
     Family,
@@ -10,7 +11,6 @@ from bilad.scripts.formulations.size import (
     size_rows,
     size_table,
 )
-from bilad.scripts.display import shown
 
 
 def test_the_pieces_of_a_small_problem_are_timed():
@@ -37,6 +37,6 @@ def test_a_size_that_breaks_is_a_row(monkeypatch):
     def broken(*arguments):
         raise MemoryError("too large")
 
-    monkeypatch.setattr(formulations_size, "KKT", broken)
+    monkeypatch.setattr(size, "KKT", broken)
     (one,) = size_rows(FAMILIES[0], 5.0)
     assert one.status == "error: MemoryError: too large"
