@@ -45,7 +45,7 @@ class Variant:
         return "search" if self.takes_starts or self.name == CLOSING_ALONE else "none"
 
     @property
-    def is_rival(self) -> bool:
+    def is_simple_search(self) -> bool:
         """Whether it is a simple search, which ends only when its time limit is reached."""
         return self.name in ("corners", "random")
 
@@ -184,7 +184,7 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
     """Attack a problem and return the row of the result."""
     variant = VARIANTS[run.variant]
     options = {**variant.options, **run.options}
-    if variant.is_rival:
+    if variant.is_simple_search:
         options = {"corners": _corners(problem), **options}
     try:
         found = attack(
@@ -263,6 +263,6 @@ def time_to(
     """
     if not enough(problem, row):
         return float("inf")
-    if VARIANTS[row.variant].is_rival:
+    if VARIANTS[row.variant].is_simple_search:
         return improvements(row)[-1][0]
     return row.seconds

@@ -33,7 +33,7 @@ from bilad.formulations.clustering.conic import ConicProgram
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.validation import FloatArray, one_of
 from bilad.scripts.command import command, noted_interrupts
-from bilad.scripts.conic_rivals import RIVALS, time_rival
+from bilad.scripts.conic_solvers import CONIC_SOLVERS, time_solver
 from bilad.scripts.display import show
 from bilad.scripts.run_store import Output, RunStore
 from bilad.solvers import cluster_path
@@ -102,7 +102,7 @@ GROWTH = tuple(Instance("moons", n, 0.05) for n in (1_000, 3_000, 10_000, 30_000
 
 TABLES = ("cold", "warm", "path", "growth", "norms")
 GAP = 1e-6
-RIVAL_LIMIT = 40.0  # time limit of another solver
+SOLVER_LIMIT = 40.0  # time limit of another solver
 ATTACKED, NOISE = 20, 0.05  # points that eps moves before a warm start, and how far
 Row = dict[str, Any]
 
@@ -133,10 +133,11 @@ def cold_rows(instances: Iterable[Instance], repeats: int) -> Iterator[Row]:
         proof, partition = median_time(
             partial(prove_partition, model, solution.X, solution.Z), repeats
         )
-        rivals = {
-            rival.name: time_rival(rival, model, GAP, repeats, RIVAL_LIMIT) for rival in RIVALS
+        others = {
+            solver.name: time_solver(solver, model, GAP, repeats, SOLVER_LIMIT)
+            for solver in CONIC_SOLVERS
         }
-        fastest = min(timing.seconds for timing in rivals.values())
+        fastest = min(timing.seconds for timing in others.values())
         yield {
             "instance": instance.name,
             "clusters": int(partition.labels.max()) + 1,
@@ -144,8 +145,8 @@ def cold_rows(instances: Iterable[Instance], repeats: int) -> Iterator[Row]:
             "seconds": seconds,
             "steps": f"{solution.admm_steps} + {solution.newton_steps}",
             "factorisations": seconds / factorisation_time(model, repeats),
-            **{name: timing.seconds for name, timing in rivals.items()},
-            **{f"{name} gap": timing.gap for name, timing in rivals.items()},
+            **{name: timing.seconds for name, timing in others.items()},
+            **{f"{name} gap": timing.gap for name, timing in others.items()},
             "times faster": fastest / seconds,
             "labels proved": "yes" if partition.proved else "no",
             "proof seconds": proof,
@@ -185,7 +186,7 @@ def path_row(repeats: int) -> Row:
         prove_partition(clustering.model, clustering.X, clustering.Z)
         proofs += time.perf_counter() - began
 
-    def rival() -> float:
+    def clarabel() -> float:
         program, worst = ConicProgram(path.clusterings[0].model), 0.0
         for clustering in path.clusterings:
             program.set_model(clustering.model)
@@ -195,16 +196,16 @@ def path_row(repeats: int) -> Row:
             worst = max(worst, clustering.model.gap(program.X, program.Z))
         return worst
 
-    rival_seconds, worst = median_time(rival, 1)
+    clarabel_seconds, worst = median_time(clarabel, 1)
     return {
         "path": f"{PATH.kind} {PATH.n}, {len(PATH_GAMMAS)} gammas",
         "seconds": seconds,
         "of which proofs": proofs,
         "labels proved": sum(clustering.proved for clustering in path.clusterings),
         "worst gap": max(clustering.gap for clustering in path.clusterings),
-        "Clarabel": rival_seconds,
+        "Clarabel": clarabel_seconds,
         "Clarabel's worst gap": worst,
-        "times faster": rival_seconds / seconds,
+        "times faster": clarabel_seconds / seconds,
     }
 
 

@@ -24,7 +24,7 @@ from bilad.models.validation import one_of
 from bilad.scripts.certificates.check_path import check_rays, check_settings
 from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery
-from bilad.scripts.certificates.check_rows import Figure, summarise
+from bilad.scripts.certificates.check_rows import CheckRow, summarise
 from bilad.scripts.certificates.check_tightness import check_gaps, check_tightness
 from bilad.scripts.command import command
 from bilad.scripts.run_store import Output
@@ -84,13 +84,13 @@ def check_certificates(
     output = Output(out, Console(width=max(WIDTH, Console().width)))
     with threadpool_limits(1):
         rows = _figures(names, sizes, seed, output)
-        figures = output.collect("figures", rows, Figure, ("check", "group", "instance"))
+        figures = output.collect("figures", rows, CheckRow, ("check", "group", "instance"))
     summarise(figures, output.console)
     output.console.print(f"Written: figures.csv in {out}", highlight=False)
     raise typer.Exit(int(any(figure.wrong for figure in figures)))
 
 
-def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Iterator[Figure]:
+def _figures(names: list[str], sizes: Sizes, seed: int, output: Output) -> Iterator[CheckRow]:
     readable = partial(readable_settings, say=output.say)
     made = {
         "recovery": lambda: check_recovery(),

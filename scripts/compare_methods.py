@@ -24,9 +24,9 @@ from bilad.scripts.attack_runs import METHODS
 from bilad.scripts.command import command
 from bilad.scripts.display import Cells, show
 from bilad.scripts.instances import CLUSTERERS, DIGITS_GAMMA, TARGET_CORNERS, Instance
+from bilad.scripts.methods.report import report
 from bilad.scripts.methods.rows import REFERENCE, RunSettings
 from bilad.scripts.methods.runs import read_rows, run_all
-from bilad.scripts.methods.tables import report
 from bilad.scripts.run_store import Output
 from bilad.scripts.settings import SETTINGS, readable_settings
 from bilad.solvers import attack

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.check_rows import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.scripts.settings import Setting
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
 from bilad.solvers.clustering.cluster import solve_lower
@@ -39,14 +39,14 @@ class Ray:
     high: float
 
 
-def check_settings(settings: dict[str, Setting], points: int) -> Iterator[Figure]:
+def check_settings(settings: dict[str, Setting], points: int) -> Iterator[CheckRow]:
     """Check the paths of the settings on grids with so many points; yield a row for each."""
     for name, setting in settings.items():
         ray = Ray(name, setting.model(), setting.shift(), -setting.budget, setting.budget)
         yield _compare(ray, "settings", points)
 
 
-def check_rays(rays: int, points: int, seed: int) -> Iterator[Figure]:
+def check_rays(rays: int, points: int, seed: int) -> Iterator[CheckRow]:
     """Check paths along random directions in the data, in the weights, and in both.
 
     Parameters
@@ -95,7 +95,7 @@ def _sixteenths(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(numbers)
 
 
-def _compare(ray: Ray, group: str, points: int) -> Figure:
+def _compare(ray: Ray, group: str, points: int) -> CheckRow:
     began = time.perf_counter()
     path = parametric_path(ray.model, ray.perturbation, ray.low, ray.high)
     seconds = time.perf_counter() - began
@@ -106,7 +106,7 @@ def _compare(ray: Ray, group: str, points: int) -> Figure:
         undecided += labels is None
         wrong += labels is not None and bool((labels != path.labels_at(eps)).any())
     steps = float(len(path.steps))
-    return Figure(CHECK, group, ray.name, points, wrong, undecided, steps, "steps", seconds)
+    return CheckRow(CHECK, group, ray.name, points, wrong, undecided, steps, "steps", seconds)
 
 
 def _labels(ray: Ray, path: ParametricPath, eps: float) -> IntArray | None:

@@ -12,7 +12,7 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import NORMS
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
-from bilad.scripts.certificates.check_rows import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.solvers import certify
 from bilad.solvers.certificates.robustness import ExactRadius, exact_radius
 from bilad.solvers.certificates.robustness.exact_radius import partition_at
@@ -33,7 +33,7 @@ def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
     return MaxDeviation(model, free, 1.0, NORMS[rng.integers(3)])
 
 
-def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
+def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[CheckRow]:
     """Perturb random lines just inside and just outside the exact radius; yield rows for each.
 
     Parameters
@@ -55,17 +55,15 @@ def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
         inside = INSIDE * min(found.radius, 1e6) * _sphere(problem, found, rng, share)
         moved = sum(_moved(problem, eps, before) for eps in inside)
         group, name = "just inside", f"mask {number}"
-        yield _figure(group, name, (share, moved), found.radius, seconds)
+        yield _row(group, name, (share, moved), found.radius, seconds)
         if np.isfinite(found.radius):
             outside = OUTSIDE * found.radius * found.direction
             still = not (partition_at(problem, outside) != before).any()
-            yield _figure("just outside", name, (1, int(still)), found.radius, seconds)
+            yield _row("just outside", name, (1, int(still)), found.radius, seconds)
 
 
-def _figure(
-    group: str, name: str, counts: tuple[int, int], radius: float, seconds: float
-) -> Figure:
-    return Figure("exact radius", group, name, *counts, 0, radius, "radius", seconds)
+def _row(group: str, name: str, counts: tuple[int, int], radius: float, seconds: float) -> CheckRow:
+    return CheckRow("exact radius", group, name, *counts, 0, radius, "radius", seconds)
 
 
 def _sphere(
@@ -100,7 +98,7 @@ def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:
     return MaxDeviation(ConvexClustering(A, graph, gamma), free, 1.0)
 
 
-def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
+def check_bounds(instances: int, seed: int) -> Iterator[CheckRow]:
     """Compare proved lower bounds on the radius with attacks; yield a row for each instance.
 
     Only instances whose partition is certified and neither trivial nor discrete are counted.
@@ -114,7 +112,7 @@ def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
         if clustering.proved and 1 < clustering.n_clusters < problem.model.n:
             done += 1
             found = certify(problem, MOST_SOLVES)
-            yield Figure(
+            yield CheckRow(
                 check="proved radius, p = 2",
                 group=f"d = {d}",
                 instance=f"cloud {number - 1}",

@@ -19,7 +19,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, recovery_interval
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.check_rows import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import exact_recovery_interval
 
@@ -42,26 +42,26 @@ def two_clusters_in_closed_form(
     return low, abs(means[0] - means[1]) / (weight * model.n)
 
 
-def check_recovery() -> Iterator[Figure]:
+def check_recovery() -> Iterator[CheckRow]:
     """Yield the ends of the interval by Theorem 1, in closed form, and by the exact test."""
     setting = SETTINGS["iris"]
     model, labels = setting.model(), np.repeat([0, 1], setting.points // 2)
     theorem = recovery_interval(model, labels)
     closed = two_clusters_in_closed_form(model, labels)
     for name, end in (("gamma_min", theorem.gamma_min), ("gamma_max", theorem.gamma_max)):
-        yield _figure("Theorem 1", name, 0, False, end, 0.0)
+        yield _row("Theorem 1", name, 0, False, end, 0.0)
     for name, exact in zip(("low", "high"), closed, strict=True):
-        yield _figure("closed form", f"{name} = {exact}", 0, False, float(exact), 0.0)
+        yield _row("closed form", f"{name} = {exact}", 0, False, float(exact), 0.0)
     began = time.perf_counter()
     found = exact_recovery_interval(model, labels)
     seconds = time.perf_counter() - began
     assert found is not None  # because the setting's gamma = 0.1 returns the classes
     misses_low = not found.below <= closed[0] <= found.low
     misses_high = not found.high <= closed[1] <= found.above
-    yield _figure("exact interval", "low", 1, misses_low, found.low, seconds)
-    yield _figure("exact interval", "high", 1, misses_high, found.high, seconds)
+    yield _row("exact interval", "low", 1, misses_low, found.low, seconds)
+    yield _row("exact interval", "high", 1, misses_high, found.high, seconds)
 
 
-def _figure(group: str, name: str, tried: int, wrong: bool, value: float, seconds: float) -> Figure:
+def _row(group: str, name: str, tried: int, wrong: bool, value: float, seconds: float) -> CheckRow:
     group = f"Iris classes, {group}, {name}"
-    return Figure("recovery", group, "iris", tried, int(wrong), 0, value, "gamma", seconds)
+    return CheckRow("recovery", group, "iris", tried, int(wrong), 0, value, "gamma", seconds)

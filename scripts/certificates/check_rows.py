@@ -16,7 +16,7 @@ CAPTION = (
 
 
 @dataclass(frozen=True)
-class Figure:
+class CheckRow:
     """The result of a check on one instance."""
 
     # rows of the same check and group are summarised in one row of the table
@@ -40,7 +40,7 @@ class Figure:
         )
 
 
-def summarise(figures: Sequence[Figure], console: Console) -> None:
+def summarise(figures: Sequence[CheckRow], console: Console) -> None:
     """Print one row for each check and group, with sums and medians."""
     cells = [
         {

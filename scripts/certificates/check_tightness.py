@@ -22,7 +22,7 @@ from bilad.models import (
 )
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.certificates.check_radius import random_cloud
-from bilad.scripts.certificates.check_rows import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.scripts.formulations.entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
@@ -42,7 +42,7 @@ FEW = COUNTS[:1]
 
 def check_gaps(
     settings: Mapping[str, Setting], seeds: int, seed: int, every: int = 1
-) -> Iterator[Figure]:
+) -> Iterator[CheckRow]:
     """Compare bounds of (BL1) with attacks; yield a row for each problem.
 
     Parameters
@@ -73,7 +73,7 @@ def _gap(
     problem: BilevelProblem,
     methods: Sequence[str],
     optimum: float = 0.0,
-) -> Figure:
+) -> CheckRow:
     clustering = solve_lower(clustering_of(problem))
     began = time.perf_counter()
     bound = proved_bound(problem, clustering)
@@ -83,7 +83,7 @@ def _gap(
     best = max(proved, default=0.0)
     known = max(best, optimum)
     bounds = [bound, *(attack.bound for attack in found if attack.bound is not None)]
-    return Figure(
+    return CheckRow(
         check="gaps",
         group=group,
         instance=name,
@@ -127,7 +127,7 @@ SOLVES = 80  # lower-level solves of each attack
 
 def check_tightness(
     settings: Mapping[str, Setting], instances: int, seed: int, every: int = 1
-) -> Iterator[Figure]:
+) -> Iterator[CheckRow]:
     """Compare radii and bounds with attacks; yield two rows for each problem.
 
     Parameters
@@ -171,7 +171,7 @@ def _perturbation(model: ConvexClustering, kind: str) -> Perturbation:
     return Perturbation.additive(model.data.shape)
 
 
-def _rows(group: str, name: str, problem: BilevelProblem, seed: int) -> Iterator[Figure]:
+def _rows(group: str, name: str, problem: BilevelProblem, seed: int) -> Iterator[CheckRow]:
     model, perturbation, norm = clustering_of(problem), problem.perturbation, problem.norm
     clustering = cluster(model, tol=1e-12, refine=True)
     least = _attack(MinPerturbation(model, perturbation, ANY_CHANGE, norm), seed)
@@ -206,8 +206,8 @@ def _radius(problem: BilevelProblem, clustering: Clustering) -> float:
 
 def _figure(
     what: str, group: str, name: str, wrong: bool, value: float, measure: str, seconds: float
-) -> Figure:
+) -> CheckRow:
     undecided = int(value != value)
-    return Figure(
+    return CheckRow(
         f"tightness, {what}", group, name, 1, int(wrong), undecided, value, measure, seconds
     )

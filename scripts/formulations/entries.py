@@ -59,7 +59,7 @@ def entry_table(rows: Sequence[Row], instances: Sequence[Instance]) -> list[Cell
     groups = {instance.name: instance.group for instance in instances}
     problems = {instance.name: instance.problem() for instance in instances}
     best = {name: max(r.value for r in own) for name, own in grouped(rows, lambda row: row.problem)}
-    rivals = {(r.problem, r.variant): r for r in rows if VARIANTS[r.variant].is_rival}
+    rivals = {(r.problem, r.variant): r for r in rows if VARIANTS[r.variant].is_simple_search}
 
     def of_best(row: Row, value: float) -> float:
         return value / best[row.problem] if best[row.problem] else float("nan")

@@ -160,7 +160,7 @@ def _starts(
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """Yield the options and the seed of each attack."""
     options = {**variant.options, **settings.options}
-    if variant.is_rival:
+    if variant.is_simple_search:
         options.setdefault("corners", 10**9)  # the limits of the run end the search
     if variant.method == "direct" and settings.solves is not None:
         options.setdefault("step", _grid_step(problem, settings.solves))

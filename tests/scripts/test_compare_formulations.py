@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_the_document_names_every_option_that_there_is():
     text = DOCUMENT.read_text()
     for variant in VARIANTS.values():
-        if not variant.is_rival and variant.name != CLOSING_ALONE:
+        if not variant.is_simple_search and variant.name != CLOSING_ALONE:
             assert f'`"{variant.method}"`' in text
     for name in RELAXATIONS:
         assert f'`"{name}"`' in text

@@ -6,14 +6,17 @@ import matplotlib.image
 import numpy as np
 
 from bilad.scripts.instances import Instance
-from bilad.scripts.methods.pictures import (
+from bilad.scripts.methods.report import (
     CLASSES,
+    by_column,
     costs,
     draw_family,
+    each_problem,
+    left_out,
     style,
+    summary,
 )
 from bilad.scripts.methods.rows import REFERENCE, MethodRow, RunSettings, of_methods, scores
-from bilad.scripts.methods.tables import by_column, each_problem, left_out, summary
 from bilad.solvers.upper import UPPER_METHODS
 
 INF, NAN = float("inf"), float("nan")

@@ -24,7 +24,7 @@ Pair = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
-class Rival:
+class ConicSolver:
     """A solver, called with a model, a tolerance and a time limit."""
 
     name: str
@@ -53,7 +53,7 @@ def _scs(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
     return centre + unit * np.asarray(X.value), unit * Z
 
 
-RIVALS = (Rival("Clarabel", _clarabel), Rival("SCS", _scs))
+CONIC_SOLVERS = (ConicSolver("Clarabel", _clarabel), ConicSolver("SCS", _scs))
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,18 @@ def smallest_gap(model: ConvexClustering, pair: Pair | None) -> float:
     return min(model.gap(X, Z), model.gap(model.data - model.graph.adjoint(Z), Z))
 
 
-def time_rival(
-    rival: Rival, model: ConvexClustering, gap: float, repeats: int, time_limit: float
+def time_solver(
+    solver: ConicSolver, model: ConvexClustering, gap: float, repeats: int, time_limit: float
 ) -> Timing:
     """Find the loosest tolerance that attains the gap, and repeat the run with it."""
     best, reached = float("inf"), float("inf")
     for tol in TOLERANCES:
-        seconds, reached = _once(rival, model, tol, time_limit)
+        seconds, reached = _once(solver, model, tol, time_limit)
         best = min(best, seconds)
         if reached <= gap:
             runs = [seconds]
             while len(runs) < repeats and sum(runs) < ENOUGH:
-                runs.append(_once(rival, model, tol, time_limit)[0])
+                runs.append(_once(solver, model, tol, time_limit)[0])
             return Timing(float(np.median(runs)), reached)
         if seconds >= time_limit:
             return Timing(seconds, reached)
@@ -92,11 +92,11 @@ def time_rival(
 
 
 def _once(
-    rival: Rival, model: ConvexClustering, tol: float, time_limit: float
+    solver: ConicSolver, model: ConvexClustering, tol: float, time_limit: float
 ) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         began = time.perf_counter()
-        pair = rival.solve(model, tol, time_limit)
+        pair = solver.solve(model, tol, time_limit)
         seconds = time.perf_counter() - began
     return seconds, smallest_gap(model, pair)
