@@ -1,4 +1,4 @@
-"""One attack as a row: true, a pure function of its settings, whatever goes wrong."""
+"""One attack as a row: its values, its dependence on the settings only, and failures."""
 
 from dataclasses import replace
 

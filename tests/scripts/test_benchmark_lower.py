@@ -1,4 +1,4 @@
-"""The benchmark's own parts: rivals' tolerances, rows that survive, the exponent, the instances."""
+"""The benchmark of the lower level: tolerances of the solvers, rows, exponent and instances."""
 
 import io
 

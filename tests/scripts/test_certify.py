@@ -1,4 +1,4 @@
-"""Data in, a robustness summary out: what it says, and that what it calls proved is."""
+"""The robustness summary: its contents, and the validity of what it calls proved."""
 
 import json
 import math
@@ -33,7 +33,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def two_clouds(tmp_path_factory):
-    """Twelve points in the plane, as a CSV file."""
+    """Return a CSV file with twelve points in the plane."""
     rng = np.random.default_rng(0)
     data = rng.normal(size=(12, 2)) + 5 * (np.arange(12) < 5)[:, None]
     path = tmp_path_factory.mktemp("data") / "clouds.csv"
@@ -63,7 +63,7 @@ def test_iris_is_known_exactly(iris_summary):
 
 
 def test_the_attack_at_the_radius_can_be_checked(iris_summary):
-    """From its file alone, by the command that the summary ends with."""
+    """The file is sufficient, with the command that is printed after the summary."""
     text, summary, out = iris_summary
     size = check_counterexample(out / "counterexample.json")
     lower, upper = summary["radius"]["lower"], summary["radius"]["upper"]
@@ -92,7 +92,7 @@ def test_the_status_is_that_of_certify(iris_summary):
     ],
 )
 def test_budgets_below_and_above_the_radius(tmp_path, budget, kind, status, said):
-    """Of one shift, 0.4 mm; of three flowers that move by themselves, 3.223 mm."""
+    """The radius is 0.4 mm for one shift, and 3.223 mm for three individual points."""
     moving = ["--moving", "51:53"] if kind == "additive" else []
     result = run("iris", "--budget", budget, "--kind", kind, *moving, "--target", 2,
                  "--seconds", 0.3, "--out", tmp_path)  # fmt: skip
@@ -205,7 +205,7 @@ def line(data, r, V, budget=10.0):
 
 
 def test_the_first_step_of_two_points():
-    """Three apart, r = 1: they meet where they are 2 apart, at eps = 1; above, at 5, they part."""
+    """Points at distance 3 with r = 1 merge at distance 2, eps = 1, and separate at eps = 5."""
     ray = ray_steps(line([0.0, 3.0], 1.0, [1.0, 0.0]), np.ones(1))
     assert ray.interval == (-10.0, 1.0)
     assert (ray.steps, ray.first.exact, ray.first.labels.tolist()) == (2, "1", [0, 0])
@@ -219,7 +219,7 @@ def test_a_step_at_zero_leaves_no_interval():
 
 
 def test_the_step_is_between_neighbouring_doubles():
-    """At 1/3, which no double is: not yet changed inside, changed outside."""
+    """The change is at 1/3, which is not a double: between two adjacent doubles."""
     problem = line([0.0, 3.0], 1.0, [3.0, 0.0])
     first = ray_steps(problem, np.ones(1)).first
     assert first.exact == "1/3"
@@ -228,7 +228,7 @@ def test_the_step_is_between_neighbouring_doubles():
 
 
 def test_weights_fade_from_zero_on():
-    """Two points two apart, r = 2: they part once the edge has lost half its weight."""
+    """Points at distance 2 with r = 2 separate when the edge has lost half its weight."""
     graph = FusionGraph.complete(2)
     model = ConvexClustering([[0.0], [2.0]], graph, 2.0)
     ray = ray_steps(MaxDeviation(model, Perturbation.edges(graph), 5.0), np.ones(1))

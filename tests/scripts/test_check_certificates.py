@@ -1,4 +1,4 @@
-"""The figures about certificates: a little of each, and that a wrong certificate would be seen."""
+"""The check of certificates with small sizes, and that it detects a wrong certificate."""
 
 import dataclasses
 from fractions import Fraction
@@ -32,7 +32,7 @@ def run(*arguments):
 
 
 def test_recovery_of_the_iris_classes():
-    """Theorem 1 has no gamma; exactly, [237/2450, 0.108) returns the classes."""
+    """Theorem 1 guarantees the classes for no gamma; they are returned for [237/2450, 0.108)."""
     values = {figure.group.split(", ", 1)[1]: figure.value for figure in check_recovery()}
     assert values["Theorem 1, gamma_min"] > values["Theorem 1, gamma_max"]
     assert values["closed form, low = 237/2450"] == float(Fraction(237, 2450))

@@ -1,4 +1,4 @@
-"""How commands end: exit codes and messages, without a traceback."""
+"""Exit codes and messages of commands, without tracebacks."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from bilad.solvers.nlp import EngineError
 
 
 def swallowed(number):
-    """What an attack does of Ctrl-C: it returns the best that it has."""
+    """Catch an interrupt, as an attack does that returns its best result so far."""
     with contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(number)
 

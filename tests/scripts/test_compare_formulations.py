@@ -1,4 +1,4 @@
-"""The comparison of formulations from the command line: tiny parts, wrong arguments, document."""
+"""The comparison of formulations from the command line, and its documentation."""
 
 from pathlib import Path
 

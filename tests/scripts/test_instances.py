@@ -1,4 +1,4 @@
-"""Instances: plain values, the same problem each time, worth attacking."""
+"""Instances: plain values that determine a problem with clusters that attacks can change."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Performance profiles against values worked out by hand."""
+"""Performance profiles, compared with values computed by hand."""
 
 import matplotlib.image
 import numpy as np

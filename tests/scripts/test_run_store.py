@@ -1,4 +1,4 @@
-"""Rows go to the disk at once, from several processes; files are whole or not there."""
+"""Rows are written at once, by several processes; other files are whole or not written."""
 
 import io
 import os
@@ -39,7 +39,7 @@ with RunStore(table, ["number", "text"], ["number"]) as log:
 
 @pytest.fixture
 def small_files():
-    """No file may be longer than 300 bytes: what is written beyond fails as on a full disk."""
+    """Limit files to 300 bytes, so that writing more fails as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
     yield

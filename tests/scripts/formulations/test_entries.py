@@ -1,4 +1,4 @@
-"""Free entries: beside corner and random search in the same time."""
+"""Part `entries`: formulations compared with simple searches after the same time."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The known problems: one start, five starts, refusals; seconds of all runs added."""
+"""Part `grid`: the counts for one and five starts, refusals, and the time of all runs."""
 
 from bilad.scripts.formulations.grid import grid_costs, grid_table
 from bilad.scripts.known_problems import known_problems

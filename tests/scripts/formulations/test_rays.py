@@ -1,4 +1,4 @@
-"""Attacks along a ray: what is run, tabled and charged."""
+"""Part `rays`: its runs, its table and the times in its profile."""
 
 from bilad.models import DatasetError
 from bilad.scripts.attack_runs import VARIANTS

@@ -1,4 +1,4 @@
-"""How large a problem may be: pieces timed, growth ended, failures kept."""
+"""Part `size`: the times of the steps, the end of the doubling, and failures."""
 
 import pytest
 

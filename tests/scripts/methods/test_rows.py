@@ -1,4 +1,4 @@
-"""Quality, hits, tables, profiles and curves against values worked out by hand."""
+"""Quality, costs and tables of given rows, compared with values computed by hand."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The whole reproduction, in its small sizes, from the command line."""
+"""The whole reproduction with small sizes from the command line."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The frame of the reproduction: parts run in turn, records, resuming, one self-contained page."""
+"""`bilad reproduce`: order of the parts, records, resuming and the self-contained page."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def squares(bench, sizes):
 
 @pytest.fixture
 def part():
-    """A part, and how often it was run."""
+    """Return a part and a list of its runs."""
     runs = []
 
     def run(bench, sizes):
@@ -51,7 +51,7 @@ def part():
 
 @pytest.fixture
 def here(monkeypatch, part):
-    """The parts that there are are this one and one that is killed."""
+    """Replace the parts by this one and one that is interrupted."""
 
     def killed(bench, sizes):
         def rows():

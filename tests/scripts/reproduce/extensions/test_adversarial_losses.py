@@ -1,4 +1,4 @@
-"""Losses beside delta: counted again by brute force, and standings that follow the samples."""
+"""Adversarial losses: recomputed by brute force, and their properties for given samples."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Budgets of queries: curves are those of the answers, and no budget is overspent."""
+"""Black-box attacks: values by budget agree with the history, and no budget is exceeded."""
 
 from dataclasses import replace
 

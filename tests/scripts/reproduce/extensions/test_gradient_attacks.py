@@ -1,4 +1,4 @@
-"""Bilevel solvers beside gradient attacks: the standings are those of the rows."""
+"""Bilevel solvers and gradient attacks: the results of each method agree with the rows."""
 
 from dataclasses import replace
 

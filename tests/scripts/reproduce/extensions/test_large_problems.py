@@ -1,4 +1,4 @@
-"""Large problems: each kind is what it says, and what is said follows from the rows."""
+"""Large problems: the kinds of perturbation, the rows, and the summary of the rows."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from bilad.solvers import cluster
 
 @pytest.fixture(scope="module")
 def small():
-    """Clouds of sixty points: the kinds do not depend on the number."""
+    """Return clouds with sixty points only; the kinds of perturbation do not depend on n."""
     return large_problems.clouds(60, np.random.default_rng(0))
 
 

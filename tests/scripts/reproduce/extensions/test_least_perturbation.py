@@ -1,4 +1,4 @@
-"""(BL2) where the optimum is known: shares, failures and bounds are those of the rows."""
+"""(BL2) with a known optimum: ratios, failures and bounds agree with the rows."""
 
 from dataclasses import replace
 

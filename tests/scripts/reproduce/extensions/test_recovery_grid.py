@@ -1,4 +1,4 @@
-"""The theorem beside the exact test: against the lower level's own solutions."""
+"""Recovery: Theorem 1 and the exact test agree with lower-level solutions."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Three equal clusters: falls are those of the closed form, and verdicts follow them."""
+"""Three equal clusters: decreases agree with the closed form, and determine the verdicts."""
 
 from dataclasses import replace
 from itertools import product

@@ -1,4 +1,4 @@
-"""Figures 4 to 8: what they count, and verdicts that follow what is measured."""
+"""Figures 4 to 8: the values that they show, and the verdicts for given measurements."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -35,7 +35,7 @@ ONE_OFF, TWO_OFF = [0, 1, 2, 2], [0, 1, 2, 3]  # of four points, two and two
 
 
 def hand_made(values):
-    """A ray from -b to b, b = len(values): values[k] for k < |eps| <= k + 1."""
+    """Return a ray on [-b, b], b = len(values), with labels values[k] for k < |eps| <= k + 1."""
     count, setting = len(values), replace(IRIS, points=len(values[0]), budget=float(len(values)))
     outwards = np.array(values)
     stairs = ParametricPath(
@@ -53,7 +53,7 @@ FALLING = hand_made([[0, 0, 1, 1], TWO_OFF, ONE_OFF])
 
 
 def verdicts(claims):
-    """The verdict of each claim, by its words."""
+    """Return the verdicts by the texts of the claims."""
     return {claim.claim: claim.verdict for claim in claims}
 
 

@@ -1,4 +1,4 @@
-"""The Iris ray as rows: counted again with other tools, at eps where floating point decides."""
+"""The sites of the Iris ray, recomputed with other tools where floating point suffices."""
 
 from fractions import Fraction
 from itertools import combinations, pairwise
@@ -26,7 +26,7 @@ IRIS = SETTINGS["iris"]
 
 
 def first_appearance(labels):
-    """Number clusters as they are met."""
+    """Number clusters by first appearance."""
     order = list(dict.fromkeys(labels.tolist()))
     return np.array([order.index(label) for label in labels])
 
@@ -71,7 +71,7 @@ def test_the_interval_of_iris_is_that_of_its_first_steps():
 
 @pytest.fixture
 def hand_made():
-    """Four points: apart only at eps = 1; from -1 on outwards 1 and 2 change sides."""
+    """Return a path of four points: separated at eps = 1 only; points 1 and 2 swap for eps < -1."""
     together, torn = np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2])
     crossed = np.array([0, 1, 0, 1])
     stairs = ParametricPath(

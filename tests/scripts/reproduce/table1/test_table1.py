@@ -1,4 +1,4 @@
-"""Table 1: rows counted again by brute force, and verdicts that follow the rows."""
+"""Table 1: rows recomputed by brute force, and the verdicts for given rows."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -49,7 +49,7 @@ FEW = ("exact", DIRECT, ONE_START)
 
 @pytest.fixture(scope="module")
 def rows():
-    """Three methods on Iris."""
+    """Return the rows of three methods on Iris."""
     chosen = [entry for entry in entries(IRIS, SMALL) if entry.name in FEW]
     return list(runs(IRIS, chosen, seed=0))
 
@@ -96,7 +96,7 @@ def test_every_method_that_takes_iris_is_run_with_its_variants():
 
 
 def row_with(method, dataset="iris", **values):
-    """A row of (BL1); what is not given does not matter."""
+    """Return a row of (BL1) with the given values and arbitrary others."""
     given = {
         "problem": "BL1", "n": 100, "K": 2, "eps": -2.0, "norm": 2.0, "delta": 4998,
         "n_changed": 49, "n_changed_matched": 49, "clusters": 2, "proved": True, "share": 1.0,

@@ -1,4 +1,4 @@
-"""Deviation functions: counterexamples solved again, falls counted again, verdicts that flip."""
+"""Deviation functions: counterexamples and decreases recomputed, and verdicts."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -29,7 +29,7 @@ from bilad.solvers import cluster
 
 @pytest.fixture(scope="module")
 def problems():
-    """One eps and four, rays exact."""
+    """Return problems with one and with four parameters whose rays are exact."""
     return {"iris": setting_problems()["iris"], "plane": plane_problems()["plane, p = 1"]}
 
 
@@ -50,7 +50,7 @@ def test_every_function_and_property_is_asked(rows, problems):
 
 
 def test_counterexamples_solved_again(rows, problems):
-    """The value at each eps, from labels of a fresh solution."""
+    """Return the value at each eps from the labels of another solution."""
     seen = 0
     for row in rows:
         if row.holds:
@@ -88,7 +88,7 @@ def test_paths_fall_where_a_scan_says(paths):
 
 
 def test_nmi_falls_in_a_range_of_more_clusters():
-    """By scikit-learn alone: 2, 29, 3 and 2 points, the first two leave one after the other."""
+    """By scikit-learn: clusters of 2, 29, 3 and 2 points; two points move one by one."""
     partitions = along((2, 29, 3, 2), (0, 1, 0))
     values = [1 - normalized_mutual_info_score(partitions[0], other) for other in partitions]
     assert values[1] > values[2]

@@ -1,4 +1,4 @@
-"""Theorems 3 to 5: counts against plain loops over pairs, and verdicts that follow the counts."""
+"""Theorems 3 to 5: counts compared with loops over pairs, and the verdicts."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -33,7 +33,7 @@ TINY = theorems.Sizes(5, 4, 5, 20, 4, 12, 9)
 
 
 def changed_pairs(labels, other):
-    """Ordered pairs whose relation changed, pair by pair."""
+    """Return the number of ordered pairs whose relation changed."""
     pairs = combinations(range(len(labels)), 2)
     return 2 * sum((labels[i] == labels[j]) != (other[i] == other[j]) for i, j in pairs)
 
