@@ -179,7 +179,7 @@ def test_other_data_are_run_again(tmp_path, here, part, monkeypatch):
     part, runs = part
     reproduce([part], tmp_path, console())
     fewer = replace(surroundings(), datasets=[])
-    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: fewer)
+    monkeypatch.setattr("bilad.scripts.reproduce.report.surroundings", lambda: fewer)
     reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2
 
@@ -198,6 +198,6 @@ def test_other_code_is_run_again(tmp_path, here, part, monkeypatch):
     part, runs = part
     reproduce([part], tmp_path, console())
     other = replace(surroundings(), code="another")
-    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: other)
+    monkeypatch.setattr("bilad.scripts.reproduce.report.surroundings", lambda: other)
     reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2

@@ -55,9 +55,9 @@ def test_summaries_count_the_solved_and_the_failures():
 
 def test_the_answer_turns_with_the_rows():
     both = [_row("x", 1.0), _row("y", 2.0), _row(BOUND, 0.5)]
-    assert "x comes within" in answer(both)
-    assert "y comes within" in answer([replace(both[0], value=2.0), _row("y", 1.0), both[2]])
+    assert "x is within" in answer(both)
+    assert "y is within" in answer([replace(both[0], value=2.0), _row("y", 1.0), both[2]])
     assert "within 0.1 % of the optimum for 0" in answer(both)
     assert "within 0.1 % of the optimum for 1" in answer([*both[:2], _row(BOUND, 1.0)])
-    assert "above it for 1" in answer([*both[:2], _row(BOUND, 1.2)])
+    assert "exceeds it for 1" in answer([*both[:2], _row(BOUND, 1.2)])
     assert len(least_blocks(both, 3, 1.0)[0].cells) == 2

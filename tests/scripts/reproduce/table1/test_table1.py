@@ -184,14 +184,12 @@ def test_a_data_set_that_cannot_be_read_is_left_out_and_named(monkeypatch, tmp_p
     monkeypatch.setattr(table1, "entries", lambda setting, sizes: entries(setting, sizes)[:3])
     sizes = replace(SMALL, datasets=("iris", "wine"))
     section = table1.table1(Bench(tmp_path, 0, lambda text, done, total: None), sizes)
-    assert "wine is left out: no wine" in section.blocks[0].text
+    assert "wine is omitted: no wine" in section.blocks[0].text
     names = {
         "runs.csv",
         "costs.csv",
         "answers.png",
         "answers.svg",
-        "scores.png",
-        "scores.svg",
         "rows",
     }
     assert {path.name for path in tmp_path.iterdir()} == names

@@ -131,7 +131,7 @@ def test_the_section(tmp_path, monkeypatch, problems):
     monkeypatch.setattr(deviations, "setting_problems", lambda: {"iris": problems["iris"]})
     monkeypatch.setattr(deviations, "plane_problems", dict)
     section = deviations.run(Bench(tmp_path, 0, lambda *_: None), deviations.Sizes(paths=4))
-    assert "The data of seeds, wine are not here." in section.blocks[0].text
+    assert "The data of seeds, wine cannot be read." in section.blocks[0].text
     assert {path.name for path in tmp_path.iterdir()} == {
         *("properties.csv", "reassignments.csv", "identity.csv", "rows")
     }

@@ -139,13 +139,12 @@ def test_a_pattern_that_is_not_found_differs():
 
 
 def test_the_section(tmp_path):
-    sizes = examples.Sizes(most_n=16, random=2, points=9)
+    sizes = examples.Sizes(most_n=16, random=2)
     section = examples.run(Bench(tmp_path, 0, lambda *_: None), sizes)
     assert {path.name for path in tmp_path.iterdir()} >= {
         "examples.csv",
         "recovery_cells.csv",
         "line.png",
-        "intervals.png",
-        "relations.svg",
+        "line.svg",
     }
     assert len(section.claims) == 7 + len(PATTERNS)
