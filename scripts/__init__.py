@@ -1,1 +1,1 @@
-"""The command line, the experiments, the benchmarks."""
+"""The command line, the comparisons and the reproduction of the paper."""

@@ -1,12 +1,12 @@
-"""One attack as a row of a table: a pure function of its settings, and what makes rows comparable.
+"""One attack of the comparison of formulations, as a row of a table.
 
-Deviation and norm are those of the lower level's own solution at the returned eps. Whatever goes
-wrong becomes a row too.
+A run depends on its settings only. The deviation and the norm of a row belong to an accurate
+lower-level solution at the returned eps. A method that fails gives a row too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,13 @@ from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
 
-KEY = ("problem", "variant", "seed", "options", "limit")  # columns that say which run it was
+KEY = ("problem", "variant", "seed", "options", "limit")  # columns that identify a run
 REFUSED = "refused"
 FEW = 10  # parameters
-DRAWS = 50  # of each corner on average
-
-
+DRAWS = 50  # of each vertex on average
 CLOSING_ALONE = "closing alone"
 NAN = float("nan")
-FINAL = ("optimal", "no attack exists")  # whatever ended the search
+FINAL = ("optimal", "no attack exists")  # statuses that no longer search can change
 
 
 @dataclass(frozen=True)
@@ -38,17 +36,17 @@ class Variant:
 
     @property
     def takes_starts(self) -> bool:
-        """Whether it is solved from starting points."""
+        """Whether the method is a reformulation, which starts from a given eps."""
         return self.method in REFORMULATIONS
 
     @property
     def closing(self) -> str:
-        """What is done after its own work: reformulations are closed, searches are not."""
+        """The closing search: reformulations are followed by one, search methods are not."""
         return "search" if self.takes_starts or self.name == CLOSING_ALONE else "none"
 
     @property
-    def is_rival(self) -> bool:
-        """Whether it is a simple search, which goes on for as long as it may."""
+    def is_simple_search(self) -> bool:
+        """Whether it is a simple search, which ends only when its time limit is reached."""
         return self.name in ("corners", "random")
 
 
@@ -59,19 +57,39 @@ VARIANTS = {
         Variant("duality", "duality"),
         Variant("duality aggregate", "duality", {"aggregate": True}),
         Variant("value-function", "value-function"),
-        Variant(CLOSING_ALONE, "random", {"corners": 0}),  # no work of its own
+        Variant(CLOSING_ALONE, "random", {"corners": 0}),  # without any search before closing
         Variant("milp", "milp"),
         Variant("corners", "corners"),
         Variant("random", "random"),
     )
 }
-# Every method as it is, and the variants above.
+# Every method with its default options, and the variants above.
 METHODS = {**{name: Variant(name, name) for name in UPPER_METHODS}, **VARIANTS}
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What the comparison of formulations runs."""
+
+    variants: Sequence[Variant]
+    seed: int  # the first seed of the attacks and of the data
+    seeds: int  # their number
+    seconds: float | None  # time limit of one run; None for the default of each part
+    quick: bool  # few problems and short time limits
+    # for the part `rays`: by default all settings, or Iris if `quick`
+    settings: Sequence[str] | None = None
+    starts: int | None = None  # for the part `rays`: by default all starts, or two if `quick`
+
+    def limit(self, seconds: float, quick_seconds: float) -> float:
+        """Return the time limit of one run, given the two defaults of a part."""
+        if self.seconds is not None:
+            return self.seconds
+        return quick_seconds if self.quick else seconds
+
+
+@dataclass(frozen=True)
 class Run:
-    """The settings of one attack; `options` are added to the variant's own."""
+    """The settings of one attack; `options` are added to the options of the variant."""
 
     problem: str
     variant: str
@@ -82,32 +100,31 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """What one attack came to."""
+    """The result of one attack."""
 
-    # problem, variant, seed, options: its settings
+    # problem, variant, seed, options: the settings of the run
     problem: str
     variant: str
     seed: int
     options: str
-    limit: float  # seconds that it had
-    # `outcome`; "refused" if the method cannot take the problem; "error: ..." if it broke
+    limit: float  # time limit in seconds
+    # as `outcome` returns it; "refused" if the method does not support the problem; "error: ..."
+    # after an exception
     status: str
-    # deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack whose labels are proved
+    # the deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack with certified labels
     value: float
-    own: float  # the same, of what the method found itself, before closing (`Attack.own`)
-    bound: float = NAN  # proved, or NaN
-    # optimum, share, own_share: what is known to be possible, and how much of it `value` and `own`
-    # are; NaN if nothing is known
+    own: float  # the value that the method found itself, before closing (`Attack.own`)
+    bound: float = NAN  # the proved bound, or NaN
+    # the known optimum, and the shares of it that `value` and `own` attain; NaN if it is not known
     optimum: float = NAN
     share: float = 0.0
     own_share: float = 0.0
-    # lower_solves, closing_solves, iterations: of the lower level, those of closing among them, and
-    # of IPOPT
+    # lower-level solves, those of the closing search among them, and iterations of IPOPT
     lower_solves: int = 0
     closing_solves: int = 0
     iterations: int = 0
     seconds: float = 0.0
-    improvements: str = ""  # when which value was first found: "seconds:value .."
+    improvements: str = ""  # when each better value was found: "seconds:value .."
 
     @property
     def line(self) -> str:
@@ -115,37 +132,59 @@ class Row:
         start = f" {self.options}" if self.options else ""
         return (
             f"{self.problem} | {self.variant}{start}: {shown_value(self.value)}, "
-            f"{self.seconds:.2f} s, "
-            f"{self.status}"
+            f"{self.seconds:.2f} s, {self.status}"
         )
 
 
 def outcome(found: Attack) -> str:
-    """Return in one word what came of an attack: its status if final, else what cut it short."""
+    """Return the status of an attack if it is final, otherwise what ended the search early."""
     final = found.status in FINAL or found.termination == CONVERGED
     return found.status if final else found.termination
 
 
 def shown_value(value: float) -> str:
-    """Return the value of an answer as text; a dash for that of no attack."""
+    """Return a value as text; a dash if there is no attack."""
     return f"{value:.6g}" if 0 < value < float("inf") else "-"
 
 
 def no_value(problem: BilevelProblem) -> float:
-    """Return the value of an answer that is no attack."""
+    """Return the value that stands for "no attack": 0 for (BL1), infinity for (BL2)."""
     return float("inf") if problem.sense == "min" else 0.0
 
 
 def share(problem: BilevelProblem, optimum: float, value: float) -> float:
-    """Return how much of the optimum a value is: 1 is all, 0 is nothing."""
+    """Return the share of the optimum that a value attains: between 0 and 1."""
     return optimum / value if problem.sense == "min" else value / optimum
 
 
+def better(problem: BilevelProblem, value: float, other: float) -> bool:
+    """Return whether a value is better than another."""
+    return value < other if problem.sense == "min" else value > other
+
+
+def attained_value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:
+    """Return the value of an answer; that of "no attack" unless it is one with certified labels."""
+    if not (proved and problem.is_attack(size, deviation)):
+        return no_value(problem)
+    return problem.value(size, deviation)
+
+
+def improving(
+    problem: BilevelProblem, found: Attack, best: float
+) -> Iterator[tuple[int, float, float]]:
+    """Yield (solves, seconds, value) for each answer of the history that improves on the best."""
+    for seen in found.history:
+        value = attained_value(problem, seen.size, seen.deviation, seen.proved)
+        if better(problem, value, best):
+            best = value
+            yield seen.solves, seen.seconds, value
+
+
 def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
-    """Attack, and write down what came of it."""
+    """Attack a problem and return the row of the result."""
     variant = VARIANTS[run.variant]
     options = {**variant.options, **run.options}
-    if variant.is_rival:
+    if variant.is_simple_search:
         options = {"corners": _corners(problem), **options}
     try:
         found = attack(
@@ -159,10 +198,11 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
         )
     except UnsupportedError:
         return _failed(problem, run, REFUSED, optimum)
-    except Exception as error:  # a benchmark keeps failures in
+    except Exception as error:  # a failure is a result of the comparison
         return _failed(problem, run, f"error: {type(error).__name__}: {error}", optimum)
     value = attained_value(problem, found.norm, found.deviation, found.proved)
     own = attained_value(problem, found.own.norm, found.own.deviation, found.baseline.proved)
+    moments = improving(problem, found, no_value(problem))
     return Row(
         **_settings(run),
         status=outcome(found),
@@ -176,12 +216,12 @@ def run_attack(problem: BilevelProblem, run: Run, optimum: float = NAN) -> Row:
         closing_solves=found.closing_solves,
         iterations=sum(stage.iterations for stage in found.stages),
         seconds=found.seconds,
-        improvements=_improvements(problem, found),
+        improvements=" ".join(f"{seconds:.3f}:{value:.9g}" for _, seconds, value in moments),
     )
 
 
 def _corners(problem: BilevelProblem) -> int:
-    """Return how many corners to draw: all many times if they are few, else until time is up."""
+    """Return how many vertices to draw: each many times if they are few, else without a limit."""
     k = problem.perturbation.dim
     return DRAWS * 2**k if k <= FEW else 10**9
 
@@ -202,36 +242,14 @@ def _failed(problem: BilevelProblem, run: Run, status: str, optimum: float) -> R
     return Row(**_settings(run), status=status, value=value, own=value, optimum=optimum)
 
 
-def attained_value(problem: BilevelProblem, size: float, deviation: float, proved: bool) -> float:
-    """Return the value of an answer; that of no attack if it is none, or its labels not proved."""
-    if not (proved and problem.is_attack(size, deviation)):
-        return no_value(problem)
-    return problem.value(size, deviation)
-
-
-def _improvements(problem: BilevelProblem, found: Attack) -> str:
-    parts, best = [], no_value(problem)
-    for seen in found.history:
-        value = attained_value(problem, seen.size, seen.deviation, seen.proved)
-        if better(problem, value, best):
-            best = value
-            parts.append(f"{seen.seconds:.3f}:{value:.9g}")
-    return " ".join(parts)
-
-
-def better(problem: BilevelProblem, value: float, other: float) -> bool:
-    """Whether a value beats another."""
-    return value < other if problem.sense == "min" else value > other
-
-
 def improvements(row: Row) -> list[tuple[float, float]]:
-    """Return the (seconds, value) at which the run found something better."""
+    """Return (seconds, value) for each better value that the run found."""
     pairs = [part.split(":") for part in row.improvements.split()]
     return [(float(seconds), float(value)) for seconds, value in pairs]
 
 
 def value_at(problem: BilevelProblem, row: Row, seconds: float) -> float:
-    """Return the best value that the run had found by then."""
+    """Return the best value that the run had found after so many seconds."""
     values = [value for when, value in improvements(row) if when <= seconds]
     return values[-1] if values else no_value(problem)
 
@@ -239,12 +257,12 @@ def value_at(problem: BilevelProblem, row: Row, seconds: float) -> float:
 def time_to(
     problem: BilevelProblem, row: Row, enough: Callable[[BilevelProblem, Row], bool]
 ) -> float:
-    """Return the seconds a run took, infinity if it was not enough.
+    """Return the seconds of a run, infinity if its result is not good enough.
 
-    A simple search goes on until it is stopped: it is charged the time to its last improvement.
+    A simple search continues until its time limit; the time of its last improvement is counted.
     """
     if not enough(problem, row):
         return float("inf")
-    if VARIANTS[row.variant].is_rival:
+    if VARIANTS[row.variant].is_simple_search:
         return improvements(row)[-1][0]
     return row.seconds

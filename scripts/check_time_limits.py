@@ -1,7 +1,8 @@
-"""How well limits on time are kept: `python -m bilad.scripts.check_time_limits`.
+"""Check that time limits are respected: `python -m bilad.scripts.check_time_limits`.
 
-Each call is made once with a limit, in a process in which everything is compiled. A limit is kept
-if the call takes at most 20 % and one second more. Ends with 1 if one is not.
+Each function that has a time limit is called once with a limit that is too short, after everything
+has been compiled. A limit is respected if the call exceeds it by at most 20 % plus one second. The
+exit code is 1 if some limit is not respected.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.scripts.command import command
-from bilad.scripts.run_log import Output
+from bilad.scripts.run_store import Output
 from bilad.solvers import attack, certify, cluster_path
 from bilad.solvers.clustering.cluster import solve_lower
 
-SHARE, SECONDS = 0.2, 1.0  # beyond the limit, in which it is kept
+SHARE, SECONDS = 0.2, 1.0  # by which a call may exceed its limit
 LIMITS = (0.2, 1.0)
 NORMS = (1, 2, np.inf)
 SIZES = (
     *(("complete", n) for n in (60, 300, 1000)),
     *(("k-NN", n) for n in (60, 500, 2000, 6000)),
 )
-FREE = 5  # points that an attack moves
+FREE = 5  # points that an attack perturbs
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call with a limit on its time."""
+    """One call with a time limit."""
 
     function: str
     graph: str
@@ -48,33 +49,33 @@ class Call:
 
     @property
     def kept(self) -> bool:
-        """Whether it took at most 20 % and one second more than its limit."""
+        """Whether the call exceeded its limit by at most 20 % plus one second."""
         return self.wall <= (1 + SHARE) * self.limit + SECONDS
 
     @property
     def line(self) -> str:
-        """What is said of it on the terminal."""
+        """The call in one line."""
         return (
             f"{self.function}, {self.graph}, n = {self.n}, p = {self.p:g}: limit {self.limit:g} s, "
             f"{self.wall:.2f} s ({self.processor:.2f} s of processor time), {self.ended}"
-            f"{'' if self.kept else '; not kept'}"
+            f"{'' if self.kept else '; not respected'}"
         )
 
 
 @command
 def check_time_limits(
-    largest: Annotated[int, typer.Option(min=50, help="Leave out models with more points.")] = 6000,
-    out: Annotated[Path, typer.Option(help="Folder for the rows.")] = Path("results/time_limits"),
+    largest: Annotated[int, typer.Option(min=50, help="Omit models with more points.")] = 6000,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("results/time_limits"),
 ) -> None:
-    """Call what takes a limit on time with one that is too short."""
+    """Call every function that has a time limit with a limit that is too short."""
     output = Output(out, Console())
     with threadpool_limits(1):
-        for _ in _calls(60):  # compile, and import
+        for _ in _calls(60):  # compiles and imports
             pass
         key = ("function", "graph", "n", "p", "limit")
         calls = output.collect("calls", _calls(largest), Call, key)
     late = [call for call in calls if not call.kept]
-    output.console.print(f"{len(calls) - len(late)} of {len(calls)} limits kept")
+    output.console.print(f"{len(calls) - len(late)} of {len(calls)} limits respected")
     raise typer.Exit(int(bool(late)))
 
 
@@ -93,7 +94,7 @@ def _calls(largest: int) -> Iterator[Call]:
 
 
 def _functions(model: ConvexClustering) -> dict[str, Callable[[float], str]]:
-    """Return what is called with a limit, by name; each tells how it ended."""
+    """Return the functions by name; each is called with a limit and returns how it ended."""
     moved = Perturbation.additive(model.data.shape, points=range(FREE))
     problem = MaxDeviation(model, moved, 0.5)
     gammas = np.geomspace(0.01, 1, 10)

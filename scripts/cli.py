@@ -12,22 +12,23 @@ from bilad.models.validation import one_of
 from bilad.scripts.command import command
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.compare import methods_for
+from bilad.scripts.compare import starts as run_starts
 from bilad.scripts.reproduce.reproduce import PARTS
 from bilad.scripts.reproduce.reproduce import reproduce as run_reproduce
 from bilad.scripts.settings import SETTINGS
-from bilad.scripts.starts import starts as run_starts
 from bilad.scripts.verify import verify as run_verify
 from bilad.solvers.clustering import LOWER_METHODS
 from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.closing import CLOSINGS
 
 ALL = "all"  # the parts of a reproduction
-TABLE_WIDTH = 130  # columns that the tables need; a narrower terminal wraps them
+TABLE_WIDTH = 130  # characters that the tables need; a narrower terminal wraps them
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Attacks on convex clustering, each answer recomputed and its labels proved.",
+    help="Bilevel attacks on convex clustering. Every answer is recomputed from an accurate "
+    "lower-level solution, and its cluster assignment is certified.",
 )
 
 
@@ -36,21 +37,24 @@ app = typer.Typer(
 def compare(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
     methods: Annotated[
-        str | None, typer.Option(help="Comma-separated; by default all that take the setting.")
+        str | None,
+        typer.Option(help="Methods, comma-separated; by default all that support the setting."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the CSV and the picture.")] = Path(
-        "results"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Output folder; CSV files and picture go to a subfolder.")
+    ] = Path("results"),
     lower: Annotated[
         str, typer.Option(help=f"Lower-level method: auto, {', '.join(LOWER_METHODS)}.")
     ] = "auto",
     closing: Annotated[
-        str, typer.Option(help=f"Search after the methods' own work: {', '.join(CLOSINGS)}.")
+        str, typer.Option(help=f"Search after each method has ended: {', '.join(CLOSINGS)}.")
     ] = "none",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for each attack.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Time limit of each attack in seconds.")
+    ] = None,
 ) -> None:
-    """Run the attacks of one setting and print them side by side."""
+    """Attack one setting by several methods, and print the results side by side."""
     chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
     names = methods_for(chosen) if methods is None else _named(methods)
     one_of(lower, "lower", ["auto", *LOWER_METHODS])
@@ -72,17 +76,17 @@ def compare(
 def starts(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
 ) -> None:
-    """Run the reformulations from five starts, against direct search by SSNAL."""
+    """Compare reformulations from five starts with direct search by SSNAL."""
     run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], _console())
 
 
 @app.command()
 @command
 def verify(
-    problems: Annotated[int, typer.Option(min=1, help="Random problems.")] = 200,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    problems: Annotated[int, typer.Option(min=1, help="Number of random problems.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
 ) -> None:
-    """Check SSNAL and the exact solver against Clarabel on random problems."""
+    """Compare SSNAL and the exact method with Clarabel on random problems."""
     agreed = run_verify(problems, seed, _console())
     raise typer.Exit(0 if agreed else 1)
 
@@ -91,17 +95,21 @@ def verify(
 @command
 def reproduce(
     parts: Annotated[list[str], typer.Argument(help=f"{ALL}, or some of: {', '.join(PARTS)}.")],
-    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, two minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use small sizes, which take two minutes.")
+    ] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Keep parts made with the same sizes, seed, code and data."),
+        typer.Option(
+            "--resume", help="Keep parts computed with the same sizes, seed, code and data."
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for rows, pictures and the report.")] = Path(
-        "results/reproduce"
-    ),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Output folder for rows, pictures and the report.")
+    ] = Path("results/reproduce"),
 ) -> None:
-    """Reproduce the paper part by part, and carry it on: one folder, one HTML report."""
+    """Reproduce the paper part by part, with extensions, in one folder and one HTML report."""
     asked = {one_of(name, "parts", [ALL, *PARTS]) for name in parts}
     page = run_reproduce(
         [part for name, part in PARTS.items() if asked & {ALL, name}],

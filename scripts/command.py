@@ -1,34 +1,113 @@
-"""How every command ends: usage errors, files that cannot be written, Ctrl-C."""
+"""What every command shares: the check of its output folder, its exit codes, and interrupts."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from signal import SIGINT
-from typing import Any, ParamSpec
+from types import FrameType
+from typing import ParamSpec
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from bilad.models import ArgumentError, DatasetError
-from bilad.scripts.interrupts import noted_interrupts
-from bilad.scripts.run_log import check_folder
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import EngineError
 
-FAILURE, USAGE, SIGNALLED = 1, 2, 128  # exit codes; the last is to be added to the signal's number
+# Exit codes. A command that a signal ends exits with SIGNALLED plus the number of the signal.
+FAILURE, USAGE, SIGNALLED = 1, 2, 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 P = ParamSpec("P")
 
 
-def command(run: Callable[P, None]) -> Callable[P, None]:
-    """Return a command that ends in one line and an exit code, not in a traceback.
+class Interrupts:
+    """Records whether an interrupt came.
 
-    Exits with 2 if an argument is wrong, with 1 if a file cannot be read or written, and with
-    130 after Ctrl-C (143 after SIGTERM). A folder `out` that nothing can be written to is refused
-    before the work begins.
+    Attributes
+    ----------
+    number : int
+        The number of the signal; 0 if none came.
+    """
+
+    number: int = 0
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if an interrupt came."""
+        if self.number:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def noted_interrupts() -> Iterator[Interrupts]:
+    """Record Ctrl-C and SIGTERM within the block; both raise KeyboardInterrupt where they arrive.
+
+    An attack, a bound or a certificate may catch the interrupt and return its best result so far.
+    The record lets the caller discard that incomplete result and end the command.
+    """
+    interrupts = Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.number = number
+        handler = before[number]
+        if callable(handler):  # the handler of an enclosing block, which records the signal too
+            handler(number, frame)
+        raise KeyboardInterrupt
+
+    # Ignored signals stay ignored: a shell makes its background commands ignore Ctrl-C. None
+    # stands for a handler that was not installed from Python.
+    handlers = {int(number): signal.getsignal(number) for number in SIGNALS}
+    before = {n: old for n, old in handlers.items() if old not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield interrupts
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Add the name of the file to an OSError; Python omits it if the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Check, without leaving a trace, that files can be written to a folder.
+
+    Raises
+    ------
+    ArgumentError
+        If the path is a file, or lies below one.
+    OSError
+        If the file system or its permissions do not allow writing.
+    """
+    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir():
+        raise ArgumentError("out", str(folder), f"a folder; {nearest} is not one")
+    with naming_file(folder), tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
+def command(run: Callable[P, None]) -> Callable[P, None]:
+    """Return a command that reports an error in one line and an exit code, without a traceback.
+
+    The exit code is 2 if an argument is wrong, 1 if a file cannot be read or written, 130 after
+    Ctrl-C and 143 after SIGTERM. If nothing can be written to the folder `out`, the command fails
+    before its work begins.
     """
 
     @wraps(run)
@@ -41,25 +120,19 @@ def command(run: Callable[P, None]) -> Callable[P, None]:
                 run(*args, **kwargs)
                 interrupts.check()
             except KeyboardInterrupt:
-                kept = f": finished rows are in {out}" if _is_folder(out) else ""
-                raise _end("interrupted", kept, SIGNALLED + (interrupts.number or SIGINT)) from None
+                has_rows = isinstance(out, Path) and out.is_dir()
+                kept = f": finished rows are in {out}" if has_rows else ""
+                code = SIGNALLED + (interrupts.number or signal.SIGINT)
+                raise _end("interrupted", kept, code) from None
             except (ArgumentError, DatasetError, EngineError, UnsupportedError) as error:
                 raise _end("error ", str(error), USAGE) from None
             except OSError as error:
-                if error.errno == errno.EPIPE:  # whoever read our output has gone
+                if error.errno == errno.EPIPE:  # the process that read our output has ended
                     raise
-                raise _end("error ", _reason(error), FAILURE) from None
+                where = f"{error.filename}: " if error.filename else ""
+                raise _end("error ", f"{where}{error.strerror or error}", FAILURE) from None
 
     return guarded
-
-
-def _is_folder(out: Any) -> bool:
-    return isinstance(out, Path) and out.is_dir()
-
-
-def _reason(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}"
 
 
 def _end(what: str, why: str, code: int) -> typer.Exit:

@@ -1,6 +1,7 @@
-"""`bilad compare`: the attacks of one setting side by side, recomputed; table, CSV, picture.
+"""`bilad compare` and `bilad starts`: the attacks on one setting side by side.
 
-The picture is the staircase: delta and N_chg against a scalar eps (paper, Figures 4 to 6).
+Every answer is recomputed from an accurate lower-level solution. The picture shows delta and N_chg,
+which are piecewise constant in the single parameter eps (paper, Figures 4 to 6).
 """
 
 from __future__ import annotations
@@ -15,27 +16,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.progress import track
 
 from bilad.models import BilevelProblem, deviation
 from bilad.models.learning.clustering_problem import clustering_of
-from bilad.scripts.interrupts import noted_interrupts
-from bilad.scripts.progress import progress_bar
-from bilad.scripts.run_log import RunLog, columns_of, save_figure, whole
+from bilad.scripts.command import noted_interrupts
+from bilad.scripts.display import Cells, progress_bar, show
+from bilad.scripts.run_store import RunStore, columns_of, save_figure, whole
 from bilad.scripts.settings import Setting
-from bilad.scripts.tables import show
 from bilad.solvers import Attack, attack
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
-DASH = "-"
 MARKERS = {"BL1": "o", "BL2": "v"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method's answer; delta, N_chg and clusters from a lower-level solve of their own."""
+    """The answer of one method; delta, N_chg and the clusters are recomputed at its eps."""
 
     problem: str
     method: str
@@ -54,12 +54,12 @@ class Row:
 
     @property
     def cells(self) -> dict[str, Any]:
-        """The fields; dashes for what eps is and does if no attack was found."""
-        return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, DASH))}
+        """The fields; a dash for all that depends on eps if no attack was found."""
+        return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, "-"))}
 
 
 def recompute(name: str, found: Attack) -> Row:
-    """Solve the lower level at 0 and at the answer again, and count from the labels."""
+    """Solve the lower level again at 0 and at the answer, and recompute the deviations."""
     problem = found.problem
     before = solve_lower(clustering_of(problem), tol=1e-10)
     after = solve_lower(problem.perturbation.apply(clustering_of(problem), found.eps), tol=1e-10)
@@ -82,7 +82,7 @@ def recompute(name: str, found: Attack) -> Row:
 
 
 def methods_for(setting: Setting) -> list[str]:
-    """Return the names of the methods that take the setting's problems."""
+    """Return the names of the methods that support the problems of a setting."""
     problems = (setting.max_deviation(), setting.min_perturbation())
     return [
         name
@@ -101,7 +101,7 @@ def attacks(
     seed: int,
     time_limit: float | None,
 ) -> Iterator[Row]:
-    """Run every method on (BL1) and on (BL2), one row as soon as it is known."""
+    """Run every method on (BL1) and on (BL2), and yield each row as soon as it is known."""
     problems: dict[str, BilevelProblem] = {
         "BL1": setting.max_deviation(),
         "BL2": setting.min_perturbation(),
@@ -145,13 +145,13 @@ def compare(
 ) -> list[Row]:
     """Print the table and write `compare.csv`, `staircase.csv` and `staircase.png` to a folder.
 
-    Each row is on disk before the next method starts. `compare.csv` also keeps what other
-    processes, and earlier ones, found by other methods.
+    Each row is written before the next method starts. Rows of other methods that `compare.csv`
+    contains, from other or earlier processes, are kept.
     """
     console.print(f"Our setting: {setting.describe()}.")
     rows, path = [], folder / "compare.csv"
     with noted_interrupts() as interrupts:
-        with RunLog(path, columns_of(Row), ("problem", "method")) as log:
+        with RunStore(path, columns_of(Row), ("problem", "method")) as store:
             for row in attacks(
                 setting,
                 methods,
@@ -161,15 +161,15 @@ def compare(
                 seed=seed,
                 time_limit=time_limit,
             ):
-                log.add(row.cells)
+                store.add(row.cells)
                 rows.append(row)
         _show(setting, closing, rows, console)
         interrupts.check()
-    stairs = sweep(setting)
+    values = sweep(setting)
     with whole(folder / "staircase.csv") as fresh:
-        stairs.to_csv(fresh, index=False, float_format="%.10g")
+        values.to_csv(fresh, index=False, float_format="%.10g")
     marks = [(f"{row.problem} {row.method}", row.eps) for row in rows if row.norm > 0]
-    draw(stairs, marks, setting, folder / "staircase.png")
+    draw(values, marks, setting, folder / "staircase.png")
     console.print(f"Written: compare.csv, staircase.csv and staircase.png in {folder}")
     return rows
 
@@ -194,10 +194,10 @@ def _show(setting: Setting, closing: str, rows: Sequence[Row], console: Console)
         f"BL1: largest delta for |eps| <= {setting.budget:g}; "
         f"BL2: least |eps| for delta >= {setting.target:g}; closing: {closing}",
         cells,
-        "delta, N_chg (labels matched), clusters: recomputed from an exact lower-level solution at "
-        "eps.\nproved: its labels. solves: of the lower level. undecided: solves with labels not "
-        "proved (ties);\nnone of them counts as an attack. status: of the answer; ended: what "
-        "ended the search.",
+        "delta, N_chg (labels matched) and clusters are recomputed from an exact lower-level "
+        "solution at eps. proved: whether\nits labels are certified. solves: lower-level solves. "
+        "undecided: solves whose labels are not certified (ties); none of\nthem counts as an "
+        "attack. status: of the answer. ended: what ended the search.",
     )
 
 
@@ -208,7 +208,7 @@ def _shown(value: float | bool | str) -> str:
 
 
 def sweep(setting: Setting) -> pd.DataFrame:
-    """Evaluate the setting on the grid -a : step : a; a row for each eps."""
+    """Evaluate the setting on a uniform grid of eps in [-a, a]; return a row for each eps."""
     model, shift = setting.model(), setting.shift()
     before = solve_lower(model).labels
     count = round(2 * setting.budget / setting.step) + 1
@@ -227,28 +227,32 @@ def sweep(setting: Setting) -> pd.DataFrame:
 
 
 def draw(
-    stairs: pd.DataFrame, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
+    values: pd.DataFrame, marks: Sequence[tuple[str, float]], setting: Setting, path: Path
 ) -> None:
-    """Draw delta and N_chg against eps, every method's answer marked.
+    """Draw delta and N_chg against eps, and mark the answer of every method.
 
     Parameters
     ----------
+    values : DataFrame
+        As `sweep` returns them.
     marks : sequence of (str, float)
-        Name, beginning with BL1 or BL2, and eps of each answer.
+        The name of each answer, beginning with BL1 or BL2, and its eps.
+    setting : Setting
+    path : Path
     """
     with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(8, 5), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True)
         series = (
-            (upper, stairs.delta, "delta"),
-            (lower, stairs.n_changed_matched, "N_chg (matched)"),
+            (upper, values.delta, "delta"),
+            (lower, values.n_changed_matched, "N_chg (matched)"),
         )
-        for axes, values, name in series:
-            axes.plot(stairs.eps, values, drawstyle="steps-mid", color="0.35", linewidth=1)
+        for axes, column, name in series:
+            axes.plot(values.eps, column, drawstyle="steps-mid", color="0.35", linewidth=1)
             axes.set_ylabel(name)
             for number, (label, eps) in enumerate(marks):
-                height = values[int(np.argmin(np.abs(stairs.eps - eps)))]
-                size = 18 - 2.2 * number  # answers coincide: the later inside the earlier
+                height = column[int(np.argmin(np.abs(values.eps - eps)))]
+                size = 18 - 2.2 * number  # so that answers that coincide remain visible
                 style = {
                     "color": f"C{number}",
                     "markerfacecolor": "none",
@@ -262,3 +266,56 @@ def draw(
         lower.set_xlabel(f"eps [{setting.unit}]")
         upper.set_title(setting.describe(), fontsize=8)
         save_figure(figure, path)
+
+
+STARTED = ("kkt", "value-function")
+STARTS = (0.0, -0.75, -0.375, 0.375, 0.875)  # as multiples of the budget
+
+
+def starts(setting: Setting, console: Console) -> None:
+    """Print the result of `kkt` and `value-function` for (BL1) from each of five starts.
+
+    The time is compared with that of direct search on a grid whose lower levels SSNAL solves, the
+    method of the paper.
+    """
+    problem = setting.max_deviation()
+    console.print(f"Our setting: {setting.describe()}.")
+    with noted_interrupts() as interrupts:
+        grid = attack(
+            problem, "direct", lower="ssnal", bound="none", closing="none", step=setting.step
+        )
+        interrupts.check()
+    title = (
+        f"BL1; direct search, step {setting.step:g}, by SSNAL: delta {grid.deviation:g}, "
+        f"{grid.lower_solves} solves, {grid.seconds:.1f} s"
+    )
+    cells: list[Cells] = []
+    runs = [(method, setting.budget * start) for method in STARTED for start in STARTS]
+    try:
+        with noted_interrupts() as interrupts:
+            for method, start in track(runs, "starts", console=console, transient=True):
+                found = attack(
+                    problem, method, bound="none", closing="none", start=np.array([start])
+                )
+                interrupts.check()
+                cells.append(
+                    {
+                        "method": method,
+                        "start": start,
+                        **_start_cells(found, grid),
+                        "lower solves": found.lower_solves,
+                        "seconds": f"{found.seconds:.1f}",
+                        "time / direct by SSNAL": f"{found.seconds / grid.seconds:.2f}",
+                    }
+                )
+    finally:
+        show(console, title, cells)
+
+
+def _start_cells(found: Attack, grid: Attack) -> Cells:
+    """Return eps, delta and its share of the delta of direct search; dashes without an attack."""
+    if found.norm == 0:
+        return dict.fromkeys(("eps", "delta", "share of direct's"), "-")
+    share = f"{found.deviation / grid.deviation:.2%}" if grid.deviation else "-"
+    delta = f"{found.deviation:g}"
+    return {"eps": f"{found.eps[0]:.4f}", "delta": delta, "share of direct's": share}

@@ -1,9 +1,9 @@
-"""The formulations compared: `python -m bilad.scripts.compare_formulations`.
+"""Comparison of the single-level formulations: `python -m bilad.scripts.compare_formulations`.
 
-Four parts: `grid`, problems whose optimum is known; `rays`, one eps along which the optimum is
-known from a grid; `entries`, many free entries, beside corner and random search in the same time;
-`size`, how large a problem may be. Every value is the lower level's own, failures stay in, and each
-run is on disk before the next begins.
+There are four parts: `grid` has problems whose optimum is known; `rays` has one parameter, for
+which a grid gives the optimum; `entries` has many parameters, and simple searches with the same
+time limit; `size` measures how large a problem can be. Every deviation is recomputed from an
+accurate lower-level solution. A failure is a row too. Each row is written as soon as it is known.
 """
 
 from __future__ import annotations
@@ -16,58 +16,49 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from bilad.models.validation import one_of
-from bilad.scripts.attack_runs import VARIANTS
+from bilad.scripts.attack_runs import VARIANTS, Plan
 from bilad.scripts.command import command
-from bilad.scripts.formulations import (
-    formulations_entries,
-    formulations_grid,
-    formulations_rays,
-    formulations_size,
-)
-from bilad.scripts.formulations.formulations_plan import Plan
-from bilad.scripts.formulations.formulations_rays import STARTS
-from bilad.scripts.run_log import Output
+from bilad.scripts.formulations import entries, grid, rays, size
+from bilad.scripts.run_store import Output
 from bilad.scripts.settings import SETTINGS
 
-PARTS = {
-    "grid": formulations_grid.run,
-    "rays": formulations_rays.run,
-    "entries": formulations_entries.run,
-    "size": formulations_size.run,
-}
+PARTS = {"grid": grid.run, "rays": rays.run, "entries": entries.run, "size": size.run}
 
 
 @command
 def compare_formulations(
-    only: Annotated[str, typer.Option(help="Comma-separated parts.")] = ",".join(PARTS),
-    methods: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(VARIANTS),
-    quick: Annotated[bool, typer.Option(help="Few problems, short limits.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="The first, of the attacks and the data.")] = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of them, in `entries`.")] = 3,
+    only: Annotated[str, typer.Option(help="Parts, comma-separated.")] = ",".join(PARTS),
+    methods: Annotated[str, typer.Option(help="Methods with their options, comma-separated.")] = (
+        ",".join(VARIANTS)
+    ),
+    quick: Annotated[bool, typer.Option(help="Run few problems with short limits.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="First seed of attacks and data.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds in `entries`.")] = 3,
     seconds: Annotated[
         float | None,
         typer.Option(
             min=0.1,
-            help="Limit of one run; by default grid 10, rays and size 60, "
-            "entries 30; less with --quick.",
+            help="Time limit of one run; by default 10 for `grid`, 60 for `rays` and `size`, "
+            "30 for `entries`, and less with --quick.",
         ),
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="Comma-separated, of `rays`; by default all.")
+        str | None, typer.Option(help="Settings of `rays`, comma-separated; by default all.")
     ] = None,
     starts: Annotated[
-        int | None, typer.Option(min=1, max=len(STARTS), help="Of each run of `rays`.")
+        int | None,
+        typer.Option(min=1, max=len(rays.STARTS), help="Number of starts in `rays`."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the CSV files and pictures.")] = Path(
+    out: Annotated[Path, typer.Option(help="Output folder for CSV files and pictures.")] = Path(
         "results/compare_formulations"
     ),
 ) -> None:
     """Compare the single-level formulations of (BL1) and (BL2)."""
     parts = [one_of(name.strip(), "only", PARTS) for name in only.split(",")]
     chosen = [one_of(name.strip(), "methods", VARIANTS) for name in methods.split(",")]
-    rays = settings and [one_of(n.strip(), "settings", SETTINGS) for n in settings.split(",")]
+    named = settings and [one_of(n.strip(), "settings", SETTINGS) for n in settings.split(",")]
     variants = [VARIANTS[name] for name in chosen]
-    plan = Plan(variants, seed, seeds, seconds, quick, rays or None, starts)
+    plan = Plan(variants, seed, seeds, seconds, quick, named or None, starts)
     output = Output(out, Console(width=max(150, Console().width)))
     with threadpool_limits(1):
         for part in parts:

@@ -1,8 +1,8 @@
 """Bilevel problems whose optimum is known, and the tolerances by which an answer is judged.
 
-Two points, and two clusters on a line: closed forms (the first step of the staircase). Random small
-problems: the optimum that a MILP proved once, or for p = 2 and d > 1 that of a ray (`ray_optimum`);
-`prove` finds it again.
+For two points, and for two clusters on a line, the optimum has a closed form: it is the least eps
+at which the partition changes. For small random problems it was proved by a MILP, or for p = 2 and
+d > 1 found on a fine grid along a ray (`ray_optimum`); `prove` computes it again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from bilad.scripts.ray_optimum import ray_optimum
 from bilad.solvers import attack
 from bilad.solvers.clustering.cluster import solve_lower
 
-COUNT_TOLERANCE = 1e-9  # relative, (BL1): deviations are counts, so equal or not
-SIZE_TOLERANCE = 1e-3  # relative, (BL2): the least ||eps|| is an infimum, often not attained
-BEATEN_TOLERANCE = 1e-6  # relative; an answer better than this refutes the known optimum
+COUNT_TOLERANCE = 1e-9  # relative, for (BL1): deviations are integers
+SIZE_TOLERANCE = 1e-3  # relative, for (BL2): the infimum of ||eps|| is often not attained
+BEATEN_TOLERANCE = 1e-6  # relative; an answer that is better by more refutes the known optimum
 
 INF = float("inf")
 
@@ -41,12 +41,12 @@ class KnownProblem:
 
     name: str
     problem: BilevelProblem
-    optimum: float  # largest deviation (BL1), or infimum of ||eps|| (BL2)
-    source: str  # "closed form", "MILP" or "ray": how the optimum is known
+    optimum: float  # the largest deviation (BL1), or the infimum of ||eps|| (BL2)
+    source: str  # how the optimum is known: "closed form", "MILP" or "ray"
 
 
 def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:
-    """Whether a share of the optimum is all of it, by the tolerances above."""
+    """Return whether a share of the optimum is 1 within the tolerances above."""
     tolerance = SIZE_TOLERANCE if problem.sense == "min" else COUNT_TOLERANCE
     return of_optimum >= 1 - tolerance
 
@@ -66,12 +66,12 @@ def _both(
     norm: float,
     budget: float,
 ) -> Iterator[KnownProblem]:
-    """Ask for the deviation of a step within a budget, and for the step itself.
+    """Yield (BL1) and (BL2) for a jump of the deviation.
 
     Parameters
     ----------
     step : (float, float)
-        ||eps|| at which it begins, and the deviation from there on, at least up to the budget.
+        The ||eps|| at which the deviation jumps, and its value from there up to the budget.
     """
     size, deviation = step
     least = MinPerturbation(model, perturbation, deviation, norm)
@@ -80,14 +80,15 @@ def _both(
     yield KnownProblem(f"{name}, BL2", least, size, "closed form")
 
 
-# Two points, together iff ||a_1 - a_2||_q <= 2 gamma w, 1 here; they lie along v, ||v||_q = 1.
+# Two points form one cluster if and only if ||a_1 - a_2||_q <= 2 gamma w, which is 1 here. They lie
+# on a line with direction v, ||v||_q = 1.
 GAMMA, WEIGHT = 0.4, 1.25
 APART, TOGETHER = 2.5, 0.6  # ||a_1 - a_2||_q
-BEYOND = 1.05  # budget, over the step
+BEYOND = 1.05  # the budget, relative to the ||eps|| of the jump
 
 
 def two_points() -> Iterator[KnownProblem]:
-    """Make two points merge or part: p = 1, 2, inf in one to three dimensions."""
+    """Yield perturbations that join or separate two points, p = 1, 2, inf in 1 to 3 dimensions."""
     kinds = (_merging_shift, _parting_shift, _parting_edge, _merging_factors)
     for number, (p, d) in enumerate((p, d) for p in (1.0, 2.0, INF) for d in (1, 2, 3)):
         v = np.array([1.0, -0.5, 0.75])[:d]
@@ -112,7 +113,7 @@ def _merging_shift(p: float, v: FloatArray) -> Parts:
 
 
 def _parting_shift(p: float, v: FloatArray) -> Parts:
-    """All of point 1 is free; along v the q-norm grows by as much as eps has of it."""
+    """Perturb point 1 arbitrarily; along v the q-norm of the difference grows fastest."""
     model = _pair(p, v, TOGETHER)
     return model, Perturbation.additive((2, len(v)), [0]), 1 - TOGETHER, conjugate(p)
 
@@ -123,32 +124,33 @@ def _parting_edge(p: float, v: FloatArray) -> Parts:
 
 
 def _merging_factors(p: float, v: FloatArray) -> Parts:
-    """All entries of point 1 shrink by one factor: |distance + (1 + distance) eps| <= 1."""
+    """Multiply point 1 by 1 + eps: the points merge if |distance + (1 + distance) eps| <= 1."""
     model = _pair(p, v, APART)
     return model, Perturbation.multiplicative(model.data, [0]), (APART - 1) / (1 + APART), INF
 
 
-# Two clusters on a line, n_1 points around 0 and n_2 at D, r = gamma w for every pair. While they
-# are apart, the centroids are abar_1 + r n_2 and abar_2 - r n_1.
+# Two clusters on a line, n_1 points around 0 and n_2 at D; r = gamma w for every pair. While the
+# clusters are separate, their positions are abar_1 + r n_2 and abar_2 - r n_1, abar_k the means.
 SIZES = ((2, 3), (4, 2), (5, 4))
 PULL = 0.05  # r
 
 
 def two_clusters() -> Iterator[KnownProblem]:
-    """Shift the second cluster, or one of its points, towards the first."""
+    """Yield shifts of the second cluster, or of one of its points, towards the first."""
     for p, (n1, n2) in zip((1.0, 2.0, INF), SIZES, strict=True):
         n, r = n1 + n2, PULL
         D = r * (n + 2)
         data = np.r_[r * np.linspace(-0.5, 0.5, n1), np.full(n2, D)][:, None]
         model = ConvexClustering(data, FusionGraph.complete(n, r), 1.0, p)
         name = f"two clusters, {n1} and {n2}"
-        # They merge when abar_2 - abar_1 = r n.
+        # The clusters merge when abar_2 - abar_1 = r n.
         cluster_moves = Perturbation.shift((np.arange(n) >= n1)[:, None].astype(float))
         merge = D - r * n
         yield from _both(
             f"{name} shifted", model, cluster_moves, (merge, 2.0 * n1 * n2), 2, 1.5 * merge
         )
-        # A point of the second leaves it when r n_2 away, and joins the first at r n_1 from it.
+        # A point of the second cluster leaves it at the distance r n_2, and joins the first one
+        # when it is within r n_1 of it.
         point_moves = Perturbation.shift((np.arange(n) == n1)[:, None].astype(float))
         leave, join = r * n2, D - r * (n1 + 1)
         yield from _both(
@@ -170,9 +172,9 @@ def two_clusters() -> Iterator[KnownProblem]:
 
 
 def random_problem(name: str) -> KnownProblem:
-    """Return the random problem of that name, such as "random BL1 edges p=1 d=2 norm=inf #3".
+    """Return the random problem of a name such as "random BL1 edges p=1 d=2 norm=inf #3".
 
-    Everything is drawn from the numbers in the name; the optimum is in `PROVED`.
+    The number at the end is the seed; the optimum is in `PROVED`.
     """
     problem = draw_problem(name)
     source = "MILP" if clustering_of(problem).p != 2 or clustering_of(problem).d == 1 else "ray"
@@ -230,7 +232,7 @@ def _random_budget(rng: np.random.Generator, kind: str) -> float:
 
 
 def prove(name: str, time_limit: float = 60.0) -> float | None:
-    """Return the optimum of a random problem anew, or None if it has no attack or no proof."""
+    """Compute the optimum of a random problem; None if it has no attack or is not proved."""
     problem = draw_problem(name)
     if clustering_of(problem).p == 2 and clustering_of(problem).d > 1:
         best = ray_optimum(problem).value
@@ -241,7 +243,7 @@ def prove(name: str, time_limit: float = 60.0) -> float | None:
     return found.bound
 
 
-# Optima that `prove` found; for p = 2 and d > 1 by a ray, else by the MILP with no gap.
+# The optima that `prove` computed: for p = 2 and d > 1 on a ray, otherwise by the MILP with gap 0.
 PROVED: dict[str, float] = {
     "random BL1 additive p=1 d=1 norm=inf #1": 4.0,
     "random BL2 additive p=1 d=1 norm=inf #2": 1.0290970087367006,

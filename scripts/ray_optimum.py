@@ -1,8 +1,8 @@
-"""The optimum over a ray (k = 1): a fine grid, and every step of the staircase on it bisected.
+"""The optimum of a problem with one parameter, from a fine grid with bisection at each jump.
 
-The measure against which attacks along one direction are judged. It shares nothing with them but
-the lower level: no relaxation, no search that could stop early. A plateau narrower than the grid,
-with the same deviation on both its sides, would be missed.
+Attacks along one direction are compared with this value. It is independent of them: only the lower
+level is shared. An interval narrower than the grid with the same deviation on both sides can be
+missed.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.result import Clustering
 
 POINTS = 20_001
-STEP_WIDTH = 1e-9  # of the radius: to this a step is bisected
-TOL = 1e-10  # of the lower level
+STEP_WIDTH = 1e-9  # the width to which a jump is bisected, relative to the radius
+TOL = 1e-10  # tolerance of the lower-level solver
 
 
 @dataclass(frozen=True)
 class RayOptimum:
-    """The best eps of a ray, by a grid."""
+    """The best eps of a ray."""
 
     eps: float
-    # largest deviation (BL1), or least |eps| (BL2); 0 and infinity if there is no attack
+    # the largest deviation (BL1) or the least |eps| (BL2); 0 or infinity if there is no attack
     value: float
     solves: int
 
 
 class _Ray:
-    """The lower level along a ray: deviation at each eps, -1 where the labels are not proved."""
+    """The deviation at each eps of a ray, -1 where the labels are not certified."""
 
     def __init__(self, problem: BilevelProblem) -> None:
         self.problem = problem
@@ -53,7 +53,7 @@ class _Ray:
         return self.seen[eps]
 
     def bisect(self, low: float, high: float) -> None:
-        """Look between two eps for every step that their deviations tell of."""
+        """Bisect an interval as long as the deviations at its ends differ."""
         middle = 0.5 * (low + high)
         narrow = high - low <= STEP_WIDTH * self.problem.radius or not low < middle < high
         if narrow or self.deviation(low) == self.deviation(high):
@@ -70,7 +70,7 @@ def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
     ----------
     problem : MaxDeviation or MinPerturbation
     points : int, default 20001
-        Of the grid, from one end of the range of eps to the other.
+        Number of points of the grid on the feasible interval.
     """
     if problem.perturbation.dim != 1:
         raise ArgumentError("problem", f"eps of length {problem.perturbation.dim}", "length 1")

@@ -1,4 +1,7 @@
-"""The experiments' settings, by name. Ours: the paper's own were partly lost with its formulas."""
+"""The settings of the experiments, by name.
+
+They are ours: the paper's gamma, weights and perturbed points are partly lost with its formulas.
+"""
 
 from __future__ import annotations
 
@@ -20,31 +23,29 @@ from bilad.models import (
 
 @dataclass(frozen=True)
 class Setting:
-    """One feature of a data set, part of its points shifted by one eps."""
+    """One feature of a data set, some of whose points are shifted by a single parameter eps."""
 
     dataset: str
-    points: int  # the first so many rows
-    feature: int  # column, counted from 0
-    scale: float  # what the feature is multiplied with
-    unit: str  # unit of the scaled feature, and so of eps
-    shifted: tuple[int, int]  # first and last of the shifted points, counted from 1, both included
-    # gamma, weight: equal weights on the complete graph
+    points: int  # the number of rows, from the first one
+    feature: int  # the column, counted from 0
+    scale: float  # a factor by which the feature is multiplied
+    unit: str  # the unit of the scaled feature and of eps
+    shifted: tuple[int, int]  # the first and the last shifted point, counted from 1, both included
     gamma: float
-    weight: float
-    # budget, step: a of (BL1) and the step of the direct search
-    budget: float
-    step: float
+    weight: float  # of every edge of the complete graph
+    budget: float  # a of (BL1)
+    step: float  # of direct search
     target: float  # delta_0 of (BL2)
 
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""
         column = load_dataset(self.dataset).data[: self.points, [self.feature]]
-        # Rounding undoes that 0.3 cm times 10 is 3.0000000000000004 mm.
+        # Without rounding, 0.3 cm times 10 would be 3.0000000000000004 mm.
         data = np.round(column * self.scale, 9)
         return ConvexClustering(data, FusionGraph.complete(self.points, self.weight), self.gamma)
 
     def shift(self) -> Perturbation:
-        """Return the perturbation: the chosen points moved together."""
+        """Return the perturbation: the chosen points are shifted by the same eps."""
         direction = np.zeros((self.points, 1))
         direction[self.shifted[0] - 1 : self.shifted[1]] = 1.0
         return Perturbation.shift(direction)
@@ -54,7 +55,7 @@ class Setting:
         return MaxDeviation(self.model(), self.shift(), self.budget)
 
     def min_perturbation(self) -> MinPerturbation:
-        """Return (BL2), eps searched within the budget of (BL1)."""
+        """Return (BL2), with |eps| bounded by the budget of (BL1)."""
         return MinPerturbation(self.model(), self.shift(), self.target, limit=self.budget)
 
     def describe(self) -> str:
@@ -81,8 +82,8 @@ SETTINGS = {
         step=0.01,
         target=1200,
     ),
-    # Two large clusters, near the varieties, and eight small ones: with equal weights on the
-    # complete graph no gamma gives fewer that are not a single cluster with outliers.
+    # Two large clusters, close to the varieties, and eight small ones. With equal weights on the
+    # complete graph, every gamma with fewer clusters gives a single cluster and outliers.
     "seeds": Setting(
         dataset="seeds",
         points=140,
@@ -96,7 +97,8 @@ SETTINGS = {
         step=0.0025,
         target=1200,
     ),
-    # The classes overlap in proline: one cluster of most points, one of twelve of the first class.
+    # The classes overlap in proline: most points form one cluster, and twelve of the first class
+    # another.
     "wine": Setting(
         dataset="wine",
         points=178,
@@ -116,13 +118,13 @@ SETTINGS = {
 def readable_settings(
     names: Iterable[str] = SETTINGS, say: Callable[[str], object] = lambda text: None
 ) -> dict[str, Setting]:
-    """Return the settings of these names whose data are here or can be had; say which cannot."""
+    """Return the settings with these names whose data can be read; report the others."""
     found = {}
     for name in names:
         try:
             load_dataset(SETTINGS[name].dataset)
         except (DatasetError, OSError) as error:
-            say(f"{name} is left out: {error}")
+            say(f"{name} is omitted: {error}")
         else:
             found[name] = SETTINGS[name]
     return found

@@ -1,9 +1,9 @@
-"""`bilad verify`: SSNAL and the exact method against Clarabel, on random problems.
+"""`bilad verify`: SSNAL and the exact method are compared with Clarabel on random problems.
 
-Prints the worst case of every comparison. A disagreement is a pair of partitions, both proved,
-that differ; there must be none. A partition that is not proved even after `refine` may be one of a
-pair truly at its boundary: then a little more and a little less gamma give different partitions,
-both proved.
+The command prints the worst case of every comparison. Two certified partitions of the same model
+that differ are a disagreement; there must be none. If a partition cannot be certified even with
+`refine`, two clusters may just touch: then a slightly smaller and a slightly larger gamma give
+different certified partitions.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from rich.progress import track
 from bilad.models import ConvexClustering, FusionGraph, deviation
 from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray
-from bilad.scripts.tables import Cells, show
+from bilad.scripts.display import Cells, show
 from bilad.solvers import Clustering
 from bilad.solvers.clustering.cluster import solve_lower
 
 SSNAL_TOL = 1e-10
 CLARABEL_TOL = 1e-12
 LARGE = 1_000_000
-AROUND = (1e-9, 1e-7, 1e-5)  # relative changes of gamma that may tell a boundary
+AROUND = (1e-9, 1e-7, 1e-5)  # relative changes of gamma that are tried around a tie
 
 
 @dataclass
 class Worst:
-    """Worst case of one method against Clarabel."""
+    """The worst case of one method, compared with Clarabel."""
 
     problems: int = 0
     objective: float = 0.0  # relative difference
-    distance: float = 0.0  # ||X - X'|| over its proved bound 2 sqrt(2 gap), rounding added
+    distance: float = 0.0  # ||X - X'|| over its proved bound, 2 sqrt(2 gap) plus rounding errors
     disagreements: int = 0
     unproved: int = 0
     at_boundary: int = 0
@@ -64,7 +64,7 @@ class Worst:
 
 
 def is_at_boundary(model: ConvexClustering) -> bool:
-    """Whether slightly smaller and larger gamma give proved partitions that differ."""
+    """Return whether slightly smaller and larger gamma give different certified partitions."""
     for change in AROUND:
         below, above = (
             solve_lower(
@@ -80,7 +80,7 @@ def is_at_boundary(model: ConvexClustering) -> bool:
 
 
 def verify(problems: int, seed: int, console: Console) -> bool:
-    """Print the worst cases; return whether no two proved partitions differ."""
+    """Print the worst cases; return whether no two certified partitions differ."""
     rng = np.random.default_rng(seed)
     worsts = _compare(rng, "ssnal", random_model, problems, console)
     worsts |= _compare(rng, "exact", random_exact_model, max(problems // 10, 1), console)
@@ -97,7 +97,7 @@ def _compare(
     problems: int,
     console: Console,
 ) -> dict[str, Worst]:
-    """Compare a method with Clarabel: the worst cases for each norm that was drawn."""
+    """Compare a method with Clarabel; return the worst case for each norm."""
     worsts = {f"{method}, p = {p:g}": Worst() for p in NORMS}
     for _ in track(range(problems), method, console=console, transient=True):
         model = draw(rng)
@@ -132,7 +132,7 @@ def _large(rng: np.random.Generator) -> str:
 
 
 def random_model(rng: np.random.Generator) -> ConvexClustering:
-    """Draw up to 60 points in up to 5 dimensions: no cluster to one, any norm, any graph."""
+    """Draw a model with up to 60 points in up to 5 dimensions, any norm and any graph."""
     points = _random_points(rng)
     tiny_to_huge = rng.random() < 0.4
     gamma = 10 ** (rng.uniform(-6, 2) if tiny_to_huge else rng.uniform(-2, 1))
@@ -140,7 +140,7 @@ def random_model(rng: np.random.Generator) -> ConvexClustering:
 
 
 def random_exact_model(rng: np.random.Generator) -> ConvexClustering:
-    """Draw a model that the exact method takes: p = 1, complete with equal weights or a tree."""
+    """Draw a model for the exact method: p = 1, equal weights on the complete graph, or a tree."""
     points = _random_points(rng)
     n = len(points)
     graph = FusionGraph.complete(n, 1 / n) if rng.random() < 0.5 else _tree(rng, n)
@@ -158,7 +158,7 @@ def _random_points(rng: np.random.Generator) -> FloatArray:
 
 
 def _random_graph(rng: np.random.Generator, points: FloatArray) -> FusionGraph:
-    """Complete, k nearest neighbours, a tree, or any pairs with weights that may be zero."""
+    """Draw a complete, nearest-neighbour or random graph, or a tree; weights may be zero."""
     n = len(points)
     kind = rng.integers(4)
     if kind == 0 or n < 5:

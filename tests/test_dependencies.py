@@ -22,9 +22,9 @@ from bilad.models import (
     load_dataset,
 )
 from bilad.scripts.cli import app
-from bilad.scripts.methods.instances import Instance
-from bilad.scripts.methods.method_rows import RunSettings
-from bilad.scripts.methods.run_store import run_all
+from bilad.scripts.instances import Instance
+from bilad.scripts.methods.rows import RunSettings
+from bilad.scripts.methods.runs import run_all
 from bilad.scripts.reproduce.reproduce import reproduce
 from bilad.scripts.reproduce.theory.theorems import PART
 from bilad.solvers import ConvexClusterer, attack, cluster, cluster_path

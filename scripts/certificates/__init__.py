@@ -1,1 +1,1 @@
-"""The robustness card, and the checks of what is certified."""
+"""The robustness summary, and the check of certificates by experiments."""

@@ -1,4 +1,4 @@
-"""The exact radius: eps just inside change nothing, the attack just outside does."""
+"""Check of exact radii by perturbations just inside and outside, and of proved ones by attacks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import NORMS
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray
-from bilad.scripts.certificates.certificate_figures import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.solvers import certify
 from bilad.solvers.certificates.exact_radius import ExactRadius, exact_radius, partition_at
 from bilad.solvers.clustering.cluster import solve_lower
 
-INSIDE, OUTSIDE = 0.999999, 1.000001  # of the radius
+INSIDE, OUTSIDE = 0.999999, 1.000001  # multiples of the radius
 DIMENSIONS = (2, 3, 4, 5)
-MOST_SOLVES = 150  # on attacks on one instance
+MOST_SOLVES = 150  # lower-level solves of the attacks on one instance
 
 
 def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
-    """Return points on a line, of which a random choice may move, each by itself."""
+    """Return points on a line, a random subset of which is perturbed individually."""
     n = int(rng.integers(10, 41))
     A = 2 * rng.normal(size=(n, 1)) + 3 * rng.integers(0, 2, size=(n, 1))
     model = ConvexClustering(A, FusionGraph.complete(n), 10 ** rng.uniform(-1.5, 0.5) / n)
@@ -32,14 +32,15 @@ def random_masked_line(rng: np.random.Generator) -> MaxDeviation:
     return MaxDeviation(model, free, 1.0, NORMS[rng.integers(3)])
 
 
-def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
-    """Try to move the partitions of random masked lines; yield two rows for each.
+def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[CheckRow]:
+    """Perturb random lines just inside and just outside the exact radius; yield rows for each.
 
     Parameters
     ----------
     masks : int
+        The number of lines.
     perturbations : int
-        In all, at 0.999999 times the radius.
+        The total number of perturbations with 0.999999 times the radius.
     seed : int
     """
     for number in range(masks):
@@ -53,23 +54,21 @@ def check_radius(masks: int, perturbations: int, seed: int) -> Iterator[Figure]:
         inside = INSIDE * min(found.radius, 1e6) * _sphere(problem, found, rng, share)
         moved = sum(_moved(problem, eps, before) for eps in inside)
         group, name = "just inside", f"mask {number}"
-        yield _figure(group, name, (share, moved), found.radius, seconds)
+        yield _row(group, name, (share, moved), found.radius, seconds)
         if np.isfinite(found.radius):
             outside = OUTSIDE * found.radius * found.direction
             still = not (partition_at(problem, outside) != before).any()
-            yield _figure("just outside", name, (1, int(still)), found.radius, seconds)
+            yield _row("just outside", name, (1, int(still)), found.radius, seconds)
 
 
-def _figure(
-    group: str, name: str, counts: tuple[int, int], radius: float, seconds: float
-) -> Figure:
-    return Figure("exact radius", group, name, *counts, 0, radius, "radius", seconds)
+def _row(group: str, name: str, counts: tuple[int, int], radius: float, seconds: float) -> CheckRow:
+    return CheckRow("exact radius", group, name, *counts, 0, radius, "radius", seconds)
 
 
 def _sphere(
     problem: BilevelProblem, found: ExactRadius, rng: np.random.Generator, count: int
 ) -> FloatArray:
-    """Return eps of size 1: anywhere, corners, and around the worst, in turn."""
+    """Return eps of norm 1: random ones, random signs, and ones close to the worst direction."""
     k = problem.perturbation.dim
     anywhere = rng.normal(size=(count, k))
     noise = 10 ** rng.uniform(-6, 0, (count, 1)) * np.abs(found.direction).max()
@@ -79,21 +78,14 @@ def _sphere(
 
 
 def _moved(problem: BilevelProblem, eps: FloatArray, before: IntArray) -> bool:
-    """Whether the partition is another: by isotonic regression, in integers if that proves none."""
+    """Return whether the partition changes, in exact arithmetic if labels are not certified."""
     solved = solve_lower(problem.perturbation.apply(clustering_of(problem), eps), "exact")
     labels = solved.labels if solved.proved else partition_at(problem, eps)
     return bool((labels != before).any())
 
 
 def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:
-    """Return two or three clouds of points, complete graph or nearest neighbours, p = 2.
-
-    Parameters
-    ----------
-    rng : Generator
-    d : int
-        Features.
-    """
+    """Return up to three clouds with d features, complete graph or nearest neighbours, p = 2."""
     n = int(rng.integers(6, 16))
     A = rng.normal(size=(n, d))
     A[:, 0] += 5 * rng.integers(0, 3, n)
@@ -105,14 +97,10 @@ def random_cloud(rng: np.random.Generator, d: int) -> MaxDeviation:
     return MaxDeviation(ConvexClustering(A, graph, gamma), free, 1.0)
 
 
-def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
-    """Compare proved lower bounds with attacks; yield a row for each instance.
+def check_bounds(instances: int, seed: int) -> Iterator[CheckRow]:
+    """Compare proved lower bounds on the radius with attacks; yield a row for each instance.
 
-    Parameters
-    ----------
-    instances : int
-        Whose data are proved to have a partition; others are passed over.
-    seed : int
+    Only instances whose partition is certified and neither trivial nor discrete are counted.
     """
     done, number = 0, 0
     while done < instances:
@@ -123,7 +111,7 @@ def check_bounds(instances: int, seed: int) -> Iterator[Figure]:
         if clustering.proved and 1 < clustering.n_clusters < problem.model.n:
             done += 1
             found = certify(problem, MOST_SOLVES)
-            yield Figure(
+            yield CheckRow(
                 check="proved radius, p = 2",
                 group=f"d = {d}",
                 instance=f"cloud {number - 1}",

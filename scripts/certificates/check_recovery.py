@@ -1,8 +1,9 @@
-"""The gammas that return the two Iris classes: Theorem 1, the exact interval, a closed form.
+"""The gammas that return the two classes of Iris: Theorem 1, an exact test and a closed form.
 
-Equal weights w on the complete graph: a cluster of n_a points stays together iff no part of s
-points is pulled off, the uppermost s being pulled hardest; two clusters of n points in all stay
-apart iff gamma w n is less than the distance of their centroids.
+Let all weights on the complete graph be w, and consider two clusters on a line with n points
+together. Cluster a, with n_a points and mean abar_a, remains one cluster if and only if for each s
+its s largest points do not separate. The clusters remain distinct if and only if gamma w n is less
+than the distance of their means. So the partition is returned for low <= gamma < high with
 
     low = max_{a, s} (sum of the s largest a_i - s abar_a) / (w s (n_a - s))
     high = |abar_1 - abar_2| / (w n)
@@ -18,7 +19,7 @@ import numpy as np
 
 from bilad.models import ConvexClustering, recovery_interval
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.certificate_figures import Figure
+from bilad.scripts.certificates.check_rows import CheckRow
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import exact_recovery_interval
 
@@ -26,15 +27,7 @@ from bilad.solvers import exact_recovery_interval
 def two_clusters_in_closed_form(
     model: ConvexClustering, labels: IntArray
 ) -> tuple[Fraction, Fraction]:
-    """Return the ends of the interval, the lower one in it and the upper one not.
-
-    Parameters
-    ----------
-    model : ConvexClustering
-        On a line, equal weights on the complete graph.
-    labels : ndarray of int, shape (n,)
-        0 or 1.
-    """
+    """Return low and high for a model on a line with equal weights, and labels 0 and 1."""
     weight = Fraction(float(model.graph.uniform_weight or 0.0))
     low = Fraction(0)
     means: list[Fraction] = []
@@ -49,26 +42,26 @@ def two_clusters_in_closed_form(
     return low, abs(means[0] - means[1]) / (weight * model.n)
 
 
-def check_recovery() -> Iterator[Figure]:
-    """Yield the ends by Theorem 1, in closed form, and those of the exact interval."""
+def check_recovery() -> Iterator[CheckRow]:
+    """Yield the ends of the interval by Theorem 1, in closed form, and by the exact test."""
     setting = SETTINGS["iris"]
     model, labels = setting.model(), np.repeat([0, 1], setting.points // 2)
     theorem = recovery_interval(model, labels)
     closed = two_clusters_in_closed_form(model, labels)
     for name, end in (("gamma_min", theorem.gamma_min), ("gamma_max", theorem.gamma_max)):
-        yield _figure("Theorem 1", name, 0, False, end, 0.0)
+        yield _row("Theorem 1", name, 0, False, end, 0.0)
     for name, exact in zip(("low", "high"), closed, strict=True):
-        yield _figure("closed form", f"{name} = {exact}", 0, False, float(exact), 0.0)
+        yield _row("closed form", f"{name} = {exact}", 0, False, float(exact), 0.0)
     began = time.perf_counter()
     found = exact_recovery_interval(model, labels)
     seconds = time.perf_counter() - began
-    assert found is not None  # gamma = 0.1 is in it
+    assert found is not None  # because the setting's gamma = 0.1 returns the classes
     misses_low = not found.below <= closed[0] <= found.low
     misses_high = not found.high <= closed[1] <= found.above
-    yield _figure("exact interval", "low", 1, misses_low, found.low, seconds)
-    yield _figure("exact interval", "high", 1, misses_high, found.high, seconds)
+    yield _row("exact interval", "low", 1, misses_low, found.low, seconds)
+    yield _row("exact interval", "high", 1, misses_high, found.high, seconds)
 
 
-def _figure(group: str, name: str, tried: int, wrong: bool, value: float, seconds: float) -> Figure:
+def _row(group: str, name: str, tried: int, wrong: bool, value: float, seconds: float) -> CheckRow:
     group = f"Iris classes, {group}, {name}"
-    return Figure("recovery", group, "iris", tried, int(wrong), 0, value, "gamma", seconds)
+    return CheckRow("recovery", group, "iris", tried, int(wrong), 0, value, "gamma", seconds)

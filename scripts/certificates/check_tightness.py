@@ -1,13 +1,15 @@
-"""How tight the proofs are: radii beside shortest attacks, bounds of (BL1) beside best answers.
+"""How tight the proved radii and the proved bounds of (BL1) are, compared with attacks.
 
-The attacks depend on nothing that is proved, so that two versions of the proofs can be compared on
-the same instances. The budget of (BL1) exceeds the shortest attack found.
+`check_gaps` compares bounds with the known optimum, the parametric path or searches on the
+instances of `compare_formulations`. `check_tightness` compares radii with the shortest attack
+found, and bounds with the largest deviation found. Its attacks do not depend on the proofs, so two
+versions of the proofs can be compared on the same instances.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,15 +21,99 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.models.learning.clustering_problem import clustering_of
-from bilad.scripts.certificates.certificate_figures import Figure
-from bilad.scripts.certificates.check_gaps import proved_bound
 from bilad.scripts.certificates.check_radius import random_cloud
-from bilad.scripts.formulations.formulations_entries import COUNTS, entry_instances
+from bilad.scripts.certificates.check_rows import CheckRow
+from bilad.scripts.formulations.entries import COUNTS, entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack, cluster
+from bilad.solvers.certificates.bounds import optimum_bound
 from bilad.solvers.certificates.stable_blocks import certified_radius
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper.method import refusal
+
+PROVING = ("exact", "milp")  # methods that prove a bound themselves
+SEARCHES = ("corners", "hypergradient")
+GAP_SOLVES, GAP_SECONDS = 200, 2.0  # limits of a search with many parameters
+PROVING_SECONDS = 10.0
+FEW = COUNTS[:1]
+
+
+def check_gaps(
+    settings: Mapping[str, Setting], seeds: int, seed: int, every: int = 1
+) -> Iterator[CheckRow]:
+    """Compare bounds of (BL1) with attacks; yield a row for each problem.
+
+    Parameters
+    ----------
+    settings : mapping of str to Setting
+        The settings whose data can be read.
+    seeds : int
+        Seeds of each instance with many parameters; 0 for two of the smallest instances only.
+    seed : int
+        The first seed.
+    every : int
+        Every `every`-th of the problems with a known optimum is used.
+    """
+    for known in list(known_problems().values())[::every]:
+        if known.problem.sense == "max":
+            kind = f"{known.source}, p = {clustering_of(known.problem).p:g}"
+            yield _gap(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
+    for name, setting in settings.items():
+        yield _gap(name, "rays", setting.max_deviation(), PROVING)
+    entries = entry_instances(seed, seeds, COUNTS) if seeds else entry_instances(seed, 1, FEW)[:2]
+    for instance in entries:
+        yield _gap(instance.name, instance.group, instance.problem(), SEARCHES)
+
+
+def _gap(
+    name: str,
+    group: str,
+    problem: BilevelProblem,
+    methods: Sequence[str],
+    optimum: float = 0.0,
+) -> CheckRow:
+    clustering = solve_lower(clustering_of(problem))
+    began = time.perf_counter()
+    bound = proved_bound(problem, clustering)
+    seconds = time.perf_counter() - began
+    found = _attacks(problem, methods)
+    proved = [attack.deviation for attack in found if attack.proved]
+    best = max(proved, default=0.0)
+    known = max(best, optimum)
+    bounds = [bound, *(attack.bound for attack in found if attack.bound is not None)]
+    return CheckRow(
+        check="gaps",
+        group=group,
+        instance=name,
+        tried=len(bounds),
+        wrong=sum(other < known for other in bounds),
+        undecided=len(found) - len(proved),
+        value=bound / known if known else float("nan"),
+        measure="bound / found",
+        seconds=seconds,
+        closed=int(min(bounds) <= best),
+    )
+
+
+def proved_bound(problem: BilevelProblem, clustering: Clustering) -> float:
+    """Return the bound of (BL1); the largest possible deviation if none is proved."""
+    bound = optimum_bound(problem, clustering)
+    return float(problem.deviation.largest(problem.model.n)) if bound is None else bound
+
+
+def _attacks(problem: BilevelProblem, methods: Sequence[str]) -> list[Attack]:
+    """Attack by each method that supports the problem; by `auto` if none does."""
+    able = [name for name in methods if refusal(UPPER_METHODS[name], problem) is None] or ["auto"]
+    proving = able[0] in PROVING
+    solves, seconds = (None, PROVING_SECONDS) if proving else (GAP_SOLVES, GAP_SECONDS)
+    return [
+        attack(problem, name, max_solves=solves, time_limit=seconds, bound="none", closing="none")
+        for name in (able[:1] if proving else able)
+    ]
+
 
 INF = float("inf")
 CLOUDS = (  # p, d, what eps moves
@@ -35,25 +121,22 @@ CLOUDS = (  # p, d, what eps moves
     *((p, d, "data") for p, d in ((1.0, 2), (INF, 2), (INF, 3))),
     *((p, 2, "weights") for p in (2.0, 1.0, INF)),
 )
-BEYOND = 1.5  # budget, over the shortest attack found
+BEYOND = 1.5  # the budget of (BL1), relative to the shortest attack found
 ANY_CHANGE = 2.0  # the least positive delta
-SOLVES = 80  # on each attack
+SOLVES = 80  # lower-level solves of each attack
 
 
 def check_tightness(
     settings: Mapping[str, Setting], instances: int, seed: int, every: int = 1
-) -> Iterator[Figure]:
+) -> Iterator[CheckRow]:
     """Compare radii and bounds with attacks; yield two rows for each problem.
 
     Parameters
     ----------
-    settings : mapping of str to Setting
-        Those whose data can be read; without Iris there are no free entries.
+    settings, seed, every
+        As in `check_gaps`. Instances with many parameters are used only if Iris can be read.
     instances : int
-        Of each random family.
-    seed : int
-    every : int
-        Of the known problems and of those with free entries, so manieth.
+        Number of instances of each random family.
     """
     for p, d, kind in CLOUDS:
         family = "a line" if d == 1 else f"p = {p:g}, d = {d}"
@@ -71,7 +154,7 @@ def check_tightness(
 def _random_family(
     p: float, d: int, kind: str, instances: int, seed: int
 ) -> Iterator[tuple[str, MaxDeviation]]:
-    """Yield clouds with a proved partition that is neither one cluster nor single points."""
+    """Yield clouds whose partition is certified and neither one cluster nor single points."""
     found, number = 0, 0
     while found < instances:
         cloud = clustering_of(random_cloud(np.random.default_rng([seed, number]), d))
@@ -89,7 +172,7 @@ def _perturbation(model: ConvexClustering, kind: str) -> Perturbation:
     return Perturbation.additive(model.data.shape)
 
 
-def _rows(group: str, name: str, problem: BilevelProblem, seed: int) -> Iterator[Figure]:
+def _rows(group: str, name: str, problem: BilevelProblem, seed: int) -> Iterator[CheckRow]:
     model, perturbation, norm = clustering_of(problem), problem.perturbation, problem.norm
     clustering = cluster(model, tol=1e-12, refine=True)
     least = _attack(MinPerturbation(model, perturbation, ANY_CHANGE, norm), seed)
@@ -115,7 +198,7 @@ def _attack(problem: BilevelProblem, seed: int) -> Attack:
 
 
 def _radius(problem: BilevelProblem, clustering: Clustering) -> float:
-    """Return the proved radius, 0 where there is no proof."""
+    """Return the proved radius, 0 if there is none."""
     try:
         return certified_radius(problem, clustering)
     except UnsupportedError:
@@ -124,8 +207,8 @@ def _radius(problem: BilevelProblem, clustering: Clustering) -> float:
 
 def _figure(
     what: str, group: str, name: str, wrong: bool, value: float, measure: str, seconds: float
-) -> Figure:
+) -> CheckRow:
     undecided = int(value != value)
-    return Figure(
+    return CheckRow(
         f"tightness, {what}", group, name, 1, int(wrong), undecided, value, measure, seconds
     )

@@ -1,1 +1,1 @@
-"""The comparison of formulations: a file a part."""
+"""The comparison of formulations; each part is a module."""

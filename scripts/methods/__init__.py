@@ -1,1 +1,1 @@
-"""The comparison of every method: its instances, runs, scores, tables and pictures."""
+"""The comparison of methods: runs, their quality, tables and pictures."""

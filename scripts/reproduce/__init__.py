@@ -1,1 +1,1 @@
-"""The paper (arXiv 2510.25121) reproduced and carried on: a file for each part, one report."""
+"""Reproduction of the paper (arXiv 2510.25121), with extensions; each part is a module."""

@@ -1,4 +1,4 @@
-"""Run parts of the reproduction one after another; each is on disk before the next begins."""
+"""`bilad reproduce`: the parts are run one after another, and each is written before the next."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from rich.console import Console
 from rich.progress import Progress
 from threadpoolctl import threadpool_limits
 
-from bilad.scripts.interrupts import noted_interrupts
-from bilad.scripts.progress import progress_bar
-from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.checks import next_checks
-from bilad.scripts.reproduce.figures import figures
-from bilad.scripts.reproduce.questions import open_questions
-from bilad.scripts.reproduce.record import FILE, Record, read_record, surroundings
-from bilad.scripts.reproduce.report import write_report
-from bilad.scripts.reproduce.section import Section, Table, Text
+from bilad.scripts.command import noted_interrupts
+from bilad.scripts.display import progress_bar, show
+from bilad.scripts.reproduce.extensions import next_checks, open_questions
+from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
+from bilad.scripts.reproduce.part import Bench, Part, Section, Table, Text
+from bilad.scripts.reproduce.report import FILE, Record, read_record, surroundings, write_report
 from bilad.scripts.reproduce.table1 import table1
 from bilad.scripts.reproduce.theory import deviations, examples, theorems
-from bilad.scripts.tables import show
 
-# In the order in which they are run and shown.
+# In the order in which they are run and reported.
 IN_ORDER = (
     theorems.PART,
     examples.PART,
     deviations.PART,
-    *figures.PARTS,
+    robustness.PART,
+    jumps.PART,
+    optima.PART,
+    *indices.PARTS,
     table1.PART,
     next_checks.PART,
     open_questions.PART,
@@ -47,7 +46,7 @@ def reproduce(
     quick: bool = False,
     resume: bool = False,
 ) -> Path:
-    """Run the parts; write rows, pictures and `report.html`, of all parts that the folder holds.
+    """Run the parts, and write rows, pictures and a report of all parts that the folder contains.
 
     Parameters
     ----------
@@ -56,14 +55,14 @@ def reproduce(
     console : Console
     seed : int, default 0
     quick : bool, default False
-        Whether to take the parts' small sizes.
+        Whether to use the small sizes of the parts.
     resume : bool, default False
-        Whether to keep parts that were made with the same sizes, seed, code and data.
+        Whether to keep parts that were computed with the same sizes, seed, code and data.
 
     Returns
     -------
     Path
-        Of the page.
+        The path of the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -80,19 +79,19 @@ def reproduce(
                     console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
                 write_report(folder, records(folder))
                 progress.advance(whole)
-    finally:  # a part that did not end is no longer on the page
+    finally:  # a part that was interrupted is no longer in the report
         page = write_report(folder, records(folder))
     return page
 
 
 def records(folder: Path) -> list[Record]:
-    """Return what the folder holds, in the order of the parts."""
+    """Return the records in a folder, in the order of the parts."""
     found = (read_record(folder / name) for name in PARTS)
     return [record for record in found if record is not None]
 
 
 def _run(part: Part, quick: bool, seed: int, folder: Path, progress: Progress) -> Record:
-    """Run one part; its earlier record goes first, for its rows are about to be written over."""
+    """Run one part; its old record is removed first, because its rows are overwritten."""
     sizes = part.quick if quick else part.full
     task = progress.add_task(part.name, total=None)
 
@@ -121,7 +120,7 @@ def _run(part: Part, quick: bool, seed: int, folder: Path, progress: Progress) -
 
 
 def say(title: str, section: Section, console: Console) -> None:
-    """Print a section's text, tables and claims."""
+    """Print the texts, tables and claims of a section."""
     console.rule(title, style="dim")
     for block in section.blocks:
         if isinstance(block, Text):
@@ -130,7 +129,7 @@ def say(title: str, section: Section, console: Console) -> None:
             show(console, block.title, [dict(row) for row in block.cells], block.caption)
     for claim in section.claims:
         console.print(
-            f"{claim.where}: {claim.claim} We: {claim.measured} -> {claim.verdict}",
+            f"{claim.where}: {claim.claim} Our measurement: {claim.measured} -> {claim.verdict}",
             highlight=False,
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""Rows of an imagined comparison, and what a CSV file holds."""
+"""Fixtures: rows of a fictitious comparison, and the rows of a CSV file."""
 
 import csv
 
@@ -10,7 +10,7 @@ from bilad.scripts.known_problems import known_problems
 
 @pytest.fixture
 def row():
-    """Make a row: the first known problem attained; each test changes what it is about."""
+    """Return a function that makes a row with the given values and plausible others."""
 
     def make(**changes):
         settings = {"problem": next(iter(known_problems())), "variant": "kkt scholtes"}
@@ -27,7 +27,7 @@ def row():
 
 @pytest.fixture
 def rows_of():
-    """Read a CSV file."""
+    """Return a function that reads a CSV file."""
 
     def read(path):
         with path.open(newline="") as file:

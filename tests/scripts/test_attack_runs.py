@@ -1,4 +1,4 @@
-"""One attack as a row: true, a pure function of its settings, whatever goes wrong."""
+"""One attack as a row: its values, its dependence on the settings only, and failures."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from bilad.scripts.attack_runs import (
     time_to,
     value_at,
 )
-from bilad.scripts.free_entries import FreeEntries
+from bilad.scripts.instances import Instance
 from bilad.scripts.known_problems import known_problems
 
 NAMES = list(known_problems())
@@ -43,7 +43,7 @@ def test_a_run_reports_what_the_lower_level_says(name):
 
 
 def test_a_run_is_a_function_of_its_settings():
-    instance = FreeEntries("iris", 5, INF, 3)
+    instance = Instance("entries", "iris", "entries", 5, "inf", "BL1", seed=3)
     settings = Run(instance.name, "random", 3, 20.0, {"corners": 10})
     one, two = (run_attack(instance.problem(), settings) for _ in range(2))
     unclocked = {"seconds": 0.0, "improvements": ""}
@@ -87,7 +87,7 @@ def test_shares_and_order_of_values():
 
 
 def test_a_rival_with_many_entries_goes_on_until_its_time_is_up():
-    instance = FreeEntries("iris", 20, INF, 0)
+    instance = Instance("entries", "iris", "entries", 20, "inf", "BL1")
     one = run_attack(instance.problem(), Run(instance.name, "random", 0, 0.5))
     assert one.status == "time limit"
     assert 0.5 <= one.seconds < 3.0

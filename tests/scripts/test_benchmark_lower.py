@@ -1,4 +1,4 @@
-"""The benchmark's own parts: rivals' tolerances, rows that survive, the exponent, the instances."""
+"""The benchmark of the lower level: tolerances of the solvers, rows, exponent and instances."""
 
 import io
 
@@ -7,23 +7,24 @@ import pytest
 from rich.console import Console
 
 from bilad.models import ConvexClustering, FusionGraph
+from bilad.scripts import conic_solvers
 from bilad.scripts.benchmark_lower import (
-    Report,
+    COLD,
+    Instance,
     cold_rows,
     factorisation_time,
     growth_exponent,
+    report,
     warm_rows,
 )
-from bilad.scripts.lower import conic_rivals
-from bilad.scripts.lower.conic_rivals import RIVALS, Rival, smallest_gap, time_rival
-from bilad.scripts.lower.lower_instances import COLD, Instance
-from bilad.scripts.run_log import merged
+from bilad.scripts.conic_solvers import CONIC_SOLVERS, ConicSolver, smallest_gap, time_solver
+from bilad.scripts.run_store import Output, merged
 from bilad.solvers import cluster
 
 SMALL = Instance("moons", 60, 0.3)
 
 
-@pytest.mark.parametrize("rival", RIVALS, ids=lambda rival: rival.name)
+@pytest.mark.parametrize("rival", CONIC_SOLVERS, ids=lambda rival: rival.name)
 @pytest.mark.parametrize("p", [1.0, 2.0, float("inf")])
 def test_rivals_solve_what_ssnal_solves(rival, p):
     model = Instance("moons", 60, 0.3, p).model()
@@ -35,7 +36,7 @@ def test_rivals_solve_what_ssnal_solves(rival, p):
 
 def test_a_rival_gets_the_loosest_tolerance_that_reaches_the_gap(monkeypatch):
     model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 0.1)
-    monkeypatch.setattr(conic_rivals, "TOLERANCES", (1e-4, 1e-5, 1e-6, 1e-7))
+    monkeypatch.setattr(conic_solvers, "TOLERANCES", (1e-4, 1e-5, 1e-6, 1e-7))
     asked = []
 
     def solve(model, tol, time_limit):
@@ -43,14 +44,14 @@ def test_a_rival_gets_the_loosest_tolerance_that_reaches_the_gap(monkeypatch):
         z = -0.1 if tol < 2e-6 else 0.0  # the solution, or no flow at all
         return np.array([[0.1], [0.9]]), np.array([[z]])
 
-    timing = time_rival(Rival("rough", solve), model, 1e-6, 3, 60.0)
+    timing = time_solver(ConicSolver("rough", solve), model, 1e-6, 3, 60.0)
     assert asked == [1e-4, 1e-5, 1e-6, 1e-6, 1e-6]
     assert timing.gap <= 1e-15
 
 
 def test_a_rival_that_fails_is_shown_with_its_gap():
     model = SMALL.model()
-    timing = time_rival(Rival("none", lambda *arguments: None), model, 1e-6, 2, 60.0)
+    timing = time_solver(ConicSolver("none", lambda *arguments: None), model, 1e-6, 2, 60.0)
     assert timing.gap == float("inf")
 
 
@@ -61,9 +62,9 @@ def test_rows_are_on_disk_before_the_next_is_measured(tmp_path):
         assert (row["n"], row["seconds"]) == ("1", "0.5")
         raise KeyboardInterrupt
 
-    report = Report(tmp_path, Console(file=io.StringIO()))
+    output = Output(tmp_path, Console(file=io.StringIO()))
     with pytest.raises(KeyboardInterrupt):
-        report.table("Some", "some", rows())
+        report("Some", "some", rows(), output)
     assert (tmp_path / "some.csv").read_text().splitlines() == ["n,seconds", "1,0.5"]
 
 

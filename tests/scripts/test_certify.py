@@ -1,4 +1,4 @@
-"""Data in, a robustness card out: what it says, and that what it calls proved is."""
+"""The robustness summary: its contents, and the validity of what it calls proved."""
 
 import json
 import math
@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.problem import LENGTH_TOL
-from bilad.scripts.certificates.card_ray import changes, moved_points, ray_steps
-from bilad.scripts.certificates.card_report import rounded_down, rounded_up
-from bilad.scripts.certificates.certify_subject import Options, subject_of
+from bilad.scripts.certificates.subject import Options, subject_of
+from bilad.scripts.certificates.summary_ray import changes, moved_points, ray_steps
+from bilad.scripts.certificates.summary_report import rounded_down, rounded_up
 from bilad.scripts.certify import certify
 from bilad.solvers import certify as known
 from bilad.solvers import cluster
@@ -33,7 +33,7 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def two_clouds(tmp_path_factory):
-    """Twelve points in the plane, as a CSV file."""
+    """Return a CSV file with twelve points in the plane."""
     rng = np.random.default_rng(0)
     data = rng.normal(size=(12, 2)) + 5 * (np.arange(12) < 5)[:, None]
     path = tmp_path_factory.mktemp("data") / "clouds.csv"
@@ -42,31 +42,31 @@ def two_clouds(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def iris_card(tmp_path_factory):
-    out = tmp_path_factory.mktemp("card")
+def iris_summary(tmp_path_factory):
+    out = tmp_path_factory.mktemp("summary")
     result = run("iris", "--out", out)
     assert result.exit_code == 0, result.output
-    return result.output, json.loads((out / "card.json").read_text()), out
+    return result.output, json.loads((out / "summary.json").read_text()), out
 
 
-def test_iris_is_known_exactly(iris_card):
-    text, card, _ = iris_card
-    assert card["radius"]["exact"]
-    assert card["radius"]["lower"] == pytest.approx(0.4)
-    assert card["certified_interval_of_the_ray"] == pytest.approx([-0.4, 3.6])
-    assert abs(Fraction(card["first_step"]["exact"])) >= Fraction(card["radius"]["lower"])
-    assert card["points"] == [71]
-    assert card["bl1"]["found"] == card["bl1"]["bound"] == 4998
-    assert card["bl2"]["bound"] <= card["bl2"]["found"] == pytest.approx(1.968)
+def test_iris_is_known_exactly(iris_summary):
+    text, summary, _ = iris_summary
+    assert summary["radius"]["exact"]
+    assert summary["radius"]["lower"] == pytest.approx(0.4)
+    assert summary["certified_interval_of_the_ray"] == pytest.approx([-0.4, 3.6])
+    assert abs(Fraction(summary["first_step"]["exact"])) >= Fraction(summary["radius"]["lower"])
+    assert summary["points"] == [71]
+    assert summary["bl1"]["found"] == summary["bl1"]["bound"] == 4998
+    assert summary["bl2"]["bound"] <= summary["bl2"]["found"] == pytest.approx(1.968)
     assert "splits off point 71" in text
-    assert "Theorem 1 cannot tell" in text
+    assert "Theorem 1 does not apply" in text
 
 
-def test_the_attack_at_the_radius_can_be_checked(iris_card):
-    """From its file alone, by the command that the card ends with."""
-    text, card, out = iris_card
+def test_the_attack_at_the_radius_can_be_checked(iris_summary):
+    """The file is sufficient, with the command that is printed after the summary."""
+    text, summary, out = iris_summary
     size = check_counterexample(out / "counterexample.json")
-    lower, upper = card["radius"]["lower"], card["radius"]["upper"]
+    lower, upper = summary["radius"]["lower"], summary["radius"]["upper"]
     assert size == upper
     assert lower < upper <= lower * (1 + LENGTH_TOL)
     program = shlex.split(text.splitlines()[-1])
@@ -75,53 +75,53 @@ def test_the_attack_at_the_radius_can_be_checked(iris_card):
     assert (float(checked.stdout), checked.returncode) == (size, 0)
 
 
-def test_the_status_is_that_of_certify(iris_card):
-    text, card, _ = iris_card
+def test_the_status_is_that_of_certify(iris_summary):
+    text, summary, _ = iris_summary
     found = known(subject_of(Options("iris")).bl1)
-    assert card["radius"]["status"] == found.status == "attacked"
-    assert (card["radius"]["lower"], card["radius"]["upper"]) == (found.lower, found.upper)
+    assert summary["radius"]["status"] == found.status == "attacked"
+    assert (summary["radius"]["lower"], summary["radius"]["upper"]) == (found.lower, found.upper)
     assert "attacked: some ||eps|| <= 8 changes the partition" in text
 
 
 @pytest.mark.parametrize(
     ("budget", "kind", "status", "said"),
     [
-        (0.3, "shift", "robust", "no eps that counts changes the partition"),
+        (0.3, "shift", "robust", "no feasible eps changes the partition"),
         (3.0, "additive", "robust", "3.22314765 mm (exact) <= radius <= 3.2231478"),
         (3.3, "additive", "attacked", "3.22314765 mm (exact) <= radius <= 3.2231478"),
     ],
 )
 def test_budgets_below_and_above_the_radius(tmp_path, budget, kind, status, said):
-    """Of one shift, 0.4 mm; of three flowers that move by themselves, 3.223 mm."""
+    """The radius is 0.4 mm for one shift, and 3.223 mm for three individual points."""
     moving = ["--moving", "51:53"] if kind == "additive" else []
     result = run("iris", "--budget", budget, "--kind", kind, *moving, "--target", 2,
                  "--seconds", 0.3, "--out", tmp_path)  # fmt: skip
     assert result.exit_code == 0, result.output
-    card = json.loads((tmp_path / "card.json").read_text())
-    assert card["radius"]["status"] == status
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["radius"]["status"] == status
     assert said in result.output
     assert (tmp_path / "counterexample.json").exists() == (kind == "additive")
-    assert ("To check it" in result.output) == (kind == "additive")
-    assert (card["bl1"]["bound"] == 0) == (status == "robust")
+    assert ("To check the counterexample" in result.output) == (kind == "additive")
+    assert (summary["bl1"]["bound"] == 0) == (status == "robust")
 
 
-def test_iris_moduli_are_in_order(iris_card):
-    calmness = iris_card[1]["calmness"]
+def test_iris_moduli_are_in_order(iris_summary):
+    calmness = iris_summary[1]["calmness"]
     # 20 of the 50 points of a cluster move alike: J averages.
     assert calmness["local"] == pytest.approx(math.sqrt(20 / 50))
     assert 0 < calmness["empirical"] <= calmness["everywhere"] == 1
 
 
-def test_iris_recovery_brackets_the_exact_ends(iris_card):
-    found = iris_card[1]["recovery"]["exact"]
+def test_iris_recovery_brackets_the_exact_ends(iris_summary):
+    found = iris_summary[1]["recovery"]["exact"]
     assert found["below"] <= 237 / 2450 <= found["low"]
     assert found["high"] <= 0.108 <= found["above"]
 
 
-def test_the_pictures_open(iris_card):
-    _, _, out = iris_card
-    assert matplotlib.image.imread(out / "card.png").shape == (600, 1200, 4)
-    assert "<svg" in (out / "card.svg").read_text()
+def test_the_pictures_open(iris_summary):
+    _, _, out = iris_summary
+    assert matplotlib.image.imread(out / "summary.png").shape == (600, 1200, 4)
+    assert "<svg" in (out / "summary.svg").read_text()
 
 
 @pytest.mark.slow
@@ -131,17 +131,17 @@ def test_a_csv_file_with_p_2_in_the_plane(two_clouds, tmp_path):
         "--out", tmp_path,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    card = json.loads((tmp_path / "card.json").read_text())
-    assert 0 < card["radius"]["lower"] <= card["radius"]["upper"]
-    assert not card["radius"]["exact"]
-    assert not card["ray"]["exact"]
-    assert "others are not excluded" in result.output
-    assert 0 < card["bl1"]["found"] <= card["bl1"]["bound"] <= 12 * 11
-    assert card["radius"]["lower"] <= card["bl2"]["bound"] <= card["bl2"]["found"]
-    assert card["radius"]["upper"] < 3 * card["radius"]["lower"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert 0 < summary["radius"]["lower"] <= summary["radius"]["upper"]
+    assert not summary["radius"]["exact"]
+    assert not summary["ray"]["exact"]
+    assert "there may be others" in result.output
+    assert 0 < summary["bl1"]["found"] <= summary["bl1"]["bound"] <= 12 * 11
+    assert summary["radius"]["lower"] <= summary["bl2"]["bound"] <= summary["bl2"]["found"]
+    assert summary["radius"]["upper"] < 3 * summary["radius"]["lower"]
     found = subject_of(Options(str(two_clouds), gamma=1.5, neighbours=4, budget=2.0))
     before = cluster(found.model, refine=True)
-    after = cluster(found.perturbation.apply(found.model, card["radius"]["eps"]), refine=True)
+    after = cluster(found.perturbation.apply(found.model, summary["radius"]["eps"]), refine=True)
     assert before.proved
     assert after.proved
     assert (before.labels != after.labels).any()
@@ -157,11 +157,11 @@ def test_other_perturbations(two_clouds, tmp_path, kind, p):
         "--norm", "inf", "--seconds", 0.3, "--out", tmp_path,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    card = json.loads((tmp_path / "card.json").read_text())
-    assert (card["calmness"]["local"] is None) == (kind == "edges")
-    low, high = card["certified_interval_of_the_ray"]
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["calmness"]["local"] is None) == (kind == "edges")
+    low, high = summary["certified_interval_of_the_ray"]
     assert low <= 0 <= high
-    assert float(card["radius"]["lower"]) > 0
+    assert float(summary["radius"]["lower"]) > 0
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_a_ray_of_ones_own(two_clouds, tmp_path):
     common = (two_clouds, "--gamma", 1.0, "--seconds", 0.3, "--neighbours", 3, "--out", tmp_path)
     result = run(*common, "--ray", tmp_path / "ray.txt")
     assert result.exit_code == 0, result.output
-    assert "0 steps found" in result.output, "all points move together"
+    assert "0 changes of the partition found" in result.output, "all points move together"
     np.savetxt(tmp_path / "short.txt", np.ones(3))
     assert run(*common, "--ray", tmp_path / "short.txt").exit_code == 2
 
@@ -205,7 +205,7 @@ def line(data, r, V, budget=10.0):
 
 
 def test_the_first_step_of_two_points():
-    """Three apart, r = 1: they meet where they are 2 apart, at eps = 1; above, at 5, they part."""
+    """Points at distance 3 with r = 1 merge at distance 2, eps = 1, and separate at eps = 5."""
     ray = ray_steps(line([0.0, 3.0], 1.0, [1.0, 0.0]), np.ones(1))
     assert ray.interval == (-10.0, 1.0)
     assert (ray.steps, ray.first.exact, ray.first.labels.tolist()) == (2, "1", [0, 0])
@@ -219,7 +219,7 @@ def test_a_step_at_zero_leaves_no_interval():
 
 
 def test_the_step_is_between_neighbouring_doubles():
-    """At 1/3, which no double is: not yet changed inside, changed outside."""
+    """The change is at 1/3, which is not a double: between two adjacent doubles."""
     problem = line([0.0, 3.0], 1.0, [3.0, 0.0])
     first = ray_steps(problem, np.ones(1)).first
     assert first.exact == "1/3"
@@ -228,7 +228,7 @@ def test_the_step_is_between_neighbouring_doubles():
 
 
 def test_weights_fade_from_zero_on():
-    """Two points two apart, r = 2: they part once the edge has lost half its weight."""
+    """Points at distance 2 with r = 2 separate when the edge has lost half its weight."""
     graph = FusionGraph.complete(2)
     model = ConvexClustering([[0.0], [2.0]], graph, 2.0)
     ray = ray_steps(MaxDeviation(model, Perturbation.edges(graph), 5.0), np.ones(1))
@@ -237,8 +237,8 @@ def test_weights_fade_from_zero_on():
     assert ray.first.exact == "1/2"
 
 
-def test_the_interval_holds_for_the_staircase(iris_card):
-    low, high = iris_card[1]["certified_interval_of_the_ray"]
+def test_the_interval_holds_for_the_staircase(iris_summary):
+    low, high = iris_summary[1]["certified_interval_of_the_ray"]
     subject = subject_of(Options("iris"))
     stairs = parametric_path(subject.model, subject.perturbation, -8, 8)
     assert (stairs.labels_at(low * (1 - 1e-12)) == stairs.labels_at(0.0)).all()

@@ -1,4 +1,4 @@
-"""The figures about certificates: a little of each, and that a wrong certificate would be seen."""
+"""The check of certificates with small sizes, and that it detects a wrong certificate."""
 
 import dataclasses
 from fractions import Fraction
@@ -10,21 +10,18 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
-from bilad.scripts.certificates import check_gaps as gaps_script
+from bilad.scripts.certificates import check_path as path_script
 from bilad.scripts.certificates import check_radius as radius_script
-from bilad.scripts.certificates import check_staircase as staircase_script
 from bilad.scripts.certificates import check_tightness as tightness_script
-from bilad.scripts.certificates.check_gaps import check_gaps
+from bilad.scripts.certificates.check_path import KINDS, check_rays, check_settings, random_ray
 from bilad.scripts.certificates.check_radius import check_bounds, check_radius
 from bilad.scripts.certificates.check_recovery import check_recovery, two_clusters_in_closed_form
-from bilad.scripts.certificates.check_staircase import KINDS, check_rays, check_settings, random_ray
-from bilad.scripts.certificates.check_tightness import check_tightness
+from bilad.scripts.certificates.check_tightness import check_gaps, check_tightness
 from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
-from bilad.solvers.certificates.exact_radius import exact_radius
-from bilad.solvers.certificates.stable_blocks import certified_radius
+from bilad.solvers.certificates.robustness import certified_radius, exact_radius
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
@@ -35,7 +32,7 @@ def run(*arguments):
 
 
 def test_recovery_of_the_iris_classes():
-    """Theorem 1 has no gamma; exactly, [237/2450, 0.108) returns the classes."""
+    """Theorem 1 guarantees the classes for no gamma; they are returned for [237/2450, 0.108)."""
     values = {figure.group.split(", ", 1)[1]: figure.value for figure in check_recovery()}
     assert values["Theorem 1, gamma_min"] > values["Theorem 1, gamma_max"]
     assert values["closed form, low = 237/2450"] == float(Fraction(237, 2450))
@@ -73,7 +70,7 @@ def test_rays_with_weights_have_steps():
     for kind in KINDS[1:]:
         rays = [random_ray(np.random.default_rng(seed), kind, "") for seed in range(4)]
         steps = [
-            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).inner_breakpoints)
+            len(parametric_path(ray.model, ray.perturbation, ray.low, ray.high).steps)
             for ray in rays
         ]
         assert max(steps) > 1
@@ -86,10 +83,8 @@ def test_a_wrong_staircase_is_seen(monkeypatch):
             stairs, breakpoints=tuple(b + 1 for b in stairs.breakpoints), low=low + 1
         )
 
-    monkeypatch.setattr(staircase_script, "parametric_path", shifted)
-    monkeypatch.setattr(
-        staircase_script.ParametricPath, "labels_at", lambda self, eps: self.between[0]
-    )
+    monkeypatch.setattr(path_script, "parametric_path", shifted)
+    monkeypatch.setattr(path_script.ParametricPath, "labels_at", lambda self, eps: self.between[0])
     assert next(iter(check_settings({"iris": SETTINGS["iris"]}, 21))).wrong > 0
 
 
@@ -126,13 +121,15 @@ def test_bounds_of_known_problems_are_not_below_the_optimum():
 
 def test_where_nothing_is_proved_the_bound_is_the_largest_deviation(monkeypatch):
     known = [problem for problem in two_points() if "p = inf, d = 3" in problem.name]
-    monkeypatch.setattr(gaps_script, "known_problems", lambda: {one.name: one for one in known})
+    monkeypatch.setattr(
+        tightness_script, "known_problems", lambda: {one.name: one for one in known}
+    )
     rows = list(islice(check_gaps({}, 0, 0), 1))
     assert [(row.tried, row.wrong, row.value) for row in rows] == [(2, 0, 1.0)]
 
 
 def test_a_bound_that_is_too_small_is_seen(monkeypatch):
-    monkeypatch.setattr(gaps_script, "optimum_bound", lambda problem, clustering: 1.0)
+    monkeypatch.setattr(tightness_script, "optimum_bound", lambda problem, clustering: 1.0)
     assert next(iter(check_gaps({}, 0, 0))).wrong == 1
 
 

@@ -1,4 +1,4 @@
-"""The command line: files, exit codes, messages."""
+"""The command line: the files it writes, its exit codes and its messages."""
 
 import csv
 import importlib
@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from bilad.models import deviation
 from bilad.scripts.cli import app
-from bilad.scripts.run_log import merged
+from bilad.scripts.run_store import merged
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 
@@ -32,7 +32,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The folder and the screen of one comparison."""
+    """Return the output folder and the terminal output of one comparison."""
     out = tmp_path_factory.mktemp("out")
     result = run("compare", "iris", "--methods", "direct", "--out", out)
     assert result.exit_code == 0, result.output
@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 
 
 def test_a_status_is_what_the_method_itself_has_proved():
-    """No eps within this budget changes anything, as the pairs' bound would prove for `corners`."""
+    """No eps within this budget changes the partition, so no method finds an attack."""
     tiny = replace(IRIS, budget=0.01)
     limits = {"lower": "auto", "closing": "none", "seed": 0, "time_limit": None}
     rows = compare.attacks(tiny, ["exact", "corners"], Console(quiet=True), **limits)

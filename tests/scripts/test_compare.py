@@ -1,4 +1,4 @@
-"""The staircase of a setting: its grid, its values, its picture."""
+"""The values of delta and N_chg on a grid of eps, and their picture."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The comparison of formulations from the command line: tiny parts, wrong arguments, document."""
+"""The comparison of formulations from the command line, and its documentation."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.scripts.attack_runs import CLOSING_ALONE, VARIANTS
 from bilad.scripts.compare_formulations import PARTS, compare_formulations
-from bilad.scripts.formulations import formulations_grid, formulations_rays, formulations_size
-from bilad.scripts.formulations.formulations_size import FAMILIES, SizeRow
+from bilad.scripts.formulations import grid, rays, size
+from bilad.scripts.formulations.size import FAMILIES, SizeRow
 from bilad.scripts.known_problems import known_problems
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "formulations.md"
@@ -24,7 +24,7 @@ def run(*arguments):
 
 def test_the_grid_from_the_command_line(tmp_path, monkeypatch, rows_of):
     few = dict(list(known_problems().items())[:2])
-    monkeypatch.setattr(formulations_grid, "known_problems", lambda: few)
+    monkeypatch.setattr(grid, "known_problems", lambda: few)
     result = run("--only", "grid", "--methods", "duality,corners", "--out", tmp_path)
     assert result.exit_code == 0, result.output
     rows = rows_of(tmp_path / "grid.csv")
@@ -36,9 +36,9 @@ def test_the_grid_from_the_command_line(tmp_path, monkeypatch, rows_of):
 
 def test_the_other_parts_from_the_command_line(tmp_path, monkeypatch, rows_of):
     tiny = SizeRow("some", 3, 3, 9, *[0.1] * 6, 0.3, 5, 2.0, "ended")
-    monkeypatch.setattr(formulations_size, "size_rows", lambda family, limit: iter([tiny]))
-    monkeypatch.setattr(formulations_size, "FAMILIES", FAMILIES[:1])
-    monkeypatch.setattr(formulations_rays, "POINTS", 161)
+    monkeypatch.setattr(size, "size_rows", lambda family, limit: iter([tiny]))
+    monkeypatch.setattr(size, "FAMILIES", FAMILIES[:1])
+    monkeypatch.setattr(rays, "POINTS", 161)
     result = run(
         "--quick", "--only", "rays, entries,size", "--methods", "corners,random",
         "--seconds", 0.3, "--out", tmp_path,
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_the_document_names_every_option_that_there_is():
     text = DOCUMENT.read_text()
     for variant in VARIANTS.values():
-        if not variant.is_rival and variant.name != CLOSING_ALONE:
+        if not variant.is_simple_search and variant.name != CLOSING_ALONE:
             assert f'`"{variant.method}"`' in text
     for name in RELAXATIONS:
         assert f'`"{name}"`' in text

@@ -6,12 +6,12 @@ from typer.testing import CliRunner
 
 from bilad.models import DatasetError
 from bilad.scripts import compare_methods as command
-from bilad.scripts.methods.instance_families import available, instances, planned, quick_methods
-from bilad.scripts.methods.method_rows import REFERENCE
+from bilad.scripts.compare_methods import available, instances, planned, quick_methods
+from bilad.scripts.methods.rows import REFERENCE
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper import UPPER_METHODS
 
-PICTURES = ("profile_solves", "profile_seconds", "data_profile", "anytime")
+PICTURES = ("profile_solves", "profile_seconds")
 
 
 def run(*arguments):
@@ -69,7 +69,7 @@ def test_an_instance_without_data_is_left_out_with_a_message(monkeypatch):
     monkeypatch.setattr("bilad.scripts.settings.load_dataset", absent)
     said = []
     assert available(instances(["table1"], [1.0], [0]), said.append) == []
-    assert said == [f"{name} is left out: not here" for name in SETTINGS]
+    assert said == [f"{name} is omitted: not here" for name in SETTINGS]
 
 
 @pytest.mark.parametrize(

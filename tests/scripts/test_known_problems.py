@@ -10,7 +10,7 @@ import pytest
 
 from bilad.models import MaxDeviation, MinPerturbation
 from bilad.scripts.attack_runs import REFUSED, VARIANTS, Run, run_attack
-from bilad.scripts.formulations.formulations_grid import STARTS
+from bilad.scripts.formulations.grid import STARTS
 from bilad.scripts.known_problems import (
     BEATEN_TOLERANCE,
     COUNT_TOLERANCE,
@@ -34,7 +34,7 @@ REFORMULATIONS = [name for name, variant in VARIANTS.items() if variant.takes_st
 
 
 def best_row(known, variant):
-    """The row from one start; from five if that was not enough."""
+    """Return the row from one start, or from five if that does not attain the optimum."""
     row = run_attack(known.problem, Run(known.name, variant, 0, SECONDS), known.optimum)
     if is_attained(known.problem, row.share):
         return row
@@ -43,7 +43,7 @@ def best_row(known, variant):
 
 
 def missed_by(variant, problems):
-    """Problems that a formulation does not solve; it never claims more than can be."""
+    """Problems that a formulation does not solve; its value never exceeds the optimum."""
     missed = []
     for known in problems:
         row = best_row(known, variant)
@@ -99,7 +99,7 @@ def test_closed_forms_agree_with_a_grid_over_the_ray(known):
     ids=lambda known: known.name,
 )
 def test_two_points_do_not_change_before_the_step(known):
-    """With several entries too: just below the least norm no random direction does."""
+    """Also with several parameters, no random eps just below the least norm attains the target."""
     problem, rng = known.problem, np.random.default_rng(0)
     before = cluster(problem.model).n_clusters
     for eps in rng.normal(size=(30, problem.perturbation.dim)):

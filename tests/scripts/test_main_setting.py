@@ -19,7 +19,7 @@ def true_deviation(eps):
 
 
 def first_step(side):
-    """By bisection: the least length at which the target is met, on one side of 0."""
+    """Return the least |eps| on one side of 0 that attains the target, by bisection."""
     below, above = 0.0, next(k / 100 for k in range(1, 801) if reaches(side * k / 100))
     below = above - 0.01
     assert not reaches(side * below)
@@ -37,14 +37,14 @@ def reaches(eps):
 
 
 def say(found):
-    """Shown by `pytest -rP`."""
+    """The printed table is shown by `pytest -rP`."""
     eps, solves = float(found.eps[0]), found.lower_solves
     print(f"{found.method}: eps = {eps:.6f}, {found.deviation}, {found.seconds:.1f} s, {solves}")
 
 
 @pytest.fixture(scope="module")
 def direct_by_ssnal():
-    """Direct search over a lower level that takes any data."""
+    """Direct search with a lower-level method that supports any data."""
     return attack(SETTING.max_deviation(), "direct", step=0.01, lower="ssnal")
 
 

@@ -1,4 +1,4 @@
-"""The optimum over a ray, where brute force can follow."""
+"""The optimum over a ray, compared with brute force."""
 
 import pytest
 
@@ -17,7 +17,7 @@ INF = float("inf")
 
 
 def staircase_problem(kind, value):
-    """Three points on a line, the middle one moves; steps by brute force."""
+    """Three points on a line, the middle one shifted; the jumps by brute force."""
     model = ConvexClustering([[0.0], [2.0], [5.0]], FusionGraph.complete(3), 0.5)
     shift = Perturbation.shift([[0.0], [1.0], [0.0]])
     if kind == "BL1":

@@ -1,4 +1,4 @@
-"""What counts as a pair at its boundary, and what the random problems cover."""
+"""Detection of ties by `bilad verify`, and the range of its random problems."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Table 1: the methods on Iris, Seeds and Wine, in our settings (section 6.3)."""
+"""Part `table1`: Table 1, the methods on Iris, Seeds and Wine in our settings (section 6.3)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import asdict
 
 from matplotlib.figure import Figure
 
-from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.figures.ray_sites import (
+from bilad.scripts.reproduce.figures.ray import Ray, delta, draw_value, ray_of
+from bilad.scripts.reproduce.part import (
     BLUE,
-    GREEN,
     GREY,
     ORANGE,
-    Ray,
-    delta,
-    draw_value,
-    ray_of,
+    Bench,
+    Block,
+    Part,
+    Section,
+    Table,
+    Text,
 )
-from bilad.scripts.reproduce.section import Block, Section, Table, Text
-from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
-from bilad.scripts.reproduce.table1.table1_claims import Cost, claims_of, cost_claims, costs
-from bilad.scripts.reproduce.table1.table1_runs import (
+from bilad.scripts.reproduce.table1.claims import Cost, claims_of, cost_claims, costs
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS
+from bilad.scripts.reproduce.table1.runs import (
     FMINCON,
     INTERIOR_POINT,
     PROBLEMS,
@@ -34,18 +34,18 @@ from bilad.scripts.settings import Setting, readable_settings
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.upper import REFORMULATIONS
 
-SHOWN = {  # columns, and what they are called
+SHOWN = {  # columns, and their headings
     "dataset": "data", "method": "method", "n": "n", "K": "K", "eps": "eps", "delta": "delta",
     "n_changed": "N_chg", "n_changed_matched": "matched", "share": "share", "own_share": "own",
     "solves": "solves", "seconds": "seconds", "share_solving": "solving", "status": "status",
     "bound": "bound",
 }  # fmt: skip
 CAPTION = (
-    "Recomputed from an exact lower-level solution at eps, labels proved. n: points; K: clusters "
-    "at eps = 0. N_chg: labels that differ as numbered; matched: after the best renaming. share: "
-    "of the exact optimum; own: that of what the method found itself, before closing. solves: of "
-    "the lower level; solving: share of the seconds (wall clock, one run) spent there. bound: "
-    "proved by the exact staircase. eps = 0: no attack was found."
+    "All values are recomputed from an exact lower-level solution at eps with certified labels. n: "
+    "points; K: clusters at eps = 0. N_chg: changed labels, without renaming clusters; matched: "
+    "after the best renaming. share: of the optimum; own: the share before the closing search. "
+    "solves: lower-level solves; solving: their share of the time (wall clock, one run). bound: "
+    "the optimum by the parametric path. eps = 0: no attack was found."
 )
 FULL = Sizes()
 QUICK = Sizes(
@@ -58,11 +58,10 @@ QUICK = Sizes(
     timed=10,
 )
 MARKS = (("BL1", "o", ORANGE), ("BL2", "v", BLUE))
-LOOKS = (("o", ORANGE), ("s", BLUE), ("^", GREEN))  # of data sets
 
 
 def table1(bench: Bench, sizes: Sizes) -> Section:
-    """Run every method on every data set that can be read."""
+    """Run every method on every data set that can be read, and return the report."""
     missing: list[str] = []
     rays = [ray_of(own) for own in readable_settings(sizes.datasets, missing.append).values()]
     plans = [(ray.setting, entries(ray.setting, sizes)) for ray in rays]
@@ -77,26 +76,18 @@ def table1(bench: Bench, sizes: Sizes) -> Section:
     )
     timed = bench.collect("costs", costs(settings, sizes.timed), Cost, 2 * len(settings))
     tables = [_table(problem, rows) for problem in PROBLEMS]
-    pictures = [
-        bench.picture(
-            "answers",
-            "Above: delta, every step exact, with the best answers. Below: where each method "
-            "ended; without a mark it was not run or found no attack.",
-            lambda figure: draw_answers(figure, rays, rows),
-            (9.0, 7.5),
-        ),
-        bench.picture(
-            "scores",
-            "Share of the exact optimum, and wall clock.",
-            lambda figure: draw_scores(figure, rows),
-            (9.0, 5.5),
-        ),
-    ]
+    picture = bench.picture(
+        "answers",
+        "Above: delta along the ray, exactly, with the best answers. Below: the eps that each "
+        "method found; a method without a mark was not run or found no attack.",
+        lambda figure: draw_answers(figure, rays, rows),
+        (9.0, 7.5),
+    )
     blocks: list[Block] = [
         Text(_settings(rays, missing, sizes)),
         *tables,
         _paper_table(),
-        *pictures,
+        picture,
     ]
     return Section(blocks, [*claims_of(rows, settings, PAPER_ROWS), *cost_claims(timed)])
 
@@ -108,15 +99,16 @@ def _settings(rays: Sequence[Ray], missing: Sequence[str], sizes: Sizes) -> str:
         large = [ray.setting.dataset for ray in rays if ray.setting.points > most]
         if large:
             left += (
-                f" {', '.join(REFORMULATIONS)} are left out of {problem} on {', '.join(large)}: "
-                "their models have a term for each pair of points and take long."
+                f" {', '.join(REFORMULATIONS)} are not run on {problem} for {', '.join(large)}, "
+                "because their models have a term for each pair of points and take long."
             )
     return (
-        f"Our settings. {ours}. Limit: {sizes.seconds:g} s a run, {sizes.reformulation_seconds:g} "
-        f"s for reformulations; {sizes.restarts} starts where a method restarts, the first at "
-        f"eps = 0. In the place of fmincon is {FMINCON!r}: forward differences and a local NLP "
-        f"solver, SLSQP; {INTERIOR_POINT!r} takes SciPy's trust-constr, once, as fmincon's default "
-        f"is an interior-point method.{left}"
+        f"Our settings: {ours}. The time limit is {sizes.seconds:g} s for each run and "
+        f"{sizes.reformulation_seconds:g} s for reformulations. Methods with restarts have "
+        f"{sizes.restarts} starting points, the first at eps = 0. The method {FMINCON!r} takes the "
+        "place of fmincon: forward differences and a local NLP solver, SLSQP. Because the default "
+        f"of fmincon is an interior-point method, {INTERIOR_POINT!r} uses SciPy's trust-constr "
+        f"with one starting point.{left}"
     )
 
 
@@ -125,8 +117,8 @@ def _setting(setting: Setting, sizes: Sizes) -> str:
         f"{setting.step * factor:g}" for factor in (sizes.coarsening, sizes.ssnal_coarsening)
     )
     return (
-        f"{setting.describe()}; target of (BL2) {setting.target:g}; direct search by steps of "
-        f"{fine} {setting.unit}, where SSNAL solves the lower level {coarse} {setting.unit}"
+        f"{setting.describe()}; target of (BL2) {setting.target:g}; step of direct search {fine} "
+        f"{setting.unit}, and {coarse} {setting.unit} with SSNAL as the lower-level method"
     )
 
 
@@ -141,32 +133,19 @@ def _table(problem: str, rows: Sequence[Row]) -> Table:
 
 def _paper_table() -> Table:
     return Table(
-        "Paper, Table 1 (BL1): other parameters (lost)",
+        "Table 1 of the paper (BL1), with other parameters",
         [asdict(row) for row in PAPER_ROWS],
-        "Quoted. Its gamma, weights, units and perturbed points are lost: not to be held against "
-        "the rows above.",
+        "Quoted. Its gamma, weights, units and perturbed points are lost, so that it cannot be "
+        "compared with the rows above.",
     )
 
 
-PART = Part("table1", "Table 1: the methods compared", table1, FULL, QUICK)
-
-
-def names_of(rows: Sequence[Row]) -> list[str]:
-    """Return the methods, in the order in which they are met."""
-    return list(dict.fromkeys(row.method for row in rows))
+PART = Part("table1", "Table 1: comparison of the methods", table1, FULL, QUICK)
 
 
 def draw_answers(figure: Figure, rays: Sequence[Ray], rows: Sequence[Row]) -> None:
-    """Draw each data set's staircase, and below it where on it each method ended.
-
-    Parameters
-    ----------
-    figure : Figure
-    rays : sequence of Ray
-        One for each data set.
-    rows : sequence of Row
-    """
-    names = names_of(rows)
+    """Draw delta for each data set, and below it the eps that each method found."""
+    names = list(dict.fromkeys(row.method for row in rows))
     grid = figure.subplots(2, len(rays), sharex="col", squeeze=False, height_ratios=(1, 2))
     for column, ray in enumerate(rays):
         upper, lower = grid[:, column]
@@ -192,30 +171,3 @@ def draw_answers(figure: Figure, rays: Sequence[Ray], rows: Sequence[Row]) -> No
     grid[0, 0].set_ylabel("delta [ordered pairs]")
     handles = grid[1, 0].get_legend_handles_labels()[0]
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
-
-
-def draw_scores(figure: Figure, rows: Sequence[Row]) -> None:
-    """Draw the share of the optimum for either problem, and the seconds, a line for each method."""
-    names = names_of(rows)
-    panels = figure.subplots(1, 3, sharey=True, width_ratios=(1, 1, 1.4))
-    datasets = list(dict.fromkeys(row.dataset for row in rows))
-    for dataset, (marker, colour) in zip(datasets, LOOKS, strict=False):
-        own = [row for row in rows if row.dataset == dataset]
-        style = {"color": colour, "markerfacecolor": "none", "label": dataset, "clip_on": False}
-        for axes, (problem, _, _) in zip(panels[:2], MARKS, strict=True):
-            shown = [row for row in own if row.problem == problem]
-            places = [names.index(row.method) for row in shown]
-            axes.plot([row.share for row in shown], places, marker, **style)
-        shown = [row for row in own if row.problem == "BL1"]
-        places = [names.index(row.method) for row in shown]
-        panels[2].plot([row.seconds for row in shown], places, marker, **style)
-    for axes, (problem, _, _) in zip(panels[:2], MARKS, strict=True):
-        axes.set(xlabel=f"{problem}: share of the optimum", xlim=(-0.03, 1.03))
-    panels[2].set(xlabel="BL1: wall clock [s]", xscale="log")
-    panels[0].set_yticks(range(len(names)), names)
-    panels[0].set_ylim(len(names) - 0.4, -0.6)
-    figure.legend(
-        handles=panels[0].get_legend_handles_labels()[0],
-        loc="outside upper center",
-        ncols=len(datasets),
-    )

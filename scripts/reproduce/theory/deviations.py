@@ -1,4 +1,4 @@
-"""Every deviation function against the properties that section 4 asks of one."""
+"""Part `deviations`: which functions have the properties that section 4 requires."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.section import Block, Claim, Section, Table, Text, agrees_if
+from bilad.scripts.display import grouped
+from bilad.scripts.reproduce.part import Bench, Block, Claim, Part, Section, Table, Text, agrees_if
 from bilad.scripts.reproduce.theory.property_checks import (
     PLANE,
     PROPERTIES,
@@ -19,23 +19,20 @@ from bilad.scripts.reproduce.theory.property_checks import (
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_checks import PathRow, check_paths, draw_spills
+from bilad.scripts.reproduce.theory.reassignment_checks import PathRow, check_paths
 from bilad.scripts.settings import SETTINGS
-from bilad.scripts.tables import grouped
 from bilad.solvers.upper.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is looked at."""
+    """The sizes of the experiments."""
 
-    # rays, points: of the problems with several eps
-    rays: int = 8
-    points: int = 24
-    paths: int = 200  # random spills
-    # path_n, path_clusters: points and clusters of these, at most
-    path_n: int = 40
-    path_clusters: int = 5
+    rays: int = 8  # rays of a problem with several parameters
+    points: int = 24  # points of each ray
+    paths: int = 200  # random reassignments
+    path_n: int = 40  # their largest number of points
+    path_clusters: int = 5  # their largest number of clusters
 
 
 FULL = Sizes()
@@ -43,7 +40,7 @@ QUICK = Sizes(rays=2, points=6, paths=20, path_n=24)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Look for counterexamples."""
+    """Search for counterexamples, and return the report."""
     lines, planes = setting_problems(), plane_problems()
     problems = {**lines, **planes}
     rows = bench.collect(
@@ -53,25 +50,18 @@ def run(bench: Bench, sizes: Sizes) -> Section:
         len(problems) * len(PARTITION_DEVIATIONS) * len(PROPERTIES),
     )
     paths = bench.collect(
-        "spills",
+        "reassignments",
         check_paths(sizes.paths, sizes.path_n, sizes.path_clusters, bench.seed),
         PathRow,
         sizes.paths * len(PARTITION_DEVIATIONS),
     )
     identity = bench.collect("identity", check_identity(lines, paths), IdentityRow, len(lines) + 1)
-    picture = bench.picture(
-        "spills",
-        "Each function over its own maximum, as points leave the first of two clusters. Dotted "
-        "line: the bound of Theorem 3. delta and 1 - RI coincide, and so do the two that count "
-        "points, until clusters are renamed.",
-        draw_spills,
-    )
+
     blocks: list[Block] = [
         Text(_introduction(list(lines))),
         _property_table(rows),
         _counterexamples(rows),
         _path_table(paths),
-        picture,
         _identity_table(identity),
     ]
     return Section(blocks, [*deviation_claims(rows, paths), closed_form_claim(identity)])
@@ -79,15 +69,15 @@ def run(bench: Bench, sizes: Sizes) -> Section:
 
 def _introduction(names: Sequence[str]) -> str:
     absent = [name for name in SETTINGS if name not in names]
-    missing = f" The data of {', '.join(absent)} are not here." if absent else ""
+    missing = f" The data of {', '.join(absent)} cannot be read." if absent else ""
     return (
-        "Section 4 asks of a deviation function: (i) nondecreasing in ||eps||, (ii) nonnegative, "
-        "(iii) zero at zero. (i) is asked along each ray from 0, and between any two eps. On "
-        f"{', '.join(names)}, every eps of our settings is looked at in exact arithmetic; in the "
-        "plane rays are, for p = 1 exactly and for p = 2 by samples. Our settings: "
-        f"{'; '.join(SETTINGS[name].describe() for name in names)}; the plane: {PLANE}. "
-        "Every counterexample was solved again, its labels proved. On the plane, no "
-        f"counterexample is no proof.{missing}"
+        "Section 4 requires of a deviation function that it is (i) nondecreasing in ||eps||, (ii) "
+        "nonnegative, and (iii) zero at eps = 0. Property (i) is checked along each ray from 0, "
+        f"and between any two eps. For {', '.join(names)}, every eps of our settings is examined "
+        "in exact arithmetic. In the plane, random rays are examined, exactly for p = 1 and by "
+        f"samples for p = 2. Our settings: {'; '.join(SETTINGS[n].describe() for n in names)}; "
+        f"the plane: {PLANE}. Every counterexample was solved again, with certified labels. In the "
+        f"plane, the absence of a counterexample proves nothing.{missing}"
     )
 
 
@@ -104,7 +94,7 @@ def _property_table(rows: Sequence[PropertyRow]) -> Table:
 
 
 def _counterexamples(rows: Sequence[PropertyRow]) -> Table:
-    """Show the first counterexample of each function and property; the file has all."""
+    """Return the first counterexample of each function and property."""
     fails = [row for row in rows if not row.holds]
     cells = [
         {
@@ -120,7 +110,7 @@ def _counterexamples(rows: Sequence[PropertyRow]) -> Table:
         }
         for (name, wanted), own in grouped(fails, lambda row: (row.deviation, row.property))
     ]
-    return Table("Counterexamples, the first of each", cells, "All of them: properties.csv.")
+    return Table("The first counterexamples", cells, "The file properties.csv contains all.")
 
 
 def _path_table(paths: Sequence[PathRow]) -> Table:
@@ -133,17 +123,17 @@ def _path_table(paths: Sequence[PathRow]) -> Table:
         cells.append(
             {
                 "function": name,
-                "K = 2: falls in range": _share(two),
-                "K > 2: falls in range": _share(more),
-                "falls anywhere": f"{sum(row.falls for row in own)} of {len(own)}",
-                "one in range": "" if first is None else _fall(first),
+                "K = 2: decreases in range": _share(two),
+                "K > 2: decreases in range": _share(more),
+                "decreases anywhere": f"{sum(row.falls for row in own)} of {len(own)}",
+                "example in range": "" if first is None else _fall(first),
             }
         )
     caption = (
-        "Spills: points leave cluster 1 in fixed proportions, step by step. In range: as long as "
-        "delta does not fall, for K = 2 up to s = min(n_1, ceil(n / 2)) (Theorem 3)."
+        "Points move from cluster 1 to the others in fixed proportions. The range is that in which "
+        "delta does not decrease, for K = 2 up to s = min(n_1, ceil(n / 2)) (Theorem 3)."
     )
-    return Table("Whether U falls as more points leave", cells, caption)
+    return Table("Whether U decreases as more points move", cells, caption)
 
 
 def _share(rows: Sequence[PathRow]) -> str:
@@ -166,7 +156,7 @@ def _identity_table(rows: Sequence[IdentityRow]) -> Table:
         }
         for row in rows
     ]
-    return Table("delta = n (n - 1) (1 - RI), RI as scikit-learn counts it", cells)
+    return Table("The identity delta = n (n - 1) (1 - RI), with RI of scikit-learn", cells)
 
 
 PART = Part(
@@ -179,31 +169,24 @@ PART = Part(
 
 
 def deviation_claims(rows: Sequence[PropertyRow], paths: Sequence[PathRow]) -> list[Claim]:
-    """Judge the claims of sections 5, 6.2 and 6.4."""
-    return [_spills(paths), _signs(rows), _delta(rows), _rand(rows), _nmi(rows)]
+    """Return the claims of sections 5, 6.2 and 6.4."""
+    return [_reassignments(paths), _signs(rows), _delta(rows), _rand(rows), _nmi(rows)]
 
 
 def closed_form_claim(found: Sequence[IdentityRow]) -> Claim:
-    """Judge whether 1 - RI has no closed form where delta has one."""
+    """Return the claim that delta has a closed form and 1 - RI has none."""
     tried, wrong = sum(row.tried for row in found), sum(row.wrong for row in found)
     return Claim(
         "Summary of the paper, design tradeoffs",
         "delta has explicit formulas, 1 - RI has no closed form.",
-        f"1 - RI is delta / (n (n - 1)) on {tried - wrong} of {tried} partitions, so Theorems 3 to "
-        "5 are formulas of both",
+        f"1 - RI equals delta / (n (n - 1)) for {tried - wrong} of {tried} partitions, so Theorems "
+        "3 to 5 give formulas for both",
         agrees_if(wrong > 0),
     )
 
 
 def failing(rows: Sequence[PropertyRow], deviation: str, wanted: str) -> list[str]:
-    """Return the problems with a counterexample.
-
-    Parameters
-    ----------
-    rows : sequence of PropertyRow
-    deviation, wanted : str
-        The function and the property.
-    """
+    """Return the problems with a counterexample to a property (`wanted`) of a function."""
     return [row.problem for row in _of(rows, deviation, wanted) if not row.holds]
 
 
@@ -211,15 +194,15 @@ def _of(rows: Sequence[PropertyRow], deviation: str, wanted: str) -> list[Proper
     return [row for row in rows if row.deviation == deviation and row.property == wanted]
 
 
-def _spills(paths: Sequence[PathRow]) -> Claim:
+def _reassignments(paths: Sequence[PathRow]) -> Claim:
     own = [row for row in paths if row.deviation == "delta" and row.clusters == 2]
     within = sum(row.falls_in_range for row in own)
     beyond = sum(row.falls for row in own)
     return Claim(
         "Section 5, Theorem 3 (ii)",
         "For s <= min(n_1, ceil(n / 2)) delta is nondecreasing in s; beyond, it need not be.",
-        f"Falls within the range on {within} of {len(own)} random spills, beyond on "
-        f"{beyond - within}.",
+        f"It decreases within the range in {within} of {len(own)} random reassignments, and beyond "
+        f"it in {beyond - within}.",
         agrees_if(len(own) > 0 and within == 0 and beyond > 0),
     )
 
@@ -230,7 +213,7 @@ def _signs(rows: Sequence[PropertyRow]) -> Claim:
     return Claim(
         "Section 5, proof of Theorem 3",
         "delta is 0 at eps = 0 and nowhere negative.",
-        f"{wrong} counterexamples on {len({row.problem for row in own})} problems.",
+        f"There are {wrong} counterexamples on {len({row.problem for row in own})} problems.",
         agrees_if(len(own) > 0 and wrong == 0),
     )
 
@@ -253,7 +236,7 @@ def _rand(rows: Sequence[PropertyRow]) -> Claim:
     return Claim(
         "Section 6.4, equation (4)",
         "1 - RI satisfies the properties of a deviation function.",
-        f"{_falls(rows, 'rand')} It fails on {where}: it is delta / (n (n - 1)).",
+        f"{_falls(rows, 'rand')} It fails on {where}, because it equals delta / (n (n - 1)).",
         agrees_if(not any(failing(rows, "rand", name) for name in properties)),
     )
 
@@ -268,15 +251,15 @@ def _nmi(rows: Sequence[PropertyRow]) -> Claim:
 
 
 def _falls(rows: Sequence[PropertyRow], deviation: str) -> str:
-    """Return where it falls along a ray, and the first counterexample."""
+    """Describe where a function decreases along a ray, with the first counterexample."""
     own = _of(rows, deviation, ALONG)
     wrong = [row for row in own if not row.holds]
     names = f" ({'; '.join(row.problem for row in wrong)})" if wrong else ""
-    text = f"Falls along a ray on {len(wrong)} of {len(own)} problems{names}."
+    text = f"It decreases along a ray on {len(wrong)} of {len(own)} problems{names}."
     if wrong:
         first = wrong[0]
         text += (
-            f" On {first.problem}: {first.value:.6g} at eps = {first.eps}, {first.other_value:.6g} "
-            f"at eps = {first.other_eps}."
+            f" On {first.problem}, it is {first.value:.6g} at eps = {first.eps} and "
+            f"{first.other_value:.6g} at eps = {first.other_eps}."
         )
     return text

@@ -1,6 +1,7 @@
-"""The properties of section 4, looked for on problems: every deviation function, every problem.
+"""The properties that section 4 requires of a deviation function, checked on problems.
 
-And delta = n (n - 1) (1 - RI), RI as scikit-learn counts it, on every partition of this part.
+On all partitions of this part, the identity delta = n (n - 1) (1 - RI) is checked too, with the
+Rand index RI of scikit-learn.
 """
 
 from __future__ import annotations
@@ -13,22 +14,22 @@ import numpy as np
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.deviation import PARTITION_DEVIATIONS
 from bilad.models.learning.clustering_problem import clustering_of
-from bilad.scripts.reproduce.theory.spill_checks import PathRow, along, identity_error
+from bilad.scripts.display import grouped
+from bilad.scripts.reproduce.theory.reassignment_checks import PathRow, along, identity_error
 from bilad.scripts.settings import readable_settings
-from bilad.scripts.tables import grouped
 from bilad.solvers import find_violation
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.upper.deviation_properties import ALONG, IN_NORM, NONNEGATIVE, ZERO, Violation
 
-# In the order of the paper, (iii), (ii), (i); (i) is asked along rays, and between them.
+# Properties (iii), (ii) and (i) of the paper; (i) along each ray from 0, and between any two eps.
 PROPERTIES = (ZERO, NONNEGATIVE, ALONG, IN_NORM)
-# What `plane_problems` builds, in words.
+# The problems of `plane_problems` in words.
 PLANE = (
     "three groups of four normal points (deviation 0.5) around 0, (2.5, 0.75) and (5, 1.5), "
     "weights exp(-0.1 ||a_i - a_j||^2) on the graph of 4 nearest neighbours, gamma = 0.8, two "
-    "points free (four eps), ||eps||_2 <= 4, drawn with seed 7"
+    "points perturbed (eps has four components), ||eps||_2 <= 4, seed 7"
 )
-TOLERANCE = 1e-6  # delta is a whole number
+TOLERANCE = 1e-6  # delta is an integer
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,25 @@ class PropertyRow:
     deviation: str
     property: str
     holds: bool  # whether no counterexample was found
-    # whether every eps was looked at, in exact arithmetic, or the counterexample is confirmed
+    # whether every eps was examined in exact arithmetic, or the counterexample is confirmed
     proved: bool
-    # eps, norm, value: the counterexample, and
+    # the counterexample; empty and NaN if there is none
     eps: str
     norm: float
     value: float
-    # other_eps, other_norm, other_value: a larger eps of smaller U. Empty and NaN if there is none.
+    # a larger eps with a smaller U; empty and NaN if there is none
     other_eps: str
     other_norm: float
     other_value: float
 
 
 def setting_problems() -> dict[str, MaxDeviation]:
-    """Return (BL1) of every setting whose data are here."""
+    """Return (BL1) of every setting whose data can be read."""
     return {name: setting.max_deviation() for name, setting in readable_settings().items()}
 
 
 def plane_problems() -> dict[str, MaxDeviation]:
-    """Return twelve points in the plane, two of them free: four eps, p = 1 and p = 2."""
+    """Return (BL1) for twelve points in the plane, two of them perturbed, p = 1 and p = 2."""
     rng = np.random.default_rng(7)
     A = 0.5 * rng.normal(size=(12, 2)) + 2.5 * (np.arange(12) % 3)[:, None] * [1.0, 0.3]
     graph = FusionGraph.knn(A, k=4, phi=0.1)
@@ -73,11 +74,7 @@ def check_properties(
 ) -> Iterator[PropertyRow]:
     """Yield a row for each problem, function and property.
 
-    Parameters
-    ----------
-    problems : mapping of str to MaxDeviation
-    rays, points, seed : int
-        As in `find_violation`; not read where there is one eps.
+    `rays`, `points` and `seed` are passed to `find_violation` for several parameters.
     """
     for name, problem in problems.items():
         for deviation in PARTITION_DEVIATIONS:
@@ -115,37 +112,30 @@ def _shown(eps: np.ndarray) -> str:
 
 @dataclass(frozen=True)
 class IdentityRow:
-    """Partitions on which the identity was looked at."""
+    """The result of checking the identity on some partitions."""
 
-    partitions: str  # of which problem
+    partitions: str
     tried: int
     wrong: int
-    largest: float  # error, in units of delta
+    largest: float  # the largest error of delta
 
 
 def check_identity(
     problems: Mapping[str, MaxDeviation], paths: Sequence[PathRow]
 ) -> Iterator[IdentityRow]:
-    """Yield a row for each problem with one eps, and one for the spills.
-
-    Parameters
-    ----------
-    problems : mapping of str to MaxDeviation
-        Every step of their staircases is looked at.
-    paths : sequence of PathRow
-    """
+    """Yield a row for each problem with one parameter, and one for the reassignments."""
     for name, problem in problems.items():
         reach = problem.radius
-        stairs = parametric_path(clustering_of(problem), problem.perturbation, -reach, reach)
-        before, others = stairs.labels_at(0.0), [*stairs.between, *stairs.at_breakpoints]
+        path = parametric_path(clustering_of(problem), problem.perturbation, -reach, reach)
+        before, others = path.labels_at(0.0), [*path.between, *path.at_breakpoints]
         errors = [identity_error(before, other) for other in others]
-        yield _of_errors(f"every step of {name}", errors)
+        yield _of_errors(f"all partitions of {name}", errors)
     errors = []
     for (sizes, direction), _ in grouped(paths, lambda row: (row.sizes, row.direction)):
         counts = [tuple(map(int, text.split("+"))) for text in (sizes, direction)]
         partitions = along(counts[0], counts[1])
         errors += [identity_error(partitions[0], other) for other in partitions]
-    yield _of_errors("spills", errors)
+    yield _of_errors("reassignments", errors)
 
 
 def _of_errors(name: str, errors: Sequence[float]) -> IdentityRow:

@@ -1,12 +1,14 @@
-"""Theorem 2 beside the truth, on a line, in rational arithmetic: every eps of an interval.
+"""Theorem 2 and the exact partition at every eps of an interval, in rational arithmetic.
 
-Equal weights w on the complete graph. (C1') always holds, and in units of gamma
+The data are on a line, a(eps) = A + eps V, and all weights on the complete graph are w. Then (C1')
+always holds, and
 
-    gamma_min(eps) = max over i, j in I_a of |a_i - a_j| / (n_a w)
-    gamma_max(eps) = min over a < b of |abar_a - abar_b| / (w (2 n - n_a - n_b))
+    gamma_min(eps) = max over i, j in the same cluster I_a of |a_i - a_j| / (n_a w),
+    gamma_max(eps) = min over clusters a < b of |abar_a - abar_b| / (w (2 n - n_a - n_b)),
 
-with a = A + eps V. Both are piecewise linear: between the places where any of these meet each other
-or gamma, and the steps of the exact staircase, nothing changes.
+with the means abar_a. Both are piecewise linear in eps. The interval is divided at the eps at which
+two of the terms, or a term and gamma, are equal, and at the changes of the partition. In each cell
+the conditions of Theorem 2 and the partition are constant.
 """
 
 from __future__ import annotations
@@ -27,63 +29,54 @@ Line = tuple[Fraction, Fraction]  # value at 0, slope
 
 @dataclass(frozen=True)
 class Instance:
-    """Two clusters on a line, one point of which is moved by eps."""
+    """Two clusters on a line, one point of which is shifted by eps."""
 
     data: FloatArray  # shape (n,)
     labels: IntArray  # shape (n,)
-    moved: int
-    # gamma, reach: the largest |eps|
+    moved: int  # the index of the shifted point
     gamma: float
-    reach: float
+    reach: float  # the largest |eps|
 
     @property
     def model(self) -> ConvexClustering:
-        """Equal weights 1 on the complete graph."""
+        """The model, with weights 1 on the complete graph."""
         graph = FusionGraph.complete(len(self.data))
         return ConvexClustering(self.data[:, None], graph, self.gamma)
 
     @property
     def perturbation(self) -> Perturbation:
-        """One point, moved."""
+        """The shift of one point."""
         return Perturbation.shift(np.eye(len(self.data))[:, [self.moved]])
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The eps of an open interval, or a single one, for all of which the same holds."""
+    """An open interval of eps, or a single eps, on which the conditions are constant."""
 
     instance: int
-    # low, high: its ends; equal if it is a single eps
+    # the ends of the interval; equal if the cell is a single eps
     low: Fraction
     high: Fraction
-    # gamma_min, gamma_max: in its middle
+    # the values in the middle of the cell
     gamma_min: Fraction
     gamma_max: Fraction
-    holds_c2: bool  # whether gamma_min < gamma_max, (C2')
-    # whether gamma_min <= gamma < gamma_max: Theorem 2 says that the partition is unchanged
-    guaranteed: bool
-    unchanged: bool  # whether it is, by the exact staircase
+    holds_c2: bool  # (C2'): whether gamma_min < gamma_max
+    guaranteed: bool  # whether gamma_min <= gamma < gamma_max, so that Theorem 2 applies
+    unchanged: bool  # whether the partition is that at eps = 0, by the parametric path
 
     @property
     def middle(self) -> Fraction:
-        """An eps in it."""
+        """The middle of the cell."""
         return (self.low + self.high) / 2
 
     @property
     def length(self) -> Fraction:
-        """0 if it is a single eps."""
+        """The length of the interval; 0 for a single eps."""
         return self.high - self.low
 
 
 def cells(instance: Instance, number: int) -> Iterator[Cell]:
-    """Yield the cells from the least eps to the largest.
-
-    Parameters
-    ----------
-    instance : Instance
-    number : int
-        What the instance is called in the cells.
-    """
+    """Yield the cells of an instance, numbered as given, in increasing order of eps."""
     reach, gamma = Fraction(instance.reach), Fraction(instance.gamma)
     inner, outer = _distances(instance)
     stairs = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
@@ -107,7 +100,7 @@ def cells(instance: Instance, number: int) -> Iterator[Cell]:
 
 
 def _distances(instance: Instance) -> tuple[set[Line], set[Line]]:
-    """Return what gamma_min is the largest of, and gamma_max the least, but for the sign."""
+    """Return the terms, up to their signs, whose maximum is gamma_min and minimum gamma_max."""
     a = [Fraction(float(value)) for value in instance.data]
     lines = [(value, Fraction(int(i == instance.moved))) for i, value in enumerate(a)]
     n, K = len(a), int(instance.labels.max()) + 1
@@ -135,7 +128,7 @@ def _difference(one: Line, other: Line, divisor: int) -> Line:
 
 
 def _meetings(inner: set[Line], outer: set[Line], gamma: Fraction) -> Iterator[Fraction]:
-    """Yield every eps at which two of the distances, or one and gamma, are equal."""
+    """Yield every eps at which two terms, or a term and gamma, are equal."""
     level = (gamma, Fraction(0))
     for one, other in [*product(inner | outer, [level]), *product(inner, outer)]:
         for sign in (1, -1):
@@ -145,9 +138,10 @@ def _meetings(inner: set[Line], outer: set[Line], gamma: Fraction) -> Iterator[F
 
 
 def random_instance(rng: np.random.Generator) -> Instance:
-    """Return two clusters that Theorem 1 recovers at the instance's gamma.
+    """Return two clusters whose partition Theorem 1 guarantees.
 
-    Each has 3 to 8 points in sixteenths, up to 4 apart; eps goes as far as the centroids are apart.
+    Each has 3 to 8 points, multiples of 1/16 in an interval of length 4. |eps| is at most the
+    distance of the centroids.
     """
     sizes = rng.integers(3, 9, 2)
     n = int(sizes.sum())

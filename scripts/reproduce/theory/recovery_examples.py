@@ -1,4 +1,4 @@
-"""Examples 3 and 4: one point of two clusters on a line is moved, and Theorem 2 asked."""
+"""Examples 3 and 4: one point of two clusters on a line is shifted, and Theorem 2 is checked."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 
 from bilad.models import recovery_interval
 from bilad.models.validation import IntArray
-from bilad.scripts.reproduce.section import Claim, Table, agrees_if
+from bilad.scripts.reproduce.part import Claim, Table, agrees_if
 from bilad.scripts.reproduce.theory.recovery_cells import Cell, Instance, cells, random_instance
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
-# Our numbers: the paper's are lost.
+# The numbers of the paper are lost; these are ours.
 LINE = Instance(
     data=np.array([0.0, 1.0, 2.0, 3.0, 4.0, 9.0, 10.0, 11.0, 12.0, 13.0]),
     labels=np.repeat([0, 1], 5),
-    moved=9,
+    moved=9,  # the last point
     gamma=0.875,
     reach=8.0,
 )
@@ -28,18 +28,18 @@ SINGLE = 0  # the number of `LINE` among the instances
 
 
 @dataclass(frozen=True)
-class GridRow:
-    """One eps on `LINE`."""
+class ChosenRow:
+    """The conditions of Theorem 2 and the partition at one eps."""
 
     eps: float
     gamma_min: float
     gamma_max: float
-    # holds_c1, holds_c2: (C1') and (C2'), as `recovery_interval` finds
+    # (C1') and (C2'), by `recovery_interval`
     holds_c1: bool
     holds_c2: bool
-    guaranteed: bool  # whether gamma is also in the interval
-    clusters: str  # sizes of the clusters, by the exact staircase
-    unchanged: bool  # whether the partition is that at eps = 0, by the same
+    guaranteed: bool  # whether, moreover, gamma is in the interval
+    clusters: str  # the sizes of the clusters, by the parametric path
+    unchanged: bool  # whether the partition is that at eps = 0, by the parametric path
 
 
 def all_cells(random: int, seed: int) -> Iterator[Cell]:
@@ -50,34 +50,30 @@ def all_cells(random: int, seed: int) -> Iterator[Cell]:
         yield from cells(random_instance(rng), number)
 
 
-def grid(instance: Instance, eps: Sequence[float]) -> Iterator[GridRow]:
-    """Yield a row for each eps."""
-    stairs = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
+def chosen_rows(instance: Instance, eps: Sequence[float]) -> list[ChosenRow]:
+    """Return a row for each eps."""
+    path = parametric_path(instance.model, instance.perturbation, -instance.reach, instance.reach)
+    rows = []
     for value in eps:
-        found = recovery_interval(
-            instance.perturbation.apply(instance.model, value), instance.labels
+        moved = instance.perturbation.apply(instance.model, value)
+        found, labels = recovery_interval(moved, instance.labels), path.labels_at(value)
+        rows.append(
+            ChosenRow(
+                eps=value,
+                gamma_min=found.gamma_min,
+                gamma_max=found.gamma_max,
+                holds_c1=found.holds_c1,
+                holds_c2=found.holds_c2,
+                guaranteed=found.recovers,
+                clusters=_sizes(labels),
+                unchanged=bool((labels == instance.labels).all()),
+            )
         )
-        labels = stairs.labels_at(value)
-        yield GridRow(
-            eps=value,
-            gamma_min=found.gamma_min,
-            gamma_max=found.gamma_max,
-            holds_c1=found.holds_c1,
-            holds_c2=found.holds_c2,
-            guaranteed=found.recovers,
-            clusters=_sizes(labels),
-            unchanged=bool((labels == instance.labels).all()),
-        )
+    return rows
 
 
 def chosen_eps(own: Sequence[Cell]) -> dict[str, float]:
-    """Return eps that show what there is to be seen, those that there are.
-
-    Parameters
-    ----------
-    own : sequence of Cell
-        Of one instance.
-    """
+    """Return an eps for each combination of conditions and partition, from cells of an instance."""
     wanted: dict[str, Callable[[Cell], bool]] = {
         "Example 3: guaranteed": attrgetter("guaranteed"),
         "(C2') fails, yet unchanged": lambda cell: not cell.holds_c2 and cell.unchanged,
@@ -95,14 +91,7 @@ def chosen_eps(own: Sequence[Cell]) -> dict[str, float]:
 
 
 def around_zero(own: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
-    """Return the largest interval around 0 in which something holds, "none" if it does not at 0.
-
-    Parameters
-    ----------
-    own : sequence of Cell
-        Of one instance, in order.
-    holds : callable(Cell)
-    """
+    """Return the largest interval around 0 of cells with a property; "none" if 0 is not in one."""
     at_zero = next(k for k, cell in enumerate(own) if cell.low <= 0 <= cell.high)
     if not holds(own[at_zero]):
         return "none"
@@ -118,8 +107,8 @@ def around_zero(own: Sequence[Cell], holds: Callable[[Cell], bool]) -> str:
     return f"{left}{own[first].low}, {own[last].high}{right}"
 
 
-def chosen_table(rows: Sequence[GridRow], names: Sequence[str]) -> Table:
-    """Show the chosen eps."""
+def chosen_table(rows: Sequence[ChosenRow], names: Sequence[str]) -> Table:
+    """Return the table of the chosen eps."""
     cells_shown = [
         {
             "shows": name,
@@ -137,19 +126,13 @@ def chosen_table(rows: Sequence[GridRow], names: Sequence[str]) -> Table:
     data = ", ".join(f"{value:g}" for value in LINE.data)
     caption = (
         f"Our setting: A = {data}; clusters of {_sizes(LINE.labels)}; W = ones; gamma = "
-        f"{LINE.gamma:g}; the point at {LINE.data[LINE.moved]:g} is moved by eps."
+        f"{LINE.gamma:g}; the point at {LINE.data[LINE.moved]:g} is shifted by eps."
     )
     return Table("Examples 3 and 4: a point on a line", cells_shown, caption)
 
 
 def interval_table(own: Sequence[Cell]) -> Table:
-    """Show the exact intervals of eps around 0.
-
-    Parameters
-    ----------
-    own : sequence of Cell
-        Of `LINE`.
-    """
+    """Return the table of exact intervals of eps around 0, from the cells of `LINE`."""
     intervals: dict[str, Callable[[Cell], bool]] = {
         "Theorem 2 guarantees the partition": attrgetter("guaranteed"),
         "(C1') and (C2') hold": attrgetter("holds_c2"),
@@ -159,8 +142,8 @@ def interval_table(own: Sequence[Cell]) -> Table:
         {"around eps = 0": name, "interval": around_zero(own, holds)}
         for name, holds in intervals.items()
     ]
-    caption = f"Exact, for eps in [-{LINE.reach:g}, {LINE.reach:g}]; each end is a rational number."
-    return Table("Sufficient and exact", rows, caption)
+    caption = f"For eps in [-{LINE.reach:g}, {LINE.reach:g}], in rational arithmetic."
+    return Table("Sufficient conditions and the exact interval", rows, caption)
 
 
 def _sizes(labels: IntArray) -> str:
@@ -175,13 +158,7 @@ Holds = Callable[[Cell], bool]
 
 
 def recovery_claims(found: Sequence[Cell]) -> list[Claim]:
-    """Judge what section 3 says of perturbations and recovery.
-
-    Parameters
-    ----------
-    found : sequence of Cell
-        Of all instances.
-    """
+    """Return the claims of section 3 on perturbations and recovery, from all cells."""
     return [
         _unperturbed(found),
         _theorem(found),
@@ -198,19 +175,13 @@ def recovery_claims(found: Sequence[Cell]) -> list[Claim]:
             attrgetter("guaranteed"),
         ),
         _likely(found),
-        _example(found, "Example 3", "Where (C1') and (C2') hold, the partition stays.", True),
-        _example(found, "Example 4", "Where (C2') fails, the partition can change.", False),
+        _example(found, "Example 3", "If (C1') and (C2') hold, the partition is kept.", True),
+        _example(found, "Example 4", "If (C2') fails, the partition can change.", False),
     ]
 
 
 def changed_share(found: Sequence[Cell], holds: Holds) -> float:
-    """Return the share of the length of eps of a kind on which the partition is changed.
-
-    Parameters
-    ----------
-    found : sequence of Cell
-    holds : callable(Cell)
-    """
+    """Return the share, by length, of the cells with a property on which the partition changes."""
     own = [cell for cell in found if holds(cell)]
     length = sum((cell.length for cell in own), Fraction(0))
     changed = sum((cell.length for cell in own if not cell.unchanged), Fraction(0))
@@ -224,8 +195,9 @@ def _unperturbed(found: Sequence[Cell]) -> Claim:
     return Claim(
         "Theorem 1",
         "If (C1) and (C2) hold and gamma is in [gamma_min, gamma_max), the partition is returned.",
-        f"Another is returned on {len(wrong)} of {len(instances)} instances on a line where this "
-        "holds, exact. (In the plane and with unequal weights: open question 1.)",
+        f"Another partition is returned in {len(wrong)} of {len(instances)} instances on a line "
+        "for which this holds, by exact arithmetic. (For the plane and unequal weights, see open "
+        "question 1.)",
         agrees_if(len(own) > 0 and not wrong),
     )
 
@@ -237,8 +209,8 @@ def _theorem(found: Sequence[Cell]) -> Claim:
         "Theorem 2",
         "If (C1') and (C2') hold and gamma is in [gamma_min(eps), gamma_max(eps)), the partition "
         "is unchanged.",
-        f"Changed in {wrong} of {len(own)} intervals and single eps where this holds, "
-        f"{_instances(found)}, exact.",
+        f"The partition changes in {wrong} of {len(own)} intervals and single eps for which this "
+        f"holds, in {_instances(found)}, by exact arithmetic.",
         agrees_if(len(own) > 0 and wrong == 0),
     )
 
@@ -250,16 +222,16 @@ def _corollary(found: Sequence[Cell], where: str, condition: str, holds: Holds) 
     if against:
         widest = max(against, key=lambda cell: (-cell.instance, cell.length))
         example = (
-            f" On instance {widest.instance}, eps = {float(widest.middle):.4g}: gamma_min = "
-            f"{float(widest.gamma_min):.4g} < gamma_max = {float(widest.gamma_max):.4g}; gamma is "
-            "not between them."
+            f" For instance {widest.instance} and eps = {float(widest.middle):.4g}, gamma_min = "
+            f"{float(widest.gamma_min):.4g} < gamma_max = {float(widest.gamma_max):.4g}, and gamma "
+            "is not between them."
         )
     return Claim(
         where,
-        f"If the partition changes at eps, then {condition}. (Its wording is lost; our reading of "
-        "its proof.)",
-        f"Not so in {len(against)} of {len(changed)} intervals and single eps where it changes "
-        f"({_instances(found)}, gamma fixed).{example}",
+        f"If the partition changes at eps, then {condition}. (The wording is lost; this is our "
+        "reading of the proof.)",
+        f"False in {len(against)} of {len(changed)} intervals and single eps for which the "
+        f"partition changes ({_instances(found)}, gamma fixed).{example}",
         agrees_if(len(changed) > 0 and not against),
     )
 
@@ -270,9 +242,10 @@ def _likely(found: Sequence[Cell]) -> Claim:
     return Claim(
         "Section 3, before Example 4",
         "If (C1') or (C2') fails, it is very likely that the partition changes.",
-        f"Changed on {share:.1%} of the eps (by length) where (C2') fails, on {other:.1%} of those "
-        f"where Theorem 2 does not apply; {_instances(found)}. The share depends on how far eps "
-        "goes, here as far as the clusters are apart, and the paper gives no number.",
+        f"The partition changes for {share:.1%} of the eps (by length) for which (C2') fails, and "
+        f"for {other:.1%} of those to which Theorem 2 does not apply, in {_instances(found)}. The "
+        "share depends on the largest |eps|, here the distance of the clusters, and the paper "
+        "gives no number.",
         "cannot be compared",
     )
 
@@ -284,11 +257,11 @@ def _example(found: Sequence[Cell], where: str, claim: str, unchanged: bool) -> 
         if cell.length and cell.guaranteed == unchanged and cell.holds_c2 == unchanged
     ]
     instances = {cell.instance for cell in own if cell.unchanged == unchanged}
-    word = "holds and the partition stays" if unchanged else "fails and the partition changes"
+    word = "holds and the partition is kept" if unchanged else "fails and the partition changes"
     return Claim(
         where,
-        f"{claim} (The pattern, in our numbers.)",
-        f"There are eps where the condition {word} in {len(instances)} of "
+        f"{claim} (The property, with our numbers.)",
+        f"There are eps for which the condition {word} in {len(instances)} of "
         f"{len({cell.instance for cell in found})} instances.",
         agrees_if(len(instances) > 0),
     )

@@ -1,4 +1,4 @@
-"""Theorems 3 to 5 by enumeration: the closed forms of delta, and how far delta does not fall."""
+"""Part `theorems`: the closed forms of delta in Theorems 3 to 5, and where delta is monotone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bilad.scripts.reproduce.bench import Bench, Part
-from bilad.scripts.reproduce.section import Claim, Section, Table, Text, agrees_if
-from bilad.scripts.reproduce.theory.spill_checks import (
+from bilad.scripts.display import grouped
+from bilad.scripts.reproduce.part import Bench, Claim, Part, Section, Table, Text, agrees_if
+from bilad.scripts.reproduce.theory.reassignment_checks import (
     FormulaCheck,
     check_all_moves,
     check_all_points,
     check_random,
 )
-from bilad.scripts.reproduce.theory.spill_ranges import (
+from bilad.scripts.reproduce.theory.reassignment_ranges import (
     CASES,
     EQUAL,
     NEAREST,
@@ -25,35 +25,30 @@ from bilad.scripts.reproduce.theory.spill_ranges import (
     Case,
     Range,
     deltas_along,
-    draw_curves,
-    draw_plane,
-    draw_ranges,
     ranges,
 )
-from bilad.scripts.tables import grouped
 
 INTRODUCTION = (
-    "The setting of section 5: points leave cluster 1 only, s_k of them for cluster k, S in all. "
-    "The formulas are checked against ||D D' - E E'||_F^2 of the membership matrices, and so is "
-    "the library's count from labels. The theorems' conditions are partly lost: the bounds are our "
-    "reading, each compared with the true range found step by step. Delta not falling in s is not "
-    "yet delta not falling in ||eps||: for that, s must grow with ||eps|| (see part deviations)."
+    "In section 5 of the paper, s_k points move from cluster 1 to cluster k, S in total. The "
+    "formulas for delta, and the function of the package that computes delta from labels, are "
+    "compared with ||D D' - E E'||_F^2, where D and E are the membership matrices. The conditions "
+    "of the theorems are partly lost: the bounds are our reading of them, and are compared with "
+    "the true range, found step by step. That delta does not decrease in s does not imply that it "
+    "does not decrease in ||eps||, because s need not grow with ||eps|| (see the part deviations)."
 )
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many points at most."""
+    """The sizes of the experiments: numbers of points, unless stated otherwise."""
 
-    # moves_n, points_n: all sizes and moves; all choices of the points that move
-    moves_n: int = 12
-    points_n: int = 7
-    random: int = 1000  # partitions drawn at random, for each K
+    moves_n: int = 12  # for all sizes and moves
+    points_n: int = 7  # for all choices of the points that move
+    random: int = 1000  # the number of random partitions for each K
     random_n: int = 200
-    random_clusters: int = 8
-    # ranges_two, ranges_three: ranges of two and of three clusters
-    ranges_two: int = 60
-    ranges_three: int = 30
+    random_clusters: int = 8  # the largest K of random partitions
+    ranges_two: int = 60  # for the ranges of two clusters
+    ranges_three: int = 30  # for the ranges of three clusters
 
 
 FULL = Sizes()
@@ -61,34 +56,12 @@ QUICK = Sizes(moves_n=8, points_n=6, random=50, ranges_two=24, ranges_three=12)
 
 
 def run(bench: Bench, sizes: Sizes) -> Section:
-    """Check the formulas and the ranges."""
+    """Check the formulas and the ranges, and return the report."""
     checks = bench.collect("formulas", _checks(bench.seed, sizes), FormulaCheck)
     most_n = {2: sizes.ranges_two, 3: sizes.ranges_three}
     found = bench.collect("ranges", ranges(CASES, most_n), Range)
-    pictures = [
-        bench.picture(
-            "ranges",
-            "How far delta is nondecreasing, as a share of cluster 1. Each point is one choice of "
-            "sizes; the line is the bound, not rounded. To the left of the kink delta never falls.",
-            lambda figure: draw_ranges(figure, found),
-        ),
-        bench.picture(
-            "curves",
-            "delta as more points leave. Solid: nondecreasing; dashed: beyond; triangle: maximum.",
-            draw_curves,
-        ),
-        bench.picture(
-            "plane",
-            "delta of three clusters against the points that leave for cluster 2 and 3. Dots: one "
-            "point more, for one of them, would lower delta. Triangle: maximum.",
-            draw_plane,
-            size=(8.0, 3.6),
-        ),
-    ]
     tables = [_formula_table(checks), _range_table(found), _fall_table(found)]
-    return Section(
-        [Text(INTRODUCTION), *tables, *pictures], [*formula_claims(checks), *range_claims(found)]
-    )
+    return Section([Text(INTRODUCTION), *tables], [*formula_claims(checks), *range_claims(found)])
 
 
 def _checks(seed: int, sizes: Sizes) -> Iterator[FormulaCheck]:
@@ -110,7 +83,10 @@ def _formula_table(checks: Sequence[FormulaCheck]) -> Table:
         }
         for how, rows in grouped(checks, lambda row: row.how)
     ]
-    caption = "wrong: not the matrices' norm. Theorems 3 and 4 are about K = 2 and K = 3."
+    caption = (
+        "wrong: partitions for which a formula differs from the norm of the matrices. Theorems 3 "
+        "and 4 are about K = 2 and K = 3."
+    )
     return Table("The closed forms", cells, caption)
 
 
@@ -122,21 +98,22 @@ def _range_table(found: Sequence[Range]) -> Table:
             "our reading": conditions[name],
             "n up to": max(row.n for row in rows),
             "sizes": len(rows),
-            "delta falls within": sum(not row.is_safe for row in rows),
+            "decreases within": sum(not row.is_safe for row in rows),
             "bound is the largest": sum(row.bound == row.largest for row in rows),
-            "delta never falls": sum(row.always for row in rows),
+            "never decreases": sum(row.always for row in rows),
             "library differs": sum(row.library != row.largest for row in rows),
         }
         for name, rows in grouped(found, lambda row: row.case)
     ]
     caption = (
-        "Counts of sizes (n_1, .., n_K). library differs: `monotone_range` is not the largest."
+        "Numbers of sizes (n_1, .., n_K). bound is the largest: the bound is the true range. "
+        "library differs: `monotone_range` is not the true range."
     )
-    return Table("Ranges in which delta does not fall", cells, caption)
+    return Table("Ranges in which delta does not decrease", cells, caption)
 
 
 def _fall_table(found: Sequence[Range]) -> Table:
-    """Show where delta falls, with as few points as possible."""
+    """Return the smallest examples in which delta decreases."""
     cells: list[dict[str, Any]] = []
     for name, case, among in (
         ("two clusters", TWO, rows_of(found, TWO)),
@@ -154,7 +131,7 @@ def _fall_table(found: Sequence[Range]) -> Table:
                     "delta at s = 0, 1, ..": " ".join(map(str, deltas)),
                 }
             )
-    return Table("Where delta falls: the fewest points", cells)
+    return Table("The smallest examples in which delta decreases", cells)
 
 
 def _equal_others(found: Sequence[Range]) -> list[Range]:
@@ -165,7 +142,7 @@ PART = Part("theorems", "Theorems 3 to 5: closed forms and ranges of delta", run
 
 
 def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
-    """Judge the closed forms."""
+    """Return the claims on the closed forms."""
     own = {K: [row for row in checks if row.clusters == K] for K in (2, 3)}
     three, four = (
         (sum(row.tried for row in own[K]), sum(row.wrong_own for row in own[K])) for K in (2, 3)
@@ -188,7 +165,7 @@ def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
         Claim(
             where,
             claim,
-            f"{wrong} mismatches with the matrices' norm in {tried} partitions.",
+            f"The formula differs from the norm of the matrices for {wrong} of {tried} partitions.",
             agrees_if(tried > 0 and wrong == 0),
         )
         for where, claim, (tried, wrong) in claims
@@ -196,13 +173,13 @@ def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
 
 
 def range_claims(found: Sequence[Range]) -> list[Claim]:
-    """Judge the ranges in which delta should not fall."""
+    """Return the claims on the ranges in which delta does not decrease."""
     claims = [_range_claim(case, rows_of(found, case)) for case in (TWO, THREE_INTO_ONE, EQUAL)]
     nearest, up = rows_of(found, NEAREST), rows_of(found, ROUNDED_UP)
     rounding = (
-        f" The bound rounded to the nearest integer is the largest in "
-        f"{sum(row.bound == row.largest for row in nearest)}; rounded up, as Theorem 3 rounds, "
-        f"delta falls within it in {sum(not row.is_safe for row in up)}."
+        f" Rounded to the nearest integer, the bound is the largest possible for "
+        f"{sum(row.bound == row.largest for row in nearest)}; if it is rounded up, as in Theorem "
+        f"3, delta decreases within it for {sum(not row.is_safe for row in up)}."
     )
     return [*claims, _range_claim(UNEQUAL, rows_of(found, UNEQUAL), rounding)]
 
@@ -213,8 +190,8 @@ def _range_claim(case: Case, rows: Sequence[Range], more: str = "") -> Claim:
     return Claim(
         f"Theorem {case.name}",
         f"delta is nondecreasing for {case.condition} (our reading of the condition).",
-        f"It falls within the bound for {unsafe} of {len(rows)} sizes; the bound is the largest "
-        f"possible for {largest}.{more}",
+        f"It decreases within the bound for {unsafe} of {len(rows)} sizes; the bound is the "
+        f"largest possible for {largest}.{more}",
         agrees_if(len(rows) > 0 and unsafe == 0),
     )
 

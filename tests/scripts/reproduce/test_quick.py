@@ -1,4 +1,4 @@
-"""The whole reproduction, in its small sizes, from the command line."""
+"""The whole reproduction with small sizes from the command line."""
 
 import csv
 import json
@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bilad.scripts.cli import app
-from bilad.scripts.reproduce.record import FILE
+from bilad.scripts.reproduce.report import FILE
 from bilad.scripts.reproduce.reproduce import PARTS
 
 

@@ -1,4 +1,4 @@
-"""Points that leave the first cluster: closed forms against matrices, labels and plain scans."""
+"""Reassignment of points: closed forms compared with matrices, labels and enumeration."""
 
 import itertools
 
@@ -31,13 +31,13 @@ def all_moves(sizes):
 
 
 def relation(labels):
-    """D D' for the membership matrix D, every cluster a column."""
+    """Return D D' for the membership matrix D, with a column for each cluster."""
     D = (labels[:, None] == np.unique(labels)).astype(int)
     return D @ D.T
 
 
 def scan(sizes, direction):
-    """How far delta is nondecreasing, one t after the other."""
+    """Return the range in which delta is nondecreasing, by enumeration."""
     last, t = 0, 0
     while (t + 1) * sum(direction) <= sizes[0]:
         new = reassignment_deviation(sizes, [(t + 1) * count for count in direction])
@@ -49,7 +49,7 @@ def scan(sizes, direction):
 
 @st.composite
 def large(draw, max_n=200, max_clusters=8):
-    """Sizes of up to max_n points, and a share of the first cluster for each other."""
+    """Draw sizes with up to max_n points, and numbers of points that move."""
     cuts = draw(st.sets(st.integers(1, max_n - 1), min_size=1, max_size=max_clusters - 1))
     sizes = np.diff([0, *sorted(cuts), max_n])
     ends = draw(
@@ -89,7 +89,7 @@ def test_the_closed_form_of_large_partitions(case):
 
 
 def test_which_points_leave():
-    """The last points of the first cluster leave, in order."""
+    """The last points of the first cluster move, in order."""
     labels, other = reassignment([4, 1, 2], [1, 2])
     assert labels.tolist() == [0, 0, 0, 0, 1, 2, 2]
     assert other.tolist() == [0, 1, 2, 2, 1, 2, 2]
@@ -106,7 +106,7 @@ def test_the_numbers_of_the_paper(n, n1, leave, expected):
 
 
 def test_one_more_point_into_a_cluster():
-    """It adds 2 (n_1 + n_k - S - s_k - 1), and delta does not fall while s_k <= n_k."""
+    """One more point adds 2 (n_1 + n_k - S - s_k - 1), which is not negative if s_k <= n_k."""
     for sizes in all_sizes(8, 4):
         for moved in all_moves(sizes):
             if sum(moved) == sizes[0]:
@@ -135,13 +135,13 @@ def test_the_monotone_range_of_large_partitions(case, data):
 
 
 def test_two_clusters():
-    """Theorem 3: up to the smaller of n_1 and ceil(n / 2)."""
+    """Theorem 3: the range is the smaller of n_1 and ceil(n / 2)."""
     for n1, n2 in itertools.product(range(1, 30), repeat=2):
         assert monotone_range([n1, n2], [1]) == min(n1, -((n1 + n2) // -2))
 
 
 def test_three_clusters_into_one():
-    """Theorem 4 (i): the third does not play any role."""
+    """Theorem 4 (i): the third cluster has no influence."""
     for n1, n2, n3 in itertools.product(range(1, 12), repeat=3):
         assert monotone_range([n1, n2, n3], [1, 0]) == monotone_range([n1, n2], [1])
         assert (monotone_range([n1, n2, n3], [1, 0]) == n1) == (n1 <= n2 + 1)
@@ -160,7 +160,7 @@ def test_three_clusters_in_equal_parts():
 
 
 def test_equal_halves_of_unequal_clusters_do_not_suffice():
-    """n_2 = n_3 and s_2 = s_3, and delta falls; and the bound must not be rounded up."""
+    """delta can decrease with n_2 = n_3 and s_2 = s_3, and the bound must not be rounded up."""
     assert [reassignment_deviation([9, 1, 1], [s, s]) for s in range(5)] == [0, 34, 56, 66, 64]
     assert monotone_range([9, 1, 1], [1, 1]) == 3 < 20 / 6
 

@@ -1,4 +1,4 @@
-"""The frame of the reproduction: parts run in turn, records, resuming, one self-contained page."""
+"""`bilad reproduce`: order of the parts, records, resuming and the self-contained page."""
 
 import csv
 import io
@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.console import Console
 
-from bilad.scripts.reproduce.bench import Part
-from bilad.scripts.reproduce.record import FILE, read_record, surroundings
+from bilad.scripts.reproduce.part import Claim, Part, Picture, Section, Table, Text
+from bilad.scripts.reproduce.report import FILE, read_record, surroundings
 from bilad.scripts.reproduce.reproduce import reproduce
-from bilad.scripts.reproduce.section import Claim, Picture, Section, Table, Text
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def squares(bench, sizes):
 
 @pytest.fixture
 def part():
-    """A part, and how often it was run."""
+    """Return a part and a list of its runs."""
     runs = []
 
     def run(bench, sizes):
@@ -52,7 +51,7 @@ def part():
 
 @pytest.fixture
 def here(monkeypatch, part):
-    """The parts that there are are this one and one that is killed."""
+    """Replace the parts by this one and one that is interrupted."""
 
     def killed(bench, sizes):
         def rows():
@@ -180,7 +179,7 @@ def test_other_data_are_run_again(tmp_path, here, part, monkeypatch):
     part, runs = part
     reproduce([part], tmp_path, console())
     fewer = replace(surroundings(), datasets=[])
-    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: fewer)
+    monkeypatch.setattr("bilad.scripts.reproduce.report.surroundings", lambda: fewer)
     reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2
 
@@ -199,6 +198,6 @@ def test_other_code_is_run_again(tmp_path, here, part, monkeypatch):
     part, runs = part
     reproduce([part], tmp_path, console())
     other = replace(surroundings(), code="another")
-    monkeypatch.setattr("bilad.scripts.reproduce.record.surroundings", lambda: other)
+    monkeypatch.setattr("bilad.scripts.reproduce.report.surroundings", lambda: other)
     reproduce([part], tmp_path, console(), resume=True)
     assert len(runs) == 2

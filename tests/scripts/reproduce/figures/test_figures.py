@@ -1,4 +1,4 @@
-"""Figures 4 to 8: what they count, and verdicts that follow what is measured."""
+"""Figures 4 to 8: the values that they show, and the verdicts for given measurements."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -7,9 +7,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from bilad.scripts.reproduce.bench import Bench
-from bilad.scripts.reproduce.figures import figures
-from bilad.scripts.reproduce.figures.figure4_claims import (
+from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
+from bilad.scripts.reproduce.figures.indices import nmi_claims, rand_claims
+from bilad.scripts.reproduce.figures.jumps import deviation_claims, jumps_alone
+from bilad.scripts.reproduce.figures.optima import Reach, Star, reach, stars
+from bilad.scripts.reproduce.figures.optima import claims as star_claims
+from bilad.scripts.reproduce.figures.ray import Ray, delta, n_changed, ray_of, sites_of
+from bilad.scripts.reproduce.figures.robustness import (
     change_of,
     comparisons,
     first_changes,
@@ -19,13 +23,9 @@ from bilad.scripts.reproduce.figures.figure4_claims import (
     theorem_3,
     theory_claims,
 )
-from bilad.scripts.reproduce.figures.figure5 import deviation_claims, jumps_alone
-from bilad.scripts.reproduce.figures.figure6 import Reach, Star, reach, stars
-from bilad.scripts.reproduce.figures.figure6 import claims as star_claims
-from bilad.scripts.reproduce.figures.figure7 import nmi_claims, rand_claims
-from bilad.scripts.reproduce.figures.ray_sites import Ray, delta, n_changed, ray_of, sites_of
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.reassignment import reassignment_deviation
-from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS, contradictions
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS, contradictions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import cluster
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
@@ -35,7 +35,7 @@ ONE_OFF, TWO_OFF = [0, 1, 2, 2], [0, 1, 2, 3]  # of four points, two and two
 
 
 def hand_made(values):
-    """A ray from -b to b, b = len(values): values[k] for k < |eps| <= k + 1."""
+    """Return a ray on [-b, b], b = len(values), with labels values[k] for k < |eps| <= k + 1."""
     count, setting = len(values), replace(IRIS, points=len(values[0]), budget=float(len(values)))
     outwards = np.array(values)
     stairs = ParametricPath(
@@ -53,7 +53,7 @@ FALLING = hand_made([[0, 0, 1, 1], TWO_OFF, ONE_OFF])
 
 
 def verdicts(claims):
-    """The verdict of each claim, by its words."""
+    """Return the verdicts by the texts of the claims."""
     return {claim.claim: claim.verdict for claim in claims}
 
 
@@ -87,10 +87,10 @@ def test_theorem_3_is_the_closed_form_and_the_papers_jump():
 
 
 def test_the_form_of_the_first_jump_decides_its_verdict():
-    spilled = change_of(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]), "eps > 0", 1.0, "1")
+    moved = change_of(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1]), "eps > 0", 1.0, "1")
     alone = change_of(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 2, 1, 1]), "eps > 0", 1.0, "1")
-    assert form_claims([spilled], 5)[1].verdict == "agrees"
-    assert form_claims([spilled, alone], 5)[1].verdict == "differs"
+    assert form_claims([moved], 5)[1].verdict == "agrees"
+    assert form_claims([moved, alone], 5)[1].verdict == "differs"
     assert [form_claims([], n)[0].verdict for n in (100, 99)] == ["agrees", "differs"]
 
 
@@ -125,7 +125,7 @@ def test_theory_of_the_ray():
 
 
 def test_where_theorem_2_holds_all_is_predicted(monkeypatch):
-    name = "bilad.scripts.reproduce.figures.figure4_claims.guaranteed"
+    name = "bilad.scripts.reproduce.figures.robustness.guaranteed"
     monkeypatch.setattr(name, lambda ray, eps: True)
     found = theory_claims(ray_of(IRIS), list(comparisons(IRIS, 3)))
     assert [claim.verdict for claim in found[1:]] == ["agrees", "cannot be compared"]
@@ -204,7 +204,10 @@ def test_a_maximum_at_the_end_of_the_budget_differs():
     assert judged[2].verdict == "differs"
 
 
-@pytest.mark.parametrize("part", figures.PARTS, ids=[part.name for part in figures.PARTS])
+PARTS = (robustness.PART, jumps.PART, optima.PART, *indices.PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=[part.name for part in PARTS])
 def test_every_part_writes_its_rows_and_pictures(part, tmp_path):
     section = part.run(Bench(tmp_path, 0, lambda text, done, total: None), part.quick)
     assert section.claims

@@ -1,4 +1,4 @@
-"""Table 1: rows counted again by brute force, and verdicts that follow the rows."""
+"""Table 1: rows recomputed by brute force, and the verdicts for given rows."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -10,10 +10,9 @@ import pytest
 
 from bilad.models import DatasetError, load_dataset
 from bilad.models.problem import LENGTH_TOL
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.table1 import table1
-from bilad.scripts.reproduce.table1.paper_table1 import PAPER_ROWS
-from bilad.scripts.reproduce.table1.table1_claims import (
+from bilad.scripts.reproduce.table1.claims import (
     Cost,
     claims_of,
     cost_claims,
@@ -25,7 +24,8 @@ from bilad.scripts.reproduce.table1.table1_claims import (
     main_cost,
     stationary_claims,
 )
-from bilad.scripts.reproduce.table1.table1_runs import (
+from bilad.scripts.reproduce.table1.paper import PAPER_ROWS
+from bilad.scripts.reproduce.table1.runs import (
     DIRECT,
     DIRECT_SSNAL,
     FMINCONS,
@@ -49,7 +49,7 @@ FEW = ("exact", DIRECT, ONE_START)
 
 @pytest.fixture(scope="module")
 def rows():
-    """Three methods on Iris."""
+    """Return the rows of three methods on Iris."""
     chosen = [entry for entry in entries(IRIS, SMALL) if entry.name in FEW]
     return list(runs(IRIS, chosen, seed=0))
 
@@ -96,7 +96,7 @@ def test_every_method_that_takes_iris_is_run_with_its_variants():
 
 
 def row_with(method, dataset="iris", **values):
-    """A row of (BL1); what is not given does not matter."""
+    """Return a row of (BL1) with the given values and arbitrary others."""
     given = {
         "problem": "BL1", "n": 100, "K": 2, "eps": -2.0, "norm": 2.0, "delta": 4998,
         "n_changed": 49, "n_changed_matched": 49, "clusters": 2, "proved": True, "share": 1.0,
@@ -184,14 +184,12 @@ def test_a_data_set_that_cannot_be_read_is_left_out_and_named(monkeypatch, tmp_p
     monkeypatch.setattr(table1, "entries", lambda setting, sizes: entries(setting, sizes)[:3])
     sizes = replace(SMALL, datasets=("iris", "wine"))
     section = table1.table1(Bench(tmp_path, 0, lambda text, done, total: None), sizes)
-    assert "wine is left out: no wine" in section.blocks[0].text
+    assert "wine is omitted: no wine" in section.blocks[0].text
     names = {
         "runs.csv",
         "costs.csv",
         "answers.png",
         "answers.svg",
-        "scores.png",
-        "scores.svg",
         "rows",
     }
     assert {path.name for path in tmp_path.iterdir()} == names

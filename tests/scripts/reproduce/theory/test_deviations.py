@@ -1,4 +1,4 @@
-"""Deviation functions: counterexamples solved again, falls counted again, verdicts that flip."""
+"""Deviation functions: counterexamples and decreases recomputed, and verdicts."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -9,7 +9,7 @@ from sklearn.metrics import normalized_mutual_info_score
 
 from bilad.models import deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.theory import deviations
 from bilad.scripts.reproduce.theory.deviations import (
     closed_form_claim,
@@ -23,13 +23,13 @@ from bilad.scripts.reproduce.theory.property_checks import (
     plane_problems,
     setting_problems,
 )
-from bilad.scripts.reproduce.theory.spill_checks import along, check_paths, identity_error
+from bilad.scripts.reproduce.theory.reassignment_checks import along, check_paths, identity_error
 from bilad.solvers import cluster
 
 
 @pytest.fixture(scope="module")
 def problems():
-    """One eps and four, rays exact."""
+    """Return problems with one and with four parameters whose rays are exact."""
     return {"iris": setting_problems()["iris"], "plane": plane_problems()["plane, p = 1"]}
 
 
@@ -50,7 +50,7 @@ def test_every_function_and_property_is_asked(rows, problems):
 
 
 def test_counterexamples_solved_again(rows, problems):
-    """The value at each eps, from labels of a fresh solution."""
+    """Return the value at each eps from the labels of another solution."""
     seen = 0
     for row in rows:
         if row.holds:
@@ -88,7 +88,7 @@ def test_paths_fall_where_a_scan_says(paths):
 
 
 def test_nmi_falls_in_a_range_of_more_clusters():
-    """By scikit-learn alone: 2, 29, 3 and 2 points, the first two leave one after the other."""
+    """By scikit-learn: clusters of 2, 29, 3 and 2 points; two points move one by one."""
     partitions = along((2, 29, 3, 2), (0, 1, 0))
     values = [1 - normalized_mutual_info_score(partitions[0], other) for other in partitions]
     assert values[1] > values[2]
@@ -103,7 +103,9 @@ def test_the_identity(problems, paths):
 
 
 def test_an_identity_that_fails_is_counted(monkeypatch, problems, paths):
-    monkeypatch.setattr("bilad.scripts.reproduce.theory.spill_checks.rand_score", lambda *_: 0.5)
+    monkeypatch.setattr(
+        "bilad.scripts.reproduce.theory.reassignment_checks.rand_score", lambda *_: 0.5
+    )
     rows = list(check_identity({"iris": problems["iris"]}, paths))
     assert all(0 < row.wrong <= row.tried for row in rows)
     assert closed_form_claim(rows).verdict == "agrees"
@@ -129,9 +131,9 @@ def test_the_section(tmp_path, monkeypatch, problems):
     monkeypatch.setattr(deviations, "setting_problems", lambda: {"iris": problems["iris"]})
     monkeypatch.setattr(deviations, "plane_problems", dict)
     section = deviations.run(Bench(tmp_path, 0, lambda *_: None), deviations.Sizes(paths=4))
-    assert "The data of seeds, wine are not here." in section.blocks[0].text
+    assert "The data of seeds, wine cannot be read." in section.blocks[0].text
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("properties.csv", "spills.csv", "identity.csv", "spills.png", "spills.svg", "rows")
+        *("properties.csv", "reassignments.csv", "identity.csv", "rows")
     }
     assert section.blocks[1].cells[0]["nondecreasing along a ray"] == "fails: iris"
     assert section.blocks[2].cells[0]["problem"] == "iris"

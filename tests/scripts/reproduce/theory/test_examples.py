@@ -1,4 +1,4 @@
-"""Examples 3 to 15: by plain counts and by the library's own floats; verdicts that can flip."""
+"""Examples 3 to 15: compared with direct counts and floating point, and the verdicts."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from bilad.models import recovery_interval
-from bilad.scripts.reproduce.bench import Bench
+from bilad.scripts.reproduce.part import Bench
 from bilad.scripts.reproduce.theory import examples
+from bilad.scripts.reproduce.theory.reassignment_examples import PATTERNS, find
+from bilad.scripts.reproduce.theory.reassignment_examples import examples as rebuilt
 from bilad.scripts.reproduce.theory.recovery_cells import cells, random_instance
 from bilad.scripts.reproduce.theory.recovery_examples import (
     LINE,
@@ -17,18 +19,16 @@ from bilad.scripts.reproduce.theory.recovery_examples import (
     around_zero,
     changed_share,
     chosen_eps,
-    grid,
+    chosen_rows,
     recovery_claims,
 )
-from bilad.scripts.reproduce.theory.spill_examples import PATTERNS, find
-from bilad.scripts.reproduce.theory.spill_examples import examples as rebuilt
 from bilad.solvers import cluster
 
 BY_NAME = {pattern.examples: pattern for pattern in PATTERNS}
 
 
 def delta(sizes, moved):
-    """Ordered pairs whose relation changed, pair by pair."""
+    """Return the number of ordered pairs whose relation changed."""
     before = [k for k, size in enumerate(sizes) for _ in range(size)]
     after = [0] * (sizes[0] - sum(moved)) + [k + 1 for k, s in enumerate(moved) for _ in range(s)]
     after += before[sizes[0] :]
@@ -53,7 +53,7 @@ def test_examples_are_counted_pair_by_pair(pattern):
 
 
 def test_no_fewer_points_show_the_first_two_patterns():
-    """Two clusters: s of n - s' points; n = 8 by a plain search."""
+    """Two clusters: the smallest n is 8, by enumeration."""
     shown = [
         (n1 + n2, (n1, n2), s, t)
         for n1, n2 in product(range(2, 9), repeat=2)
@@ -67,7 +67,7 @@ def test_no_fewer_points_show_the_first_two_patterns():
 
 
 def test_cells_agree_with_floats(line):
-    """Inside a cell, `recovery_interval` and a fresh solution say the same."""
+    """In each cell, `recovery_interval` and a lower-level solution agree with it."""
     instances = [(LINE, line)]
     rng = np.random.default_rng(3)
     instances += [
@@ -90,7 +90,7 @@ def test_cells_agree_with_floats(line):
 
 
 def test_the_intervals_of_the_line(line):
-    """(4 + eps) / 5 <= 7 / 8 < (9 + eps / 5) / 10; the top point stays up to 15 / 8."""
+    """Theorem 2 requires (4 + eps) / 5 <= 7 / 8 < (9 + eps / 5) / 10; the exact end is 15 / 8."""
     assert around_zero(line, lambda cell: cell.guaranteed) == "(-5/4, 3/8]"
     assert around_zero(line, lambda cell: cell.holds_c2) == "(-5, 5/9)"
     assert around_zero(line, lambda cell: cell.unchanged) == "(-5/4, 15/8]"
@@ -98,7 +98,9 @@ def test_the_intervals_of_the_line(line):
 
 
 def test_the_chosen_eps_show_what_they_are_chosen_for(line):
-    rows = dict(zip(chosen := chosen_eps(line), grid(LINE, list(chosen.values())), strict=True))
+    rows = dict(
+        zip(chosen := chosen_eps(line), chosen_rows(LINE, list(chosen.values())), strict=True)
+    )
     seen = [(row.holds_c2, row.guaranteed, row.unchanged) for row in rows.values()]
     assert seen == [
         (True, True, True),
@@ -137,14 +139,12 @@ def test_a_pattern_that_is_not_found_differs():
 
 
 def test_the_section(tmp_path):
-    sizes = examples.Sizes(most_n=16, random=2, points=9)
+    sizes = examples.Sizes(most_n=16, random=2)
     section = examples.run(Bench(tmp_path, 0, lambda *_: None), sizes)
     assert {path.name for path in tmp_path.iterdir()} >= {
         "examples.csv",
         "recovery_cells.csv",
-        "recovery_grid.csv",
         "line.png",
-        "intervals.png",
-        "relations.svg",
+        "line.svg",
     }
     assert len(section.claims) == 7 + len(PATTERNS)

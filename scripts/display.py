@@ -1,0 +1,84 @@
+"""What commands show on a terminal: tables, numbers as text, and a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+# Columns of text, which are aligned to the left.
+WORDS = ("", "formulation", "method", "problem", "instance", "path", "family", "status", "ended")
+
+Cells = dict[str, Any]
+Row = TypeVar("Row")
+Key = TypeVar("Key", bound=Hashable)
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
+    """Group rows by a key; the groups are in the order of their first rows."""
+    groups: dict[Key, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.items())
+
+
+def as_percent(count: int, total: int) -> str:
+    """Return count / total in per cent; blank if the total is 0."""
+    return f"{count / total:.1%}" if total else ""
+
+
+def as_share(value: float) -> str:
+    """Return a share in per cent; blank if it is NaN."""
+    return "" if np.isnan(value) else f"{value:.2%}"
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean."""
+    return float(np.mean(values))
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median; NaN if there are no values."""
+    return float(np.median(values)) if values else float("nan")
+
+
+def show(console: Console, title: str, cells: Sequence[Cells], caption: str = "") -> None:
+    """Print a table; NaN is left blank."""
+    view = Table(box=SIMPLE_HEAD, title=title, caption=caption)
+    for name in cells[0] if cells else ():
+        view.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name in WORDS)
+    for row in cells:
+        view.add_row(*map(shown, row.values()))
+    console.print(view)
+
+
+def shown(value: Any) -> str:
+    """Return the text of a cell."""
+    if not isinstance(value, float):
+        return str(value)
+    return "" if np.isnan(value) else f"{value:.4g}"
+
+
+def progress_bar(console: Console) -> Progress:
+    """Return a bar with the current task, how much of it is done, and the time elapsed."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )

@@ -1,1 +1,0 @@
-"""The instances and the rivals of the benchmark of the lower level."""

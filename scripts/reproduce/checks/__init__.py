@@ -1,1 +1,0 @@
-"""The checks that the summary of the paper names as next ones."""

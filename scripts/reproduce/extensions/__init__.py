@@ -1,0 +1,1 @@
+"""Beyond the paper: the next checks that its summary proposes, and its open questions."""
