@@ -36,7 +36,7 @@ class Side:
     Attributes
     ----------
     expression : Pyomo expression
-    keeper : Pyomo variable or constraint data
+    component : Pyomo variable or constraint data
         Whose bound or row keeps it nonnegative.
     multiplier : callable(multipliers)
         Reads the multiplier of that bound or row from an object that knows `row(constraint)`,
@@ -46,7 +46,7 @@ class Side:
     """
 
     expression: Any
-    keeper: Any
+    component: Any
     multiplier: Callable[[Any], float]
     unit: float = 1.0
 

@@ -40,7 +40,7 @@ class Conditions(Protocol):
     def squared_distance(self, i: int, j: int) -> Any:
         """Return an expression of ||x_i - x_j||^2, for rows i < j of the state."""
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return a penalty on the lower level's violation, 0 unless a relaxation asks for one.
 
         Parameters

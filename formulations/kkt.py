@@ -29,7 +29,7 @@ from bilad.formulations.complementarity import (
     relax,
 )
 from bilad.formulations.conditions import Conditions
-from bilad.formulations.leader import add_eps, moved_parts
+from bilad.formulations.leader import add_eps, perturbed_parts
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.capability import Capability, CapabilityError
 from bilad.models.learning.learning_model import LearningModel, write_follower
@@ -48,14 +48,14 @@ class FollowerRow:
     Attributes
     ----------
     body : Pyomo expression
-    keeper : Pyomo constraint or variable data
+    component : Pyomo constraint or variable data
         That holds it.
     side : Side or None
         -body >= 0, kept by the constraint or a bound; None for an equality.
     """
 
     body: Any
-    keeper: Any
+    component: Any
     side: Side | None
 
 
@@ -113,7 +113,7 @@ class Follower:
     def __init__(self, lower: LearningModel, model: pyo.ConcreteModel, problem: BilevelProblem):
         model.follower = block = pyo.Block()
         try:
-            state = write_follower(lower, block, moved_parts(model, problem))
+            state = write_follower(lower, block, perturbed_parts(model, problem))
         except Exception as error:  # whatever a stranger's code raises
             given = f"{type(error).__name__}: {error}"
             raise _wrong(given, "the variables of the state, once they are written") from error
@@ -259,16 +259,16 @@ class FollowerConditions:
             pairs[j, 0] = Complementarity(multiplier * row.side.expression, left, row.side)
         return pairs
 
-    def multipliers_of(self, keeper: Any) -> list[Any]:
+    def multipliers_of(self, component: Any) -> list[Any]:
         """Return the variables that are the multipliers of a constraint, or of bounds, in order.
 
         Parameters
         ----------
-        keeper : Pyomo constraint or variable data
+        component : Pyomo constraint or variable data
             Of the follower. With two limits it has two multipliers: of the lower, of the upper one.
         """
         rows = enumerate(self.follower.rows)
-        return [self.model.multiplier[j] for j, row in rows if row.keeper is keeper]
+        return [self.model.multiplier[j] for j, row in rows if row.component is component]
 
     def variables(self) -> list[Any]:
         """Return the state, as `write_follower` returned it."""
@@ -292,7 +292,7 @@ class FollowerConditions:
         ends = zip(np.ravel(self._points[i]), np.ravel(self._points[j]), strict=True)
         return sum((a - b) ** 2 for a, b in ends)
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return the exact penalty: per pair, `scale` over the number of pairs at product t."""
         total = penalty(self.model, self.pairs.values(), self._relaxation)
         return scale / max(len(self.pairs), 1) * total

@@ -13,6 +13,8 @@ import pyomo.environ as pyo
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
+HALVINGS = 7  # the polygon is inside 1 + 8e-5 times the disc
+
 
 def add_eps(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
     """Add `parameters`, the variables `eps[k]` and their bounds: the box, and the radius."""
@@ -53,6 +55,42 @@ def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) ->
     return model.largest
 
 
+def add_polyhedral_ball(model: pyo.ConcreteModel, radius: float) -> Any:
+    """Add the block `round`; return an expression for the norm of the model's eps.
+
+    It can be ||eps||_2, if that is at most the radius, and cannot be less than nearly that.
+    """
+    model.round = block = pyo.Block()
+    block.variables = pyo.VarList(bounds=(0.0, 1.5 * radius))
+    block.rows = pyo.ConstraintList()
+    level: list[Any] = [model.eps[k] for k in model.parameters]
+    while len(level) > 1:
+        pairs = list(zip(level[::2], level[1::2], strict=False))
+        level = [_length(block, *pair) for pair in pairs] + level[2 * len(pairs) :]
+    return level[0]
+
+
+def _length(block: Any, first: Any, second: Any) -> Any:
+    """Return a variable, at least the length of a vector, up to the polygon's error."""
+    along, across = _magnitude(block, first), _magnitude(block, second)
+    for halving in range(1, HALVINGS + 1):
+        angle = np.pi / 2 ** (halving + 1)
+        cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+        turned = block.variables.add()
+        block.rows.add(turned == cosine * along + sine * across)
+        along, across = turned, _magnitude(block, cosine * across - sine * along)
+    block.rows.add(across <= float(np.tan(np.pi / 2 ** (HALVINGS + 1))) * along)
+    return along
+
+
+def _magnitude(block: Any, expression: Any) -> Any:
+    """Return a variable, at least the magnitude of an expression."""
+    variable = block.variables.add()
+    block.rows.add(expression <= variable)
+    block.rows.add(-expression <= variable)
+    return variable
+
+
 def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
     """Give `eps`, `magnitude` and `largest` the values of one eps."""
     magnitude, largest = map(model.component, ("magnitude", "largest"))
@@ -64,7 +102,7 @@ def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
         largest.set_value(float(np.abs(eps).max()))
 
 
-def moved_part(
+def perturbed_part(
     model: pyo.ConcreteModel, problem: BilevelProblem, name: str, unit: float = 1.0
 ) -> Any:
     """Return a part of the learning model, moved by eps, times a unit: numbers where no eps acts.
@@ -74,7 +112,7 @@ def moved_part(
     ndarray of object
         Of the part's shape.
     """
-    value, rates = unit * problem.model.parts[name], unit * problem.model.rates(name).ravel()
+    value, rates = unit * problem.model.parts[name], unit * problem.model.scale(name).ravel()
     moves = problem.operator(name).tocoo()
     entries = np.array(value.ravel().tolist(), dtype=object)
     for row, k, by in zip(moves.row.tolist(), moves.col.tolist(), moves.data, strict=True):
@@ -82,6 +120,6 @@ def moved_part(
     return entries.reshape(value.shape)
 
 
-def moved_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:
-    """Return every part of the learning model, by name, as `moved_part`."""
-    return {name: moved_part(model, problem, name) for name in problem.model.parts}
+def perturbed_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:
+    """Return every part of the learning model, by name, as `perturbed_part`."""
+    return {name: perturbed_part(model, problem, name) for name in problem.model.parts}

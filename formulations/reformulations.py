@@ -31,20 +31,20 @@ class Formulation:
     ----------
     replace : Capability
         Of the learning model: what replaces it.
-    own_choices : mapping of str to collection
+    options : mapping of str to collection
         The options of `replace`, and what each may be.
     check : callable(problem)
         Raises `CapabilityError` if what the learning model has registered cannot be used.
     """
 
     replace: Capability[Conditions]
-    own_choices: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    options: Mapping[str, Collection[Any]] = field(default_factory=dict)
     check: Callable[[BilevelProblem], None] = lambda problem: None
 
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
         """All options, and what each may be."""
-        return {"kernel": KERNELS, **self.own_choices}
+        return {"kernel": KERNELS, **self.options}
 
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Say why the reformulation does not apply to the problem, or None."""
@@ -60,7 +60,7 @@ class Formulation:
         problem, baseline, kernel
             As in `SingleLevel`.
         **options
-            Of `own_choices`.
+            Of `options`.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Formulation:
             If an option is none of its choices.
         """
         for name, value in options.items():
-            one_of(value, name, self.own_choices[one_of(name, "option", self.own_choices)])
+            one_of(value, name, self.options[one_of(name, "option", self.options)])
 
         def replace(
             model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any

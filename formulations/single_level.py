@@ -49,7 +49,7 @@ class SingleLevel:
     model : pyomo.environ.ConcreteModel
         `eps[k]`, `t` (relaxation), `width`, the components of the conditions; `shares` and the
         Expressions `share[i]`, which add up to the Expression `smooth_deviation`; the objective
-        `goal`. For (BL2) `reached[i]`, at most the share, and `reach`, their sum at least the
+        `goal`. For (BL2) `term_bound[i]`, at most the share, and `reach`, their sum at least the
         target. Change it before you solve it.
     conditions : Conditions
     unit : float
@@ -71,9 +71,9 @@ class SingleLevel:
         self.conditions = replace(model, problem, self.unit, baseline)
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
         parts = shares(self.conditions.relevant(smooth), self.conditions, model.width)
-        model.shares = pyo.RangeSet(0, len(parts) - 1)
-        model.share = pyo.Expression(model.shares, rule=lambda m, i: parts[i])
-        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.share.values()))
+        model.terms = pyo.RangeSet(0, len(parts) - 1)
+        model.term = pyo.Expression(model.terms, rule=lambda m, i: parts[i])
+        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.term.values()))
         self._add_goal()
 
     def _add_goal(self) -> None:
@@ -81,16 +81,18 @@ class SingleLevel:
         size = leader.add_norm(model, problem)
         if problem.sense == "max":
             largest = problem.deviation.largest(problem.model.n)
-            payment = self.conditions.payment(largest if math.isfinite(largest) else self.unit)
-            model.goal = pyo.Objective(expr=model.smooth_deviation - payment, sense=pyo.maximize)
+            penalty = self.conditions.penalty(largest if math.isfinite(largest) else self.unit)
+            model.goal = pyo.Objective(expr=model.smooth_deviation - penalty, sense=pyo.maximize)
             return
-        model.reached = pyo.Var(model.shares)
-        model.reached_by_share = pyo.Constraint(
-            model.shares, rule=lambda m, i: m.reached[i] <= m.share[i]
+        model.term_bound = pyo.Var(model.terms)
+        model.term_bounded = pyo.Constraint(
+            model.terms, rule=lambda m, i: m.term_bound[i] <= m.term[i]
         )
-        model.reach = pyo.Constraint(expr=pyo.quicksum(model.reached.values()) >= problem.target)
-        payment = self.conditions.payment(problem.radius**2)
-        model.goal = pyo.Objective(expr=size + payment, sense=pyo.minimize)
+        model.target = pyo.Constraint(
+            expr=pyo.quicksum(model.term_bound.values()) >= problem.target
+        )
+        penalty = self.conditions.penalty(problem.radius**2)
+        model.goal = pyo.Objective(expr=size + penalty, sense=pyo.minimize)
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the relaxation and the width, after `start_from` for the first stage."""
@@ -98,9 +100,9 @@ class SingleLevel:
         set_parameter(model.t, stage.relaxation)
         set_parameter(model.width, stage.width * self.unit)
         self.conditions.set_stage(stage)
-        if model.component("reached") is not None:
-            for i in model.shares:
-                model.reached[i].set_value(pyo.value(model.share[i], exception=False))
+        if model.component("term_bound") is not None:
+            for i in model.terms:
+                model.term_bound[i].set_value(pyo.value(model.term[i], exception=False))
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Start the next solve at a lower-level solution for the given eps."""

@@ -288,7 +288,7 @@ class Perturbation:
             If the model has parts of other shapes or a graph with other edges, or eps is wrong.
         """
         self.check_fits(model)
-        return model.moved(self.changes(eps))
+        return model.perturbed(self.changes(eps))
 
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:

@@ -73,7 +73,7 @@ class BilevelProblem(ABC):
     def operator(self, part: str) -> sp.csr_array:
         """Return T, by which eps moves a part: shape (size, k), all zero if it does not move.
 
-        In units of `LearningModel.rates`.
+        In units of `LearningModel.scale`.
         """
         if part not in self._operators:
             given = self.perturbation.operators.get(part)
@@ -91,7 +91,7 @@ class BilevelProblem(ABC):
         """
         total = np.zeros(self._k)
         for name, T in self.perturbation.operators.items():
-            total += T.T @ (self.model.rates(name) * parts[name]).ravel()
+            total += T.T @ (self.model.scale(name) * parts[name]).ravel()
         return total
 
     @property
@@ -120,7 +120,7 @@ class BilevelProblem(ABC):
             margin *= 2
         return scaled
 
-    def reach(self, direction: ArrayLike) -> float:
+    def largest_step(self, direction: ArrayLike) -> float:
         """Return the largest t for which t times a direction (k,) of size 1 is an eps that counts.
 
         The ray leaves at the radius, or at a bound of eps if that comes first.
@@ -135,7 +135,7 @@ class BilevelProblem(ABC):
     def along(self, direction: ArrayLike) -> Perturbation:
         """Return the perturbation t times a direction (k,) of size 1, for the t that count."""
         along = real_vector(direction, "direction", self._k)
-        return self.perturbation.along(along, -self.reach(-along), self.reach(along))
+        return self.perturbation.along(along, -self.largest_step(-along), self.largest_step(along))
 
     @abstractmethod
     def normalised(self, form: NormalForm) -> BilevelProblem:
@@ -152,7 +152,7 @@ class BilevelProblem(ABC):
     def within(self, radius: float) -> BilevelProblem:
         """Return the problem that is left once an eps of this size is known: itself for (BL1)."""
 
-    def excess(self, bound: float) -> float:
+    def length_tolerance(self, bound: float) -> float:
         """Return how much longer than the infimum an optimal eps may be, also if that is 0."""
         return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
 
@@ -324,11 +324,11 @@ class MinPerturbation(BilevelProblem):
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
         """It exceeds the bound by `excess` at most: the infimum need not be attained."""
-        return size <= bound + self.excess(bound)
+        return size <= bound + self.length_tolerance(bound)
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
         """It is an attack, and shorter by more than `excess`."""
-        return self.is_attack(size, deviation) and size + self.excess(size) < bound
+        return self.is_attack(size, deviation) and size + self.length_tolerance(size) < bound
 
     def excludes(self, bound: float) -> bool:
         """Every attack is beyond the limit."""

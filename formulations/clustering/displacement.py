@@ -11,7 +11,7 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
 
-def reach(problem: BilevelProblem) -> float:
+def displacement_bound(problem: BilevelProblem) -> float:
     """Return a bound on ||A(eps) - A||_F within the radius."""
     T = problem.operator("data")
     columns = sp.linalg.norm(T, axis=0) if T.shape[1] else np.zeros(1)
@@ -25,7 +25,7 @@ def reach(problem: BilevelProblem) -> float:
     return problem.radius * float(np.sqrt(np.abs(gram.data).sum()))
 
 
-def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
+def data_box(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
     """Return the box, (d,) and (d,), that holds A(eps), and so X*(eps), for every eps allowed.
 
     Clipping X to the box lengthens no edge and brings every point nearer to its data: the
@@ -39,7 +39,7 @@ def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
     return least.min(axis=0), most.max(axis=0)
 
 
-def may_meet(problem: BilevelProblem, X: FloatArray, pairs: IntArray) -> BoolArray:
+def may_coincide(problem: BilevelProblem, X: FloatArray, pairs: IntArray) -> BoolArray:
     """Return which pairs of points some eps allowed may bring together: shape (P,).
 
     X*(eps) is nonexpansive in the data: a pair farther apart than sqrt(2) times the largest
@@ -49,5 +49,5 @@ def may_meet(problem: BilevelProblem, X: FloatArray, pairs: IntArray) -> BoolArr
     if edge_operator(problem).nnz:
         return np.ones(len(pairs), dtype=bool)
     distances = row_norms(X[pairs[:, 0]] - X[pairs[:, 1]], 2)
-    near: BoolArray = distances <= np.sqrt(2) * reach(problem)
+    near: BoolArray = distances <= np.sqrt(2) * displacement_bound(problem)
     return near

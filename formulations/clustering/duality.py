@@ -28,7 +28,7 @@ class Gaps:
         """There are none."""
         return {}
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return 0."""
         return 0.0
 
@@ -46,24 +46,24 @@ class EachGap(Gaps):
 class SummedGap(Gaps):
     """The sum of the gaps relaxed, point by point, to keep the rows short.
 
-    `gap_share[i]` (`gap_by_point[i]`), the weighted gaps of the edges that begin at point i, and
+    `gap_term[i]` (`gap_by_point[i]`), the weighted gaps of the edges that begin at point i, and
     `duality_gap`, their sum at most t unit sum_e r_e.
     """
 
     def __init__(self, conditions: StationaryConditions) -> None:
         model, points = conditions.model, conditions.points
-        leaving = {i: edges for i, edges in points.leaving().items() if edges}
-        model.gap_share = pyo.Var(list(leaving), initialize=0.0)
+        outgoing = {i: edges for i, edges in points.edges_by_tail().items() if edges}
+        model.gap_term = pyo.Var(list(outgoing), initialize=0.0)
         whole = float(clustering_of(conditions.problem).radii.sum()) * conditions.unit
         model.gap_by_point = pyo.Constraint(
-            list(leaving),
+            list(outgoing),
             rule=lambda m, i: (
-                pyo.quicksum(points.radii[e] * conditions.edges.gap(e) for e in leaving[i])
-                <= m.gap_share[i] * whole
+                pyo.quicksum(points.radii[e] * conditions.edges.gap(e) for e in outgoing[i])
+                <= m.gap_term[i] * whole
             ),
         )
         model.duality_gap = pyo.Constraint(
-            expr=pyo.quicksum(model.gap_share[i] for i in leaving) <= model.t
+            expr=pyo.quicksum(model.gap_term[i] for i in outgoing) <= model.t
         )
 
 

@@ -44,7 +44,7 @@ class RelaxedPairs:
         }
         relax(conditions.model, self.pairs, relaxation)
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return the exact penalty: per edge, `scale` over the number of edges at product t."""
         total = penalty(self._conditions.model, self.pairs.values(), self.relaxation)
         return scale / max(len(self._conditions.points.ends), 1) * total

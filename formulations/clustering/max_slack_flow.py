@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from bilad.models.validation import FloatArray
 
 
-def central_flow(
+def max_slack_flow(
     B: sp.csr_array, demand: FloatArray, radii: FloatArray, growth: FloatArray, q: float
 ) -> FloatArray | None:
     """Return z, approximately, or None if no flow is found.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.displacement import may_meet
-from bilad.formulations.leader import moved_part
+from bilad.formulations.clustering.displacement import may_coincide
+from bilad.formulations.leader import perturbed_part
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import subgradient_rows
@@ -65,19 +65,19 @@ class Points:
         lower = clustering_of(problem)
         model.points, model.features = pyo.RangeSet(0, lower.n - 1), pyo.RangeSet(0, lower.d - 1)
         model.x = pyo.Var(model.points, model.features)
-        self.data = moved_part(model, problem, "data")
-        self.radii = moved_part(model, problem, "weights", lower.gamma)
+        self.data = perturbed_part(model, problem, "data")
+        self.radii = perturbed_part(model, problem, "weights", lower.gamma)
         kept = np.flatnonzero(lower.radii > 0).tolist()
         edges = lower.graph.edges
         self.ends = {e: (int(edges[e, 0]), int(edges[e, 1])) for e in kept}
         self._edge_of = {pair: e for e, pair in self.ends.items()}
 
-    def leaving(self) -> dict[int, list[int]]:
+    def edges_by_tail(self) -> dict[int, list[int]]:
         """Return, for each point, the edges that begin at it."""
-        leaving: dict[int, list[int]] = {i: [] for i in self.model.points}
+        outgoing: dict[int, list[int]] = {i: [] for i in self.model.points}
         for e, (i, _) in self.ends.items():
-            leaving[i].append(e)
-        return leaving
+            outgoing[i].append(e)
+        return outgoing
 
     def variables(self) -> list[Any]:
         """Return x, point by point."""
@@ -86,7 +86,7 @@ class Points:
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
         """Leave out the pairs apart that no eps brings together; add differences for the others."""
         if isinstance(deviation, SmoothPairs):
-            near = may_meet(self.problem, self._baseline.X, deviation.pairs)
+            near = may_coincide(self.problem, self._baseline.X, deviation.pairs)
             kept = (deviation.coefficients > 0) & (deviation.together | near)
             deviation = deviation.restricted(kept)
             self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])

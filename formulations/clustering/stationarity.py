@@ -33,7 +33,7 @@ class Coupling(Protocol):
     def pairs(self) -> Mapping[tuple[int, int], Complementarity]:
         """The complementarities that it relaxes one by one, by edge and number."""
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return a penalty, as in `Conditions`."""
 
 
@@ -126,9 +126,9 @@ class StationaryConditions:
         """Return an expression of ||x_i - x_j||^2."""
         return self.points.squared_distance(i, j, self.edges.difference)
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return the coupling's penalty."""
-        return self.coupling.payment(scale)
+        return self.coupling.penalty(scale)
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Leave everything as it is."""

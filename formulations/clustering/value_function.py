@@ -33,7 +33,7 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation
 from bilad.models.validation import FloatArray
 
-ROUNDING_SHARE = 0.5  # of the slack t, that the rounding of the norms may use up
+SMOOTHING_FRACTION = 0.5  # of the slack t, that the rounding of the norms may use up
 
 
 class ValueFunctionConditions:
@@ -49,7 +49,7 @@ class ValueFunctionConditions:
     model : pyomo.environ.ConcreteModel
         Gets the components of `Points`, and: `u[e, c]`, the edge differences (`difference[e, c]`);
         `bound_constant`, `bound_slope[k]`, `bound_curvature[j, k]` and `mu`, parameters;
-        `value_share[i]`, at least what point i and its later neighbours have in the lower-level
+        `value_term[i]`, at least what point i and its later neighbours have in the lower-level
         objective (`value_by_point[i]`), in units of `unit`^2; `value_bound`, the constraint. `t`
         has the unit `unit`^2 too. For p = inf, `s[e]` >= |u_e,c| (`at_most_s`,
         `at_least_minus_s`).
@@ -71,7 +71,7 @@ class ValueFunctionConditions:
 
         model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
         self._add_lengths()
-        self._add_shares()
+        self._add_objective_terms()
         self._add_bound()
 
     @property
@@ -91,7 +91,7 @@ class ValueFunctionConditions:
         """Return an expression of ||x_i - x_j||^2."""
         return self.points.squared_distance(i, j, lambda e, c: self.model.u[e, c])
 
-    def payment(self, scale: float) -> Any:
+    def penalty(self, scale: float) -> Any:
         """Return 0."""
         return 0.0
 
@@ -117,23 +117,23 @@ class ValueFunctionConditions:
             )
             self._length = lambda e: model.s[e]
 
-    def _add_shares(self) -> None:
+    def _add_objective_terms(self) -> None:
         """Split the objective by points: one row with every variable in it is slow to colour."""
-        model, points, leaving = self.model, self.points, self.points.leaving()
+        model, points, outgoing = self.model, self.points, self.points.edges_by_tail()
 
         def share(m: pyo.ConcreteModel, i: int) -> Any:
             misfit = sum(0.5 * (m.x[i, c] - points.data[i, c]) ** 2 for c in m.features)
-            fusion = pyo.quicksum(points.radii[e] * self._length(e) for e in leaving[i])
+            fusion = pyo.quicksum(points.radii[e] * self._length(e) for e in outgoing[i])
             return misfit + fusion
 
-        model.objective_share = pyo.Expression(model.points, rule=share)
+        model.objective_term = pyo.Expression(model.points, rule=share)
         model.lower_objective = pyo.Expression(
-            expr=pyo.quicksum(model.objective_share[i] for i in model.points)
+            expr=pyo.quicksum(model.objective_term[i] for i in model.points)
         )
-        model.value_share = pyo.Var(model.points)
+        model.value_term = pyo.Var(model.points)
         model.value_by_point = pyo.Constraint(
             model.points,
-            rule=lambda m, i: m.objective_share[i] / self.unit**2 <= m.value_share[i],
+            rule=lambda m, i: m.objective_term[i] / self.unit**2 <= m.value_term[i],
         )
 
     def _add_bound(self) -> None:
@@ -149,7 +149,7 @@ class ValueFunctionConditions:
                 model.bound_curvature[j, k] * model.eps[j] * model.eps[k] for j, k in model.coupled
             )
         )
-        total = pyo.quicksum(model.value_share[i] for i in model.points)
+        total = pyo.quicksum(model.value_term[i] for i in model.points)
         model.value_bound = pyo.Constraint(expr=total <= bound + model.t)
 
     def _coupled_parameters(self) -> list[tuple[int, int]]:
@@ -162,8 +162,8 @@ class ValueFunctionConditions:
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set the rounding of the norms, small against the slack."""
         total = max(float(clustering_of(self.problem).radii.sum()), 1e-300)
-        set_parameter(self.model.mu, ROUNDING_SHARE * stage.relaxation * self.unit**2 / total)
-        self._start_shares()
+        set_parameter(self.model.mu, SMOOTHING_FRACTION * stage.relaxation * self.unit**2 / total)
+        self._start_terms()
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Start at, and take the bound of v at, a lower-level solution."""
@@ -177,13 +177,13 @@ class ValueFunctionConditions:
             if model.component("s") is not None:
                 model.s[e].set_value(float(np.abs(U[e]).max()))
         self._set_bound(scaled_dual(lower, solution.X, solution.Z))
-        self._start_shares()
+        self._start_terms()
 
-    def _start_shares(self) -> None:
+    def _start_terms(self) -> None:
         """Give the shares the least values allowed, once there are a solution and a stage."""
         for i in self.model.points:
-            share = pyo.value(self.model.objective_share[i], exception=False)
-            self.model.value_share[i].set_value(None if share is None else share / self.unit**2)
+            share = pyo.value(self.model.objective_term[i], exception=False)
+            self.model.value_term[i].set_value(None if share is None else share / self.unit**2)
 
     def violation(self) -> float:
         """Return by how much the objective is above the bound of v, in units of `unit`^2."""

@@ -10,6 +10,7 @@ Two points share a cluster iff their rows of the unique solution X* are equal; X
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
-from bilad.models.learning.learning_model import LearningModel
+from bilad.models.learning.learning_model import LearningModel, NormalForm, normal_form
 from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
-from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
+from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
 
 ROUNDING = 1e-12  # relative; a weight that is taken away to within this is gone
 
@@ -76,15 +77,15 @@ class ConvexClustering(LearningModel):
             graph = graph.with_weights(parts["weights"])
         return type(self)(data, graph, self.gamma, self.p)
 
-    def rates(self, part: str) -> FloatArray:
+    def scale(self, part: str) -> FloatArray:
         """Return 1 for the data; the weights for the weights, which move in proportion."""
-        return self.graph.weights if part == "weights" else super().rates(part)
+        return self.graph.weights if part == "weights" else super().scale(part)
 
     def diameter(self, part: str) -> float:
         """Return that of the data; inf for the weights, which pass no other."""
         return np.inf if part == "weights" else super().diameter(part)
 
-    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
+    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
         """Return the model at the data A + change and the weights w (1 + change)."""
         parts = {}
         if "data" in changes:
@@ -169,3 +170,47 @@ class ConvexClustering(LearningModel):
         complementarity = np.linalg.norm(Z - fixed_point)
         scale = 1.0 + np.linalg.norm(self.data)
         return float(max(stationarity, complementarity) / scale)
+
+
+@dataclass(frozen=True)
+class ScaledClustering:
+    """A solution of convex clustering in other units.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, d)
+    Z : ndarray, shape (m, d)
+    labels : ndarray of int, shape (n,)
+    distance_bound : float
+        Of ||X - X*||_F.
+    """
+
+    X: FloatArray
+    Z: FloatArray
+    labels: IntArray
+    distance_bound: float
+
+    @property
+    def outcome(self) -> IntArray:
+        """The labels."""
+        return self.labels
+
+    @property
+    def state(self) -> FloatArray:
+        """X."""
+        return self.X
+
+
+@normal_form.register(ConvexClustering)
+def _centred(model: ConvexClustering) -> NormalForm:
+    scaled, centre, unit = model.standardised()
+
+    def into(solution: Any) -> ScaledClustering:
+        return ScaledClustering(
+            (solution.X - centre) / unit,
+            solution.Z / unit,
+            solution.labels,
+            solution.distance_bound / unit,
+        )
+
+    return NormalForm(scaled, {"data": unit}, into, lambda X: centre + unit * X)

@@ -62,7 +62,7 @@ class LearningModel(ABC):
     def replace(self, **parts: ArrayLike) -> Self:
         """Return the same model with other values of some parts, of the same shapes."""
 
-    def rates(self, part: str) -> FloatArray:
+    def scale(self, part: str) -> FloatArray:
         """Return by how much one unit of a perturbation moves each entry of a part: 1."""
         return np.ones(self.parts[part].shape)
 
@@ -73,10 +73,10 @@ class LearningModel(ABC):
         """
         return max(float(np.linalg.norm(np.ptp(self.parts[part], axis=0))), 1.0)
 
-    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
+    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
         """Return the model with each part moved: part + rates(part) * change."""
         return self.replace(
-            **{name: self.parts[name] + self.rates(name) * by for name, by in changes.items()}
+            **{name: self.parts[name] + self.scale(name) * by for name, by in changes.items()}
         )
 
     def contradiction(self) -> LearningModelError:

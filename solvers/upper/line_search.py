@@ -38,7 +38,7 @@ def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     There are as many shorter ones as longer within the budget, wherever the bounds are.
     """
     problem = lower.problem
-    longer = _stretched(size, problem.reach(direction))
+    longer = _stretched(size, problem.largest_step(direction))
     shorter = [size * size / length for length in _stretched(size, problem.radius)[1:]]
     for length in longer + shorter:
         lower.evaluate(problem.project(length * direction))
@@ -57,14 +57,14 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
         return lower.counts(seen)
 
     below = 0.0
-    for above in _stretched(size, problem.reach(direction)):
+    for above in _stretched(size, problem.largest_step(direction)):
         if is_attack(above):
             break
         below = above
     else:
         return
     # A bracket that starts above the best attack known cannot improve on it.
-    while above - below > 0.5 * problem.excess(above) and (
+    while above - below > 0.5 * problem.length_tolerance(above) and (
         lower.best is None or below < lower.best.size
     ):
         middle = 0.5 * (below + above)

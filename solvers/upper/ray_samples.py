@@ -69,7 +69,7 @@ def exact_sites(
     before : ndarray of int, shape (n,)
         Labels to deviate from.
     """
-    path, reach = problem.along(direction), problem.reach(direction)
+    path, reach = problem.along(direction), problem.largest_step(direction)
     stairs: ParametricPath = ray_steps(problem.model, path, 0.0, reach)
     between, at_breaks = (part.tolist() for part in stairs.values(problem.deviation, before))
     places = stairs.breaks
@@ -103,7 +103,7 @@ def sampled_sites(lower: LowerLevel, direction: FloatArray, ray: int, points: in
 def _sample(
     lower: LowerLevel, direction: FloatArray, points: int, seen: dict[float, Evaluation]
 ) -> None:
-    reach = lower.problem.reach(direction)
+    reach = lower.problem.largest_step(direction)
     lengths = np.linspace(0.0, reach, points + 1).tolist()
     for _ in range(HALVINGS + 1):
         for length in lengths:

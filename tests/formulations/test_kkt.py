@@ -280,8 +280,8 @@ def test_multipliers_are_those_of_the_qp():
     built.start_from(np.zeros(3), solution)
     follower, conditions = built.model.follower, built.conditions
 
-    def of(keeper):
-        return [m.value for m in conditions.multipliers_of(keeper)]
+    def of(component):
+        return [m.value for m in conditions.multipliers_of(component)]
 
     assert of(follower.between) == pytest.approx([0, 0.35], abs=1e-6)
     assert of(follower.limits[1]) == pytest.approx([0, 0.55], abs=1e-6)
@@ -294,7 +294,7 @@ def test_multipliers_are_those_of_the_qp():
     y = built.model.follower.y
     values = [[m.value for m in built.conditions.multipliers_of(y[c])] for c in range(3)]
     assert np.concatenate(values) == pytest.approx([1.0, 0.0, 0.4, 0.0], abs=1e-6)
-    assert built.conditions.follower.rows[0].keeper is y[0]
+    assert built.conditions.follower.rows[0].component is y[0]
 
     problem = problem_of(CASES["equality"], [0.0, 0.0, 0.2])  # b = (0, 0, 0.4), sum y = 1
     built = KKT(problem, solution_at(problem, np.zeros(3)))
@@ -317,7 +317,7 @@ class Named:
     """In the place of multipliers, where they would be read."""
 
     def __getattr__(self, kind):
-        return lambda keeper: f"{kind} {keeper.name}"
+        return lambda component: f"{kind} {component.name}"
 
 
 def test_sides_read_the_multiplier_of_their_keeper():
@@ -369,7 +369,7 @@ def test_the_penalty_is_the_mean_product_over_t():
     assert built.model.component("relaxed") is None
     built.model.multiplier[1].set_value(2.0)  # 0.5 - y_0 = 0.2
     built.model.multiplier[2].set_value(0.5)  # 0.3 - y_1 = 0.1
-    assert pyo.value(built.conditions.payment(8.0)) == pytest.approx(8 / 4 * 0.45 / 0.1, rel=1e-4)
+    assert pyo.value(built.conditions.penalty(8.0)) == pytest.approx(8 / 4 * 0.45 / 0.1, rel=1e-4)
 
 
 def test_a_start_does_not_depend_on_the_last_solve():

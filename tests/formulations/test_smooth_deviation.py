@@ -12,7 +12,7 @@ from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import shares
 from bilad.models import MaxDeviation, MinPerturbation, deviation
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation_function
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.smooth_deviation import KERNELS
 from bilad.solvers import cluster
 
@@ -148,8 +148,8 @@ def test_rand_is_delta_over_all_pairs_and_bl2_asks_for_it(make_problem):
             built.set_stage(ScheduleStage(1.0, 0.7))
             values[name, kind] = pyo.value(built.model.smooth_deviation)
             if kind is MinPerturbation:
-                assert built.model.reach.lower() == 0.5
-                assert pyo.value(built.model.reach.body) == pytest.approx(values[name, kind])
+                assert built.model.target.lower() == 0.5
+                assert pyo.value(built.model.target.body) == pytest.approx(values[name, kind])
     assert values["delta", MaxDeviation] > 0
     for kind in (MaxDeviation, MinPerturbation):
         assert values["rand", kind] == pytest.approx(values["delta", kind] / (7 * 6), rel=1e-12)
@@ -220,8 +220,8 @@ def test_a_target_between_values_of_rand_is_asked_for_in_its_units(make_problem)
     built = KKT(problem, baseline)
     built.start_from(np.zeros(4), baseline)
     built.set_stage(ScheduleStage(1.0, 0.5))
-    reached = [built.model.reached[i].value for i in built.model.shares]
+    reached = [built.model.term_bound[i].value for i in built.model.terms]
     smooth = pyo.value(built.model.smooth_deviation)
     assert sum(reached) == pytest.approx(smooth)
-    assert pyo.value(built.model.reach.body) == pytest.approx(smooth)
-    assert built.model.reach.lower() == 0.3
+    assert pyo.value(built.model.target.body) == pytest.approx(smooth)
+    assert built.model.target.lower() == 0.3

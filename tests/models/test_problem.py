@@ -176,16 +176,20 @@ def test_reach_is_where_the_ray_leaves(problems, norm, data):
     eighths = st.integers(0, 8).map(lambda k: k / 8)
     eps = data.draw(problems.data(1, problem.perturbation.dim, eighths).filter(np.any))[0]
     direction = eps / problem.size(eps)
-    reach = problem.reach(direction)
+    reach = problem.largest_step(direction)
     inside, outside = (1 - 1e-9) * reach * direction, (1 + 1e-9) * reach * direction
     assert problem.project(inside) == pytest.approx(inside, rel=1e-14)
     assert not np.array_equal(problem.project(outside), outside)
-    assert problem.reach(-direction) == 0
+    assert problem.largest_step(-direction) == 0
 
 
 def test_reach_without_bounds_is_the_radius():
     problem = MaxDeviation(MODEL, EVERYTHING, 3.0)
-    assert problem.reach([0, -1, 0, 0, 0, 0]) == problem.reach(np.ones(6) / np.sqrt(6)) == 3.0
+    assert (
+        problem.largest_step([0, -1, 0, 0, 0, 0])
+        == problem.largest_step(np.ones(6) / np.sqrt(6))
+        == 3.0
+    )
 
 
 def test_both_operators_have_the_shape_of_the_model():

@@ -24,7 +24,7 @@ SETTINGS = {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
 
 
 @dataclass(frozen=True)
-class Inside:
+class InteriorPoint:
     """A point of a closed cell, and its distance from the walls.
 
     Attributes
@@ -77,7 +77,7 @@ class ClosedCell:
         self._solve(cp.Minimize(self._size), closed)
         return self._found()
 
-    def inside(self, limit: float) -> Inside | None:
+    def interior_point(self, limit: float) -> InteriorPoint | None:
         """Return the eps of norm at most `limit` that is farthest from the walls.
 
         If it can, it leaves capacity unused within clusters as well, so that their labels can be
@@ -88,11 +88,13 @@ class ClosedCell:
             status = self._solve(cp.Maximize(self._margin), rows)
             eps = self._found()
             if eps is not None and self._margin.value > MARGIN:
-                return Inside(eps, float(self._margin.value))
+                return InteriorPoint(eps, float(self._margin.value))
         if status == "infeasible":
-            return Inside(np.zeros(self._eps.size), -np.inf)
+            return InteriorPoint(np.zeros(self._eps.size), -np.inf)
         return (
-            None if eps is None or status != "optimal" else Inside(eps, float(self._margin.value))
+            None
+            if eps is None or status != "optimal"
+            else InteriorPoint(eps, float(self._margin.value))
         )
 
     def _found(self) -> FloatArray | None:

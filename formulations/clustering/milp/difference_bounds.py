@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from bilad.formulations.clustering.displacement import hull, reach
+from bilad.formulations.clustering.displacement import data_box, displacement_bound
 from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -98,7 +98,7 @@ class DifferenceBounds:
     def _travel(self) -> FloatArray:
         """Return how much a difference can change when the data are perturbed: shape (d,)."""
         problem = self._problem
-        whole = np.full(clustering_of(problem).d, np.sqrt(2) * reach(problem))
+        whole = np.full(clustering_of(problem).d, np.sqrt(2) * displacement_bound(problem))
         if not self._by_feature:
             return whole
         rest = self._data_differences() - (
@@ -119,5 +119,5 @@ def _range(problem: BilevelProblem, rows: sp.csr_array) -> tuple[FloatArray, Flo
 
 
 def _hull_widths(problem: BilevelProblem) -> FloatArray:
-    low, high = hull(problem)
+    low, high = data_box(problem)
     return high - low

@@ -18,7 +18,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.milp.orders import separates
-from bilad.formulations.leader import moved_part
+from bilad.formulations.leader import perturbed_part
 from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -44,7 +44,7 @@ def _add_feature_duals(
     model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]
 ) -> None:
     """Add z[e, c], saturated where one end is strictly above the other: p = 1."""
-    radii = moved_part(model, problem, "weights", clustering_of(problem).gamma)
+    radii = perturbed_part(model, problem, "weights", clustering_of(problem).gamma)
     model.z = pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (-most[e], most[e]))
 
     def saturated(m: pyo.ConcreteModel, e: int, c: int, sign: int) -> Any:
@@ -63,7 +63,7 @@ def _add_feature_duals(
 
 def _add_joint_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]) -> None:
     """Add both parts of z[e, c], on the face that the orders name: p = inf."""
-    radii = moved_part(model, problem, "weights", clustering_of(problem).gamma)
+    radii = perturbed_part(model, problem, "weights", clustering_of(problem).gamma)
 
     def part() -> Any:
         return pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (0.0, most[e]))
@@ -103,7 +103,7 @@ def _perturbed_edges(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
 
 
 def _add_stationarity(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
-    data = moved_part(model, problem, "data")
+    data = perturbed_part(model, problem, "data")
     outward: list[list[tuple[int, int]]] = [[] for _ in model.points]
     for e in model.edges:
         i, j = ends(problem, e)

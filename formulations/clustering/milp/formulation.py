@@ -22,11 +22,10 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations import leader
-from bilad.formulations.clustering.displacement import hull
+from bilad.formulations.clustering.displacement import data_box
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.duals import add_duals, ends
 from bilad.formulations.clustering.milp.orders import add_orders, together_of
-from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
@@ -69,7 +68,7 @@ class MilpFormulation:
     bounds : DifferenceBounds, optional
         Of x_i - x_j over all eps that count; computed if not given.
     coincidences : bool, default True
-        Whether points can be together that no chain of fused edges joins. If not, `held_cuts`
+        Whether points can be together that no chain of fused edges joins. If not, `connectivity_cuts`
         exclude most of that, and `hold` adds more of them where they are needed.
 
     Attributes
@@ -110,7 +109,7 @@ class MilpFormulation:
         model.signs = pyo.Set(initialize=[1, -1])
         model.edges = pyo.Set(initialize=np.flatnonzero(clustering_of(problem).radii > 0).tolist())
         leader.add_eps(model, problem)
-        low, high = hull(problem)
+        low, high = data_box(problem)
         model.x = pyo.Var(
             model.points, model.features, bounds=lambda _, i, c: (float(low[c]), float(high[c]))
         )
@@ -119,9 +118,9 @@ class MilpFormulation:
         self._add_size()
         self._add_deviation(labels)
         model.cell_cuts = pyo.ConstraintList()
-        model.held_cuts = pyo.ConstraintList()
+        model.connectivity_cuts = pyo.ConstraintList()
         if not coincidences:
-            self._hold_each_point()
+            self._connect_each_point()
 
     def _add_size(self) -> None:
         """Add `size`, at least ||eps||; for norm 2, up to the error of the polyhedral ball."""
@@ -129,7 +128,7 @@ class MilpFormulation:
         model.size = pyo.Var(bounds=(0.0, problem.radius))
         model.ball_cuts = pyo.ConstraintList()
         if problem.norm == 2 and problem.perturbation.dim > 1:
-            length = add_polyhedral_ball(model, problem.radius)
+            length = leader.add_polyhedral_ball(model, problem.radius)
             model.measured = pyo.Constraint(expr=length <= model.size)
             return
         norm = problem.norm if problem.perturbation.dim > 1 else np.inf
@@ -171,7 +170,7 @@ class MilpFormulation:
         least = deviation / self.unit
         self.model.least_deviation.set_value(np.ceil(least - ROUNDING) if self.is_count else least)
 
-    def shorten(self, size: float) -> None:
+    def limit_size(self, size: float) -> None:
         """Ask for ||eps|| of at most this."""
         self.model.size.setub(size)
 
@@ -201,7 +200,7 @@ class MilpFormulation:
         else:
             self.model.cell_cuts.add(pyo.Constraint.Infeasible)
 
-    def hold(self, together: BoolArray) -> bool:
+    def add_connectivity_cuts(self, together: BoolArray) -> bool:
         """Cut off coincidences: clusters (n, n) that fused edges do not join; say if there are any.
 
         A chain of fused edges from a point out of a set that holds it crosses the set's border.
@@ -214,7 +213,7 @@ class MilpFormulation:
             self._cut_border(part == part[i], int(i), int(j))
         return len(loose) > 0
 
-    def _hold_each_point(self) -> None:
+    def _connect_each_point(self) -> None:
         for i, j in self.model.ordered_pairs:
             self._cut_border(np.arange(len(self.model.points)) == i, i, j)
 
@@ -225,7 +224,7 @@ class MilpFormulation:
             for first, second in (ends(self.problem, e) for e in self.model.edges)
             if inside[first] != inside[second]
         ]
-        self.model.held_cuts.add(together_of(self.model, i, j) <= pyo.quicksum(crossing))
+        self.model.connectivity_cuts.add(together_of(self.model, i, j) <= pyo.quicksum(crossing))
 
     def eps(self) -> FloatArray:
         """Return the current eps, scaled back if it is outside the problem's ball."""

@@ -2,14 +2,75 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
 from bilad.formulations.clustering.milp.closed_cell import ClosedCell
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.formulation import MilpFormulation, refusal
-from bilad.formulations.clustering.milp.margin import MarginProgram
-from bilad.models.learning.clustering_normal_form import ScaledClustering
-from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.formulations.clustering.milp.orders import separates, together_of
+from bilad.models.learning.convex_clustering import ConvexClustering, ScaledClustering
 from bilad.models.learning.learning_model import write_milp
 from bilad.models.problem import BilevelProblem
+from bilad.models.validation import BoolArray
+
+REDUCED_COST = 1e-9  # less is zero
+
+
+class MarginProgram:
+    """The linear relaxation of a MILP that asks how far apart a cell's points can be.
+
+    With the binaries of a cell fixed, its optimum is positive iff the cell is not empty. If it is
+    empty, the binaries with a reduced cost are already in conflict, whatever the others.
+
+    Parameters
+    ----------
+    formulation : MilpFormulation
+        As it is now; what is asked of it (`require`, `shorten`) is dropped.
+
+    Attributes
+    ----------
+    model : pyomo.environ.ConcreteModel
+        A relaxed copy, with `margin` to maximise.
+    """
+
+    def __init__(self, formulation: MilpFormulation) -> None:
+        self._free = [index for index, v in formulation.model.order.items() if not v.fixed]
+        self.model = model = formulation.model.clone()
+        pyo.TransformationFactory("core.relax_integer_vars").apply_to(model)
+        model.goal.deactivate()
+        model.reached.deactivate()
+        model.size.setub(formulation.problem.radius)
+        model.margin = pyo.Var(bounds=(0.0, 1.0))
+        upper = formulation.bounds.upper
+
+        def strict(m: pyo.ConcreteModel, i: int, j: int, c: int) -> Any:
+            slack = 1.0 + max(float(upper[j, i, c]), 0.0)
+            if separates(formulation.problem):
+                loose = m.order[j, i, c]
+            else:
+                loose = 1 - m.order[i, j, c] + together_of(m, i, j)
+            return m.x[i, c] - m.x[j, c] >= m.margin - slack * loose
+
+        model.strict = pyo.Constraint(model.ordered_pairs, model.features, rule=strict)
+        model.widest = pyo.Objective(expr=model.margin, sense=pyo.maximize)
+
+    def fix(self, orders: BoolArray) -> None:
+        """Fix the binaries to a cell, by their bounds."""
+        for i, j, c in self._free:
+            value = float(orders[c, i, j])
+            self.model.order[i, j, c].setlb(value)
+            self.model.order[i, j, c].setub(value)
+
+    def conflict(self, reduced_costs: Any, orders: BoolArray) -> BoolArray:
+        """Return the binaries with a reduced cost: shape (d, n, n)."""
+        literals = np.zeros_like(orders)
+        for i, j, c in self._free:
+            cost = reduced_costs[self.model.order[i, j, c]]
+            literals[c, i, j] = abs(cost) > REDUCED_COST
+        return literals
 
 
 @write_milp.register(ConvexClustering, refusal)

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from bilad.formulations.clustering.max_slack_flow import central_flow
+from bilad.formulations.clustering.max_slack_flow import max_slack_flow
 from bilad.models.norms import conjugate, row_norms
 from bilad.models.validation import FloatArray
 from bilad.solvers.certificates.robustness.drift import Drift
@@ -176,7 +176,7 @@ class FusedBlock:
             if 0 < radius < np.inf:
                 growth = growth + currents.turning @ (turns(radius)[self.pairs] / radius)
             wanted = growth if growth.any() else self.radii
-            flow = central_flow(self.incidence, self.demand, self.radii, wanted, self.q)
+            flow = max_slack_flow(self.incidence, self.demand, self.radii, wanted, self.q)
             if flow is not None:
                 yield flow + currents.Y @ (self.demand - self.incidence.T @ flow)
 

@@ -12,7 +12,7 @@ class RadialMap:
     """One to one between `problem.box` and the eps that count: the ball, cut by the bounds of eps.
 
     On the ray along u, ||u|| = 1, the box ends at some length b(u) and the eps that count end at
-    `problem.reach(u)`; y in the box goes to
+    `problem.largest_step(u)`; y in the box goes to
 
         eps = y reach(u) / b(u),    u = y / ||y||,
 

@@ -1,4 +1,4 @@
-"""How far eps moves the data and the solution: `reach`, `hull`, and the pairs ruled out by them."""
+"""How far eps moves the data and the solution: `displacement_bound`, `data_box`, and the pairs ruled out by them."""
 
 import itertools
 
@@ -6,11 +6,11 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from bilad.formulations.clustering.displacement import hull, reach
+from bilad.formulations.clustering.displacement import data_box, displacement_bound
 from bilad.formulations.clustering.points import Points
 from bilad.formulations.leader import add_eps
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
@@ -31,7 +31,7 @@ def extreme_points(problem, count=50):
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
     problem = make_case(2, d, perturbation, norm=norm)
-    bound = reach(problem)
+    bound = displacement_bound(problem)
     moved = [
         np.linalg.norm(problem.perturbation.apply(problem.model, eps).data - problem.model.data)
         for eps in extreme_points(problem)
@@ -53,7 +53,7 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
         problem = MaxDeviation(
             model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm
         )
-        bound = reach(problem)
+        bound = displacement_bound(problem)
         moved = [np.linalg.norm(T @ eps) for eps in extreme_points(problem)]
         assert max(moved) <= bound * (1 + 1e-12)
         if norm == 1:
@@ -67,7 +67,7 @@ def test_hull_holds_the_data_and_the_solutions(
     make_case, points_of_eps, solve_exactly, norm, perturbation, p, d
 ):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.shape == high.shape == (d,)
     for eps in [*extreme_points(problem, 5)][-8:] + points_of_eps(problem, 4):
         data = problem.perturbation.apply(problem.model, eps).data
@@ -85,11 +85,11 @@ def test_hull_is_reached():
     A = np.array([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive((3, 2), points=[2], features=[0]), 10.0)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.tolist() == [-7.0, 2.0]
     assert high.tolist() == [13.0, 5.0]
     problem = MaxDeviation(model, Perturbation.multiplicative(-A, points=[2], features=[1]), 0.5)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.tolist() == [0.0, 2.0]
     assert high.tolist() == [3.0, 6.0]
 

@@ -14,7 +14,7 @@ from bilad.formulations.clustering.edge_terms import (
     edge_terms,
 )
 from bilad.formulations.reformulations import DUALITY, KKT
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 
@@ -152,14 +152,14 @@ def test_the_gap_vanishes_at_subgradients_only(p, d):
 @pytest.mark.parametrize("p", NORMS)
 @pytest.mark.parametrize("side", [0, 1])
 def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
-    """Where a side is negative, its keeper's bound or row is broken, and nothing else need be."""
+    """Where a side is negative, its component's bound or row is broken, and nothing else need be."""
     rng = np.random.default_rng(3)
     u, z = rng.normal(size=d), 0.2 * rng.normal(size=d) / d
     model, edges = placed(p, d, u, z, sides=True)
     broken = 0
     for pair in edges.complementarities(7):
         chosen = (pair.left, pair.right)[side]
-        names = {chosen.keeper.name, f"bounds of {chosen.keeper.name}"}
+        names = {chosen.component.name, f"bounds of {chosen.component.name}"}
         for variable in list(identify_variables(chosen.expression)):
             before = variable.value
             for step in (-9.0, 9.0):

@@ -7,7 +7,7 @@ import pytest
 from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession
 

@@ -11,8 +11,8 @@ from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MinPerturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
 from bilad.models.learning.clustering_problem import edge_operator
+from bilad.models.learning.convex_clustering import ScaledClustering
 
 NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
@@ -41,19 +41,19 @@ def place(built, eps, X, Z):
     built.start_from(eps, ScaledClustering(X, Z, np.zeros(len(X), dtype=int), 0.0))
     built.set_stage(TIGHT)
     model = built.model
-    if model.component("gap_share") is not None:
-        for i in model.gap_share:
+    if model.component("gap_term") is not None:
+        for i in model.gap_term:
             row = model.gap_by_point[i]
-            model.gap_share[i].set_value(0.0)
+            model.gap_term[i].set_value(0.0)
             over = pyo.value(row.body)
-            model.gap_share[i].set_value(1.0)
-            model.gap_share[i].set_value(over / (over - pyo.value(row.body)))
+            model.gap_term[i].set_value(1.0)
+            model.gap_term[i].set_value(over / (over - pyo.value(row.body)))
 
 
 def penalty(built):
-    """The payment, relative to the deviation's largest value."""
+    """The penalty, relative to the deviation's largest value."""
     scale = built.problem.deviation.largest(built.problem.model.n)
-    return pyo.value(built.conditions.payment(scale)) / scale
+    return pyo.value(built.conditions.penalty(scale)) / scale
 
 
 def worst_violation(built, violations):
@@ -61,7 +61,7 @@ def worst_violation(built, violations):
     found = violations(built.model)
     coupling = getattr(built.conditions, "coupling", None)
     if getattr(coupling, "relaxation", None) is RELAXATIONS["penalty"]:
-        found["payment"] = penalty(built) * TIGHT.relaxation
+        found["penalty"] = penalty(built) * TIGHT.relaxation
     worst = max(found, key=found.get)
     return found[worst], worst
 
@@ -125,7 +125,7 @@ def test_every_norm_of_eps_and_both_problems(
             solution = solve_exactly(problem, eps)
             place(built, eps, solution.X, solution.Z)
             if chosen:
-                built.model.reach.deactivate()
+                built.model.target.deactivate()
             excess, where = worst_violation(built, violations)
             assert excess < 1e-7, (where, eps)
 

@@ -7,7 +7,7 @@ import pytest
 from bilad.formulations.reformulations import VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MaxDeviation, Perturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.solvers import cluster
 
 EPS = np.array([0.8, -0.5, 0.4, 0.2])
@@ -67,7 +67,7 @@ def test_a_solution_worse_than_the_slack_is_cut_off(make_problem, violations, ki
     problem = make_problem(kind)
     built, solution = anchored(problem, EPS)
     t = STAGE.relaxation * built.unit**2
-    z = {i: built.model.value_share[i].value for i in built.model.points}
+    z = {i: built.model.value_term[i].value for i in built.model.points}
     perturbed = problem.perturbation.apply(problem.model, EPS)
     for length in (-1.0, 1.0):
         X = solution.X.copy()
@@ -82,13 +82,13 @@ def test_a_solution_worse_than_the_slack_is_cut_off(make_problem, violations, ki
         broken = {name.split("[")[0] for name, v in violations(built.model).items() if v > 0}
         assert broken == {"value_by_point"}
         for i in built.model.points:
-            share = pyo.value(built.model.objective_share[i])
-            built.model.value_share[i].set_value(share / built.unit**2)
+            share = pyo.value(built.model.objective_term[i])
+            built.model.value_term[i].set_value(share / built.unit**2)
         worst = violations(built.model)
         assert {name for name, v in worst.items() if v > 0} == {"value_bound"}
         assert worst["value_bound"] >= excess / built.unit**2
         for i, value in z.items():
-            built.model.value_share[i].set_value(value)
+            built.model.value_term[i].set_value(value)
 
 
 def is_below(built, problem, points):

@@ -9,8 +9,8 @@ import pytest
 from bilad.formulations.clustering.milp.closed_cell import ClosedCell
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.formulation import MilpFormulation
-from bilad.formulations.clustering.milp.margin import MarginProgram
-from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
+from bilad.formulations.clustering.milp.program import MarginProgram
+from bilad.formulations.leader import add_polyhedral_ball
 from bilad.models import (
     ArgumentError,
     ConvexClustering,
@@ -195,7 +195,7 @@ def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
     orders = formulation.cell()
     cell = ClosedCell(problem, orders)
     assert not cell.together[0, 1]
-    assert cell.inside(1.0).margin < 1e-9
+    assert cell.interior_point(1.0).margin < 1e-9
     program = MarginProgram(formulation)
     margins = HighsSession(program.model, 1e-9)
     program.fix(orders)
@@ -214,7 +214,7 @@ def test_the_inside_of_a_cell_has_its_partition(seed):
     formulation = MilpFormulation(problem, baseline.labels)
     HighsSession(formulation.model, 1e-6).solve()
     cell = ClosedCell(problem, formulation.cell())
-    inside = cell.inside(problem.radius)
+    inside = cell.interior_point(problem.radius)
     if inside is None or inside.margin <= 1e-6:
         return
     found = cluster(problem.perturbation.apply(problem.model, problem.project(inside.eps)))

@@ -90,7 +90,7 @@ def test_large_blocks_do_without_conic_programs(monkeypatch):
     perturbation = Perturbation.additive((12, 2))
     strong = radius_of(model, perturbation).radius
     monkeypatch.setattr(fusion, "MOST_FLOWS", 1)
-    monkeypatch.setattr(fusion, "central_flow", None)
+    monkeypatch.setattr(fusion, "max_slack_flow", None)
     weak = radius_of(model, perturbation).radius
     assert 0.5 * strong < weak < strong
     monkeypatch.setattr(fusion, "MOST_CURRENTS", 1)
