@@ -1,4 +1,4 @@
-"""The reformulations by name: what replaces the lower level, and with which options."""
+"""The reformulations by name: the conditions that replace the lower level, and their options."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ value_function: Capability[Conditions] = Capability("value_function")
 
 @dataclass(frozen=True)
 class Formulation:
-    """A reformulation of bilevel problems as single-level ones.
+    """A reformulation of bilevel problems as single-level problems.
 
     Attributes
     ----------
     replace : Capability
-        Of the learning model: what replaces it.
+        The capability of the learning model that creates the conditions.
     options : mapping of str to collection
-        The options of `replace`, and what each may be.
+        The options of `replace` and their admissible values.
     check : callable(problem)
-        Raises `CapabilityError` if what the learning model has registered cannot be used.
+        Raises `CapabilityError` if the functions that the learning model registered are unusable.
     """
 
     replace: Capability[Conditions]
@@ -43,29 +43,29 @@ class Formulation:
 
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
-        """All options, and what each may be."""
+        """All options, with the kernel of the smooth deviation, and their admissible values."""
         return {"kernel": KERNELS, **self.options}
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Say why the reformulation does not apply to the problem, or None."""
+        """Return why the reformulation does not apply to the problem, or None."""
         return problem.deviation.smoothing_refusal() or self.replace.refusal(problem.model, problem)
 
     def __call__(
         self, problem: BilevelProblem, baseline: Any, *, kernel: str = "rational", **options: Any
     ) -> SingleLevel:
-        """Write the single-level model.
+        """Build the single-level model.
 
         Parameters
         ----------
         problem, baseline, kernel
             As in `SingleLevel`.
         **options
-            Of `options`.
+            Values of the options of `replace`.
 
         Raises
         ------
         ArgumentError
-            If an option is none of its choices.
+            If an option or its value is not known.
         """
         for name, value in options.items():
             one_of(value, name, self.options[one_of(name, "option", self.options)])

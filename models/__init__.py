@@ -1,4 +1,4 @@
-"""What is solved: learning models, perturbations, deviations, bilevel problems and data."""
+"""The problems: learning models, perturbations, deviations, bilevel problems and data sets."""
 
 from bilad.models.datasets import load_dataset
 from bilad.models.deviation import (

@@ -1,9 +1,13 @@
-"""Duality of convex clustering: primal and dual feasibility, and no duality gap.
+"""Duality reformulation of convex clustering: primal and dual feasibility and a zero duality gap.
 
-Given stationarity, primal minus dual objective is  sum_e r_e (||u_e||_p - <z_e, u_e>),  a sum of
-Fenchel-Young gaps, each nonnegative. Relaxed edge by edge, or in sum as the literature does; the
-sum leaves the lower level freer at the same t. For p = 2 an edge has one complementarity, whose
-product is its gap: relaxed edge by edge, this is the KKT reformulation by Scholtes.
+For primal and dual variables that satisfy the stationarity condition, the duality gap equals
+
+    sum_e r_e (||u_e||_p - <z_e, u_e>),        u_e = x_i - x_j,   r_e = gamma w_e,
+
+with the scaled dual ||z_e||_q <= 1. Each term is a nonnegative Fenchel-Young gap. The relaxation
+bounds each gap by t (`EachGap`) or, as in the literature, their sum (`SummedGap`), which is weaker
+for the same t. For p = 2 the product of the complementarity of an edge is its gap, so `EachGap` is
+then the KKT reformulation with Scholtes' relaxation.
 """
 
 from __future__ import annotations
@@ -21,11 +25,11 @@ from bilad.models.problem import BilevelProblem
 
 
 class Gaps:
-    """What relaxes gaps and not pairs."""
+    """Base class of couplings that bound duality gaps, without complementarity constraints."""
 
     @property
     def pairs(self) -> dict[tuple[int, int], Complementarity]:
-        """There are none."""
+        """Empty, because there are no complementarity constraints."""
         return {}
 
     def penalty(self, scale: float) -> Any:
@@ -34,7 +38,7 @@ class Gaps:
 
 
 class EachGap(Gaps):
-    """Every gap relaxed by itself: `fenchel_young[e]`, gap_e <= t unit."""
+    """The gap of each edge is bounded: the constraints `fenchel_young[e]` state gap_e <= t unit."""
 
     def __init__(self, conditions: StationaryConditions) -> None:
         edges, unit = conditions.edges, conditions.unit
@@ -44,10 +48,11 @@ class EachGap(Gaps):
 
 
 class SummedGap(Gaps):
-    """The sum of the gaps relaxed, point by point, to keep the rows short.
+    """The weighted sum of the gaps is bounded: sum_e r_e gap_e <= t unit sum_e r_e.
 
-    `gap_term[i]` (`gap_by_point[i]`), the weighted gaps of the edges that begin at point i, and
-    `duality_gap`, their sum at most t unit sum_e r_e.
+    This is the constraint `duality_gap`. To keep constraints short, it is written in the variables
+    `gap_term[i]`, which bound the sum over the edges (i, j), j > i (constraints `gap_by_point[i]`),
+    divided by `unit sum_e r_e`.
     """
 
     def __init__(self, conditions: StationaryConditions) -> None:

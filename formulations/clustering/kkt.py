@@ -1,7 +1,7 @@
-"""KKT of convex clustering: stationarity, and for each edge the complementarities, relaxed.
+"""KKT reformulation of convex clustering: stationarity and relaxed complementarity of each edge.
 
-For p = 2 the form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0, though smoother, is not used:
-its multipliers diverge.
+For p = 2 the alternative form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0 is smoother, but
+its multipliers diverge, so it is not used.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from bilad.models.problem import BilevelProblem
 
 
 class RelaxedPairs:
-    """The complementarities of all edges, relaxed.
+    """The relaxed complementarity constraints of all edges.
 
     Parameters
     ----------
     conditions : StationaryConditions
-        Its model gets `relaxed[e, r, q]`, the q-th row of the r-th complementarity of edge e. `t`
-        has no unit.
+        The constraints `relaxed[e, r, q]` are added to its model: row q of the relaxation of the
+        complementarity r of edge e. t is dimensionless.
     relaxation : Relaxation
 
     Attributes
     ----------
     pairs : dict of (int, int) to Complementarity
-        By edge and number.
+        The complementarity r of edge e, by (e, r).
     """
 
     def __init__(self, conditions: StationaryConditions, relaxation: Relaxation) -> None:
@@ -45,7 +45,7 @@ class RelaxedPairs:
         relax(conditions.model, self.pairs, relaxation)
 
     def penalty(self, scale: float) -> Any:
-        """Return the exact penalty: per edge, `scale` over the number of edges at product t."""
+        """Return `scale / (number of edges)` times the sum of the penalty terms of all edges."""
         total = penalty(self._conditions.model, self.pairs.values(), self.relaxation)
         return scale / max(len(self._conditions.points.ends), 1) * total
 

@@ -1,7 +1,7 @@
-"""The points of convex clustering in Pyomo: x, the moved data and capacities, squared distances.
+"""The points of convex clustering in Pyomo: x, the perturbed data and radii, squared distances.
 
-Every nonlinear term is written in the variables of one edge, or of one pair. The Hessian of the
-Lagrangian is then block diagonal, which makes it many times cheaper to set up than in terms of x.
+Each nonlinear term is written in variables of its own edge or pair. The Hessian of the Lagrangian
+is then block diagonal, and much cheaper to evaluate than for terms in x.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from bilad.models.validation import FloatArray
 
 
 def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatArray:
-    """Return z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
+    """Return the scaled dual z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
 
-    Where r_e = 0, a subgradient of the norm at u_e, which leaves no gap.
+    Where r_e = 0, z_e is a subgradient of ||.||_p at u_e, for which the Fenchel-Young gap is 0.
     """
     z = subgradient_rows(model.graph.differences(X), model.p)
     positive = model.radii > 0
@@ -34,25 +34,26 @@ def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatA
 
 
 class Points:
-    """The points of one problem.
+    """The points of a problem, as Pyomo variables.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
-        With `eps`; gets `points`, `features`, `x[i, c]` (feature c of point i), and, where a pair
-        that counts is no edge, `pair_u[i, j, c]`, its difference.
+        A model with `eps`. The sets `points` and `features` and the variables `x[i, c]` (feature c
+        of point i) are added, and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation
+        that are not edges.
     problem : BilevelProblem
     baseline : ScaledClustering
-        At eps = 0.
+        The lower-level solution at eps = 0.
 
     Attributes
     ----------
     data : ndarray of object, shape (n, d)
-        A(eps), numbers where no eps acts.
+        A(eps). Entries that eps does not change are numbers.
     radii : ndarray of object, shape (m,)
-        gamma w(eps).
+        r(eps) = gamma w(eps).
     ends : dict of int to (int, int)
-        The two points, i < j, of each edge that has weight.
+        The end points i < j of each edge with positive weight.
     """
 
     def __init__(
@@ -73,18 +74,21 @@ class Points:
         self._edge_of = {pair: e for e, pair in self.ends.items()}
 
     def edges_by_tail(self) -> dict[int, list[int]]:
-        """Return, for each point, the edges that begin at it."""
+        """Return, for each point i, the edges (i, j) with j > i."""
         outgoing: dict[int, list[int]] = {i: [] for i in self.model.points}
         for e, (i, _) in self.ends.items():
             outgoing[i].append(e)
         return outgoing
 
     def variables(self) -> list[Any]:
-        """Return x, point by point."""
+        """Return the variables x, point by point."""
         return [self.model.x[i, c] for i in self.model.points for c in self.model.features]
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Leave out the pairs apart that no eps brings together; add differences for the others."""
+        """Return the deviation without the pairs that are apart for every eps.
+
+        The variables `pair_u` of the remaining pairs are added.
+        """
         if isinstance(deviation, SmoothPairs):
             near = may_coincide(self.problem, self._baseline.X, deviation.pairs)
             kept = (deviation.coefficients > 0) & (deviation.together | near)
@@ -103,14 +107,14 @@ class Points:
         )
 
     def squared_distance(self, i: int, j: int, difference: Callable[[int, int], Any]) -> Any:
-        """Return an expression of ||x_i - x_j||^2, in the variables of the edge or the pair.
+        """Return an expression for ||x_i - x_j||^2 in the variables of the edge or the pair.
 
         Parameters
         ----------
         i, j : int
             Points, i < j.
         difference : callable(e, c)
-            Returns an expression of feature c of the difference of edge e.
+            Returns an expression for feature c of u_e.
         """
         e = self._edge_of.get((i, j))
         if e is None:
@@ -118,7 +122,7 @@ class Points:
         return sum(difference(e, c) ** 2 for c in self.model.features)
 
     def start_from(self, X: FloatArray) -> None:
-        """Give the points, and the differences of the pairs, the values of X."""
+        """Set x and `pair_u` to their values at X, shape (n, d)."""
         model = self.model
         for (i, c), value in np.ndenumerate(X):
             model.x[i, c].set_value(float(value))

@@ -1,10 +1,10 @@
-"""Stationarity of convex clustering, in primal and dual variables, and what couples these.
+"""Stationarity of convex clustering in primal and dual variables, and the coupling of the two.
 
-    x - A(eps) + B' Z = 0,       Z_e = r_e(eps) z_e,     r_e(eps) = gamma w_e(eps),   ||z_e||_q <= 1
+    x - A(eps) + B'Z = 0,       Z_e = r_e(eps) z_e,     r_e(eps) = gamma w_e(eps),   ||z_e||_q <= 1
 
-The scaled dual z keeps its bounds whatever the weights. What is left to say, that z_e is a
-subgradient of the norm at u_e, is the coupling, in which the KKT and the duality reformulations
-differ.
+The bounds of the scaled dual z do not depend on the weights. The remaining optimality condition is
+that z_e is a subgradient of ||.||_p at u_e = x_i - x_j. It is stated by a coupling, which is
+different in the KKT and the duality reformulation.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from bilad.models.validation import FloatArray
 
 
 class Coupling(Protocol):
-    """What ties the duals to the differences; made from the conditions that it belongs to."""
+    """Constraints which state that each z_e is a subgradient of ||.||_p at u_e as t tends to 0."""
 
     @property
     def pairs(self) -> Mapping[tuple[int, int], Complementarity]:
-        """The complementarities that it relaxes one by one, by edge and number."""
+        """The relaxed complementarity constraints, by edge and counter."""
 
     def penalty(self, scale: float) -> Any:
-        """Return a penalty, as in `Conditions`."""
+        """Return the penalty term of the objective, as in `Conditions`."""
 
 
 class StationaryConditions:
-    """Stationarity, and a coupling.
+    """Stationarity of convex clustering together with a coupling.
 
     Parameters
     ----------
     model, problem, unit, baseline
         As in `Conditions`.
     couple : callable(conditions)
-        Adds the coupling.
+        Adds the coupling, and returns it.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Gets the components of `Points`, and, indexed by edge e (edges of zero weight are left out):
-        `stationarity[i, c]`; `difference[e, c]`, which defines u_e; the variables of `SplitEdges`,
-        `EuclideanEdges` or `LargestEdges`.
+        Its new components are those of `Points`; the constraints `stationarity[i, c]`; the
+        constraints `difference[e, c]`, which define u_e; and the variables of `SplitEdges`,
+        `EuclideanEdges` or `LargestEdges`. Edges e of zero weight are omitted.
     points : Points
     edges : EdgeTerms
     coupling : Coupling
@@ -90,51 +90,51 @@ class StationaryConditions:
         model.stationarity = pyo.Constraint(model.points, model.features, rule=stationarity)
 
     def multiplier_of(self, constraint: Any) -> Any:
-        """Return the variable that is the multiplier of a lower-level constraint.
+        """Return the variable that is the multiplier of a lower-level constraint, divided by r_e.
 
         Raises
         ------
         KeyError
-            The constraint is none of the lower level.
+            If the constraint does not belong to the lower level.
         """
         return self._multiplier_of[constraint]
 
     def constraint_of(self, variable: Any) -> Any:
-        """Return the lower-level constraint whose multiplier, over r_e, a variable is.
+        """Return the lower-level constraint whose multiplier, divided by r_e, is the variable.
 
         Raises
         ------
         KeyError
-            The variable is no multiplier.
+            If the variable is not such a multiplier.
         """
         return self._constraint_of[variable]
 
     @property
     def pairs(self) -> Mapping[tuple[int, int], Complementarity]:
-        """The complementarities that the coupling relaxes one by one."""
+        """The relaxed complementarity constraints of the coupling."""
         return self.coupling.pairs
 
     def variables(self) -> list[Any]:
-        """Return x, point by point."""
+        """Return the variables x, point by point."""
         return self.points.variables()
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Return the smooth deviation without pairs that no eps brings together."""
+        """Return the smooth deviation without the pairs that are apart for every eps."""
         return self.points.relevant(deviation)
 
     def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression of ||x_i - x_j||^2."""
+        """Return an expression for ||x_i - x_j||^2."""
         return self.points.squared_distance(i, j, self.edges.difference)
 
     def penalty(self, scale: float) -> Any:
-        """Return the coupling's penalty."""
+        """Return the penalty term of the coupling."""
         return self.coupling.penalty(scale)
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Leave everything as it is."""
+        """Do nothing, because no other parameter depends on the stage."""
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Start at a lower-level solution: primal, dual and complementarity slacks."""
+        """Set all variables to a lower-level solution at eps."""
         self.points.start_from(solution.X)
         lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
         U, z = lower.graph.differences(solution.X), scaled_dual(lower, solution.X, solution.Z)
@@ -142,12 +142,12 @@ class StationaryConditions:
             self.edges.start(e, U[e], z[e])
 
     def violation(self) -> float:
-        """Return the largest complementarity product of an edge's pairs."""
+        """Return the largest Fenchel-Young gap of an edge, in units of `unit`."""
         gaps = (pyo.value(self.edges.gap(e)) / self.unit for e in self.points.ends)
         return max(gaps, default=0.0)
 
     def Z(self, eps: FloatArray) -> FloatArray:
-        """Return the current dual variables in the data's units, for eps (k,): shape (m, d)."""
+        """Return the current dual variables Z at eps in the units of the data: shape (m, d)."""
         lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
         Z = np.zeros((lower.graph.m, lower.d))
         for e in self.points.ends:

@@ -1,4 +1,4 @@
-"""The MILP of convex clustering as the upper level uses it: program, cells, and empty cells."""
+"""The MILP of convex clustering as `write_milp` provides it: program, cells and emptiness test."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from bilad.models.learning.learning_model import write_milp
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray
 
-REDUCED_COST = 1e-9  # less is zero
+REDUCED_COST = 1e-9  # a smaller reduced cost is regarded as zero
 
 
 class MarginProgram:
-    """The linear relaxation of a MILP that asks how far apart a cell's points can be.
+    """The linear relaxation of a MILP with the objective to maximise the margin of a cell.
 
-    With the binaries of a cell fixed, its optimum is positive iff the cell is not empty. If it is
-    empty, the binaries with a reduced cost are already in conflict, whatever the others.
+    The margin is the smallest difference between points that are apart. If the binaries are fixed
+    to a cell, the optimal margin is positive if and only if the cell is nonempty. If it is empty,
+    the binaries with nonzero reduced costs are already infeasible together, whatever the other
+    binaries are.
 
     Parameters
     ----------
     formulation : MilpFormulation
-        As it is now; what is asked of it (`require`, `shorten`) is dropped.
+        Its model is copied, without the restrictions of `require` and `limit_size`.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        A relaxed copy, with `margin` to maximise.
+        The relaxed copy, with the variable `margin`.
     """
 
     def __init__(self, formulation: MilpFormulation) -> None:
@@ -58,14 +60,14 @@ class MarginProgram:
         model.widest = pyo.Objective(expr=model.margin, sense=pyo.maximize)
 
     def fix(self, orders: BoolArray) -> None:
-        """Fix the binaries to a cell, by their bounds."""
+        """Fix the binaries to a cell by their bounds."""
         for i, j, c in self._free:
             value = float(orders[c, i, j])
             self.model.order[i, j, c].setlb(value)
             self.model.order[i, j, c].setub(value)
 
     def conflict(self, reduced_costs: Any, orders: BoolArray) -> BoolArray:
-        """Return the binaries with a reduced cost: shape (d, n, n)."""
+        """Return the binaries with nonzero reduced costs: shape (d, n, n)."""
         literals = np.zeros_like(orders)
         for i, j, c in self._free:
             cost = reduced_costs[self.model.order[i, j, c]]
@@ -80,11 +82,11 @@ class ClusteringMilp:
     Parameters
     ----------
     model : ConvexClustering
-        That of the problem.
+        The model of the problem.
     problem : BilevelProblem
-        In normal form, so that the solver's absolute tolerances are relative.
+        In normal form, because MILP solvers have absolute tolerances.
     baseline : ScaledClustering
-        Its solution at eps = 0.
+        The lower-level solution at eps = 0.
     coincidences : bool
         As in `MilpFormulation`.
 
@@ -105,7 +107,7 @@ class ClusteringMilp:
         self.formulation = MilpFormulation(problem, baseline.labels, bounds, coincidences)
 
     def cell(self) -> ClosedCell:
-        """Return the cell of the current values."""
+        """Return the closed cell of the current values."""
         return ClosedCell(self._problem, self.formulation.cell())
 
     def margin_program(self) -> MarginProgram:
