@@ -1,17 +1,16 @@
 """What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
 
-import importlib.util
 import itertools
 import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support import problems as support_problems
+from support import rational as support_rational
+from support import toy_model
 from threadpoolctl import threadpool_limits
 
 import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
-
-HERE = Path(__file__).parent
 
 # The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
@@ -61,26 +60,19 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(list(mark.kwargs), list(covering(map(list, mark.kwargs.values()))))
 
 
-def _load(path):
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
 def problems():
-    """Random graphs and models: Hypothesis strategies, and one generator of larger instances."""
-    return _load(HERE / "models" / "problems.py")
+    """The module `support.problems`."""
+    return support_problems
 
 
 @pytest.fixture(scope="session")
 def rational():
-    """Convex clustering on a line in rational arithmetic: no tolerance, no rounding."""
-    return _load(HERE / "solvers" / "clustering" / "rational.py")
+    """The module `support.rational`."""
+    return support_rational
 
 
 @pytest.fixture(scope="session")
 def toy():
-    """A learning model that is registered from outside."""
-    return _load(HERE / "toy_model.py")
+    """The module `support.toy_model`."""
+    return toy_model

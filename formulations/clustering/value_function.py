@@ -8,8 +8,8 @@ v is replaced by a lower bound. By weak duality, every scaled dual z with ||z_e|
 
 with equality at an eps whose dual solution is z. Every point that is feasible with this bound
 therefore satisfies the original constraint. Each lower-level solution provides a new bound. If only
-the data are perturbed, v is convex (a Moreau envelope) and the bound is its tangent; if only weights
-are perturbed, the bound is a concave quadratic function; otherwise it is a quadratic function.
+the data are perturbed, v is convex (a Moreau envelope) and the bound is its tangent. If only
+weights are perturbed, the bound is a concave quadratic function of eps; otherwise it is quadratic.
 
 The norms in f are replaced by the smooth upper bounds ||u|| <= sqrt(||u||^2 + mu^2). The smoothing
 parameter mu is small compared with t, and the original constraint remains satisfied.

@@ -228,7 +228,8 @@ state_gap: Capability[float | None] = Capability("state_gap", lambda model, stat
 write_follower: Capability[Any] = Capability("write_follower")
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
-# radius(model, problem, baseline): a proved lower bound on the norm of eps that changes the outcome.
+# radius(model, problem, baseline): a proved lower bound on the norm of any eps that changes the
+# outcome.
 radius: Capability[Any] = Capability("radius")
 # ray_steps(model, perturbation, low, high): all changes of the outcome for scalar eps.
 ray_steps: Capability[Any] = Capability("ray_steps")

@@ -10,6 +10,7 @@ import cvxpy as cp
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import violations
 
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.reformulations import KKT
@@ -208,7 +209,7 @@ def solution_at(problem, eps):
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("name", CASES)
-def test_a_solution_satisfies_every_condition_at_the_start(violations, name, row):
+def test_a_solution_satisfies_every_condition_at_the_start(name, row):
     """So the signs of stationarity and of the starting multipliers are those of the QP."""
     problem = problem_of(CASES[name], row)
     built = KKT(problem, solution_at(problem, np.zeros(3)))
@@ -425,11 +426,11 @@ def raising(block, b):
 
 
 WRONG = {
-    "no objective": (no_objective, "0 active objectives, expected one"),
-    "two objectives": (two_objectives, "2 active objectives, expected one"),
+    "no objective": (no_objective, "0 active objectives, expected exactly one"),
+    "two objectives": (two_objectives, "2 active objectives, expected exactly one"),
     "integers": (integers, "'follower.y.0.', which is not continuous"),
-    "nothing free": (all_fixed, "no variable that is not fixed"),
-    "nothing at all": (lambda block, b: [], "no variable that is not fixed"),
+    "nothing free": (all_fixed, "fixed variables only"),
+    "nothing at all": (lambda block, b: [], "fixed variables only"),
     "foreign": (foreign, "the variable 'z'"),
     "special ordered sets": (sets_of_one, "a SOSConstraint"),
     "raises": (raising, "KeyError: 'spam'"),
@@ -438,7 +439,7 @@ WRONG = {
     "values": (lambda block, b: variables(block, b) and [0.1, 0.2, 0.3], "0.1 in the state"),
     "expressions": (lambda block, b: [2 * v for v in variables(block, b)], "in the state"),
     "parts": (lambda block, b: variables(block, b) and b, "in the state"),
-    "twice": (lambda block, b: [variables(block, b)[0]] * 3, "a variable twice"),
+    "twice": (lambda block, b: [variables(block, b)[0]] * 3, "repeats a variable"),
     "too few": (lambda block, b: variables(block, b)[:2], r"2 variables, expected .* \(3,\)"),
 }
 
@@ -464,7 +465,7 @@ def test_a_follower_without_optimum_is_refused():
         return state
 
     problem = problem_of(Case(endless, lambda y: []), ROWS[0])
-    with pytest.raises(CapabilityError, match="no limit on 'follower.z', expected .* finite"):
+    with pytest.raises(CapabilityError, match="no constraint on 'follower.z', expected .* finite"):
         attack(problem, "kkt")
 
 

@@ -87,7 +87,7 @@ def test_iris_has_the_published_numbers():
 @pytest.mark.parametrize("arguments", [{"header": False}, {"header": True}, {"label": 0}])
 def test_arguments_that_are_for_files(arguments):
     (argument,) = arguments
-    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, but for a file"):
+    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, because"):
         load_dataset("iris", **arguments)
 
 

@@ -1,9 +1,10 @@
-"""The two bilevel problems: which eps count, which of two is better, and the ball."""
+"""The two bilevel problems: attacks, ranking, projection and largest steps."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import (
     ConvexClustering,
@@ -61,7 +62,7 @@ def test_size_is_the_norm(norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_projection_is_radial_and_never_outside(problems, norm, data):
+def test_projection_is_radial_and_never_outside(norm, data):
     n, d = data.draw(st.integers(2, 40)), data.draw(st.integers(1, 3))
     model = ConvexClustering(np.zeros((n, d)), FusionGraph.complete(n), 1.0)
     radius = data.draw(st.floats(1e-6, 1e6))
@@ -149,7 +150,7 @@ def cuts(n, norm, radius, chosen=None):
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_projection_is_in_the_box_and_in_the_ball_and_idempotent(problems, norm, data):
+def test_projection_is_in_the_box_and_in_the_ball_and_idempotent(norm, data):
     problem = cuts(data.draw(st.integers(2, 8)), norm, data.draw(st.floats(1e-3, 10)))
     eps = data.draw(problems.data(1, problem.perturbation.dim, st.floats(-3, 3)))[0]
     projected = problem.project(eps)
@@ -171,19 +172,19 @@ def test_the_box_is_that_of_the_bounds_and_the_radius():
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_reach_is_where_the_ray_leaves(problems, norm, data):
+def test_largest_step_is_where_the_ray_leaves(norm, data):
     problem = cuts(data.draw(st.integers(2, 6)), norm, data.draw(st.floats(0.1, 10)))
     eighths = st.integers(0, 8).map(lambda k: k / 8)
     eps = data.draw(problems.data(1, problem.perturbation.dim, eighths).filter(np.any))[0]
     direction = eps / problem.size(eps)
-    reach = problem.largest_step(direction)
-    inside, outside = (1 - 1e-9) * reach * direction, (1 + 1e-9) * reach * direction
+    largest = problem.largest_step(direction)
+    inside, outside = (1 - 1e-9) * largest * direction, (1 + 1e-9) * largest * direction
     assert problem.project(inside) == pytest.approx(inside, rel=1e-14)
     assert not np.array_equal(problem.project(outside), outside)
     assert problem.largest_step(-direction) == 0
 
 
-def test_reach_without_bounds_is_the_radius():
+def test_largest_step_without_bounds_is_the_radius():
     problem = MaxDeviation(MODEL, EVERYTHING, 3.0)
     assert (
         problem.largest_step([0, -1, 0, 0, 0, 0])

@@ -115,7 +115,7 @@ def test_arrays(tmp_path):
 
 def test_a_file_without_a_header(write):
     path = write("5,3.5,2\n4.5,3,1\n-1,.25,2\n")
-    with pytest.raises(DatasetError, match=r"row 1 holds the number 5, .*`header=False`"):
+    with pytest.raises(DatasetError, match=r"row 1 contains the number 5, .*`header=False`"):
         load_dataset(path)
     check(
         load_dataset(path, header=False),

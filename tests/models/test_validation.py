@@ -20,6 +20,7 @@ A = np.array([[0.0, 1.0], [2.0, 3.0], [5.0, 5.0]])
 GRAPH = FusionGraph.complete(3)
 MODEL = ConvexClustering(A, GRAPH, 0.1)
 MOVE = Perturbation.additive((3, 2))
+PROBLEM = MaxDeviation(MODEL, MOVE, 1)
 SMALL = Perturbation.additive((2, 2))
 CUT = Perturbation.edges(GRAPH)
 PATH_CUT = Perturbation.edges(FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0]))
@@ -119,7 +120,7 @@ TABLE = [
     ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "no negative"),
     # bilevel problems
     ("perturbation", lambda: MaxDeviation(MODEL, PATH_CUT, 1), "other edges", "model's"),
-    ("direction", lambda: MaxDeviation(MODEL, MOVE, 1).reach([1.0]), r"shape \(1,\)", "shape 6"),
+    ("direction", lambda: PROBLEM.largest_step([1.0]), r"shape \(1,\)", "shape 6"),
     ("model", lambda: MaxDeviation(A, MOVE, 1), "ndarray", "a LearningModel"),
     ("perturbation", lambda: MaxDeviation(MODEL, [1], 1), "list", "a Perturbation"),
     ("perturbation", lambda: MaxDeviation(MODEL, SMALL, 1), r"\(2, 2\)", r"\(3, 2\)"),

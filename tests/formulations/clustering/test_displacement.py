@@ -1,10 +1,11 @@
-"""How far eps moves the data and the solution: `displacement_bound`, `data_box`, and the pairs ruled out by them."""
+"""Bounds over all eps: `displacement_bound`, `data_box`, and the pairs that cannot coincide."""
 
 import itertools
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import NORMS, make_case, points_of_eps, solve_exactly
 
 from bilad.formulations.clustering.displacement import data_box, displacement_bound
 from bilad.formulations.clustering.points import Points
@@ -13,7 +14,6 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.solvers import cluster
 
-NORMS = [1, 2, np.inf]
 DATA = ["shift", "additive", "multiplicative"]
 
 
@@ -29,7 +29,7 @@ def extreme_points(problem, count=50):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("perturbation", [*DATA, "edges"])
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
+def test_the_largest_displacement_is_bounded(norm, perturbation, d):
     problem = make_case(2, d, perturbation, norm=norm)
     bound = displacement_bound(problem)
     moved = [
@@ -43,7 +43,7 @@ def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_reach_bounds_overlapping_displacements(make_case, norm):
+def test_overlapping_displacements_are_bounded(norm):
     """Several eps on one entry: no more than a bound, but a bound."""
     model = make_case(2, 2, "shift").model
     rng = np.random.default_rng(1)
@@ -63,9 +63,7 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
 
 
 @pytest.mark.pairwise(norm=NORMS, perturbation=[*DATA, "edges"], p=NORMS, d=[1, 2])
-def test_hull_holds_the_data_and_the_solutions(
-    make_case, points_of_eps, solve_exactly, norm, perturbation, p, d
-):
+def test_hull_holds_the_data_and_the_solutions(norm, perturbation, p, d):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
     low, high = data_box(problem)
     assert low.shape == high.shape == (d,)
@@ -81,7 +79,7 @@ def test_hull_holds_the_data_and_the_solutions(
         assert high == pytest.approx(problem.model.data.max(axis=0))
 
 
-def test_hull_is_reached():
+def test_the_box_is_attained():
     A = np.array([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive((3, 2), points=[2], features=[0]), 10.0)
@@ -150,7 +148,7 @@ def test_the_bound_of_the_pairs_is_sharp():
         assert fused == reachable
 
 
-def test_no_pair_is_left_out_where_weights_change(make_case):
+def test_no_pair_is_left_out_where_weights_change():
     problem = make_case(2, 2, "edges", budget=1e-3)
     baseline = cluster(problem.model)
     assert len(counted_pairs(problem, baseline)) == 15

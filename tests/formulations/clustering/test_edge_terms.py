@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyomo.core.expr import identify_variables
+from support.bilevel_problems import NORMS, make_case, violations
 
 from bilad.formulations.clustering.edge_terms import (
     EuclideanEdges,
@@ -18,7 +19,6 @@ from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 
-NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
 UNIT = 0.7
 
@@ -61,7 +61,7 @@ def test_the_class_for_each_norm():
 @pytest.mark.parametrize("p", NORMS)
 @settings(max_examples=20)
 @given(drawn=draws)
-def test_the_gap_is_what_fenchel_and_young_say(violations, p, d, drawn):
+def test_the_gap_is_what_fenchel_and_young_say(p, d, drawn):
     u, z = draw_u_and_z(drawn, p, d)
     model, edges = placed(p, d, u, z, sides=True)
     size = 1e-12 * (1 + np.abs(u).sum())
@@ -105,7 +105,7 @@ def test_the_products_add_up_to_the_gap(p, d, drawn):
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_no_length_is_too_short_and_no_dual_too_long(violations, p, d):
+def test_no_length_is_too_short_and_no_dual_too_long(p, d):
     """The rows hold exactly the norm and its ball, in every direction."""
     rng = np.random.default_rng(d)
     directions = [*np.eye(d), *-np.eye(d), *rng.normal(size=(20, d))]
@@ -151,8 +151,8 @@ def test_the_gap_vanishes_at_subgradients_only(p, d):
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 @pytest.mark.parametrize("side", [0, 1])
-def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
-    """Where a side is negative, its component's bound or row is broken, and nothing else need be."""
+def test_the_component_of_a_side_keeps_it_nonnegative(p, d, side):
+    """A negative side violates its component: the bound or the constraint of that name."""
     rng = np.random.default_rng(3)
     u, z = rng.normal(size=d), 0.2 * rng.normal(size=d) / d
     model, edges = placed(p, d, u, z, sides=True)
@@ -210,7 +210,7 @@ def test_sides_read_the_multiplier_of_their_keeper():
 @pytest.mark.parametrize("formulation", [KKT, DUALITY])
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, d):
+def test_constraints_and_multipliers_name_each_other(formulation, p, d):
     problem = make_case(p, d, "additive", "knn")
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
@@ -245,7 +245,7 @@ def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, 
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_the_multiplier_is_that_of_the_lower_level(make_case, p, d):
+def test_the_multiplier_is_that_of_the_lower_level(p, d):
     """d f / d u_e,c of the lower level's fusion terms is r_e z_e,c, with u_e = x_i - x_j."""
     problem = make_case(p, d, "additive", "knn")
     model, baseline = problem.model, cluster(problem.model)

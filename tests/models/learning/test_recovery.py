@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation, load_dataset
 from bilad.models.learning.recovery import attack_is_possible, recovery_interval
@@ -39,7 +40,7 @@ def by_loops(model, labels):
 
 
 @st.composite
-def clustered(draw, problems, p):
+def clustered(draw, p):
     """A model of well-formed clusters, and their labels; weights inside are likely all positive."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4).filter(lambda s: sum(s) > 1))
     labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -55,11 +56,11 @@ def clustered(draw, problems, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, INF])
-def test_the_formulas(problems, p):
+def test_the_formulas(p):
     recovered = []
 
     @settings(max_examples=40)
-    @given(clustered(problems, p) | st.tuples(problems.models(p=p), st.none()), st.data())
+    @given(clustered(p) | st.tuples(problems.models(p=p), st.none()), st.data())
     def check(drawn, data):
         model, labels = drawn
         if labels is None:  # any labels of any model
@@ -78,12 +79,12 @@ def test_the_formulas(problems, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, INF])
-def test_what_the_theorem_guarantees_the_lower_level_returns(problems, p):
+def test_what_the_theorem_guarantees_the_lower_level_returns(p):
     """Also at random gammas of the interval, and near its ends."""
     checked = []
 
     @settings(max_examples=20)
-    @given(clustered(problems, p), st.sampled_from([0.0, 0.001, 0.3, 0.7, 0.999]))
+    @given(clustered(p), st.sampled_from([0.0, 0.001, 0.3, 0.7, 0.999]))
     def check(drawn, share):
         model, labels = drawn
         found = recovery_interval(model, labels)
@@ -141,11 +142,11 @@ def test_the_corollary():
         assert attack_is_possible(model, labels, move, eps)
 
 
-def test_a_change_is_possible_wherever_one_happens(problems):
+def test_a_change_is_possible_wherever_one_happens():
     changes = []
 
     @settings(max_examples=25)
-    @given(clustered(problems, 2), st.data())
+    @given(clustered(2), st.data())
     def check(drawn, data):
         model, labels = drawn
         assume(recovery_interval(model, labels).recovers)

@@ -69,7 +69,7 @@ def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta
     formulation = KKT(frame.problem, frame.solution_into(baseline))
     model = formulation.model
     model.goal.deactivate()
-    model.reach.deactivate()
+    model.target.deactivate()
     model.reached_by_share.deactivate()
     if p == 2 and d > 1:
         left = model.s[0] / formulation.unit

@@ -394,7 +394,7 @@ def test_a_model_without_a_gap_that_answers_twice_differently_later(toy):
         return Unproved(toy.solve_mean(model).outcome + shift)
 
     found = attack(on(failing(toy, answer)), "corners", max_solves=20)
-    assert "gave two outcomes of the same parts" in found.termination
+    assert "returned two different outcomes for the same parts" in found.termination
     assert found.termination.startswith("error: LearningModelError: at eps = [")
     assert (found.norm, found.deviation) == (0.0, 0.0)
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import violations
 
 from bilad.formulations.clustering.milp.closed_cell import ClosedCell
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
@@ -103,7 +104,7 @@ def set_solution(formulation, eps, clustering):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_every_true_solution_is_feasible(seed, violations):
+def test_every_true_solution_is_feasible(seed):
     problem, rng = random_problem(seed)
     baseline = cluster(problem.model, tol=1e-12)
     bounds = DifferenceBounds(problem, baseline.X, 1e-6)
