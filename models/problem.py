@@ -297,9 +297,9 @@ class MinPerturbation(BilevelProblem):
     target : float
         delta_0 > 0, at most the largest value of the deviation function on n points.
     limit : float, optional
-        The largest ||eps|| that is searched. The default admits every eps whose entries each move
-        their data by at most the diameter of the bounding box of the data, or as far as the bounds
-        of eps allow.
+        The largest ||eps|| that is searched. The default is the norm of the vector whose entry j
+        moves its data by the diameter of the bounding box of the data, or equals a bound of eps_j
+        if that is nearer.
 
     Raises
     ------

@@ -9,7 +9,7 @@ the sense of the second-order cone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,30 @@ import pyomo.environ as pyo
 
 from bilad.formulations.complementarity import Complementarity, Side
 from bilad.models.validation import FloatArray
+
+
+def add_differences(
+    model: pyo.ConcreteModel,
+    ends: Mapping[int, tuple[int, int]],
+    difference: Callable[[int, int], Any],
+) -> None:
+    """Add the constraints `difference[e, c]`: x_ic - x_jc = difference(e, c) for e = (i, j)."""
+
+    def rule(m: pyo.ConcreteModel, e: int, c: int) -> Any:
+        i, j = ends[e]
+        return m.x[i, c] - m.x[j, c] == difference(e, c)
+
+    model.difference = pyo.Constraint(model.edges, model.features, rule=rule)
+
+
+def bound_entries(model: pyo.ConcreteModel) -> None:
+    """Add the constraints |u[e, c]| <= s[e], called `at_most_s` and `at_least_minus_s`."""
+    model.at_most_s = pyo.Constraint(
+        model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
+    )
+    model.at_least_minus_s = pyo.Constraint(
+        model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
+    )
 
 
 class EdgeTerms(ABC):
@@ -39,12 +63,7 @@ class EdgeTerms(ABC):
         self.model, self.unit = model, unit
         model.edges = pyo.Set(initialize=list(ends), dimen=1)
         self._add()
-
-        def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
-            i, j = ends[e]
-            return m.x[i, c] - m.x[j, c] == self.difference(e, c)
-
-        model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
+        add_differences(model, ends, self.difference)
 
     @abstractmethod
     def _add(self) -> None:
@@ -196,12 +215,7 @@ class LargestEdges(EdgeTerms):
         model.s = pyo.Var(model.edges, bounds=(0.0, None))
         model.plus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
         model.minus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
-        model.at_most_s = pyo.Constraint(
-            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
-        )
-        model.at_least_minus_s = pyo.Constraint(
-            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
-        )
+        bound_entries(model)
         model.dual_ball = pyo.Constraint(model.edges, rule=lambda m, e: self._used(e) <= 1)
 
     def _used(self, e: int) -> Any:

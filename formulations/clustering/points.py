@@ -1,4 +1,4 @@
-"""The points of convex clustering in Pyomo: x, the perturbed data and radii, squared distances.
+"""The components that all conditions of convex clustering share: x, A(eps), r(eps), distances.
 
 Each nonlinear term is written in variables of its own edge or pair. The Hessian of the Lagrangian
 is then block diagonal, and much cheaper to evaluate than for terms in x.
@@ -6,15 +6,17 @@ is then block diagonal, and much cheaper to evaluate than for terms in x.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.displacement import may_coincide
+from bilad.formulations.complementarity import Complementarity
 from bilad.formulations.leader import perturbed_part
-from bilad.models.learning.clustering_problem import clustering_of
+from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import subgradient_rows
 from bilad.models.problem import BilevelProblem
@@ -33,37 +35,43 @@ def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatA
     return z
 
 
-class Points:
-    """The points of a problem, as Pyomo variables.
+class PointConditions(ABC):
+    """Base class of the `Conditions` of convex clustering.
 
     Parameters
     ----------
-    model : pyomo.environ.ConcreteModel
-        A model with `eps`. The sets `points` and `features` and the variables `x[i, c]` (feature c
-        of point i) are added, and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation
-        that are not edges.
-    problem : BilevelProblem
-    baseline : ScaledClustering
-        The lower-level solution at eps = 0.
+    lower : ConvexClustering
+        The model of the problem.
+    model, problem, unit, baseline
+        As in `Conditions`.
 
     Attributes
     ----------
+    model : pyomo.environ.ConcreteModel
+        Its new components are the sets `points` and `features`, the variables `x[i, c]` (feature c
+        of point i), and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation that are not
+        edges.
     data : ndarray of object, shape (n, d)
         A(eps). Entries that eps does not change are numbers.
     radii : ndarray of object, shape (m,)
         r(eps) = gamma w(eps).
     ends : dict of int to (int, int)
         The end points i < j of each edge with positive weight.
+    pairs : mapping of (int, int) to Complementarity
+        Empty unless a subclass has complementarity constraints.
     """
 
     def __init__(
         self,
+        lower: ConvexClustering,
         model: pyo.ConcreteModel,
         problem: BilevelProblem,
+        unit: float,
         baseline: Any,
     ) -> None:
-        self.model, self.problem, self._baseline = model, problem, baseline
-        lower = clustering_of(problem)
+        self.lower, self.model, self.problem, self.unit = lower, model, problem, unit
+        self._baseline = baseline
+        self.pairs: Mapping[tuple[int, int], Complementarity] = {}
         model.points, model.features = pyo.RangeSet(0, lower.n - 1), pyo.RangeSet(0, lower.d - 1)
         model.x = pyo.Var(model.points, model.features)
         self.data = perturbed_part(model, problem, "data")
@@ -72,6 +80,14 @@ class Points:
         edges = lower.graph.edges
         self.ends = {e: (int(edges[e, 0]), int(edges[e, 1])) for e in kept}
         self._edge_of = {pair: e for e, pair in self.ends.items()}
+
+    @abstractmethod
+    def difference(self, e: int, c: int) -> Any:
+        """Return an expression for feature c of u_e = x_i - x_j, e = (i, j)."""
+
+    @abstractmethod
+    def violation(self) -> float:
+        """Return the violation of lower-level optimality at this point: dimensionless, >= 0."""
 
     def edges_by_tail(self) -> dict[int, list[int]]:
         """Return, for each point i, the edges (i, j) with j > i."""
@@ -106,24 +122,23 @@ class Points:
             rule=lambda m, i, j, c: m.x[i, c] - m.x[j, c] == m.pair_u[i, j, c],
         )
 
-    def squared_distance(self, i: int, j: int, difference: Callable[[int, int], Any]) -> Any:
-        """Return an expression for ||x_i - x_j||^2 in the variables of the edge or the pair.
-
-        Parameters
-        ----------
-        i, j : int
-            Points, i < j.
-        difference : callable(e, c)
-            Returns an expression for feature c of u_e.
-        """
+    def squared_distance(self, i: int, j: int) -> Any:
+        """Return an expression for ||x_i - x_j||^2, i < j, in variables of the edge or the pair."""
         e = self._edge_of.get((i, j))
         if e is None:
             return sum(self.model.pair_u[i, j, c] ** 2 for c in self.model.features)
-        return sum(difference(e, c) ** 2 for c in self.model.features)
+        return sum(self.difference(e, c) ** 2 for c in self.model.features)
 
-    def start_from(self, X: FloatArray) -> None:
-        """Set x and `pair_u` to their values at X, shape (n, d)."""
-        model = self.model
+    def penalty(self, scale: float) -> Any:
+        """Return 0; a subclass may have a penalty term."""
+        return 0.0
+
+    def set_stage(self, stage: ScheduleStage) -> None:  # noqa: B027 (a subclass may need it)
+        """Do nothing; a subclass may have parameters that depend on the stage."""
+
+    def start_from(self, eps: FloatArray, solution: Any) -> None:
+        """Set x and `pair_u` to a lower-level solution at eps."""
+        model, X = self.model, solution.X
         for (i, c), value in np.ndenumerate(X):
             model.x[i, c].set_value(float(value))
         if model.component("pairs") is not None:

@@ -24,81 +24,61 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
-from bilad.formulations.clustering.points import Points, scaled_dual
-from bilad.formulations.complementarity import Complementarity
+from bilad.formulations.clustering.edge_terms import add_differences, bound_entries
+from bilad.formulations.clustering.points import PointConditions, scaled_dual
 from bilad.formulations.reformulations import value_function
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.single_level import set_parameter
 from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
-from bilad.models.smooth_deviation import SmoothDeviation
 from bilad.models.validation import FloatArray
 
 SMOOTHING_FRACTION = 0.5  # the largest error of the smoothed norms in f, as a fraction of t
 
 
-class ValueFunctionConditions:
+@value_function.register(ConvexClustering)
+class ValueFunctionConditions(PointConditions):
     """The constraint f(x, eps) <= (lower bound of v(eps)) + t.
 
     Parameters
     ----------
-    model, problem, unit, baseline
-        As in `Conditions`.
+    lower, model, problem, unit, baseline
+        As in `PointConditions`.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Its new components are those of `Points`; the differences `u[e, c]` (constraints
+        Its further components are the differences `u[e, c]` (constraints
         `difference[e, c]`); the parameters `mu` and `bound_constant`, `bound_slope[k]`,
         `bound_curvature[j, k]` of the lower bound; and the constraint `value_bound`. The variables
         `value_term[i]` bound the terms of f that belong to point i and to edges (i, j), j > i
         (constraints `value_by_point[i]`). For p = inf there is `s[e]` >= |u_e,c| (`at_most_s`,
         `at_least_minus_s`). f, v and t are measured in units of `unit`^2.
-    points : Points
     """
 
     def __init__(
-        self, model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any
+        self,
+        lower: ConvexClustering,
+        model: pyo.ConcreteModel,
+        problem: BilevelProblem,
+        unit: float,
+        baseline: Any,
     ) -> None:
-        self.model, self.problem, self.unit = model, problem, unit
-        self.points = Points(model, problem, baseline)
-        ends = self.points.ends
-        model.edges = pyo.Set(initialize=list(ends), dimen=1)
+        super().__init__(lower, model, problem, unit, baseline)
+        model.edges = pyo.Set(initialize=list(self.ends), dimen=1)
         model.u = pyo.Var(model.edges, model.features)
-
-        def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
-            i, j = ends[e]
-            return m.x[i, c] - m.x[j, c] == m.u[e, c]
-
-        model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
+        add_differences(model, self.ends, self.difference)
         self._add_lengths()
         self._add_objective_terms()
         self._add_bound()
 
-    @property
-    def pairs(self) -> dict[tuple[int, int], Complementarity]:
-        """Empty, because there are no dual variables and no complementarity constraints."""
-        return {}
-
-    def variables(self) -> list[Any]:
-        """Return the variables x, point by point."""
-        return self.points.variables()
-
-    def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Return the smooth deviation without the pairs that are apart for every eps."""
-        return self.points.relevant(deviation)
-
-    def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression for ||x_i - x_j||^2."""
-        return self.points.squared_distance(i, j, lambda e, c: self.model.u[e, c])
-
-    def penalty(self, scale: float) -> Any:
-        """Return 0."""
-        return 0.0
+    def difference(self, e: int, c: int) -> Any:
+        """Return the variable of feature c of u_e."""
+        return self.model.u[e, c]
 
     def _add_lengths(self) -> None:
-        model, lower = self.model, clustering_of(self.problem)
+        model, lower = self.model, self.lower
         model.mu = pyo.Var()
         self._length: Callable[[int], Any]
         if lower.p == 1 or lower.d == 1:
@@ -111,21 +91,16 @@ class ValueFunctionConditions:
             )
         else:
             model.s = pyo.Var(model.edges)
-            model.at_most_s = pyo.Constraint(
-                model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
-            )
-            model.at_least_minus_s = pyo.Constraint(
-                model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
-            )
+            bound_entries(model)
             self._length = lambda e: model.s[e]
 
     def _add_objective_terms(self) -> None:
         """Add f as a sum over the points, because differentiating one long constraint is slow."""
-        model, points, outgoing = self.model, self.points, self.points.edges_by_tail()
+        model, outgoing = self.model, self.edges_by_tail()
 
         def term(m: pyo.ConcreteModel, i: int) -> Any:
-            misfit = sum(0.5 * (m.x[i, c] - points.data[i, c]) ** 2 for c in m.features)
-            fusion = pyo.quicksum(points.radii[e] * self._length(e) for e in outgoing[i])
+            misfit = sum(0.5 * (m.x[i, c] - self.data[i, c]) ** 2 for c in m.features)
+            fusion = pyo.quicksum(self.radii[e] * self._length(e) for e in outgoing[i])
             return misfit + fusion
 
         model.objective_term = pyo.Expression(model.points, rule=term)
@@ -156,24 +131,24 @@ class ValueFunctionConditions:
 
     def _coupled_parameters(self) -> list[tuple[int, int]]:
         """Return the pairs j <= k for which the bound contains the product eps_j eps_k."""
-        ones = np.ones((clustering_of(self.problem).graph.m, clustering_of(self.problem).d))
+        ones = np.ones((self.lower.graph.m, self.lower.d))
         flow, data = abs(_flow_matrix(self.problem, ones)), abs(self.problem.operator("data"))
         pattern = sp.triu(flow.T @ (flow + data) + data.T @ flow).tocoo()
         return sorted(zip(pattern.row.tolist(), pattern.col.tolist(), strict=True))
 
     def set_stage(self, stage: ScheduleStage) -> None:
         """Set mu such that the smoothing changes f by at most a fraction of t."""
-        total = max(float(clustering_of(self.problem).radii.sum()), 1e-300)
+        total = max(float(self.lower.radii.sum()), 1e-300)
         set_parameter(self.model.mu, SMOOTHING_FRACTION * stage.relaxation * self.unit**2 / total)
         self._start_terms()
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set the variables to a lower-level solution at eps, and derive the bound of v from it."""
         model = self.model
-        self.points.start_from(solution.X)
-        lower = self.problem.perturbation.apply(clustering_of(self.problem), eps)
+        super().start_from(eps, solution)
+        lower = self.problem.perturbation.apply(self.lower, eps)
         U = lower.graph.differences(solution.X)
-        for e in self.points.ends:
+        for e in self.ends:
             for c in model.features:
                 model.u[e, c].set_value(float(U[e, c]))
             if model.component("s") is not None:
@@ -201,17 +176,6 @@ class ValueFunctionConditions:
         for j, k in model.coupled:
             both = curvature[j, k] if j == k else curvature[j, k] + curvature[k, j]
             set_parameter(model.bound_curvature[j, k], float(both) / square)
-
-
-@value_function.register(ConvexClustering)
-def _value_function(
-    lower: ConvexClustering,
-    model: pyo.ConcreteModel,
-    problem: BilevelProblem,
-    unit: float,
-    baseline: Any,
-) -> ValueFunctionConditions:
-    return ValueFunctionConditions(model, problem, unit, baseline)
 
 
 def frozen_dual_bound(

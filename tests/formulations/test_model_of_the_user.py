@@ -132,7 +132,7 @@ def test_components_have_readable_names(name, norm):
     for component in components:
         assert pattern.fullmatch(str(component)), str(component)
     names = {str(component) for component in components}
-    first = next(iter(built.conditions.points.ends))
+    first = next(iter(built.conditions.ends))
     expected = {"eps[0]", "x[0,0]", "t", "width", "target", f"difference[{first},0]"}
     expected |= {
         "aggregate": {"duality_gap", "gap_by_point[0]"},

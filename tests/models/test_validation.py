@@ -57,7 +57,7 @@ TABLE = [
     ("edges", lambda: FusionGraph(3, [[0, 1, 2]], [1]), r"shape \(1, 3\)", r"shape \(m, 2\)"),
     ("edges", lambda: FusionGraph(3, [[0.0, 1.0]], [1]), "float64", r"shape \(m, 2\)"),
     ("weights", lambda: FusionGraph(3, [[0, 1]], [1, 2]), r"shape \(2,\)", "shape 1"),
-    ("weights", lambda: FusionGraph(3, [[0, 1]], [-0.5]), "-0.5", "no negative"),
+    ("weights", lambda: FusionGraph(3, [[0, 1]], [-0.5]), "-0.5", "nonnegative"),
     ("weights", lambda: FusionGraph(3, [[0, 1]], [INF]), "inf", "finite"),
     ("k", lambda: FusionGraph.knn(A, k=3), "3", "fewer neighbours than points"),
     ("k", lambda: FusionGraph.knn(A, k=0), "0", "whole number >= 1"),
@@ -117,7 +117,7 @@ TABLE = [
     ("eps", lambda: CUT.vector([0, 0]), r"shape \(2,\)", "shape 3"),
     ("perturbation", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
     ("weights", lambda: GRAPH.with_weights([1, 2]), r"shape \(2,\)", "shape 3"),
-    ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "no negative"),
+    ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "nonnegative"),
     # bilevel problems
     ("perturbation", lambda: MaxDeviation(MODEL, PATH_CUT, 1), "other edges", "model's"),
     ("direction", lambda: PROBLEM.largest_step([1.0]), r"shape \(1,\)", "shape 6"),

@@ -8,7 +8,7 @@ import pytest
 from support.bilevel_problems import NORMS, make_case, points_of_eps, solve_exactly
 
 from bilad.formulations.clustering.displacement import data_box, displacement_bound
-from bilad.formulations.clustering.points import Points
+from bilad.formulations.clustering.kkt import KktConditions
 from bilad.formulations.leader import add_eps
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.learning.convex_clustering import ScaledClustering
@@ -93,11 +93,12 @@ def test_the_box_is_attained():
 
 
 def counted_pairs(problem, solution):
-    """The pairs that the smooth deviation of a formulation has."""
+    """The pairs in the smooth deviation of a reformulation."""
     model = pyo.ConcreteModel()
     add_eps(model, problem)
     smooth = problem.deviation.smoothed(solution.outcome)
-    return Points(model, problem, solution).relevant(smooth).pairs
+    model.t = pyo.Var()
+    return KktConditions(problem.model, model, problem, 1.0, solution).relevant(smooth).pairs
 
 
 def grouped(d, perturbation, p, norm, radius, seed):

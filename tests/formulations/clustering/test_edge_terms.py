@@ -214,7 +214,7 @@ def test_constraints_and_multipliers_name_each_other(formulation, p, d):
     problem = make_case(p, d, "additive", "knn")
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
-    model, m = built.model, len(built.conditions.points.ends)
+    model, m = built.model, len(built.conditions.ends)
     assert m == problem.model.graph.m - 2  # two edges have no weight
     multipliers = {}
     for rows in ("difference", "at_most_s", "at_least_minus_s"):
@@ -232,7 +232,7 @@ def test_constraints_and_multipliers_name_each_other(formulation, p, d):
         assert built.conditions.constraint_of(variable).name == name
         component, index = name.split("[")
         assert variable.name == f"{rows[component]}[{index}"
-    first = next(iter(built.conditions.points.ends))
+    first = next(iter(built.conditions.ends))
     for constraint in (model.stationarity[0, 0], model.x[0, 0], model.pair_u):
         with pytest.raises(KeyError):
             built.conditions.multiplier_of(constraint)
@@ -255,7 +255,7 @@ def test_the_multiplier_is_that_of_the_lower_level(p, d):
     Z = model.radii[:, None] * subgradient_rows(U, p)
     built.start_from(np.zeros(2), ScaledClustering(X, Z, baseline.labels, 0.0))
     signs = {"difference": 1, "at_most_s": 1, "at_least_minus_s": -1}
-    for e in built.conditions.points.ends:
+    for e in built.conditions.ends:
         for c in range(d):
             z = 0.0
             for name, sign in signs.items():

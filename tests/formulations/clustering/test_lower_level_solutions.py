@@ -54,8 +54,7 @@ def penalty(built):
 def worst_violation(built):
     """The largest violation and its name; the penalty method has a penalty and no constraints."""
     found = violations(built.model)
-    coupling = getattr(built.conditions, "coupling", None)
-    if getattr(coupling, "relaxation", None) is RELAXATIONS["penalty"]:
+    if getattr(built.conditions, "relaxation", None) is RELAXATIONS["penalty"]:
         found["penalty"] = penalty(built) * TIGHT.relaxation
     worst = max(found, key=found.get)
     return found[worst], worst
@@ -152,7 +151,7 @@ def test_the_penalty_is_the_mean_gap_over_t(p):
 
     # The definition: the mean over the edges of the products over t.
     place(built, eps, problem.perturbation.apply(problem.model, eps).data, 0 * solution.Z)
-    edges, ends = built.conditions.edges, built.conditions.points.ends
+    edges, ends = built.conditions.edges, built.conditions.ends
     gaps = [pyo.value(edges.gap(e)) / built.unit for e in ends]
     assert penalty(built) == pytest.approx(np.mean(gaps) / TIGHT.relaxation)
     assert penalty(built) > 1e3
