@@ -132,7 +132,7 @@ def test_a_file_without_a_header(write):
     "text", ["5,3.5,v\n4.5,3,u\n", "1990,1991,b\n1,2,3\n", "5;3,5\n1;2\n", "1e3\n2\n"]
 )
 def test_a_first_row_with_a_number_is_in_doubt(write, text):
-    with pytest.raises(DatasetError, match="expected names of columns"):
+    with pytest.raises(DatasetError, match="expected column names"):
         load_dataset(write(text))
 
 
