@@ -1,13 +1,10 @@
-"""What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
+"""Settings of all tests: Hypothesis profiles, threads, signals and pairwise parametrisation."""
 
 import itertools
 import signal
 
 import pytest
 from hypothesis import settings
-from support import problems as support_problems
-from support import rational as support_rational
-from support import toy_model
 from threadpoolctl import threadpool_limits
 
 import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
@@ -58,21 +55,3 @@ def pytest_generate_tests(metafunc):
     """Read `@pytest.mark.pairwise(a=[...], b=[...])`: some of the cases of a product of factors."""
     for mark in metafunc.definition.iter_markers("pairwise"):
         metafunc.parametrize(list(mark.kwargs), list(covering(map(list, mark.kwargs.values()))))
-
-
-@pytest.fixture(scope="session")
-def problems():
-    """The module `support.problems`."""
-    return support_problems
-
-
-@pytest.fixture(scope="session")
-def rational():
-    """The module `support.rational`."""
-    return support_rational
-
-
-@pytest.fixture(scope="session")
-def toy():
-    """The module `support.toy_model`."""
-    return toy_model
