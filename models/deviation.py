@@ -144,7 +144,7 @@ def _ordered_pairs(n: int) -> int:
     return n * (n - 1)
 
 
-def _share_of_ordered_pairs(n: int) -> float:
+def _rand_coefficient(n: int) -> float:
     return 2 / _ordered_pairs(n)
 
 
@@ -256,7 +256,7 @@ DEVIATIONS = {
             "rand",
             rand_deviation,
             partial(_constant, 1.0),
-            partial(_all_pairs, _share_of_ordered_pairs),
+            partial(_all_pairs, _rand_coefficient),
         ),
         DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(_constant, 2.0)),
         DeviationFunction("nmi", nmi_deviation, partial(_constant, 1.0)),

@@ -1,7 +1,7 @@
-"""The KKT conditions of followers: written in every way, against the same QP solved by Clarabel.
+"""The KKT conditions of followers, compared with the same QP solved by Clarabel.
 
-The follower is the point y nearest to b = 2 a, where a is the first row of the data, moved by eps,
-subject to whatever constraints; each is written in Pyomo and in CVXPY.
+The follower computes the point y nearest to b = 2 a subject to constraints, where a is the first
+row of the data, perturbed by eps. Each case is written in Pyomo and in CVXPY.
 """
 
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def fixed(block, b):
 
 
 def nested(block, b):
-    """A block for each feature, in two layers; one that is inactive is left out."""
+    """Blocks for the features in two layers; an inactive block is ignored."""
     block.part = pyo.Block(["first", "others"])
     block.part["first"].y = pyo.Var(bounds=(0, None))
     block.part["others"].inner = pyo.Block([1, 2])
@@ -130,7 +130,7 @@ def nested(block, b):
 
 
 def auxiliary(block, b):
-    """|y_0|, and what exceeds it: variables that are none of the state."""
+    """|y_0| and an excess variable, which are not part of the state."""
     state = variables(block, b)
     block.size = pyo.Var(bounds=(0.0, 3.0))
     block.right = pyo.Constraint(expr=state[0] <= block.size)
@@ -142,7 +142,7 @@ def auxiliary(block, b):
 
 @dataclass(frozen=True)
 class Case:
-    """A way to write a follower, and the same in CVXPY: more terms and constraints."""
+    """A way to write the follower, and the same terms and constraints in CVXPY."""
 
     write: object
     constraints: object
@@ -182,7 +182,7 @@ def reference(case, b):
 
 
 def problem_of(case, row, radius=0.5, **options):
-    """(BL1), the three entries of the first row free."""
+    """(BL1) with the three entries of the first row perturbed."""
 
     class Nearest(LearningModel):
         outcomes = "parameters"
@@ -210,7 +210,7 @@ def solution_at(problem, eps):
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("name", CASES)
 def test_a_solution_satisfies_every_condition_at_the_start(name, row):
-    """So the signs of stationarity and of the starting multipliers are those of the QP."""
+    """The signs in the stationarity condition and of the first multipliers are those of the QP."""
     problem = problem_of(CASES[name], row)
     built = KKT(problem, solution_at(problem, np.zeros(3)))
     for eps in (np.zeros(3), np.array([0.2, -0.3, 0.1])):
@@ -229,7 +229,7 @@ def test_a_solution_satisfies_every_condition_at_the_start(name, row):
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "no constraints"])
 def test_constraints_are_felt_on_both_sides(name):
-    """Otherwise the test before would not say much."""
+    """The constraints are active for some eps; otherwise the previous test would be weak."""
     active = {
         j
         for row in ROWS
@@ -250,7 +250,7 @@ def multipliers_above_zero(built, solution):
 @pytest.mark.parametrize("row", ROWS[:3])
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_else_satisfies_them(name, row):
-    """At a small t, the farthest from the QP's solution, within the conditions, is near it."""
+    """For small t, the feasible point farthest from the solution of the QP is close to it."""
     problem = problem_of(CASES[name], row)
     eps = np.array([0.2, -0.3, 0.1])
     solution = solution_at(problem, eps)
@@ -273,7 +273,7 @@ def test_nothing_else_satisfies_them(name, row):
 
 
 def test_multipliers_are_those_of_the_qp():
-    """b - y = sum of multipliers times slopes; by hand, in one feature each."""
+    """b - y = sum of multipliers times gradients, computed by hand for one feature each."""
     problem = problem_of(CASES["ranges"], [0.7, 0.2, 0.4])  # b = (1.4, 0.4, 0.8)
     solution = solution_at(problem, np.zeros(3))
     assert solution.outcome == pytest.approx([1.05, 0.75, 0.25], abs=1e-6)
@@ -307,7 +307,7 @@ def test_multipliers_are_those_of_the_qp():
 
 
 def test_equal_limits_are_equalities():
-    """Two complementarities of opposite sides would leave no inside."""
+    """Two opposite complementarities would have a feasible set without interior."""
     problem = problem_of(CASES["equal limits"], ROWS[0])
     conditions = KKT(problem, solution_at(problem, np.zeros(3))).conditions
     assert [row.side for row in conditions.follower.rows] == [None, None]
@@ -315,13 +315,13 @@ def test_equal_limits_are_equalities():
 
 
 class Named:
-    """In the place of multipliers, where they would be read."""
+    """A stand-in for multipliers: it returns the name of what is read."""
 
     def __getattr__(self, kind):
         return lambda component: f"{kind} {component.name}"
 
 
-def test_sides_read_the_multiplier_of_their_keeper():
+def test_sides_read_the_multiplier_of_their_component():
     read = {}
     for name in ("ranges", "bounds", "inequalities"):
         problem = problem_of(CASES[name], ROWS[0])
@@ -353,7 +353,7 @@ def test_the_violation_is_the_largest_product():
 @pytest.mark.parametrize("name", RELAXATIONS)
 @pytest.mark.parametrize("case", ["bounds", "ranges", "equality"])
 def test_every_relaxation_attacks(name, case):
-    """IPOPT is local: beside the best of the corners of the box."""
+    """IPOPT is a local solver; its result is compared with the best vertex of the box."""
     problem = problem_of(CASES[case], ROWS[2], 0.4, norm=np.inf)
     found = attack(problem, "kkt", relaxation=name, closing="none", starts=3)
     assert found.termination == "converged"
@@ -475,7 +475,7 @@ def test_other_methods_do_not_look_at_the_follower():
 
 
 class Shrunk(LearningModel):
-    """x_i = a_i / 2, and the side of zero on which its first entry is."""
+    """x_i = a_i / 2, and the sign of the first entry of x_i as the label."""
 
     def replace(self, **parts):
         return type(self)(**{**self.parts, **parts})

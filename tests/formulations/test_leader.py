@@ -1,4 +1,4 @@
-"""The ball of eps and the objective of (BL2), norm by norm, against NumPy's norms."""
+"""The ball of eps and the objective of (BL2) for each norm, compared with NumPy's norms."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def build(norm, k, kind=MaxDeviation, formulation=KKT):
 
 
 def set_eps(model, eps):
-    """Set eps, and the auxiliary variables as low as their own rows allow."""
+    """Set eps, and the auxiliary variables to their smallest feasible values."""
     for k, value in enumerate(eps):
         model.eps[k].set_value(value, skip_validation=True)
         if hasattr(model, "magnitude"):
@@ -33,7 +33,7 @@ def set_eps(model, eps):
 
 
 def excess(model):
-    """The worst violation of what concerns eps alone."""
+    """The largest violation of the constraints of eps."""
     return max(violations(model, OF_EPS).values())
 
 
@@ -76,7 +76,7 @@ def test_the_objective_of_bl2_orders_eps_by_norm(norm, k):
 
 @pytest.mark.parametrize("norm", [1, np.inf])
 def test_the_objective_of_bl2_cannot_be_less_than_the_norm(norm):
-    """Any auxiliary variable below what eps needs breaks a row."""
+    """A smaller value of any auxiliary variable violates a constraint."""
     model = build(norm, 3, MinPerturbation).model
     eps = np.array([0.4, -0.3, 0.2])
     set_eps(model, eps)

@@ -101,7 +101,7 @@ def test_solved_through_pyomo_as_through_a_session(name, p):
 @pytest.mark.parametrize("perturbation", ["shift", "multiplicative", "edges"])
 @pytest.mark.parametrize("name", ["scholtes", "duality", "value function"])
 def test_a_row_that_is_added_is_kept(name, perturbation):
-    """The same model without it goes beyond."""
+    """The solution of the model without the constraint violates it."""
     problem = make_case(2, 2, perturbation, "knn")
     built, restart = opened(name, problem)
     model = built.model
@@ -123,7 +123,7 @@ def test_a_row_that_is_added_is_kept(name, perturbation):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("name", REFORMULATIONS)
 def test_components_have_readable_names(name, norm):
-    """Letters, perhaps with underscores, and indices that mean point, feature, edge or eps."""
+    """Names are letters and underscores; indices are points, features, edges or entries of eps."""
     problem = make_case(2, 2, "edges", "knn", norm=norm, kind=MinPerturbation, budget=1, limit=1.5)
     built, _ = opened(name, problem)
     pattern = re.compile(r"[A-Za-z][A-Za-z_]*(\[\d+(,\d+)*\])?")
@@ -146,7 +146,7 @@ def test_components_have_readable_names(name, norm):
 
 @pytest.mark.parametrize("name", REFORMULATIONS)
 def test_nothing_is_fixed_and_parameters_are_variables_with_equal_bounds(name):
-    """So that each stage only changes bounds of a program already built."""
+    """Therefore each stage only changes bounds of a program that is already built."""
     built, _ = opened(name, make_case(2, 2, "edges"))
     assert not any(v.fixed for v in built.model.component_data_objects(pyo.Var))
     for parameter in (built.model.t, built.model.width):
@@ -158,7 +158,7 @@ def test_nothing_is_fixed_and_parameters_are_variables_with_equal_bounds(name):
 
 @pytest.mark.parametrize("name", REFORMULATIONS)
 def test_a_program_built_once_takes_every_stage(name):
-    """A session that goes from stage to stage, and one opened at the last stage only."""
+    """A session that solves all stages is compared with one created at the last stage."""
     problem = make_case(2, 1, "shift", "complete")
     built, restart = opened(name, problem)
     session = IpoptSession(built.model, OPTIONS)
@@ -176,7 +176,7 @@ def test_a_program_built_once_takes_every_stage(name):
 
 @pytest.mark.parametrize("p", NORMS)
 def test_fischer_burmeister_and_scholtes_have_one_optimum(p):
-    """They allow the same; from the same start IPOPT comes to the same value."""
+    """The feasible sets are equal; from the same start IPOPT finds the same value."""
     goals = []
     for name in ("scholtes", "fischer-burmeister"):
         built, _ = opened(name, make_case(p, 2, "additive", "knn"))

@@ -1,4 +1,4 @@
-"""The relaxations of 0 <= G _|_ H >= 0, as numbers: what each allows, its limit, its slopes."""
+"""The relaxations of 0 <= G _|_ H >= 0 as functions: feasible sets, limits and derivatives."""
 
 from importlib.metadata import EntryPoint
 
@@ -29,7 +29,7 @@ parameters = st.floats(1e-8, 1e2)
 
 @pytest.fixture(scope="module")
 def body():
-    """Phi(G, H; t) of the Pyomo expression, at numbers."""
+    """The value of the Pyomo expression Phi(G, H; t)."""
     model = pyo.ConcreteModel()
     model.G, model.H, model.t = pyo.Var(), pyo.Var(), pyo.Var()
     sides = [Side.at_lower_bound(variable, variable) for variable in (model.G, model.H)]
@@ -62,7 +62,7 @@ def test_the_square_root_of_t_just_passes(body, name, t):
 @pytest.mark.parametrize("name", ROWS)
 @given(G=sizes, H=sizes, t=parameters)
 def test_nothing_is_allowed_with_both_sides_above_a_multiple_of_the_root(body, name, G, H, t):
-    """So the limit of points allowed, as t goes to 0, has G = 0 or H = 0."""
+    """Limits of feasible points, as t tends to 0, therefore have G = 0 or H = 0."""
     s = np.sqrt(t)
     allowed = body(name, G, H, t) <= 0
     # Steffensen and Ulbrich: G + H <= phi <= 16/3 s inside its band, and an axis outside.
@@ -181,12 +181,12 @@ def test_an_unknown_relaxation_is_refused(wrong):
 
 @pytest.fixture
 def own(monkeypatch):
-    """Relaxations of one's own, forgotten after the test."""
+    """Register relaxations for one test only."""
     monkeypatch.setattr(RELAXATIONS, "_known", dict(RELAXATIONS._known))
 
 
 def lin_fukushima(pair, t):
-    """Two rows: G H <= t^2 and (G + t)(H + t) >= t^2."""
+    """Two constraints: G H <= t^2 and (G + t)(H + t) >= t^2."""
     G, H = pair.sides
     return [G * H - t**2, t**2 - (G + t) * (H + t)]
 
@@ -220,7 +220,7 @@ def test_a_row_written_by_hand_is_the_same_as_ours(own, p):
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
 def test_a_row_that_never_binds_changes_nothing_but_the_path(own, p):
-    """Two rows where one says it all: IPOPT comes to the same optimum."""
+    """With a redundant second constraint, IPOPT finds the same optimum."""
     register_relaxation("twice", lambda pair, t: [pair.product - t, pair.product - 2 * t], False)
     problem = make_case(p, 1, "shift", "complete")
     options = {
@@ -275,7 +275,7 @@ MINE = Relaxation("mine", lin_fukushima)
 
 
 def test_a_package_offers_one(own, monkeypatch):
-    """By an entry point; it is loaded by the attack that names it, and by no other."""
+    """The entry point is loaded by the attack that names it, and by no other."""
     loaded = []
 
     class Entry(EntryPoint):

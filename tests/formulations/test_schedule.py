@@ -1,4 +1,4 @@
-"""The homotopy schedule."""
+"""The continuation schedule."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The smooth deviation in Pyomo: against its value in NumPy, and the deviation it blurs."""
+"""The smooth deviation in Pyomo, compared with NumPy and with the deviation itself."""
 
 import numpy as np
 import pyomo.environ as pyo
@@ -22,7 +22,7 @@ WIDTHS = st.sampled_from([0.01, 0.3, 5.0])
 
 
 class Points:
-    """In the place of conditions: points as variables, at some values."""
+    """A stand-in for conditions: the points are variables with given values."""
 
     def __init__(self, X):
         self.model = pyo.ConcreteModel()
@@ -46,7 +46,7 @@ instances = st.tuples(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 3
 
 
 def draw_instance(instance):
-    """Points on few sites, so that some coincide."""
+    """Points on few sites, so that some of them coincide."""
     seed, n, d = instance
     rng = np.random.default_rng(seed)
     sites = rng.normal(size=(1 + n // 2, d))
@@ -54,7 +54,7 @@ def draw_instance(instance):
 
 
 def check_same(smooth, state, width):
-    """Value and gradient are the same as in NumPy."""
+    """Assert that value and gradient are the same as in NumPy."""
     points = Points(state)
     points.model.width.set_value(width)
     parts = terms(smooth, points, points.model.width)
@@ -168,7 +168,7 @@ DEVIATIONS = {
     deviation_function=DEVIATIONS, graph=["line", "complete", "knn"], kernel=KERNELS
 )
 def test_tends_to_every_deviation_by_every_kernel(deviation_function, kernel, graph):
-    """Also where a pair that counts is no edge."""
+    """This holds also if a pair of the deviation is not an edge."""
     function = DEVIATIONS[deviation_function]
     problem = make_problem(graph, budget=20.0, deviation=function)
     baseline = cluster(problem.model, tol=1e-12)

@@ -1,4 +1,4 @@
-"""What a real array is, for every public function that takes one."""
+"""Which arrays are accepted by the public functions that take real arrays."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Conjugate norms and projections on their balls."""
+"""Conjugate norms, and projections onto their balls."""
 
 import cvxpy as cp
 import numpy as np
@@ -30,7 +30,7 @@ def test_row_norms_and_hoelder(p, data):
 @pytest.mark.parametrize("q", NORMS)
 @given(data=st.data())
 def test_projection_is_the_nearest_point_of_the_ball(q, data):
-    """y is nearest to z in a convex set iff no point v of it has <z - y, v - y> > 0."""
+    """y is the projection of z if and only if <z - y, v - y> <= 0 for all v in the ball."""
     d = data.draw(st.integers(1, 5))
     Z = data.draw(problems.data(4, d, problems.reals))
     radii = np.array(data.draw(st.lists(st.sampled_from([0, 0.5, 3, 40]), min_size=4, max_size=4)))

@@ -1,4 +1,4 @@
-"""Perturbations: what moves, in which order, within which bounds, and that they are affine."""
+"""Perturbations: perturbed entries and their order, bounds, and affinity."""
 
 import pickle
 from copy import deepcopy
@@ -68,7 +68,7 @@ def test_apply_adds_to_the_data_and_keeps_the_model():
 
 
 def affine(perturbation, model, eps):
-    """A + T eps and w (1 - S eps), from the matrices written out."""
+    """A + T eps and w (1 - S eps), computed with dense matrices."""
     T, minus_S = map(perturbation.operators.get, ("data", "weights"))
     data = model.data.ravel() + (0 if T is None else T.toarray() @ eps)
     weights = model.graph.weights * (1 if minus_S is None else 1 + minus_S.toarray() @ eps)
@@ -76,7 +76,7 @@ def affine(perturbation, model, eps):
 
 
 def bounded(perturbation, units):
-    """An eps from numbers in [-1, 1]: of size up to 2 where it has no bounds."""
+    """An eps within its bounds from numbers in [-1, 1]; up to 2 where there is no bound."""
     lower = np.where(np.isinf(perturbation.lower), -2, perturbation.lower)
     upper = np.where(np.isinf(perturbation.upper), 2, perturbation.upper)
     return lower + (upper - lower) * (units + 1) / 2
@@ -84,7 +84,7 @@ def bounded(perturbation, units):
 
 @st.composite
 def perturbed(draw):
-    """A model and any perturbation of it."""
+    """A model and a random perturbation of it."""
     model = draw(problems.models(max_n=5, graph=problems.complete_graphs))
     n, d, m = model.n, model.d, model.graph.m
     rows = draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))

@@ -93,7 +93,7 @@ def test_projection_of_long_random_vectors_is_never_outside(norm):
 
 
 def test_projection_is_not_outside_where_a_sum_rounds_up():
-    """Thirty addends: four ulps inward are not enough."""
+    """For thirty terms, a correction by four units in the last place does not suffice."""
     model = ConvexClustering(np.zeros((10, 3)), FusionGraph.complete(10), 1.0)
     problem = MaxDeviation(model, Perturbation.additive((10, 3)), 1.5, norm=1)
     eps = np.r_[389283.34375, np.full(29, 843892.62907711)]
@@ -134,7 +134,7 @@ def test_default_limit_goes_to_the_bounds_of_the_weights():
 
 
 def test_default_limit_counts_each_entry_by_itself():
-    """An entry of 2 must grow by 5 / 2 times itself to cross the diameter, one of 0 never can."""
+    """An entry 2 must grow by the factor 5 / 2 to cross the diameter; an entry 0 never does."""
     A = np.array([[0.0, 2.0], [3.0, 4.0], [0.0, 0.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     grow = Perturbation.multiplicative(A, points=[0, 1])

@@ -1,4 +1,4 @@
-"""Tables of points: from text in every usual form, Parquet, arrays and data frames."""
+"""Tables of points from text files in all usual formats, Parquet, arrays and data frames."""
 
 import numpy as np
 import pandas as pd
@@ -256,7 +256,7 @@ def test_wrong_arguments(write):
 
 
 def test_a_table_saved_twice_with_its_index(write):
-    """Each column without a name, in front, that counts the rows is an index."""
+    """Each leading column without a name that counts the rows is an index."""
     found = load_dataset(write(",Unnamed: 0,a,b\n0,0,1,2\n1,1,3,4\n2,2,5,6\n"))
     assert found.feature_names == ("a", "b")
     with pytest.raises(DatasetError, match="column 1 has no name"):

@@ -1,4 +1,4 @@
-"""Every wrong argument: the message names it, what came, and what is expected."""
+"""Invalid arguments: the message contains the argument, the given and the expected value."""
 
 import numpy as np
 import pytest

@@ -60,7 +60,7 @@ class ClosedCell:
 
     def __init__(self, problem: BilevelProblem, orders: BoolArray) -> None:
         self.problem, self.orders = problem, orders
-        model = clustering_of(problem)
+        self._model = model = clustering_of(problem)
         self._separates = model.p == 1 or model.d == 1
         self.together: BoolArray = np.logical_and.reduce(orders & orders.transpose(0, 2, 1))
         self._eps = cp.Variable(problem.perturbation.dim, name="eps")
@@ -113,7 +113,7 @@ class ClosedCell:
 
     def _perturbed(self) -> tuple[IntArray, Any, FloatArray]:
         """Return the edges with positive radius, their radii at eps, and those at eps = 0."""
-        radii = clustering_of(self.problem).radii
+        radii = self._model.radii
         edges = np.flatnonzero(radii > 0)
         at_zero = radii[edges]
         change = sp.csr_array(edge_operator(self.problem)[edges]).multiply(at_zero[:, None])
@@ -121,8 +121,8 @@ class ClosedCell:
 
     def _stationary(self, edges: IntArray, flow: list[Any]) -> list[Any]:
         """Return the constraints X - A(eps) + B'Z = 0, from one column of Z for each feature."""
-        A, T = clustering_of(self.problem).data, self.problem.operator("data")
-        B = clustering_of(self.problem).graph.incidence[edges]
+        A, T = self._model.data, self.problem.operator("data")
+        B = self._model.graph.incidence[edges]
         d = A.shape[1]
         return [
             self._x[c::d] - A[:, c] - T[c::d] @ self._eps + B.T @ flow[c] == 0 for c in range(d)
@@ -133,9 +133,9 @@ class ClosedCell:
 
         z_ec = r_e sign(x_ic - x_jc) if the order of i and j is strict, else |z_ec| <= r_e.
         """
-        n, d = clustering_of(self.problem).data.shape
+        n, d = self._model.data.shape
         edges, radii, at_zero = self._perturbed()
-        i, j = clustering_of(self.problem).graph.edges[edges].T
+        i, j = self._model.graph.edges[edges].T
         rows, flow = [], []
         for c in range(d):
             height = self.orders[c].sum(axis=1)  # the number of points that are not above i
@@ -155,9 +155,9 @@ class ClosedCell:
 
         z_ec is nonzero only for features c in which the orders say that |x_i - x_j| is largest.
         """
-        d = clustering_of(self.problem).d
+        d = self._model.d
         edges, radii, at_zero = self._perturbed()
-        i, j = clustering_of(self.problem).graph.edges[edges].T
+        i, j = self._model.graph.edges[edges].T
         fused = self.together[i, j]
         allowed = self.orders[:, i, j].T, self.orders[:, j, i].T
         forward, backward = (
@@ -176,7 +176,7 @@ class ClosedCell:
 
     def _cones(self) -> list[Any]:
         """Return x_i = x_j inside clusters, and x_ic - x_jc >= |x_ib - x_jb| by the orders."""
-        n, d = clustering_of(self.problem).data.shape
+        n, d = self._model.data.shape
         first = self.together.argmax(axis=1)  # the first point of each point's cluster
         others = np.flatnonzero(first < np.arange(n))
         rows = []
@@ -198,7 +198,7 @@ class ClosedCell:
         i, j = np.nonzero(np.triu(~self.together))
         strict = self.orders & ~self.orders.transpose(0, 2, 1)
         left = np.ones(len(i))
-        for c in range(clustering_of(self.problem).d):
+        for c in range(self._model.d):
             sign = (strict[c, i, j].astype(float) - strict[c, j, i]) * left
             if not self._separates:
                 left -= abs(sign)  # one of several equal largest entries suffices
@@ -208,8 +208,8 @@ class ClosedCell:
 
     def _differences(self, above: IntArray, below: IntArray, feature: IntArray) -> sp.csr_array:
         """Return the matrix whose rows map x to x_ic - x_jc."""
-        d, rows = clustering_of(self.problem).d, np.arange(len(above))
+        d, rows = self._model.d, np.arange(len(above))
         values = np.r_[np.ones(len(above)), -np.ones(len(above))]
         columns = np.r_[above * d + feature, below * d + feature]
-        shape = (len(above), clustering_of(self.problem).data.size)
+        shape = (len(above), self._model.data.size)
         return sp.csr_array((values, (np.r_[rows, rows], columns)), shape=shape)

@@ -51,7 +51,7 @@ class DifferenceBounds:
         self, problem: BilevelProblem, X: FloatArray | None = None, error: float = 0.0
     ) -> None:
         self._problem = problem
-        model = clustering_of(problem)
+        self._model = model = clustering_of(problem)
         self._by_feature = model.p == 1 or model.d == 1
         radii = model.radii
         least_change, most_change = _range(problem, edge_operator(problem))
@@ -69,16 +69,16 @@ class DifferenceBounds:
     def _data_differences(self) -> FloatArray:
         """Return the largest value of a_ic(eps) - a_jc(eps): shape (n, n, d)."""
         problem = self._problem
-        n, d = clustering_of(problem).data.shape
+        n, d = self._model.data.shape
         T = problem.operator("data")
         i, j, c = (axis.ravel() for axis in np.indices((n, n, d)))
         rows = T[i * d + c] - T[j * d + c]
         _, most = _range(problem, sp.csr_array(rows))
-        A = clustering_of(problem).data
+        A = self._model.data
         return A[:, None] - A[None] + most.reshape(n, n, d)
 
     def _by_forces(self, data: FloatArray) -> FloatArray:
-        graph = clustering_of(self._problem).graph
+        graph = self._model.graph
         total = np.asarray(abs(graph.incidence).T @ self.most_radii)
         return data + (total[:, None] + total[None])[:, :, None]
 
@@ -87,7 +87,7 @@ class DifferenceBounds:
         if not self._by_feature:
             longest = np.maximum(data, data.transpose(1, 0, 2))
             data = np.broadcast_to(longest.sum(axis=2, keepdims=True), data.shape)
-        n, edges = clustering_of(self._problem).n, clustering_of(self._problem).graph.edges
+        n, edges = self._model.n, self._model.graph.edges
         least, most = np.zeros((n, n)), np.zeros((n, n))
         for table, radii in ((least, self._least_radii), (most, self.most_radii)):
             table[edges[:, 0], edges[:, 1]] = table[edges[:, 1], edges[:, 0]] = radii
@@ -98,12 +98,11 @@ class DifferenceBounds:
     def _largest_change(self) -> FloatArray:
         """Return by how much x_ic - x_jc can change if only data are perturbed: shape (d,)."""
         problem = self._problem
-        whole = np.full(clustering_of(problem).d, np.sqrt(2) * displacement_bound(problem))
+        whole = np.full(self._model.d, np.sqrt(2) * displacement_bound(problem))
         if not self._by_feature:
             return whole
-        rest = self._data_differences() - (
-            clustering_of(problem).data[:, None] - clustering_of(problem).data[None]
-        )
+        A = self._model.data
+        rest = self._data_differences() - (A[:, None] - A[None])
         return np.minimum(whole, rest.max(axis=(0, 1)))
 
 

@@ -1,4 +1,4 @@
-"""The bound of v by a frozen dual, for every norm and perturbation, against v itself."""
+"""The lower bound of v from a constant dual, compared with v for all norms and perturbations."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ def test_any_dual_gives_a_lower_bound(p, d, perturbation, graph):
 
 @pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS)
 def test_its_gradient_is_that_of_v(p, d, perturbation):
-    """For data, v is a Moreau envelope. For weights, its derivative is -r_e ||u_e||."""
+    """For data, v is a Moreau envelope; for weights, its derivative is -r_e ||u_e||."""
     problem = make_case(p, d, perturbation, "knn", budget=0.8, norm=np.inf)
     for eps in points_of_eps(problem, 2)[-2:]:
         solution = solve_exactly(problem, eps)
@@ -103,7 +103,7 @@ def test_the_model_has_this_bound(p, perturbation):
 
 
 def test_data_and_weights_may_be_perturbed_together():
-    """By a Perturbation made by hand: v is then neither convex nor concave."""
+    """In that case v is neither convex nor concave."""
     for p in NORMS:
         data, edges = (make_case(p, 2, name, "knn") for name in ("shift", "edges"))
         model, k = data.model, 3

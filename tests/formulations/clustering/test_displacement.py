@@ -18,7 +18,7 @@ DATA = ["shift", "additive", "multiplicative"]
 
 
 def extreme_points(problem, count=50):
-    """Signs, axes and random points, on the sphere."""
+    """Sign vectors, unit vectors and random vectors, scaled to the sphere."""
     k = problem.perturbation.dim
     rng = np.random.default_rng(0)
     signs = [np.array(s, float) for s in itertools.product((-1, 0, 1), repeat=k) if any(s)]
@@ -44,7 +44,7 @@ def test_the_largest_displacement_is_bounded(norm, perturbation, d):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_overlapping_displacements_are_bounded(norm):
-    """Several eps on one entry: no more than a bound, but a bound."""
+    """If several eps act on one entry, the value is an upper bound but not attained."""
     model = make_case(2, 2, "shift").model
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -116,7 +116,7 @@ def grouped(d, perturbation, p, norm, radius, seed):
 
 @pytest.mark.pairwise(perturbation=DATA, p=NORMS, ball=[(1, 0.9), (2, 0.6), (np.inf, 0.25)])
 def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
-    """Attacked by random eps on the sphere, and by those that move the two points together."""
+    """The eps are random points of the sphere, and those that move the two points together."""
     problem = grouped(2, perturbation, p, *ball, seed=4)
     baseline = cluster(problem.model, tol=1e-10)
     kept = counted_pairs(problem, baseline)
@@ -135,7 +135,7 @@ def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
 
 
 def test_the_bound_of_the_pairs_is_sharp():
-    """Two points without fusion meet at a displacement of their distance over sqrt(2), no less."""
+    """Two points without an edge coincide if the displacement is their distance over sqrt(2)."""
     A = np.array([[0.0], [1.0]])
     model = ConvexClustering(A, FusionGraph(2, [(0, 1)], [1.0]), 1e-9)
     everything = Perturbation.additive((2, 1))

@@ -28,7 +28,7 @@ draws = st.tuples(
 
 
 def draw_u_and_z(drawn, p, d):
-    """A z inside, on, or at a corner of the ball of the conjugate norm."""
+    """A u, and a z in the interior, on the boundary, or at a vertex of the dual ball."""
     seed, length, reach = drawn
     rng = np.random.default_rng(seed)
     u, z = length * rng.normal(size=(1, d)), reach * rng.normal(size=(1, d))
@@ -36,7 +36,7 @@ def draw_u_and_z(drawn, p, d):
 
 
 def placed(p, d, u, z, sides=False):
-    """The terms of a single edge, at u and z."""
+    """A model with the terms of a single edge, set to u and z."""
     model = pyo.ConcreteModel()
     model.features = pyo.RangeSet(0, d - 1)
     model.x = pyo.Var([0, 1], model.features)
@@ -106,7 +106,7 @@ def test_the_products_add_up_to_the_gap(p, d, drawn):
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 def test_no_length_is_too_short_and_no_dual_too_long(p, d):
-    """The rows hold exactly the norm and its ball, in every direction."""
+    """The constraints are equivalent to s >= ||u||_p and ||z||_q <= 1, in every direction."""
     rng = np.random.default_rng(d)
     directions = [*np.eye(d), *-np.eye(d), *rng.normal(size=(20, d))]
     for u, z in zip(directions, reversed(directions), strict=True):
@@ -124,7 +124,7 @@ def test_no_length_is_too_short_and_no_dual_too_long(p, d):
 
 
 def set_dual(model, edges, z):
-    """Without the clipping that a start has."""
+    """Set z without the clipping that `start` does."""
     for c, value in enumerate(z):
         if isinstance(edges, LargestEdges):
             model.plus[7, c].set_value(max(value, 0.0), skip_validation=True)
@@ -173,7 +173,7 @@ def test_the_component_of_a_side_keeps_it_nonnegative(p, d, side):
 
 
 class Named:
-    """In the place of multipliers, where they would be read."""
+    """A stand-in for multipliers: it returns the name of what is read."""
 
     def row(self, constraint):
         return f"row {constraint.name}"
@@ -185,8 +185,8 @@ class Named:
         return f"upper {variable.name}"
 
 
-def test_sides_read_the_multiplier_of_their_keeper():
-    """0 <= G: of the bound or row at which G = 0."""
+def test_sides_read_the_multiplier_of_their_component():
+    """Each side reads the multiplier of the bound or constraint that keeps it nonnegative."""
     read = {}
     for p in NORMS:
         _, edges = placed(p, 2, np.ones(2), np.zeros(2), sides=True)
@@ -246,7 +246,7 @@ def test_constraints_and_multipliers_name_each_other(formulation, p, d):
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 def test_the_multiplier_is_that_of_the_lower_level(p, d):
-    """d f / d u_e,c of the lower level's fusion terms is r_e z_e,c, with u_e = x_i - x_j."""
+    """The derivative of the fusion terms with respect to u_e,c is r_e z_e,c, u_e = x_i - x_j."""
     problem = make_case(p, d, "additive", "knn")
     model, baseline = problem.model, cluster(problem.model)
     built = KKT(problem, baseline)

@@ -22,7 +22,7 @@ EPS = np.array([1.1, -0.4, 0.3, 0.9])
 
 @pytest.mark.parametrize("kind", ["line", "knn"])
 def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(kind):
-    """All points feasible at t have a duality gap of at most 2 t sum r, and so lie near X*."""
+    """A feasible point has a duality gap of at most 2 t unit sum_e r_e, and so is close to X*."""
     problem = make_problem(kind)
     built = formulate("scholtes", problem, cluster(problem.model))
     solution = solve_exactly(problem, EPS)

@@ -1,4 +1,4 @@
-"""Flows that leave room: balanced, and as good as a linear program by hand."""
+"""Flows with maximal slack: they are balanced and optimal for problems solved by hand."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_meets_the_demand(q):
 
 @pytest.mark.parametrize("q", NORMS)
 def test_a_triangle_shares_the_load(q):
-    """One unit from point 0 to point 1: half straight, half round; all round if straight grows."""
+    """One unit flows from point 0 to 1: half of it directly, and none if the direct edge grows."""
     B, demand = block(3), np.array([[1.0], [-1.0], [0.0]])
     radii = np.full(3, 2.0)
     z = max_slack_flow(B, demand, radii, np.ones(3), q)
@@ -39,7 +39,7 @@ def test_a_triangle_shares_the_load(q):
 
 
 def test_a_demand_that_does_not_fit_still_gets_a_flow():
-    """Room is then negative: the caller counts what is used."""
+    """The slack is then negative; the caller checks the capacities."""
     z = max_slack_flow(block(2), np.array([[5.0], [-5.0]]), np.ones(1), np.ones(1), 2)
     np.testing.assert_allclose(z, [[5.0]], atol=1e-6)
 
@@ -52,7 +52,7 @@ def test_units_do_not_matter():
 
 
 def test_no_points_without_balance():
-    """Capacities of all edges zero but one: the path has to carry it."""
+    """All capacities but one are zero, so the flow must use the path."""
     B = sp.csr_array(np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]]))
     z = max_slack_flow(
         B, np.array([[1.0], [0.0], [-1.0]]), np.array([2.0, 3.0]), np.ones(2), np.inf

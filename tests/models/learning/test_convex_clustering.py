@@ -1,4 +1,4 @@
-"""The learning model against plain loops over points and edges."""
+"""The objectives of convex clustering, compared with loops over points and edges."""
 
 import itertools
 
@@ -31,7 +31,7 @@ def dual_by_loop(model, Z):
 
 
 def feasible(model, Z):
-    """Z scaled, edge by edge, into the ball of the conjugate norm."""
+    """Z, with each row scaled into the ball of the conjugate norm."""
     sizes = np.array([np.linalg.norm(z, ord=CONJUGATE[model.p]) for z in Z])
     scale = np.minimum(1, model.gamma * model.graph.weights / np.maximum(sizes, 1e-300))
     return Z * scale[:, None] if len(Z) else Z

@@ -1,4 +1,4 @@
-"""Fusion graphs against their definitions."""
+"""Fusion graphs, compared with their definitions."""
 
 import itertools
 import tracemalloc
@@ -116,7 +116,7 @@ def test_knn_of_coinciding_points_has_weight_one_and_no_loop():
 
 
 def edges_by_definition(A, k):
-    """Pairs by exact squared distances, of whole numbers; no two of one point may be equal."""
+    """Edges from exact squared distances of integers; the distances of a point must be distinct."""
     whole = A.astype(np.int64)
     squared = ((whole[:, None] - whole) ** 2).sum(axis=2)
     np.fill_diagonal(squared, np.iinfo(np.int64).max)

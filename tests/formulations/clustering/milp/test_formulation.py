@@ -1,4 +1,4 @@
-"""The MILP: every true solution is feasible, its bounds hold, and its cells are what they say."""
+"""The MILP: lower-level solutions are feasible, its optimum is a bound, its cells are correct."""
 
 import itertools
 
@@ -44,7 +44,7 @@ ROWS = [
 
 
 def random_problem(seed, problem=MaxDeviation):
-    """Up to 5 points; any p with a linear KKT system, any perturbation, any norm of eps."""
+    """A problem with at most 5 points, a linear KKT system, and a random perturbation and norm."""
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(2, 6)), int(rng.integers(1, 3))
     p = (1, INF)[rng.integers(2)]
@@ -70,14 +70,14 @@ def random_eps(problem, rng):
 
 
 def holds(differences, c, p):
-    """Whether x_i - x_j is in the cone K_c, up to rounding."""
+    """Whether x_i - x_j lies in the cone K_c, up to rounding."""
     if p == 1 or len(differences) == 1:
         return differences[c] >= -1e-7
     return differences[c] >= np.abs(differences).max() - 1e-7
 
 
 def set_solution(formulation, eps, clustering):
-    """Give the model the values of a solution of the lower level."""
+    """Set the variables of the model to a lower-level solution."""
     model, p = formulation.model, formulation.problem.model.p
     for k, value in enumerate(eps):
         model.eps[k].set_value(value)
@@ -155,7 +155,7 @@ def two_points(p=1, d=1, distance=3.0, weight=0.5, gamma=2.0):
 
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (INF, 1), (1, 2), (INF, 2)])
 def test_two_points_fuse_when_they_are_near_enough(p, d):
-    """|a_1 - a_2| <= 2 gamma w: 3 - eps <= 2."""
+    """The points fuse if |a_1 - a_2| <= 2 gamma w, which here means 3 - eps <= 2."""
     model = two_points(p, d)
     perturbation = Perturbation.additive((2, d), points=[0], features=[0])
     problem = MinPerturbation(model, perturbation, 2)
@@ -169,7 +169,7 @@ def test_two_points_fuse_when_they_are_near_enough(p, d):
 
 
 def test_fused_points_cannot_claim_to_be_apart():
-    """Without transitive orders, a flow in a circle would do it."""
+    """Without transitivity, a circular flow would be compatible with points that are apart."""
     data = np.array([[-0.1], [0.0], [0.1]])
     model = ConvexClustering(data, FusionGraph.complete(3), 1.0, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1)), 0.01)
@@ -183,7 +183,7 @@ def test_fused_points_cannot_claim_to_be_apart():
 
 
 def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
-    """Equal points, moved alike, stay together: to be apart they have only the closure."""
+    """Equal points with equal perturbations stay together: a cell where they are apart is empty."""
     data = np.array([[0.0], [0.0], [5.0]])
     model = ConvexClustering(data, FusionGraph(3, [[0, 2], [1, 2]], [1.0, 1.0]), 0.5, 1)
     problem = MaxDeviation(model, Perturbation.shift([[1.0], [1.0], [0.0]]), 1.0)
@@ -224,7 +224,7 @@ def test_the_inside_of_a_cell_has_its_partition(seed):
 
 
 def test_clusters_that_no_edges_join_can_be_left_out():
-    """Points 0 and 1, not joined, meet at eps = 1 only."""
+    """Points 0 and 1, which no edge joins, coincide at eps = 1 only."""
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
     labels = np.arange(3)
