@@ -60,13 +60,13 @@ def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) ->
 
 
 def add_polyhedral_ball(model: pyo.ConcreteModel, radius: float) -> Any:
-    """Add the block `round`: linear constraints that approximate ||eps||_2 from below.
+    """Add the block `round` of linear constraints; return an expression r for ||eps||_2.
 
-    The returned expression r satisfies ||eps||_2 <= (1 + 8e-5)^l r on the feasible set, where l is
-    the number of levels below, and r = ||eps||_2 is feasible. The norm of a vector is computed as a
-    binary tree of norms of two numbers, ||(a, b, c, d)|| = ||(||(a, b)||, ||(c, d)||)||, with l
-    levels. The norm of two numbers is that of a regular polygon, which is modelled by repeatedly
-    halving the angle of the vector.
+    On the feasible set r >= ||eps||_2 / (1 + 8e-5)^l with l = ceil(log2(k)), and r = ||eps||_2 is
+    feasible if it is at most the radius. The k entries of eps are combined in a binary tree of
+    depth l by ||(a, b, c, d)|| = ||(||(a, b)||, ||(c, d)||)||. The norm of two numbers is
+    approximated by that of a regular polygon, which is modelled by repeatedly halving the angle of
+    the vector.
 
     References
     ----------

@@ -281,7 +281,9 @@ PARTITION_DEVIATIONS = {
 
 
 def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
-    """Return U = the number of the given pairs that are together in exactly one partition.
+    """Return the deviation function that counts the given pairs whose relation changed.
+
+    U is the number of given pairs that are together in exactly one of the two partitions.
 
     Parameters
     ----------
@@ -309,10 +311,11 @@ def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
 
 
 def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
-    """Return U = the number of pairs, one point in each group, together in exactly one partition.
+    """Return the deviation function that counts the pairs between two groups whose relation changed.
 
-    If the groups are two clusters, U counts the pairs that a perturbation merges. If they are two
-    parts of one cluster, U counts the pairs that it separates.
+    U is the number of pairs, with one point in each group, that are together in exactly one of the
+    two partitions. If the groups are two clusters, these are the pairs that a perturbation merges;
+    if they are two parts of one cluster, these are the pairs that it separates.
 
     Parameters
     ----------

@@ -177,7 +177,7 @@ class Perturbation:
         shape : tuple of int
             (n, d), the shape of the data.
         points, features : array_like of int, optional
-            Rows and columns whose common entries are perturbed; all by default.
+            The entries in these rows and columns are perturbed; all by default.
         """
         n, d = _check_shape(shape, least_d=1)
         entries = _entries(n, d, points, features)
@@ -198,7 +198,7 @@ class Perturbation:
             The data A of the model. At least one of the chosen entries must differ from 0, because
             an entry 0 is not changed by any eps.
         points, features : array_like of int, optional
-            Rows and columns whose common entries are perturbed; all by default.
+            The entries in these rows and columns are perturbed; all by default.
         """
         A = real_array(data, "data", (None, None))
         n, d = A.shape

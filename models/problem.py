@@ -195,11 +195,11 @@ class BilevelProblem(ABC):
 
     @abstractmethod
     def is_attack(self, size: float, deviation: float) -> bool:
-        """Return whether an eps of this norm and deviation is feasible and counts as an attack."""
+        """Return whether an eps of this norm and deviation is an attack."""
 
     @abstractmethod
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """Return whether an eps of this norm and deviation is optimal, given a proved bound."""
+        """Return whether an eps of this norm and deviation attains a proved bound, so that it is optimal."""
 
     @abstractmethod
     def refutes(self, bound: float, size: float, deviation: float) -> bool:

@@ -133,7 +133,7 @@ class SmoothPairs:
     def _at_all_pairs(
         self, X: FloatArray, width: float, coefficient: float
     ) -> tuple[float, FloatArray]:
-        """Evaluate the sum over classes of points that have equal labels and equal rows of X."""
+        """Evaluate U_w after grouping the points into classes of equal label and equal row of X."""
         first, cell, counts = _cells(self.labels, X)
         rows, labels = X[first], self.labels[first]
         squared, w2 = cdist(rows, rows, "sqeuclidean"), width**2

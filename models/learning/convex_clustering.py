@@ -143,9 +143,11 @@ class ConvexClustering(LearningModel):
     def absolute_gap(self, X: FloatArray, Z: FloatArray) -> float:
         """Return primal(X) - dual(Z) for the projected Z, as a sum of nonnegative terms.
 
-        With u_e = x_i - x_j, the gap equals `1/2 ||X - A + B'Z||_F^2 + sum_e (gamma w_e ||u_e||_p -
-        <z_e, u_e>)`. In this form a small gap is not lost to cancellation between the two
-        objectives.
+        With u_e = x_i - x_j, the gap equals
+
+            1/2 ||X - A + B'Z||_F^2 + sum_e (gamma w_e ||u_e||_p - <z_e, u_e>).
+
+        In this form a small gap is not lost to cancellation between the two objectives.
         """
         Z = self.project_dual(Z)
         residual = X - self.data + self.graph.adjoint(Z)

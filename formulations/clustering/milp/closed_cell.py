@@ -175,7 +175,11 @@ class ClosedCell:
         return rows + self._cones()
 
     def _cones(self) -> list[Any]:
-        """Return x_i = x_j inside clusters, and x_ic - x_jc >= |x_ib - x_jb| by the orders."""
+        """Return the constraints on x for p = inf.
+
+        They are x_i = x_j inside clusters, and x_ic - x_jc >= |x_ib - x_jb| for all b if order[c,
+        i, j].
+        """
         n, d = self._model.data.shape
         first = self.together.argmax(axis=1)  # the first point of each point's cluster
         others = np.flatnonzero(first < np.arange(n))

@@ -133,7 +133,7 @@ def test_the_interval_is_closed_below_and_open_above():
 
 
 def test_the_corollary():
-    """With the third point at 10 + eps, gamma_min = max(1, |1 - eps|) / 2 <= 1 for eps in [-1, 3]."""
+    """The third point is 10 + eps: gamma_min = max(1, |1 - eps|) / 2 <= 1 for eps in [-1, 3]."""
     model, labels = two_groups(1.0)
     move = Perturbation.shift(np.array([[0.0], [0.0], [1.0], [0.0]]))
     for eps in (-0.99, 0.0, 2.99):
