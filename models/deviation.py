@@ -311,7 +311,7 @@ def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
 
 
 def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
-    """Return the deviation function that counts the pairs between two groups whose relation changed.
+    """Return the deviation function that counts changed pairs between two groups of points.
 
     U is the number of pairs, with one point in each group, that are together in exactly one of the
     two partitions. If the groups are two clusters, these are the pairs that a perturbation merges;
