@@ -199,7 +199,7 @@ class BilevelProblem(ABC):
 
     @abstractmethod
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """Return whether an eps of this norm and deviation attains a proved bound (and is optimal)."""
+        """Return whether this norm and deviation attain a proved bound, so that eps is optimal."""
 
     @abstractmethod
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
