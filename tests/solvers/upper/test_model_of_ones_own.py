@@ -382,7 +382,7 @@ def test_a_model_without_a_gap_that_answers_twice_differently():
     def answer(model):
         return Unproved(toy_model.solve_mean(model).outcome + rng.normal(size=2))
 
-    with pytest.raises(LearningModelError, match=r"at eps = \[0. 0.\]: Own gave two outcomes"):
+    with pytest.raises(LearningModelError, match=r"at eps = \[0. 0.\]: Own returned two different outcomes"):
         attack(on(failing(answer)), "corners")
 
 
@@ -432,7 +432,7 @@ def test_a_follower_that_is_none_is_refused_before_any_work():
 
     toy_model.write_follower.register(Own)(lambda model, block, parts: [])
     toy_model.solve.register(Own)(lambda *arguments, **options: pytest.fail("solved"))
-    with pytest.raises(CapabilityError, match="write_follower: got no variable"):
+    with pytest.raises(CapabilityError, match="write_follower: got fixed variables"):
         attack(on(Own), "kkt", closing="none")
 
 
