@@ -101,6 +101,10 @@ class ConvexClustering(LearningModel):
         """Return whether `other` is None or a graph with the edges of this model's graph."""
         return other is None or other.has_edges_of(self.graph)
 
+    def with_graph(self, graph: FusionGraph) -> Self:
+        """Return the same model with another graph on the same points."""
+        return type(self)(self.data, graph, self.gamma, self.p)
+
     def without(self, points: ArrayLike) -> Self:
         """Return the model without some points and their edges; the order of the others is kept.
 
