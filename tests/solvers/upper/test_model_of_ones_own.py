@@ -382,7 +382,7 @@ def test_a_model_without_a_gap_that_answers_twice_differently():
     def answer(model):
         return Unproved(toy_model.solve_mean(model).outcome + rng.normal(size=2))
 
-    with pytest.raises(LearningModelError, match=r"at eps = \[0. 0.\]: Own returned two different outcomes"):
+    with pytest.raises(LearningModelError, match=r"at eps = \[0. 0.\]: Own returned two"):
         attack(on(failing(answer)), "corners")
 
 
