@@ -1,4 +1,4 @@
-"""The same problem, rewritten for a modelling language."""
+"""Single-level reformulations of bilevel problems, as Pyomo and CVXPY models."""
 
 from bilad.formulations import clustering  # noqa: F401 (registers convex clustering)
 from bilad.formulations.clustering.conic import ConicProgram

@@ -1,16 +1,16 @@
-"""Complementarity 0 <= G _|_ H >= 0, and the relaxations by which a homotopy approaches it.
+"""Complementarity constraints 0 <= G _|_ H >= 0 and their relaxations.
 
-Each relaxation is one or more rows Phi(G, H; t) <= 0 for every pair, exact at t = 0, with G and H
-without units. t is comparable between ours: each lets G = H = sqrt(t) just pass. Others are added
-by `register_relaxation`, or by an entry point of the group "bilad.relaxations"
-that names a `Relaxation`.
+"0 <= G _|_ H >= 0" means G >= 0, H >= 0 and G H = 0. G and H are called the two sides; they are
+dimensionless expressions, which the model keeps nonnegative. A relaxation replaces G H = 0 by one
+or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation drives to 0; at t =
+0 they are exact. The built-in relaxations are scaled so that G = H = sqrt(t) lies on the boundary
+of the relaxed set, which makes t comparable. Users add relaxations by `register_relaxation`, and
+packages by an entry point of the group "bilad.relaxations" that names a `Relaxation`.
 
-References
-----------
-Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85 (1999)
-(Fischer-Burmeister, smoothed). Kanzow and Schwartz, SIAM J. Optim. 23 (2013). Steffensen and
-Ulbrich, SIAM J. Optim. 20 (2010). Hoheisel, Kanzow and Schwartz, Math. Program. 137 (2013), compare
-them.
+References ---------- Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85
+(1999), for the smoothed Fischer-Burmeister function. Kanzow and Schwartz, SIAM J. Optim. 23 (2013).
+Steffensen and Ulbrich, SIAM J. Optim. 20 (2010). Hoheisel, Kanzow and Schwartz, Math. Program. 137
+(2013), for a comparison.
 """
 
 from __future__ import annotations
@@ -25,28 +25,31 @@ from pyomo.core.expr.numvalue import NumericValue
 from bilad.models.registry import Registry
 from bilad.models.validation import ArgumentError
 
-# s / sqrt(t) of Steffensen and Ulbrich: phi(0) = 3/8 s, so that G = H = sqrt(t) just passes.
+# s / sqrt(t) for Steffensen and Ulbrich: phi(0) = 3/8 s, so that Phi = 0 at G = H = sqrt(t).
 STEFFENSEN_ULBRICH_WIDTH = 16 / 3
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a pair: an expression that is kept >= 0 by a bound or a constraint.
+    """One side of a complementarity: an expression that a bound or a constraint keeps nonnegative.
 
     Attributes
     ----------
     expression : Pyomo expression
-    keeper : Pyomo variable or constraint data
-        Whose bound or row keeps it nonnegative.
+        G or H.
+    component : Pyomo variable or constraint data
+        The variable whose bound, or the constraint which, keeps the expression nonnegative.
     multiplier : callable(multipliers)
-        Reads the multiplier of that bound or row from an object that knows `row(constraint)`,
-        `row_below(constraint)`, `row_above(constraint)`, `lower(variable)` and `upper(variable)`.
+        Returns the multiplier of that bound or constraint. Its argument has the methods
+        `row(constraint)`, `row_below(constraint)`, `row_above(constraint)`, `lower(variable)` and
+        `upper(variable)`.
     unit : float, default 1
-        What the bound or row keeps nonnegative is this times the expression.
+        The bound or constraint states `unit * expression >= 0`; its multiplier refers to this
+        product.
     """
 
     expression: Any
-    keeper: Any
+    component: Any
     multiplier: Callable[[Any], float]
     unit: float = 1.0
 
@@ -57,7 +60,7 @@ class Side:
 
     @classmethod
     def at_row_limits(cls, below: Any, above: Any, row: Any) -> tuple[Side, Side]:
-        """Return the two sides that a constraint with two limits keeps nonnegative."""
+        """Return the two sides that the lower and upper limit of a constraint keep nonnegative."""
         return (
             cls(below, row, lambda multipliers: multipliers.row_below(row)),
             cls(above, row, lambda multipliers: multipliers.row_above(row)),
@@ -65,25 +68,26 @@ class Side:
 
     @classmethod
     def at_lower_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:
-        """Return a side that a variable's lower bound keeps nonnegative."""
+        """Return a side that the lower bound of a variable keeps nonnegative."""
         return cls(expression, variable, lambda multipliers: multipliers.lower(variable), unit)
 
     @classmethod
     def at_upper_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:
-        """Return a side that a variable's upper bound keeps nonnegative."""
+        """Return a side that the upper bound of a variable keeps nonnegative."""
         return cls(expression, variable, lambda multipliers: multipliers.upper(variable), unit)
 
 
 @dataclass(frozen=True)
 class Complementarity:
-    """0 <= left _|_ right >= 0.
+    """The complementarity constraint 0 <= G _|_ H >= 0.
 
     Attributes
     ----------
     product : Pyomo expression
-        left * right, in the form that suits the solver best.
+        G H, in the algebraic form that suits the solver best.
     left, right : Side, optional
-        None where the product alone is written down (`EuclideanEdges`).
+        G and H. None if the model contains the product only, as for the second-order cones of
+        `EuclideanEdges`.
     """
 
     product: Any
@@ -92,34 +96,36 @@ class Complementarity:
 
     @property
     def sides(self) -> tuple[Any, Any]:
-        """The expressions G and H of the two sides.
+        """The expressions G and H.
 
         Raises
         ------
         ValueError
-            If the product alone is written down: the relaxation has to say `needs_sides`.
+            If the model contains the product only. A relaxation that uses the sides must be
+            registered with `needs_sides=True`.
         """
         if self.left is None or self.right is None:
             raise ValueError(
-                "this pair has no sides; register the relaxation with needs_sides=True"
+                "the model contains only the product of this pair and not its sides G and H; "
+                "register the relaxation with needs_sides=True"
             )
         return self.left.expression, self.right.expression
 
 
 @dataclass(frozen=True)
 class Relaxation:
-    """A relaxation by name.
+    """A relaxation of complementarity constraints.
 
     Attributes
     ----------
     name : str
     rows : callable(pair, t)
-        Returns the left-hand sides Phi of the rows Phi <= 0, Pyomo expressions of a
-        Complementarity; t a Pyomo variable.
+        Returns the left-hand sides of the constraints Phi <= 0 as Pyomo expressions, from a
+        `Complementarity` and the Pyomo variable t.
     needs_sides : bool
-        Phi is not written in the product alone.
+        Whether `rows` uses `pair.sides` and not only `pair.product`.
     penalised : bool
-        Phi are no rows, but are subtracted from what is to become large.
+        Whether the expressions are penalty terms of the objective instead of constraints.
     """
 
     name: str
@@ -128,11 +134,12 @@ class Relaxation:
     penalised: bool = False
 
     def __post_init__(self) -> None:
-        """Write the rows of one pair, to see that they can be.
+        """Call `rows` for one test pair, to detect errors before a model is built.
 
         Raises
         ------
         ArgumentError
+            If `rows` raises, or does not return Pyomo expressions.
         """
         expected = "a callable(pair, t) that returns a sequence of Pyomo expressions, at least one"
         model = pyo.ConcreteModel()
@@ -140,10 +147,10 @@ class Relaxation:
         sides = [Side.at_lower_bound(v, v) for v in (model.G, model.H) if self.needs_sides]
         try:
             written = list(self.rows(Complementarity(model.G * model.H, *sides), model.t))
-        except Exception as error:  # whatever a stranger's code raises
+        except Exception as error:  # third-party code can raise anything
             raise ArgumentError("rows", f"{type(error).__name__}: {error}", expected) from error
         if not written or not all(isinstance(row, NumericValue) for row in written):
-            raise ArgumentError("rows", f"{written} from it", expected)
+            raise ArgumentError("rows", f"the return value {written}", expected)
 
 
 def _scholtes(pair: Complementarity, t: Any) -> list[Any]:
@@ -156,7 +163,7 @@ def _fischer_burmeister(pair: Complementarity, t: Any) -> list[Any]:
 
 
 def _kanzow_schwartz(pair: Complementarity, t: Any) -> list[Any]:
-    """(G - s)(H - s) where G + H >= 2 s, else -((G - s)^2 + (H - s)^2) / 2, with s = sqrt(t)."""
+    """Phi = (G - s)(H - s) if G + H >= 2 s, else -((G - s)^2 + (H - s)^2) / 2, s = sqrt(t)."""
     G, H = pair.sides
     a, b = G - pyo.sqrt(t), H - pyo.sqrt(t)
     total = a + b
@@ -164,7 +171,7 @@ def _kanzow_schwartz(pair: Complementarity, t: Any) -> list[Any]:
 
 
 def _steffensen_ulbrich(pair: Complementarity, t: Any) -> list[Any]:
-    """G + H - phi(G - H), phi = |.| outside [-s, s] and a polynomial inside, s = 16/3 sqrt(t)."""
+    """Phi = G + H - phi(G - H), phi = |.| outside [-s, s], polynomial inside, s = 16/3 sqrt(t)."""
     G, H = pair.sides
     s = STEFFENSEN_ULBRICH_WIDTH * pyo.sqrt(t)
     ratio = (G - H) / s
@@ -199,23 +206,24 @@ def register_relaxation(
     needs_sides: bool = True,
     penalised: bool = False,
 ) -> None:
-    """Add a relaxation of your own: `attack(problem, "kkt", relaxation=name)` then knows it.
+    """Register a relaxation, which `attack(problem, "kkt", relaxation=name)` then accepts.
 
     Parameters
     ----------
     name : str
     rows : callable(pair, t)
-        Returns a sequence of Pyomo expressions that are to be at most 0. `pair.sides` are the
-        expressions G and H, each kept nonnegative by the model, `pair.product` is G H.
+        Returns a sequence of Pyomo expressions that the model constrains to be <= 0. `pair.sides`
+        is the pair (G, H) of expressions, which the model keeps nonnegative; `pair.product` is G H.
     needs_sides : bool, default True
-        Whether `pair.sides` is asked for.
+        Whether `rows` uses `pair.sides`.
     penalised : bool, default False
-        Whether the expressions are, instead, weighted and subtracted from what is to become large.
+        If True, the expressions are not constrained. They are weighted and penalised in the
+        objective.
 
     Raises
     ------
     ArgumentError
-        If the name is taken, or `rows` writes no expressions for a pair.
+        If the name is in use, or `rows` does not return expressions for a test pair.
     """
     RELAXATIONS.register(name, Relaxation(name, rows, needs_sides, penalised))
 
@@ -225,7 +233,7 @@ def relax(
     pairs: Mapping[tuple[int, int], Complementarity],
     relaxation: Relaxation,
 ) -> None:
-    """Add `relaxed[e, r, q]`, the q-th row of the pair (e, r), unless it is a penalty."""
+    """Add the constraints `relaxed[e, r, q]`: row q of pair (e, r); none for a penalty method."""
     if relaxation.penalised:
         return
     rows = {
@@ -239,7 +247,7 @@ def relax(
 def penalty(
     model: pyo.ConcreteModel, pairs: Iterable[Complementarity], relaxation: Relaxation
 ) -> Any:
-    """Return the sum of what the relaxation penalises; 0 if it adds rows."""
+    """Return the sum of the penalty terms; 0 if the relaxation adds constraints."""
     if not relaxation.penalised:
         return 0.0
     return pyo.quicksum(row for pair in pairs for row in relaxation.rows(pair, model.t))

@@ -1,4 +1,4 @@
-"""What replaces the lower level in a single-level model, whatever the learning model."""
+"""The interface of optimality conditions that replace the lower level, for any learning model."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from bilad.models.validation import FloatArray
 
 
 class Conditions(Protocol):
-    """Constraints that force the state to solve the lower level as t goes to 0.
+    """Constraints that force the state to solve the lower level as t tends to 0.
 
-    Made by a capability of the learning model, such as `bilad.formulations.kkt.kkt`, from
+    The state is the array of lower-level variables. Conditions are created by a capability of the
+    learning model, such as `bilad.formulations.kkt.kkt`, from the arguments
 
-        model     the Pyomo model, with `eps`, `t` and `width`, to which they are added
+        model     the Pyomo model with the variables `eps`, `t` and `width`, which is extended
         problem   the bilevel problem
-        unit      of length, of the state
-        baseline  the solution at eps = 0
+        unit      the unit of length of the state
+        baseline  the lower-level solution at eps = 0
 
     Attributes
     ----------
     pairs : mapping of (int, int) to Complementarity
-        The complementarities, if the conditions are made of such.
+        The complementarity constraints; empty if the conditions have none.
     """
 
     @property
     def pairs(self) -> Mapping[tuple[int, int], Complementarity]:
-        """The complementarities, by constraint and number."""
+        """The complementarity constraints, by the index of the constraint and a counter."""
 
     def variables(self) -> Sequence[Any]:
-        """Return the state, entry by entry in the order of its `ravel()`."""
+        """Return the variables of the state in the order of its `ravel()`."""
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Return the smooth deviation without terms that no eps changes; add what it is made of."""
+        """Return the smooth deviation without its constant terms, and add what its terms need."""
 
     def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression of ||x_i - x_j||^2, for rows i < j of the state."""
+        """Return an expression for ||x_i - x_j||^2, where x_i, x_j are rows i < j of the state."""
 
-    def payment(self, scale: float) -> Any:
-        """Return a penalty on the lower level's violation, 0 unless a relaxation asks for one.
+    def penalty(self, scale: float) -> Any:
+        """Return the penalty term of the objective: 0 unless the relaxation is a penalty method.
 
         Parameters
         ----------
@@ -50,10 +51,10 @@ class Conditions(Protocol):
         """
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set what depends on the stage, besides `t` and `width`."""
+        """Set all parameters of a stage except `t` and `width`."""
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Give the variables the values of a lower-level solution at eps."""
+        """Set the variables to a lower-level solution at eps."""
 
     def violation(self) -> float:
-        """Return how far the current point is from solving the lower level, without unit, >= 0."""
+        """Return the violation of lower-level optimality at this point: dimensionless, >= 0."""

@@ -1,10 +1,12 @@
-"""KKT conditions of a convex lower level that a learning model writes as a follower.
+"""KKT conditions of a convex lower level that the learning model writes as a Pyomo block.
 
-    grad_y L(y, mu; eps) = 0,    0 <= mu_j _|_ -g_j(y, eps) >= 0,    L = f + sum_j mu_j g_j
+The block is called the follower. For min_y f(y, eps) s.t. g(y, eps) <= 0, with multipliers mu and
+the Lagrangian L = f + sum_j mu_j g_j, the conditions are
 
-The follower is a Pyomo block with its own variables, one objective, and constraints, which stay as
-they are; bounds of its variables count as constraints. A learning model with much structure, such
-as convex clustering, registers conditions of its own.
+    grad_y L(y, mu; eps) = 0,    0 <= mu_j _|_ -g_j(y, eps) >= 0.
+
+Bounds of variables are treated as constraints; equality constraints have free multipliers. Convex
+clustering registers conditions of its own, which exploit its structure.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from bilad.formulations.complementarity import (
     relax,
 )
 from bilad.formulations.conditions import Conditions
-from bilad.formulations.leader import add_eps, moved_parts
+from bilad.formulations.leader import add_eps, perturbed_parts
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.capability import Capability, CapabilityError
 from bilad.models.learning.learning_model import LearningModel, write_follower
@@ -37,25 +39,25 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs
 from bilad.models.validation import FloatArray
 
-ACTIVE = 1e-6  # relative; of a slack that is zero
+ACTIVE = 1e-6  # relative; constraints with a smaller slack are regarded as active
 NOT_WRITTEN = {"SOSConstraint", "LogicalConstraint", "Complementarity", "Disjunct", "Disjunction"}
 
 
 @dataclass(frozen=True)
 class FollowerRow:
-    """A constraint of the follower as an equality, or as body <= 0.
+    """A constraint of the follower: body = 0 or body <= 0.
 
     Attributes
     ----------
     body : Pyomo expression
-    keeper : Pyomo constraint or variable data
-        That holds it.
+    component : Pyomo constraint or variable data
+        The constraint, or the variable whose bound it is.
     side : Side or None
-        -body >= 0, kept by the constraint or a bound; None for an equality.
+        The expression -body >= 0; None for an equality.
     """
 
     body: Any
-    keeper: Any
+    component: Any
     side: Side | None
 
 
@@ -82,46 +84,46 @@ def _rows_of_bounds(v: Any) -> list[FollowerRow]:
 
 
 class Follower:
-    """A follower as a learning model has written it, checked.
+    """The lower level as written by the learning model on a Pyomo block, after validation.
 
     Parameters
     ----------
     lower : LearningModel
-        With the capability `write_follower`.
+        A model with the capability `write_follower`.
     model : pyomo.environ.ConcreteModel
-        With `eps`; gets `follower`, the block, its objective inactive.
+        A model with `eps`. The block `follower` is added, and its objective is deactivated.
     problem : BilevelProblem
 
     Attributes
     ----------
     state : list of Pyomo variable
-        As `write_follower` returned it.
+        The return value of `write_follower`.
     variables : list of Pyomo variable
-        All that are not fixed.
+        All variables of the block that are not fixed.
     objective : Pyomo expression
-        To be minimised.
+        The function f, which is minimised.
     rows : list of FollowerRow
-        Of the constraints, in their order, then of the bounds of the variables.
+        The constraints in their order, followed by the bounds of the variables.
 
     Raises
     ------
     CapabilityError
-        If it has not one objective, or a state that is not of its own variables; if it is no
-        continuous program of its own variables and eps.
+        If the block does not have exactly one objective, is not a continuous program in its own
+        variables and eps, or the state contains something else than its own variables.
     """
 
     def __init__(self, lower: LearningModel, model: pyo.ConcreteModel, problem: BilevelProblem):
         model.follower = block = pyo.Block()
         try:
-            state = write_follower(lower, block, moved_parts(model, problem))
-        except Exception as error:  # whatever a stranger's code raises
+            state = write_follower(lower, block, perturbed_parts(model, problem))
+        except Exception as error:  # third-party code can raise anything
             given = f"{type(error).__name__}: {error}"
-            raise _wrong(given, "the variables of the state, once they are written") from error
+            raise _wrong(given, "a list of the variables of the state") from error
         own = ComponentSet(block.component_data_objects(pyo.Var, active=True))
         self.state = _checked_state(state, own)
         self.variables = [v for v in own if not v.fixed]
         if not self.variables:
-            raise _wrong("no variable that is not fixed", "at least one")
+            raise _wrong("fixed variables only", "at least one variable that is not fixed")
         _check_kinds(block, self.variables)
         self.objective = _objective(block)
         constraints = list(block.component_data_objects(pyo.Constraint, active=True))
@@ -129,7 +131,7 @@ class Follower:
         for body in (self.objective, *(row.body for row in constraints)):
             for v in identify_variables(body, include_fixed=False):
                 if v not in known:
-                    raise _wrong(f"the variable {v.name!r}", "variables on its block and the parts")
+                    raise _wrong(f"the variable {v.name!r}", "variables of its block and eps only")
         self.rows = [row for c in constraints for row in _rows_of_constraint(c)]
         self.rows += [row for v in self.variables for row in _rows_of_bounds(v)]
 
@@ -142,12 +144,12 @@ def _checked_state(state: Any, own: ComponentSet) -> list[Any]:
     try:
         listed = list(state)
     except TypeError:
-        raise _wrong(type(state).__name__, "a list of variables, the state") from None
+        raise _wrong(type(state).__name__, "a list of the variables of the state") from None
     for v in listed:
         if getattr(v, "ctype", None) is not pyo.Var or v not in own:
-            raise _wrong(f"{v!s} in the state", "variables on its block")
+            raise _wrong(f"{v!s} in the state", "variables of its block only")
     if len(ComponentSet(listed)) < len(listed):
-        raise _wrong("a variable twice in the state", "each once")
+        raise _wrong("a state that repeats a variable", "distinct variables")
     return listed
 
 
@@ -161,21 +163,21 @@ def _check_kinds(block: Any, variables: list[Any]) -> None:
 
 
 def _objective(block: Any) -> Any:
-    """Return what the follower minimises, and deactivate its objective."""
+    """Return the function that the follower minimises, and deactivate its objective."""
     objectives = list(block.component_data_objects(pyo.Objective, active=True))
     if len(objectives) != 1:
-        raise _wrong(f"{len(objectives)} active objectives", "one")
+        raise _wrong(f"{len(objectives)} active objectives", "exactly one")
     objectives[0].deactivate()
     return objectives[0].expr if objectives[0].sense == pyo.minimize else -objectives[0].expr
 
 
 def check_follower(problem: BilevelProblem) -> None:
-    """Write the follower of a problem on a model of its own, if the KKT conditions are made of it.
+    """Validate the follower of a problem if the KKT conditions will be derived from it.
 
     Raises
     ------
     CapabilityError
-        As `Follower`.
+        See `Follower`.
     """
     if write_follower.supports(problem.model) and not kkt.is_registered(problem.model):
         model = pyo.ConcreteModel()
@@ -184,32 +186,33 @@ def check_follower(problem: BilevelProblem) -> None:
 
 
 class FollowerConditions:
-    """KKT conditions of a follower, its complementarities relaxed.
+    """KKT conditions of a follower, with relaxed complementarity constraints.
 
-    Variables that are not of the state start at the values that `write_follower` gives them, else
-    as near to 0 as their bounds allow.
+    Variables that are not part of the state start at the values that `write_follower` gave them,
+    otherwise at the value nearest to 0 within their bounds.
 
     Parameters
     ----------
     lower : LearningModel
-        That of the problem; it has the capability `write_follower`.
+        The learning model of the problem, with the capability `write_follower`.
     model, problem, unit, baseline
         As in `Conditions`.
     relaxation : str, default "scholtes"
-        A name of `RELAXATIONS`.
+        A key of `RELAXATIONS`.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Gets `follower`, the block as it was written, its objective inactive; `multiplier[j]`, of
-        its j-th row; `stationarity[v]`; `relaxed[j, 0, q]`.
+        Its new components are the block `follower`, with inactive objective; the multipliers
+        `multiplier[j]` of row j of the follower; the constraints `stationarity[v]` for variable v,
+        and `relaxed[j, 0, q]`.
     follower : Follower
 
     Raises
     ------
     CapabilityError
-        As `Follower`; if the state has another size than that of a solution; if the objective has
-        no finite optimum, as it is linear in a variable that nothing else limits.
+        See `Follower`; also if the size of the state is not that of a solution, or the objective is
+        unbounded, because it is linear in a variable that no constraint contains.
     """
 
     def __init__(
@@ -225,7 +228,8 @@ class FollowerConditions:
         self.follower = Follower(lower, model, problem)
         state, shape = self.follower.state, np.shape(baseline.state)
         if len(state) != math.prod(shape):
-            raise _wrong(f"{len(state)} variables", f"a state of shape {shape}, entry by entry")
+            expected = f"{math.prod(shape)} variables, for a state of shape {shape}"
+            raise _wrong(f"{len(state)} variables", expected)
         self._points = np.array(state, dtype=object).reshape(shape)
         self._first = ComponentMap((v, _start_of(v)) for v in self.follower.variables)
         model.multiplier = pyo.Var(range(len(self.follower.rows)), initialize=0.0)
@@ -245,7 +249,7 @@ class FollowerConditions:
                 rows[v] = slope
             elif pyo.value(slope) != 0:
                 name = follower.variables[v].name
-                raise _wrong(f"no limit on {name!r}", "an objective with a finite optimum")
+                raise _wrong(f"no constraint on {name!r}", "an objective with a finite optimum")
         model.stationarity = pyo.Constraint(list(rows), rule=lambda m, v: rows[v] == 0)
 
     def _complementarities(self) -> dict[tuple[int, int], Complementarity]:
@@ -259,49 +263,51 @@ class FollowerConditions:
             pairs[j, 0] = Complementarity(multiplier * row.side.expression, left, row.side)
         return pairs
 
-    def multipliers_of(self, keeper: Any) -> list[Any]:
-        """Return the variables that are the multipliers of a constraint, or of bounds, in order.
+    def multipliers_of(self, component: Any) -> list[Any]:
+        """Return the multiplier variables of a constraint, or of the bounds of a variable.
 
         Parameters
         ----------
-        keeper : Pyomo constraint or variable data
-            Of the follower. With two limits it has two multipliers: of the lower, of the upper one.
+        component : Pyomo constraint or variable data
+            A component of the follower. If it has a lower and an upper limit, the result contains
+            the multiplier of the lower limit, then that of the upper limit.
         """
         rows = enumerate(self.follower.rows)
-        return [self.model.multiplier[j] for j, row in rows if row.keeper is keeper]
+        return [self.model.multiplier[j] for j, row in rows if row.component is component]
 
     def variables(self) -> list[Any]:
-        """Return the state, as `write_follower` returned it."""
+        """Return the state that `write_follower` returned."""
         return self.follower.state
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Return the smooth deviation as it is.
+        """Return the smooth deviation unchanged.
 
         Raises
         ------
         CapabilityError
-            If it is a function of distances of points, and the state has no row for each of them.
+            If it is a function of distances of points, and the state does not have one row for each
+            point.
         """
         if isinstance(deviation, SmoothPairs) and len(self._points) != len(deviation.labels):
-            expected = f"a state of {len(deviation.labels)} rows, whose distances the deviation has"
+            expected = f"a state of {len(deviation.labels)} rows, one for each point"
             raise _wrong(f"a state of shape {self._points.shape}", expected)
         return deviation
 
     def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression of ||x_i - x_j||^2, for rows i < j of the state."""
+        """Return an expression for ||x_i - x_j||^2, where x_i, x_j are rows i < j of the state."""
         ends = zip(np.ravel(self._points[i]), np.ravel(self._points[j]), strict=True)
         return sum((a - b) ** 2 for a, b in ends)
 
-    def payment(self, scale: float) -> Any:
-        """Return the exact penalty: per pair, `scale` over the number of pairs at product t."""
+    def penalty(self, scale: float) -> Any:
+        """Return `scale / (number of pairs)` times the sum of the penalty terms of all pairs."""
         total = penalty(self.model, self.pairs.values(), self._relaxation)
         return scale / max(len(self.pairs), 1) * total
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Leave everything as it is."""
+        """Do nothing, because no other parameter depends on the stage."""
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Start at a solution, and at the multipliers that leave the least residual."""
+        """Set the state to a solution, and choose multipliers that minimise the KKT residual."""
         for v, value in self._first.items():
             v.set_value(value, skip_validation=True)
         for v, value in zip(self.follower.state, np.ravel(solution.state), strict=True):
@@ -311,7 +317,7 @@ class FollowerConditions:
             self._start_multipliers()
 
     def _start_multipliers(self) -> None:
-        """Solve for the multipliers of the rows that are active, in the least-squares sense."""
+        """Solve a least-squares problem for the multipliers of the active constraints."""
         rows = self.follower.rows
         columns = np.column_stack([self._gradient(row.body) for row in rows])
         low = np.array([0.0 if row.side is not None else -np.inf for row in rows])
@@ -335,7 +341,7 @@ class FollowerConditions:
 
 
 def _start_of(v: Any) -> float:
-    """Return the value of a variable, or what is nearest to 0 within its bounds."""
+    """Return the value of a variable, or the point nearest to 0 within its bounds."""
     low, high = (-math.inf if v.lb is None else v.lb), (math.inf if v.ub is None else v.ub)
     return float(min(max(0.0, low), high)) if v.value is None else float(v.value)
 

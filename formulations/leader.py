@@ -1,6 +1,6 @@
-"""The leader in Pyomo: eps, its norm ball, and the parts of the learning model that it moves.
+"""The upper level in Pyomo: eps, the bound on its norm, and the perturbed parts of the model.
 
-Every single-level model begins with these, whatever becomes of the lower level.
+Every single-level reformulation contains these components, whatever replaces the lower level.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import pyomo.environ as pyo
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
+HALVINGS = 7  # the polygon of a plane is contained in a disc 1 + 8e-5 times as large
+
 
 def add_eps(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
-    """Add `parameters`, the variables `eps[k]` and their bounds: the box, and the radius."""
+    """Add the set `parameters` and the variables `eps[k]`, bounded by the problem's box."""
     low, high = problem.box
     model.parameters = pyo.RangeSet(0, problem.perturbation.dim - 1)
     model.eps = pyo.Var(
@@ -24,10 +26,10 @@ def add_eps(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
 
 
 def add_norm(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
-    """Bound ||eps|| by the radius; return an expression to minimise, monotone in ||eps||.
+    """Bound ||eps|| by the radius; return a monotone function of ||eps|| to minimise.
 
-    Adds `ball` and, where a norm needs them, `magnitude[k]` >= |eps[k]| (`above`, `below`) and
-    `largest` >= every magnitude.
+    For the norm 2, or a scalar eps, the function is ||eps||_2^2 and the constraint is `ball`, which
+    is omitted for a scalar eps. Otherwise see `add_polyhedral_norm`.
     """
     a = problem.radius
     if problem.norm == 2 or problem.perturbation.dim == 1:
@@ -39,7 +41,11 @@ def add_norm(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
 
 
 def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) -> Any:
-    """Bound ||eps||_norm, norm 1 or inf, by linear constraints; return the norm."""
+    """Bound ||eps||_1 or ||eps||_inf by linear constraints; return an expression for the norm.
+
+    Adds `magnitude[k]` >= |eps[k]| (constraints `above`, `below`), the constraint `ball`, and for
+    the norm inf the variable `largest` >= `magnitude[k]`.
+    """
     magnitude = pyo.Var(model.parameters, bounds=(0.0, radius), initialize=0.0)
     model.magnitude = magnitude
     model.above = pyo.Constraint(model.parameters, rule=lambda m, k: m.eps[k] <= magnitude[k])
@@ -53,8 +59,53 @@ def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) ->
     return model.largest
 
 
+def add_polyhedral_ball(model: pyo.ConcreteModel, radius: float) -> Any:
+    """Add the block `round` of linear constraints; return an expression r for ||eps||_2.
+
+    On the feasible set r >= ||eps||_2 / (1 + 8e-5)^l with l = ceil(log2(k)), and r = ||eps||_2 is
+    feasible if it is at most the radius. The k entries of eps are combined in a binary tree of
+    depth l by ||(a, b, c, d)|| = ||(||(a, b)||, ||(c, d)||)||. The norm of two numbers is
+    approximated by that of a regular polygon, which is modelled by repeatedly halving the angle of
+    the vector.
+
+    References
+    ----------
+    Ben-Tal and Nemirovski, On polyhedral approximations of the second-order cone, Mathematics of
+    Operations Research 26(2), 2001.
+    """
+    model.round = block = pyo.Block()
+    block.variables = pyo.VarList(bounds=(0.0, 1.5 * radius))
+    block.rows = pyo.ConstraintList()
+    level: list[Any] = [model.eps[k] for k in model.parameters]
+    while len(level) > 1:
+        pairs = list(zip(level[::2], level[1::2], strict=False))
+        level = [_length(block, *pair) for pair in pairs] + level[2 * len(pairs) :]
+    return level[0]
+
+
+def _length(block: Any, first: Any, second: Any) -> Any:
+    """Return a variable that is at least the norm of two numbers, up to the polygon's error."""
+    along, across = _magnitude(block, first), _magnitude(block, second)
+    for halving in range(1, HALVINGS + 1):
+        angle = np.pi / 2 ** (halving + 1)
+        cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+        turned = block.variables.add()
+        block.rows.add(turned == cosine * along + sine * across)
+        along, across = turned, _magnitude(block, cosine * across - sine * along)
+    block.rows.add(across <= float(np.tan(np.pi / 2 ** (HALVINGS + 1))) * along)
+    return along
+
+
+def _magnitude(block: Any, expression: Any) -> Any:
+    """Return a variable that is at least the absolute value of an expression."""
+    variable = block.variables.add()
+    block.rows.add(expression <= variable)
+    block.rows.add(-expression <= variable)
+    return variable
+
+
 def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
-    """Give `eps`, `magnitude` and `largest` the values of one eps."""
+    """Set `eps`, `magnitude` and `largest` to their values at the given eps."""
     magnitude, largest = map(model.component, ("magnitude", "largest"))
     for k, value in enumerate(eps):
         model.eps[k].set_value(float(value))
@@ -64,24 +115,25 @@ def start_eps(model: pyo.ConcreteModel, eps: FloatArray) -> None:
         largest.set_value(float(np.abs(eps).max()))
 
 
-def moved_part(
+def perturbed_part(
     model: pyo.ConcreteModel, problem: BilevelProblem, name: str, unit: float = 1.0
 ) -> Any:
-    """Return a part of the learning model, moved by eps, times a unit: numbers where no eps acts.
+    """Return `unit` times a part of the learning model, as a function of the variables eps.
 
     Returns
     -------
     ndarray of object
-        Of the part's shape.
+        Of the shape of the part; entries that eps does not change are numbers, the others
+        Pyomo expressions.
     """
-    value, rates = unit * problem.model.parts[name], unit * problem.model.rates(name).ravel()
+    value, scale = unit * problem.model.parts[name], unit * problem.model.scale(name).ravel()
     moves = problem.operator(name).tocoo()
     entries = np.array(value.ravel().tolist(), dtype=object)
     for row, k, by in zip(moves.row.tolist(), moves.col.tolist(), moves.data, strict=True):
-        entries[row] += float(rates[row] * by) * model.eps[k]
+        entries[row] += float(scale[row] * by) * model.eps[k]
     return entries.reshape(value.shape)
 
 
-def moved_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:
-    """Return every part of the learning model, by name, as `moved_part`."""
-    return {name: moved_part(model, problem, name) for name in problem.model.parts}
+def perturbed_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:
+    """Return all parts of the learning model by name, as `perturbed_part` does."""
+    return {name: perturbed_part(model, problem, name) for name in problem.model.parts}

@@ -1,4 +1,4 @@
-"""The reformulations by name: what replaces the lower level, and with which options."""
+"""The reformulations by name: the conditions that replace the lower level, and their options."""
 
 from __future__ import annotations
 
@@ -25,50 +25,50 @@ value_function: Capability[Conditions] = Capability("value_function")
 
 @dataclass(frozen=True)
 class Formulation:
-    """A reformulation of bilevel problems as single-level ones.
+    """A reformulation of bilevel problems as single-level problems.
 
     Attributes
     ----------
     replace : Capability
-        Of the learning model: what replaces it.
-    own_choices : mapping of str to collection
-        The options of `replace`, and what each may be.
+        The capability of the learning model that creates the conditions.
+    options : mapping of str to collection
+        The options of `replace` and their admissible values.
     check : callable(problem)
-        Raises `CapabilityError` if what the learning model has registered cannot be used.
+        Raises `CapabilityError` if the functions that the learning model registered are unusable.
     """
 
     replace: Capability[Conditions]
-    own_choices: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    options: Mapping[str, Collection[Any]] = field(default_factory=dict)
     check: Callable[[BilevelProblem], None] = lambda problem: None
 
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
-        """All options, and what each may be."""
-        return {"kernel": KERNELS, **self.own_choices}
+        """All options, with the kernel of the smooth deviation, and their admissible values."""
+        return {"kernel": KERNELS, **self.options}
 
     def refusal(self, problem: BilevelProblem) -> str | None:
-        """Say why the reformulation does not apply to the problem, or None."""
+        """Return why the reformulation does not apply to the problem, or None."""
         return problem.deviation.smoothing_refusal() or self.replace.refusal(problem.model, problem)
 
     def __call__(
         self, problem: BilevelProblem, baseline: Any, *, kernel: str = "rational", **options: Any
     ) -> SingleLevel:
-        """Write the single-level model.
+        """Build the single-level model.
 
         Parameters
         ----------
         problem, baseline, kernel
             As in `SingleLevel`.
         **options
-            Of `own_choices`.
+            Values of the options of `replace`.
 
         Raises
         ------
         ArgumentError
-            If an option is none of its choices.
+            If an option or its value is not known.
         """
         for name, value in options.items():
-            one_of(value, name, self.own_choices[one_of(name, "option", self.own_choices)])
+            one_of(value, name, self.options[one_of(name, "option", self.options)])
 
         def replace(
             model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any

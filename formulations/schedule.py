@@ -1,7 +1,8 @@
-"""The homotopy schedule: how the relaxation and the smoothing go to zero, together.
+"""Continuation schedules: how the relaxation and the smoothing are driven to zero together.
 
-Stage by stage, t relaxes the lower level's optimality and the width w blurs "same cluster". Both
-are lengths relative to `unit`, the model's own scale, so one schedule serves all data.
+In each stage, t > 0 relaxes the optimality conditions of the lower level, and the width w > 0
+smooths the relation "together". Both are measured in the model's unit (`SingleLevel.unit`), so that
+one schedule suits data of any scale.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bilad.models.validation import ArgumentError, real_number
 
 @dataclass(frozen=True)
 class ScheduleStage:
-    """One stage: relaxation t and smoothing width, both > 0, in the model's unit."""
+    """One stage: the relaxation t and the smoothing width w, both > 0, in the model's unit."""
 
     relaxation: float
     width: float
@@ -26,18 +27,18 @@ class ScheduleStage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Stages in the order in which they are solved."""
+    """A sequence of stages, in the order in which they are solved."""
 
     stages: tuple[ScheduleStage, ...]
 
     @classmethod
     def of(cls, relaxations: Iterable[float], widths: Iterable[float]) -> Schedule:
-        """Pair relaxations with widths, two sequences of equal length."""
+        """Return the schedule with these relaxations and widths, two sequences of equal length."""
         relaxations, widths = list(relaxations), list(widths)
         if len(relaxations) != len(widths) or not relaxations:
             raise ArgumentError(
                 "schedule",
                 f"{len(relaxations)} relaxations and {len(widths)} widths",
-                "as many of the one as of the other, at least one",
+                "two sequences of the same length, at least 1",
             )
         return cls(tuple(map(ScheduleStage, relaxations, widths)))

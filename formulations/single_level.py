@@ -1,8 +1,8 @@
-"""A single-level model of a bilevel problem: leader, conditions of the lower level, deviation.
+"""The single-level model: upper level, conditions that replace the lower level, smooth deviation.
 
-It is a plain Pyomo ConcreteModel plus the few calls that a continuation needs. Parameters that
-change from stage to stage are variables with equal bounds: an NLP solver treats them as constants,
-and the model need not be written again.
+It wraps a Pyomo ConcreteModel with the operations that a continuation needs. Parameters that change
+from stage to stage are variables with equal bounds. NLP solvers treat these as constants, and the
+model need not be written again for each stage.
 """
 
 from __future__ import annotations
@@ -17,43 +17,44 @@ import pyomo.environ as pyo
 from bilad.formulations import leader
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.smooth_deviation import shares
+from bilad.formulations.smooth_deviation import terms
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 
 
 def set_parameter(variable: Any, value: float) -> None:
-    """Fix a variable by its bounds, so that it stays in the written model."""
+    """Fix a variable by equal bounds, so that it remains in the model that the solver reads."""
     variable.setlb(value)
     variable.setub(value)
     variable.set_value(value)
 
 
 class SingleLevel:
-    """A single-level model of one bilevel problem.
+    """A single-level reformulation of a bilevel problem.
 
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-        Best in normal form.
+        Preferably in normal form, because NLP solvers have absolute tolerances.
     baseline : Solution
-        Of the lower level at eps = 0; its state sets the unit of length of the schedule.
+        The lower-level solution at eps = 0. Its state determines the unit of length.
     replace : callable(model, problem, unit, baseline)
-        Adds the conditions of the lower level, and returns them.
+        Adds the conditions of the lower level to the model, and returns them.
     kernel : {"rational", "exponential"}, default "rational"
-        Of the smooth deviation, if that is additive over pairs.
+        The kernel of the smooth deviation, if it is additive over pairs.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        `eps[k]`, `t` (relaxation), `width`, the components of the conditions; `shares` and the
-        Expressions `share[i]`, which add up to the Expression `smooth_deviation`; the objective
-        `goal`. For (BL2) `reached[i]`, at most the share, and `reach`, their sum at least the
-        target. Change it before you solve it.
+        Its components are the variables `eps[k]`, `t` (relaxation) and `width`; the components of
+        the conditions; the index set `terms` and Expressions `term[i]`, whose sum is the Expression
+        `smooth_deviation`; and the objective `goal`. For (BL2) there are also the variables
+        `term_bound[i]` <= `term[i]` and the constraint `target`, which requires their sum to be at
+        least delta_0. Users may change the model before they solve it.
     conditions : Conditions
     unit : float
-        Unit of length of the schedule, in units of the state.
+        The unit of length of the schedule, in the unit of the state.
     """
 
     def __init__(
@@ -70,10 +71,10 @@ class SingleLevel:
         model.t, model.width = pyo.Var(), pyo.Var()
         self.conditions = replace(model, problem, self.unit, baseline)
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
-        parts = shares(self.conditions.relevant(smooth), self.conditions, model.width)
-        model.shares = pyo.RangeSet(0, len(parts) - 1)
-        model.share = pyo.Expression(model.shares, rule=lambda m, i: parts[i])
-        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.share.values()))
+        parts = terms(self.conditions.relevant(smooth), self.conditions, model.width)
+        model.terms = pyo.RangeSet(0, len(parts) - 1)
+        model.term = pyo.Expression(model.terms, rule=lambda m, i: parts[i])
+        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.term.values()))
         self._add_goal()
 
     def _add_goal(self) -> None:
@@ -81,42 +82,43 @@ class SingleLevel:
         size = leader.add_norm(model, problem)
         if problem.sense == "max":
             largest = problem.deviation.largest(problem.model.n)
-            payment = self.conditions.payment(largest if math.isfinite(largest) else self.unit)
-            model.goal = pyo.Objective(expr=model.smooth_deviation - payment, sense=pyo.maximize)
+            penalty = self.conditions.penalty(largest if math.isfinite(largest) else self.unit)
+            model.goal = pyo.Objective(expr=model.smooth_deviation - penalty, sense=pyo.maximize)
             return
-        model.reached = pyo.Var(model.shares)
-        model.reached_by_share = pyo.Constraint(
-            model.shares, rule=lambda m, i: m.reached[i] <= m.share[i]
+        model.term_bound = pyo.Var(model.terms)
+        model.term_bounded = pyo.Constraint(
+            model.terms, rule=lambda m, i: m.term_bound[i] <= m.term[i]
         )
-        model.reach = pyo.Constraint(expr=pyo.quicksum(model.reached.values()) >= problem.target)
-        payment = self.conditions.payment(problem.radius**2)
-        model.goal = pyo.Objective(expr=size + payment, sense=pyo.minimize)
+        total = pyo.quicksum(model.term_bound.values())
+        model.target = pyo.Constraint(expr=total >= problem.target)
+        penalty = self.conditions.penalty(problem.radius**2)
+        model.goal = pyo.Objective(expr=size + penalty, sense=pyo.minimize)
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set the relaxation and the width, after `start_from` for the first stage."""
+        """Set the relaxation and the width. `start_from` must be called before the first stage."""
         model = self.model
         set_parameter(model.t, stage.relaxation)
         set_parameter(model.width, stage.width * self.unit)
         self.conditions.set_stage(stage)
-        if model.component("reached") is not None:
-            for i in model.shares:
-                model.reached[i].set_value(pyo.value(model.share[i], exception=False))
+        if model.component("term_bound") is not None:
+            for i in model.terms:
+                model.term_bound[i].set_value(pyo.value(model.term[i], exception=False))
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Start the next solve at a lower-level solution for the given eps."""
+        """Set the starting point of the next solve to a lower-level solution at the given eps."""
         leader.start_eps(self.model, eps)
         self.conditions.start_from(eps, solution)
 
     def eps(self) -> FloatArray:
-        """Return the current eps, moved into the problem's ball if it is outside."""
+        """Return the current eps, projected onto the admissible set."""
         values = [pyo.value(self.model.eps[k]) for k in self.model.parameters]
         return self.problem.project(np.array(values))
 
     def state(self, like: FloatArray) -> FloatArray:
-        """Return the current state, of the shape of another."""
+        """Return the current state, in the shape of the array `like`."""
         values = [pyo.value(entry) for entry in self.conditions.variables()]
         return np.array(values).reshape(like.shape)
 
     def violation(self) -> float:
-        """Return how far the current point is from solving the lower level, without unit, >= 0."""
+        """Return the violation of lower-level optimality at this point: dimensionless, >= 0."""
         return self.conditions.violation()

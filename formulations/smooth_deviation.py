@@ -1,7 +1,7 @@
-"""Smooth deviations as Pyomo expressions, in shares whose sum they are.
+"""Smooth deviations as sums of Pyomo expressions.
 
-One row with every variable in it would make the Jacobian's colouring, and so the differentiation, a
-hundred times slower: so the deviation is written share by share.
+The sum is split into terms because a single constraint that contains all variables would make the
+colouring of the Jacobian, and therefore differentiation, a hundred times slower.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ from bilad.models.smooth_deviation import SmoothDistance, SmoothPairs
 
 
 @singledispatch
-def shares(deviation: Any, conditions: Conditions, width: Any) -> list[Any]:
-    """Return expressions that add up to a smooth deviation.
+def terms(deviation: Any, conditions: Conditions, width: Any) -> list[Any]:
+    """Return Pyomo expressions whose sum is a smooth deviation.
 
-    Registered by the type of the deviation: `shares.register` adds one of your own.
+    The function is dispatched on the type of the deviation; `terms.register` adds other types.
 
     Parameters
     ----------
     deviation : SmoothDeviation
     conditions : Conditions
-        Has the state.
+        Provides the state.
     width : Pyomo variable
+        The smoothing width w.
 
     Raises
     ------
     TypeError
-        If none is registered.
+        If no function is registered for the type of the deviation.
     """
     raise TypeError(f"no Pyomo form is registered for {type(deviation).__name__}")
 
 
-@shares.register
+@terms.register
 def _pairs(deviation: SmoothPairs, conditions: Conditions, width: Any) -> list[Any]:
-    """Return for each point the terms of its pairs with later ones."""
+    """Return, for each point i, the sum of the terms of the pairs (i, j) with j > i."""
     rows, w2 = deviation.pairs[:, 0], width**2
     order = np.argsort(rows, kind="stable")
     limits = np.searchsorted(rows[order], np.arange(len(deviation.labels) + 1))
@@ -55,9 +56,9 @@ def _pairs(deviation: SmoothPairs, conditions: Conditions, width: Any) -> list[A
     ]
 
 
-@shares.register
+@terms.register
 def _distance(deviation: SmoothDistance, conditions: Conditions, width: Any) -> list[Any]:
-    """Return the whole."""
+    """Return a list with one expression, the whole deviation."""
     entries = zip(conditions.variables(), deviation.reference.ravel().tolist(), strict=True)
     squared = pyo.quicksum((entry - before) ** 2 for entry, before in entries)
     return [deviation.term(squared, width, pyo)]

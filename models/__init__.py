@@ -1,4 +1,4 @@
-"""What is solved: learning models, perturbations, deviations, bilevel problems and data."""
+"""The problems: learning models, perturbations, deviations, bilevel problems and data sets."""
 
 from bilad.models.datasets import load_dataset
 from bilad.models.deviation import (
@@ -7,7 +7,6 @@ from bilad.models.deviation import (
     chosen_pairs,
     deviation,
 )
-from bilad.models.learning import clustering_normal_form  # noqa: F401 (registers the normal form)
 from bilad.models.learning.black_box import BlackBox, ClustererError
 from bilad.models.learning.capability import CAPABILITIES, Capability, supports
 from bilad.models.learning.convex_clustering import ConvexClustering

@@ -1,7 +1,8 @@
-"""The data sets of the experiments, and any table.
+"""The data sets of the experiments, and a reader for the user's own tables.
 
-Iris, Wine and digits come with scikit-learn. Seeds (UCI 236; Charytanowicz et al., 2010; CC BY 4.0)
-is fetched from its public home once, kept in a cache folder, and checked value by value.
+Iris, Wine and digits are part of scikit-learn. Seeds (UCI 236; Charytanowicz et al., 2010; CC BY
+4.0) is downloaded once from the UCI repository, stored in a cache folder, and compared with the
+published values.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SEEDS_URL = "https://archive.ics.uci.edu/static/public/236/seeds.zip"
 SEEDS_FEATURES = (
     "area", "perimeter", "compactness", "length", "width", "asymmetry", "groove",
 )  # fmt: skip
-# Of the 210 x 8 values times 10,000, as little-endian 64-bit integers in row-major order.
+# SHA-256 of the 210 x 8 values times 10,000 as little-endian 64-bit integers in row-major order.
 SEEDS_SHA256 = "3c89e9979e5d195740c39fcf9e9d4a6dde490a5da20ba19ee985a4aebeb31f26"
 BUNDLED = ("iris", "wine", "digits")
 KNOWN = (
@@ -41,24 +42,25 @@ def load_dataset(
     header: bool | None = None,
     label: str | int | None = None,
 ) -> Dataset:
-    """Load a data set by name, or a table from a file or a data frame.
+    """Load a data set by its name, or a table from a file or a data frame.
 
     Parameters
     ----------
     name : {"iris", "wine", "digits", "seeds"}, path of a file, or DataFrame
-        A file of text (.csv, .tsv, .txt, .data), a Parquet file (.parquet), or an array (n, d) of
-        NumPy's (.npy, without pickled objects). One row per point; every column but that of the
-        labels must be numeric, without gaps.
+        A file is a text file (.csv, .tsv, .txt, .data), a Parquet file (.parquet), or a NumPy array
+        of shape (n, d) without pickled objects (.npy). A table has one row per point. All of its
+        columns except the label column must be numeric and have no missing values.
     folder : path, optional
-        Where to look for `seeds.csv` (header, seven features, `variety`) or UCI's own
-        `seeds_dataset.txt` instead of fetching it; by default the folder named by the environment
-        variable BILAD_DATA, then the user's cache folder.
+        The folder that contains `seeds.csv` (a header, seven features and `variety`) or UCI's
+        `seeds_dataset.txt`. By default it is the folder in the environment variable BILAD_DATA; if
+        that is not set, Seeds is downloaded to the user's cache folder.
     header : bool, optional
-        Of a file of text: whether its first row names the columns. By default it does, and a first
-        row with a number is refused. False: the columns are named by their places, "0", "1", ...
+        Whether the first row of a text file contains the column names. By default it must, and a
+        first row that contains a number is an error. If False, the columns are named "0", "1", ...
     label : str or int, optional
-        The column of the classes, by its name or its place in the table, from 0, or from -1
-        backwards. By default the one called label, class, target, variety or species, if any.
+        The column that contains the classes, by its name or its index; a negative index counts from
+        the last column. By default it is the column called label, labels, class, target, variety or
+        species, if there is one.
 
     Returns
     -------
@@ -67,26 +69,27 @@ def load_dataset(
     Raises
     ------
     ArgumentError
-        If the name or the label is not known, the file does not exist, or an argument is for other
-        sources.
+        If the name or the label is not known, the file does not exist, or an argument does not
+        apply to this kind of source.
     DatasetError
-        If a file cannot be read, with the row and the column at fault, or Seeds cannot be fetched
-        or is not the published table.
+        If a file cannot be read (the message names the row and the column), or Seeds cannot be
+        downloaded or differs from the published table.
 
     Notes
     -----
     Text files are read as follows.
 
-    - The encoding is that of the byte order mark, else UTF-16 or UTF-8 if the file is valid, else
-      Windows-1252 or Latin-1.
-    - Fields are separated by tabs, semicolons, commas, bars or white space, whichever gives most
-      rows as many fields as the first; quotes are those of RFC 4180. Rows without any entry are
+    - The encoding is given by the byte order mark. Without one it is UTF-16 or UTF-8 if the file is
+      valid in it, otherwise Windows-1252 or Latin-1.
+    - The separator is the tab, semicolon, comma, vertical bar or white space, whichever gives the
+      largest number of rows as many fields as the first row. Quotes follow RFC 4180. Empty rows are
       skipped.
-    - Unless fields are separated by commas, numbers may have decimal commas, throughout. Separators
-      of thousands are not read.
-    - A first column without a name that counts the rows, from 0 or 1, is the index that pandas or
-      R wrote, and left out. Other columns need a name, which may occur twice.
-    - A label that is empty, ?, NA, N/A, NaN or null is missing. Labels that are all numbers are
+    - If the separator is not the comma, numbers may be written with decimal commas, in the whole
+      file. Thousands separators are not supported.
+    - A first column that has no name and contains 0, 1, .. or 1, 2, .. is the index that pandas or
+    R
+      wrote, and is ignored. All other columns need a name; two columns may have the same name.
+    - A label that is empty, ?, NA, N/A, NaN or null is missing. If all labels are numbers, they are
       compared as numbers.
     """
     if is_frame(name):
@@ -113,10 +116,10 @@ def load_dataset(
 
 
 def _refuse(**arguments: object) -> None:
-    """Refuse arguments that only files and frames take."""
+    """Raise `ArgumentError` if an argument that applies only to files or frames is given."""
     for argument, given in arguments.items():
         if given is not None:
-            raise ArgumentError(argument, repr(given), "None, but for a file")
+            raise ArgumentError(argument, repr(given), "None, because this is not a file")
 
 
 def _load_seeds(folder: str | Path | None) -> Dataset:
@@ -143,8 +146,8 @@ def _fetch_seeds(home: Path) -> None:
         content = archive.read("seeds_dataset.txt")
     except (OSError, KeyError, zipfile.BadZipFile) as cause:
         raise DatasetError(
-            f"seeds: could not fetch {SEEDS_URL} ({cause}); download it by hand, and name the "
-            "folder that holds seeds_dataset.txt by `folder` or the variable BILAD_DATA"
+            f"seeds: could not download {SEEDS_URL} ({cause}); download it by hand, and pass the "
+            "folder that contains seeds_dataset.txt as `folder` or in the variable BILAD_DATA"
         ) from None
     _parse_seeds(content.decode().splitlines(), None, SEEDS_URL)
     home.mkdir(parents=True, exist_ok=True)
@@ -152,7 +155,7 @@ def _fetch_seeds(home: Path) -> None:
 
 
 def _parse_seeds(lines: list[str], separator: str | None, source: object) -> FloatArray:
-    """Read the table and check that it is the published one, value by value."""
+    """Read the table and compare its checksum with that of the published table."""
     try:
         table = np.loadtxt(lines, delimiter=separator)
         fixed_point = real_array(table * 1e4, "values", (210, 8)).round().astype("<i8")

@@ -1,13 +1,14 @@
-"""Deviation functions: how far apart two outcomes of a learning model are (paper, section 5).
+"""Deviation functions U: how much the outcome of a learning model has changed (paper, section 5).
 
-A deviation function is zero on equal outcomes and nonnegative. All but "distance" compare two
-partitions of the same points. `delta` is the paper's measure, the number of ordered pairs whose
-together/apart relation changed. Some are additive over pairs,
+A deviation function is nonnegative, and zero if the two outcomes are equal. All functions here
+except "distance" compare two partitions of the same points. The measure of the paper is `delta`,
+the number of ordered pairs of points that are together (in one cluster) in one partition and apart
+in the other. Some deviation functions are additive over pairs,
 
-    U = sum over pairs i < j of c_ij [the relation of i and j changed],
+    U = sum over pairs i < j of c_ij [i and j are together in exactly one of the two partitions],
 
-which is what a smooth approximation or a mixed-integer model needs of them. "distance" compares
-the parameters of other learning models.
+which smooth approximations and mixed-integer models require. "distance" compares the parameter
+vectors of learning models that have no clusters.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ from bilad.models.validation import (
 )
 
 Pairs = Callable[[int], tuple[IntArray, FloatArray]]
-UNCERTAINTY = 1e-6  # of parameters, relative: two solves of one model are as near
+UNCERTAINTY = 1e-6  # relative distance within which two solutions of one model agree
 
 
 def contingency(labels: IntArray, other: IntArray) -> IntArray:
-    """Return the table c_kl = |I_k and J_l|: shape (K, L).
+    """Return the contingency table c_kl = |I_k and J_l| of two partitions: shape (K, L).
 
-    Thirty times faster on a hundred points than scikit-learn's, whose checks would cost more than
-    an exact lower-level solve.
+    It is computed here, because the checks of scikit-learn's function cost more than an exact
+    lower-level solve of a hundred points.
     """
     _, rows = np.unique(labels, return_inverse=True)
     _, columns = np.unique(other, return_inverse=True)
@@ -58,10 +59,11 @@ def contingency(labels: IntArray, other: IntArray) -> IntArray:
 
 
 def delta(labels: IntArray, other: IntArray) -> int:
-    """Return ||D D' - E E'||_F^2 for the membership matrices D, E of two partitions.
+    """Return delta = ||D D' - E E'||_F^2 for the membership matrices D, E of two partitions.
 
-    From the contingency table c, with row sums n_k and column sums m_l:
-    sum_k n_k^2 + sum_l m_l^2 - 2 sum_kl c_kl^2. At most n (n - 1).
+    It is the number of ordered pairs whose relation (together or apart) changed, at most n (n - 1).
+    With the contingency table c, its row sums n_k and its column sums m_l, it equals
+    sum_k n_k^2 + sum_l m_l^2 - 2 sum_kl c_kl^2.
     """
     table = contingency(labels, other)
     rows, columns = table.sum(axis=1), table.sum(axis=0)
@@ -69,26 +71,26 @@ def delta(labels: IntArray, other: IntArray) -> int:
 
 
 def rand_deviation(labels: IntArray, other: IntArray) -> float:
-    """Return 1 - RI = delta / (n (n - 1)), RI the Rand index (paper, equation (4)).
+    """Return 1 - RI = delta / (n (n - 1)), where RI is the Rand index (paper, equation (4)).
 
-    So it orders partitions as delta does: one is monotone where the other is.
+    It orders partitions exactly as delta does.
     """
     n = len(labels)
     return delta(labels, other) / (n * (n - 1))
 
 
 def adjusted_rand_deviation(labels: IntArray, other: IntArray) -> float:
-    """Return 1 - ARI, ARI the Rand index adjusted for chance (scikit-learn)."""
+    """Return 1 - ARI, where ARI is the Rand index adjusted for chance, from scikit-learn."""
     from sklearn.metrics import adjusted_rand_score  # slow to import
 
     return _one_minus(adjusted_rand_score(labels, other), labels, other)
 
 
 def nmi_deviation(labels: IntArray, other: IntArray) -> float:
-    """Return 1 - NMI, normalised by the arithmetic mean of the entropies (scikit-learn).
+    """Return 1 - NMI, where NMI is the mutual information over the mean of the two entropies.
 
-    NMI of two one-cluster partitions, 0/0, is taken as 1; of a one-cluster partition and any
-    other, as 0. The paper finds that NMI is not monotone and hence not a reasonable choice.
+    If both partitions have one cluster, NMI is 0/0 and is taken as 1; if only one of them has one
+    cluster, NMI is 0. The paper shows that this deviation is not monotone, and advises against it.
     """
     from sklearn.metrics import normalized_mutual_info_score  # slow to import
 
@@ -96,36 +98,36 @@ def nmi_deviation(labels: IntArray, other: IntArray) -> float:
 
 
 def variation_of_information(labels: IntArray, other: IntArray) -> float:
-    """Return VI = H(U) + H(V) - 2 I(U, V), natural logarithm: a metric (Meila, 2007).
+    """Return the variation of information H(I|J) + H(J|I), in natural logarithms (Meila, 2007).
 
-    As H(U|V) + H(V|U) = sum_kl c_kl / n [log(n_k / c_kl) + log(m_l / c_kl)], whose terms are not
-    negative, and all zero only if the partitions are equal.
+    It is a metric, computed as sum_kl c_kl / n [log(n_k / c_kl) + log(m_l / c_kl)]. All terms are
+    nonnegative, and all are zero if and only if the partitions are equal.
     """
     table = contingency(labels, other)
     rows, columns = table.sum(axis=1, keepdims=True), table.sum(axis=0)
-    logarithms = -rel_entr(table, rows) - rel_entr(table, columns)  # c log(c / c) is exactly 0
+    logarithms = -rel_entr(table, rows) - rel_entr(table, columns)  # exactly 0 for equal partitions
     return float(logarithms.sum()) / len(labels)
 
 
 def _one_minus(score: float, labels: IntArray, other: IntArray) -> float:
-    """Return 1 - score, exactly zero for equal partitions, which the score only nearly is."""
+    """Return 1 - score, and exactly 0 for equal partitions, whose score may be rounded."""
     return 0.0 if delta(labels, other) == 0 else max(0.0, 1.0 - float(score))
 
 
 def changed(labels: IntArray, other: IntArray) -> int:
-    """Return N_chg, the number of points whose label differs, labels taken as they are."""
+    """Return N_chg, the number of points whose label changed, without matching the labels."""
     return int(np.count_nonzero(labels != other))
 
 
 def changed_matched(labels: IntArray, other: IntArray) -> int:
-    """Return N_chg after the renaming of clusters that makes it least (Hungarian method)."""
+    """Return N_chg minimised over all renamings of the clusters (Hungarian method)."""
     table = contingency(labels, other)
     rows, columns = linear_sum_assignment(table, maximize=True)
     return len(labels) - int(table[rows, columns].sum())
 
 
 def parameter_distance(parameters: FloatArray, other: FloatArray) -> float:
-    """Return the Euclidean distance of two arrays of parameters."""
+    """Return the Euclidean distance of two parameter arrays."""
     return float(np.linalg.norm(other - parameters))
 
 
@@ -133,7 +135,7 @@ def _smooth_distance(parameters: FloatArray, kernel: Kernel) -> SmoothDeviation:
     return SmoothDistance(parameters)
 
 
-# Functions with names: a problem is sent to another process with its deviation function.
+# These are named functions and not lambdas, because a problem must be picklable.
 def _constant(value: float, n: int) -> float:
     return value
 
@@ -142,7 +144,7 @@ def _ordered_pairs(n: int) -> int:
     return n * (n - 1)
 
 
-def _share_of_ordered_pairs(n: int) -> float:
+def _rand_coefficient(n: int) -> float:
     return 2 / _ordered_pairs(n)
 
 
@@ -153,24 +155,25 @@ def _all_pairs(coefficient: Callable[[int], float], n: int) -> tuple[IntArray, F
 
 @dataclass(frozen=True)
 class DeviationFunction:
-    """A deviation function.
+    """A deviation function U.
 
     Attributes
     ----------
     name : str
     value : callable(outcome, perturbed_outcome)
-        For labels of shape (n,), or parameters; not negative.
+        Returns U >= 0 from two outcomes: label arrays of shape (n,), or parameter arrays.
     largest : callable(n)
-        The largest value it can take on n points, or a bound of it.
+        Returns an upper bound of U over all outcomes on n points.
     pairs : callable(n), or None
-        If it is additive over pairs, the pairs i < j with c_ij > 0, shape (P, 2), and c, shape
-        (P,). None if it is not.
+        If U is additive over pairs, returns the pairs i < j with c_ij > 0, shape (P, 2), and their
+        coefficients c, shape (P,). None if U is not additive.
     least_n : int
-        The number of points that it needs; more than 2 if it names points.
+        The smallest number of points for which U is defined. It exceeds 2 if U refers to points by
+        their index.
     compares : {"labels", "parameters"}
-        Which outcomes.
+        The kind of outcome.
     smooth : callable(outcome, kernel), or None
-        The smooth deviation from an outcome, if it is not that of `pairs`.
+        Returns the smooth approximation of U, if it is not the one that follows from `pairs`.
     """
 
     name: str
@@ -183,23 +186,23 @@ class DeviationFunction:
 
     @property
     def is_smooth(self) -> bool:
-        """Whether it has a smooth form."""
+        """Whether the deviation function has a smooth approximation."""
         return self.pairs is not None or self.smooth is not None
 
     def smoothed(self, outcome: Any, kernel: str = "rational") -> SmoothDeviation:
-        """Return the smooth deviation from the outcome at eps = 0.
+        """Return the smooth approximation of the deviation from the outcome at eps = 0.
 
         Parameters
         ----------
         outcome : ndarray
-            Labels, shape (n,), or parameters.
+            The labels, shape (n,), or the parameters, at eps = 0.
         kernel : {"rational", "exponential"}
-            Of the pairs, if it is additive over pairs.
+            The kernel that approximates "together", for a deviation that is additive over pairs.
 
         Raises
         ------
         ArgumentError
-            If there is none.
+            If the deviation has no smooth approximation, or the kernel is not known.
         """
         chosen = KERNELS[one_of(kernel, "kernel", KERNELS)]
         if self.smooth is not None:
@@ -209,34 +212,34 @@ class DeviationFunction:
         return SmoothPairs(outcome, *self.pairs(len(outcome)), chosen)
 
     def smoothing_refusal(self) -> str | None:
-        """Say that there is no smooth form, and which deviations have one; or None."""
+        """Return an explanation if the deviation has no smooth approximation, else None."""
         if self.is_smooth:
             return None
-        return f"{self.name!r} has no smooth form; {self._with_smooth_form()} has"
+        return f"{self.name!r} has no smooth form; {self._with_smooth_form()} has one"
 
     def _with_smooth_form(self) -> str:
-        """Return the names of the deviations of the same outcomes that have a smooth form."""
+        """Return the names of the smooth deviations that compare the same kind of outcome."""
         alike = [one for one in DEVIATIONS.values() if one.compares == self.compares]
         able = [one.name for one in alike if one.is_smooth]
         able += ["chosen_pairs", "between_clusters"] if self.compares == "labels" else []
         return f"one of {', '.join(able)}"
 
     def uncertainty(self, outcome: Any) -> float:
-        """Return by how much two solves of one model may differ: 0 for labels."""
+        """Return the largest deviation of two accurate solutions of one model: 0 for labels."""
         if self.compares == "labels":
             return 0.0
         return UNCERTAINTY * float(np.linalg.norm(outcome))
 
     def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if it compares other outcomes, or names a point there is not."""
+        """Raise `ArgumentError` if the model has outcomes of another kind or too few points."""
         if self.compares != model.outcomes:
             kind = type(model).__name__
-            expected = f"one of {model.outcomes}, which {kind} gives"
+            expected = f"a deviation of {model.outcomes}, the outcomes of {kind}"
             raise ArgumentError("deviation", f"{self.name!r}, of {self.compares}", expected)
         self.check_points(model.n)
 
     def check_points(self, n: int) -> None:
-        """Raise `ArgumentError` if it names a point that n points do not have."""
+        """Raise `ArgumentError` if the function refers to a point whose index is n or larger."""
         if n < self.least_n:
             raise ArgumentError(
                 "deviation", f"{self.name!r} with point {self.least_n - 1}", f"points 0 to {n - 1}"
@@ -253,7 +256,7 @@ DEVIATIONS = {
             "rand",
             rand_deviation,
             partial(_constant, 1.0),
-            partial(_all_pairs, _share_of_ordered_pairs),
+            partial(_all_pairs, _rand_coefficient),
         ),
         DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(_constant, 2.0)),
         DeviationFunction("nmi", nmi_deviation, partial(_constant, 1.0)),
@@ -271,24 +274,31 @@ DEVIATIONS = {
     )
 }
 
-# Those that compare two partitions.
+# The deviation functions of two partitions.
 PARTITION_DEVIATIONS = {
     name: function for name, function in DEVIATIONS.items() if function.compares == "labels"
 }
 
 
 def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
-    """Return the number of the given pairs whose together/apart relation changed.
+    """Return the deviation function that counts the given pairs whose relation changed.
+
+    U is the number of given pairs that are together in exactly one of the two partitions.
 
     Parameters
     ----------
     pairs : array_like of int, shape (P, 2)
-        Pairs of different points, in any order, none twice.
+        Pairs of two different points, in any order, without repetition.
 
     Returns
     -------
     DeviationFunction
-        "chosen-pairs", additive over the pairs with c = 1.
+        Named "chosen-pairs"; additive over the given pairs with c = 1.
+
+    Raises
+    ------
+    ArgumentError
+        If `pairs` is empty or not of this form.
     """
     chosen = _check_pairs(pairs)
     return DeviationFunction(
@@ -301,20 +311,26 @@ def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
 
 
 def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
-    """Return the number of pairs, one of each group, whose together/apart relation changed.
+    """Return the deviation function that counts changed pairs between two groups of points.
 
-    With two clusters as the groups, it counts what merges them; with two parts of one cluster,
-    what tears it.
+    U is the number of pairs, with one point in each group, that are together in exactly one of the
+    two partitions. If the groups are two clusters, these are the pairs that a perturbation merges;
+    if they are two parts of one cluster, these are the pairs that it separates.
 
     Parameters
     ----------
     points, others : array_like of int
-        Indices of points; no point is in both.
+        Indices of the points of the two groups, which must be disjoint.
 
     Returns
     -------
     DeviationFunction
-        "between-clusters", additive over the len(points) len(others) pairs with c = 1.
+        Named "between-clusters"; additive over all pairs between the groups with c = 1.
+
+    Raises
+    ------
+    ArgumentError
+        If an index is invalid, or a point is in both groups.
     """
     first, second = index_array(points, "points"), index_array(others, "others")
     common = np.intersect1d(first, second)
@@ -345,7 +361,10 @@ def _pairs_between(first: IntArray, second: IntArray, n: int) -> tuple[IntArray,
 
 
 def _changed_between(first: IntArray, second: IntArray, labels: IntArray, other: IntArray) -> int:
-    """Count [together] + [together after] - 2 [both], each from the sizes of the classes."""
+    """Count T(before) + T(after) - 2 T(both), with T the pairs of the groups that are together.
+
+    "both" is the common refinement of the two partitions.
+    """
     before = np.unique(labels, return_inverse=True)[1]
     after = np.unique(other, return_inverse=True)[1]
     both = np.unique(before * (after.max() + 1) + after, return_inverse=True)[1]
@@ -359,7 +378,7 @@ def _changed_between(first: IntArray, second: IntArray, labels: IntArray, other:
 
 
 def deviation_function(deviation: str | DeviationFunction) -> DeviationFunction:
-    """Return the deviation function of that name, or the one given."""
+    """Return the deviation function of this name; a `DeviationFunction` is returned unchanged."""
     if isinstance(deviation, DeviationFunction):
         return deviation
     return DEVIATIONS[one_of(deviation, "deviation", DEVIATIONS)]
@@ -368,21 +387,26 @@ def deviation_function(deviation: str | DeviationFunction) -> DeviationFunction:
 def deviation(
     labels: ArrayLike, perturbed_labels: ArrayLike, name: str | DeviationFunction = "delta"
 ) -> float:
-    """Return the deviation of one partition from another.
+    """Return the deviation U of one partition from another.
 
     Parameters
     ----------
     labels, perturbed_labels : array_like of int, shape (n,)
-        Cluster labels of the same n >= 2 points; only `changed` reads the numbers themselves.
+        Cluster labels of the same n >= 2 points. All functions but "changed" depend on the
+        partitions only, not on the numbers that are used as labels.
     name : str or DeviationFunction, default "delta"
-        Which function: "delta", "rand", "adjusted-rand", "nmi", "variation-of-information",
-        "changed" or "changed-matched"; "distance" compares parameters and is refused here.
+        "delta", "rand", "adjusted-rand", "nmi", "variation-of-information", "changed" or
+        "changed-matched". "distance", which compares parameters, is refused.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     ArgumentError
         If the lengths differ, the labels are not integers, the name is not known, or the function
-        names a point that there is not.
+        refers to a point that does not exist.
     """
     function = deviation_function(name)
     if function.compares != "labels":
@@ -404,7 +428,7 @@ def _check_labels(labels: ArrayLike, argument: str) -> IntArray:
 
 
 def _check_pairs(pairs: ArrayLike) -> IntArray:
-    """Return the pairs as distinct rows i < j."""
+    """Return the pairs as rows i < j, or raise `ArgumentError` if they are invalid."""
     expected = "shape (P, 2), P >= 1, rows of two different points >= 0, none twice"
     array = integer_array(pairs, "pairs", expected)
     if array.ndim != 2 or array.shape[1] != 2:

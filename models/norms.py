@@ -1,7 +1,7 @@
-"""The norms of the fusion terms: conjugate exponent, row norms, projection on the dual ball.
+"""The norms of the fusion terms: conjugate exponents, row norms and projections onto dual balls.
 
-Rows of an (m, d) array are edges. The fusion term of an edge is `||u||_p`, its dual variable lives
-in a ball of the conjugate norm `q`, 1/p + 1/q = 1.
+Each row of an (m, d) array belongs to an edge. The fusion term of an edge is ||u||_p, and its dual
+variable is constrained to a ball of the conjugate norm q, with 1/p + 1/q = 1.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ NORMS = (1, 2, float("inf"))
 
 
 def check_norm(value: Any, argument: str) -> float:
-    """Return the exponent of a norm, one of 1, 2 and inf."""
+    """Return the exponent of a norm, which must be 1, 2 or inf."""
     return float(one_of(value, argument, NORMS))
 
 
 def in_unit_range(points: FloatArray, argument: str) -> tuple[FloatArray, int]:
-    """Return points in a unit 2^e in which distances neither overflow nor underflow, and e.
+    """Return the scaled points 2^-e points, whose squared distances are safe from overflow, and e.
 
-    The largest range of a column becomes about 2^500, so that the squares of differences up to
-    2^1011 times smaller keep their digits. Scaling by a power of two is exact, and a column that is
-    constant, whose offset might overflow, becomes zero: no difference is rounded.
+    The exponent e is such that the largest range of a column becomes about 2^500. The squares of
+    differences that are up to 2^1010 times smaller then do not underflow. Scaling by a power of two
+    does not round. A constant column becomes zero, because its offset might overflow.
 
     Raises
     ------
     ArgumentError
-        If the range is infinite, or some difference is smaller than that.
+        If the range is infinite, or a difference is smaller than that.
     """
     ordered = np.sort(points, axis=0)
     with np.errstate(over="ignore"):
@@ -44,17 +44,18 @@ def in_unit_range(points: FloatArray, argument: str) -> tuple[FloatArray, int]:
     exponent = math.frexp(largest)[1] - 500
     if math.isinf(largest) or math.ldexp(least, -exponent) < 2.0**-511:
         given = f"differences from {least:.1e} to {largest:.1e}"
-        raise ArgumentError(argument, given, "a finite range, at most 2^1010 times the least one")
+        expected = "a finite range, at most 2^1010 times the smallest difference"
+        raise ArgumentError(argument, given, expected)
     return np.ldexp(np.where(ranges > 0, points, 0.0), -exponent), exponent
 
 
 def conjugate(p: float) -> float:
-    """Return q with 1/p + 1/q = 1, for p in {1, 2, inf}."""
+    """Return the q with 1/p + 1/q = 1, for p in {1, 2, inf}."""
     return {1.0: float("inf"), 2.0: 2.0}.get(p, 1.0)
 
 
 def row_norms(U: FloatArray, p: float) -> FloatArray:
-    """Return the p-norm of each row of `U`: shape (m,)."""
+    """Return the p-norm of each row of U: shape (m,)."""
     magnitude = np.abs(U)
     if U.shape[1] == 1:
         return magnitude[:, 0]
@@ -66,7 +67,7 @@ def row_norms(U: FloatArray, p: float) -> FloatArray:
 
 
 def subgradient_rows(U: FloatArray, p: float) -> FloatArray:
-    """Return for each row u of `U` a z with ||z||_q <= 1 and <z, u> = ||u||_p: shape (m, d)."""
+    """Return, for each row u of U, a z with ||z||_q <= 1 and <z, u> = ||u||_p: shape (m, d)."""
     if p == 1:
         return np.sign(U)
     if p == 2:
@@ -79,7 +80,7 @@ def subgradient_rows(U: FloatArray, p: float) -> FloatArray:
 
 
 def project_rows(Z: FloatArray, radii: FloatArray, q: float) -> FloatArray:
-    """Return each row of `Z` projected on the q-ball of the radius given for it."""
+    """Return the Euclidean projection of each row of Z onto the q-ball with the given radius."""
     if Z.shape[1] == 1 or q == float("inf"):
         return np.clip(Z, -radii[:, None], radii[:, None])
     if q == 2:
@@ -92,9 +93,10 @@ def project_rows(Z: FloatArray, radii: FloatArray, q: float) -> FloatArray:
 
 
 def _project_rows_on_l1_balls(Z: FloatArray, radii: FloatArray) -> FloatArray:
-    """Soft-threshold each row at the level that puts it on its ball (Held, Wolfe, Crowder).
+    """Project by soft-thresholding at the level that solves the KKT conditions (Held et al., 1974).
 
-    Magnitudes are counted from the largest of the row, so that rows far outside keep their digits.
+    Magnitudes are measured relative to the largest of the row, which preserves the accuracy for
+    rows far outside their ball.
     """
     magnitude = np.abs(Z)
     below = magnitude - magnitude.max(axis=1, keepdims=True, initial=0.0)

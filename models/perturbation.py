@@ -1,8 +1,12 @@
-"""Perturbations of the parts of a learning model, affine in a short vector eps (paper, 2.2, 6.5).
+"""Perturbations of a learning model: affine maps from a vector eps to its parts (paper, 2.2, 6.5).
 
-Each part that moves has one linear operator T and moves by T eps, in the units that the learning
-model gives (`LearningModel.rates`): data by A + T eps, weights in proportion, w_e (1 - (S eps)_e).
-Every formulation and every gradient needs only the operators and the bounds of eps.
+A part is an array of the model, such as the data A or the edge weights w. With one matrix T for
+each perturbed part and the elementwise factor `LearningModel.scale`, the perturbed part is
+
+    part + scale * (T eps),        so that        A(eps) = A + T eps,    w(eps) = w (1 - S eps),
+
+where the scale is 1 for data and w for weights, and S = -T for weights. Formulations and gradients
+use only these matrices and the bounds of eps.
 """
 
 from __future__ import annotations
@@ -30,38 +34,42 @@ from bilad.models.validation import (
     whole_number,
 )
 
-ROUNDING = 1e-12  # relative; eps may be so far outside its bounds
+ROUNDING = 1e-12  # relative; an eps that violates its bounds by at most this is clipped
 
 Model = TypeVar("Model", bound=LearningModel)
 
 
 class Perturbation:
-    """One linear operator for each part that moves, and bounds of eps.
+    """Matrices T, one for each perturbed part, and bounds of eps.
 
-    `shift`, `additive`, `multiplicative` and `edges` make the usual ones, `linear` any other of
-    data and of weights.
+    Use `shift`, `additive`, `multiplicative` or `edges` for the usual perturbations, and `linear`
+    for any other affine perturbation of data and weights.
 
     Parameters
     ----------
-    operators : mapping of str to matrix, sparse or not, shape (size, k)
-        For each part that moves, T; rows in the order of the part's `ravel()`.
+    operators : mapping of str to matrix, dense or sparse, shape (size of the part, k)
+        The matrix T of each perturbed part. Its rows follow the order of the part's `ravel()`.
     shapes : mapping of str to tuple of int
-        For the same parts, their shapes.
-    lower, upper : array_like, shape (k,), optional
+        The shape of each of these parts.
+    lower, upper : array_like, shape () or (k,), optional
         Bounds of eps, with lower <= 0 <= upper; infinite by default.
     structure : object, optional
-        What the parts belong to besides their shapes, such as the graph of weights; it must suit
-        `LearningModel.has_structure_of`.
+        What the model must have in common with the perturbation besides the shapes, such as the
+        graph whose weights are perturbed. `LearningModel.has_structure_of` compares it.
 
     Attributes
     ----------
-    operators, shapes, lower, upper, structure
-        As given; operators as `scipy.sparse.csr_array`.
+    operators : mapping of str to scipy.sparse.csr_array
+    shapes : mapping of str to tuple of int
+    dim : int
+        k, the number of entries of eps.
+    lower, upper : ndarray, shape (k,)
+    structure : object or None
 
     Raises
     ------
     ArgumentError
-        If the shapes do not agree, or 0 is out of bounds.
+        If the shapes do not agree, or 0 violates the bounds.
     """
 
     def __init__(
@@ -83,7 +91,7 @@ class Perturbation:
         self._check()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle it by what it is made of, as a read-only mapping cannot be pickled."""
+        """Return the constructor's arguments: a read-only mapping cannot be pickled or copied."""
         parts = dict(self.operators), dict(self.shapes)
         return type(self), (*parts, self.lower, self.upper, self.structure)
 
@@ -110,21 +118,20 @@ class Perturbation:
         lower: ArrayLike = -np.inf,
         upper: ArrayLike = np.inf,
     ) -> Perturbation:
-        """Return A + T eps and w_e (1 - (S eps)_e): of data, of weights, or of both.
+        """Return the perturbation A(eps) = A + T eps, w(eps) = w (1 - S eps).
 
         Parameters
         ----------
         shape : tuple of int
             (n, d), the shape of the data.
-        operator : matrix, sparse or not, shape (n d, k), optional
-            T; rows in the order of `data.ravel()`. None if no data are perturbed.
+        operator : matrix, dense or sparse, shape (n d, k), optional
+            T, with rows in the order of `data.ravel()`. None if the data are not perturbed.
         graph : FusionGraph, optional
-            Whose weights are perturbed; only its edges count.
-        edge_operator : matrix, sparse or not, shape (m, k), optional
-            S; rows in the order of the graph's edges. None, as the graph, if no weight is
-            perturbed.
-        lower, upper
-            As in `Perturbation`.
+            The graph whose weights are perturbed. Only its edges are used.
+        edge_operator : matrix, dense or sparse, shape (m, k), optional
+            S, with rows in the order of the graph's edges. It is given if and only if `graph` is.
+        lower, upper : array_like, optional
+            Bounds of eps, as in `Perturbation`.
         """
         operators: dict[str, sp.csr_array] = {}
         shapes: dict[str, tuple[int, ...]] = {}
@@ -132,7 +139,7 @@ class Perturbation:
         if graph is not None and not isinstance(graph, FusionGraph):
             raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
         if (graph is None) != (edge_operator is None):
-            expected = "a matrix" if edge_operator is None else "None, as there is no graph"
+            expected = "a matrix" if edge_operator is None else "None, because there is no graph"
             raise ArgumentError("edge_operator", type(edge_operator).__name__, expected)
         if operator is not None or graph is None:
             operators["data"], shapes["data"] = _matrix(operator, "operator", n * d), (n, d)
@@ -144,7 +151,7 @@ class Perturbation:
 
     @classmethod
     def shift(cls, direction: ArrayLike) -> Perturbation:
-        """One eps times a fixed direction V: A(eps) = A + eps V.
+        """Return A(eps) = A + eps V, with one number eps and a fixed direction V.
 
         Parameters
         ----------
@@ -163,14 +170,14 @@ class Perturbation:
         points: ArrayLike | None = None,
         features: ArrayLike | None = None,
     ) -> Perturbation:
-        """One eps for every chosen entry of the data, in row-major order.
+        """Return A(eps) = A + eps on the chosen entries of A, one eps for each in row-major order.
 
         Parameters
         ----------
         shape : tuple of int
             (n, d), the shape of the data.
         points, features : array_like of int, optional
-            Rows and columns that may move; all by default.
+            The entries in these rows and columns are perturbed; all by default.
         """
         n, d = _check_shape(shape, least_d=1)
         entries = _entries(n, d, points, features)
@@ -183,15 +190,15 @@ class Perturbation:
         points: ArrayLike | None = None,
         features: ArrayLike | None = None,
     ) -> Perturbation:
-        """One eps for every chosen entry of the data, a_ij (1 + eps), in row-major order.
+        """Return a_ij(eps) = a_ij (1 + eps) on chosen entries, one eps for each in row-major order.
 
         Parameters
         ----------
         data : array_like, shape (n, d)
-            A, of the model that is to be perturbed. An entry that is zero stays so whatever its
-            eps; not all of the chosen ones may be.
+            The data A of the model. At least one of the chosen entries must differ from 0, because
+            an entry 0 is not changed by any eps.
         points, features : array_like of int, optional
-            Rows and columns that may move; all by default.
+            The entries in these rows and columns are perturbed; all by default.
         """
         A = real_array(data, "data", (None, None))
         n, d = A.shape
@@ -199,20 +206,20 @@ class Perturbation:
         factors = A.ravel()[entries]
         if not factors.any():
             raise ArgumentError(
-                "data", "zeros only where it may move", "at least one entry that is not zero"
+                "data", "zeros only in the chosen entries", "at least one entry that is not zero"
             )
         return cls.linear((n, d), _selection(entries, factors, n * d))
 
     @classmethod
     def edges(cls, graph: FusionGraph, edges: ArrayLike | None = None) -> Perturbation:
-        """One eps for every chosen edge: w_e (1 - eps_e), 0 <= eps_e <= 1; at 1 the edge is gone.
+        """Return w_e(eps) = w_e (1 - eps_e), 0 <= eps_e <= 1; eps_e = 1 removes edge e.
 
         Parameters
         ----------
         graph : FusionGraph
-            Of the model that is to be perturbed.
+            The graph of the model.
         edges : array_like of int, optional
-            Rows of `graph.edges`; all by default.
+            The edges that are perturbed, as indices of rows of `graph.edges`; all by default.
         """
         if not isinstance(graph, FusionGraph):
             raise ArgumentError("graph", type(graph).__name__, "a FusionGraph")
@@ -223,25 +230,38 @@ class Perturbation:
         return cls({"weights": -taken}, {"weights": (graph.m,)}, 0.0, 1.0, graph)
 
     def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
-        """Return the same perturbation for eps, and parts, measured in these units."""
+        """Return the same perturbation in other units of eps and of the parts.
+
+        Parameters
+        ----------
+        eps_unit : float
+            The new unit of eps in terms of the old one.
+        units : mapping of str to float
+            The new unit of each part; 1 for a part that is not named.
+        """
         scaled = {name: T * (eps_unit / units.get(name, 1.0)) for name, T in self.operators.items()}
         return Perturbation(
             scaled, self.shapes, self.lower / eps_unit, self.upper / eps_unit, self.structure
         )
 
     def along(self, direction: ArrayLike, lower: float, upper: float) -> Perturbation:
-        """Return the perturbation t times a direction (k,), with lower <= t <= upper."""
+        """Return the scalar perturbation eps = t direction, lower <= t <= upper.
+
+        Parameters
+        ----------
+        direction : array_like, shape (k,)
+        """
         column = real_vector(direction, "direction", self.dim)[:, None]
         moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}
         return Perturbation(moved, self.shapes, lower, upper, self.structure)
 
     def vector(self, eps: ArrayLike) -> FloatArray:
-        """Return eps as an array of shape (k,), clipped where rounding put it out of bounds.
+        """Return eps as an array (k,), clipped to its bounds if it violates them by rounding only.
 
         Raises
         ------
         ArgumentError
-            If eps has another length, is not finite, or is out of bounds by more than rounding.
+            If eps has another length, is not finite, or violates its bounds by more than rounding.
         """
         given = real_vector(eps, "eps", self.dim)
         if (given >= self.lower).all() and (given <= self.upper).all():
@@ -258,7 +278,7 @@ class Perturbation:
         return clipped
 
     def changes(self, eps: ArrayLike) -> dict[str, FloatArray]:
-        """Return T eps for each part that moves, in the part's shape."""
+        """Return T eps for each perturbed part, in the shape of the part."""
         vector = self.vector(eps)
         return {
             name: np.asarray(T @ vector).reshape(self.shapes[name])
@@ -266,9 +286,9 @@ class Perturbation:
         }
 
     def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if the model has other parts or edges than are perturbed."""
+        """Raise `ArgumentError` if the model lacks a perturbed part, or shape or edges differ."""
         if not isinstance(model, LearningModel):
-            raise ArgumentError("model", type(model).__name__, "a learning model, with data")
+            raise ArgumentError("model", type(model).__name__, "a LearningModel")
         if not model.has_structure_of(self.structure):
             raise ArgumentError("perturbation", "other edges", "the edges of the model's graph")
         for name, shape in self.shapes.items():
@@ -280,15 +300,15 @@ class Perturbation:
                 raise ArgumentError("perturbation", f"shape {shape}", f"{part.shape} as the {name}")
 
     def apply(self, model: Model, eps: ArrayLike) -> Model:
-        """Return the model with its parts moved: the data A + T eps, the weights w (1 - S eps).
+        """Return the perturbed model, with data A(eps) and weights w(eps).
 
         Raises
         ------
         ArgumentError
-            If the model has parts of other shapes or a graph with other edges, or eps is wrong.
+            If the perturbation does not fit the model, or eps is not a valid argument of `vector`.
         """
         self.check_fits(model)
-        return model.moved(self.changes(eps))
+        return model.perturbed(self.changes(eps))
 
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
@@ -314,7 +334,7 @@ def _matrix(
 
 
 def _bound(value: ArrayLike, name: str, k: int) -> FloatArray:
-    """Return a read-only bound of eps: shape (k,)."""
+    """Return a bound of eps as a read-only array of shape (k,)."""
     expected = f"a number, or {k}, none of them NaN"
     bound = number_array(value, name, expected)
     if bound.shape not in ((), (k,)):
@@ -325,14 +345,14 @@ def _bound(value: ArrayLike, name: str, k: int) -> FloatArray:
 
 
 def _entries(n: int, d: int, points: ArrayLike | None, features: ArrayLike | None) -> IntArray:
-    """Return where the chosen rows and columns meet, as places in `data.ravel()`."""
+    """Return the indices, in `data.ravel()`, of the entries in the chosen rows and columns."""
     rows = np.arange(n) if points is None else index_array(points, "points", n)
     columns = np.arange(d) if features is None else index_array(features, "features", d)
     return (rows[:, None] * d + columns[None, :]).ravel()
 
 
 def _selection(places: IntArray, values: FloatArray, length: int) -> sp.csr_array:
-    """Return the matrix that puts `values[k]` times eps_k at `places[k]`: shape (length, k)."""
+    """Return the matrix with `values[j]` in row `places[j]` of column j: shape (length, k)."""
     k = len(places)
     matrix = sp.csr_array((values, (places, np.arange(k))), shape=(length, k))
     matrix.eliminate_zeros()

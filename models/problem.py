@@ -1,10 +1,13 @@
-"""The two bilevel models of an attack (paper, section 4).
+"""The two bilevel problems of an attack on a learning model (paper, section 4).
 
-    (BL1)  max_eps U(eps)     s.t.  ||eps|| <= a,         X in argmin CVC(A(eps))
-    (BL2)  min_eps ||eps||    s.t.  U(eps) >= delta_0,    X in argmin CVC(A(eps))
+    (BL1)  max_eps U(eps)     s.t.  ||eps|| <= a
+    (BL2)  min_eps ||eps||    s.t.  U(eps) >= delta_0
 
-U is the deviation of the labels at eps from the labels at eps = 0. A problem says which eps it
-accepts and which of two it prefers; it solves nothing.
+eps is the perturbation, U(eps) is the deviation of the outcome of the learning model at eps from
+its outcome at eps = 0, a > 0 is the budget and delta_0 > 0 is the target. The lower level, which
+computes the outcome, is the training problem of the learning model: for convex clustering, X in
+argmin CVC(A(eps)). An *attack* is an eps within the radius whose deviation is positive (BL1) or at
+least delta_0 (BL2). The classes of this file describe problems and do not solve them.
 """
 
 from __future__ import annotations
@@ -23,28 +26,34 @@ from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
 
-ROUNDING = 1e-9  # relative, of a deviation that is not a count
-# The optimality tolerance of lengths, relative. Where clusters part, (BL2) has an infimum that is
-# not attained: an eps is optimal if it exceeds the infimum by this share at most. The method
-# "exact" keeps this share of the budget of (BL1) away from the ends of a step.
+ROUNDING = 1e-9  # relative rounding error of a deviation that is not an integer
+# Relative optimality tolerance of ||eps||. The infimum of (BL2) need not be attained, because the
+# set of eps at which two points are in different clusters is open. An eps therefore counts as
+# optimal if its norm exceeds the infimum by at most this fraction. The method "exact" keeps eps
+# away from the end points of an interval of constant labels by this fraction of the budget.
 LENGTH_TOL = 1e-6
 
 
 class BilevelProblem(ABC):
-    """What (BL1) and (BL2) share: a model, a perturbation, a norm for eps, a deviation function.
+    """Base class of (BL1) and (BL2): a model, a perturbation, a norm of eps and a deviation.
 
     Attributes
     ----------
     model : LearningModel
+        The learning model at eps = 0.
     perturbation : Perturbation
+        The map from eps to the perturbed model.
     norm : float
+        Exponent of the norm of eps: 1, 2 or inf.
     deviation : DeviationFunction
+        The function U.
     sense : {"max", "min"}
-        Whether the deviation is maximised, or the size of eps minimised.
+        "max" if the problem maximises the deviation, "min" if it minimises ||eps||.
     target : float
-        The deviation that (BL2) asks for; 0 for (BL1), where every deviation > 0 is an attack.
+        delta_0 for (BL2); 0 for (BL1), for which every positive deviation is an attack.
     radius : float
-        Every eps that counts has norm at most this.
+        The largest norm of an eps that is admissible: the budget a of (BL1), the search limit of
+        (BL2).
     """
 
     sense: ClassVar[str]
@@ -71,9 +80,10 @@ class BilevelProblem(ABC):
         self.deviation.check_fits(model)
 
     def operator(self, part: str) -> sp.csr_array:
-        """Return T, by which eps moves a part: shape (size, k), all zero if it does not move.
+        """Return the matrix T of the perturbation of one part: shape (size of the part, k).
 
-        In units of `LearningModel.rates`.
+        At eps the part is `part + model.scale(part) * (T eps)`. T is zero if eps does not act on
+        the part.
         """
         if part not in self._operators:
             given = self.perturbation.operators.get(part)
@@ -82,21 +92,23 @@ class BilevelProblem(ABC):
         return self._operators[part]
 
     def gradient(self, parts: Mapping[str, FloatArray]) -> FloatArray:
-        """Return the gradient in eps, (k,), of a function of the parts, by the chain rule.
+        """Return the gradient with respect to eps, shape (k,), of a function of the parts.
+
+        By the chain rule it is the sum over the parts of `T' (model.scale(part) * g)`.
 
         Parameters
         ----------
         parts : mapping of str to ndarray
-            Its gradient in each part that moves, at any eps.
+            The gradient g of the function with respect to each part that eps changes.
         """
         total = np.zeros(self._k)
         for name, T in self.perturbation.operators.items():
-            total += T.T @ (self.model.rates(name) * parts[name]).ravel()
+            total += T.T @ (self.model.scale(name) * parts[name]).ravel()
         return total
 
     @property
     def box(self) -> tuple[FloatArray, FloatArray]:
-        """The least box that holds every eps that counts: lower and upper bounds, shape (k,)."""
+        """Lower and upper bounds (k,) of every admissible eps, from its bounds and the radius."""
         lower, upper = self.perturbation.lower, self.perturbation.upper
         return np.maximum(lower, -self.radius), np.minimum(upper, self.radius)
 
@@ -105,96 +117,123 @@ class BilevelProblem(ABC):
         return self.perturbation.dim
 
     def size(self, eps: ArrayLike) -> float:
-        """Return ||eps|| in the problem's norm."""
+        """Return ||eps|| in the norm of the problem."""
         return float(np.linalg.norm(np.atleast_1d(eps), ord=self.norm))
 
     def project(self, eps: ArrayLike) -> FloatArray:
-        """Return eps clipped to its bounds, then scaled back radially if it is too long."""
+        """Return an admissible eps: clip it to its bounds, then scale it to the radius if needed.
+
+        The result need not be the nearest admissible point.
+        """
         given = real_vector(eps, "eps", self._k)
         vector = np.clip(given, self.perturbation.lower, self.perturbation.upper)
         size, scaled, margin = self.size(vector), vector, 4 * np.finfo(float).eps
-        # Some ulps inward, so that rounding never leaves the result outside. Zero is within the
-        # bounds, so scaling does not leave them either.
+        # The result is scaled slightly inwards, so that rounding cannot leave it outside the ball.
+        # Because 0 lies within the bounds, scaling towards 0 does not violate them.
         while self.size(scaled) > self.radius:
             scaled = vector * (self.radius / size * (1 - margin))
             margin *= 2
         return scaled
 
-    def reach(self, direction: ArrayLike) -> float:
-        """Return the largest t for which t times a direction (k,) of size 1 is an eps that counts.
+    def largest_step(self, direction: ArrayLike) -> float:
+        """Return the largest t such that t times the direction is an admissible eps.
 
-        The ray leaves at the radius, or at a bound of eps if that comes first.
+        Parameters
+        ----------
+        direction : array_like, shape (k,)
+            A vector of norm 1.
         """
         along = real_vector(direction, "direction", self._k)
         moving = along != 0
         bounds = np.where(along > 0, self.perturbation.upper, self.perturbation.lower)
-        with np.errstate(over="ignore"):  # a bound that is met nowhere near the radius
+        with np.errstate(over="ignore"):  # a bound far beyond the radius
             lengths = bounds[moving] / along[moving]
         return float(np.min(lengths, initial=self.radius))
 
     def along(self, direction: ArrayLike) -> Perturbation:
-        """Return the perturbation t times a direction (k,) of size 1, for the t that count."""
+        """Return the scalar perturbation t -> t direction, restricted to the admissible t.
+
+        Parameters
+        ----------
+        direction : array_like, shape (k,)
+            A vector of norm 1.
+        """
         along = real_vector(direction, "direction", self._k)
-        return self.perturbation.along(along, -self.reach(-along), self.reach(along))
+        return self.perturbation.along(along, -self.largest_step(-along), self.largest_step(along))
 
     @abstractmethod
     def normalised(self, form: NormalForm) -> BilevelProblem:
-        """Return the same problem of the model's normal form, with eps in units of the radius.
+        """Return the equivalent problem for the normal form of the model, with radius 1.
 
-        Its eps, times this problem's radius, is this problem's: outcomes and deviations agree.
+        If eps solves the normalised problem, `radius * eps` solves this one. Outcomes and
+        deviations are the same.
         """
 
     @abstractmethod
     def largest_deviation(self) -> BilevelProblem:
-        """Return (BL1) over every eps that counts: itself, or of (BL2) with its limit as budget."""
+        """Return (BL1) over the same admissible eps; for (BL2) its radius becomes the budget."""
 
     @abstractmethod
     def within(self, radius: float) -> BilevelProblem:
-        """Return the problem that is left once an eps of this size is known: itself for (BL1)."""
+        """Return (BL2) with the search limit `radius`; (BL1) is returned unchanged.
 
-    def excess(self, bound: float) -> float:
-        """Return how much longer than the infimum an optimal eps may be, also if that is 0."""
+        A search calls this once it knows an attack of norm `radius`. Only a shorter eps improves on
+        it in (BL2), but a longer one may in (BL1).
+        """
+
+    def length_tolerance(self, bound: float) -> float:
+        """Return by how much the norm of an optimal eps may exceed a lower bound on the infimum.
+
+        The tolerance is `LENGTH_TOL * max(bound, LENGTH_TOL * radius)`, positive even if the bound
+        is 0.
+        """
         return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
 
     @abstractmethod
     def value(self, size: float, deviation: float) -> float:
-        """Return what the problem optimises: the deviation, or the size."""
+        """Return the objective value: the deviation (BL1) or the norm of eps (BL2)."""
 
     @abstractmethod
     def is_attack(self, size: float, deviation: float) -> bool:
-        """Say whether an eps of this size with this deviation answers the question at all."""
+        """Return whether an eps of this norm and deviation is an attack."""
 
     @abstractmethod
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """Say whether an eps of this size with this deviation is as good as a proved bound."""
+        """Return whether this norm and deviation attain a proved bound, so that eps is optimal."""
 
     @abstractmethod
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
-        """Say whether an eps of this size with this deviation contradicts a bound."""
+        """Return whether an eps of this norm and deviation contradicts a claimed bound."""
 
     @abstractmethod
     def excludes(self, bound: float) -> bool:
-        """Say whether a proved bound leaves no eps that is an attack."""
+        """Return whether a proved bound shows that no attack exists."""
 
     @abstractmethod
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
-        """Return a key that is larger for a better answer."""
+        """Return a sort key that is larger for a better eps."""
 
 
 class MaxDeviation(BilevelProblem):
-    """(BL1): the largest deviation within a budget.
+    """(BL1): maximise the deviation U(eps) subject to ||eps|| <= budget.
 
     Parameters
     ----------
     model : LearningModel
     perturbation : Perturbation
-        For data of the model's shape.
+        Its shapes must be those of the parts of the model.
     budget : float
-        a > 0, in units of eps.
+        a > 0, in the unit of eps.
     norm : {1, 2, inf}, default 2
         Norm of eps.
     deviation : str or DeviationFunction, default "delta"
-        A name that `deviation` knows, or e.g. `chosen_pairs` or `between_clusters`.
+        The function U: a name that `deviation` accepts, or the result of `chosen_pairs` or
+        `between_clusters`, for example.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is invalid, or the perturbation or the deviation does not fit the model.
     """
 
     sense = "max"
@@ -211,7 +250,7 @@ class MaxDeviation(BilevelProblem):
         self.budget = self.radius = real_number(budget, "budget", above=0.0)
 
     def normalised(self, form: NormalForm) -> MaxDeviation:
-        """Return the problem with budget 1, of the normal form."""
+        """Return (BL1) with budget 1 for the normal form of the model."""
         scaled = self.perturbation.in_units(self.radius, form.units)
         return MaxDeviation(form.model, scaled, 1.0, self.norm, self.deviation)
 
@@ -220,7 +259,7 @@ class MaxDeviation(BilevelProblem):
         return self
 
     def within(self, radius: float) -> MaxDeviation:
-        """Return the problem itself: a longer eps may have the larger deviation."""
+        """Return the problem itself, because a longer eps may have a larger deviation."""
         return self
 
     def value(self, size: float, deviation: float) -> float:
@@ -228,39 +267,44 @@ class MaxDeviation(BilevelProblem):
         return deviation
 
     def is_attack(self, size: float, deviation: float) -> bool:
-        """Within the budget, and the partition moves."""
+        """Return whether size <= budget and deviation > 0."""
         return size <= self.budget and deviation > 0
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """No deviation can be larger, but for rounding."""
+        """Return whether the deviation equals the upper bound, up to rounding."""
         return deviation >= bound * (1 - ROUNDING)
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
-        """The deviation is larger, by more than rounding."""
+        """Return whether the deviation exceeds the upper bound by more than rounding."""
         return deviation > bound * (1 + ROUNDING)
 
     def excludes(self, bound: float) -> bool:
-        """No deviation is positive."""
+        """Return whether the upper bound is 0, so that no eps has a positive deviation."""
         return bound <= 0
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
-        """Prefer the larger deviation, then the smaller eps."""
+        """Return a key that prefers the larger deviation, then the smaller norm."""
         return (deviation, -size)
 
 
 class MinPerturbation(BilevelProblem):
-    """(BL2): the smallest eps that moves the partition by a target.
+    """(BL2): minimise ||eps|| subject to U(eps) >= target.
 
     Parameters
     ----------
     model, perturbation, norm, deviation
         As in `MaxDeviation`.
     target : float
-        delta_0 > 0, at most the largest value the deviation function takes on n points.
+        delta_0 > 0, at most the largest value of the deviation function on n points.
     limit : float, optional
-        Largest ||eps|| that is searched. By default large enough for every entry of eps to carry
-        the points it moves past all others (the diameter of the data's bounding box), or to its
-        bounds.
+        The largest ||eps|| that is searched. The default is the norm of the vector whose entry j
+        moves its data by the diameter of the bounding box of the data, or equals a bound of eps_j
+        if that is nearer.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is invalid, or the perturbation or the deviation does not fit the model.
     """
 
     sense = "min"
@@ -287,28 +331,28 @@ class MinPerturbation(BilevelProblem):
             self.radius = real_number(limit, "limit", above=0.0)
 
     def normalised(self, form: NormalForm) -> MinPerturbation:
-        """Return the problem with limit 1, of the normal form."""
+        """Return (BL2) with limit 1 for the normal form of the model."""
         scaled = self.perturbation.in_units(self.radius, form.units)
         return MinPerturbation(
             form.model, scaled, self.target, self.norm, self.deviation, limit=1.0
         )
 
     def within(self, radius: float) -> MinPerturbation:
-        """Return the problem with another limit on ||eps||."""
+        """Return (BL2) with another search limit."""
         return MinPerturbation(
             self.model, self.perturbation, self.target, self.norm, self.deviation, radius
         )
 
     def value(self, size: float, deviation: float) -> float:
-        """Return the size."""
+        """Return the norm of eps."""
         return size
 
     def largest_deviation(self) -> MaxDeviation:
-        """Return (BL1) with the largest eps that is searched as its budget."""
+        """Return (BL1) whose budget is the search limit of this problem."""
         return MaxDeviation(self.model, self.perturbation, self.radius, self.norm, self.deviation)
 
     def _default_limit(self) -> float:
-        lengths = np.full(self._k, -np.inf)  # at which all that an entry moves has passed the rest
+        lengths = np.full(self._k, -np.inf)  # an entry of this size moves its data by the diameter
         for name, T in self.perturbation.operators.items():
             moves, diameter = abs(T).tocoo(), self.model.diameter(name)
             moving = moves.data > 0
@@ -319,23 +363,26 @@ class MinPerturbation(BilevelProblem):
         return self.size(np.where(np.isinf(lengths), 0.0, lengths))
 
     def is_attack(self, size: float, deviation: float) -> bool:
-        """Within the limit, and the partition moves by the target."""
+        """Return whether size <= limit and deviation >= target."""
         return size <= self.radius and deviation >= self.target
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """It exceeds the bound by `excess` at most: the infimum need not be attained."""
-        return size <= bound + self.excess(bound)
+        """Return whether the size exceeds the lower bound by at most `length_tolerance`.
+
+        A tolerance is needed because the infimum may not be attained.
+        """
+        return size <= bound + self.length_tolerance(bound)
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
-        """It is an attack, and shorter by more than `excess`."""
-        return self.is_attack(size, deviation) and size + self.excess(size) < bound
+        """Return whether an attack is shorter than the lower bound by more than the tolerance."""
+        return self.is_attack(size, deviation) and size + self.length_tolerance(size) < bound
 
     def excludes(self, bound: float) -> bool:
-        """Every attack is beyond the limit."""
+        """Return whether the lower bound exceeds the search limit."""
         return bound > self.radius
 
     def rank(self, size: float, deviation: float) -> tuple[float, float]:
-        """Prefer the smaller eps, then the larger deviation."""
+        """Return a key that prefers the smaller norm, then the larger deviation."""
         return (-size, deviation)
 
 

@@ -1,4 +1,7 @@
-"""Things chosen by name, to which others can add theirs: methods, relaxations."""
+"""Registries of objects that are chosen by name, such as methods and relaxations.
+
+Users and other installed packages can add objects to a registry.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,19 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """A mapping from names to things, and to those that installed packages offer.
+    """A mapping from names to registered objects and to the entry points of installed packages.
 
-    A package offers a thing by an entry point of the group; it is loaded when first asked for.
+    An installed package adds an object by an entry point of the group. The entry point is loaded
+    when its name is first looked up.
 
     Parameters
     ----------
     group : str
-        Of the entry points, such as "bilad.methods".
+        The entry point group, such as "bilad.methods".
     kind : type
-        Of the things; what an entry point names is refused if it is none.
-    known : mapping of str to thing
+        The type of the objects. An entry point that names an object of another type is an error.
+    known : mapping of str to object
+        The objects that are registered from the beginning.
     """
 
     def __init__(self, group: str, kind: type, known: Mapping[str, T]) -> None:
@@ -35,26 +40,28 @@ class Registry(Mapping[str, T], Generic[T]):
         return {entry.name: entry for entry in entry_points(group=self._group)}
 
     def register(self, name: str, thing: T) -> None:
-        """Add a thing.
+        """Add an object under a new name.
 
         Raises
         ------
         ArgumentError
-            If the name is taken, by an installed package too, or is no string.
+            If the name is not a nonempty string, or is in use, possibly by an installed package.
         """
         if not isinstance(name, str) or not name:
             raise ArgumentError("name", repr(name), "a string that is not empty")
         if name in self:
-            raise ArgumentError("name", f"{name!r}, which is taken", "a name of its own")
+            raise ArgumentError("name", f"{name!r}, which is taken", "a name that is not in use")
         self._known[name] = thing
 
     def __getitem__(self, name: str) -> T:
-        """Return a thing, loaded if a package offers it.
+        """Return the object of this name; an entry point is loaded first.
 
         Raises
         ------
+        KeyError
+            If the name is not known.
         ArgumentError
-            If it cannot be loaded, or is of another kind.
+            If the entry point cannot be loaded, or names an object of another type.
         """
         if name not in self._known and name in self._offered:
             self._known[name] = self._load(self._offered[name])
@@ -64,7 +71,7 @@ class Registry(Mapping[str, T], Generic[T]):
         expected = f"an entry point of {self._group!r} that names a {self._kind.__name__}"
         try:
             thing: T = entry.load()
-        except Exception as error:  # whatever importing a stranger's module raises
+        except Exception as error:  # importing a third-party module can raise anything
             given = f"{type(error).__name__}: {error}"
             raise ArgumentError(f"{entry.name} ({entry.value})", given, expected) from error
         if not isinstance(thing, self._kind):
@@ -72,7 +79,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return thing
 
     def usable(self) -> dict[str, T]:
-        """Return everything, but for what cannot be loaded."""
+        """Return all objects except the entry points that cannot be loaded."""
         found = {}
         for name in self:
             with suppress(ArgumentError):

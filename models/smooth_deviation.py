@@ -1,14 +1,15 @@
-"""Smooth deviations: functions of squared distances, with value and derivatives, in any algebra.
+"""Smooth approximations of deviation functions, with values and derivatives.
 
-"Together" is blurred to a kernel k(||x_i - x_j||^2 / w^2), k(0) = 1, k(inf) = 0:
+The relation "i and j are together" is replaced by a kernel k(||x_i - x_j||^2 / w^2) with k(0) = 1
+and k(inf) = 0, where w > 0 is the smoothing width:
 
-    U_w(X) = sum over pairs of  c_ij (1 - k)  if i, j are together at eps = 0,  c_ij k  if not
+    U_w(X) = sum over pairs of  c_ij (1 - k) if i, j are together at eps = 0, c_ij k otherwise.
 
-which tends to the deviation U = sum c_ij [relation of i and j changed] as the width w goes to 0.
-The distance of parameters is sqrt(||theta - theta_0||^2 + w^2) - w.
+U_w tends to U = sum c_ij [the relation of i and j changed] as w tends to 0. The distance of
+parameters, ||theta - theta_0||, is approximated by sqrt(||theta - theta_0||^2 + w^2) - w.
 
-`functions` is the module whose `exp` and `sqrt` are called: NumPy for arrays, `pyomo.environ` for
-expressions. So each form is written once.
+Each formula is written once, for numbers and for Pyomo expressions. The argument `functions` is the
+module that provides `exp` and `sqrt`: NumPy for arrays, `pyomo.environ` for expressions.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ from bilad.models.validation import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel, its complement and its derivatives, functions of ||x_i - x_j||^2 and w^2.
+    """A kernel k as a function of s = ||x_i - x_j||^2 and w^2.
 
-    `together(squared, w2, functions)` and `apart(squared, w2, functions)` add up to 1.
-    `slope(squared, w2)` and `curvature(squared, w2)`, for arrays, are the first and the second
-    derivative of `together` in the squared distance.
+    Attributes
+    ----------
+    name : str
+    together : callable(s, w2, functions)
+        k.
+    apart : callable(s, w2, functions)
+        1 - k.
+    slope, curvature : callable(s, w2)
+        The first and second derivative of k with respect to s, for arrays.
     """
 
     name: str
@@ -66,26 +73,29 @@ KERNELS = {
 
 
 class SmoothDeviation(Protocol):
-    """A smooth deviation of a state from what it is at eps = 0."""
+    """A smooth approximation of a deviation, as a function of the state of the lower level.
+
+    The state is the array of lower-level variables: X for convex clustering.
+    """
 
     def at(self, state: FloatArray, width: float) -> tuple[float, FloatArray]:
-        """Return the value and its gradient in the state; the width w > 0 has the state's unit."""
+        """Return the value and its gradient with respect to the state, for a width w > 0."""
 
 
 @dataclass(frozen=True)
 class SmoothPairs:
-    """U_w over some pairs of points; the state is X, shape (n, d).
+    """U_w, a sum over pairs of points; the state is X, shape (n, d).
 
-    All pairs with equal coefficients, as of "delta" and "rand", cost the square of the number of
-    distinct rows of X; other pairs cost their number.
+    If all pairs occur with equal coefficients, as for "delta" and "rand", an evaluation costs the
+    square of the number of distinct rows of X; otherwise it costs the number of pairs.
 
     Attributes
     ----------
     labels : ndarray of int, shape (n,)
-        At eps = 0.
+        The labels at eps = 0.
     pairs : ndarray of int, shape (P, 2)
     coefficients : ndarray, shape (P,)
-        c_ij.
+        The coefficients c_ij.
     kernel : Kernel
     """
 
@@ -106,16 +116,16 @@ class SmoothPairs:
         return len(self.pairs) == n * (n - 1) // 2 and np.ptp(self.coefficients) == 0
 
     def restricted(self, kept: BoolArray) -> SmoothPairs:
-        """Return the same function of some of the pairs only: `kept` of shape (P,)."""
+        """Return the sum over the pairs with `kept` true: `kept` has shape (P,)."""
         return SmoothPairs(self.labels, self.pairs[kept], self.coefficients[kept], self.kernel)
 
     def term(self, row: int, squared: Any, w2: Any, functions: Any) -> Any:
-        """Return the term of one pair, from its squared distance and the squared width."""
+        """Return the term of pair number `row`, from its squared distance and squared width."""
         change = self.kernel.apart if self.together[row] else self.kernel.together
         return float(self.coefficients[row]) * change(squared, w2, functions)
 
     def at(self, state: FloatArray, width: float) -> tuple[float, FloatArray]:
-        """Return U_w(X) and its gradient: shape (n, d)."""
+        """Return U_w(X) and its gradient with respect to X, shape (n, d)."""
         if self._is_of_all_pairs:
             return self._at_all_pairs(state, width, float(self.coefficients[0]))
         return self._at_given_pairs(state, width)
@@ -123,7 +133,7 @@ class SmoothPairs:
     def _at_all_pairs(
         self, X: FloatArray, width: float, coefficient: float
     ) -> tuple[float, FloatArray]:
-        """Count points of one cell, with the same label and the same row of X, as one."""
+        """Evaluate U_w after grouping the points into classes of equal label and equal row of X."""
         first, cell, counts = _cells(self.labels, X)
         rows, labels = X[first], self.labels[first]
         squared, w2 = cdist(rows, rows, "sqeuclidean"), width**2
@@ -131,8 +141,8 @@ class SmoothPairs:
         change = np.where(apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2))
         value = 0.5 * coefficient * float(counts @ change @ counts)
         slope = self.kernel.slope(squared, w2)
-        rates = 2.0 * coefficient * np.where(apart, slope, -slope) * counts
-        gradient = rates.sum(axis=1)[:, None] * rows - rates @ rows
+        factors = 2.0 * coefficient * np.where(apart, slope, -slope) * counts
+        gradient = factors.sum(axis=1)[:, None] * rows - factors @ rows
         return value, gradient[cell]
 
     def _at_given_pairs(self, X: FloatArray, width: float) -> tuple[float, FloatArray]:
@@ -141,13 +151,17 @@ class SmoothPairs:
         squared, w2 = np.einsum("ij,ij->i", U, U), width**2
         change = np.where(apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2))
         slope = self.kernel.slope(squared, w2)
-        pulls = (2.0 * self.coefficients * np.where(apart, slope, -slope))[:, None] * U
-        columns = [np.bincount(i, c, len(X)) - np.bincount(j, c, len(X)) for c in pulls.T]
+        terms = (2.0 * self.coefficients * np.where(apart, slope, -slope))[:, None] * U
+        columns = [np.bincount(i, c, len(X)) - np.bincount(j, c, len(X)) for c in terms.T]
         return float(self.coefficients @ change), np.stack(columns, axis=1)
 
 
 def _cells(labels: IntArray, X: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return a point of each cell, (C,), the cell of each point, (n,), and the sizes, (C,)."""
+    """Group points with equal labels and equal rows of X into C classes.
+
+    Returns the index of one point of each class, shape (C,), the class of each point, shape (n,),
+    and the sizes of the classes, shape (C,).
+    """
     order = np.lexsort((*X.T, labels))
     rows, names = X[order], labels[order]
     new = np.ones(len(X), dtype=bool)
@@ -159,32 +173,32 @@ def _cells(labels: IntArray, X: FloatArray) -> tuple[IntArray, IntArray, FloatAr
 
 @dataclass(frozen=True)
 class SmoothDistance:
-    """The distance of the state from what it is at eps = 0, rounded at zero.
+    """sqrt(||theta - theta_0||^2 + w^2) - w, a smooth approximation of ||theta - theta_0||.
 
     Attributes
     ----------
     reference : ndarray
-        The state at eps = 0.
+        theta_0, the state at eps = 0.
     """
 
     reference: FloatArray
 
     def term(self, squared: Any, width: Any, functions: Any) -> Any:
-        """Return the value, from the squared distance and the width."""
+        """Return the value, given the squared distance and the width w."""
         return functions.sqrt(squared + width**2) - width
 
     def at(self, state: FloatArray, width: float) -> tuple[float, FloatArray]:
-        """Return the value and its gradient, of the state's shape."""
+        """Return the value and its gradient, which has the shape of the state."""
         moved = state - self.reference
         squared = float(np.vdot(moved, moved))
         return self.term(squared, width, np), moved / np.sqrt(squared + width**2)
 
 
 def length_unit(state: FloatArray, data: FloatArray) -> float:
-    """Return the unit of length of widths: the typical distance of two rows of a state.
+    """Return the unit in which smoothing widths are measured: the typical distance of two rows.
 
-    The root mean square of ||x_i - x_j|| over all pairs; that of the data if there are no two
-    different rows; 1 if all data are equal.
+    It is the root mean square of ||x_i - x_j|| over all ordered pairs of rows of the state. If all
+    rows of the state are equal, the data are used in its place; if these are equal too, it is 1.
     """
     for points in (np.atleast_2d(state), data):
         spread = float(np.sqrt(2 * np.var(points, axis=0).sum()))

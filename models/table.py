@@ -1,6 +1,6 @@
-"""A table of points: from a text or Parquet file, an array of NumPy's, or a data frame of pandas.
+"""Reading a table of points from a text file, a Parquet file, a NumPy array or a data frame.
 
-What a file means is read off the file where there is no doubt, and refused where there is.
+Where the meaning of a file is ambiguous, the readers raise an error rather than guess.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ LABEL_COLUMNS = ("label", "labels", "class", "target", "variety", "species")
 TEXT_FILES = (".csv", ".tsv", ".txt", ".data")
 FILES = (*TEXT_FILES, ".parquet", ".npy")
 SPACES = r"\s+"
-SEPARATORS = ("\t", ";", ",", "|", SPACES)  # of those that fit as many rows, the first
-SNIFFED = 200  # lines of a file, to find its separator
+SEPARATORS = ("\t", ";", ",", "|", SPACES)  # the first one wins if several fit equally well
+SNIFFED = 200  # number of lines from which the separator is determined
 QUOTED = re.compile(r'"[^"]*"')
-MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null")  # a label, in lower case
-UNNAMED = re.compile(r"(Unnamed: \d+)?")  # as pandas names a column without a name
+MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null")  # missing labels in lower case
+UNNAMED = re.compile(r"(Unnamed: \d+)?")  # the names that pandas gives unnamed columns
 
-# The longer byte order marks first: that of UTF-32 begins as that of UTF-16.
+# Byte order marks. UTF-32 precedes UTF-16, because its mark begins with that of UTF-16.
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -44,7 +44,7 @@ MARKS = {
 
 
 class DatasetError(ValueError):
-    """A data set that could not be read, fetched or verified."""
+    """A data set could not be read, downloaded or verified."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Dataset:
     ----------
     name : str
     data : ndarray, shape (n, d)
-        One row per point, float64, in the source's own units.
+        One row per point, float64, in the units of the source.
     feature_names : tuple of str
-        d names; as in the source, so perhaps not distinct.
+        d names from the source, which may contain duplicates.
     labels : ndarray of int, shape (n,), or None
-        The known classes, numbered 0, 1, .. in the order of their values if these are numbers,
-        else of their names.
+        The known classes, numbered 0, 1, .. in increasing order if they are numbers, otherwise in
+        alphabetical order.
     """
 
     name: str
@@ -70,26 +70,26 @@ class Dataset:
 
 
 def is_frame(source: object) -> bool:
-    """Say whether this is a data frame of pandas, without importing pandas."""
+    """Return whether the source is a pandas data frame, without importing pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(source, pandas.DataFrame)
 
 
 def read_frame(frame: DataFrame, label: str | int | None, name: str, source: str) -> Dataset:
-    """Return the points of a data frame, whose columns have their types and names."""
+    """Return the data set in a data frame, whose column types and names are used unchanged."""
     numbered = frame.set_axis(range(1, len(frame) + 1))
     return _Table(source, list(map(str, frame.columns)), numbered, numbered).dataset(name, label)
 
 
 def read_file(path: Path, header: bool | None, label: str | int | None) -> Dataset:
-    """Return the points of a file, of a kind that its suffix tells; see `load_dataset`."""
+    """Return the data set in a file, whose type is given by its suffix; see `load_dataset`."""
     suffix = path.suffix.lower()
     if header is not None and not isinstance(header, bool):
         raise ArgumentError("header", repr(header), "True, False or None")
-    if not os.path.isfile(path):  # false also of a name that is too long
+    if not os.path.isfile(path):  # False, and no exception, if the name is too long
         raise ArgumentError("name", reprlib.repr(str(path)), "a file that exists")
     if suffix not in TEXT_FILES and header is not None:
-        raise ArgumentError("header", header, f"None for a file {suffix}, whose columns have names")
+        raise ArgumentError("header", header, f"None for a {suffix} file, which has no header line")
     try:
         if suffix in TEXT_FILES:
             return _read_text(path, header).dataset(path.stem, label)
@@ -97,15 +97,16 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
         return read_frame(frame, label, path.stem, str(path))
     except (ArgumentError, DatasetError):
         raise
-    except (OSError, ValueError, NotImplementedError) as cause:  # of pandas, pyarrow and NumPy
+    except (OSError, ValueError, NotImplementedError) as cause:  # from pandas, pyarrow, NumPy
         raise DatasetError(f"{path}: {cause}") from None
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Columns with titles; their cells as they are, and as numbers, where a text is one.
+    """A table with column titles: its cells, and the same cells converted to numbers.
 
-    The index of both frames numbers the rows as a message names them.
+    The index of both frames contains the row numbers that error messages mention. In `numbers` a
+    cell that is not a number is NaN.
     """
 
     source: str
@@ -114,7 +115,7 @@ class _Table:
     numbers: DataFrame
 
     def dataset(self, name: str, label: str | int | None) -> Dataset:
-        """Return the points, with the classes in the column that `label` tells."""
+        """Return the data set, with the classes from the column that `label` selects."""
         classes = self._label_column(label)
         columns = [k for k in range(len(self.titles)) if k != classes]
         while columns and self._is_index(columns[0]):
@@ -128,7 +129,7 @@ class _Table:
         return Dataset(name, data, tuple(self.titles[k] for k in columns), labels)
 
     def _label_column(self, label: str | int | None) -> int | None:
-        """Return which column holds the classes, if any."""
+        """Return the index of the column that contains the classes, or None."""
         titles = self.titles
         if label is None:
             found = [k for k, title in enumerate(titles) if title.lower() in LABEL_COLUMNS]
@@ -144,18 +145,18 @@ class _Table:
             found = []
         if len(found) != 1:
             names = ", ".join(map(repr, titles))
-            raise ArgumentError("label", repr(label), f"the name or the place of one of {names}")
+            raise ArgumentError("label", repr(label), f"the name or the index of one of {names}")
         return found[0]
 
     def _is_index(self, k: int) -> bool:
-        """Whether a column is the index that pandas and R write: without a name, it counts."""
+        """Return whether column k is an index: it has no name and contains 0, 1, .. or 1, 2, .."""
         if not UNNAMED.fullmatch(self.titles[k]):
             return False
         values, counted = self.numbers.iloc[:, k].to_numpy(), np.arange(len(self.numbers))
         return any(np.array_equal(values, counted + first) for first in (0, 1))
 
     def _feature(self, k: int) -> FloatArray:
-        """Return a column of numbers, which must all be there."""
+        """Return a column as numbers; a missing or non-numeric cell is an error."""
         title, column = self.titles[k], self.numbers.iloc[:, k]
         if UNNAMED.fullmatch(title):
             raise self._refusal(f"column {k + 1} has no name, and does not count the rows")
@@ -168,7 +169,7 @@ class _Table:
             raise self._refusal(str(cause)) from None
 
     def _classes(self, k: int) -> IntArray:
-        """Return the numbers of the classes in a column."""
+        """Return the classes in column k as integers 0, 1, .."""
         values = self.numbers.iloc[:, k].to_numpy()
         if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             column = self.cells.iloc[:, k]
@@ -198,7 +199,7 @@ def _is_number(value: object) -> bool:
 
 
 def _read_parquet(path: Path) -> DataFrame:
-    import pandas  # slow to import, as in every function here
+    import pandas  # slow to import, so every function here imports it when it is called
 
     return pandas.read_parquet(path, engine="pyarrow")
 
@@ -214,7 +215,7 @@ def _read_array(path: Path) -> DataFrame:
 
 
 def _read_text(path: Path, header: bool | None) -> _Table:
-    """Read a text file; nothing but the text of each cell is left to pandas to decide."""
+    """Read a text file. pandas splits the rows into cells; all other decisions are made here."""
     import pandas
 
     text = _decode(path.read_bytes()).strip("\r\n")
@@ -239,17 +240,17 @@ def _read_text(path: Path, header: bool | None) -> _Table:
     named = np.isfinite(numbers.iloc[0].to_numpy())
     if header is None and named.any():
         raise ValueError(
-            f"row 1 holds the number {titles[int(named.argmax())]}, expected names of columns; "
-            "`header=False` says that the file has no header line, `header=True` that numbers "
-            "are names"
+            f"row 1 contains the number {titles[int(named.argmax())]}, expected column names; pass "
+            "`header=False` if the file has no header line, and `header=True` if numbers are "
+            "column names"
         )
     return _Table(str(path), titles, cells.iloc[1:], numbers.iloc[1:])
 
 
 def _decode(content: bytes) -> str:
-    """Return a text whose encoding is told by its mark, or is the first that fits."""
+    """Return the text, decoded by its byte order mark, else by the first encoding that fits."""
     marked = [encoding for mark, encoding in MARKS.items() if content.startswith(mark)]
-    if b"\0" in content:  # of UTF-16 without a mark, every other byte is mostly zero
+    if b"\0" in content:  # UTF-16 without a mark: every other byte is zero in most texts
         is_little = content[1::2].count(0) > content[::2].count(0)
         marked.append("utf-16-le" if is_little else "utf-16-be")
     if marked:
@@ -261,7 +262,7 @@ def _decode(content: bytes) -> str:
 
 
 def _separator(text: str) -> str:
-    """Return what separates as many fields in most rows as in the first; a comma if nothing."""
+    """Return the separator that gives most rows as many fields as the first; "," if none does."""
     rows = [QUOTED.sub("q", line) for line in text.splitlines()[:SNIFFED] if line.strip()]
     best, most = ",", 1
     for separator in SEPARATORS:
@@ -275,7 +276,7 @@ def _separator(text: str) -> str:
 
 
 def _numbers(cells: DataFrame, decimal_comma: bool) -> DataFrame:
-    """Return the cells as numbers, NaN where a cell is none."""
+    """Return the cells converted to numbers, with NaN for a cell that is not a number."""
     import pandas
 
     if not decimal_comma:

@@ -1,7 +1,7 @@
-"""Checks of arguments: one wording for every error that a wrong argument causes.
+"""Checks of arguments, with one wording for all error messages.
 
-Each check returns its argument in the form the rest of the package relies on, or raises
-`ArgumentError`, which names the argument, what was given, and what is expected.
+Each check returns its argument in the form that the rest of the package expects, or raises
+`ArgumentError`, whose message names the argument, the given value and the expected value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-# What arrays that are not real are said to hold, by NumPy's character of their kind.
+# Descriptions of arrays that are not real, by the NumPy character of their kind.
 KINDS = {
     "b": "Booleans",
     "c": "complex numbers",
@@ -34,7 +34,13 @@ KINDS = {
 
 
 class ArgumentError(ValueError):
-    """An argument that cannot be used: its name, what was given, and what is expected."""
+    """An argument is invalid: "<argument>: got <given>, expected <expected>".
+
+    Attributes
+    ----------
+    argument : str
+        The name of the argument.
+    """
 
     def __init__(self, argument: str, given: object, expected: str) -> None:
         super().__init__(f"{argument}: got {given}, expected {expected}")
@@ -42,11 +48,12 @@ class ArgumentError(ValueError):
 
 
 def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
-    """Return `value` as an array of integers or floating-point numbers, of whatever shape.
+    """Return `value` as an array of integers or floating-point numbers, of any shape.
 
-    Every array and every number that a caller gives passes here. Whatever is not a real number is
-    refused, also where NumPy would convert it: complex numbers, masked entries, dates, durations,
-    text and Booleans. Objects are taken if all are real numbers of Python, such as fractions.
+    All arrays and numbers that a caller passes are checked here. Values that are not real numbers
+    are an error even where NumPy would convert them: complex numbers, masked entries, dates,
+    durations, text and Booleans. An array of objects is accepted if all of them are real numbers,
+    such as fractions.
     """
     try:
         array = value if isinstance(value, np.ndarray) else np.ma.asarray(value)
@@ -64,7 +71,7 @@ def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
 
 
 def _of_objects(array: np.ndarray, argument: str, expected: str) -> FloatArray:
-    """Return an array of objects as numbers, if each of them is a real number."""
+    """Return an array of objects as float64, if each of them is a real number."""
     for where, entry in np.ndenumerate(array):
         if isinstance(entry, bool) or not isinstance(entry, Real):
             place = f" at index {where}" if where else ""
@@ -76,16 +83,16 @@ def _of_objects(array: np.ndarray, argument: str, expected: str) -> FloatArray:
 
 
 def number_array(value: Any, argument: str, expected: str) -> FloatArray:
-    """Return a read-only float64 copy of `value`, of whatever shape; it may hold inf and NaN."""
+    """Return a read-only float64 copy of `value`, of any shape; inf and NaN are allowed."""
     given = _numeric_array(value, argument, expected)
-    with np.errstate(over="ignore"):  # of a number that is wider than float64
+    with np.errstate(over="ignore"):  # a number outside the range of float64 becomes inf
         array = np.array(given, dtype=np.float64)
     array.flags.writeable = False
     return array
 
 
 def number_matrix(value: Any, argument: str, expected: str) -> sp.csr_array:
-    """Return a float64 copy of a matrix, sparse or not; it may hold inf and NaN."""
+    """Return a float64 copy of a dense or sparse matrix; inf and NaN are allowed."""
     is_sparse = sp.issparse(value)
     if is_sparse and value.ndim == 2:
         given = value.tocoo()
@@ -98,7 +105,10 @@ def number_matrix(value: Any, argument: str, expected: str) -> sp.csr_array:
 
 
 def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -> FloatArray:
-    """Return a read-only float64 copy of `value`; `None` in `shape` leaves a length free."""
+    """Return a read-only float64 copy of `value`, which must be finite and have the given shape.
+
+    An entry None of `shape` allows any length.
+    """
     wanted = "x".join("any" if length is None else str(length) for length in shape)
     expected = f"a finite real array of shape {wanted}"
     array = number_array(value, argument, expected)
@@ -116,7 +126,7 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
 
 
 def point_array(value: ArrayLike, argument: str) -> FloatArray:
-    """Return n >= 2 points with d >= 1 features, one a row, as a read-only float64 copy."""
+    """Return n >= 2 points with d >= 1 features as a read-only float64 copy of shape (n, d)."""
     points = real_array(value, argument, (None, None))
     if len(points) < 2 or points.shape[1] < 1:
         raise ArgumentError(argument, f"shape {points.shape}", "n >= 2 rows, d >= 1 columns")
@@ -124,13 +134,13 @@ def point_array(value: ArrayLike, argument: str) -> FloatArray:
 
 
 def real_vector(value: ArrayLike, argument: str, length: int) -> FloatArray:
-    """Return `value`, a number if the length is 1, as a read-only float64 array: (length,)."""
+    """Return a read-only float64 copy of shape (length,); a number is accepted if length = 1."""
     array = number_array(value, argument, f"a finite real array of shape {length}")
     return real_array(np.atleast_1d(array), argument, (length,))
 
 
 def integer_array(value: ArrayLike, argument: str, expected: str) -> np.ndarray:
-    """Return `value` as an array of integers, of whatever shape; an empty one has any type."""
+    """Return `value` as an array of integers, of any shape; an empty array may have any type."""
     array = _numeric_array(value, argument, expected)
     if array.dtype.kind == "f" and array.size:
         raise ArgumentError(argument, f"{array.dtype} array of shape {array.shape}", expected)
@@ -138,7 +148,7 @@ def integer_array(value: ArrayLike, argument: str, expected: str) -> np.ndarray:
 
 
 def index_array(value: ArrayLike, argument: str, size: int | None = None) -> IntArray:
-    """Return `value` as distinct integer indices into a sequence of length `size`, if given."""
+    """Return `value` as distinct integer indices, below `size` if that is given."""
     top = "on" if size is None else f"to {size - 1}"
     expected = f"distinct integers from 0 {top}"
     array = integer_array(value, argument, expected)
@@ -156,8 +166,8 @@ def index_array(value: ArrayLike, argument: str, size: int | None = None) -> Int
 def real_number(
     value: Any, argument: str, *, above: float | None = None, least: float | None = None
 ) -> float:
-    """Return `value` as a finite float, greater than `above` and not less than `least`."""
-    number = value if type(value) is float else None  # as it is in the inner loops of searches
+    """Return `value` as a finite float that is > `above` and >= `least`, where these are given."""
+    number = value if type(value) is float else None  # a fast test, for inner loops
     if number is None or not _within(number, above, least):
         bound = "" if above is None else f" > {above:g}"
         bound += "" if least is None else f" >= {least:g}"
@@ -179,13 +189,13 @@ def _within(number: float, above: float | None, least: float | None) -> bool:
 def seconds_limit(
     value: Any, argument: str, *, above: float | None = None, least: float | None = None
 ) -> float:
-    """Return a limit of time, in seconds; infinity and None say that there is none."""
+    """Return a time limit in seconds; None and infinity mean that there is no limit."""
     unlimited = value is None or (isinstance(value, Real) and value == float("inf"))
     return float("inf") if unlimited else real_number(value, argument, above=above, least=least)
 
 
 def whole_number(value: Any, argument: str, *, least: int) -> int:
-    """Return `value` as an int that is not less than `least`."""
+    """Return `value` as an int that is at least `least`."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < least:
         raise ArgumentError(argument, repr(value), f"a whole number >= {least}")
@@ -193,7 +203,7 @@ def whole_number(value: Any, argument: str, *, least: int) -> int:
 
 
 def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
-    """Return `value` if it is one of `known`."""
+    """Return `value` if it is one of `known`, else raise `ArgumentError`."""
     choices = list(known)
     if isinstance(value, np.generic):
         value = value.item()

@@ -1,17 +1,13 @@
-"""What every folder of tests shares: Hypothesis settings, random problems, an exact oracle."""
+"""Settings of all tests: Hypothesis profiles, threads, signals and pairwise parametrisation."""
 
-import importlib.util
 import itertools
 import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
-
-HERE = Path(__file__).parent
 
 # The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
@@ -59,28 +55,3 @@ def pytest_generate_tests(metafunc):
     """Read `@pytest.mark.pairwise(a=[...], b=[...])`: some of the cases of a product of factors."""
     for mark in metafunc.definition.iter_markers("pairwise"):
         metafunc.parametrize(list(mark.kwargs), list(covering(map(list, mark.kwargs.values()))))
-
-
-def _load(path):
-    specification = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def problems():
-    """Random graphs and models: Hypothesis strategies, and one generator of larger instances."""
-    return _load(HERE / "models" / "problems.py")
-
-
-@pytest.fixture(scope="session")
-def rational():
-    """Convex clustering on a line in rational arithmetic: no tolerance, no rounding."""
-    return _load(HERE / "solvers" / "clustering" / "rational.py")
-
-
-@pytest.fixture(scope="session")
-def toy():
-    """A learning model that is registered from outside."""
-    return _load(HERE / "toy_model.py")

@@ -24,7 +24,6 @@ OF_ONE_MODEL = ("ConvexClustering", "white_box", "clustering_of")
 OF_ONE_MODEL_IMPORTS = (
     "models.learning.convex_clustering",
     "models.learning.clustering_problem",
-    "models.learning.clustering_normal_form",
     "models.learning.separable",
     "formulations.clustering",
     "solvers.certificates",
@@ -43,7 +42,7 @@ YET = {
     # A cell of the MILP, and the program of its margin, are what `write_milp` gives.
     "solvers/upper/milp.py": {
         "formulations.clustering.milp.closed_cell",
-        "formulations.clustering.milp.margin",
+        "formulations.clustering.milp.program",
     },
     # How the multipliers of the pair of a second-order cone are read.
     "solvers/bilevel/stationarity.py": {"formulations.clustering.edge_terms"},

@@ -1,19 +1,17 @@
-"""Convex clustering as a conic program, canonicalised once by CVXPY: the independent reference.
+"""Convex clustering as a conic program, canonicalised once by CVXPY and solved by Clarabel.
 
-With Y = X - A and r_e = gamma w_e,
+With Y = X - A and r_e = gamma w_e, the program is
 
     min  1/2 ||Y||_F^2 + sum_e r_e t_e     s.t.  B Y + B A - U = 0,   ||u_e||_p <= t_e.
 
-The multiplier of the equality is the dual variable Z in our orientation, X* = A - B'Z*. The
-program is written for centred data of unit spread, in which interior-point solvers keep three more
-digits than in the data's own units.
+The multiplier of the equality is the dual solution Z, and X* = A - B'Z*. The program is written for
+standardised data, for which interior-point solvers are about three digits more accurate.
 
-The model enters the standard form only through B A (the right-hand side) and r (the cost), so one
-canonicalisation serves every eps and every gamma. They are not CVXPY parameters: CVXPY keeps a
-table of parameters times variables, and its first solve is then quadratic in the number of edges
-(half a minute for 2000 points with ten neighbours, against a twentieth of a second). Instead the
-program is canonicalised with the numbers 1, 2, .. in both places, and where these come out says
-where to write.
+In standard form, only the right-hand side (B A) and the cost (r) depend on the model. One
+canonicalisation therefore serves all eps and gamma. CVXPY parameters are not used, because the
+first solve would take time quadratic in the number of edges. Instead, the program is canonicalised
+with the numbers 1, 2, .. in place of B A and r; their positions in the standard form show where
+later values have to be written.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ from bilad.models.validation import ArgumentError, FloatArray, IntArray
 
 
 class ConicProgram:
-    """The program for one set of edges, one p, and one number of features.
+    """The conic program for given edges, p, n and d.
 
     Parameters
     ----------
@@ -61,12 +59,12 @@ class ConicProgram:
         self.set_model(model)
 
     def fits(self, model: ConvexClustering) -> bool:
-        """Whether the program serves a model: the same edges, p, n and d."""
+        """Return whether the program suits a model: it has the same edges, p, n and d."""
         same = model.p == self._p and model.data.shape == self._shape
         return same and model.graph.has_edges_of(self._graph)
 
     def set_model(self, model: ConvexClustering) -> None:
-        """Move the program to other data, gamma or weights.
+        """Change the data, gamma and weights to those of another model.
 
         Raises
         ------
@@ -82,12 +80,12 @@ class ConicProgram:
         self._solved = False
 
     def solve(self, **settings: float) -> None:
-        """Solve by Clarabel, with settings of Clarabel; then read `X` and `Z`.
+        """Solve with Clarabel and its settings; the solution is then in `X` and `Z`.
 
         Raises
         ------
         cvxpy.SolverError
-            If Clarabel ends without a solution.
+            If Clarabel does not find a solution.
         """
         self._solved = False
         raw = self._chain.solve_via_data(self._problem, self._data, solver_opts=settings)
@@ -96,30 +94,30 @@ class ConicProgram:
 
     @property
     def X(self) -> FloatArray | None:
-        """Primal solution in the data's units, shape (n, d); None before a solve."""
+        """The primal solution in the units of the data, shape (n, d); None before a solve."""
         value = self._Y.value if self._solved else None
         return None if value is None else self._model.data + self._unit * np.asarray(value)
 
     @property
     def Z(self) -> FloatArray | None:
-        """Dual solution, shape (m, d), edges oriented i -> j; None before a solve."""
+        """The dual solution in the units of the data, shape (m, d); None before a solve."""
         value = self._coupling.dual_value if self._solved else None
         return None if value is None else self._unit * np.asarray(value)
 
     @property
     def status(self) -> str | None:
-        """CVXPY's name of how the last solve ended; None before a solve."""
+        """CVXPY's status of the last solve; None before a solve."""
         return str(self._problem.status) if self._solved else None
 
     @property
     def iterations(self) -> int:
-        """Steps of the last solve."""
+        """The number of iterations of the last solve."""
         stats = self._problem.solver_stats if self._solved else None
         return int(stats.num_iters or 0) if stats else 0
 
 
 class _Places:
-    """Where a vector stands in a vector of the standard form that holds +-1, +-2, .. for it."""
+    """The positions of a vector in the standard form, found from the marks +-1, +-2, .."""
 
     def __init__(self, holder: FloatArray) -> None:
         self._holder = holder

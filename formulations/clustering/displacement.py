@@ -1,4 +1,4 @@
-"""How far eps moves the data, and so the solution, of convex clustering."""
+"""Bounds on the change of the data and of the solution of convex clustering over all eps."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
 
-def reach(problem: BilevelProblem) -> float:
-    """Return a bound on ||A(eps) - A||_F within the radius."""
+def displacement_bound(problem: BilevelProblem) -> float:
+    """Return an upper bound of ||A(eps) - A||_F over all eps within the radius."""
     T = problem.operator("data")
     columns = sp.linalg.norm(T, axis=0) if T.shape[1] else np.zeros(1)
     if problem.norm == 1:
         return problem.radius * float(columns.max())
     gram = (T.T @ T).tocoo()
     if problem.norm == 2:
-        # By Gershgorin; exact where each entry of the data follows one eps only.
+        # Gershgorin's bound of ||T||_2; exact if each entry of the data depends on one eps only.
         rows = np.bincount(gram.row, np.abs(gram.data), minlength=T.shape[1])
         return problem.radius * float(np.sqrt(rows.max(initial=0.0)))
     return problem.radius * float(np.sqrt(np.abs(gram.data).sum()))
 
 
-def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
-    """Return the box, (d,) and (d,), that holds A(eps), and so X*(eps), for every eps allowed.
+def data_box(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
+    """Return the lower and upper corner (d,) of a box that contains A(eps) and X*(eps) for all eps.
 
-    Clipping X to the box lengthens no edge and brings every point nearer to its data: the
-    solution, which is unique, lies inside.
+    X*(eps) lies in every box that contains the rows of A(eps): clipping X to the box does not
+    increase the objective, and the minimiser is unique.
     """
     low, high = problem.box
     T, data = problem.operator("data"), problem.model.data
@@ -39,15 +39,22 @@ def hull(problem: BilevelProblem) -> tuple[FloatArray, FloatArray]:
     return least.min(axis=0), most.max(axis=0)
 
 
-def may_meet(problem: BilevelProblem, X: FloatArray, pairs: IntArray) -> BoolArray:
-    """Return which pairs of points some eps allowed may bring together: shape (P,).
+def may_coincide(problem: BilevelProblem, X: FloatArray, pairs: IntArray) -> BoolArray:
+    """Return which pairs of points can coincide in X*(eps) for some admissible eps: shape (P,).
 
-    X*(eps) is nonexpansive in the data: a pair farther apart than sqrt(2) times the largest
-    displacement stays apart (paper, Definition 2, with modulus 1). Changed weights move X* without
-    moving the data, so there every pair may.
+    X* is a nonexpansive function of the data (paper, Definition 2, with modulus 1). If the distance
+    of a pair in X exceeds sqrt(2) times the largest displacement of the data, it cannot become 0.
+    If weights are perturbed, this argument does not apply, and the result is true for all pairs.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    X : ndarray, shape (n, d)
+        The solution at eps = 0.
+    pairs : ndarray of int, shape (P, 2)
     """
     if edge_operator(problem).nnz:
         return np.ones(len(pairs), dtype=bool)
     distances = row_norms(X[pairs[:, 0]] - X[pairs[:, 1]], 2)
-    near: BoolArray = distances <= np.sqrt(2) * reach(problem)
+    near: BoolArray = distances <= np.sqrt(2) * displacement_bound(problem)
     return near

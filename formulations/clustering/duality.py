@@ -1,9 +1,13 @@
-"""Duality of convex clustering: primal and dual feasibility, and no duality gap.
+"""Duality reformulation of convex clustering: primal and dual feasibility and a zero duality gap.
 
-Given stationarity, primal minus dual objective is  sum_e r_e (||u_e||_p - <z_e, u_e>),  a sum of
-Fenchel-Young gaps, each nonnegative. Relaxed edge by edge, or in sum as the literature does; the
-sum leaves the lower level freer at the same t. For p = 2 an edge has one complementarity, whose
-product is its gap: relaxed edge by edge, this is the KKT reformulation by Scholtes.
+For primal and dual variables that satisfy the stationarity condition, the duality gap equals
+
+    sum_e r_e (||u_e||_p - <z_e, u_e>),        u_e = x_i - x_j,   r_e = gamma w_e,
+
+with the scaled dual ||z_e||_q <= 1. Each term is a nonnegative Fenchel-Young gap. The relaxation
+bounds each gap by t or, as in the literature, their sum, which is weaker for the same t. For p = 2
+the product of the complementarity of an edge is its gap, so a bound on each gap is then the KKT
+reformulation with Scholtes' relaxation.
 """
 
 from __future__ import annotations
@@ -13,68 +17,55 @@ from typing import Any
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.stationarity import StationaryConditions
-from bilad.formulations.complementarity import Complementarity
 from bilad.formulations.reformulations import duality
-from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
 
 
-class Gaps:
-    """What relaxes gaps and not pairs."""
+@duality.register(ConvexClustering)
+class DualityConditions(StationaryConditions):
+    """Stationarity, and relaxed Fenchel-Young gaps.
 
-    @property
-    def pairs(self) -> dict[tuple[int, int], Complementarity]:
-        """There are none."""
-        return {}
-
-    def payment(self, scale: float) -> Any:
-        """Return 0."""
-        return 0.0
-
-
-class EachGap(Gaps):
-    """Every gap relaxed by itself: `fenchel_young[e]`, gap_e <= t unit."""
-
-    def __init__(self, conditions: StationaryConditions) -> None:
-        edges, unit = conditions.edges, conditions.unit
-        conditions.model.fenchel_young = pyo.Constraint(
-            conditions.model.edges, rule=lambda m, e: edges.gap(e) / unit <= m.t
-        )
-
-
-class SummedGap(Gaps):
-    """The sum of the gaps relaxed, point by point, to keep the rows short.
-
-    `gap_share[i]` (`gap_by_point[i]`), the weighted gaps of the edges that begin at point i, and
-    `duality_gap`, their sum at most t unit sum_e r_e.
+    Parameters
+    ----------
+    lower, model, problem, unit, baseline
+        As in `PointConditions`.
+    aggregate : bool, default False
+        False: the constraints `fenchel_young[e]` state gap_e <= t unit. True: the constraint
+        `duality_gap` states sum_e r_e gap_e <= t unit sum_e r_e. To keep constraints short, the sum
+        is written in the variables `gap_term[i]`, which bound the sum over the edges (i, j), j > i
+        (constraints `gap_by_point[i]`), divided by `unit sum_e r_e`.
     """
 
-    def __init__(self, conditions: StationaryConditions) -> None:
-        model, points = conditions.model, conditions.points
-        leaving = {i: edges for i, edges in points.leaving().items() if edges}
-        model.gap_share = pyo.Var(list(leaving), initialize=0.0)
-        whole = float(clustering_of(conditions.problem).radii.sum()) * conditions.unit
+    def __init__(
+        self,
+        lower: ConvexClustering,
+        model: pyo.ConcreteModel,
+        problem: BilevelProblem,
+        unit: float,
+        baseline: Any,
+        aggregate: bool = False,
+    ) -> None:
+        super().__init__(lower, model, problem, unit, baseline)
+        if aggregate:
+            self._bound_sum_of_gaps()
+        else:
+            model.fenchel_young = pyo.Constraint(
+                model.edges, rule=lambda m, e: self.edges.gap(e) / unit <= m.t
+            )
+
+    def _bound_sum_of_gaps(self) -> None:
+        model = self.model
+        outgoing = {i: edges for i, edges in self.edges_by_tail().items() if edges}
+        model.gap_term = pyo.Var(list(outgoing), initialize=0.0)
+        whole = float(self.lower.radii.sum()) * self.unit
         model.gap_by_point = pyo.Constraint(
-            list(leaving),
+            list(outgoing),
             rule=lambda m, i: (
-                pyo.quicksum(points.radii[e] * conditions.edges.gap(e) for e in leaving[i])
-                <= m.gap_share[i] * whole
+                pyo.quicksum(self.radii[e] * self.edges.gap(e) for e in outgoing[i])
+                <= m.gap_term[i] * whole
             ),
         )
         model.duality_gap = pyo.Constraint(
-            expr=pyo.quicksum(model.gap_share[i] for i in leaving) <= model.t
+            expr=pyo.quicksum(model.gap_term[i] for i in outgoing) <= model.t
         )
-
-
-@duality.register(ConvexClustering)
-def _duality(
-    lower: ConvexClustering,
-    model: pyo.ConcreteModel,
-    problem: BilevelProblem,
-    unit: float,
-    baseline: Any,
-    aggregate: bool = False,
-) -> StationaryConditions:
-    couple = SummedGap if aggregate else EachGap
-    return StationaryConditions(model, problem, unit, baseline, couple)

@@ -1,14 +1,15 @@
-"""The fusion terms in Pyomo, norm by norm: u_e, its length, the scaled dual z_e, their pairs.
+"""The fusion terms in Pyomo for each norm: u_e = x_i - x_j, ||u_e||_p and the scaled dual z_e.
 
-For every edge, with ||z_e||_q <= 1, the Fenchel-Young gap  ||u_e||_p - <z_e, u_e>  is nonnegative
-and, at the solution, zero. For p = 1 and inf it is a sum of products of linear expressions, an
-ordinary complementarity each; for p = 2 it is one product of a second-order cone.
+For ||z_e||_q <= 1, the Fenchel-Young gap ||u_e||_p - <z_e, u_e> is nonnegative, and zero at the
+solution of convex clustering. For p = 1 and p = inf it is a sum of products of two nonnegative
+affine expressions, each of which is a complementarity constraint. For p = 2 it is one product in
+the sense of the second-order cone.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,42 @@ from bilad.formulations.complementarity import Complementarity, Side
 from bilad.models.validation import FloatArray
 
 
+def add_differences(
+    model: pyo.ConcreteModel,
+    ends: Mapping[int, tuple[int, int]],
+    difference: Callable[[int, int], Any],
+) -> None:
+    """Add the constraints `difference[e, c]`: x_ic - x_jc = difference(e, c) for e = (i, j)."""
+
+    def rule(m: pyo.ConcreteModel, e: int, c: int) -> Any:
+        i, j = ends[e]
+        return m.x[i, c] - m.x[j, c] == difference(e, c)
+
+    model.difference = pyo.Constraint(model.edges, model.features, rule=rule)
+
+
+def bound_entries(model: pyo.ConcreteModel) -> None:
+    """Add the constraints |u[e, c]| <= s[e], called `at_most_s` and `at_least_minus_s`."""
+    model.at_most_s = pyo.Constraint(
+        model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
+    )
+    model.at_least_minus_s = pyo.Constraint(
+        model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
+    )
+
+
 class EdgeTerms(ABC):
-    """The terms of all edges that have weight.
+    """The fusion terms of all edges with positive weight.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
-        With `features` and `x[i, c]`; `edges` and the components of the subclass are added.
+        A model with the set `features` and the variables `x[i, c]`. The set `edges` and the
+        components of the subclass are added.
     ends : mapping of int to (int, int)
-        The two points of each edge, i < j.
+        The end points i < j of each edge.
     unit : float
-        Unit of length, so that the sides of a complementarity have none.
+        The unit of length, by which the sides of a complementarity are made dimensionless.
     """
 
     def __init__(
@@ -37,56 +63,51 @@ class EdgeTerms(ABC):
         self.model, self.unit = model, unit
         model.edges = pyo.Set(initialize=list(ends), dimen=1)
         self._add()
-
-        def difference(m: pyo.ConcreteModel, e: int, c: int) -> Any:
-            i, j = ends[e]
-            return m.x[i, c] - m.x[j, c] == self.difference(e, c)
-
-        model.difference = pyo.Constraint(model.edges, model.features, rule=difference)
+        add_differences(model, ends, self.difference)
 
     @abstractmethod
     def _add(self) -> None:
-        """Add the variables of u and z, and what holds z in its ball."""
+        """Add the variables of u and z, and the constraint ||z_e||_q <= 1."""
 
-    def add_sides(self) -> None:  # noqa: B027 (most have them anyway)
-        """Make sure that every complementarity has both its sides."""
+    def add_sides(self) -> None:  # noqa: B027 (only one subclass has to add anything)
+        """Add variables so that all complementarities have expressions for both sides G and H."""
 
     @abstractmethod
     def difference(self, e: int, c: int) -> Any:
-        """Return u_e,c."""
+        """Return feature c of u_e."""
 
     @abstractmethod
     def dual(self, e: int, c: int) -> Any:
-        """Return the scaled dual z_e,c."""
+        """Return feature c of the scaled dual z_e."""
 
     @abstractmethod
     def length(self, e: int) -> Any:
-        """Return an expression that is at least ||u_e||_p."""
+        """Return an expression that is constrained to be at least ||u_e||_p."""
 
     @abstractmethod
     def complementarities(self, e: int) -> list[Complementarity]:
-        """Return the pairs of an edge; their products, times the unit, add up to its gap."""
+        """Return the complementarities of an edge. Their products times `unit` sum to its gap."""
 
     def multipliers(self) -> list[tuple[Any, Any]]:
-        """Return the lower level's constraints, each with the variable that is its multiplier."""
+        """Return pairs of a lower-level constraint and the variable that is its multiplier."""
         model = self.model
         return [(model.difference[index], model.z[index]) for index in model.difference]
 
     @abstractmethod
     def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
-        """Give the variables of an edge the values that belong to u_e and z_e: shape (d,) each."""
+        """Set the variables of an edge from u_e and z_e, both of shape (d,)."""
 
     def gap(self, e: int) -> Any:
-        """Return the Fenchel-Young gap, length(e) - <z_e, u_e>, at least 0."""
+        """Return the Fenchel-Young gap length(e) - <z_e, u_e> >= 0."""
         inner = sum(self.dual(e, c) * self.difference(e, c) for c in self.model.features)
         return self.length(e) - inner
 
 
 class SplitEdges(EdgeTerms):
-    """p = 1, and every p where d = 1: u = up - down, -1 <= z <= 1.
+    """The fusion terms for p = 1, and for all p if d = 1.
 
-    0 <= up _|_ 1 - z >= 0 and 0 <= down _|_ 1 + z >= 0, per coordinate: `up[e, c]`, `down[e, c]`,
-    `z[e, c]`.
+    For each feature c, u = up - down, -1 <= z <= 1, 0 <= up _|_ 1 - z >= 0 and
+    0 <= down _|_ 1 + z >= 0, with the variables `up[e, c]`, `down[e, c]` and `z[e, c]`.
     """
 
     def _add(self) -> None:
@@ -125,10 +146,11 @@ class SplitEdges(EdgeTerms):
 
 
 class EuclideanEdges(EdgeTerms):
-    """p = 2: s >= ||u||, ||z|| <= 1, and the one product s - <z, u>.
+    """The fusion terms for p = 2: s >= ||u||_2, ||z||_2 <= 1, and the product s - <z, u>.
 
-    `u[e, c]`, `s[e]`, `z[e, c]`, `epigraph[e]`, `dual_ball[e]`. Where a relaxation asks for sides,
-    `angle[e]` in [0, 2] and `alignment[e]`, <z, u> >= s (1 - angle): 0 <= s _|_ angle >= 0.
+    The variables are `u[e, c]`, `s[e]` and `z[e, c]`, the constraints `epigraph[e]` and
+    `dual_ball[e]`. `add_sides` adds the variable `angle[e]` in [0, 2] and the constraint
+    `alignment[e]`, <z, u> >= s (1 - angle), so that 0 <= s _|_ angle >= 0.
     """
 
     def _add(self) -> None:
@@ -180,11 +202,11 @@ class EuclideanEdges(EdgeTerms):
 
 
 class LargestEdges(EdgeTerms):
-    """p = inf: s >= |u_c| for every c, z = plus - minus, sum(plus + minus) <= 1.
+    """The fusion terms for p = inf: s >= |u_c| for all c, z = plus - minus, sum(plus + minus) <= 1.
 
-    0 <= s - u _|_ plus >= 0, 0 <= s + u _|_ minus >= 0, 0 <= s _|_ 1 - sum(plus + minus) >= 0:
-    `u[e, c]`, `s[e]`, `plus[e, c]`, `minus[e, c]`, `at_most_s[e, c]`, `at_least_minus_s[e, c]`,
-    `dual_ball[e]`.
+    The complementarities are 0 <= s - u_c _|_ plus_c >= 0, 0 <= s + u_c _|_ minus_c >= 0 and
+    0 <= s _|_ 1 - sum(plus + minus) >= 0. The variables are `u[e, c]`, `s[e]`, `plus[e, c]` and
+    `minus[e, c]`, the constraints `at_most_s[e, c]`, `at_least_minus_s[e, c]` and `dual_ball[e]`.
     """
 
     def _add(self) -> None:
@@ -193,12 +215,7 @@ class LargestEdges(EdgeTerms):
         model.s = pyo.Var(model.edges, bounds=(0.0, None))
         model.plus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
         model.minus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
-        model.at_most_s = pyo.Constraint(
-            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] <= m.s[e]
-        )
-        model.at_least_minus_s = pyo.Constraint(
-            model.edges, model.features, rule=lambda m, e, c: m.u[e, c] >= -m.s[e]
-        )
+        bound_entries(model)
         model.dual_ball = pyo.Constraint(model.edges, rule=lambda m, e: self._used(e) <= 1)
 
     def _used(self, e: int) -> Any:
@@ -249,7 +266,7 @@ class LargestEdges(EdgeTerms):
 
 
 def edge_terms(p: float, d: int) -> type[EdgeTerms]:
-    """Return the class for the norm of the fusion terms in d dimensions."""
+    """Return the class for the norm p of the fusion terms in d dimensions."""
     if p == 1 or d == 1:
         return SplitEdges
     return EuclideanEdges if p == 2 else LargestEdges

@@ -1,7 +1,7 @@
-"""KKT of convex clustering: stationarity, and for each edge the complementarities, relaxed.
+"""KKT reformulation of convex clustering: stationarity and relaxed complementarity of each edge.
 
-For p = 2 the form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0, though smoother, is not used:
-its multipliers diverge.
+For p = 2 the alternative form u_e = tau_e z_e, 0 <= tau_e _|_ 1 - ||z_e||^2 >= 0 is smoother, but
+its multipliers diverge, so it is not used.
 """
 
 from __future__ import annotations
@@ -11,55 +11,54 @@ from typing import Any
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.stationarity import StationaryConditions
-from bilad.formulations.complementarity import RELAXATIONS, Relaxation, penalty, relax
+from bilad.formulations.complementarity import RELAXATIONS, penalty, relax
 from bilad.formulations.kkt import kkt
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
 
 
-class RelaxedPairs:
-    """The complementarities of all edges, relaxed.
+@kkt.register(ConvexClustering)
+class KktConditions(StationaryConditions):
+    """Stationarity, and relaxed complementarity constraints of all edges.
 
     Parameters
     ----------
-    conditions : StationaryConditions
-        Its model gets `relaxed[e, r, q]`, the q-th row of the r-th complementarity of edge e. `t`
-        has no unit.
-    relaxation : Relaxation
+    lower, model, problem, unit, baseline
+        As in `PointConditions`.
+    relaxation : str, default "scholtes"
+        A key of `RELAXATIONS`.
 
     Attributes
     ----------
+    model : pyomo.environ.ConcreteModel
+        Its further components are the constraints `relaxed[e, r, q]`: row q of the relaxation of
+        the complementarity r of edge e. t is dimensionless.
     pairs : dict of (int, int) to Complementarity
-        By edge and number.
+        The complementarity r of edge e, by (e, r).
+    relaxation : Relaxation
     """
 
-    def __init__(self, conditions: StationaryConditions, relaxation: Relaxation) -> None:
-        self._conditions, self.relaxation = conditions, relaxation
-        if relaxation.needs_sides:
-            conditions.edges.add_sides()
+    def __init__(
+        self,
+        lower: ConvexClustering,
+        model: pyo.ConcreteModel,
+        problem: BilevelProblem,
+        unit: float,
+        baseline: Any,
+        relaxation: str = "scholtes",
+    ) -> None:
+        super().__init__(lower, model, problem, unit, baseline)
+        self.relaxation = RELAXATIONS[relaxation]
+        if self.relaxation.needs_sides:
+            self.edges.add_sides()
         self.pairs = {
             (e, r): pair
-            for e in conditions.points.ends
-            for r, pair in enumerate(conditions.edges.complementarities(e))
+            for e in self.ends
+            for r, pair in enumerate(self.edges.complementarities(e))
         }
-        relax(conditions.model, self.pairs, relaxation)
+        relax(model, self.pairs, self.relaxation)
 
-    def payment(self, scale: float) -> Any:
-        """Return the exact penalty: per edge, `scale` over the number of edges at product t."""
-        total = penalty(self._conditions.model, self.pairs.values(), self.relaxation)
-        return scale / max(len(self._conditions.points.ends), 1) * total
-
-
-@kkt.register(ConvexClustering)
-def _kkt(
-    lower: ConvexClustering,
-    model: pyo.ConcreteModel,
-    problem: BilevelProblem,
-    unit: float,
-    baseline: Any,
-    relaxation: str = "scholtes",
-) -> StationaryConditions:
-    chosen = RELAXATIONS[relaxation]
-    return StationaryConditions(
-        model, problem, unit, baseline, lambda conditions: RelaxedPairs(conditions, chosen)
-    )
+    def penalty(self, scale: float) -> Any:
+        """Return `scale / (number of edges)` times the sum of the penalty terms of all edges."""
+        total = penalty(self.model, self.pairs.values(), self.relaxation)
+        return scale / max(len(self.ends), 1) * total

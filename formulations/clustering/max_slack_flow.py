@@ -1,9 +1,4 @@
-"""The flow inside a block that leaves each edge the most room for what may come: an LP or SOCP.
-
-    max rho   s.t.   B'z = demand,   ||z_e||_q + rho growth_e <= r_e
-
-linear for q = 1 and q = inf, second-order cones for q = 2.
-"""
+"""Flows with maximal slack in the edge capacities: an LP for q = 1, inf, an SOCP for q = 2."""
 
 from __future__ import annotations
 
@@ -14,27 +9,38 @@ import scipy.sparse as sp
 from bilad.models.validation import FloatArray
 
 
-def central_flow(
+def max_slack_flow(
     B: sp.csr_array, demand: FloatArray, radii: FloatArray, growth: FloatArray, q: float
 ) -> FloatArray | None:
-    """Return z, approximately, or None if no flow is found.
+    """Return a flow z that leaves the largest multiple of `growth` unused on all edges.
+
+    It solves, approximately,
+
+        max_{z, rho} rho   s.t.   B'z = demand,   ||z_e||_q + rho growth_e <= r_e.
 
     Parameters
     ----------
     B : sparse array, shape (m, n)
-        Incidence of a connected graph.
+        Incidence matrix of a connected graph.
     demand : ndarray, shape (n, d)
-        Columns that sum to zero.
-    radii, growth : ndarray, shape (m,)
-        Capacities, and what each unit of rho takes of them; not all zero.
+        The columns sum to 0.
+    radii : ndarray, shape (m,)
+        The capacities r.
+    growth : ndarray, shape (m,)
+        The weights of the slack; not all zero.
     q : {1, 2, inf}
+
+    Returns
+    -------
+    ndarray, shape (m, d), or None
+        None if the solver does not find a flow.
     """
     unit = float(radii.max())
     z, rho = cp.Variable((len(radii), demand.shape[1])), cp.Variable()
     lengths = cp.norm(z, q, axis=1)
     scale = float(growth.max()) / unit
     room = lengths + rho * (growth / scale) / unit <= radii / unit
-    # One point's balance follows from the others'.
+    # The balance at one point is redundant, because the columns of B' and of the demand sum to 0.
     balance = (B.T.tocsr() @ z)[1:] == demand[1:] / unit
     problem = cp.Problem(cp.Maximize(rho), [room, balance])
     try:

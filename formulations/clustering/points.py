@@ -1,20 +1,22 @@
-"""The points of convex clustering in Pyomo: x, the moved data and capacities, squared distances.
+"""The components that all conditions of convex clustering share: x, A(eps), r(eps), distances.
 
-Every nonlinear term is written in the variables of one edge, or of one pair. The Hessian of the
-Lagrangian is then block diagonal, which makes it many times cheaper to set up than in terms of x.
+Each nonlinear term is written in variables of its own edge or pair. The Hessian of the Lagrangian
+is then block diagonal, and much cheaper to evaluate than for terms in x.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.displacement import may_meet
-from bilad.formulations.leader import moved_part
-from bilad.models.learning.clustering_problem import clustering_of
+from bilad.formulations.clustering.displacement import may_coincide
+from bilad.formulations.complementarity import Complementarity
+from bilad.formulations.leader import perturbed_part
+from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import subgradient_rows
 from bilad.models.problem import BilevelProblem
@@ -23,9 +25,9 @@ from bilad.models.validation import FloatArray
 
 
 def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatArray:
-    """Return z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
+    """Return the scaled dual z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
 
-    Where r_e = 0, a subgradient of the norm at u_e, which leaves no gap.
+    Where r_e = 0, z_e is a subgradient of ||.||_p at u_e, for which the Fenchel-Young gap is 0.
     """
     z = subgradient_rows(model.graph.differences(X), model.p)
     positive = model.radii > 0
@@ -33,60 +35,78 @@ def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatA
     return z
 
 
-class Points:
-    """The points of one problem.
+class PointConditions(ABC):
+    """Base class of the `Conditions` of convex clustering.
 
     Parameters
     ----------
-    model : pyomo.environ.ConcreteModel
-        With `eps`; gets `points`, `features`, `x[i, c]` (feature c of point i), and, where a pair
-        that counts is no edge, `pair_u[i, j, c]`, its difference.
-    problem : BilevelProblem
-    baseline : ScaledClustering
-        At eps = 0.
+    lower : ConvexClustering
+        The model of the problem.
+    model, problem, unit, baseline
+        As in `Conditions`.
 
     Attributes
     ----------
+    model : pyomo.environ.ConcreteModel
+        Its new components are the sets `points` and `features`, the variables `x[i, c]` (feature c
+        of point i), and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation that are not
+        edges.
     data : ndarray of object, shape (n, d)
-        A(eps), numbers where no eps acts.
+        A(eps). Entries that eps does not change are numbers.
     radii : ndarray of object, shape (m,)
-        gamma w(eps).
+        r(eps) = gamma w(eps).
     ends : dict of int to (int, int)
-        The two points, i < j, of each edge that has weight.
+        The end points i < j of each edge with positive weight.
+    pairs : mapping of (int, int) to Complementarity
+        Empty unless a subclass has complementarity constraints.
     """
 
     def __init__(
         self,
+        lower: ConvexClustering,
         model: pyo.ConcreteModel,
         problem: BilevelProblem,
+        unit: float,
         baseline: Any,
     ) -> None:
-        self.model, self.problem, self._baseline = model, problem, baseline
-        lower = clustering_of(problem)
+        self.lower, self.model, self.problem, self.unit = lower, model, problem, unit
+        self._baseline = baseline
+        self.pairs: Mapping[tuple[int, int], Complementarity] = {}
         model.points, model.features = pyo.RangeSet(0, lower.n - 1), pyo.RangeSet(0, lower.d - 1)
         model.x = pyo.Var(model.points, model.features)
-        self.data = moved_part(model, problem, "data")
-        self.radii = moved_part(model, problem, "weights", lower.gamma)
+        self.data = perturbed_part(model, problem, "data")
+        self.radii = perturbed_part(model, problem, "weights", lower.gamma)
         kept = np.flatnonzero(lower.radii > 0).tolist()
         edges = lower.graph.edges
         self.ends = {e: (int(edges[e, 0]), int(edges[e, 1])) for e in kept}
         self._edge_of = {pair: e for e, pair in self.ends.items()}
 
-    def leaving(self) -> dict[int, list[int]]:
-        """Return, for each point, the edges that begin at it."""
-        leaving: dict[int, list[int]] = {i: [] for i in self.model.points}
+    @abstractmethod
+    def difference(self, e: int, c: int) -> Any:
+        """Return an expression for feature c of u_e = x_i - x_j, e = (i, j)."""
+
+    @abstractmethod
+    def violation(self) -> float:
+        """Return the violation of lower-level optimality at this point: dimensionless, >= 0."""
+
+    def edges_by_tail(self) -> dict[int, list[int]]:
+        """Return, for each point i, the edges (i, j) with j > i."""
+        outgoing: dict[int, list[int]] = {i: [] for i in self.model.points}
         for e, (i, _) in self.ends.items():
-            leaving[i].append(e)
-        return leaving
+            outgoing[i].append(e)
+        return outgoing
 
     def variables(self) -> list[Any]:
-        """Return x, point by point."""
+        """Return the variables x, point by point."""
         return [self.model.x[i, c] for i in self.model.points for c in self.model.features]
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Leave out the pairs apart that no eps brings together; add differences for the others."""
+        """Return the deviation without the pairs that are apart for every eps.
+
+        The variables `pair_u` of the remaining pairs are added.
+        """
         if isinstance(deviation, SmoothPairs):
-            near = may_meet(self.problem, self._baseline.X, deviation.pairs)
+            near = may_coincide(self.problem, self._baseline.X, deviation.pairs)
             kept = (deviation.coefficients > 0) & (deviation.together | near)
             deviation = deviation.restricted(kept)
             self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])
@@ -102,24 +122,23 @@ class Points:
             rule=lambda m, i, j, c: m.x[i, c] - m.x[j, c] == m.pair_u[i, j, c],
         )
 
-    def squared_distance(self, i: int, j: int, difference: Callable[[int, int], Any]) -> Any:
-        """Return an expression of ||x_i - x_j||^2, in the variables of the edge or the pair.
-
-        Parameters
-        ----------
-        i, j : int
-            Points, i < j.
-        difference : callable(e, c)
-            Returns an expression of feature c of the difference of edge e.
-        """
+    def squared_distance(self, i: int, j: int) -> Any:
+        """Return an expression for ||x_i - x_j||^2, i < j, in variables of the edge or the pair."""
         e = self._edge_of.get((i, j))
         if e is None:
             return sum(self.model.pair_u[i, j, c] ** 2 for c in self.model.features)
-        return sum(difference(e, c) ** 2 for c in self.model.features)
+        return sum(self.difference(e, c) ** 2 for c in self.model.features)
 
-    def start_from(self, X: FloatArray) -> None:
-        """Give the points, and the differences of the pairs, the values of X."""
-        model = self.model
+    def penalty(self, scale: float) -> Any:
+        """Return 0; a subclass may have a penalty term."""
+        return 0.0
+
+    def set_stage(self, stage: ScheduleStage) -> None:  # noqa: B027 (a subclass may need it)
+        """Do nothing; a subclass may have parameters that depend on the stage."""
+
+    def start_from(self, eps: FloatArray, solution: Any) -> None:
+        """Set x and `pair_u` to a lower-level solution at eps."""
+        model, X = self.model, solution.X
         for (i, c), value in np.ndenumerate(X):
             model.x[i, c].set_value(float(value))
         if model.component("pairs") is not None:

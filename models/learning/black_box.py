@@ -1,4 +1,4 @@
-"""A clusterer known by its answers only: anything with scikit-learn's `fit_predict`."""
+"""Clustering algorithms whose labels are observed and nothing else: any scikit-learn clusterer."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ from bilad.models.validation import ArgumentError, IntArray, real_array, whole_n
 
 
 class ClustererError(LearningModelError):
-    """A clusterer that raised, or whose answer is no clustering of its data."""
+    """The clusterer raised an exception, or did not return a partition of its data."""
 
 
 class BlackBox(LearningModel):
-    """A clusterer at fixed data. Immutable: each query clusters with a fresh clone.
+    """A clusterer applied to fixed data, known by its labels only. Immutable.
+
+    Each query fits a new clone of the clusterer.
 
     Parameters
     ----------
     data : array_like, shape (n, d)
         One row per point, n >= 2, d >= 1, finite.
     clusterer : object with `fit_predict(data)` and `get_params`
-        As scikit-learn's, deterministic: set its `random_state`. Its labels are taken as they are;
-        DBSCAN's -1, noise, is a cluster like any other.
+        A clusterer with scikit-learn's interface. It must be deterministic, so set its
+        `random_state`. Its labels are used unchanged: the label -1 of DBSCAN, for noise, is a
+        cluster like any other.
     max_queries : int, optional
-        How many eps an attack may ask about. The query at eps = 0, and those that check whether an
-        answer is given twice, are not counted.
+        The largest number of queries of an attack. The query at eps = 0 and the queries that check
+        that the clusterer is deterministic do not count.
 
     Raises
     ------
     ArgumentError
-        If the data are no such array, or the clusterer cannot be queried.
+        If the data are invalid, or the clusterer has no `fit_predict`.
     """
 
     def __init__(self, data: ArrayLike, clusterer: Any, max_queries: int | None = None) -> None:
@@ -48,33 +51,33 @@ class BlackBox(LearningModel):
         )
 
     def replace(self, **parts: ArrayLike) -> Self:
-        """Return the same clusterer at other data of the same shape."""
+        """Return the same clusterer with other data of the same shape."""
         if set(parts) - {"data"}:
             raise ArgumentError("parts", ", ".join(sorted(parts)), "'data'")
         shaped = real_array(parts.get("data", self.data), "data", self.data.shape)
         return type(self)(shaped, self.clusterer, self.max_queries)
 
     def contradiction(self) -> ClustererError:
-        """Return the error that the clusterer has given two partitions of the same data."""
+        """Return the error to raise if the clusterer gave two partitions of the same data."""
         return ClustererError(
-            f"{type(self.clusterer).__name__} is not deterministic, it gave two partitions of the "
-            "same data; set its random_state"
+            f"{type(self.clusterer).__name__} is not deterministic: it returned two different "
+            "partitions of the same data; set its random_state"
         )
 
     def query(self) -> IntArray:
-        """Return the cluster of each point: shape (n,).
+        """Return the cluster label of each point: shape (n,).
 
         Raises
         ------
         ClustererError
-            If the clusterer raises, or does not return one integer a point.
+            If the clusterer raises an exception, or does not return one integer for each point.
         """
         from sklearn.base import clone
 
         name = type(self.clusterer).__name__
         try:
             answer = clone(self.clusterer, safe=False).fit_predict(np.array(self.data))
-        except Exception as error:  # whatever a stranger's code raises
+        except Exception as error:  # third-party code can raise anything
             raise ClustererError(f"{name} raised {type(error).__name__}: {error}") from error
         labels = np.asarray(answer)
         if labels.shape != (self.n,) or not np.issubdtype(labels.dtype, np.integer):
@@ -89,5 +92,5 @@ class BlackBox(LearningModel):
 def _ask(
     model: BlackBox, start: Any = None, tol: float = 1e-8, time_limit: float = math.inf
 ) -> Answer:
-    """Return what the clusterer answers; there is nothing to start from, and no limit is kept."""
+    """Return the clusterer's labels; `start`, `tol` and `time_limit` have no effect."""
     return Answer(model.query())

@@ -1,7 +1,7 @@
-"""What a learning model can do, registered by its type.
+"""Capabilities of learning models: functions that are registered by the type of the model.
 
-A method of the upper level asks for what it needs, and never for the type of the model. A learning
-model of your own is therefore attacked without any change here: register what it can do.
+Methods of the upper level call capabilities and never ask for the type of the model. A user's
+learning model can therefore be attacked after registering its own functions, without changes here.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ CAPABILITIES: dict[str, Capability[Any]] = {}
 
 
 class CapabilityError(ArgumentError):
-    """What is registered for a learning model does not keep to the contract."""
+    """A function that is registered for a learning model violates its contract."""
 
 
 class Capability(Generic[R]):
-    """A function whose first argument, a learning model, decides by its type what is called.
+    """A function that is dispatched on the type of its first argument, a learning model.
 
     Parameters
     ----------
     name : str
-        By which `supports` knows it.
+        The name by which `supports` knows the capability.
     default : callable, optional
-        What is called for a type that has registered nothing.
+        The function for types that have registered none.
     needs : Capability, optional
-        Without which the default cannot be called.
+        The capability that the default calls, so that a model without it has no default.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Capability(Generic[R]):
         ----------
         kind : type
         refusal : callable, optional
-            Says, for a model of this type and the arguments that `refusal` is given, why the
-            function does not apply, or returns None.
+            Takes a model of this type and the arguments of `refusal`. Returns the reason why the
+            function does not apply to them, or None if it applies.
         """
 
         def decorate(function: Function) -> Function:
@@ -68,11 +68,11 @@ class Capability(Generic[R]):
         return decorate
 
     def is_registered(self, model: Any) -> bool:
-        """Say whether the type of a learning model has registered this capability."""
+        """Return whether a function is registered for the type of the model."""
         return self._function.dispatch(type(model)) is not self._function.dispatch(object)
 
     def lacking(self, model: Any) -> str | None:
-        """Return the name of what has to be registered for the type of the model, or None."""
+        """Return the name of the capability that the type of the model must register, or None."""
         if self.is_registered(model):
             return None
         if self._default is None:
@@ -80,18 +80,18 @@ class Capability(Generic[R]):
         return None if self._needs is None else self._needs.lacking(model)
 
     def supports(self, model: Any) -> bool:
-        """Say whether a learning model has this capability."""
+        """Return whether the capability can be called for the model."""
         return self.lacking(model) is None
 
     def require(self, model: Any) -> None:
-        """Raise `ArgumentError` if a learning model does not have this capability."""
+        """Raise `ArgumentError` if the capability cannot be called for the model."""
         name = self.lacking(model)
         if name is not None:
             expected = f"a learning model for which {name!r} is registered"
             raise ArgumentError("model", type(model).__name__, expected)
 
     def refusal(self, model: Any, *arguments: Any) -> str | None:
-        """Say why the capability is missing, or does not apply to the arguments, or None."""
+        """Return why the capability is missing or does not apply to the arguments, or None."""
         name = self.lacking(model)
         if name is not None:
             return f"it needs {name!r}, which is not registered for {type(model).__name__}"
@@ -99,12 +99,12 @@ class Capability(Generic[R]):
         return reason
 
     def __call__(self, model: Any, *arguments: Any, **options: Any) -> R:
-        """Call what is registered for the type of the model.
+        """Call the function for the type of the model.
 
         Raises
         ------
         ArgumentError
-            If the model does not have this capability.
+            If there is no such function.
         """
         result: R = self._function(model, *arguments, **options)
         return result
@@ -118,17 +118,17 @@ def _never(model: Any, *arguments: Any) -> str | None:
 
 
 def supports(model: Any, name: str) -> bool:
-    """Say whether a learning model has the capability of that name.
+    """Return whether a learning model has the capability of this name.
 
     Parameters
     ----------
     model : LearningModel
     name : str
-        A name of `CAPABILITIES`.
+        One of `CAPABILITIES`.
 
     Raises
     ------
     ArgumentError
-        If there is no such capability.
+        If there is no capability of this name.
     """
     return CAPABILITIES[one_of(name, "name", CAPABILITIES)].supports(model)

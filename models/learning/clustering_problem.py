@@ -1,4 +1,4 @@
-"""What a bilevel problem says of convex clustering: its model, and the operator of the weights."""
+"""Access to the convex clustering model of a bilevel problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bilad.models.validation import ArgumentError
 
 
 def clustering_of(problem: BilevelProblem) -> ConvexClustering:
-    """Return the model of a problem of convex clustering.
+    """Return the model of a problem, which must be convex clustering.
 
     Raises
     ------
@@ -23,5 +23,5 @@ def clustering_of(problem: BilevelProblem) -> ConvexClustering:
 
 
 def edge_operator(problem: BilevelProblem) -> sp.csr_array:
-    """Return S, with w(eps) = w (1 - S eps): shape (m, k), all zero if no weight is perturbed."""
+    """Return S with w(eps) = w (1 - S eps), shape (m, k); zero if no weight is perturbed."""
     return -problem.operator("weights")

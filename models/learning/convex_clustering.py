@@ -1,15 +1,17 @@
-"""Convex clustering, the learning model of the case study (paper, Example 2, model CVC).
+"""Convex clustering (CVC), the learning model of the case study (paper, Example 2).
 
-    min_X  1/2 ||X - A||_F^2 + gamma sum_e w_e ||x_i - x_j||_p          p in {1, 2, inf}
+    primal:  min_X  1/2 ||X - A||_F^2 + gamma sum_e w_e ||x_i - x_j||_p,       p in {1, 2, inf}
+    dual:    max_Z  1/2 ||A||_F^2 - 1/2 ||A - B'Z||_F^2   s.t.  ||z_e||_q <= gamma w_e
 
-    max_Z  1/2 ||A||^2 - 1/2 ||A - B'Z||^2    s.t.  ||z_e||_q <= gamma w_e
-
-Two points share a cluster iff their rows of the unique solution X* are equal; X* = A - B'Z*.
+A (n, d) is the data, e = (i, j) an edge of the fusion graph with weight w_e and incidence matrix B,
+and 1/p + 1/q = 1. The primal solution X* = A - B'Z* is unique. Two points share a cluster if and
+only if their rows of X* are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,32 +19,32 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
-from bilad.models.learning.learning_model import LearningModel
+from bilad.models.learning.learning_model import LearningModel, NormalForm, normal_form
 from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
-from bilad.models.validation import ArgumentError, FloatArray, real_array, real_number
+from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
 
-ROUNDING = 1e-12  # relative; a weight that is taken away to within this is gone
+ROUNDING = 1e-12  # relative; a perturbed weight at most this fraction of the weight becomes 0
 
 
 class ConvexClustering(LearningModel):
-    """The model at fixed data. Immutable.
+    """A convex clustering model: data, fusion graph, gamma and p. Immutable.
 
     Parameters
     ----------
     data : array_like, shape (n, d)
-        One row per point, n >= 2, d >= 1, finite.
+        A, one row per point, n >= 2, d >= 1, finite.
     graph : FusionGraph
-        On the same n points.
+        A graph on the same n points.
     gamma : float
-        Weight of the fusion terms, gamma >= 0, in units of the data.
+        The weight of the fusion terms, gamma >= 0, in the unit of the data.
     p : {1, 2, inf}, default 2
-        Norm of the fusion terms.
+        The norm of the fusion terms.
 
     Raises
     ------
     ArgumentError
-        If the data are not finite or not (n, d), the graph has another n, gamma is negative or p
-        is no such norm.
+        If the data are not finite or not of shape (n, d), the graph has another n, gamma is
+        negative, or p is not 1, 2 or inf.
     """
 
     def __init__(self, data: ArrayLike, graph: FusionGraph, gamma: float, p: Any = 2) -> None:
@@ -57,12 +59,12 @@ class ConvexClustering(LearningModel):
 
     @cached_property
     def radii(self) -> FloatArray:
-        """Capacity gamma w_e of each dual variable: shape (m,)."""
+        """The radius gamma w_e of the ball of each dual variable z_e: shape (m,)."""
         return self.gamma * self.graph.weights
 
     @property
     def parts(self) -> Mapping[str, FloatArray]:
-        """The data, shape (n, d), and the weights of the edges, shape (m,)."""
+        """The data, shape (n, d), and the edge weights, shape (m,)."""
         return {"data": self.data, "weights": self.graph.weights}
 
     def replace(self, **parts: ArrayLike) -> Self:
@@ -76,49 +78,50 @@ class ConvexClustering(LearningModel):
             graph = graph.with_weights(parts["weights"])
         return type(self)(data, graph, self.gamma, self.p)
 
-    def rates(self, part: str) -> FloatArray:
-        """Return 1 for the data; the weights for the weights, which move in proportion."""
-        return self.graph.weights if part == "weights" else super().rates(part)
+    def scale(self, part: str) -> FloatArray:
+        """Return 1 for the data, and w for the weights, whose perturbations are relative."""
+        return self.graph.weights if part == "weights" else super().scale(part)
 
     def diameter(self, part: str) -> float:
-        """Return that of the data; inf for the weights, which pass no other."""
+        """Return the diameter of the data; inf for the weights."""
         return np.inf if part == "weights" else super().diameter(part)
 
-    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
-        """Return the model at the data A + change and the weights w (1 + change)."""
+    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
+        """Return the model with the data A + change and the weights w (1 + change)."""
         parts = {}
         if "data" in changes:
             parts["data"] = self.data + changes["data"]
         if "weights" in changes:
             rest = 1.0 + changes["weights"]
-            rest[np.abs(rest) <= ROUNDING] = 0.0  # the edge is gone, and a forest may be left
+            rest[np.abs(rest) <= ROUNDING] = 0.0  # an exact zero removes the edge
             parts["weights"] = self.graph.weights * rest
         return self.replace(**parts)
 
     def has_structure_of(self, other: Any) -> bool:
-        """Say whether a graph has the edges of this model's, or is None."""
+        """Return whether `other` is None or a graph with the edges of this model's graph."""
         return other is None or other.has_edges_of(self.graph)
 
     def with_graph(self, graph: FusionGraph) -> Self:
-        """Return the same model with another graph on its points."""
+        """Return the same model with another graph on the same points."""
         return type(self)(self.data, graph, self.gamma, self.p)
 
     def without(self, points: ArrayLike) -> Self:
-        """Return the model without some points and their edges; the others keep their order.
+        """Return the model without some points and their edges; the order of the others is kept.
 
         Parameters
         ----------
         points : array_like of int
-            To be dropped, none twice; at least two stay.
+            Indices of the points to remove, without repetition. At least two points must remain.
         """
         graph = self.graph.without(points)
         data = np.delete(self.data, np.asarray(points, dtype=np.int64), axis=0)
         return type(self)(data, graph, self.gamma, self.p)
 
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
-        """Return the model in centred data of unit spread, the centre (d,) and the unit.
+        """Return the model for the data (A - centre) / unit, the centre (d,) and the unit.
 
-        If X, Z solve the standardised model, centre + unit X and unit Z solve this one.
+        The centre is the mean of the rows, and the unit is the root mean square of the centred
+        data. If X and Z solve the standardised model, centre + unit X and unit Z solve this one.
         """
         centre = self.data.mean(axis=0)
         centred = self.data - centre
@@ -127,26 +130,28 @@ class ConvexClustering(LearningModel):
         return model, centre, unit
 
     def primal(self, X: FloatArray) -> float:
-        """Return the primal objective at X: shape (n, d)."""
+        """Return the primal objective at X, shape (n, d)."""
         misfit = X - self.data
         variation = self.graph.total_variation(X, self.p) if self.gamma else 0.0
         return 0.5 * float(np.vdot(misfit, misfit)) + self.gamma * variation
 
     def dual(self, Z: FloatArray) -> float:
-        """Return the dual objective at Z projected on the feasible set: Z of shape (m, d)."""
+        """Return the dual objective at the projection of Z, shape (m, d), onto the feasible set."""
         flow = self.graph.adjoint(self.project_dual(Z))
         return float(np.vdot(self.data, flow) - 0.5 * np.vdot(flow, flow))
 
     def project_dual(self, Z: FloatArray) -> FloatArray:
-        """Return the dual-feasible point nearest to Z: ||z_e||_q <= gamma w_e."""
+        """Return the Euclidean projection of Z onto {Z : ||z_e||_q <= gamma w_e for all e}."""
         return project_rows(Z, self.radii, conjugate(self.p))
 
     def absolute_gap(self, X: FloatArray, Z: FloatArray) -> float:
-        """Return primal(X) - dual(Z), Z projected, as a sum of nonnegative terms.
+        """Return primal(X) - dual(Z) for the projected Z, as a sum of nonnegative terms.
 
-        The gap is `1/2 ||X - A + B'Z||^2 + sum_e (gamma w_e ||u_e||_p - <z_e, u_e>)`: the
-        stationarity residual and the Fenchel-Young gaps of the edges. Nothing cancels between
-        the two objectives, so small gaps keep their digits.
+        With u_e = x_i - x_j, the gap equals
+
+            1/2 ||X - A + B'Z||_F^2 + sum_e (gamma w_e ||u_e||_p - <z_e, u_e>).
+
+        In this form a small gap is not lost to cancellation between the two objectives.
         """
         Z = self.project_dual(Z)
         residual = X - self.data + self.graph.adjoint(Z)
@@ -159,13 +164,59 @@ class ConvexClustering(LearningModel):
         return self.absolute_gap(X, Z) / (1.0 + abs(self.primal(X)))
 
     def kkt_residual(self, X: FloatArray, Z: FloatArray) -> float:
-        """Return the relative KKT residual (Sun, Toh and Yuan, section 5).
+        """Return the relative KKT residual (Sun, Toh and Yuan, 2021, section 5).
 
-        The larger of `||X - A + B'Z||` and `||Z - Pi(Z + BX)||`, over `1 + ||A||`, where Pi is
-        the projection on the dual-feasible set.
+        It is max(||X - A + B'Z||_F, ||Z - Pi(Z + BX)||_F) / (1 + ||A||_F), where Pi is the
+        projection onto the dual feasible set.
         """
         stationarity = np.linalg.norm(X - self.data + self.graph.adjoint(Z))
         fixed_point = self.project_dual(Z + self.graph.differences(X))
         complementarity = np.linalg.norm(Z - fixed_point)
         scale = 1.0 + np.linalg.norm(self.data)
         return float(max(stationarity, complementarity) / scale)
+
+
+@dataclass(frozen=True)
+class ScaledClustering:
+    """A solution of convex clustering, converted to other units.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, d)
+        Primal solution.
+    Z : ndarray, shape (m, d)
+        Dual solution.
+    labels : ndarray of int, shape (n,)
+    distance_bound : float
+        A proved upper bound of ||X - X*||_F.
+    """
+
+    X: FloatArray
+    Z: FloatArray
+    labels: IntArray
+    distance_bound: float
+
+    @property
+    def outcome(self) -> IntArray:
+        """The labels, which deviations compare."""
+        return self.labels
+
+    @property
+    def state(self) -> FloatArray:
+        """X, of which smooth deviations are functions."""
+        return self.X
+
+
+@normal_form.register(ConvexClustering)
+def _centred(model: ConvexClustering) -> NormalForm:
+    scaled, centre, unit = model.standardised()
+
+    def into(solution: Any) -> ScaledClustering:
+        return ScaledClustering(
+            (solution.X - centre) / unit,
+            solution.Z / unit,
+            solution.labels,
+            solution.distance_bound / unit,
+        )
+
+    return NormalForm(scaled, {"data": unit}, into, lambda X: centre + unit * X)

@@ -1,7 +1,7 @@
-"""The fusion graph: which pairs of points convex clustering pulls together, and how strongly.
+"""The fusion graph: a weighted graph whose edges are the fusion terms of convex clustering.
 
-Edges are rows (i, j) with i < j; the signed incidence matrix B (m, n) takes X to the edge
-differences, (BX)_e = x_i - x_j.
+Edges are rows (i, j) with i < j. The signed incidence matrix B (m, n) maps X to the differences
+(BX)_e = x_i - x_j.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from bilad.models.validation import (
     whole_number,
 )
 
-TREE_FEATURES = 15  # with more, a tree visits most points, and costs more than all distances
-BLOCK_ENTRIES = 2**21  # of distances at a time: 16 MB
+TREE_FEATURES = 15  # in higher dimensions a k-d tree is slower than computing all distances
+BLOCK_ENTRIES = 2**21  # number of distances that are computed at a time (16 MB)
 
 
 class FusionGraph:
-    """Weighted graph on the points 0..n-1.
+    """An undirected graph with nonnegative edge weights on the points 0, .., n-1.
 
     Parameters
     ----------
     n : int
-        Number of points, at least 2.
+        The number of points, at least 2.
     edges : array_like of int, shape (m, 2)
-        Pairs i < j, each at most once. m = 0 is allowed, as is a graph with several components.
+        Pairs i < j, without repetition. The graph may be disconnected, and m may be 0.
     weights : array_like, shape (m,)
-        Nonnegative.
+        The nonnegative weights w_e.
 
     Raises
     ------
     ArgumentError
-        If an edge is out of range, doubled or not ordered, or a weight is negative or not finite.
+        If an edge is out of range, repeated or not ordered, or a weight is negative or not finite.
     """
 
     def __init__(self, n: int, edges: ArrayLike, weights: ArrayLike) -> None:
@@ -58,33 +58,33 @@ class FusionGraph:
 
     @staticmethod
     def complete(n: int, weight: float = 1.0) -> FusionGraph:
-        """Join every pair with the same weight (the case study's graph).
+        """Return the complete graph with equal weights, which is the graph of the case study.
 
-        The n (n - 1) / 2 edges are only made when something asks for them.
+        Its n (n - 1) / 2 edges are not stored until they are needed.
         """
         return _CompleteGraph(n, weight)
 
     @classmethod
     def knn(cls, A: ArrayLike, k: int = 10, phi: float = 0.5) -> FusionGraph:
-        """Join i and j if either is among the other's k nearest, weight exp(-phi ||a_i - a_j||^2).
+        """Join i and j if one is among the k nearest neighbours of the other; weights are Gaussian.
 
-        Distances are computed from differences of coordinates, so an offset of the data changes
-        nothing. Of several points that are k-th nearest at the same distance, which ones count is
-        not specified.
+        The weight of an edge is exp(-phi ||a_i - a_j||^2). Distances are computed from differences
+        of coordinates, so that an offset of the data does not affect their accuracy. If several
+        points are k-th nearest at equal distance, the choice among them is not specified.
 
         Parameters
         ----------
         A : array_like, shape (n, d)
             The points, n >= 2, d >= 1, finite.
         k : int, default 10
-            Neighbours of each point, 1 <= k < n.
+            The number of neighbours, 1 <= k < n.
         phi : float, default 0.5
-            Decay of the weight, phi >= 0, in 1 / (unit of A)^2.
+            The decay of the weights, phi >= 0, in 1 / (unit of A)^2.
 
         Raises
         ------
         ArgumentError
-            If an argument is wrong, or the range of the points exceeds that of floating-point
+            If an argument is invalid, or the range of the points exceeds that of floating-point
             numbers.
 
         References
@@ -99,13 +99,13 @@ class FusionGraph:
         points, exponent = in_unit_range(given, "A")
         edges = _nearest_pairs(points, k)
         squared = ((points[edges[:, 0]] - points[edges[:, 1]]) ** 2).sum(axis=1)
-        with np.errstate(over="ignore"):  # the weight is then zero
+        with np.errstate(over="ignore"):  # an infinite exponent gives the weight 0
             return cls(n, edges, np.exp(-np.ldexp(mantissa * squared, 2 * exponent + power)))
 
     def with_weights(self, weights: ArrayLike) -> FusionGraph:
-        """Return the graph with other weights: nonnegative, shape (m,).
+        """Return the graph with other nonnegative weights, shape (m,).
 
-        The array of edges and what follows from it are shared, not copied.
+        The edges and everything derived from them are shared, not copied.
         """
         other = FusionGraph.__new__(FusionGraph)
         other.n, other._edges = self.n, self.edges
@@ -117,58 +117,59 @@ class FusionGraph:
     def without(self, points: ArrayLike) -> FusionGraph:
         """Return the graph without some points and their edges.
 
-        The others are renumbered in their order, the edges and weights between them kept.
+        The remaining points are renumbered in the same order.
 
         Parameters
         ----------
         points : array_like of int
-            To be dropped, none twice; at least two stay.
+            The points to remove, without repetition. At least two points must remain.
         """
-        stays = self._staying(points)
-        number = np.cumsum(stays) - 1
-        kept = stays[self.edges].all(axis=1)
-        return FusionGraph(int(stays.sum()), number[self.edges[kept]], self.weights[kept])
+        remaining = self._remaining(points)
+        number = np.cumsum(remaining) - 1
+        kept = remaining[self.edges].all(axis=1)
+        return FusionGraph(int(remaining.sum()), number[self.edges[kept]], self.weights[kept])
 
-    def _staying(self, points: ArrayLike) -> BoolArray:
-        """Return which points stay: shape (n,)."""
-        stays = np.ones(self.n, dtype=np.bool_)
+    def _remaining(self, points: ArrayLike) -> BoolArray:
+        """Return a mask of the points that remain: shape (n,)."""
+        remaining = np.ones(self.n, dtype=np.bool_)
         dropped = integer_array(points, "points", f"distinct integers from 0 to {self.n - 1}")
         if dropped.size:
-            stays[index_array(dropped, "points", self.n)] = False
-        if stays.sum() < 2:
-            raise ArgumentError("points", f"{(~stays).sum()} of {self.n}", "at least two that stay")
-        return stays
+            remaining[index_array(dropped, "points", self.n)] = False
+        if remaining.sum() < 2:
+            given = f"{(~remaining).sum()} of {self.n}"
+            raise ArgumentError("points", given, "at least two remaining points")
+        return remaining
 
     def has_edges_of(self, other: FusionGraph) -> bool:
-        """Whether another graph joins the same pairs in the same order, with whatever weights."""
+        """Return whether another graph has the same edges in the same order, with any weights."""
         if (self.n, self.m) != (other.n, other.m):
             return False
         return self.edges is other.edges or np.array_equal(self.edges, other.edges)
 
     @property
     def edges(self) -> IntArray:
-        """Pairs i < j: shape (m, 2)."""
+        """The pairs i < j: shape (m, 2)."""
         return self._edges
 
     @property
     def weights(self) -> FloatArray:
-        """Weight of each edge: shape (m,)."""
+        """The weight of each edge: shape (m,)."""
         return self._weights
 
     @property
     def m(self) -> int:
-        """Number of edges."""
+        """The number of edges."""
         return len(self.edges)
 
     @cached_property
     def uniform_weight(self) -> float | None:
-        """The common weight if every pair is joined with the same weight, else None."""
+        """The common weight if the graph is complete with equal weights, else None."""
         whole = self.m == self.n * (self.n - 1) // 2
         return float(self.weights[0]) if whole and np.ptp(self.weights) == 0 else None
 
     @cached_property
     def incidence(self) -> sp.csr_array:
-        """The signed incidence matrix B: shape (m, n), +1 at i and -1 at j."""
+        """The signed incidence matrix B: shape (m, n), with +1 at i and -1 at j."""
         signs = np.tile([1.0, -1.0], self.m)
         rows = np.arange(0, 2 * self.m + 1, 2)
         return sp.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
@@ -183,12 +184,12 @@ class FusionGraph:
         return self.incidence.T.tocsr()
 
     def differences(self, X: FloatArray) -> FloatArray:
-        """Return BX, the edge differences x_i - x_j: shape (m, d)."""
+        """Return BX, the differences x_i - x_j: shape (m, d)."""
         tails, heads = self._ends
         return X.take(tails, axis=0) - X.take(heads, axis=0)
 
     def adjoint(self, Z: FloatArray) -> FloatArray:
-        """Return B'Z, the net flow out of each point: shape (n, d)."""
+        """Return B'Z, the net outflow of each point for the edge flows Z: shape (n, d)."""
         return np.asarray(self._incidence_transpose @ Z)
 
     def total_variation(self, X: FloatArray, p: float) -> float:
@@ -196,14 +197,25 @@ class FusionGraph:
         return float(self.weights @ row_norms(self.differences(X), p))
 
     def components(self, chosen: np.ndarray) -> IntArray:
-        """Number the connected components of the graph that keeps the `chosen` edges: (n,)."""
+        """Return the connected component of each point in the graph with the chosen edges only.
+
+        Parameters
+        ----------
+        chosen : ndarray, shape (c,) of int or (m,) of bool
+            Indices or mask of the edges.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            The components are numbered from 0.
+        """
         i, j = self.edges[chosen].T
         adjacency = sp.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
         return connected_components(adjacency, directed=False)[1].astype(np.int64)
 
 
 class _CompleteGraph(FusionGraph):
-    """Every pair once, with one weight; edges made on demand, so n may be a million."""
+    """The complete graph with equal weights. Edges are created when needed, so n may be 10^6."""
 
     def __init__(self, n: int, weight: float) -> None:
         self.n = whole_number(n, "n", least=2)
@@ -226,12 +238,12 @@ class _CompleteGraph(FusionGraph):
         return self.n * (self.n - 1) // 2
 
     def without(self, points: ArrayLike) -> FusionGraph:
-        """Return the complete graph on the points that stay."""
-        return _CompleteGraph(int(self._staying(points).sum()), self._weight)
+        """Return the complete graph on the points that remain."""
+        return _CompleteGraph(int(self._remaining(points).sum()), self._weight)
 
     def has_edges_of(self, other: FusionGraph) -> bool:
-        """Whether another graph joins the same pairs in the same order, with whatever weights."""
-        if isinstance(other, _CompleteGraph):  # no need to make them
+        """Return whether another graph has the same edges in the same order, with any weights."""
+        if isinstance(other, _CompleteGraph):  # does not create the edges
             return self.n == other.n
         return super().has_edges_of(other)
 
@@ -240,7 +252,7 @@ class _CompleteGraph(FusionGraph):
         return self._weight
 
     def total_variation(self, X: FloatArray, p: float) -> float:
-        """Return sum_e w_e ||x_i - x_j||_p, by sorting where the norm separates."""
+        """Return sum_e w_e ||x_i - x_j||_p; for a separable norm it is computed by sorting."""
         if X.shape[1] > 1 and p != 1:
             return super().total_variation(X, p)
         ranks = 2.0 * np.arange(1, self.n + 1) - self.n - 1
@@ -248,10 +260,7 @@ class _CompleteGraph(FusionGraph):
 
 
 def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
-    """Return the pairs i < j of which one is among the other's k nearest, sorted: shape (m, 2).
-
-    Distances are computed from differences: an offset of the data costs no digit.
-    """
+    """Return the sorted pairs i < j, one of which is among the other's k nearest: shape (m, 2)."""
     n, d = points.shape
     if d <= TREE_FEATURES:
         nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
@@ -259,9 +268,9 @@ def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
         block = max(1, BLOCK_ENTRIES // n)
         distances = (cdist(points[i : i + block], points) for i in range(0, n, block))
         parts = [np.argpartition(D, k, axis=1)[:, : k + 1].copy() for D in distances]
-        nearest = np.concatenate(parts)  # of copies: a view would keep its whole block
+        nearest = np.concatenate(parts)  # a view would keep the whole block in memory
     others = nearest != np.arange(n)[:, None]
-    others[others.all(axis=1), -1] = False  # more than k coincide with the point
+    others[others.all(axis=1), -1] = False  # more than k points coincide with this one
     i, j = np.repeat(np.arange(n), k), nearest[others]
     keys = np.unique(np.minimum(i, j) * n + np.maximum(i, j))
     return np.column_stack(np.divmod(keys, n)).astype(np.int64)
@@ -290,5 +299,5 @@ def _check_edges(edges: ArrayLike, n: int) -> IntArray:
 def _check_weights(weights: ArrayLike, m: int) -> FloatArray:
     array = real_array(weights, "weights", (m,))
     if (array < 0).any():
-        raise ArgumentError("weights", array.min(), "no negative number")
+        raise ArgumentError("weights", array.min(), "nonnegative numbers")
     return array

@@ -1,4 +1,4 @@
-"""The contract of a learning model: parts that can be exchanged, and what it can do with them."""
+"""The contract of a learning model: parts, which a perturbation changes, and capabilities."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from bilad.models.validation import ArgumentError, FloatArray, point_array
 
 
 class LearningModelError(RuntimeError):
-    """A learning model that broke down, or answered what cannot be an answer."""
+    """A learning model failed, or returned an invalid outcome."""
 
 
 class LearningModel(ABC):
-    """A learning model at fixed parts, which are what a perturbation may move. Immutable.
+    """A learning model with fixed parts. Immutable.
+
+    A part is an array that a perturbation may change, such as the data.
 
     Parameters
     ----------
@@ -31,10 +33,10 @@ class LearningModel(ABC):
     data : ndarray, shape (n, d)
         Read-only.
     outcomes : {"labels", "parameters"}
-        What a solution of the model gives, and a deviation compares: a cluster for each point, or
-        the parameters that were learned.
+        The kind of outcome of a solution, which a deviation compares: cluster labels or learned
+        parameters.
     max_queries : int or None
-        How often an attack may solve it; None if there is no limit.
+        The largest number of times that an attack may solve the model; None if there is no limit.
     """
 
     outcomes: ClassVar[str] = "labels"
@@ -45,46 +47,50 @@ class LearningModel(ABC):
 
     @property
     def n(self) -> int:
-        """Number of points."""
+        """The number of points."""
         return int(self.data.shape[0])
 
     @property
     def d(self) -> int:
-        """Number of features."""
+        """The number of features."""
         return int(self.data.shape[1])
 
     @property
     def parts(self) -> Mapping[str, FloatArray]:
-        """What a perturbation may move, by name."""
+        """The arrays that a perturbation may change, by name."""
         return {"data": self.data}
 
     @abstractmethod
     def replace(self, **parts: ArrayLike) -> Self:
-        """Return the same model with other values of some parts, of the same shapes."""
+        """Return the same model with new values, of the same shapes, for some parts."""
 
-    def rates(self, part: str) -> FloatArray:
-        """Return by how much one unit of a perturbation moves each entry of a part: 1."""
+    def scale(self, part: str) -> FloatArray:
+        """Return the elementwise factor s of a perturbation, by which it adds s * change to a part.
+
+        The default is 1 for every entry.
+        """
         return np.ones(self.parts[part].shape)
 
     def diameter(self, part: str) -> float:
-        """Return how far an entry of a part has to move, in units of `rates`, to pass the others.
+        """Return the change, in units of `scale`, that moves an entry of a part past all others.
 
-        The diameter of the bounding box of its rows, and at least 1.
+        The default is the diameter of the bounding box of the rows of the part, but at least 1.
         """
         return max(float(np.linalg.norm(np.ptp(self.parts[part], axis=0))), 1.0)
 
-    def moved(self, changes: Mapping[str, FloatArray]) -> Self:
-        """Return the model with each part moved: part + rates(part) * change."""
+    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
+        """Return the model in which each part named in `changes` is part + scale(part) * change."""
         return self.replace(
-            **{name: self.parts[name] + self.rates(name) * by for name, by in changes.items()}
+            **{name: self.parts[name] + self.scale(name) * by for name, by in changes.items()}
         )
 
     def contradiction(self) -> LearningModelError:
-        """Return the error that the model has given two outcomes of the same parts."""
-        return LearningModelError(f"{type(self).__name__} gave two outcomes of the same parts")
+        """Return the error to raise if the model gave two outcomes for the same parts."""
+        kind = type(self).__name__
+        return LearningModelError(f"{kind} returned two different outcomes for the same parts")
 
     def has_structure_of(self, other: Any) -> bool:
-        """Say whether a perturbation that was made for this structure, if for any, fits."""
+        """Return whether the `structure` of a perturbation fits the model; None always does."""
         return other is None
 
 
@@ -93,15 +99,15 @@ class Solution(Protocol):
 
     @property
     def outcome(self) -> Any:
-        """What a deviation compares: labels, shape (n,), or parameters."""
+        """The labels, shape (n,), or the parameters, which deviations compare."""
 
     @property
     def state(self) -> FloatArray:
-        """The lower level's own variables, of which a smooth deviation is a function."""
+        """The lower-level variables, of which smooth deviations are functions."""
 
     @property
     def gap(self) -> float | None:
-        """Proved relative duality gap, or None if there is none."""
+        """The proved relative duality gap, or None if no gap is known."""
 
     @property
     def proved(self) -> bool:
@@ -109,20 +115,21 @@ class Solution(Protocol):
 
     @property
     def status(self) -> str:
-        """How the solve ended; "error: ..." if it broke down."""
+        """How the solver terminated; "error: ..." if it failed."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An outcome alone: of a model that is asked, or a stand-in where there is no solution.
+    """An outcome without a solution, from a black box or in place of an unknown solution.
 
     Attributes
     ----------
     outcome : ndarray
         Labels, shape (n,), or parameters.
     proved : bool
-        True of a black box: what it answers is its outcome, there is nothing to prove.
+        True for a black box, whose outcome is by definition what it returns.
     status : str
+    gap : None
     """
 
     outcome: Any
@@ -132,45 +139,46 @@ class Answer:
 
     @classmethod
     def unknown(cls, model: LearningModel) -> Answer:
-        """Return an outcome of which nothing is known: each point alone, or no parameters."""
+        """Return a placeholder with `proved` false: singleton clusters, or no parameters."""
         outcome = np.arange(model.n) if model.outcomes == "labels" else np.empty(0)
         return cls(outcome, proved=False, status="unknown")
 
     @property
     def labels(self) -> Any:
-        """The outcome, if it is labels."""
+        """The outcome, for models whose outcomes are labels."""
         return self.outcome
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters."""
+        """The number of clusters."""
         return len(np.unique(self.outcome))
 
     @property
     def state(self) -> FloatArray:
-        """There is none.
+        """Not available.
 
         Raises
         ------
         TypeError
+            Always, because a black box has no lower-level variables.
         """
-        raise TypeError("a model that is asked gives an outcome only")
+        raise TypeError("a black box has an outcome and no state")
 
 
 @dataclass(frozen=True)
 class NormalForm:
-    """A learning model in units in which the tolerances of NLP and MIP solvers mean the same.
+    """A learning model in normalised units, suited to the absolute tolerances of solvers.
 
     Attributes
     ----------
     model : LearningModel
-        With the outcomes of the one given.
+        A model with the same outcomes as the original one.
     units : mapping of str to float
-        Of the parts, in those of the model given; 1 for those that are not named.
+        The unit of each part, in terms of the original part; 1 for parts that are not named.
     into : callable(solution)
-        Returns a solution of the model given as one of this model.
+        Converts a solution of the original model to one of the normalised model.
     out : callable(state)
-        Returns a state of this model as one of the model given.
+        Converts a state of the normalised model to one of the original model.
     """
 
     model: LearningModel
@@ -195,34 +203,36 @@ def _no_options(model: LearningModel, method: str) -> dict[str, Any]:
     return {}
 
 
-# The first argument is the model. Solutions of one capability are arguments of the others.
+# The capabilities. The first argument is always the model.
 
-# solve(model, start=None, tol, time_limit, **options): a Solution; `start` is one, of a model near.
+# solve(model, start=None, tol, time_limit, **options): a Solution. `start` is a solution of a
+# similar model, or None.
 solve: Capability[Any] = Capability("solve")
-# confirm(model, tol, time_limit, **options): a Solution found afresh, as good as time allows.
+# confirm(model, tol, time_limit, **options): an accurate Solution, computed without a start.
 confirm: Capability[Any] = Capability("confirm", _solve_afresh, needs=solve)
-# decide(model, tol, time_limit, **options): a Solution of which only the outcome is asked, proved.
+# decide(model, tol, time_limit, **options): a Solution whose outcome is proved if possible, and
+# whose state need not be accurate.
 decide: Capability[Any] = Capability("decide", _confirmed, needs=solve)
-# solver_options(model, method): the options of `solve` for the method that `lower=` names.
+# solver_options(model, method): the options of `solve` that select a method by name (`lower=`).
 solver_options: Capability[dict[str, Any]] = Capability("solver_options", _no_options)
-# adjoint(model, solution, direction, parts): for each of the parts named, the gradient of
-# <direction, state>.
+# adjoint(model, solution, direction, parts): the gradient of <direction, state> with respect to
+# each of the named parts.
 adjoint: Capability[Mapping[str, FloatArray]] = Capability("adjoint")
-# smoothed(model, smoothing, start, deadline): the solution of a lower level that is smooth.
+# smoothed(model, smoothing, start, deadline): the solution of a smooth approximation of the model.
 smoothed: Capability[Any] = Capability("smoothed")
 # normal_form(model): a NormalForm.
 normal_form: Capability[NormalForm] = Capability("normal_form", NormalForm)
-# state_gap(model, state, solution): relative gap of a state, by the solution's dual.
+# state_gap(model, state, solution): the relative duality gap of a state and the dual of a solution.
 state_gap: Capability[float | None] = Capability("state_gap", lambda model, state, solution: None)
-# write_follower(model, block, parts): the lower level as a Pyomo block.
+# write_follower(model, block, parts): writes the lower level on a Pyomo block; returns the state.
 write_follower: Capability[Any] = Capability("write_follower")
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
 # radius(model, problem, baseline): a proved bound; no shorter eps reaches the target of (BL2).
 radius: Capability[Any] = Capability("radius")
-# ray_steps(model, perturbation, low, high): every step of the outcome along a ray.
+# ray_steps(model, perturbation, low, high): all changes of the outcome for scalar eps.
 ray_steps: Capability[Any] = Capability("ray_steps")
 # write_milp(model, problem, ...): the bilevel problem as a MILP.
 write_milp: Capability[Any] = Capability("write_milp")
-# remove(model, what, which): the model without some of its points, or of its edges.
+# remove(model, what, which): the model without some of its points or edges.
 remove: Capability[Any] = Capability("remove")

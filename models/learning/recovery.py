@@ -1,19 +1,23 @@
-"""Recovery: gammas for which convex clustering is sure to return a given partition.
+"""Sufficient conditions under which convex clustering returns a given partition (Theorems 1 and 2).
 
-Theorem 1 of the paper (Sun, Toh and Yuan, JMLR 22(9), 2021, Theorem 5), for clusters I_1 .. I_K
-of sizes n_a with centroids abar_a, and 1/p + 1/q = 1:
+Theorem 1 of the paper is Theorem 5 of Sun, Toh and Yuan (JMLR 22(9), 2021). The partition has
+clusters I_1, .., I_K with sizes n_a and centroids abar_a. With 1/p + 1/q = 1, w_ij = 0 for pairs
+that are not edges, w^(a,b) = the sum of w_ij over i in I_a, j in I_b, w^(a,.) = sum_{b != a}
+w^(a,b), and
 
-    mu_ij^(a) = sum_{b != a} | sum_{l in I_b} (w_il - w_jl) |,      w^(a,b) = sum of the weights
-                                                                   between I_a and I_b
-    (C1)  n_a w_ij > mu_ij^(a)                     for all i != j in I_a, all a
-    gamma_min = max_a max_{i, j in I_a} ||a_i - a_j||_q / (n_a w_ij - mu_ij^(a))
-    gamma_max = min_{a < b} ||abar_a - abar_b||_q / (w^(a,.) / n_a + w^(b,.) / n_b)
-    (C2)  gamma_min < gamma_max
+    mu_ij^(a) = sum_{b != a} | sum_{l in I_b} (w_il - w_jl) |,
 
-If (C1) and (C2) hold and gamma is in [gamma_min, gamma_max), the partition is returned. Theorem 2
-says the same of perturbed data, with (C1') and (C2'): so a perturbation that changes the partition
-violates one of them. The conditions are sufficient only, and loose. The exact test is in
-`bilad.solvers`.
+the conditions are
+
+    (C1)  n_a w_ij > mu_ij^(a)    for all i != j in I_a and all a,
+    (C2)  gamma_min < gamma_max,  where
+          gamma_min = max_a max_{i, j in I_a} ||a_i - a_j||_q / (n_a w_ij - mu_ij^(a)),
+          gamma_max = min_{a < b} ||abar_a - abar_b||_q / (w^(a,.) / n_a + w^(b,.) / n_b).
+
+If (C1) and (C2) hold and gamma is in [gamma_min, gamma_max), convex clustering returns the
+partition. Theorem 2 applies the same conditions, called (C1') and (C2'), to perturbed data. A
+perturbation that changes the partition therefore violates one of them. The conditions are
+sufficient and not necessary; `bilad.solvers` contains an exact test.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from bilad.models.norms import conjugate, in_unit_range, row_norms
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, integer_array
 
-# SciPy's names of the norms.
+# The names of the norms in SciPy.
 METRICS: dict[float, Literal["cityblock", "euclidean", "chebyshev"]] = {
     1.0: "cityblock",
     2.0: "euclidean",
@@ -41,19 +45,20 @@ METRICS: dict[float, Literal["cityblock", "euclidean", "chebyshev"]] = {
 
 @dataclass(frozen=True)
 class RecoveryInterval:
-    """What Theorem 1 says of one partition.
+    """The interval [gamma_min, gamma_max) of Theorem 1 for one partition.
 
     Attributes
     ----------
     gamma : float
-        The model's.
+        gamma of the model.
     holds_c1 : bool
-        Whether (C1) holds. It does not if two points of a cluster are joined by no weight.
+        Whether (C1) holds. It fails if two points of a cluster are not joined by an edge with
+        positive weight.
     gamma_min : float
-        In units of the model's gamma. 0 if the points of each cluster coincide; inf if (C1) fails,
-        so that the interval is empty. Never NaN.
+        In the unit of the model's gamma. 0 if the points of each cluster coincide; inf, so that the
+        interval is empty, if (C1) fails. Never NaN.
     gamma_max : float
-        0 if two centroids coincide; inf if there is one cluster, or none is joined to another.
+        0 if two centroids coincide; inf if there is one cluster, or no edge joins two clusters.
     """
 
     gamma: float
@@ -68,27 +73,32 @@ class RecoveryInterval:
 
     @property
     def recovers(self) -> bool:
-        """Whether the theorem says that the partition is returned. If not, it cannot tell."""
+        """Whether Theorem 1 proves that the partition is returned; False proves nothing."""
         return self.holds_c1 and self.gamma_min <= self.gamma < self.gamma_max
 
 
 def recovery_interval(model: ConvexClustering, labels: ArrayLike) -> RecoveryInterval:
-    """Return the gammas for which Theorem 1 guarantees a partition.
+    """Return the interval of gamma in which Theorem 1 guarantees a partition.
 
-    The formulas are evaluated in double precision: at an end itself, rounding decides. For (C1')
-    and (C2'), give the model at perturbed data, `perturbation.apply(model, eps)`.
+    The formulas are evaluated in double precision, so a gamma that equals an end point up to
+    rounding can be classified either way. For (C1') and (C2') of Theorem 2, pass the perturbed
+    model `perturbation.apply(model, eps)`.
 
     Parameters
     ----------
     model : ConvexClustering
-        Any p, any weights; its gamma only decides `recovers`.
+        Any p and any weights. Its gamma affects `recovers` only.
     labels : array_like of int, shape (n,)
-        The partition: points with the same label are together.
+        The partition: points with equal labels form a cluster.
+
+    Returns
+    -------
+    RecoveryInterval
 
     Raises
     ------
     ArgumentError
-        If the labels are not n integers.
+        If the model is not convex clustering, or the labels are not n integers.
     """
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
@@ -109,24 +119,25 @@ def recovery_interval(model: ConvexClustering, labels: ArrayLike) -> RecoveryInt
 def attack_is_possible(
     model: ConvexClustering, labels: ArrayLike, perturbation: Perturbation, eps: ArrayLike
 ) -> bool:
-    """Return whether eps meets the necessary condition for changing a partition.
+    """Return whether eps satisfies the necessary condition for changing a partition.
 
-    The corollary of Theorem 2: if the model returns another partition at eps, then (C1') or (C2')
-    fails there, or gamma is outside [gamma_min, gamma_max). False proves that eps changes nothing;
-    True proves nothing.
+    By the corollary of Theorem 2, if the model returns another partition at eps, then (C1') or
+    (C2') fails there, or gamma is not in [gamma_min, gamma_max). A result False therefore proves
+    that the partition does not change at eps. A result True proves nothing.
 
     Parameters
     ----------
     model : ConvexClustering
     labels : array_like of int, shape (n,)
-        The partition returned without perturbation.
+        The partition that the model returns at eps = 0.
     perturbation : Perturbation
     eps : array_like, shape (k,)
 
     Raises
     ------
     ArgumentError
-        If the labels are not n integers, or the perturbation does not take the model or eps.
+        If the labels are not n integers, the perturbation does not fit the model, or eps is
+        invalid.
     """
     if not isinstance(perturbation, Perturbation):
         raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
@@ -134,7 +145,7 @@ def attack_is_possible(
 
 
 def cluster_numbers(labels: ArrayLike, n: int) -> IntArray:
-    """Return labels as numbers 0..K-1, in the order of the labels: shape (n,).
+    """Return the labels renumbered 0, .., K-1 in increasing order: shape (n,).
 
     Raises
     ------
@@ -148,8 +159,8 @@ def cluster_numbers(labels: ArrayLike, n: int) -> IntArray:
     return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 
-def _loads(model: ConvexClustering, clusters: IntArray) -> sp.csr_array:
-    """Return how strongly each cluster pulls each point, sum_{l in I_b} w_il: shape (n, K)."""
+def _weights_to_clusters(model: ConvexClustering, clusters: IntArray) -> sp.csr_array:
+    """Return sum_{l in I_b} w_il for each point i and cluster b: shape (n, K)."""
     i, j = model.graph.edges.T
     weights = model.graph.weights
     rows, columns = np.concatenate([i, j]), np.concatenate([clusters[j], clusters[i]])
@@ -160,36 +171,38 @@ def _loads(model: ConvexClustering, clusters: IntArray) -> sp.csr_array:
 def _gamma_min(
     model: ConvexClustering, points: FloatArray, clusters: IntArray, sizes: IntArray
 ) -> float:
-    """Return gamma_min; inf if (C1) fails."""
+    """Return gamma_min, or inf if (C1) fails."""
     edges = _inner_edges(model, clusters)
     numbers = sizes * (sizes - 1) // 2
     owners = clusters[model.graph.edges[edges, 0]]
     if (np.bincount(owners, minlength=len(sizes)) < numbers).any():
         return float("inf")  # some w_ij is 0
-    loads = _loads(model, clusters)
+    loads = _weights_to_clusters(model, clusters)
     ends = np.concatenate([[0], np.cumsum(numbers)])
     members = np.split(np.argsort(clusters, kind="stable"), np.cumsum(sizes)[:-1])
     largest = 0.0
     for a in np.flatnonzero(sizes > 1):
         inner = edges[ends[a] : ends[a + 1]]
-        room = sizes[a] * model.graph.weights[inner] - _imbalances(loads, members[a], int(a))
-        if (room <= 0).any():
+        denominators = sizes[a] * model.graph.weights[inner] - _imbalances(
+            loads, members[a], int(a)
+        )
+        if (denominators <= 0).any():
             return float("inf")
         i, j = model.graph.edges[inner].T
         lengths = row_norms(points[i] - points[j], conjugate(model.p))
-        largest = max(largest, float((lengths / room).max()))
+        largest = max(largest, float((lengths / denominators).max()))
     return largest
 
 
 def _inner_edges(model: ConvexClustering, clusters: IntArray) -> IntArray:
-    """Return the edges with weight inside clusters, sorted by cluster, i and j."""
+    """Return the edges inside clusters with positive weight, sorted by cluster, i and j."""
     i, j = model.graph.edges.T
     inner = np.flatnonzero((clusters[i] == clusters[j]) & (model.graph.weights > 0))
     return inner[np.lexsort((j[inner], i[inner], clusters[i[inner]]))]
 
 
 def _imbalances(loads: sp.csr_array, members: IntArray, own: int) -> FloatArray:
-    """Return mu_ij for the pairs of members of a cluster, in the order of `pdist`."""
+    """Return mu_ij for all pairs i < j of a cluster, in the order of `pdist`."""
     table = loads[members].tocsc()
     pulling = np.flatnonzero(np.diff(table.indptr))
     others = pulling[pulling != own]
@@ -201,10 +214,10 @@ def _imbalances(loads: sp.csr_array, members: IntArray, own: int) -> FloatArray:
 def _gamma_max(
     model: ConvexClustering, points: FloatArray, clusters: IntArray, sizes: IntArray
 ) -> float:
-    """Return gamma_max: up to there the centroids' own problem keeps them distinct."""
+    """Return gamma_max."""
     if len(sizes) == 1:
         return float("inf")
-    # Counted from one member each, so that the centroids of equal points are exactly equal.
+    # Means are taken relative to one member, so that equal points have exactly equal centroids.
     first = points[np.unique(clusters, return_index=True)[1]]
     sums = [np.bincount(clusters, column) for column in (points - first[clusters]).T]
     centroids = first + np.stack(sums, axis=1) / sizes[:, None]

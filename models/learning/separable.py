@@ -1,12 +1,13 @@
-"""Models that separate into lines, each with data, weights and gamma of its own.
+"""Convex clustering models that separate into one-dimensional models, called lines.
 
-For p = 1 each feature is a line. In the plane p = inf is p = 1 on sums and differences,
+For p = 1 each feature is a line. For d = 2 and p = inf, the identities
 
     max(|u_1|, |u_2|) = (|u_1 + u_2| + |u_1 - u_2|) / 2,
-    u_1^2 + u_2^2 = ((u_1 + u_2)^2 + (u_1 - u_2)^2) / 2,
+    u_1^2 + u_2^2 = ((u_1 + u_2)^2 + (u_1 - u_2)^2) / 2
 
-so that with the same gamma half of the objective on the lines v = (a_1 + a_2, a_1 - a_2) is that on
-the features. Two points share a cluster iff they do on every line.
+show that the objective is half the sum of the objectives of two lines with the same gamma, whose
+data are v = (a_1 + a_2, a_1 - a_2). Two points share a cluster if and only if they do so on every
+line.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SUM_AND_DIFFERENCE = ((1, 1), (1, -1))
 
 
 def line_signs(model: ConvexClustering) -> IntArray | None:
-    """Return the lines of a model, each a sum of its features with these signs.
+    """Return the signs by which the lines are formed as sums of features.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def line_signs(model: ConvexClustering) -> IntArray | None:
     Returns
     -------
     ndarray of int, shape (lines, d), or None
-        Of -1, 0 and 1. None if the model is known not to separate, or not to: p = 2 with d > 1,
-        p = inf with d > 2.
+        Entries are -1, 0 and 1; line r has the data `signs[r] @ a_i`. None if no separation into
+        lines is known: p = 2 with d > 1, or p = inf with d > 2.
     """
     if model.p == 1 or model.d == 1:
         return np.eye(model.d, dtype=np.int64)

@@ -25,7 +25,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from bilad.formulations.clustering.max_slack_flow import central_flow
+from bilad.formulations.clustering.max_slack_flow import max_slack_flow
 from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.norm_ball import ROUNDOFF, NormBall
@@ -235,7 +235,7 @@ class ClusterFlow:
             return
         growth = self._growth(rule, radius, turns)
         wanted = growth if growth.any() else self.capacities
-        flow = central_flow(self.incidence, self._demand, self.capacities, wanted, self.q)
+        flow = max_slack_flow(self.incidence, self._demand, self.capacities, wanted, self.q)
         if flow is not None:
             flow = flow + Y @ (self._demand - self.incidence.T @ flow)
             yield replace(rule, used=self._used(flow))

@@ -101,7 +101,7 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
         return None
     if problem.sense == "max":
         return lower.evaluate(eps)
-    before, longest = lower.best, problem.reach(eps / size)
+    before, longest = lower.best, problem.largest_step(eps / size)
     if before is None:
         _scan(lower, eps / size, longest)
         return lower.best

@@ -195,7 +195,7 @@ def _directions(problem: BilevelProblem, rays: int | ArrayLike, seed: int) -> li
         lower, upper = problem.box
         given = np.where(lower == 0, abs(given), np.where(upper == 0, -abs(given), given))
     sized = [vector / problem.size(vector) for vector in given if vector.any()]
-    able = [direction for direction in sized if problem.reach(direction) > 0]
+    able = [direction for direction in sized if problem.largest_step(direction) > 0]
     if not able:
         raise ArgumentError("rays", "none in which eps may go", "at least one")
     return able
@@ -323,7 +323,7 @@ class _Search:
         if self.problem.perturbation.dim > 1:
             return False
         both = (np.array([1.0]), np.array([-1.0]))
-        able = {sign[0] for sign in both if self.problem.reach(sign) > 0}
+        able = {sign[0] for sign in both if self.problem.largest_step(sign) > 0}
         return able == {direction[0] for direction in self.directions}
 
 

@@ -39,7 +39,7 @@ def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
     The number of shorter ones is that of the longer ones within the budget, whatever the bounds.
     """
     problem = lower.problem
-    longer = _stretched(size, problem.reach(direction))
+    longer = _stretched(size, problem.largest_step(direction))
     shorter = [size * size / length for length in _stretched(size, problem.radius)[1:]]
     for length in longer + shorter:
         lower.evaluate(problem.project(length * direction))
@@ -58,14 +58,14 @@ def least_attack(lower: LowerLevel, direction: FloatArray, size: float) -> None:
         return lower.counts(seen)
 
     below = 0.0
-    for above in _stretched(size, problem.reach(direction)):
+    for above in _stretched(size, problem.largest_step(direction)):
         if is_attack(above):
             break
         below = above
     else:
         return
     # A bracket whose lower end is above the norm of the best attack cannot improve on it.
-    while above - below > 0.5 * problem.excess(above) and (
+    while above - below > 0.5 * problem.length_tolerance(above) and (
         lower.best is None or below < lower.best.size
     ):
         middle = 0.5 * (below + above)

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from bilad.formulations.clustering.milp.closed_cell import MARGIN, ClosedCell
-from bilad.formulations.clustering.milp.margin import MarginProgram
+from bilad.formulations.clustering.milp.program import MarginProgram
 from bilad.models.learning.learning_model import write_milp
 from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, whole_number
@@ -148,7 +148,7 @@ class _Search(ABC):
     def current_cell(self) -> ClosedCell | None:
         """Return the cell of the MILP solution; None if it is a coincidence, which is excluded."""
         cell: ClosedCell = self.milp.cell()
-        if not self.coincidences and self.formulation.hold(cell.together):
+        if not self.coincidences and self.formulation.add_connectivity_cuts(cell.together):
             return None
         return cell
 
@@ -216,7 +216,7 @@ class _Largest(_Search):
         cell = self.current_cell()
         if cell is None or (self.is_round and self._is_outside(cell)):
             return
-        inside = cell.inside(1.0)
+        inside = cell.interior_point(1.0)
         if inside is not None and inside.margin <= MARGIN:
             self.exclude(cell.orders)
             return
@@ -253,7 +253,7 @@ class _Shortest(_Search):
     def run(self) -> None:
         self._raise_bound_to(0.0)
         while not self.scaling.problem.attains(self.bound, self.found, np.inf):
-            self.formulation.shorten(self.found)
+            self.formulation.limit_size(self.found)
             answer = self.solve()
             if answer.status == "infeasible":
                 self._raise_bound_to(self.found)
@@ -277,7 +277,7 @@ class _Shortest(_Search):
         cell = self.current_cell()
         if cell is None:
             return False
-        nearest, centre = cell.nearest(), cell.inside(1.0)
+        nearest, centre = cell.nearest(), cell.interior_point(1.0)
         if centre is not None and centre.margin <= MARGIN:
             self.exclude(cell.orders)
             return False
@@ -294,7 +294,7 @@ class _Shortest(_Search):
     def _attack(self, cell: ClosedCell, size: float) -> bool:
         """Evaluate eps of the open cell close to the nearest point of its closure."""
         for beyond in BEYOND:
-            inside = cell.inside(size + beyond * LENGTH_TOL * max(size, LEAST_SIZE))
+            inside = cell.interior_point(size + beyond * LENGTH_TOL * max(size, LEAST_SIZE))
             if inside is None or inside.margin <= 0:
                 continue
             seen = self.evaluate(inside.eps, size * self.scaling.given.radius)

@@ -30,6 +30,6 @@ def check_magnitudes(problem: BilevelProblem) -> None:
     for name, part in problem.model.parts.items():
         with np.errstate(over="ignore", invalid="ignore"):
             change = abs(problem.operator(name)) @ farthest
-            moved = np.abs(problem.model.rates(name)).ravel() * change + np.abs(part).ravel()
+            moved = np.abs(problem.model.scale(name)).ravel() * change + np.abs(part).ravel()
         if not moved.max(initial=0.0) <= LARGEST:
             raise ArgumentError("problem", f"perturbed {name} up to {moved.max():g}", expected)

@@ -70,7 +70,7 @@ def exact_sites(
     before : ndarray of int, shape (n,)
         Labels from which the deviation is measured.
     """
-    along, reach = problem.along(direction), problem.reach(direction)
+    along, reach = problem.along(direction), problem.largest_step(direction)
     path: ParametricPath = ray_steps(problem.model, along, 0.0, reach)
     between, at_breakpoints = (part.tolist() for part in path.values(problem.deviation, before))
     places = path.breakpoints
@@ -106,7 +106,7 @@ def sampled_sites(lower: LowerLevel, direction: FloatArray, ray: int, points: in
 def _sample(
     lower: LowerLevel, direction: FloatArray, points: int, seen: dict[float, Evaluation]
 ) -> None:
-    reach = lower.problem.reach(direction)
+    reach = lower.problem.largest_step(direction)
     lengths = np.linspace(0.0, reach, points + 1).tolist()
     for _ in range(HALVINGS + 1):
         for length in lengths:

@@ -1,7 +1,7 @@
-"""The KKT conditions of followers: written in every way, against the same QP solved by Clarabel.
+"""The KKT conditions of followers, compared with the same QP solved by Clarabel.
 
-The follower is the point y nearest to b = 2 a, where a is the first row of the data, moved by eps,
-subject to whatever constraints; each is written in Pyomo and in CVXPY.
+The follower computes the point y nearest to b = 2 a subject to constraints, where a is the first
+row of the data, perturbed by eps. Each case is written in Pyomo and in CVXPY.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import cvxpy as cp
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import violations
 
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.reformulations import KKT
@@ -110,7 +111,7 @@ def fixed(block, b):
 
 
 def nested(block, b):
-    """A block for each feature, in two layers; one that is inactive is left out."""
+    """Blocks for the features in two layers; an inactive block is ignored."""
     block.part = pyo.Block(["first", "others"])
     block.part["first"].y = pyo.Var(bounds=(0, None))
     block.part["others"].inner = pyo.Block([1, 2])
@@ -129,7 +130,7 @@ def nested(block, b):
 
 
 def auxiliary(block, b):
-    """|y_0|, and what exceeds it: variables that are none of the state."""
+    """|y_0| and an excess variable, which are not part of the state."""
     state = variables(block, b)
     block.size = pyo.Var(bounds=(0.0, 3.0))
     block.right = pyo.Constraint(expr=state[0] <= block.size)
@@ -141,7 +142,7 @@ def auxiliary(block, b):
 
 @dataclass(frozen=True)
 class Case:
-    """A way to write a follower, and the same in CVXPY: more terms and constraints."""
+    """A way to write the follower, and the same terms and constraints in CVXPY."""
 
     write: object
     constraints: object
@@ -181,7 +182,7 @@ def reference(case, b):
 
 
 def problem_of(case, row, radius=0.5, **options):
-    """(BL1), the three entries of the first row free."""
+    """(BL1) with the three entries of the first row perturbed."""
 
     class Nearest(LearningModel):
         outcomes = "parameters"
@@ -208,8 +209,8 @@ def solution_at(problem, eps):
 
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("name", CASES)
-def test_a_solution_satisfies_every_condition_at_the_start(violations, name, row):
-    """So the signs of stationarity and of the starting multipliers are those of the QP."""
+def test_a_solution_satisfies_every_condition_at_the_start(name, row):
+    """The signs in the stationarity condition and of the first multipliers are those of the QP."""
     problem = problem_of(CASES[name], row)
     built = KKT(problem, solution_at(problem, np.zeros(3)))
     for eps in (np.zeros(3), np.array([0.2, -0.3, 0.1])):
@@ -228,7 +229,7 @@ def test_a_solution_satisfies_every_condition_at_the_start(violations, name, row
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "no constraints"])
 def test_constraints_are_felt_on_both_sides(name):
-    """Otherwise the test before would not say much."""
+    """The constraints are active for some eps; otherwise the previous test would be weak."""
     active = {
         j
         for row in ROWS
@@ -249,7 +250,7 @@ def multipliers_above_zero(built, solution):
 @pytest.mark.parametrize("row", ROWS[:3])
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_else_satisfies_them(name, row):
-    """At a small t, the farthest from the QP's solution, within the conditions, is near it."""
+    """For small t, the feasible point farthest from the solution of the QP is close to it."""
     problem = problem_of(CASES[name], row)
     eps = np.array([0.2, -0.3, 0.1])
     solution = solution_at(problem, eps)
@@ -272,7 +273,7 @@ def test_nothing_else_satisfies_them(name, row):
 
 
 def test_multipliers_are_those_of_the_qp():
-    """b - y = sum of multipliers times slopes; by hand, in one feature each."""
+    """b - y = sum of multipliers times gradients, computed by hand for one feature each."""
     problem = problem_of(CASES["ranges"], [0.7, 0.2, 0.4])  # b = (1.4, 0.4, 0.8)
     solution = solution_at(problem, np.zeros(3))
     assert solution.outcome == pytest.approx([1.05, 0.75, 0.25], abs=1e-6)
@@ -280,8 +281,8 @@ def test_multipliers_are_those_of_the_qp():
     built.start_from(np.zeros(3), solution)
     follower, conditions = built.model.follower, built.conditions
 
-    def of(keeper):
-        return [m.value for m in conditions.multipliers_of(keeper)]
+    def of(component):
+        return [m.value for m in conditions.multipliers_of(component)]
 
     assert of(follower.between) == pytest.approx([0, 0.35], abs=1e-6)
     assert of(follower.limits[1]) == pytest.approx([0, 0.55], abs=1e-6)
@@ -294,7 +295,7 @@ def test_multipliers_are_those_of_the_qp():
     y = built.model.follower.y
     values = [[m.value for m in built.conditions.multipliers_of(y[c])] for c in range(3)]
     assert np.concatenate(values) == pytest.approx([1.0, 0.0, 0.4, 0.0], abs=1e-6)
-    assert built.conditions.follower.rows[0].keeper is y[0]
+    assert built.conditions.follower.rows[0].component is y[0]
 
     problem = problem_of(CASES["equality"], [0.0, 0.0, 0.2])  # b = (0, 0, 0.4), sum y = 1
     built = KKT(problem, solution_at(problem, np.zeros(3)))
@@ -306,7 +307,7 @@ def test_multipliers_are_those_of_the_qp():
 
 
 def test_equal_limits_are_equalities():
-    """Two complementarities of opposite sides would leave no inside."""
+    """Two opposite complementarities would have a feasible set without interior."""
     problem = problem_of(CASES["equal limits"], ROWS[0])
     conditions = KKT(problem, solution_at(problem, np.zeros(3))).conditions
     assert [row.side for row in conditions.follower.rows] == [None, None]
@@ -314,13 +315,13 @@ def test_equal_limits_are_equalities():
 
 
 class Named:
-    """In the place of multipliers, where they would be read."""
+    """A stand-in for multipliers: it returns the name of what is read."""
 
     def __getattr__(self, kind):
-        return lambda keeper: f"{kind} {keeper.name}"
+        return lambda component: f"{kind} {component.name}"
 
 
-def test_sides_read_the_multiplier_of_their_keeper():
+def test_sides_read_the_multiplier_of_their_component():
     read = {}
     for name in ("ranges", "bounds", "inequalities"):
         problem = problem_of(CASES[name], ROWS[0])
@@ -352,7 +353,7 @@ def test_the_violation_is_the_largest_product():
 @pytest.mark.parametrize("name", RELAXATIONS)
 @pytest.mark.parametrize("case", ["bounds", "ranges", "equality"])
 def test_every_relaxation_attacks(name, case):
-    """IPOPT is local: beside the best of the corners of the box."""
+    """IPOPT is a local solver; its result is compared with the best vertex of the box."""
     problem = problem_of(CASES[case], ROWS[2], 0.4, norm=np.inf)
     found = attack(problem, "kkt", relaxation=name, closing="none", starts=3)
     assert found.termination == "converged"
@@ -369,7 +370,7 @@ def test_the_penalty_is_the_mean_product_over_t():
     assert built.model.component("relaxed") is None
     built.model.multiplier[1].set_value(2.0)  # 0.5 - y_0 = 0.2
     built.model.multiplier[2].set_value(0.5)  # 0.3 - y_1 = 0.1
-    assert pyo.value(built.conditions.payment(8.0)) == pytest.approx(8 / 4 * 0.45 / 0.1, rel=1e-4)
+    assert pyo.value(built.conditions.penalty(8.0)) == pytest.approx(8 / 4 * 0.45 / 0.1, rel=1e-4)
 
 
 def test_a_start_does_not_depend_on_the_last_solve():
@@ -425,11 +426,11 @@ def raising(block, b):
 
 
 WRONG = {
-    "no objective": (no_objective, "0 active objectives, expected one"),
-    "two objectives": (two_objectives, "2 active objectives, expected one"),
+    "no objective": (no_objective, "0 active objectives, expected exactly one"),
+    "two objectives": (two_objectives, "2 active objectives, expected exactly one"),
     "integers": (integers, "'follower.y.0.', which is not continuous"),
-    "nothing free": (all_fixed, "no variable that is not fixed"),
-    "nothing at all": (lambda block, b: [], "no variable that is not fixed"),
+    "nothing free": (all_fixed, "fixed variables only"),
+    "nothing at all": (lambda block, b: [], "fixed variables only"),
     "foreign": (foreign, "the variable 'z'"),
     "special ordered sets": (sets_of_one, "a SOSConstraint"),
     "raises": (raising, "KeyError: 'spam'"),
@@ -438,7 +439,7 @@ WRONG = {
     "values": (lambda block, b: variables(block, b) and [0.1, 0.2, 0.3], "0.1 in the state"),
     "expressions": (lambda block, b: [2 * v for v in variables(block, b)], "in the state"),
     "parts": (lambda block, b: variables(block, b) and b, "in the state"),
-    "twice": (lambda block, b: [variables(block, b)[0]] * 3, "a variable twice"),
+    "twice": (lambda block, b: [variables(block, b)[0]] * 3, "repeats a variable"),
     "too few": (lambda block, b: variables(block, b)[:2], r"2 variables, expected .* \(3,\)"),
 }
 
@@ -464,7 +465,7 @@ def test_a_follower_without_optimum_is_refused():
         return state
 
     problem = problem_of(Case(endless, lambda y: []), ROWS[0])
-    with pytest.raises(CapabilityError, match="no limit on 'follower.z', expected .* finite"):
+    with pytest.raises(CapabilityError, match="no constraint on 'follower.z', expected .* finite"):
         attack(problem, "kkt")
 
 
@@ -474,7 +475,7 @@ def test_other_methods_do_not_look_at_the_follower():
 
 
 class Shrunk(LearningModel):
-    """x_i = a_i / 2, and the side of zero on which its first entry is."""
+    """x_i = a_i / 2, and the sign of the first entry of x_i as the label."""
 
     def replace(self, **parts):
         return type(self)(**{**self.parts, **parts})

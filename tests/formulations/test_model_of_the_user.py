@@ -1,4 +1,4 @@
-"""The Pyomo model belongs to the user: named, written, changed, and solved by Pyomo's own means."""
+"""Users can name, write, change and solve the Pyomo model with the tools of Pyomo."""
 
 import re
 
@@ -6,21 +6,19 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 from pyomo.core.expr import identify_variables
+from support.bilevel_problems import (
+    NORMS,
+    REFORMULATIONS,
+    formulate,
+    make_case,
+    violations,
+)
 
-from bilad.formulations.complementarity import RELAXATIONS
-from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import MinPerturbation
 from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession
 
-NORMS = [1, 2, np.inf]
-KINDS = {
-    **{name: (KKT, {"relaxation": name}) for name in RELAXATIONS},
-    "duality": (DUALITY, {}),
-    "aggregate": (DUALITY, {"aggregate": True}),
-    "value function": (VALUE_FUNCTION, {}),
-}
 STAGE = ScheduleStage(0.2, 0.5)
 OPTIONS = {"tol": 1e-8, "max_iter": 500}
 
@@ -30,10 +28,9 @@ LOOSE = ScheduleStage(2, 0.5)
 
 
 def opened(name, problem, stage=STAGE):
-    """The formulation at its start, eps = 0."""
-    formulation, options = KINDS[name]
+    """The reformulation at the starting point eps = 0, and a function that resets it."""
     baseline = cluster(problem.model, tol=1e-10)
-    built = formulation(problem, baseline, **options)
+    built = formulate(name, problem, baseline)
 
     def restart():
         built.start_from(np.zeros(problem.perturbation.dim), baseline)
@@ -48,8 +45,8 @@ def nl_header(path):
     return [int(number) for number in lines[1].split()[:2]]
 
 
-@pytest.mark.pairwise(name=KINDS, p=NORMS, perturbation=["additive", "edges"])
-def test_written_as_nl_with_every_component(make_case, tmp_path, name, p, perturbation):
+@pytest.mark.pairwise(name=REFORMULATIONS, p=NORMS, perturbation=["additive", "edges"])
+def test_written_as_nl_with_every_component(tmp_path, name, p, perturbation):
     built, _ = opened(name, make_case(p, 2, perturbation, "knn"))
     built.model.write(str(tmp_path / "model.nl"))
     variables, rows = nl_header(tmp_path / "model.nl")
@@ -63,7 +60,7 @@ def test_written_as_nl_with_every_component(make_case, tmp_path, name, p, pertur
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_the_feasible_set_of_eps_and_stationarity_are_written_as_lp(make_case, tmp_path, norm):
+def test_the_feasible_set_of_eps_and_stationarity_are_written_as_lp(tmp_path, norm):
     """The linear part of a reformulation is a linear program (with a cone for norm 2)."""
     problem = make_case(np.inf, 2, "additive", norm=norm)
     built, _ = opened("scholtes", problem)
@@ -83,8 +80,8 @@ def test_the_feasible_set_of_eps_and_stationarity_are_written_as_lp(make_case, t
 
 
 @pytest.mark.parametrize("p", NORMS)
-@pytest.mark.parametrize("name", KINDS)
-def test_solved_through_pyomo_as_through_a_session(make_case, name, p):
+@pytest.mark.parametrize("name", REFORMULATIONS)
+def test_solved_through_pyomo_as_through_a_session(name, p):
     stage = LOOSE if name == "kanzow-schwartz" else STAGE
     built, restart = opened(name, make_case(p, 2, "additive", "knn"), stage)
     values = []
@@ -103,8 +100,8 @@ def test_solved_through_pyomo_as_through_a_session(make_case, name, p):
 
 @pytest.mark.parametrize("perturbation", ["shift", "multiplicative", "edges"])
 @pytest.mark.parametrize("name", ["scholtes", "duality", "value function"])
-def test_a_row_that_is_added_is_kept(make_case, violations, name, perturbation):
-    """The same model without it goes beyond."""
+def test_a_row_that_is_added_is_kept(name, perturbation):
+    """The solution of the model without the constraint violates it."""
     problem = make_case(2, 2, perturbation, "knn")
     built, restart = opened(name, problem)
     model = built.model
@@ -124,9 +121,9 @@ def test_a_row_that_is_added_is_kept(make_case, violations, name, perturbation):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", KINDS)
-def test_components_have_readable_names(make_case, name, norm):
-    """Letters, perhaps with underscores, and indices that mean point, feature, edge or eps."""
+@pytest.mark.parametrize("name", REFORMULATIONS)
+def test_components_have_readable_names(name, norm):
+    """Names are letters and underscores; indices are points, features, edges or entries of eps."""
     problem = make_case(2, 2, "edges", "knn", norm=norm, kind=MinPerturbation, budget=1, limit=1.5)
     built, _ = opened(name, problem)
     pattern = re.compile(r"[A-Za-z][A-Za-z_]*(\[\d+(,\d+)*\])?")
@@ -135,8 +132,8 @@ def test_components_have_readable_names(make_case, name, norm):
     for component in components:
         assert pattern.fullmatch(str(component)), str(component)
     names = {str(component) for component in components}
-    first = next(iter(built.conditions.points.ends))
-    expected = {"eps[0]", "x[0,0]", "t", "width", "reach", f"difference[{first},0]"}
+    first = next(iter(built.conditions.ends))
+    expected = {"eps[0]", "x[0,0]", "t", "width", "target", f"difference[{first},0]"}
     expected |= {
         "aggregate": {"duality_gap", "gap_by_point[0]"},
         "duality": {f"fenchel_young[{first}]", "stationarity[0,0]"},
@@ -144,12 +141,12 @@ def test_components_have_readable_names(make_case, name, norm):
         "penalty": {"stationarity[0,0]"},
     }.get(name, {f"relaxed[{first},0,0]", "stationarity[0,0]"})
     assert expected <= names
-    assert str(built.model) == KINDS[name][0].replace.name
+    assert str(built.model) == REFORMULATIONS[name][0].replace.name
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_nothing_is_fixed_and_parameters_are_variables_with_equal_bounds(make_case, name):
-    """So that each stage only changes bounds of a program already built."""
+@pytest.mark.parametrize("name", REFORMULATIONS)
+def test_nothing_is_fixed_and_parameters_are_variables_with_equal_bounds(name):
+    """Therefore each stage only changes bounds of a program that is already built."""
     built, _ = opened(name, make_case(2, 2, "edges"))
     assert not any(v.fixed for v in built.model.component_data_objects(pyo.Var))
     for parameter in (built.model.t, built.model.width):
@@ -159,9 +156,9 @@ def test_nothing_is_fixed_and_parameters_are_variables_with_equal_bounds(make_ca
     assert built.model.width.ub == 0.02 * built.unit
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_a_program_built_once_takes_every_stage(make_case, name):
-    """A session that goes from stage to stage, and one opened at the last stage only."""
+@pytest.mark.parametrize("name", REFORMULATIONS)
+def test_a_program_built_once_takes_every_stage(name):
+    """A session that solves all stages is compared with one created at the last stage."""
     problem = make_case(2, 1, "shift", "complete")
     built, restart = opened(name, problem)
     session = IpoptSession(built.model, OPTIONS)
@@ -178,8 +175,8 @@ def test_a_program_built_once_takes_every_stage(make_case, name):
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_fischer_burmeister_and_scholtes_have_one_optimum(make_case, p):
-    """They allow the same; from the same start IPOPT comes to the same value."""
+def test_fischer_burmeister_and_scholtes_have_one_optimum(p):
+    """The feasible sets are equal; from the same start IPOPT finds the same value."""
     goals = []
     for name in ("scholtes", "fischer-burmeister"):
         built, _ = opened(name, make_case(p, 2, "additive", "knn"))

@@ -1,4 +1,4 @@
-"""The relaxations of 0 <= G _|_ H >= 0, as numbers: what each allows, its limit, its slopes."""
+"""The relaxations of 0 <= G _|_ H >= 0 as functions: feasible sets, limits and derivatives."""
 
 from importlib.metadata import EntryPoint
 
@@ -7,6 +7,7 @@ import pyomo.environ as pyo
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.bilevel_problems import make_case
 
 from bilad.formulations.complementarity import (
     RELAXATIONS,
@@ -28,7 +29,7 @@ parameters = st.floats(1e-8, 1e2)
 
 @pytest.fixture(scope="module")
 def body():
-    """Phi(G, H; t) of the Pyomo expression, at numbers."""
+    """The value of the Pyomo expression Phi(G, H; t)."""
     model = pyo.ConcreteModel()
     model.G, model.H, model.t = pyo.Var(), pyo.Var(), pyo.Var()
     sides = [Side.at_lower_bound(variable, variable) for variable in (model.G, model.H)]
@@ -61,7 +62,7 @@ def test_the_square_root_of_t_just_passes(body, name, t):
 @pytest.mark.parametrize("name", ROWS)
 @given(G=sizes, H=sizes, t=parameters)
 def test_nothing_is_allowed_with_both_sides_above_a_multiple_of_the_root(body, name, G, H, t):
-    """So the limit of points allowed, as t goes to 0, has G = 0 or H = 0."""
+    """Limits of feasible points, as t tends to 0, therefore have G = 0 or H = 0."""
     s = np.sqrt(t)
     allowed = body(name, G, H, t) <= 0
     # Steffensen and Ulbrich: G + H <= phi <= 16/3 s inside its band, and an axis outside.
@@ -167,7 +168,7 @@ def test_a_pair_without_sides_has_no_relaxation_that_needs_them():
 
 
 @pytest.mark.parametrize("wrong", ["Scholtes", "", None, 1, ["scholtes"]])
-def test_an_unknown_relaxation_is_refused(make_case, wrong):
+def test_an_unknown_relaxation_is_refused(wrong):
     problem = make_case(2, 2, "additive")
     baseline = cluster(problem.model)
     with pytest.raises(ArgumentError, match="relaxation: got .*'steffensen-ulbrich'") as caught:
@@ -180,12 +181,12 @@ def test_an_unknown_relaxation_is_refused(make_case, wrong):
 
 @pytest.fixture
 def own(monkeypatch):
-    """Relaxations of one's own, forgotten after the test."""
+    """Register relaxations for one test only."""
     monkeypatch.setattr(RELAXATIONS, "_known", dict(RELAXATIONS._known))
 
 
 def lin_fukushima(pair, t):
-    """Two rows: G H <= t^2 and (G + t)(H + t) >= t^2."""
+    """Two constraints: G H <= t^2 and (G + t)(H + t) >= t^2."""
     G, H = pair.sides
     return [G * H - t**2, t**2 - (G + t) * (H + t)]
 
@@ -197,7 +198,7 @@ def stages(problem, **options):
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_one_with_two_rows_is_attacked_with_by_its_name(own, make_case, p):
+def test_one_with_two_rows_is_attacked_with_by_its_name(own, p):
     problem = make_case(p, 2, "additive", "knn", budget=3.0)
     register_relaxation("lin-fukushima", lin_fukushima)
     baseline = cluster(problem.model)
@@ -211,15 +212,15 @@ def test_one_with_two_rows_is_attacked_with_by_its_name(own, make_case, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_a_row_written_by_hand_is_the_same_as_ours(own, make_case, p):
+def test_a_row_written_by_hand_is_the_same_as_ours(own, p):
     register_relaxation("by-hand", lambda pair, t: [pair.product - t], needs_sides=False)
     problem = make_case(p, 2, "additive", "knn")
     assert stages(problem, relaxation="by-hand") == stages(problem, relaxation="scholtes")
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_a_row_that_never_binds_changes_nothing_but_the_path(own, make_case, p):
-    """Two rows where one says it all: IPOPT comes to the same optimum."""
+def test_a_row_that_never_binds_changes_nothing_but_the_path(own, p):
+    """With a redundant second constraint, IPOPT finds the same optimum."""
     register_relaxation("twice", lambda pair, t: [pair.product - t, pair.product - 2 * t], False)
     problem = make_case(p, 1, "shift", "complete")
     options = {
@@ -231,7 +232,7 @@ def test_a_row_that_never_binds_changes_nothing_but_the_path(own, make_case, p):
     assert claimed[0] == pytest.approx(claimed[1], rel=1e-4)
 
 
-def test_one_that_is_penalised(own, make_case):
+def test_one_that_is_penalised(own):
     register_relaxation("mine", lambda pair, t: [pair.product / t], False, penalised=True)
     problem = make_case(2, 2, "additive", "knn")
     assert stages(problem, relaxation="mine") == stages(problem, relaxation="penalty")
@@ -252,9 +253,9 @@ def test_names_that_are_taken_are_refused(own, name):
         (lambda pair: [pair.product], "TypeError"),
         (lambda pair, t: None, "TypeError"),
         (lambda pair, t: pair.product - t, "TypeError"),
-        (lambda pair, t: [], r"\[\] from it"),
-        (lambda pair, t: [0.0], r"\[0.0\] from it"),
-        (lambda pair, t: [pair.product <= t], "from it"),
+        (lambda pair, t: [], r"the return value \[\]"),
+        (lambda pair, t: [0.0], r"the return value \[0.0\]"),
+        (lambda pair, t: [pair.product <= t], "the return value"),
         (lambda pair, t: [pair.spam], "AttributeError"),
     ],
 )
@@ -273,8 +274,8 @@ def test_one_that_asks_for_sides_has_to_say_so(own):
 MINE = Relaxation("mine", lin_fukushima)
 
 
-def test_a_package_offers_one(own, monkeypatch, make_case):
-    """By an entry point; it is loaded by the attack that names it, and by no other."""
+def test_a_package_offers_one(own, monkeypatch):
+    """The entry point is loaded by the attack that names it, and by no other."""
     loaded = []
 
     class Entry(EntryPoint):

@@ -1,4 +1,4 @@
-"""The homotopy schedule."""
+"""The continuation schedule."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_pairs_in_the_order_given():
 @pytest.mark.parametrize(("relaxations", "widths"), [((1, 2), (1,)), ((), ()), ((1,), (2, 3))])
 def test_refuses_unequal_or_no_lengths(relaxations, widths):
     given = f"{len(relaxations)} relaxations and {len(widths)} widths"
-    with pytest.raises(ArgumentError, match=f"schedule: got {given}, expected as many"):
+    with pytest.raises(ArgumentError, match=f"schedule: got {given}, expected two sequences"):
         Schedule.of(relaxations, widths)
 
 

@@ -1,4 +1,4 @@
-"""The smooth deviation in Pyomo: against its value in NumPy, and the deviation it blurs."""
+"""The smooth deviation in Pyomo, compared with NumPy and with the deviation itself."""
 
 import numpy as np
 import pyomo.environ as pyo
@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
+from support.bilevel_problems import make_case, make_problem
 
 from bilad.formulations.reformulations import KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.smooth_deviation import shares
+from bilad.formulations.smooth_deviation import terms
 from bilad.models import MaxDeviation, MinPerturbation, deviation
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation_function
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.smooth_deviation import KERNELS
 from bilad.solvers import cluster
 
@@ -21,7 +22,7 @@ WIDTHS = st.sampled_from([0.01, 0.3, 5.0])
 
 
 class Points:
-    """In the place of conditions: points as variables, at some values."""
+    """A stand-in for conditions: the points are variables with given values."""
 
     def __init__(self, X):
         self.model = pyo.ConcreteModel()
@@ -45,7 +46,7 @@ instances = st.tuples(st.integers(0, 10**6), st.integers(2, 6), st.integers(1, 3
 
 
 def draw_instance(instance):
-    """Points on few sites, so that some coincide."""
+    """Points on few sites, so that some of them coincide."""
     seed, n, d = instance
     rng = np.random.default_rng(seed)
     sites = rng.normal(size=(1 + n // 2, d))
@@ -53,10 +54,10 @@ def draw_instance(instance):
 
 
 def check_same(smooth, state, width):
-    """Value and gradient are the same as in NumPy."""
+    """Assert that value and gradient are the same as in NumPy."""
     points = Points(state)
     points.model.width.set_value(width)
-    parts = shares(smooth, points, points.model.width)
+    parts = terms(smooth, points, points.model.width)
     value, gradient = smooth.at(state, width)
     total = pyo.quicksum(parts)
     assert pyo.value(total) == pytest.approx(value, rel=1e-12, abs=1e-12)
@@ -100,12 +101,12 @@ def test_kernels_and_their_derivatives_are_the_same_in_pyomo(name, squared, widt
 
 def test_what_has_no_pyomo_form_is_named():
     with pytest.raises(TypeError, match="no Pyomo form is registered for int"):
-        shares(3, Points(np.zeros((2, 1))), 1.0)
+        terms(3, Points(np.zeros((2, 1))), 1.0)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize("kind", ["line", "complete", "knn"])
-def test_the_models_expression_is_the_one_in_numpy(make_problem, formulation, kind):
+def test_the_models_expression_is_the_one_in_numpy(formulation, kind):
     problem = make_problem(kind, n=7, budget=50.0)  # so that no pair is out of reach
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
@@ -120,7 +121,7 @@ def test_the_models_expression_is_the_one_in_numpy(make_problem, formulation, ki
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize("kind", ["line", "complete", "knn"])
-def test_tends_to_delta_at_lower_level_solutions(make_problem, formulation, kind):
+def test_tends_to_delta_at_lower_level_solutions(formulation, kind):
     problem = make_problem(kind, budget=20.0)
     baseline = cluster(problem.model, tol=1e-12)
     built = formulation(problem, baseline)
@@ -137,7 +138,7 @@ def test_tends_to_delta_at_lower_level_solutions(make_problem, formulation, kind
     assert len(seen) > 1
 
 
-def test_rand_is_delta_over_all_pairs_and_bl2_asks_for_it(make_problem):
+def test_rand_is_delta_over_all_pairs_and_bl2_asks_for_it():
     values = {}
     for name in ("delta", "rand"):
         for kind, target in ((MaxDeviation, 2.0), (MinPerturbation, 0.5)):
@@ -148,8 +149,8 @@ def test_rand_is_delta_over_all_pairs_and_bl2_asks_for_it(make_problem):
             built.set_stage(ScheduleStage(1.0, 0.7))
             values[name, kind] = pyo.value(built.model.smooth_deviation)
             if kind is MinPerturbation:
-                assert built.model.reach.lower() == 0.5
-                assert pyo.value(built.model.reach.body) == pytest.approx(values[name, kind])
+                assert built.model.target.lower() == 0.5
+                assert pyo.value(built.model.target.body) == pytest.approx(values[name, kind])
     assert values["delta", MaxDeviation] > 0
     for kind in (MaxDeviation, MinPerturbation):
         assert values["rand", kind] == pytest.approx(values["delta", kind] / (7 * 6), rel=1e-12)
@@ -166,8 +167,8 @@ DEVIATIONS = {
 @pytest.mark.pairwise(
     deviation_function=DEVIATIONS, graph=["line", "complete", "knn"], kernel=KERNELS
 )
-def test_tends_to_every_deviation_by_every_kernel(make_problem, deviation_function, kernel, graph):
-    """Also where a pair that counts is no edge."""
+def test_tends_to_every_deviation_by_every_kernel(deviation_function, kernel, graph):
+    """This holds also if a pair of the deviation is not an edge."""
     function = DEVIATIONS[deviation_function]
     problem = make_problem(graph, budget=20.0, deviation=function)
     baseline = cluster(problem.model, tol=1e-12)
@@ -189,7 +190,7 @@ def test_tends_to_every_deviation_by_every_kernel(make_problem, deviation_functi
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(make_problem, formulation):
+def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(formulation):
     problem = make_problem("knn", budget=50.0, deviation=chosen_pairs([(0, 3), (0, 1), (2, 7)]))
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
@@ -204,7 +205,7 @@ def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(make_problem, f
         assert squared == pytest.approx(((X[i] - X[j]) ** 2).sum(), rel=1e-12)
 
 
-def test_an_edge_of_zero_weight_is_a_pair(make_case):
+def test_an_edge_of_zero_weight_is_a_pair():
     problem = make_case(2, 2, "additive", "knn", budget=50.0)
     baseline = cluster(problem.model)
     built = KKT(problem, baseline)
@@ -213,15 +214,15 @@ def test_an_edge_of_zero_weight_is_a_pair(make_case):
     assert len(built.model.pairs) == 15 - (len(edges) - 2)
 
 
-def test_a_target_between_values_of_rand_is_asked_for_in_its_units(make_problem):
-    """`reached` never exceeds the shares, so the target is met by the smooth deviation."""
+def test_a_target_between_values_of_rand_is_asked_for_in_its_units():
+    """`term_bound` never exceeds `term`, so the target is met by the smooth deviation."""
     problem = make_problem("line", problem=MinPerturbation, budget=0.3, limit=4.0, deviation="rand")
     baseline = cluster(problem.model)
     built = KKT(problem, baseline)
     built.start_from(np.zeros(4), baseline)
     built.set_stage(ScheduleStage(1.0, 0.5))
-    reached = [built.model.reached[i].value for i in built.model.shares]
+    bounds = [built.model.term_bound[i].value for i in built.model.terms]
     smooth = pyo.value(built.model.smooth_deviation)
-    assert sum(reached) == pytest.approx(smooth)
-    assert pyo.value(built.model.reach.body) == pytest.approx(smooth)
-    assert built.model.reach.lower() == 0.3
+    assert sum(bounds) == pytest.approx(smooth)
+    assert pyo.value(built.model.target.body) == pytest.approx(smooth)
+    assert built.model.target.lower() == 0.3

@@ -1,4 +1,4 @@
-"""What a real array is, for every public function that takes one."""
+"""Which arrays are accepted by the public functions that take real arrays."""
 
 from fractions import Fraction
 
@@ -104,7 +104,7 @@ REALS = [
     ("eps", [0.1, 0.2], MOVE.changes),
     ("eps", [0.1, 0.2], PROBLEM.project),
     ("eps", [0.1, 0.2], lambda v: attack_is_possible(MODEL, LABELS, MOVE, v)),
-    ("direction", [1.0, 0.0], PROBLEM.reach),
+    ("direction", [1.0, 0.0], PROBLEM.largest_step),
     ("direction", [1.0, 0.0], PROBLEM.along),
     ("gammas", [0.1, 0.2], lambda v: cluster_path(MODEL, v)),
     ("rays", [[1.0, 0.0], [0.0, 1.0]], lambda v: find_violation(PROBLEM, rays=v, max_solves=1)),

@@ -1,4 +1,4 @@
-"""Data sets: bundled, from CSV files, and Seeds with and without its public home."""
+"""Data sets: bundled ones, CSV files, and Seeds with and without access to UCI."""
 
 import io
 import os
@@ -17,7 +17,7 @@ needs_seeds = pytest.mark.skipif(not DATA, reason="BILAD_DATA names no folder wi
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache folder, and no BILAD_DATA."""
+    """An empty cache folder; BILAD_DATA is not set."""
     monkeypatch.delenv("BILAD_DATA", raising=False)
     folder = tmp_path / "cache" / "bilad"
     monkeypatch.setattr(datasets, "user_cache_path", lambda name: folder)
@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def answer(monkeypatch):
-    """Let every fetch be answered by this content; return the list of addresses asked for."""
+    """Return this content for every download; the result is the list of requested addresses."""
 
     def prepare(content):
         asked = []
@@ -55,7 +55,7 @@ def published_rows():
 
 
 def in_layout_of_uci(rows):
-    """Tab-separated, without a header, a few tabs doubled, as the published file has them."""
+    """The published layout: separated by tabs, some of them doubled, without a header."""
     lines = ["\t".join([f"{value:g}" for value in row]) for row in rows]
     lines[7] = lines[7].replace("\t", "\t\t", 1)
     return "\n".join(lines) + "\n"
@@ -87,7 +87,7 @@ def test_iris_has_the_published_numbers():
 @pytest.mark.parametrize("arguments", [{"header": False}, {"header": True}, {"label": 0}])
 def test_arguments_that_are_for_files(arguments):
     (argument,) = arguments
-    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, but for a file"):
+    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, because"):
         load_dataset("iris", **arguments)
 
 

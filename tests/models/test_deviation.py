@@ -1,4 +1,4 @@
-"""Deviation functions against n x n matrices, brute force and the paper's numbers."""
+"""Deviation functions, compared with n x n matrices, brute force and numbers of the paper."""
 
 import itertools
 import pickle
@@ -35,7 +35,7 @@ def two_labellings(draw, max_clusters=5):
 
 
 def relation(labels):
-    """D D' for the membership matrix D."""
+    """D D' for the membership matrix D of a partition."""
     D = (labels[:, None] == np.unique(labels)).astype(int)
     return D @ D.T
 
@@ -166,7 +166,7 @@ def test_the_variation_of_information_is_a_metric(labellings):
 
 @given(two_labellings())
 def test_the_variation_of_information_in_entropies(pair):
-    """H(U) + H(V) - 2 I, from SciPy's entropy and scikit-learn's mutual information."""
+    """H(I) + H(J) - 2 MI(I, J), from SciPy's entropy and scikit-learn's mutual information."""
     labels, other = pair
     expected = sum(entropy(np.bincount(side)) for side in pair) - 2 * mutual_info_score(*pair)
     value = deviation(labels, other, "variation-of-information")
@@ -187,7 +187,7 @@ def test_the_variation_of_information_by_hand():
 
 
 def over_pairs(function, labels, other):
-    """sum c_ij [the relation of i and j changed], pair by pair."""
+    """sum c_ij [the relation of i and j changed], computed by a loop."""
     pairs, coefficients = function.pairs(len(labels))
     assert pairs.shape == (len(coefficients), 2)
     total = 0
@@ -201,7 +201,7 @@ def over_pairs(function, labels, other):
 
 @st.composite
 def additive_functions(draw, n):
-    """Any deviation function that is additive over pairs."""
+    """A random deviation function that is additive over pairs."""
     every = list(itertools.combinations(range(n), 2))
     chosen = draw(st.lists(st.sampled_from(every), unique=True, min_size=1))
     turned = [pair[::-1] if draw(st.booleans()) else pair for pair in chosen]

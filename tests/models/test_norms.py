@@ -1,10 +1,11 @@
-"""Conjugate norms and projections on their balls."""
+"""Conjugate norms, and projections onto their balls."""
 
 import cvxpy as cp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models.norms import conjugate, project_rows, row_norms
 
@@ -18,7 +19,7 @@ def test_conjugate():
 
 @pytest.mark.parametrize("p", NORMS)
 @given(data=st.data())
-def test_row_norms_and_hoelder(problems, p, data):
+def test_row_norms_and_hoelder(p, data):
     d = data.draw(st.integers(1, 4))
     U, Z = (data.draw(problems.data(3, d, problems.reals)) for _ in range(2))
     assert row_norms(U, p) == pytest.approx([np.linalg.norm(u, ord=p) for u in U], rel=1e-14)
@@ -28,8 +29,8 @@ def test_row_norms_and_hoelder(problems, p, data):
 
 @pytest.mark.parametrize("q", NORMS)
 @given(data=st.data())
-def test_projection_is_the_nearest_point_of_the_ball(problems, q, data):
-    """y is nearest to z in a convex set iff no point v of it has <z - y, v - y> > 0."""
+def test_projection_is_the_nearest_point_of_the_ball(q, data):
+    """y is the projection of z if and only if <z - y, v - y> <= 0 for all v in the ball."""
     d = data.draw(st.integers(1, 5))
     Z = data.draw(problems.data(4, d, problems.reals))
     radii = np.array(data.draw(st.lists(st.sampled_from([0, 0.5, 3, 40]), min_size=4, max_size=4)))
@@ -54,7 +55,7 @@ def test_projection_against_cvxpy(q):
 
 @pytest.mark.parametrize("q", NORMS)
 @given(data=st.data())
-def test_projection_leaves_the_ball_alone_and_is_idempotent(problems, q, data):
+def test_projection_leaves_the_ball_alone_and_is_idempotent(q, data):
     Z = data.draw(problems.data(3, 4, problems.reals))
     radii = row_norms(Z, q)
     assert np.array_equal(project_rows(Z, radii, q), Z)

@@ -1,4 +1,4 @@
-"""Perturbations: what moves, in which order, within which bounds, and that they are affine."""
+"""Perturbations: perturbed entries and their order, bounds, and affinity."""
 
 import pickle
 from copy import deepcopy
@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
 
@@ -40,7 +41,7 @@ def test_additive_moves_the_chosen_entries_in_the_given_order(points, features, 
 
 
 @given(data=st.data())
-def test_affine_and_the_operator_is_its_linear_part(problems, data):
+def test_affine_and_the_operator_is_its_linear_part(data):
     n, d = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
     chosen = data.draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
     V = data.draw(problems.data(n, d).filter(np.any))
@@ -67,7 +68,7 @@ def test_apply_adds_to_the_data_and_keeps_the_model():
 
 
 def affine(perturbation, model, eps):
-    """A + T eps and w (1 - S eps), from the matrices written out."""
+    """A + T eps and w (1 - S eps), computed with dense matrices."""
     T, minus_S = map(perturbation.operators.get, ("data", "weights"))
     data = model.data.ravel() + (0 if T is None else T.toarray() @ eps)
     weights = model.graph.weights * (1 if minus_S is None else 1 + minus_S.toarray() @ eps)
@@ -75,15 +76,15 @@ def affine(perturbation, model, eps):
 
 
 def bounded(perturbation, units):
-    """An eps from numbers in [-1, 1]: of size up to 2 where it has no bounds."""
+    """An eps within its bounds from numbers in [-1, 1]; up to 2 where there is no bound."""
     lower = np.where(np.isinf(perturbation.lower), -2, perturbation.lower)
     upper = np.where(np.isinf(perturbation.upper), 2, perturbation.upper)
     return lower + (upper - lower) * (units + 1) / 2
 
 
 @st.composite
-def perturbed(draw, problems):
-    """A model and any perturbation of it."""
+def perturbed(draw):
+    """A model and a random perturbation of it."""
     model = draw(problems.models(max_n=5, graph=problems.complete_graphs))
     n, d, m = model.n, model.d, model.graph.m
     rows = draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
@@ -101,8 +102,8 @@ def perturbed(draw, problems):
 
 
 @given(data=st.data())
-def test_apply_is_affine_with_both_operators(problems, data):
-    model, perturbation = data.draw(perturbed(problems))
+def test_apply_is_affine_with_both_operators(data):
+    model, perturbation = data.draw(perturbed())
     units = data.draw(problems.data(1, perturbation.dim, st.floats(-1, 1)))[0]
     eps = bounded(perturbation, units)
     moved = perturbation.apply(model, eps)
@@ -116,7 +117,7 @@ def test_apply_is_affine_with_both_operators(problems, data):
 
 
 @given(data=st.data())
-def test_multiplicative_is_additive_with_scaled_eps(problems, data):
+def test_multiplicative_is_additive_with_scaled_eps(data):
     n, d = data.draw(st.integers(2, 5)), data.draw(st.integers(1, 3))
     A = data.draw(problems.data(n, d).filter(np.all))
     rows = data.draw(st.lists(st.integers(0, n - 1), unique=True, min_size=1))
@@ -170,8 +171,8 @@ def test_rounding_at_a_bound_is_clipped_and_an_edge_dropped_up_to_rounding_is_go
 
 
 @given(data=st.data(), eps_unit=st.floats(1e-6, 1e6), data_unit=st.floats(1e-6, 1e6))
-def test_in_units_is_the_same_perturbation(problems, data, eps_unit, data_unit):
-    model, perturbation = data.draw(perturbed(problems))
+def test_in_units_is_the_same_perturbation(data, eps_unit, data_unit):
+    model, perturbation = data.draw(perturbed())
     scaled = perturbation.in_units(eps_unit, {"data": data_unit})
     units = data.draw(problems.data(1, perturbation.dim, st.floats(-1, 1)))[0]
     eps = bounded(perturbation, units)

@@ -1,9 +1,10 @@
-"""The two bilevel problems: which eps count, which of two is better, and the ball."""
+"""The two bilevel problems: attacks, ranking, projection and largest steps."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import (
     ConvexClustering,
@@ -61,7 +62,7 @@ def test_size_is_the_norm(norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_projection_is_radial_and_never_outside(problems, norm, data):
+def test_projection_is_radial_and_never_outside(norm, data):
     n, d = data.draw(st.integers(2, 40)), data.draw(st.integers(1, 3))
     model = ConvexClustering(np.zeros((n, d)), FusionGraph.complete(n), 1.0)
     radius = data.draw(st.floats(1e-6, 1e6))
@@ -92,7 +93,7 @@ def test_projection_of_long_random_vectors_is_never_outside(norm):
 
 
 def test_projection_is_not_outside_where_a_sum_rounds_up():
-    """Thirty addends: four ulps inward are not enough."""
+    """For thirty terms, a correction by four units in the last place does not suffice."""
     model = ConvexClustering(np.zeros((10, 3)), FusionGraph.complete(10), 1.0)
     problem = MaxDeviation(model, Perturbation.additive((10, 3)), 1.5, norm=1)
     eps = np.r_[389283.34375, np.full(29, 843892.62907711)]
@@ -133,7 +134,7 @@ def test_default_limit_goes_to_the_bounds_of_the_weights():
 
 
 def test_default_limit_counts_each_entry_by_itself():
-    """An entry of 2 must grow by 5 / 2 times itself to cross the diameter, one of 0 never can."""
+    """An entry 2 must grow by the factor 5 / 2 to cross the diameter; an entry 0 never does."""
     A = np.array([[0.0, 2.0], [3.0, 4.0], [0.0, 0.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     grow = Perturbation.multiplicative(A, points=[0, 1])
@@ -149,7 +150,7 @@ def cuts(n, norm, radius, chosen=None):
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_projection_is_in_the_box_and_in_the_ball_and_idempotent(problems, norm, data):
+def test_projection_is_in_the_box_and_in_the_ball_and_idempotent(norm, data):
     problem = cuts(data.draw(st.integers(2, 8)), norm, data.draw(st.floats(1e-3, 10)))
     eps = data.draw(problems.data(1, problem.perturbation.dim, st.floats(-3, 3)))[0]
     projected = problem.project(eps)
@@ -171,21 +172,25 @@ def test_the_box_is_that_of_the_bounds_and_the_radius():
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(data=st.data())
-def test_reach_is_where_the_ray_leaves(problems, norm, data):
+def test_largest_step_is_where_the_ray_leaves(norm, data):
     problem = cuts(data.draw(st.integers(2, 6)), norm, data.draw(st.floats(0.1, 10)))
     eighths = st.integers(0, 8).map(lambda k: k / 8)
     eps = data.draw(problems.data(1, problem.perturbation.dim, eighths).filter(np.any))[0]
     direction = eps / problem.size(eps)
-    reach = problem.reach(direction)
-    inside, outside = (1 - 1e-9) * reach * direction, (1 + 1e-9) * reach * direction
+    largest = problem.largest_step(direction)
+    inside, outside = (1 - 1e-9) * largest * direction, (1 + 1e-9) * largest * direction
     assert problem.project(inside) == pytest.approx(inside, rel=1e-14)
     assert not np.array_equal(problem.project(outside), outside)
-    assert problem.reach(-direction) == 0
+    assert problem.largest_step(-direction) == 0
 
 
-def test_reach_without_bounds_is_the_radius():
+def test_largest_step_without_bounds_is_the_radius():
     problem = MaxDeviation(MODEL, EVERYTHING, 3.0)
-    assert problem.reach([0, -1, 0, 0, 0, 0]) == problem.reach(np.ones(6) / np.sqrt(6)) == 3.0
+    assert (
+        problem.largest_step([0, -1, 0, 0, 0, 0])
+        == problem.largest_step(np.ones(6) / np.sqrt(6))
+        == 3.0
+    )
 
 
 def test_both_operators_have_the_shape_of_the_model():

@@ -1,4 +1,4 @@
-"""Things chosen by name: what is taken, what is refused, and what installed packages offer."""
+"""Registries: names in use, invalid names, and entry points of installed packages."""
 
 from importlib.metadata import EntryPoint
 
@@ -13,7 +13,7 @@ GROUP = "bilad.things"
 
 @pytest.fixture
 def offer(monkeypatch):
-    """Let installed packages offer what is given, by name; return what has been loaded."""
+    """Define entry points by name; return the list of those that were loaded."""
 
     def make(**values):
         loaded = []

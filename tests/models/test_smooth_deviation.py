@@ -1,4 +1,4 @@
-"""Smooth deviations in NumPy: against double loops, differences, and the deviations they blur."""
+"""Smooth deviations in NumPy, compared with loops, finite differences and their limits."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ kernels = st.sampled_from(sorted(KERNELS))
 
 
 def draw_instance(instance):
-    """Points on few sites, so that some coincide."""
+    """Points on few sites, so that some of them coincide."""
     seed, n, d = instance
     rng = np.random.default_rng(seed)
     sites = rng.normal(size=(1 + n // 2, d))
@@ -29,7 +29,7 @@ def smoothed_delta(labels, kernel):
 
 
 def by_loops(X, labels, width, kernel):
-    """Sum over ordered pairs of 1 - s_ij if together, s_ij if not."""
+    """The sum over ordered pairs of 1 - s_ij if i and j are together, s_ij otherwise."""
     total = 0.0
     for i in range(len(X)):
         for j in range(len(X)):
@@ -49,7 +49,7 @@ def test_the_value_is_the_double_loop(instance, kernel, width):
 
 @given(instance=instances, kernel=kernels)
 def test_the_aggregate_is_the_sum_over_parts_of_the_pairs(instance, kernel):
-    """Cell by cell for all pairs of points, pair by pair for some of them."""
+    """The sum over all pairs is computed by classes, and that over some pairs by pairs."""
     X, labels, _ = draw_instance(instance)
     smooth = smoothed_delta(labels, kernel)
     value, gradient = smooth.at(X, WIDTH)
@@ -61,7 +61,7 @@ def test_the_aggregate_is_the_sum_over_parts_of_the_pairs(instance, kernel):
 
 @given(instance=instances, kernel=kernels, some=st.booleans())
 def test_the_gradient_is_what_central_differences_are(instance, kernel, some):
-    """In every single entry of X, also of points that coincide."""
+    """The gradient is tested in every entry of X, also for points that coincide."""
     X, labels, rng = draw_instance(instance)
     smooth = smoothed_delta(labels, kernel)
     if some:
@@ -130,7 +130,7 @@ def test_kernels_are_shares_of_one(name, length, width):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernels_do_not_cancel_near_zero(name):
-    """1 - k is small where points nearly coincide; it keeps its digits as far as IPOPT sees."""
+    """1 - k is small if points nearly coincide, and must keep its relative accuracy."""
     assert KERNELS[name].apart(1e-12, 1.0) == pytest.approx(1e-12, rel=1e-3)
 
 
@@ -169,7 +169,7 @@ def test_an_unknown_kernel_is_refused(wrong):
 
 
 def test_few_distinct_rows_cost_little():
-    """As much memory as pairs of cells, of which there are fifty, not of points."""
+    """The memory is that of pairs of the fifty classes, and not of pairs of points."""
     rng = np.random.default_rng(0)
     labels, sites = rng.integers(0, 10, 2000), rng.normal(size=(5, 8))
     X, smooth = sites[rng.integers(0, 5, 2000)], smoothed_delta(labels, "rational")
@@ -246,6 +246,6 @@ def test_unit_when_points_or_data_coincide():
 
 
 def test_unit_of_parameters_is_that_of_the_data():
-    """One vector has no two rows."""
+    """A single parameter vector does not have two rows."""
     A = np.array([[0.0, 1.0], [4.0, 1.0], [2.0, 7.0]])
     assert length_unit(np.array([3.0, -1.0]), A) == length_unit(A, A)

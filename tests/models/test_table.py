@@ -1,4 +1,4 @@
-"""Tables of points: from text in every usual form, Parquet, arrays and data frames."""
+"""Tables of points from text files in all usual formats, Parquet, arrays and data frames."""
 
 import numpy as np
 import pandas as pd
@@ -115,7 +115,7 @@ def test_arrays(tmp_path):
 
 def test_a_file_without_a_header(write):
     path = write("5,3.5,2\n4.5,3,1\n-1,.25,2\n")
-    with pytest.raises(DatasetError, match=r"row 1 holds the number 5, .*`header=False`"):
+    with pytest.raises(DatasetError, match=r"row 1 contains the number 5, .*`header=False`"):
         load_dataset(path)
     check(
         load_dataset(path, header=False),
@@ -132,7 +132,7 @@ def test_a_file_without_a_header(write):
     "text", ["5,3.5,v\n4.5,3,u\n", "1990,1991,b\n1,2,3\n", "5;3,5\n1;2\n", "1e3\n2\n"]
 )
 def test_a_first_row_with_a_number_is_in_doubt(write, text):
-    with pytest.raises(DatasetError, match="expected names of columns"):
+    with pytest.raises(DatasetError, match="expected column names"):
         load_dataset(write(text))
 
 
@@ -256,7 +256,7 @@ def test_wrong_arguments(write):
 
 
 def test_a_table_saved_twice_with_its_index(write):
-    """Each column without a name, in front, that counts the rows is an index."""
+    """Each leading column without a name that counts the rows is an index."""
     found = load_dataset(write(",Unnamed: 0,a,b\n0,0,1,2\n1,1,3,4\n2,2,5,6\n"))
     assert found.feature_names == ("a", "b")
     with pytest.raises(DatasetError, match="column 1 has no name"):

@@ -1,4 +1,4 @@
-"""Every wrong argument: the message names it, what came, and what is expected."""
+"""Invalid arguments: the message contains the argument, the given and the expected value."""
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ A = np.array([[0.0, 1.0], [2.0, 3.0], [5.0, 5.0]])
 GRAPH = FusionGraph.complete(3)
 MODEL = ConvexClustering(A, GRAPH, 0.1)
 MOVE = Perturbation.additive((3, 2))
+PROBLEM = MaxDeviation(MODEL, MOVE, 1)
 SMALL = Perturbation.additive((2, 2))
 CUT = Perturbation.edges(GRAPH)
 PATH_CUT = Perturbation.edges(FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0]))
@@ -56,7 +57,7 @@ TABLE = [
     ("edges", lambda: FusionGraph(3, [[0, 1, 2]], [1]), r"shape \(1, 3\)", r"shape \(m, 2\)"),
     ("edges", lambda: FusionGraph(3, [[0.0, 1.0]], [1]), "float64", r"shape \(m, 2\)"),
     ("weights", lambda: FusionGraph(3, [[0, 1]], [1, 2]), r"shape \(2,\)", "shape 1"),
-    ("weights", lambda: FusionGraph(3, [[0, 1]], [-0.5]), "-0.5", "no negative"),
+    ("weights", lambda: FusionGraph(3, [[0, 1]], [-0.5]), "-0.5", "nonnegative"),
     ("weights", lambda: FusionGraph(3, [[0, 1]], [INF]), "inf", "finite"),
     ("k", lambda: FusionGraph.knn(A, k=3), "3", "fewer neighbours than points"),
     ("k", lambda: FusionGraph.knn(A, k=0), "0", "whole number >= 1"),
@@ -116,10 +117,10 @@ TABLE = [
     ("eps", lambda: CUT.vector([0, 0]), r"shape \(2,\)", "shape 3"),
     ("perturbation", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
     ("weights", lambda: GRAPH.with_weights([1, 2]), r"shape \(2,\)", "shape 3"),
-    ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "no negative"),
+    ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "nonnegative"),
     # bilevel problems
     ("perturbation", lambda: MaxDeviation(MODEL, PATH_CUT, 1), "other edges", "model's"),
-    ("direction", lambda: MaxDeviation(MODEL, MOVE, 1).reach([1.0]), r"shape \(1,\)", "shape 6"),
+    ("direction", lambda: PROBLEM.largest_step([1.0]), r"shape \(1,\)", "shape 6"),
     ("model", lambda: MaxDeviation(A, MOVE, 1), "ndarray", "a LearningModel"),
     ("perturbation", lambda: MaxDeviation(MODEL, [1], 1), "list", "a Perturbation"),
     ("perturbation", lambda: MaxDeviation(MODEL, SMALL, 1), r"\(2, 2\)", r"\(3, 2\)"),

@@ -1,1 +1,1 @@
-"""The mixed-integer reformulation, and what decides whether its cells are empty."""
+"""The mixed-integer reformulation of convex clustering, and tests whether its cells are empty."""

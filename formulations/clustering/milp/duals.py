@@ -1,13 +1,13 @@
-"""The dual of each edge, on the face of its ball that the orders name, and stationarity.
+"""Dual variables and stationarity in the MILP.
 
-On a cell of the orders everything is linear in (eps, x, z), with r = gamma w (1 - S eps):
+With r = gamma w(eps), the optimality conditions on a cell are linear in (eps, x, z):
 
-    x - A(eps) + B'z = 0
-    p = 1:    |z_c| <= r,  and z_c = r if i is strictly above j in feature c
-    p = inf:  z = forward - backward,  sum_c forward_c + backward_c <= r,  equal if i, j are apart;
-              forward_c > 0 only if order[i, j, c],  backward_c > 0 only if order[j, i, c]
+    x - A(eps) + B'z = 0, p = 1:    |z_c| <= r,  and z_c = r if x_ic > x_jc; p = inf:  z = forward -
+    backward,  sum_c (forward_c + backward_c) <= r,  with equality if i and j
+              are apart;  forward_c > 0 only if order[i, j, c],  backward_c > 0 only if order[j, i,
+              c].
 
-The duals are not scaled by r: stationarity stays linear when the weights are perturbed.
+The duals are not scaled by r, so that stationarity is linear also if the weights are perturbed.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.clustering.milp.orders import separates
-from bilad.formulations.leader import moved_part
+from bilad.formulations.leader import perturbed_part
 from bilad.models.learning.clustering_problem import clustering_of, edge_operator
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 
 def add_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: FloatArray) -> None:
-    """Add `z[e, c]`, for p = inf as `forward[e, c] - backward[e, c]`, and stationarity.
+    """Add `z[e, c]` (for p = inf `forward[e, c] - backward[e, c]`) and the stationarity condition.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
-        With `eps`, `x`, `order` and `together`, and the set `edges` of those with positive radius.
+        A model with `eps`, `x`, `order`, `together`, and the set `edges` of the edges with
+        positive radius.
     problem : BilevelProblem
     most : ndarray, shape (m,)
-        The largest radius of each edge over all eps.
+        The largest radius of each edge over all admissible eps.
     """
     add = _add_feature_duals if separates(problem) else _add_joint_duals
     add(model, problem, most.tolist())
@@ -43,8 +44,8 @@ def add_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: FloatArra
 def _add_feature_duals(
     model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]
 ) -> None:
-    """Add z[e, c], saturated where one end is strictly above the other: p = 1."""
-    radii = moved_part(model, problem, "weights", clustering_of(problem).gamma)
+    """Add z[e, c] for p = 1, with |z| = r where one end point is strictly above the other."""
+    radii = perturbed_part(model, problem, "weights", clustering_of(problem).gamma)
     model.z = pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (-most[e], most[e]))
 
     def saturated(m: pyo.ConcreteModel, e: int, c: int, sign: int) -> Any:
@@ -62,8 +63,8 @@ def _add_feature_duals(
 
 
 def _add_joint_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: list[float]) -> None:
-    """Add both parts of z[e, c], on the face that the orders name: p = inf."""
-    radii = moved_part(model, problem, "weights", clustering_of(problem).gamma)
+    """Add both parts of z[e, c] for p = inf, restricted to the features that the orders allow."""
+    radii = perturbed_part(model, problem, "weights", clustering_of(problem).gamma)
 
     def part() -> Any:
         return pyo.Var(model.edges, model.features, bounds=lambda _, e, c: (0.0, most[e]))
@@ -92,7 +93,7 @@ def _add_joint_duals(model: pyo.ConcreteModel, problem: BilevelProblem, most: li
 
 
 def ends(problem: BilevelProblem, e: int) -> tuple[int, int]:
-    """Return the two points of an edge."""
+    """Return the end points of an edge."""
     i, j = clustering_of(problem).graph.edges[e]
     return int(i), int(j)
 
@@ -103,7 +104,7 @@ def _perturbed_edges(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
 
 
 def _add_stationarity(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
-    data = moved_part(model, problem, "data")
+    data = perturbed_part(model, problem, "data")
     outward: list[list[tuple[int, int]]] = [[] for _ in model.points]
     for e in model.edges:
         i, j = ends(problem, e)

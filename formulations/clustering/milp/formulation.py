@@ -1,19 +1,20 @@
-"""The bilevel problems as a mixed-integer linear program, where the lower level's KKT is linear.
+"""(BL1) and (BL2) as mixed-integer linear programs, if the KKT system of the lower level is linear.
 
-That is p = 1 (any d), p = inf, and d = 1. Unlike the other reformulations it is not a relaxation of
-something smooth: binaries name the cells on which the partition is constant, so that a MILP solver
-proves a bound on the optimum, and a cell that attains it.
+That is the case for p = 1, for p = inf, and for d = 1. Unlike the other reformulations, this one is
+not relaxed or smoothed. Binary variables select a cell, which is a set of eps on which the
+partition is constant (see `orders`). On each cell the KKT system is linear in eps, x and the duals
+(see `duals`). A MILP solver therefore proves a bound on the optimum, and returns a cell that
+attains it.
 
-The cells are those of `orders`. On each of them the dual of an edge is confined to a face of its
-ball, and everything is linear in eps, x and the duals (`duals`). The program describes the closures
-of the cells: points that are apart may touch. So its optimum bounds that of the bilevel problem,
-and is equal to it where the cell that attains it is not empty (`ClosedCell` decides that).
-Transitivity of the orders is what keeps the closures tight: without it, fused points could send a
-flow in a circle and claim to be apart.
+The program describes closures of cells, in which points that are apart may touch. Its optimum is a
+bound of that of the bilevel problem, with equality if the optimal cell is nonempty, which
+`ClosedCell` decides. The transitivity constraints of the orders are needed to obtain closures;
+without them, a circular flow between fused points would be compatible with orders in which they are
+apart.
 
-Coincidences. Points that no chain of fused edges joins may still meet, at isolated eps. The model
-counts them as together, which is the definition, though a solve in floating point leaves them
-undecided. They can be left out.
+Coincidences. Two points that are not connected by a path of fused edges can have equal x at
+isolated eps. By definition they are then together. A solver in floating-point arithmetic leaves
+such a pair undecided. The option `coincidences=False` excludes these points.
 """
 
 from __future__ import annotations
@@ -22,37 +23,36 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations import leader
-from bilad.formulations.clustering.displacement import hull
+from bilad.formulations.clustering.displacement import data_box
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.duals import add_duals, ends
 from bilad.formulations.clustering.milp.orders import add_orders, together_of
-from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, BoolArray, FloatArray, IntArray
 
-ROUNDING = 1e-9  # of a deviation, in its units
-
-
-MOST_TRIPLES = 250_000  # n (n - 1) (n - 2) d; these rows alone then take half a minute to write
+ROUNDING = 1e-9  # rounding error of a deviation, in units of its largest coefficient
+# The largest n (n - 1) (n - 2) d, the number of transitivity constraints. Writing these constraints
+# then takes half a minute.
+MOST_TRIPLES = 250_000
 
 
 def is_linear(model: ConvexClustering) -> bool:
-    """Whether the KKT system of the lower level is linear, up to complementarity."""
+    """Return whether the KKT system of the lower level is linear except for complementarity."""
     return model.p != 2 or model.d == 1
 
 
 def refusal(model: ConvexClustering, problem: BilevelProblem) -> str | None:
-    """Say why there is no MILP for a problem, or None."""
+    """Return why there is no MILP for a problem, or None."""
     name = problem.deviation.name
     if not is_linear(model):
-        return "the MILP is for p = 1 and p = inf (any p if d = 1), the model has p = 2 and d > 1"
+        return "the MILP needs p = 1, p = inf or d = 1, and the model has p = 2 and d > 1"
     if problem.deviation.pairs is None:
         return f"the MILP needs a deviation additive over pairs, such as 'delta', not {name!r}"
     triples = model.n * (model.n - 1) * (model.n - 2) * model.d
     if triples > MOST_TRIPLES:
-        return f"the MILP is for n (n - 1) (n - 2) d <= {MOST_TRIPLES}, the model has {triples}"
+        return f"the MILP needs n (n - 1) (n - 2) d <= {MOST_TRIPLES}, and the model has {triples}"
     return None
 
 
@@ -62,31 +62,32 @@ class MilpFormulation:
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-        With p = 1, p = inf or d = 1, and a deviation additive over pairs. `problem.normalised()`
-        makes the solver's absolute tolerances relative.
+        With p = 1, p = inf or d = 1, and a deviation that is additive over pairs; preferably in
+        normal form, because MILP solvers have absolute tolerances.
     labels : ndarray of int, shape (n,)
-        Labels at eps = 0.
+        The labels at eps = 0.
     bounds : DifferenceBounds, optional
-        Of x_i - x_j over all eps that count; computed if not given.
+        Bounds of x_i - x_j over all admissible eps; computed if not given.
     coincidences : bool, default True
-        Whether points can be together that no chain of fused edges joins. If not, `held_cuts`
-        exclude most of that, and `hold` adds more of them where they are needed.
+        Whether two points may be together that are not connected by a path of fused edges. If
+        False, the constraints `connectivity_cuts` exclude most of these solutions, and
+        `add_connectivity_cuts` adds further ones when they are needed.
 
     Attributes
     ----------
     problem : BilevelProblem
     bounds : DifferenceBounds
     model : pyomo.environ.ConcreteModel
-        `eps[k]`, `x[i, c]`, `order[i, j, c]`, the duals (`z[e, c]`, or `forward[e, c]` and
-        `backward[e, c]`) and the objective `goal`; `deviation` counts what changed in units of
-        c_ij, `size` bounds the norm of eps. `ball_cuts` are tangents of the ball of norm 2, added
-        by `cut_ball`, and `cell_cuts` exclude cells, added by `exclude`. Change it before you
-        solve it.
+        Its components are the variables `eps[k]`, `x[i, c]`, `order[i, j, c]`, the duals (`z[e,
+        c]`, or `forward[e, c]` and `backward[e, c]`) and `size` >= ||eps||; the Expression
+        `deviation` in units of the largest c_ij; and the objective `goal`. `ball_cuts` are tangents
+        of the Euclidean ball, added by `cut_ball`; `cell_cuts` exclude cells, added by `exclude`.
+        Users may change the model before they solve it.
 
     Raises
     ------
     ArgumentError
-        If the lower level's KKT system is not linear, or the deviation not additive over pairs.
+        If the lower level's KKT system is not linear, or the deviation is not additive over pairs.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class MilpFormulation:
         model.signs = pyo.Set(initialize=[1, -1])
         model.edges = pyo.Set(initialize=np.flatnonzero(clustering_of(problem).radii > 0).tolist())
         leader.add_eps(model, problem)
-        low, high = hull(problem)
+        low, high = data_box(problem)
         model.x = pyo.Var(
             model.points, model.features, bounds=lambda _, i, c: (float(low[c]), float(high[c]))
         )
@@ -119,17 +120,17 @@ class MilpFormulation:
         self._add_size()
         self._add_deviation(labels)
         model.cell_cuts = pyo.ConstraintList()
-        model.held_cuts = pyo.ConstraintList()
+        model.connectivity_cuts = pyo.ConstraintList()
         if not coincidences:
-            self._hold_each_point()
+            self._connect_each_point()
 
     def _add_size(self) -> None:
-        """Add `size`, at least ||eps||; for norm 2, up to the error of the polyhedral ball."""
+        """Add `size` >= ||eps||; for the norm 2 up to the error of the polyhedral approximation."""
         model, problem = self.model, self.problem
         model.size = pyo.Var(bounds=(0.0, problem.radius))
         model.ball_cuts = pyo.ConstraintList()
         if problem.norm == 2 and problem.perturbation.dim > 1:
-            length = add_polyhedral_ball(model, problem.radius)
+            length = leader.add_polyhedral_ball(model, problem.radius)
             model.measured = pyo.Constraint(expr=length <= model.size)
             return
         norm = problem.norm if problem.perturbation.dim > 1 else np.inf
@@ -137,8 +138,9 @@ class MilpFormulation:
         model.measured = pyo.Constraint(expr=size <= model.size)
 
     def cut_ball(self, eps: FloatArray) -> None:
-        """Add the tangent of the ball of norm 2 in the direction of eps (k,), not zero."""
-        # HiGHS drops coefficients that are nearly zero; without them it is a tangent elsewhere.
+        """Add the tangent of the Euclidean ball in the direction of eps, shape (k,), not zero."""
+        # HiGHS drops coefficients that are nearly zero, which would change the tangent. They are
+        # set to zero first, and the result is the tangent at another point.
         direction = np.where(abs(eps) < 1e-8 * abs(eps).max(), 0.0, eps)
         direction /= np.linalg.norm(direction)
         along = pyo.quicksum(float(v) * self.model.eps[k] for k, v in enumerate(direction) if v)
@@ -154,7 +156,7 @@ class MilpFormulation:
             relation = model.together[i, j]
             changed.append(float(c) * (1 - relation if labels[i] == labels[j] else relation))
         model.deviation = pyo.Expression(expr=pyo.quicksum(changed))
-        # Equal coefficients: the deviation is a whole number of units.
+        # If all coefficients are equal, the deviation is an integer in this unit.
         self.is_count = bool(np.ptp(coefficients) == 0)
         model.least_deviation = pyo.Param(mutable=True, initialize=0.0)
         model.reached = pyo.Constraint(expr=model.deviation >= model.least_deviation)
@@ -164,19 +166,17 @@ class MilpFormulation:
             self.require(problem.target)
             model.goal = pyo.Objective(expr=model.size, sense=pyo.minimize)
 
-    # What is asked of the model from outside
-
     def require(self, deviation: float) -> None:
-        """Ask for at least this deviation, in the deviation's own units."""
+        """Require at least this deviation, in the unit of the deviation function."""
         least = deviation / self.unit
         self.model.least_deviation.set_value(np.ceil(least - ROUNDING) if self.is_count else least)
 
-    def shorten(self, size: float) -> None:
-        """Ask for ||eps|| of at most this."""
+    def limit_size(self, size: float) -> None:
+        """Require ||eps|| <= size."""
         self.model.size.setub(size)
 
     def cell(self) -> BoolArray:
-        """Return the cell of the current values: order[c, i, j], shape (d, n, n), i >= i true."""
+        """Return the current orders: order[c, i, j], shape (d, n, n), true for i = j."""
         n, d = clustering_of(self.problem).n, clustering_of(self.problem).d
         orders = np.broadcast_to(np.eye(n, dtype=bool), (d, n, n)).copy()
         for i, j, c in self.model.order:
@@ -184,11 +184,13 @@ class MilpFormulation:
         return orders
 
     def exclude(self, orders: BoolArray, literals: BoolArray | None = None) -> None:
-        """Cut off every cell that agrees with this one on the literals, all by default.
+        """Exclude every cell whose orders agree with `orders` on the entries chosen by `literals`.
 
         Parameters
         ----------
-        orders, literals : ndarray of bool, shape (d, n, n)
+        orders : ndarray of bool, shape (d, n, n)
+        literals : ndarray of bool, shape (d, n, n), optional
+            All entries by default.
         """
         chosen = np.ones_like(orders) if literals is None else literals
         change = [
@@ -201,10 +203,16 @@ class MilpFormulation:
         else:
             self.model.cell_cuts.add(pyo.Constraint.Infeasible)
 
-    def hold(self, together: BoolArray) -> bool:
-        """Cut off coincidences: clusters (n, n) that fused edges do not join; say if there are any.
+    def add_connectivity_cuts(self, together: BoolArray) -> bool:
+        """Exclude the coincidences of a partition; return whether there are any.
 
-        A chain of fused edges from a point out of a set that holds it crosses the set's border.
+        For a set of points that contains i and not j, the cut states: if i and j are together, an
+        edge between the set and its complement is fused.
+
+        Parameters
+        ----------
+        together : ndarray of bool, shape (n, n)
+            The partition.
         """
         model = clustering_of(self.problem)
         i, j = model.graph.edges.T
@@ -214,19 +222,19 @@ class MilpFormulation:
             self._cut_border(part == part[i], int(i), int(j))
         return len(loose) > 0
 
-    def _hold_each_point(self) -> None:
+    def _connect_each_point(self) -> None:
         for i, j in self.model.ordered_pairs:
             self._cut_border(np.arange(len(self.model.points)) == i, i, j)
 
     def _cut_border(self, inside: BoolArray, i: int, j: int) -> None:
-        """Ask for a fused edge across the border of a set with i, without j, if they are fused."""
+        """Add the cut for the set `inside`, which contains i and not j."""
         crossing = [
             together_of(self.model, first, second)
             for first, second in (ends(self.problem, e) for e in self.model.edges)
             if inside[first] != inside[second]
         ]
-        self.model.held_cuts.add(together_of(self.model, i, j) <= pyo.quicksum(crossing))
+        self.model.connectivity_cuts.add(together_of(self.model, i, j) <= pyo.quicksum(crossing))
 
     def eps(self) -> FloatArray:
-        """Return the current eps, scaled back if it is outside the problem's ball."""
+        """Return the current eps, projected onto the admissible set."""
         return self.problem.project([pyo.value(self.model.eps[k]) for k in self.model.parameters])

@@ -1,11 +1,13 @@
-"""The orders of the points, as binaries: they name the cells on which the partition is constant.
+"""Binary variables for orders of the points, which define the cells of the MILP.
 
-For a closed convex cone K, "x_i - x_j in K" is a partial preorder of the points. Take
+For a closed convex cone K, the relation "x_i - x_j in K" is a partial preorder of the points. The
+cones
 
-    p = 1:    K_c = {u : u_c >= 0}                   one total preorder for each feature c
-    p = inf:  K_c = {u : u_c = ||u||_inf}            the 2 d cones K_c, -K_c cover the space
+    p = 1:    K_c = {u : u_c >= 0},                   which give a total preorder for each feature
+    c, p = inf:  K_c = {u : u_c = ||u||_inf},            which cover the space together with -K_c,
 
-and a binary order[i, j, c] for "x_i - x_j in K_c".
+define the binary variables order[i, j, c] for "x_i - x_j in K_c". A *cell* is the set of eps for
+which all orders have given values; the partition is constant on it.
 """
 
 from __future__ import annotations
@@ -23,20 +25,20 @@ from bilad.models.validation import FloatArray
 
 
 def separates(problem: BilevelProblem) -> bool:
-    """Whether each feature has an order of its own: p = 1, or d = 1, where p does not matter."""
+    """Return whether each feature is ordered separately: p = 1, or d = 1, where p is irrelevant."""
     return clustering_of(problem).p == 1 or clustering_of(problem).d == 1
 
 
 def add_orders(model: pyo.ConcreteModel, problem: BilevelProblem, bounds: DifferenceBounds) -> None:
-    """Add `order[i, j, c]` and `together[i, j]`, i < j, and what ties them to the model's `x`.
+    """Add `order[i, j, c]` and `together[i, j]`, i < j, and the constraints that relate them to x.
 
     Parameters
     ----------
     model : pyomo.environ.ConcreteModel
-        With the sets `points`, `features` and `signs`, and `x[i, c]`.
+        A model with the sets `points`, `features` and `signs`, and the variables `x[i, c]`.
     problem : BilevelProblem
     bounds : DifferenceBounds
-        Of x_i - x_j: they decide some orders, and are the slacks of the others.
+        Bounds of x_i - x_j. They fix some of the orders, and are the big-M constants of the others.
     """
     _add_binaries(model, problem, bounds)
     if separates(problem):
@@ -70,7 +72,7 @@ def _add_binaries(
 
 
 def _known_orders(problem: BilevelProblem, bounds: DifferenceBounds) -> FloatArray:
-    """Return 0 or 1 where the bounds decide an order, else NaN: shape (n, n, d)."""
+    """Return 0 or 1 where the bounds determine an order, and NaN elsewhere: shape (n, n, d)."""
     upper = bounds.upper
     lower = -upper.transpose(1, 0, 2)
     known = np.full(upper.shape, np.nan)
@@ -87,7 +89,7 @@ def _known_orders(problem: BilevelProblem, bounds: DifferenceBounds) -> FloatArr
 
 
 def together_of(model: pyo.ConcreteModel, i: int, j: int) -> Any:
-    """Return whether two points are together: a variable of the model."""
+    """Return the variable that says whether two points are together."""
     return model.together[min(i, j), max(i, j)]
 
 
@@ -96,12 +98,12 @@ def _difference(model: pyo.ConcreteModel, i: int, j: int, c: int) -> Any:
 
 
 def _unless_above(model: pyo.ConcreteModel, i: int, j: int, c: int, slack: Any) -> Any:
-    """Return an expression: 0 if order[i, j, c], else a slack, at least 0."""
+    """Return the big-M term: 0 if order[i, j, c] = 1, else max(slack, 0)."""
     return max(float(slack), 0.0) * (1 - model.order[i, j, c])
 
 
 def _add_halfspaces(model: pyo.ConcreteModel, upper: FloatArray) -> None:
-    """Order the points by each feature: total preorders."""
+    """Add the constraints of the total preorders of the features."""
     model.total = pyo.Constraint(
         model.pairs,
         model.features,
@@ -124,7 +126,7 @@ def _add_halfspaces(model: pyo.ConcreteModel, upper: FloatArray) -> None:
 
 
 def _add_cones(model: pyo.ConcreteModel, upper: FloatArray) -> None:
-    """Order the points by the cones, which together cover the space."""
+    """Add the constraints of the preorders of the cones, which together cover the space."""
     model.covered = pyo.Constraint(
         model.pairs,
         rule=lambda m, i, j: (

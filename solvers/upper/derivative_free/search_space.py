@@ -21,7 +21,7 @@ class RadialMap:
     """The bijection from `problem.box` to the feasible set: the norm ball, cut by the bounds.
 
     On the ray along u, ||u|| = 1, the box ends at some length b(u) and the feasible set ends at
-    `problem.reach(u)`. A point y of the box is mapped to
+    `problem.largest_step(u)`. A point y of the box is mapped to
 
         eps = y reach(u) / b(u),    u = y / ||y||,
 

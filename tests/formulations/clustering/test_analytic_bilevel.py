@@ -1,8 +1,9 @@
-"""A bilevel problem with a known answer: the farthest that a perturbation can move X.
+"""A bilevel problem with a known optimum: the largest distance between X(eps) and X(0).
 
-X*(eps) is nonexpansive in the data, and a translation of all points moves X by as much. So
+X*(eps) is a nonexpansive function of the data, and a translation of all points translates X by the
+same vector. If eps perturbs all entries of the data, the optimal value of
 
-    max ||X(eps) - X(0)||_F   s.t.   ||eps||_F <= a        is a,  every entry of the data free.
+    max ||X(eps) - X(0)||_F   s.t.   ||eps||_F <= a        is therefore a.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ STARTS = 3
 
 
 def farthest(problem, baseline, start_eps):
-    """Solve from one start; return ||X - X(0)|| as IPOPT has it, and the eps found."""
+    """Solve from one start; return IPOPT's value of ||X - X(0)||_F, and the eps found."""
     built = KKT(problem, baseline)
     pyomo_model = built.model
     pyomo_model.goal.deactivate()
@@ -47,7 +48,7 @@ def farthest(problem, baseline, start_eps):
     ],
 )
 def test_farthest_solution_is_a_translation(kind, n, budget):
-    """The problem is not convex, and IPOPT is local: of a few starts, the best is the optimum."""
+    """The problem is nonconvex and IPOPT is a local solver: the best of a few starts is optimal."""
     rng = np.random.default_rng(n)
     A = rng.normal(size=(n, 2))
     graph = FusionGraph.complete(n) if kind == "complete" else FusionGraph.knn(A, k=3)

@@ -1,7 +1,8 @@
-"""The bound of v by a frozen dual, for every norm and perturbation, against v itself."""
+"""The lower bound of v from a constant dual, compared with v for all norms and perturbations."""
 
 import numpy as np
 import pytest
+from support.bilevel_problems import NORMS, PERTURBATIONS, make_case, points_of_eps, solve_exactly
 
 from bilad.formulations.clustering.points import scaled_dual
 from bilad.formulations.clustering.value_function import frozen_dual_bound
@@ -11,11 +12,7 @@ from bilad.models import Perturbation
 from bilad.models.learning.clustering_problem import edge_operator
 from bilad.models.norms import conjugate, project_rows
 
-NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
-PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
-
-
 # knn has edges of zero weight, some of which are perturbed.
 on_the_grid = pytest.mark.pairwise(
     p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS, graph=["complete", "knn"]
@@ -33,9 +30,7 @@ def tangent_of(problem, eps, solution):
 
 
 @on_the_grid
-def test_touches_v_at_its_anchor_and_is_below_elsewhere(
-    make_case, points_of_eps, solve_exactly, p, d, perturbation, graph
-):
+def test_touches_v_at_its_anchor_and_is_below_elsewhere(p, d, perturbation, graph):
     problem = make_case(p, d, perturbation, graph, budget=2.0, norm=np.inf)
     values = [
         (eps, solution, solution.objective)
@@ -53,9 +48,7 @@ def test_touches_v_at_its_anchor_and_is_below_elsewhere(
 
 
 @on_the_grid
-def test_any_dual_gives_a_lower_bound(
-    make_case, points_of_eps, solve_exactly, p, d, perturbation, graph
-):
+def test_any_dual_gives_a_lower_bound(p, d, perturbation, graph):
     problem = make_case(p, d, perturbation, graph, budget=2.0, norm=np.inf)
     rng, m = np.random.default_rng(0), problem.model.graph.m
     points = [(eps, solve_exactly(problem, eps)) for eps in points_of_eps(problem, 1)]
@@ -71,8 +64,8 @@ def test_any_dual_gives_a_lower_bound(
 
 
 @pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS)
-def test_its_gradient_is_that_of_v(make_case, points_of_eps, solve_exactly, p, d, perturbation):
-    """For data, v is a Moreau envelope. For weights, its derivative is -r_e ||u_e||."""
+def test_its_gradient_is_that_of_v(p, d, perturbation):
+    """For data, v is a Moreau envelope; for weights, its derivative is -r_e ||u_e||."""
     problem = make_case(p, d, perturbation, "knn", budget=0.8, norm=np.inf)
     for eps in points_of_eps(problem, 2)[-2:]:
         solution = solve_exactly(problem, eps)
@@ -91,7 +84,7 @@ def test_its_gradient_is_that_of_v(make_case, points_of_eps, solve_exactly, p, d
 
 @pytest.mark.parametrize("perturbation", PERTURBATIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_the_model_has_this_bound(make_case, points_of_eps, solve_exactly, p, perturbation):
+def test_the_model_has_this_bound(p, perturbation):
     problem = make_case(p, 2, perturbation, "knn")
     baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
     built = VALUE_FUNCTION(problem, baseline)
@@ -109,8 +102,8 @@ def test_the_model_has_this_bound(make_case, points_of_eps, solve_exactly, p, pe
         assert len(model.coupled) == 0
 
 
-def test_data_and_weights_may_be_perturbed_together(make_case, solve_exactly):
-    """By a Perturbation made by hand: v is then neither convex nor concave."""
+def test_data_and_weights_may_be_perturbed_together():
+    """In that case v is neither convex nor concave."""
     for p in NORMS:
         data, edges = (make_case(p, 2, name, "knn") for name in ("shift", "edges"))
         model, k = data.model, 3

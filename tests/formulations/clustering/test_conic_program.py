@@ -1,4 +1,4 @@
-"""The conic program against closed forms, a second model of it, and its own duality gap."""
+"""The conic program compared with closed forms and another model, and its duality gap."""
 
 import cvxpy as cp
 import numpy as np
@@ -24,7 +24,7 @@ def random_model(p, seed=0, n=7, d=3, gamma=0.2):
 
 
 def project(v, radius, q):
-    """Projection of one vector on a q-ball; for q = 1 by bisection on the threshold."""
+    """The projection of a vector onto a q-ball; for q = 1 by bisection on the threshold."""
     if q == np.inf:
         return np.clip(v, -radius, radius)
     if q == 2:
@@ -44,7 +44,7 @@ def project(v, radius, q):
 @pytest.mark.parametrize(("p", "q"), [(1, np.inf), (2, 2), (np.inf, 1)])
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 5.0])
 def test_two_points_in_closed_form(p, q, gamma):
-    """Moreau: half the difference of the data splits into the dual and half that of X."""
+    """By Moreau's decomposition, half the difference of the data is z plus half that of X."""
     A = np.array([[1.0, -2.0, 0.5], [-0.5, 1.5, 0.2]])
     model = ConvexClustering(A, FusionGraph(2, [(0, 1)], [0.8]), gamma, p)
     X, Z = solve(ConicProgram(model))

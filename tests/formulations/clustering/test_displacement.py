@@ -1,24 +1,24 @@
-"""How far eps moves the data and the solution: `reach`, `hull`, and the pairs ruled out by them."""
+"""Bounds over all eps: `displacement_bound`, `data_box`, and the pairs that cannot coincide."""
 
 import itertools
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import NORMS, make_case, points_of_eps, solve_exactly
 
-from bilad.formulations.clustering.displacement import hull, reach
-from bilad.formulations.clustering.points import Points
+from bilad.formulations.clustering.displacement import data_box, displacement_bound
+from bilad.formulations.clustering.kkt import KktConditions
 from bilad.formulations.leader import add_eps
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.solvers import cluster
 
-NORMS = [1, 2, np.inf]
 DATA = ["shift", "additive", "multiplicative"]
 
 
 def extreme_points(problem, count=50):
-    """Signs, axes and random points, on the sphere."""
+    """Sign vectors, unit vectors and random vectors, scaled to the sphere."""
     k = problem.perturbation.dim
     rng = np.random.default_rng(0)
     signs = [np.array(s, float) for s in itertools.product((-1, 0, 1), repeat=k) if any(s)]
@@ -29,9 +29,9 @@ def extreme_points(problem, count=50):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("perturbation", [*DATA, "edges"])
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
+def test_the_largest_displacement_is_bounded(norm, perturbation, d):
     problem = make_case(2, d, perturbation, norm=norm)
-    bound = reach(problem)
+    bound = displacement_bound(problem)
     moved = [
         np.linalg.norm(problem.perturbation.apply(problem.model, eps).data - problem.model.data)
         for eps in extreme_points(problem)
@@ -43,8 +43,8 @@ def test_reach_bounds_the_displacement(make_case, norm, perturbation, d):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_reach_bounds_overlapping_displacements(make_case, norm):
-    """Several eps on one entry: no more than a bound, but a bound."""
+def test_overlapping_displacements_are_bounded(norm):
+    """If several eps act on one entry, the value is an upper bound but not attained."""
     model = make_case(2, 2, "shift").model
     rng = np.random.default_rng(1)
     for _ in range(20):
@@ -53,7 +53,7 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
         problem = MaxDeviation(
             model, Perturbation.linear(model.data.shape, operator), 1.7, norm=norm
         )
-        bound = reach(problem)
+        bound = displacement_bound(problem)
         moved = [np.linalg.norm(T @ eps) for eps in extreme_points(problem)]
         assert max(moved) <= bound * (1 + 1e-12)
         if norm == 1:
@@ -63,11 +63,9 @@ def test_reach_bounds_overlapping_displacements(make_case, norm):
 
 
 @pytest.mark.pairwise(norm=NORMS, perturbation=[*DATA, "edges"], p=NORMS, d=[1, 2])
-def test_hull_holds_the_data_and_the_solutions(
-    make_case, points_of_eps, solve_exactly, norm, perturbation, p, d
-):
+def test_hull_holds_the_data_and_the_solutions(norm, perturbation, p, d):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.shape == high.shape == (d,)
     for eps in [*extreme_points(problem, 5)][-8:] + points_of_eps(problem, 4):
         data = problem.perturbation.apply(problem.model, eps).data
@@ -81,25 +79,26 @@ def test_hull_holds_the_data_and_the_solutions(
         assert high == pytest.approx(problem.model.data.max(axis=0))
 
 
-def test_hull_is_reached():
+def test_the_box_is_attained():
     A = np.array([[0.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     model = ConvexClustering(A, FusionGraph.complete(3), 0.1)
     problem = MaxDeviation(model, Perturbation.additive((3, 2), points=[2], features=[0]), 10.0)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.tolist() == [-7.0, 2.0]
     assert high.tolist() == [13.0, 5.0]
     problem = MaxDeviation(model, Perturbation.multiplicative(-A, points=[2], features=[1]), 0.5)
-    low, high = hull(problem)
+    low, high = data_box(problem)
     assert low.tolist() == [0.0, 2.0]
     assert high.tolist() == [3.0, 6.0]
 
 
 def counted_pairs(problem, solution):
-    """The pairs that the smooth deviation of a formulation has."""
+    """The pairs in the smooth deviation of a reformulation."""
     model = pyo.ConcreteModel()
     add_eps(model, problem)
     smooth = problem.deviation.smoothed(solution.outcome)
-    return Points(model, problem, solution).relevant(smooth).pairs
+    model.t = pyo.Var()
+    return KktConditions(problem.model, model, problem, 1.0, solution).relevant(smooth).pairs
 
 
 def grouped(d, perturbation, p, norm, radius, seed):
@@ -117,7 +116,7 @@ def grouped(d, perturbation, p, norm, radius, seed):
 
 @pytest.mark.pairwise(perturbation=DATA, p=NORMS, ball=[(1, 0.9), (2, 0.6), (np.inf, 0.25)])
 def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
-    """Attacked by random eps on the sphere, and by those that move the two points together."""
+    """The eps are random points of the sphere, and those that move the two points together."""
     problem = grouped(2, perturbation, p, *ball, seed=4)
     baseline = cluster(problem.model, tol=1e-10)
     kept = counted_pairs(problem, baseline)
@@ -136,7 +135,7 @@ def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
 
 
 def test_the_bound_of_the_pairs_is_sharp():
-    """Two points without fusion meet at a displacement of their distance over sqrt(2), no less."""
+    """Two points without an edge coincide if the displacement is their distance over sqrt(2)."""
     A = np.array([[0.0], [1.0]])
     model = ConvexClustering(A, FusionGraph(2, [(0, 1)], [1.0]), 1e-9)
     everything = Perturbation.additive((2, 1))
@@ -150,7 +149,7 @@ def test_the_bound_of_the_pairs_is_sharp():
         assert fused == reachable
 
 
-def test_no_pair_is_left_out_where_weights_change(make_case):
+def test_no_pair_is_left_out_where_weights_change():
     problem = make_case(2, 2, "edges", budget=1e-3)
     baseline = cluster(problem.model)
     assert len(counted_pairs(problem, baseline)) == 15

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyomo.core.expr import identify_variables
+from support.bilevel_problems import NORMS, make_case, violations
 
 from bilad.formulations.clustering.edge_terms import (
     EuclideanEdges,
@@ -14,11 +15,10 @@ from bilad.formulations.clustering.edge_terms import (
     edge_terms,
 )
 from bilad.formulations.reformulations import DUALITY, KKT
-from bilad.models.learning.clustering_normal_form import ScaledClustering
+from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.norms import conjugate, project_rows, row_norms, subgradient_rows
 from bilad.solvers import cluster
 
-NORMS = [1, 2, np.inf]
 DIMENSIONS = [1, 2, 3]
 UNIT = 0.7
 
@@ -28,7 +28,7 @@ draws = st.tuples(
 
 
 def draw_u_and_z(drawn, p, d):
-    """A z inside, on, or at a corner of the ball of the conjugate norm."""
+    """A u, and a z in the interior, on the boundary, or at a vertex of the dual ball."""
     seed, length, reach = drawn
     rng = np.random.default_rng(seed)
     u, z = length * rng.normal(size=(1, d)), reach * rng.normal(size=(1, d))
@@ -36,7 +36,7 @@ def draw_u_and_z(drawn, p, d):
 
 
 def placed(p, d, u, z, sides=False):
-    """The terms of a single edge, at u and z."""
+    """A model with the terms of a single edge, set to u and z."""
     model = pyo.ConcreteModel()
     model.features = pyo.RangeSet(0, d - 1)
     model.x = pyo.Var([0, 1], model.features)
@@ -61,7 +61,7 @@ def test_the_class_for_each_norm():
 @pytest.mark.parametrize("p", NORMS)
 @settings(max_examples=20)
 @given(drawn=draws)
-def test_the_gap_is_what_fenchel_and_young_say(violations, p, d, drawn):
+def test_the_gap_is_what_fenchel_and_young_say(p, d, drawn):
     u, z = draw_u_and_z(drawn, p, d)
     model, edges = placed(p, d, u, z, sides=True)
     size = 1e-12 * (1 + np.abs(u).sum())
@@ -105,8 +105,8 @@ def test_the_products_add_up_to_the_gap(p, d, drawn):
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_no_length_is_too_short_and_no_dual_too_long(violations, p, d):
-    """The rows hold exactly the norm and its ball, in every direction."""
+def test_no_length_is_too_short_and_no_dual_too_long(p, d):
+    """The constraints are equivalent to s >= ||u||_p and ||z||_q <= 1, in every direction."""
     rng = np.random.default_rng(d)
     directions = [*np.eye(d), *-np.eye(d), *rng.normal(size=(20, d))]
     for u, z in zip(directions, reversed(directions), strict=True):
@@ -124,7 +124,7 @@ def test_no_length_is_too_short_and_no_dual_too_long(violations, p, d):
 
 
 def set_dual(model, edges, z):
-    """Without the clipping that a start has."""
+    """Set z without the clipping that `start` does."""
     for c, value in enumerate(z):
         if isinstance(edges, LargestEdges):
             model.plus[7, c].set_value(max(value, 0.0), skip_validation=True)
@@ -151,15 +151,15 @@ def test_the_gap_vanishes_at_subgradients_only(p, d):
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 @pytest.mark.parametrize("side", [0, 1])
-def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
-    """Where a side is negative, its keeper's bound or row is broken, and nothing else need be."""
+def test_the_component_of_a_side_keeps_it_nonnegative(p, d, side):
+    """A negative side violates its component: the bound or the constraint of that name."""
     rng = np.random.default_rng(3)
     u, z = rng.normal(size=d), 0.2 * rng.normal(size=d) / d
     model, edges = placed(p, d, u, z, sides=True)
     broken = 0
     for pair in edges.complementarities(7):
         chosen = (pair.left, pair.right)[side]
-        names = {chosen.keeper.name, f"bounds of {chosen.keeper.name}"}
+        names = {chosen.component.name, f"bounds of {chosen.component.name}"}
         for variable in list(identify_variables(chosen.expression)):
             before = variable.value
             for step in (-9.0, 9.0):
@@ -173,7 +173,7 @@ def test_what_is_kept_nonnegative_by_a_keeper(violations, p, d, side):
 
 
 class Named:
-    """In the place of multipliers, where they would be read."""
+    """A stand-in for multipliers: it returns the name of what is read."""
 
     def row(self, constraint):
         return f"row {constraint.name}"
@@ -185,8 +185,8 @@ class Named:
         return f"upper {variable.name}"
 
 
-def test_sides_read_the_multiplier_of_their_keeper():
-    """0 <= G: of the bound or row at which G = 0."""
+def test_sides_read_the_multiplier_of_their_component():
+    """Each side reads the multiplier of the bound or constraint that keeps it nonnegative."""
     read = {}
     for p in NORMS:
         _, edges = placed(p, 2, np.ones(2), np.zeros(2), sides=True)
@@ -210,11 +210,11 @@ def test_sides_read_the_multiplier_of_their_keeper():
 @pytest.mark.parametrize("formulation", [KKT, DUALITY])
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, d):
+def test_constraints_and_multipliers_name_each_other(formulation, p, d):
     problem = make_case(p, d, "additive", "knn")
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
-    model, m = built.model, len(built.conditions.points.ends)
+    model, m = built.model, len(built.conditions.ends)
     assert m == problem.model.graph.m - 2  # two edges have no weight
     multipliers = {}
     for rows in ("difference", "at_most_s", "at_least_minus_s"):
@@ -232,7 +232,7 @@ def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, 
         assert built.conditions.constraint_of(variable).name == name
         component, index = name.split("[")
         assert variable.name == f"{rows[component]}[{index}"
-    first = next(iter(built.conditions.points.ends))
+    first = next(iter(built.conditions.ends))
     for constraint in (model.stationarity[0, 0], model.x[0, 0], model.pair_u):
         with pytest.raises(KeyError):
             built.conditions.multiplier_of(constraint)
@@ -245,8 +245,8 @@ def test_constraints_and_multipliers_name_each_other(make_case, formulation, p, 
 
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
-def test_the_multiplier_is_that_of_the_lower_level(make_case, p, d):
-    """d f / d u_e,c of the lower level's fusion terms is r_e z_e,c, with u_e = x_i - x_j."""
+def test_the_multiplier_is_that_of_the_lower_level(p, d):
+    """The derivative of the fusion terms with respect to u_e,c is r_e z_e,c, u_e = x_i - x_j."""
     problem = make_case(p, d, "additive", "knn")
     model, baseline = problem.model, cluster(problem.model)
     built = KKT(problem, baseline)
@@ -255,7 +255,7 @@ def test_the_multiplier_is_that_of_the_lower_level(make_case, p, d):
     Z = model.radii[:, None] * subgradient_rows(U, p)
     built.start_from(np.zeros(2), ScaledClustering(X, Z, baseline.labels, 0.0))
     signs = {"difference": 1, "at_most_s": 1, "at_least_minus_s": -1}
-    for e in built.conditions.points.ends:
+    for e in built.conditions.ends:
         for c in range(d):
             z = 0.0
             for name, sign in signs.items():

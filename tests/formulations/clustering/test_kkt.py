@@ -1,96 +1,31 @@
-"""The KKT reformulation: lower-level solutions satisfy it, and nothing else does as t goes to 0."""
+"""The KKT reformulation: error bounds, the written model, and edges of weight zero."""
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import (
+    TIGHT,
+    formulate,
+    make_problem,
+    solution_from,
+    solve_exactly,
+    violations,
+)
 
-from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.models.learning.clustering_normal_form import ScaledClustering
 from bilad.solvers import cluster
 from bilad.solvers.nlp import IpoptSession
 
-TIGHT = ScheduleStage(1e-7, 0.1)
 EPS = np.array([1.1, -0.4, 0.3, 0.9])
 
 
-def solved(problem, eps):
-    return cluster(problem.perturbation.apply(problem.model, eps), tol=1e-13)
-
-
-def solution_of(X, Z):
-    return ScaledClustering(X, Z, np.zeros(len(X), dtype=int), 0.0)
-
-
-def formulate(problem):
-    baseline = cluster(problem.model)
-    return KKT(problem, baseline)
-
-
-@pytest.mark.parametrize("kind", ["line", "complete", "knn"])
-@pytest.mark.parametrize("eps", [0 * EPS, EPS, -EPS])
-def test_an_exact_solution_satisfies_every_constraint(make_problem, violations, kind, eps):
-    problem = make_problem(kind)
-    built, solution = formulate(problem), solved(problem, eps)
-    built.start_from(eps, solution)
-    built.set_stage(TIGHT)
-    worst = violations(built.model)
-    assert max(worst.values()) < 1e-7, max(worst, key=worst.get)
-    assert len(worst) > 5 * problem.model.graph.m
-    assert built.eps() == pytest.approx(eps)
-
-
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-def test_a_start_is_feasible_in_every_norm(make_problem, violations, norm):
-    problem = make_problem("line", norm=norm, budget=3.0)
-    built, solution = formulate(problem), solved(problem, EPS)
-    built.start_from(EPS, solution)
-    built.set_stage(TIGHT)
-    worst = violations(built.model)
-    assert max(worst.values()) < 1e-7, max(worst, key=worst.get)
-
-
 @pytest.mark.parametrize("kind", ["line", "knn"])
-def test_a_wrong_solution_violates_one(make_problem, violations, kind):
+def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(kind):
+    """A feasible point has a duality gap of at most 2 t unit sum_e r_e, and so is close to X*."""
     problem = make_problem(kind)
-    built, solution = formulate(problem), solved(problem, EPS)
-    built.set_stage(TIGHT)
-
-    moved = solution.X.copy()
-    moved[0, 0] += 1e-3
-    built.start_from(EPS, solution_of(moved, solution.Z))
-    worst = violations(built.model)
-    assert worst["stationarity[0,0]"] == pytest.approx(1e-3, rel=1e-3)
-
-    # The data themselves, without any force, are stationary; the complementarity sees through.
-    data = problem.perturbation.apply(problem.model, EPS).data
-    built.start_from(EPS, solution_of(data, 0 * solution.Z))
-    worst = violations(built.model)
-    assert {name.split("[")[0] for name, v in worst.items() if v > 1e-4} == {"relaxed"}
-
-    # The solution for another eps.
-    built.start_from(-EPS, solution)
-    assert max(violations(built.model).values()) > 0.1
-
-
-@pytest.mark.parametrize("kind", ["line", "knn"])
-def test_dual_variables_have_the_sign_of_their_edge(make_problem, violations, kind):
-    """With every z turned round, stationarity and complementarity both fail."""
-    problem = make_problem(kind)
-    built, solution = formulate(problem), solved(problem, EPS)
-    built.set_stage(TIGHT)
-    built.start_from(EPS, solution_of(solution.X, -solution.Z))
-    broken = {name.split("[")[0] for name, v in violations(built.model).items() if v > 1e-2}
-    assert "stationarity" in broken
-    assert "relaxed" in broken
-
-
-@pytest.mark.parametrize("kind", ["line", "knn"])
-def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(make_problem, violations, kind):
-    """All points feasible at t have a duality gap of at most 2 t sum r, and so lie near X*."""
-    problem = make_problem(kind)
-    built, solution = formulate(problem), solved(problem, EPS)
+    built = formulate("scholtes", problem, cluster(problem.model))
+    solution = solve_exactly(problem, EPS)
     built.start_from(EPS, solution)
     for k, value in enumerate(EPS):
         built.model.eps[k].fix(value)
@@ -103,7 +38,7 @@ def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(make_problem,
     session = IpoptSession(built.model)
     distances = []
     for relaxation in (1e-1, 1e-2, 1e-3, 1e-4):
-        built.start_from(EPS, solution_of(truth + 1e-3, solution.Z))
+        built.start_from(EPS, solution_from(truth + 1e-3, solution.Z))
         built.set_stage(ScheduleStage(relaxation, 0.1))
         session.solve()
         assert max(violations(built.model).values()) < 1e-6
@@ -114,9 +49,10 @@ def test_a_bound_on_the_relaxation_is_a_bound_on_the_distance_to_x(make_problem,
 
 
 @pytest.mark.parametrize("kind", ["line", "knn"])
-def test_written_to_a_file_and_solved_again_through_pyomo(make_problem, tmp_path, kind):
+def test_written_to_a_file_and_solved_again_through_pyomo(tmp_path, kind):
     problem = make_problem(kind, budget=1.5)
-    built, solution = formulate(problem), solved(problem, np.zeros(4))
+    solution = solve_exactly(problem, np.zeros(4))
+    built = formulate("scholtes", problem, solution)
     values = []
     for way in ("session", "factory"):
         built.start_from(np.zeros(4), solution)
@@ -136,11 +72,12 @@ def test_written_to_a_file_and_solved_again_through_pyomo(make_problem, tmp_path
     assert rows == len(list(built.model.component_data_objects(pyo.Constraint)))
 
 
-def test_edges_without_weight_are_left_out(violations):
+def test_edges_without_weight_are_left_out():
     A = np.array([[0.0], [1.0], [5.0]])
     graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])
     problem = MaxDeviation(ConvexClustering(A, graph, 0.1), Perturbation.additive((3, 1)), 1.0)
-    built, solution = formulate(problem), cluster(problem.model, "ssnal", tol=1e-12)
+    solution = cluster(problem.model, "ssnal", tol=1e-12)
+    built = formulate("scholtes", problem, solution)
     assert list(built.model.edges) == [0]
     built.start_from(np.zeros(3), solution)
     built.set_stage(TIGHT)

@@ -1,10 +1,10 @@
-"""Flows that leave room: balanced, and as good as a linear program by hand."""
+"""Flows with maximal slack: they are balanced and optimal for problems solved by hand."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bilad.formulations.clustering.max_slack_flow import central_flow
+from bilad.formulations.clustering.max_slack_flow import max_slack_flow
 from bilad.models import FusionGraph
 
 NORMS = (1, 2, np.inf)
@@ -20,39 +20,41 @@ def test_meets_the_demand(q):
     B, demand = block(5), rng.normal(size=(5, 2))
     demand -= demand.mean(axis=0)
     radii = np.full(10, 2.0)
-    z = central_flow(B, demand, radii, np.ones(10), q)
+    z = max_slack_flow(B, demand, radii, np.ones(10), q)
     np.testing.assert_allclose(B.T @ z, demand, atol=1e-6)
     assert (np.linalg.norm(z, q, axis=1) < radii).all()
 
 
 @pytest.mark.parametrize("q", NORMS)
 def test_a_triangle_shares_the_load(q):
-    """One unit from point 0 to point 1: half straight, half round; all round if straight grows."""
+    """One unit flows from point 0 to 1: half of it directly, and none if the direct edge grows."""
     B, demand = block(3), np.array([[1.0], [-1.0], [0.0]])
     radii = np.full(3, 2.0)
-    z = central_flow(B, demand, radii, np.ones(3), q)
+    z = max_slack_flow(B, demand, radii, np.ones(3), q)
     # The least room is largest where straight and round carry the same.
     np.testing.assert_allclose(z[:, 0], [0.5, 0.5, -0.5], atol=1e-6)
-    z = central_flow(B, demand, radii, np.array([3.0, 1.0, 1.0]), q)
+    z = max_slack_flow(B, demand, radii, np.array([3.0, 1.0, 1.0]), q)
     # rho = (2 - |z|) / 3 at most.
     np.testing.assert_allclose(z[0, 0], 0.0, atol=1e-6)
 
 
 def test_a_demand_that_does_not_fit_still_gets_a_flow():
-    """Room is then negative: the caller counts what is used."""
-    z = central_flow(block(2), np.array([[5.0], [-5.0]]), np.ones(1), np.ones(1), 2)
+    """The slack is then negative; the caller checks the capacities."""
+    z = max_slack_flow(block(2), np.array([[5.0], [-5.0]]), np.ones(1), np.ones(1), 2)
     np.testing.assert_allclose(z, [[5.0]], atol=1e-6)
 
 
 def test_units_do_not_matter():
     B, demand = block(3), np.array([[1.0], [-1.0], [0.0]])
     for unit in (1e-9, 1e9):
-        z = central_flow(B, unit * demand, np.full(3, 2 * unit), np.full(3, 1e3), 2)
+        z = max_slack_flow(B, unit * demand, np.full(3, 2 * unit), np.full(3, 1e3), 2)
         np.testing.assert_allclose(z[:, 0] / unit, [0.5, 0.5, -0.5], atol=1e-5)
 
 
 def test_no_points_without_balance():
-    """Capacities of all edges zero but one: the path has to carry it."""
+    """All capacities but one are zero, so the flow must use the path."""
     B = sp.csr_array(np.array([[1.0, -1.0, 0.0], [0.0, 1.0, -1.0]]))
-    z = central_flow(B, np.array([[1.0], [0.0], [-1.0]]), np.array([2.0, 3.0]), np.ones(2), np.inf)
+    z = max_slack_flow(
+        B, np.array([[1.0], [0.0], [-1.0]]), np.array([2.0, 3.0]), np.ones(2), np.inf
+    )
     np.testing.assert_allclose(z, [[1.0], [1.0]], atol=1e-6)

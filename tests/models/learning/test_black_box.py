@@ -1,4 +1,4 @@
-"""Black boxes: what they refuse, and that they are asked with a fresh clone."""
+"""Black boxes: invalid arguments, and one new clone of the clusterer for each query."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ A = np.array([[0.0], [0.1], [5.0], [5.2]])
 
 
 class Fixed:
-    """Answers, or raises, whatever it was made with."""
+    """A clusterer that returns, or raises, what it was constructed with."""
 
     def __init__(self, answer):
         self.answer = answer

@@ -1,4 +1,4 @@
-"""The learning model against plain loops over points and edges."""
+"""The objectives of convex clustering, compared with loops over points and edges."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph
 
@@ -30,7 +31,7 @@ def dual_by_loop(model, Z):
 
 
 def feasible(model, Z):
-    """Z scaled, edge by edge, into the ball of the conjugate norm."""
+    """Z, with each row scaled into the ball of the conjugate norm."""
     sizes = np.array([np.linalg.norm(z, ord=CONJUGATE[model.p]) for z in Z])
     scale = np.minimum(1, model.gamma * model.graph.weights / np.maximum(sizes, 1e-300))
     return Z * scale[:, None] if len(Z) else Z
@@ -38,7 +39,7 @@ def feasible(model, Z):
 
 @pytest.mark.parametrize("p", NORMS)
 @given(data=st.data())
-def test_objectives_are_their_formulas(problems, p, data):
+def test_objectives_are_their_formulas(p, data):
     model = data.draw(problems.models(p=p))
     X = data.draw(problems.data(model.n, model.d))
     Z = feasible(model, data.draw(problems.data(model.graph.m, model.d)))
@@ -48,7 +49,7 @@ def test_objectives_are_their_formulas(problems, p, data):
 
 @pytest.mark.parametrize("p", NORMS)
 @given(data=st.data())
-def test_weak_duality_and_the_gap(problems, p, data):
+def test_weak_duality_and_the_gap(p, data):
     model = data.draw(problems.models(p=p))
     X = data.draw(problems.data(model.n, model.d))
     Z = data.draw(problems.data(model.graph.m, model.d))
@@ -92,7 +93,7 @@ def test_two_points_in_closed_form(p, gamma, values):
 
 @pytest.mark.parametrize("p", NORMS)
 @given(data=st.data())
-def test_project_dual_is_feasible(problems, p, data):
+def test_project_dual_is_feasible(p, data):
     model = data.draw(problems.models(p=p))
     Z = model.project_dual(10 * data.draw(problems.data(model.graph.m, model.d)))
     radii = model.gamma * model.graph.weights

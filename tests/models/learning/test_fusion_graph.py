@@ -1,4 +1,4 @@
-"""Fusion graphs against their definitions."""
+"""Fusion graphs, compared with their definitions."""
 
 import itertools
 import tracemalloc
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ArgumentError, FusionGraph
 
@@ -36,7 +37,7 @@ def test_explicit_graph_keeps_its_order_and_copies():
 
 
 @given(data=st.data())
-def test_incidence_is_the_definition(problems, data):
+def test_incidence_is_the_definition(data):
     graph = data.draw(problems.graphs(data.draw(st.integers(2, 7))))
     expected = np.zeros((graph.m, graph.n))
     for e, (i, j) in enumerate(graph.edges):
@@ -45,7 +46,7 @@ def test_incidence_is_the_definition(problems, data):
 
 
 @given(data=st.data())
-def test_differences_and_adjoint(problems, data):
+def test_differences_and_adjoint(data):
     n, d = data.draw(st.integers(2, 7)), data.draw(st.integers(1, 3))
     graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
     X, Z = data.draw(problems.data(n, d)), data.draw(problems.data(graph.m, d))
@@ -55,7 +56,7 @@ def test_differences_and_adjoint(problems, data):
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
 @given(data=st.data())
-def test_total_variation_is_the_sum_over_edges(problems, p, data):
+def test_total_variation_is_the_sum_over_edges(p, data):
     n, d = data.draw(st.integers(2, 7)), data.draw(st.integers(1, 3))
     graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
     X = data.draw(problems.data(n, d, problems.reals))
@@ -115,7 +116,7 @@ def test_knn_of_coinciding_points_has_weight_one_and_no_loop():
 
 
 def edges_by_definition(A, k):
-    """Pairs by exact squared distances, of whole numbers; no two of one point may be equal."""
+    """Edges from exact squared distances of integers; the distances of a point must be distinct."""
     whole = A.astype(np.int64)
     squared = ((whole[:, None] - whole) ** 2).sum(axis=2)
     np.fill_diagonal(squared, np.iinfo(np.int64).max)
@@ -196,7 +197,7 @@ def test_neighbours_take_no_square_memory(d):
 
 
 @given(data=st.data())
-def test_components_are_reachability(problems, data):
+def test_components_are_reachability(data):
     n = data.draw(st.integers(2, 7))
     graph = data.draw(problems.graphs(n))
     chosen = np.array(data.draw(st.lists(st.booleans(), min_size=graph.m, max_size=graph.m)), bool)
@@ -210,7 +211,7 @@ def test_components_are_reachability(problems, data):
 
 
 @given(data=st.data())
-def test_other_weights_share_the_edges(problems, data):
+def test_other_weights_share_the_edges(data):
     n = data.draw(st.integers(2, 6))
     graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
     weights = np.arange(1.0, graph.m + 1)
@@ -249,7 +250,7 @@ def test_the_same_edges_are_the_same_pairs_in_the_same_order():
 
 
 @given(data=st.data())
-def test_without_points_keeps_what_is_between_the_others(problems, data):
+def test_without_points_keeps_what_is_between_the_others(data):
     n = data.draw(st.integers(2, 8))
     graph = data.draw(st.one_of(problems.graphs(n), problems.complete_graphs(n)))
     dropped = data.draw(st.lists(st.integers(0, n - 1), unique=True, max_size=n - 2))

@@ -1,4 +1,4 @@
-"""Theorems 1 and 2: the formulas against loops, and what they claim against the lower level."""
+"""Theorems 1 and 2: the formulas compared with loops, the claims with lower-level solutions."""
 
 import itertools
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation, load_dataset
 from bilad.models.learning.recovery import attack_is_possible, recovery_interval
@@ -16,7 +17,7 @@ INF = float("inf")
 
 
 def by_loops(model, labels):
-    """(C1), gamma_min and gamma_max as they are written."""
+    """(C1), gamma_min and gamma_max by their definitions."""
     n, q = model.n, conjugate(model.p)
     W = np.zeros((n, n))
     for (i, j), w in zip(model.graph.edges, model.graph.weights, strict=True):
@@ -39,8 +40,8 @@ def by_loops(model, labels):
 
 
 @st.composite
-def clustered(draw, problems, p):
-    """A model of well-formed clusters, and their labels; weights inside are likely all positive."""
+def clustered(draw, p):
+    """A model of well-separated clusters, and its labels; most inner weights are positive."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4).filter(lambda s: sum(s) > 1))
     labels = np.repeat(np.arange(len(sizes)), sizes)
     n, d = len(labels), draw(st.integers(1, 3))
@@ -55,11 +56,11 @@ def clustered(draw, problems, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, INF])
-def test_the_formulas(problems, p):
+def test_the_formulas(p):
     recovered = []
 
     @settings(max_examples=40)
-    @given(clustered(problems, p) | st.tuples(problems.models(p=p), st.none()), st.data())
+    @given(clustered(p) | st.tuples(problems.models(p=p), st.none()), st.data())
     def check(drawn, data):
         model, labels = drawn
         if labels is None:  # any labels of any model
@@ -78,12 +79,12 @@ def test_the_formulas(problems, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, INF])
-def test_what_the_theorem_guarantees_the_lower_level_returns(problems, p):
-    """Also at random gammas of the interval, and near its ends."""
+def test_what_the_theorem_guarantees_the_lower_level_returns(p):
+    """gamma takes random values in the interval and values near its end points."""
     checked = []
 
     @settings(max_examples=20)
-    @given(clustered(problems, p), st.sampled_from([0.0, 0.001, 0.3, 0.7, 0.999]))
+    @given(clustered(p), st.sampled_from([0.0, 0.001, 0.3, 0.7, 0.999]))
     def check(drawn, share):
         model, labels = drawn
         found = recovery_interval(model, labels)
@@ -124,7 +125,7 @@ def two_groups(gamma):
 
 
 def test_the_interval_is_closed_below_and_open_above():
-    """gamma_min = 1 / 2; gamma_max = 10 / (2 + 2)."""
+    """Here gamma_min = 1 / 2 and gamma_max = 10 / (2 + 2)."""
     for gamma, recovers in [(0.49, False), (0.5, True), (2.49, True), (2.5, False)]:
         found = recovery_interval(*two_groups(gamma))
         assert (found.gamma_min, found.gamma_max) == (0.5, 2.5)
@@ -132,7 +133,7 @@ def test_the_interval_is_closed_below_and_open_above():
 
 
 def test_the_corollary():
-    """The third point at 10 + eps: gamma_min = max(1, |1 - eps|) / 2 <= 1 for eps from -1 to 3."""
+    """The third point is 10 + eps: gamma_min = max(1, |1 - eps|) / 2 <= 1 for eps in [-1, 3]."""
     model, labels = two_groups(1.0)
     move = Perturbation.shift(np.array([[0.0], [0.0], [1.0], [0.0]]))
     for eps in (-0.99, 0.0, 2.99):
@@ -141,11 +142,11 @@ def test_the_corollary():
         assert attack_is_possible(model, labels, move, eps)
 
 
-def test_a_change_is_possible_wherever_one_happens(problems):
+def test_a_change_is_possible_wherever_one_happens():
     changes = []
 
     @settings(max_examples=25)
-    @given(clustered(problems, 2), st.data())
+    @given(clustered(2), st.data())
     def check(drawn, data):
         model, labels = drawn
         assume(recovery_interval(model, labels).recovers)
@@ -169,7 +170,7 @@ def test_a_zero_weight_inside_a_cluster_fails_c1():
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5])
 def test_coinciding_centroids_leave_no_gamma(gamma):
-    """Exactly: means of 0.1 over two and over three points differ by a rounding."""
+    """The means of 0.1 over two and over three points must be equal exactly, without rounding."""
     model = ConvexClustering(np.full((5, 1), 0.1), FusionGraph.complete(5), gamma)
     found = recovery_interval(model, [0, 0, 1, 1, 1])
     assert found.holds_c1

@@ -69,8 +69,8 @@ def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta
     formulation = KKT(scaling.problem, scaling.scale_solution(baseline))
     model = formulation.model
     model.goal.deactivate()
-    model.reach.deactivate()
-    model.reached_by_share.deactivate()
+    model.target.deactivate()
+    model.term_bounded.deactivate()
     if p == 2 and d > 1:
         left = model.s[0] / formulation.unit
         right = 1 - sum(model.z[0, c] ** 2 for c in model.features)

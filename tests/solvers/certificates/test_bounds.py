@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.solvers import attack, cluster
@@ -62,7 +63,7 @@ def test_two_points_whose_optimum_is_known():
     assert least == pytest.approx(0.5**0.5, rel=1e-6)
 
 
-def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch, rational):
+def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch):
     """Two points 3 apart, r = 1, norm inf: by 1/2 each they meet, and no shorter eps does it.
 
     So 1/2 is a true radius of the partition, which says nothing of an eps of that norm.
@@ -92,7 +93,7 @@ def test_a_deviation_of_the_size_of_the_target_counts(monkeypatch, tight):
         assert found == least or (0.999 if tight else 0.8) < found < least < math.inf
 
 
-def test_a_share_of_the_pairs_is_rounded_up(rational):
+def test_a_share_of_the_pairs_is_rounded_up():
     """Of three points the near two meet, one pair of three: no bound is below that value."""
     model = ConvexClustering([[0.0], [3.0], [99.0]], FusionGraph.complete(3), 0.5)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), [0]), 2.0, deviation="rand")

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import (
     ArgumentError,
@@ -152,7 +153,7 @@ def check_pair(model, other):
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_any_two_data(problems, p):
+def test_any_two_data(p):
     @settings(max_examples=20)
     @given(problems.models(p=p), st.data())
     def check(model, data):
@@ -163,7 +164,7 @@ def test_any_two_data(problems, p):
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_two_eps_of_a_perturbation(problems, p):
+def test_two_eps_of_a_perturbation(p):
     """Near and far, at the kinks and away from them; the bound holds for eps, so for A(eps)."""
 
     @settings(max_examples=10)
@@ -179,7 +180,7 @@ def test_two_eps_of_a_perturbation(problems, p):
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_the_modulus_is_attained(problems, p):
+def test_the_modulus_is_attained(p):
     """By moving all points together: no smaller one serves."""
     model = problems.random_model(3)
     model = type(model)(model.data, model.graph, model.gamma, p)

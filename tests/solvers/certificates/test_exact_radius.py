@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.learning.clustering_problem import clustering_of
@@ -38,7 +39,7 @@ def random_line(rng, n, d=1, kind=None, ties=0.2, p=1):
     return MaxDeviation(model, Perturbation.additive((n, d), points=points), 1.0, norm)
 
 
-def radius_by_all_subsets(problem, rational):
+def radius_by_all_subsets(problem):
     """Return the squared distance of the nearest merge or split, of all subsets; None if none."""
     model, distances = clustering_of(problem), []
     A = [[Fraction(value) for value in row] for row in model.data.tolist()]
@@ -109,11 +110,11 @@ def check_outside(problem, found):
 
 
 @given(seed=st.integers(0, 2**32 - 1), d=st.sampled_from([1, 1, 2]), p=st.sampled_from([1, np.inf]))
-def test_is_the_least_over_all_subsets(seed, d, p, rational):
+def test_is_the_least_over_all_subsets(seed, d, p):
     rng = np.random.default_rng(seed)
     problem = random_line(rng, int(rng.integers(2, 9)), d, p=p)
     found = exact_radius(problem)
-    expected = radius_by_all_subsets(problem, rational)
+    expected = radius_by_all_subsets(problem)
     if expected is None:
         assert found.radius == np.inf
     else:
@@ -124,7 +125,7 @@ def test_is_the_least_over_all_subsets(seed, d, p, rational):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_is_the_least_over_all_splits_of_one_cluster(norm, rational):
+def test_is_the_least_over_all_splits_of_one_cluster(norm):
     """Most points low, a few high, or the reverse; eps moves all, or some of each part."""
     large = 0
     for seed in range(24):
@@ -136,7 +137,7 @@ def test_is_the_least_over_all_splits_of_one_cluster(norm, rational):
         problem = MaxDeviation(model, free, 1.0, norm)
         found = exact_radius(problem)
         assert found.kind == "split"
-        assert is_root_down(found.radius, radius_by_all_subsets(problem, rational))
+        assert is_root_down(found.radius, radius_by_all_subsets(problem))
         large += len(found.high) > 3
     assert large > 3
 

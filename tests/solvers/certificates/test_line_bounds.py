@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation, deviation
 from bilad.solvers import cluster
@@ -62,7 +63,7 @@ def test_the_price_of_a_point_between_others():
 
 
 @pytest.mark.parametrize("way", ["both", "up", "down"])
-def test_the_price_is_rounded_down(way, rational):
+def test_the_price_is_rounded_down(way):
     """At the price the point is still in its cluster, in exact arithmetic, and beyond it is not."""
     whole, none = np.ones((5, 5), dtype=bool), np.zeros((5, 5), dtype=bool)
     bounds = {"up": (0.0, np.inf), "down": (-np.inf, 0.0), "both": (-np.inf, np.inf)}[way]
@@ -127,7 +128,7 @@ def test_only_equal_weights_on_the_complete_graph_have_a_price(pairs, weights):
     np.testing.assert_array_equal(separation.together, np.eye(3, dtype=bool))
 
 
-def test_others_may_come_between_two_cores(rational):
+def test_others_may_come_between_two_cores():
     """Pairs at 0 and D, r = 1, and a fifth point that comes from 100: it joins them up to D = 6."""
     clusters, whole = np.array([0, 0, 1, 1, 2]), np.ones((5, 5), dtype=bool)
     for distance, never in ((5.0, False), (5.5, False), (6.0, False), (6.0 + 1e-10, True)):
@@ -143,7 +144,7 @@ def test_others_may_come_between_two_cores(rational):
         assert not apart[0, 1]
 
 
-def squared_reach(problem, low, high, free, rational):
+def squared_reach(problem, low, high, free):
     """The square of the least norm of an eps with which two cores and some free points may meet."""
     a, r = problem.model.data[:, 0].tolist(), Fraction(problem.model.radii[0])
     rest = len(a) - len(low) - len(high)
@@ -160,7 +161,7 @@ def squared_reach(problem, low, high, free, rational):
 
 
 @pytest.mark.parametrize(("norm", "tight"), [(1, 0.66), (2, 1 - 1e-10), (np.inf, 1 - 1e-10)])
-def test_cores_that_may_meet_are_not_said_to_stay_apart(norm, tight, rational):
+def test_cores_that_may_meet_are_not_said_to_stay_apart(norm, tight):
     """On both sides of the exact threshold, within a few roundings of it; norm 1 is less tight."""
     clusters, whole = np.r_[np.repeat([0, 1], 6), 2], np.ones((13, 13), dtype=bool)
     low, high, moving = range(6), range(6, 12), [0, 1, 6, 7]
@@ -170,7 +171,7 @@ def test_cores_that_may_meet_are_not_said_to_stay_apart(norm, tight, rational):
         model = ConvexClustering(a[:, None], FusionGraph.complete(13, 0.1), 2.3)
         free = Perturbation.additive((13, 1), moving)
         problem = MaxDeviation(model, free, 1.0, norm)
-        square = squared_reach(problem, low, high, moving, rational)
+        square = squared_reach(problem, low, high, moving)
         reach = float(square) ** 0.5
         for radius in reach * (1 + 2.0**-52 * np.arange(-8, 9)):
             apart = cores_apart(problem, clusters, whole, radius)

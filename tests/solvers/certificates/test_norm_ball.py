@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.norms import row_norms
@@ -44,7 +45,7 @@ def test_bounds_are_never_below_samples(seed, ball):
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("nonnegative", [False, True])
-def test_norms_are_rounded_up(norm, nonnegative, rational):
+def test_norms_are_rounded_up(norm, nonnegative):
     """Never below the exact ones, and above them by some roundings only."""
     rng, ball = np.random.default_rng(0), NormBall(norm, nonnegative)
     C = rng.normal(size=(60, 7)) * rng.choice([1e-30, 1.0, 1e30], (60, 1))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import problems, rational
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, load_dataset
 from bilad.models.learning.recovery import recovery_interval
@@ -88,7 +89,7 @@ def test_equal_weights_on_a_line(p):
 
 
 @pytest.mark.parametrize("p", NORMS)
-def test_the_exact_test_agrees_with_the_solver(problems, p):
+def test_the_exact_test_agrees_with_the_solver(p):
     """Any weights and data, ties and duplicates; the right partition and wrong ones."""
     outcomes = []
 
@@ -109,7 +110,7 @@ def test_the_exact_test_agrees_with_the_solver(problems, p):
     assert set(outcomes) == {True, False}
 
 
-def test_verdicts_against_rational_truth(problems, rational):
+def test_verdicts_against_rational_truth():
     """Never a wrong yes or no, ties included; none only where a cut or a meeting is a tie."""
     verdicts = []
 

@@ -90,7 +90,7 @@ def test_large_blocks_do_without_conic_programs(monkeypatch):
     perturbation = Perturbation.additive((12, 2))
     strong = radius_of(model, perturbation)
     monkeypatch.setattr(cluster_flow, "MOST_FLOWS", 1)
-    monkeypatch.setattr(cluster_flow, "central_flow", None)
+    monkeypatch.setattr(cluster_flow, "max_slack_flow", None)
     weak = radius_of(model, perturbation)
     assert 0.5 * strong < weak < strong
     monkeypatch.setattr(cluster_flow, "MOST_CURRENTS", 1)

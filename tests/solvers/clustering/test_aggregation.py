@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster, cluster_path
@@ -102,7 +103,7 @@ def test_most_of_a_path_is_solved_on_blocks(d, monkeypatch):
         assert max(clustering.gap, clustering.kkt_residual) <= 1e-8
 
 
-def test_a_cluster_is_cut_when_it_wants_to_split(problems, monkeypatch):
+def test_a_cluster_is_cut_when_it_wants_to_split(monkeypatch):
     """Contracted, and right all the same: the labels are those of cold solves."""
     cuts = []
     real = continuation._cut

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import cluster
@@ -18,7 +19,7 @@ MODEL = ConvexClustering([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.compl
 
 
 @pytest.fixture(scope="module")
-def draw_model(problems):
+def draw_model():
     """Draw a model that the method takes."""
 
     def draw(data, method, graph=None, **options):
@@ -47,7 +48,7 @@ def error(solution):
     return np.sqrt(2 * (gap + rounding)) + 1e-13 * scale
 
 
-def check_same(problems, solution, other, expected_X, expected_labels, scale=1.0):
+def check_same(solution, other, expected_X, expected_labels, scale=1.0):
     """`other` must be what `solution`, times the scale, says, up to the errors of the two."""
     allowed = scale * error(solution) + error(other)
     assert allowed < 1e-3 * (1 + np.linalg.norm(other.model.data))
@@ -58,7 +59,7 @@ def check_same(problems, solution, other, expected_X, expected_labels, scale=1.0
 
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
-def test_permuted_points(problems, draw_model, method, data):
+def test_permuted_points(draw_model, method, data):
     model = draw_model(data, method)
     order = np.array(data.draw(st.permutations(range(model.n))))
     place = np.argsort(order)
@@ -66,30 +67,30 @@ def test_permuted_points(problems, draw_model, method, data):
     graph = FusionGraph(model.n, edges, model.graph.weights)
     solution = solve(model, method)
     permuted = solve(ConvexClustering(model.data[order], graph, model.gamma), method)
-    check_same(problems, solution, permuted, solution.X[order], solution.labels[order])
+    check_same(solution, permuted, solution.X[order], solution.labels[order])
 
 
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
-def test_translated_data(problems, draw_model, method, data):
+def test_translated_data(draw_model, method, data):
     model = draw_model(data, method)
     shift = data.draw(problems.data(1, model.d))
     solution, moved = solve(model, method), solve(model.replace(data=model.data + shift), method)
-    check_same(problems, solution, moved, solution.X + shift, solution.labels)
+    check_same(solution, moved, solution.X + shift, solution.labels)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data(), scale=st.sampled_from([0.125, 0.3, 3.0, 16.0]))
-def test_scaled_data_and_gamma(problems, draw_model, method, data, scale):
+def test_scaled_data_and_gamma(draw_model, method, data, scale):
     model = draw_model(data, method)
     solution = solve(model, method)
     scaled = solve(ConvexClustering(scale * model.data, model.graph, scale * model.gamma), method)
-    check_same(problems, solution, scaled, scale * solution.X, solution.labels, scale)
+    check_same(solution, scaled, scale * solution.X, solution.labels, scale)
 
 
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
-def test_duplicates_share_a_cluster_on_the_complete_graph(problems, draw_model, method, data):
+def test_duplicates_share_a_cluster_on_the_complete_graph(draw_model, method, data):
     model = draw_model(data, method, graph=problems.complete_graphs)
     copies = np.array(data.draw(st.lists(st.integers(0, model.n - 1), min_size=2, max_size=4)))
     A = np.vstack([model.data, model.data[copies]])
@@ -100,7 +101,7 @@ def test_duplicates_share_a_cluster_on_the_complete_graph(problems, draw_model, 
 
 
 @given(data=st.data())
-def test_components_are_solved_independently(problems, data):
+def test_components_are_solved_independently(data):
     d = data.draw(st.integers(1, 2))
     first, second = (data.draw(problems.models(max_n=5, d=d)) for _ in range(2))
     second = ConvexClustering(second.data, second.graph, first.gamma)
@@ -121,7 +122,7 @@ def test_components_are_solved_independently(problems, data):
 
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data(), n=st.integers(2, 9), weight=st.sampled_from([0.25, 1.0]))
-def test_all_fused_once_gamma_can_route_every_difference(problems, method, data, n, weight):
+def test_all_fused_once_gamma_can_route_every_difference(method, data, n, weight):
     """z_ij = (a_i - a_j) / n is feasible once gamma w >= max ||a_i - a_j|| / n: X* = mean."""
     A = data.draw(problems.data(n, 1 if method == "exact" else data.draw(st.integers(1, 3))))
     widest = max(np.linalg.norm(a - b) for a, b in itertools.combinations(A, 2))
@@ -134,7 +135,7 @@ def test_all_fused_once_gamma_can_route_every_difference(problems, method, data,
 
 @pytest.mark.parametrize("method", [*METHODS, "clarabel"])
 @given(data=st.data())
-def test_gamma_zero_is_the_data_and_proved(problems, draw_model, method, data):
+def test_gamma_zero_is_the_data_and_proved(draw_model, method, data):
     model = draw_model(data, method, gammas=st.just(0.0))
     solution = cluster(model, method, tol=1e-10)
     np.testing.assert_allclose(
@@ -233,10 +234,10 @@ def test_every_norm_in_the_plane_is_solved_alike_by_every_method_that_can(p, kin
 
 
 @given(data=st.data())
-def test_exact_and_ssnal_agree_for_p_1_in_the_plane(problems, data):
+def test_exact_and_ssnal_agree_for_p_1_in_the_plane(data):
     model = data.draw(problems.models(p=1, graph=problems.complete_graphs))
     exact, ssnal = solve(model, "exact"), solve(model, "ssnal")
-    check_same(problems, exact, ssnal, exact.X, exact.labels)
+    check_same(exact, ssnal, exact.X, exact.labels)
 
 
 @pytest.mark.parametrize(

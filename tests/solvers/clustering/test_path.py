@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import pyplot
 from scipy.cluster.hierarchy import fcluster, is_valid_linkage
+from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import NoDendrogramError, cluster, cluster_path
@@ -39,7 +40,7 @@ SPLITTING = ConvexClustering(
 )
 
 
-def check_against_cold(problems, path, tol=1e-8):
+def check_against_cold(path, tol=1e-8):
     """Every point of the path is what an independent cold solve says."""
     for gamma, ours in zip(path.gammas, path.clusterings, strict=True):
         model = ConvexClustering(path.model.data, path.model.graph, gamma, path.model.p)
@@ -54,18 +55,18 @@ def check_against_cold(problems, path, tol=1e-8):
 
 @pytest.mark.parametrize("p", NORMS)
 @pytest.mark.parametrize("d", [1, 2, 5])
-def test_the_path_is_what_cold_solves_say(problems, p, d):
+def test_the_path_is_what_cold_solves_say(p, d):
     path = cluster_path(connected_model(groups(d=d), p), GAMMAS)
     assert path.status == "complete"
-    check_against_cold(problems, path)
+    check_against_cold(path)
 
 
 @given(data=st.data())
 @settings(max_examples=25)
-def test_any_graph_with_duplicates_and_zero_weights(problems, data):
+def test_any_graph_with_duplicates_and_zero_weights(data):
     model = data.draw(problems.models(p=data.draw(st.sampled_from(NORMS))))
     path = cluster_path(model, [2.0, 0.0, 0.3, 1.0])
-    check_against_cold(problems, path)
+    check_against_cold(path)
     assert np.array_equal(path.gammas, [0.0, 0.3, 1.0, 2.0])
     assert np.array_equal(path.clusterings[0].X, model.data)
 
@@ -84,7 +85,7 @@ def test_exact_where_it_can():
 
 @given(data=st.data())
 @settings(max_examples=25)
-def test_equal_weights_never_split_and_the_tree_cuts_into_the_labels(problems, data):
+def test_equal_weights_never_split_and_the_tree_cuts_into_the_labels(data):
     model = data.draw(problems.models(graph=problems.complete_graphs, max_d=2))
     weight = model.graph.uniform_weight
     gammas = np.r_[0.0, np.geomspace(0.02, 2, 8), 100] * max(model.data.std(), 0.1) / weight
@@ -112,10 +113,10 @@ def test_clusters_that_meet_at_one_gamma_merge_at_one_height():
     assert path.linkage.tolist() == [[0, 1, 9, 2], [3, 2, 9, 3]]
 
 
-def test_a_split_is_found_and_named(problems):
+def test_a_split_is_found_and_named():
     gammas = np.geomspace(0.02, 4, 16)
     path = cluster_path(SPLITTING, gammas)
-    check_against_cold(problems, path)
+    check_against_cold(path)
     [(k, points)] = path.splits
     judges = [
         cluster(ConvexClustering(SPLITTING.data, SPLITTING.graph, gamma), "clarabel", tol=1e-9)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import (
     ArgumentError,
@@ -122,7 +123,7 @@ def test_numbers_that_follow_from_the_first_point_only():
 
 @settings(max_examples=20)
 @given(data=st.data())
-def test_dropping_nothing_changes_nothing(problems, data):
+def test_dropping_nothing_changes_nothing(data):
     model = data.draw(problems.models(p=1, max_n=6, max_d=2))
     found = drop_points(model, 0)
     assert (found.points.tolist(), found.deviation, found.lower_solves) == ([], 0, 0)

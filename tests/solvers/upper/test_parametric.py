@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.models.deviation import PARTITION_DEVIATIONS, between_clusters
@@ -104,7 +105,7 @@ def stairs_of(problem):
 
 
 @st.composite
-def rays(draw, problems):
+def rays(draw):
     """A model with ties, duplicates and coinciding events, a budget, and perhaps bounds of eps."""
     p, d = draw(st.sampled_from([(1, 1), (1, 2), (2, 1)]))
     graph = draw(st.sampled_from([problems.graphs, problems.complete_graphs]))
@@ -118,8 +119,8 @@ def rays(draw, problems):
 
 @SOME
 @given(data=st.data())
-def test_the_deviation_stays_within_the_margin(problems, data):
-    problem = MaxDeviation(*data.draw(rays(problems)))
+def test_the_deviation_stays_within_the_margin(data):
+    problem = MaxDeviation(*data.draw(rays()))
     values = [part.max() for part in stairs_of(problem).values()]
     found = attack(problem, "exact", bound="none")
     assert found.bound == max(values)
@@ -135,8 +136,8 @@ def test_the_deviation_stays_within_the_margin(problems, data):
 
 @SOME
 @given(data=st.data())
-def test_eps_is_inside_a_step_as_far_as_one_with_the_optimum_lets_it(problems, data):
-    problem = MaxDeviation(*data.draw(rays(problems)))
+def test_eps_is_inside_a_step_as_far_as_one_with_the_optimum_lets_it(data):
+    problem = MaxDeviation(*data.draw(rays()))
     found, stairs = attack(problem, "exact", bound="none"), stairs_of(problem)
     most = LENGTH_TOL * problem.budget
     wide = [
@@ -154,8 +155,8 @@ def test_eps_is_inside_a_step_as_far_as_one_with_the_optimum_lets_it(problems, d
 
 @SOME
 @given(data=st.data())
-def test_the_shortest_exceeds_the_infimum_by_the_tolerance_at_most(problems, data):
-    model, shift, limit = data.draw(rays(problems))
+def test_the_shortest_exceeds_the_infimum_by_the_tolerance_at_most(data):
+    model, shift, limit = data.draw(rays())
     stairs = stairs_of(MaxDeviation(model, shift, limit))
     positive = sorted({value for value in np.concatenate(stairs.values()) if value > 0})
     assume(positive)

@@ -1,16 +1,17 @@
-"""The MILP: every true solution is feasible, its bounds hold, and its cells are what they say."""
+"""The MILP: lower-level solutions are feasible, its optimum is a bound, its cells are correct."""
 
 import itertools
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from support.bilevel_problems import violations
 
 from bilad.formulations.clustering.milp.closed_cell import ClosedCell
 from bilad.formulations.clustering.milp.difference_bounds import DifferenceBounds
 from bilad.formulations.clustering.milp.formulation import MilpFormulation
-from bilad.formulations.clustering.milp.margin import MarginProgram
-from bilad.formulations.clustering.milp.polyhedral_ball import add_polyhedral_ball
+from bilad.formulations.clustering.milp.program import MarginProgram
+from bilad.formulations.leader import add_polyhedral_ball
 from bilad.models import (
     ArgumentError,
     ConvexClustering,
@@ -43,7 +44,7 @@ ROWS = [
 
 
 def random_problem(seed, problem=MaxDeviation):
-    """Up to 5 points; any p with a linear KKT system, any perturbation, any norm of eps."""
+    """A problem with at most 5 points, a linear KKT system, and a random perturbation and norm."""
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(2, 6)), int(rng.integers(1, 3))
     p = (1, INF)[rng.integers(2)]
@@ -69,14 +70,14 @@ def random_eps(problem, rng):
 
 
 def holds(differences, c, p):
-    """Whether x_i - x_j is in the cone K_c, up to rounding."""
+    """Whether x_i - x_j lies in the cone K_c, up to rounding."""
     if p == 1 or len(differences) == 1:
         return differences[c] >= -1e-7
     return differences[c] >= np.abs(differences).max() - 1e-7
 
 
 def set_solution(formulation, eps, clustering):
-    """Give the model the values of a solution of the lower level."""
+    """Set the variables of the model to a lower-level solution."""
     model, p = formulation.model, formulation.problem.model.p
     for k, value in enumerate(eps):
         model.eps[k].set_value(value)
@@ -103,7 +104,7 @@ def set_solution(formulation, eps, clustering):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_every_true_solution_is_feasible(seed, violations):
+def test_every_true_solution_is_feasible(seed):
     problem, rng = random_problem(seed)
     baseline = cluster(problem.model, tol=1e-12)
     bounds = DifferenceBounds(problem, baseline.X, 1e-6)
@@ -154,7 +155,7 @@ def two_points(p=1, d=1, distance=3.0, weight=0.5, gamma=2.0):
 
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (INF, 1), (1, 2), (INF, 2)])
 def test_two_points_fuse_when_they_are_near_enough(p, d):
-    """|a_1 - a_2| <= 2 gamma w: 3 - eps <= 2."""
+    """The points fuse if |a_1 - a_2| <= 2 gamma w, which here means 3 - eps <= 2."""
     model = two_points(p, d)
     perturbation = Perturbation.additive((2, d), points=[0], features=[0])
     problem = MinPerturbation(model, perturbation, 2)
@@ -168,7 +169,7 @@ def test_two_points_fuse_when_they_are_near_enough(p, d):
 
 
 def test_fused_points_cannot_claim_to_be_apart():
-    """Without transitive orders, a flow in a circle would do it."""
+    """Without transitivity, a circular flow would be compatible with points that are apart."""
     data = np.array([[-0.1], [0.0], [0.1]])
     model = ConvexClustering(data, FusionGraph.complete(3), 1.0, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1)), 0.01)
@@ -182,7 +183,7 @@ def test_fused_points_cannot_claim_to_be_apart():
 
 
 def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
-    """Equal points, moved alike, stay together: to be apart they have only the closure."""
+    """Equal points with equal perturbations stay together: a cell where they are apart is empty."""
     data = np.array([[0.0], [0.0], [5.0]])
     model = ConvexClustering(data, FusionGraph(3, [[0, 2], [1, 2]], [1.0, 1.0]), 0.5, 1)
     problem = MaxDeviation(model, Perturbation.shift([[1.0], [1.0], [0.0]]), 1.0)
@@ -195,7 +196,7 @@ def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
     orders = formulation.cell()
     cell = ClosedCell(problem, orders)
     assert not cell.together[0, 1]
-    assert cell.inside(1.0).margin < 1e-9
+    assert cell.interior_point(1.0).margin < 1e-9
     program = MarginProgram(formulation)
     margins = HighsSession(program.model, 1e-9)
     program.fix(orders)
@@ -214,7 +215,7 @@ def test_the_inside_of_a_cell_has_its_partition(seed):
     formulation = MilpFormulation(problem, baseline.labels)
     HighsSession(formulation.model, 1e-6).solve()
     cell = ClosedCell(problem, formulation.cell())
-    inside = cell.inside(problem.radius)
+    inside = cell.interior_point(problem.radius)
     if inside is None or inside.margin <= 1e-6:
         return
     found = cluster(problem.perturbation.apply(problem.model, problem.project(inside.eps)))
@@ -223,7 +224,7 @@ def test_the_inside_of_a_cell_has_its_partition(seed):
 
 
 def test_clusters_that_no_edges_join_can_be_left_out():
-    """Points 0 and 1, not joined, meet at eps = 1 only."""
+    """Points 0 and 1, which no edge joins, coincide at eps = 1 only."""
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
     labels = np.arange(3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
@@ -38,7 +39,7 @@ gammas = st.sampled_from([0.0, 0.03, 0.125, 0.25, 1 / 3, 0.5, 1.0, 20.0])
 
 
 @given(values=line, gamma=gammas)
-def test_against_rational_arithmetic(rational, values, gamma):
+def test_against_rational_arithmetic(values, gamma):
     model = on_a_line(values, gamma)
     solution = cluster(model, "exact")
     truth = rational.solve_complete(values, model.radii[0])
@@ -53,7 +54,7 @@ def test_against_rational_arithmetic(rational, values, gamma):
 
 
 @given(values=line, gamma=gammas)
-def test_the_two_rational_oracles_agree(rational, values, gamma):
+def test_the_two_rational_oracles_agree(values, gamma):
     model = on_a_line(values[:6], gamma)
     by_pooling = rational.solve_complete(values[:6], model.radii[0])
     assert by_pooling == rational.solve_graph(values[:6], model.graph.edges, model.radii)

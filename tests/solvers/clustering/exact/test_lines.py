@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems, rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
@@ -48,7 +49,7 @@ def unions(draw, n):
 
 
 @pytest.fixture(scope="module", params=["complete", "forest", "union"])
-def draw_model(request, problems):
+def draw_model(request):
     graph = {"complete": problems.complete_graphs, "forest": forests, "union": unions}
 
     def draw(data, **options):
@@ -58,7 +59,7 @@ def draw_model(request, problems):
     return draw
 
 
-def truth(rational, model):
+def truth(model):
     """X* in rational arithmetic, one coordinate after the other: lists of Fractions."""
     solve = rational.solve_graph
     return [solve(list(a), model.graph.edges, model.radii) for a in model.data.T]
@@ -80,10 +81,10 @@ def relation(X):
 
 
 @given(data=st.data())
-def test_against_rational_arithmetic(draw_model, rational, data):
+def test_against_rational_arithmetic(draw_model, data):
     model = draw_model(data, gammas=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
     solution = cluster(model, "exact")
-    exact = np.array(truth(rational, model), dtype=object).T
+    exact = np.array(truth(model), dtype=object).T
     np.testing.assert_allclose(solution.X, exact.astype(float), rtol=1e-14, atol=1e-14)
     check_optimal(model, solution)
     together, same = relation(exact), solution.labels[:, None] == solution.labels
@@ -97,7 +98,7 @@ def test_against_rational_arithmetic(draw_model, rational, data):
 
 
 @given(data=st.data(), exponent=st.integers(-17, -10), centre=st.sampled_from([0, 1e3, 2.0**30]))
-def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, exponent, centre):
+def test_next_to_a_tie_what_is_proved_is_true(draw_model, data, exponent, centre):
     """Data and gamma off a tie by rounding, in rational arithmetic on the numbers as they are."""
     model = draw_model(data, gammas=st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12]))
     noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
@@ -113,7 +114,7 @@ def test_next_to_a_tie_what_is_proved_is_true(draw_model, rational, data, expone
 
 
 @given(data=st.data())
-def test_data_in_general_position_leave_nothing_undecided(draw_model, problems, data):
+def test_data_in_general_position_leave_nothing_undecided(draw_model, data):
     model = draw_model(data)
     noise = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=model.data.shape)
     solution = cluster(model.replace(data=noise), "exact")
@@ -122,7 +123,7 @@ def test_data_in_general_position_leave_nothing_undecided(draw_model, problems, 
 
 
 @given(data=st.data())
-def test_permuted_translated_scaled(draw_model, problems, data):
+def test_permuted_translated_scaled(draw_model, data):
     model = draw_model(data)
     order = np.array(data.draw(st.permutations(range(model.n))))
     shift, scale = data.draw(problems.data(1, model.d)), data.draw(st.sampled_from([0.5, 3.0]))
@@ -138,7 +139,7 @@ def test_permuted_translated_scaled(draw_model, problems, data):
 
 
 @given(data=st.data())
-def test_duplicates_share_a_cluster_on_the_complete_graph(problems, data):
+def test_duplicates_share_a_cluster_on_the_complete_graph(data):
     n, d = data.draw(st.integers(2, 6)), data.draw(st.integers(1, 3))
     A = data.draw(problems.data(n, d))
     copies = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=4)))

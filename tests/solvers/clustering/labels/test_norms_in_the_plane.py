@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import NORMS, conjugate, row_norms
@@ -54,7 +55,7 @@ def random_instance(rng, kind):
     return ConvexClustering(A, graph, gamma, float(norm))
 
 
-def truth(rational, model):
+def truth(model):
     """One tuple of Fractions for each point, equal iff the rows of X* are."""
     lines, radii = model.data, model.radii
     if model.p == INF:
@@ -67,12 +68,12 @@ def truth(rational, model):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_never_wrong_and_mostly_proved(rational, check_sound, near_solutions, kind):
+def test_never_wrong_and_mostly_proved(check_sound, near_solutions, kind):
     rng = np.random.default_rng(KINDS.index(kind))
     tried, proved = 20, 0
     for _ in range(tried):
         model = random_instance(rng, kind)
-        x = truth(rational, model)
+        x = truth(model)
         X, Z = solve(model)
         proved += check_sound(prove_partition(model, X, Z), x)
         blocks = np.array([list(dict.fromkeys(x)).index(point) for point in x])
@@ -84,11 +85,11 @@ def test_never_wrong_and_mostly_proved(rational, check_sound, near_solutions, ki
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_never_wrong_on_many(rational, check_sound, near_solutions, kind):
+def test_never_wrong_on_many(check_sound, near_solutions, kind):
     rng = np.random.default_rng(1000 + KINDS.index(kind))
     for _ in range(40):
         model = random_instance(rng, kind)
-        x = truth(rational, model)
+        x = truth(model)
         X, Z = solve(model)
         check_sound(prove_partition(model, X, Z), x)
         blocks = np.array([list(dict.fromkeys(x)).index(point) for point in x])
@@ -99,11 +100,11 @@ def test_never_wrong_on_many(rational, check_sound, near_solutions, kind):
 
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(KINDS), size=st.floats(1e-3, 3.0))
-def test_never_wrong_far_from_the_solution(rational, check_sound, seed, kind, size):
+def test_never_wrong_far_from_the_solution(check_sound, seed, kind, size):
     """Any X and Z: blocks at random, flows at their limits or at random."""
     rng = np.random.default_rng(seed)
     model = random_instance(rng, kind)
-    x = truth(rational, model)
+    x = truth(model)
     for _ in range(4):
         blocks = rng.integers(0, model.n, size=model.n)
         X = size * rng.normal(size=(model.n, model.d))[blocks]
@@ -125,12 +126,12 @@ def wrong_restrictions(rng, model, X, Z):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "inf" in kind])
-def test_wrong_blocks_and_ties_prove_nothing_wrong(rational, check_sound, kind):
+def test_wrong_blocks_and_ties_prove_nothing_wrong(check_sound, kind):
     rng = np.random.default_rng(KINDS.index(kind))
     proved = 0
     for _ in range(40):
         model = random_instance(rng, kind)
-        x = truth(rational, model)
+        x = truth(model)
         X, Z = solve(model)
         for _ in range(4):
             for restriction in wrong_restrictions(rng, model, X, Z):

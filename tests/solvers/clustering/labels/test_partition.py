@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
@@ -35,7 +36,7 @@ def random_instance(rng):
     return a, FusionGraph(n, pairs, weights), float(rng.choice([0.125, 0.25, 0.5, 0.75, 1.0]))
 
 
-def solved(rational, a, graph, gamma):
+def solved(a, graph, gamma):
     """The model, the true x, and X and Z as good as double precision has them."""
     model = ConvexClustering(a[:, None], graph, gamma)
     x = rational.solve_graph(a.tolist(), graph.edges, model.radii)
@@ -47,11 +48,11 @@ def solved(rational, a, graph, gamma):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
-def test_never_wrong_on_a_line(check_sound, near_solutions, rational, seed):
+def test_never_wrong_on_a_line(check_sound, near_solutions, seed):
     rng = np.random.default_rng(seed)
     proved = tried = 0
     for _ in range(12):
-        model, x, X, Z, blocks = solved(rational, *random_instance(rng))
+        model, x, X, Z, blocks = solved(*random_instance(rng))
         for noise in rng.choice(NOISE, size=5, replace=False):
             for near_X, near_Z in near_solutions(rng, X, Z, blocks, noise):
                 proved += check_sound(prove_partition(model, near_X, near_Z), x)
@@ -61,7 +62,7 @@ def test_never_wrong_on_a_line(check_sound, near_solutions, rational, seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_never_wrong_in_the_plane(check_sound, near_solutions, rational, seed):
+def test_never_wrong_in_the_plane(check_sound, near_solutions, seed):
     """The solution for the data t (3, 4) is s (3, 4), s that of t with gamma / 5."""
     rng = np.random.default_rng(100 + seed)
     direction = np.array([[3.0, 4.0]])
@@ -137,10 +138,10 @@ def test_the_force_of_a_misplaced_point_is_not_taken_for_exact(check_sound, move
         check_sound(prove_partition(model, fused, near_Z), [0, 1, 2])
 
 
-def test_nearly_the_truth_is_enough_for_a_proof(near_solutions, rational):
+def test_nearly_the_truth_is_enough_for_a_proof(near_solutions):
     """With noise of 1e-9 of the distances a clear partition is proved, fused and apart alike."""
     a = np.array([0.0, 0.25, 0.5, 8.0, 8.25, 20.0])
-    model, x, X, Z, blocks = solved(rational, a, FusionGraph.complete(6), 0.25)
+    model, x, X, Z, blocks = solved(a, FusionGraph.complete(6), 0.25)
     assert len(set(x)) == 3
     rng = np.random.default_rng(0)
     for near_X, near_Z in near_solutions(rng, X, Z, blocks, 1e-9):
@@ -178,7 +179,7 @@ def test_blocks_that_just_touch_stay_undecided(check_sound, left, right, distanc
 
 
 @pytest.mark.parametrize("method", ["ssnal", "exact"])
-def test_tied_integers_are_undecided_or_right(check_sound, rational, method):
+def test_tied_integers_are_undecided_or_right(check_sound, method):
     """All gammas at which some blocks of random integers touch exactly (eighths only)."""
     rng = np.random.default_rng(4)
     for _ in range(15):

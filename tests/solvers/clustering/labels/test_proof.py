@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.labels.partition import prove_partition
@@ -23,7 +24,7 @@ def of_tenths(rng, n=5):
     return model, X, Z
 
 
-def test_the_gap_is_rounded_up(rational):
+def test_the_gap_is_rounded_up():
     for seed in range(100):
         model, X, Z = of_tenths(np.random.default_rng(seed))
         if seed % 2:  # no residual: all of the gap is in the edges
@@ -51,7 +52,7 @@ def test_roundings_of_the_residual_are_bounded():
 
 
 @pytest.mark.parametrize(("left", "right"), [(1, 1), (1, 3), (3, 5)])
-def test_two_blocks_near_their_tie(left, right, check_sound, rational):
+def test_two_blocks_near_their_tie(left, right, check_sound):
     """Given the best X and Z that there are; from 1e-12 on, the proof is complete."""
     n = left + right
     a = np.repeat([0.1, 0.1 + 0.7 * n], [left, right])

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, Perturbation
 
@@ -82,7 +83,7 @@ def random_case():
 
 
 @pytest.fixture(scope="session")
-def partition_at(rational):
+def partition_at():
     """The labels at a rational eps, by brute force over all cuts of every set: n <= 8."""
 
     def solve(case, eps):
@@ -96,7 +97,7 @@ def partition_at(rational):
 
 
 @pytest.fixture(scope="session")
-def complete_partition_at(rational):
+def complete_partition_at():
     """The labels at a rational eps for equal weights on the complete graph, by pooling."""
 
     def solve(case, eps):

@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.ssnal.linear_systems import (
@@ -54,7 +55,7 @@ def check(factor, edges, blocks, R):
 
 @pytest.mark.parametrize("way", WAYS)
 @given(data=st.data())
-def test_any_graph_and_blocks_of_any_rank_again_and_again(problems, way, data):
+def test_any_graph_and_blocks_of_any_rank_again_and_again(way, data):
     n, b = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 4))
     edges = edges_of(data.draw(problems.graphs(n)))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

@@ -5,6 +5,7 @@ import pytest
 import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.ssnal.newton import (
@@ -60,7 +61,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 @given(data=st.data())
-def test_any_graph_and_every_kind_of_jacobian_again_and_again(problems, way, data):
+def test_any_graph_and_every_kind_of_jacobian_again_and_again(way, data):
     n, d = data.draw(st.integers(2, 8)), data.draw(st.integers(1, 5))
     edges = edges_of(data.draw(problems.graphs(n)))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from support import problems
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.models.norms import conjugate, project_rows
@@ -47,7 +48,7 @@ def check_agree(ours, theirs):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", range(5))
-def test_ssnal_and_clarabel_agree(problems, batch):
+def test_ssnal_and_clarabel_agree(batch):
     proved = 0
     for seed in range(20 * batch, 20 * batch + 20):
         model = problems.random_model(seed)
@@ -263,7 +264,7 @@ def check_same_answer(model, start, seed=None):
         assert np.array_equal(cold.labels, warm.labels), seed
 
 
-def test_warm_start_changes_the_path_not_the_answer(problems):
+def test_warm_start_changes_the_path_not_the_answer():
     for seed in range(20):
         model = problems.random_model(seed)
         other = ConvexClustering(model.data[::-1] * 2, model.graph, 3 * model.gamma)

@@ -58,7 +58,7 @@ def test_the_formula_and_the_boundary(problem, seed, share):
     low, high = problem.box
     ends = np.where(u > 0, high, low)[u != 0] / u[u != 0]
     eps = RadialMap(problem).eps(share * ends.min() * u)
-    assert eps == pytest.approx(share * problem.reach(u) * u, rel=1e-9)
+    assert eps == pytest.approx(share * problem.largest_step(u) * u, rel=1e-9)
 
 
 @given(problem=balls, seed=st.integers(0, 10**6))

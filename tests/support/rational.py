@@ -1,4 +1,4 @@
-"""Convex clustering on a line, solved in rational arithmetic. Reached through `rational`.
+"""Convex clustering on a line, solved in rational arithmetic.
 
 Two independent ways. Neither shares an idea with the solvers under test except the model.
 """

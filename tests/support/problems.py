@@ -1,4 +1,4 @@
-"""Random graphs, data and models. Reached through the fixture `problems`."""
+"""Random graphs, data and models."""
 
 import itertools
 
