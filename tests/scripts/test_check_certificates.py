@@ -21,7 +21,8 @@ from bilad.scripts.check_certificates import check_certificates
 from bilad.scripts.known_problems import two_points
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import certify, cluster
-from bilad.solvers.certificates.robustness import certified_radius, exact_radius
+from bilad.solvers.certificates.exact_radius import exact_radius
+from bilad.solvers.certificates.stable_blocks import certified_radius
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
