@@ -7,10 +7,14 @@ or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation
 of the relaxed set, which makes t comparable. Users add relaxations by `register_relaxation`, and
 packages by an entry point of the group "bilad.relaxations" that names a `Relaxation`.
 
-References ---------- Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85
-(1999), for the smoothed Fischer-Burmeister function. Kanzow and Schwartz, SIAM J. Optim. 23 (2013).
-Steffensen and Ulbrich, SIAM J. Optim. 20 (2010). Hoheisel, Kanzow and Schwartz, Math. Program. 137
-(2013), for a comparison.
+"smoothing" keeps the path G H = t, by the equation of the smoothed Fischer-Burmeister function.
+
+References
+----------
+Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85 (1999), for the
+smoothed Fischer-Burmeister function. Kanzow and Schwartz, SIAM J. Optim. 23 (2013). Steffensen and
+Ulbrich, SIAM J. Optim. 20 (2010). Lin and Fukushima, Ann. Oper. Res. 133 (2005). Hoheisel, Kanzow
+and Schwartz, Math. Program. 137 (2013), for a comparison.
 """
 
 from __future__ import annotations
@@ -126,12 +130,15 @@ class Relaxation:
         Whether `rows` uses `pair.sides` and not only `pair.product`.
     penalised : bool
         Whether the expressions are penalty terms of the objective instead of constraints.
+    equations : bool
+        Whether the constraints are Phi = 0 instead of Phi <= 0.
     """
 
     name: str
     rows: Callable[[Complementarity, Any], Sequence[Any]]
     needs_sides: bool = True
     penalised: bool = False
+    equations: bool = False
 
     def __post_init__(self) -> None:
         """Call `rows` for one test pair, to detect errors before a model is built.
@@ -160,6 +167,13 @@ def _scholtes(pair: Complementarity, t: Any) -> list[Any]:
 def _fischer_burmeister(pair: Complementarity, t: Any) -> list[Any]:
     G, H = pair.sides
     return [G + H - pyo.sqrt(G**2 + H**2 + 2 * t)]
+
+
+def _lin_fukushima(pair: Complementarity, t: Any) -> list[Any]:
+    """Phi = (G H - t, t - (G + s) (H + s)), s = sqrt(t)."""
+    G, H = pair.sides
+    s = pyo.sqrt(t)
+    return [pair.product - t, t - (G + s) * (H + s)]
 
 
 def _kanzow_schwartz(pair: Complementarity, t: Any) -> list[Any]:
@@ -194,6 +208,8 @@ RELAXATIONS: Registry[Relaxation] = Registry(
             Relaxation("fischer-burmeister", _fischer_burmeister),
             Relaxation("kanzow-schwartz", _kanzow_schwartz),
             Relaxation("steffensen-ulbrich", _steffensen_ulbrich),
+            Relaxation("lin-fukushima", _lin_fukushima),
+            Relaxation("smoothing", _fischer_burmeister, equations=True),
             Relaxation("penalty", _penalty, needs_sides=False, penalised=True),
         )
     },
@@ -205,6 +221,7 @@ def register_relaxation(
     rows: Callable[[Complementarity, Any], Sequence[Any]],
     needs_sides: bool = True,
     penalised: bool = False,
+    equations: bool = False,
 ) -> None:
     """Register a relaxation, which `attack(problem, "kkt", relaxation=name)` then accepts.
 
@@ -219,13 +236,15 @@ def register_relaxation(
     penalised : bool, default False
         If True, the expressions are not constrained. They are weighted and penalised in the
         objective.
+    equations : bool, default False
+        If True, the expressions are constrained to be 0.
 
     Raises
     ------
     ArgumentError
         If the name is in use, or `rows` does not return expressions for a test pair.
     """
-    RELAXATIONS.register(name, Relaxation(name, rows, needs_sides, penalised))
+    RELAXATIONS.register(name, Relaxation(name, rows, needs_sides, penalised, equations))
 
 
 def relax(
@@ -241,7 +260,8 @@ def relax(
         for index, pair in pairs.items()
         for q, row in enumerate(relaxation.rows(pair, model.t))
     }
-    model.relaxed = pyo.Constraint(list(rows), rule=lambda m, *index: rows[index] <= 0)
+    least = 0.0 if relaxation.equations else None
+    model.relaxed = pyo.Constraint(list(rows), rule=lambda m, *index: (least, rows[index], 0.0))
 
 
 def penalty(

@@ -222,7 +222,7 @@ class FollowerConditions:
         problem: BilevelProblem,
         unit: float,
         baseline: Any,
-        relaxation: str = "scholtes",
+        relaxation: str = "smoothing",
     ) -> None:
         self.model, self._relaxation = model, RELAXATIONS[relaxation]
         self.follower = Follower(lower, model, problem)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+import scipy.sparse as sp
 
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -16,13 +17,27 @@ from bilad.models.validation import FloatArray
 HALVINGS = 7  # the polygon of a plane is contained in a disc 1 + 8e-5 times as large
 
 
+def set_parameter(variable: Any, value: float) -> None:
+    """Fix a variable by equal bounds, so that it remains in the model that the solver reads."""
+    variable.setlb(value)
+    variable.setub(value)
+    variable.set_value(value)
+
+
 def add_eps(model: pyo.ConcreteModel, problem: BilevelProblem) -> None:
-    """Add the set `parameters` and the variables `eps[k]`, bounded by the problem's box."""
-    low, high = problem.box
+    """Add the set `parameters`, the variables `eps[k]` in the problem's box, and `radius`."""
     model.parameters = pyo.RangeSet(0, problem.perturbation.dim - 1)
-    model.eps = pyo.Var(
-        model.parameters, initialize=0.0, bounds=lambda _, k: (float(low[k]), float(high[k]))
-    )
+    model.eps = pyo.Var(model.parameters, initialize=0.0)
+    model.radius = pyo.Var()
+    set_radius(model, problem, problem.radius)
+
+
+def set_radius(model: pyo.ConcreteModel, problem: BilevelProblem, radius: float) -> None:
+    """Bound ||eps|| by a radius, which is at most that of the problem, and each entry with it."""
+    set_parameter(model.radius, radius)
+    for k, (low, high) in enumerate(zip(*problem.box, strict=True)):
+        model.eps[k].setlb(max(float(low), -radius))
+        model.eps[k].setub(min(float(high), radius))
 
 
 def add_norm(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
@@ -31,31 +46,36 @@ def add_norm(model: pyo.ConcreteModel, problem: BilevelProblem) -> Any:
     For the norm 2, or a scalar eps, the function is ||eps||_2^2 and the constraint is `ball`, which
     is omitted for a scalar eps. Otherwise see `add_polyhedral_norm`.
     """
-    a = problem.radius
     if problem.norm == 2 or problem.perturbation.dim == 1:
         squared = pyo.quicksum(model.eps[k] ** 2 for k in model.parameters)
         if problem.perturbation.dim > 1:
-            model.ball = pyo.Constraint(expr=squared <= a**2)
+            model.ball = pyo.Constraint(expr=squared <= model.radius**2)
         return squared
-    return add_polyhedral_norm(model, problem.norm, a)
+    return add_polyhedral_norm(model, problem.norm, problem.radius, model.radius)
 
 
-def add_polyhedral_norm(model: pyo.ConcreteModel, norm: float, radius: float) -> Any:
+def add_polyhedral_norm(
+    model: pyo.ConcreteModel, norm: float, largest: float, radius: Any = None
+) -> Any:
     """Bound ||eps||_1 or ||eps||_inf by linear constraints; return an expression for the norm.
+
+    The bound is the number `largest`, or a variable `radius` <= `largest` if one is given.
 
     Adds `magnitude[k]` >= |eps[k]| (constraints `above`, `below`), the constraint `ball`, and for
     the norm inf the variable `largest` >= `magnitude[k]`.
     """
-    magnitude = pyo.Var(model.parameters, bounds=(0.0, radius), initialize=0.0)
+    magnitude = pyo.Var(model.parameters, bounds=(0.0, largest), initialize=0.0)
     model.magnitude = magnitude
     model.above = pyo.Constraint(model.parameters, rule=lambda m, k: m.eps[k] <= magnitude[k])
     model.below = pyo.Constraint(model.parameters, rule=lambda m, k: -m.eps[k] <= magnitude[k])
     if norm == 1:
         total = pyo.quicksum(magnitude[k] for k in model.parameters)
-        model.ball = pyo.Constraint(expr=total <= radius)
+        model.ball = pyo.Constraint(expr=total <= (largest if radius is None else radius))
         return total
-    model.largest = pyo.Var(bounds=(0.0, radius), initialize=0.0)
+    model.largest = pyo.Var(bounds=(0.0, largest), initialize=0.0)
     model.ball = pyo.Constraint(model.parameters, rule=lambda m, k: magnitude[k] <= m.largest)
+    if radius is not None:
+        model.largest_bounded = pyo.Constraint(expr=model.largest <= radius)
     return model.largest
 
 
@@ -127,11 +147,29 @@ def perturbed_part(
         Pyomo expressions.
     """
     value, scale = unit * problem.model.parts[name], unit * problem.model.scale(name).ravel()
-    moves = problem.operator(name).tocoo()
-    entries = np.array(value.ravel().tolist(), dtype=object)
-    for row, k, by in zip(moves.row.tolist(), moves.col.tolist(), moves.data, strict=True):
-        entries[row] += float(scale[row] * by) * model.eps[k]
-    return entries.reshape(value.shape)
+    return affine(model, value, sp.diags_array(scale) @ problem.operator(name))
+
+
+def affine(model: pyo.ConcreteModel, constant: FloatArray, rates: Any) -> Any:
+    """Return constant + rates eps as a function of the variables eps.
+
+    Parameters
+    ----------
+    model : pyomo.environ.ConcreteModel
+    constant : ndarray
+    rates : sparse array, shape (constant.size, k)
+
+    Returns
+    -------
+    ndarray of object
+        Of the shape of `constant`; entries as in `perturbed_part`.
+    """
+    changes = rates.tocoo()
+    rows, columns, data = (part.tolist() for part in (changes.row, changes.col, changes.data))
+    entries = np.array(constant.ravel().tolist(), dtype=object)
+    for row, k, rate in zip(rows, columns, data, strict=True):
+        entries[row] += rate * model.eps[k]
+    return entries.reshape(constant.shape)
 
 
 def perturbed_parts(model: pyo.ConcreteModel, problem: BilevelProblem) -> dict[str, Any]:

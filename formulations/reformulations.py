@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,20 @@ from bilad.formulations.single_level import SingleLevel
 from bilad.models.learning.capability import Capability
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import KERNELS
-from bilad.models.validation import one_of
+from bilad.models.validation import IntArray, one_of
 
 # duality(learning model, model, problem, unit, baseline, aggregate=False): Conditions.
 duality: Capability[Conditions] = Capability("duality")
 # value_function(learning model, model, problem, unit, baseline): Conditions.
 value_function: Capability[Conditions] = Capability("value_function")
+
+
+# contract(learning model, problem, outcomes, rule): the block of each row of the state. The rows of
+# a block were equal at every eps at which the outcomes were observed, and the conditions, which
+# take the keyword `block_of`, hold them equal.
+contract: Capability[IntArray] = Capability("contract")
+
+CONTRACTIONS = ("none", "observed", "neighbours")
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,21 @@ class Formulation:
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
         """All options, with the kernel of the smooth deviation, and their admissible values."""
-        return {"kernel": KERNELS, **self.options}
+        return {"kernel": KERNELS, "contraction": CONTRACTIONS, **self.options}
 
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Return why the reformulation does not apply to the problem, or None."""
         return problem.deviation.smoothing_refusal() or self.replace.refusal(problem.model, problem)
 
     def __call__(
-        self, problem: BilevelProblem, baseline: Any, *, kernel: str = "rational", **options: Any
+        self,
+        problem: BilevelProblem,
+        baseline: Any,
+        *,
+        kernel: str = "exponential",
+        contraction: str = "none",
+        observed: Sequence[Any] = (),
+        **options: Any,
     ) -> SingleLevel:
         """Build the single-level model.
 
@@ -59,23 +74,36 @@ class Formulation:
         ----------
         problem, baseline, kernel
             As in `SingleLevel`.
+        contraction : {"none", "observed", "neighbours"}, default "none"
+            Which rows of the state are held equal. "observed": rows that are equal in the baseline
+            and in all observed solutions, except rows whose data eps perturbs. "neighbours": of
+            these, only rows that have no edge to a row whose data eps perturbs. The model is exact
+            for every eps at which the rows of each block are equal; no proof says which these are.
+        observed : sequence of Solution
+            Lower-level solutions at eps other than 0.
         **options
             Values of the options of `replace`.
 
         Raises
         ------
         ArgumentError
-            If an option or its value is not known.
+            If an option or its value is not known, or the learning model cannot be contracted.
         """
         for name, value in options.items():
             one_of(value, name, self.options[one_of(name, "option", self.options)])
+        block_of = None
+        if one_of(contraction, "contraction", CONTRACTIONS) != "none":
+            contract.require(problem.model)
+            outcomes = [solution.outcome for solution in (baseline, *observed)]
+            block_of = contract(problem.model, problem, outcomes, contraction)
+            options = {**options, "block_of": block_of}
 
         def replace(
             model: pyo.ConcreteModel, problem: BilevelProblem, unit: float, baseline: Any
         ) -> Conditions:
             return self.replace(problem.model, model, problem, unit, baseline, **options)
 
-        built = SingleLevel(problem, baseline, replace, kernel)
+        built = SingleLevel(problem, baseline, replace, kernel, block_of)
         built.model.name = self.replace.name
         return built
 

@@ -15,14 +15,19 @@ from bilad.models.validation import ArgumentError, real_number
 
 @dataclass(frozen=True)
 class ScheduleStage:
-    """One stage: the relaxation t and the smoothing width w, both > 0, in the model's unit."""
+    """One stage: the relaxation t and the smoothing width w, both > 0, in the model's unit.
+
+    `smoothing` > 0 is mu / w, where a reformulation smooths the fusion norms by mu.
+    """
 
     relaxation: float
     width: float
+    smoothing: float = 0.3
 
     def __post_init__(self) -> None:
         real_number(self.relaxation, "relaxation", above=0.0)
         real_number(self.width, "width", above=0.0)
+        real_number(self.smoothing, "smoothing", above=0.0)
 
 
 @dataclass(frozen=True)

@@ -16,18 +16,12 @@ import pyomo.environ as pyo
 
 from bilad.formulations import leader
 from bilad.formulations.conditions import Conditions
+from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import terms
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import length_unit
-from bilad.models.validation import FloatArray
-
-
-def set_parameter(variable: Any, value: float) -> None:
-    """Fix a variable by equal bounds, so that it remains in the model that the solver reads."""
-    variable.setlb(value)
-    variable.setub(value)
-    variable.set_value(value)
+from bilad.models.validation import FloatArray, IntArray
 
 
 class SingleLevel:
@@ -41,14 +35,16 @@ class SingleLevel:
         The lower-level solution at eps = 0. Its state determines the unit of length.
     replace : callable(model, problem, unit, baseline)
         Adds the conditions of the lower level to the model, and returns them.
-    kernel : {"rational", "exponential"}, default "rational"
+    kernel : {"rational", "exponential"}, default "exponential"
         The kernel of the smooth deviation, if it is additive over pairs.
+    block_of : ndarray of int, shape (n,), optional
+        The block of each row of the state, if the conditions hold the rows of a block equal.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Its components are the variables `eps[k]`, `t` (relaxation) and `width`; the components of
-        the conditions; the index set `terms` and Expressions `term[i]`, whose sum is the Expression
+        Its components are the variables `eps[k]`, `t` (relaxation), `width` and `radius`, the last
+        three with equal bounds; the components of the conditions; the index set `terms` and Expressions `term[i]`, whose sum is the Expression
         `smooth_deviation`; and the objective `goal`. For (BL2) there are also the variables
         `term_bound[i]` <= `term[i]` and the constraint `target`, which requires their sum to be at
         least delta_0. Users may change the model before they solve it.
@@ -62,9 +58,10 @@ class SingleLevel:
         problem: BilevelProblem,
         baseline: Any,
         replace: Callable[[pyo.ConcreteModel, BilevelProblem, float, Any], Conditions],
-        kernel: str = "rational",
+        kernel: str = "exponential",
+        block_of: IntArray | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem, self.block_of = problem, block_of
         self.unit = length_unit(baseline.state, problem.model.data)
         self.model = model = pyo.ConcreteModel()
         leader.add_eps(model, problem)
@@ -94,25 +91,47 @@ class SingleLevel:
         penalty = self.conditions.penalty(problem.radius**2)
         model.goal = pyo.Objective(expr=size + penalty, sense=pyo.minimize)
 
+    def set_radius(self, radius: float) -> None:
+        """Bound ||eps|| by a radius, > 0 and at most that of the problem."""
+        leader.set_radius(self.model, self.problem, radius)
+
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set the relaxation and the width. `start_from` must be called before the first stage."""
+        """Set the relaxation, the width and the smoothing."""
         model = self.model
         set_parameter(model.t, stage.relaxation)
         set_parameter(model.width, stage.width * self.unit)
         self.conditions.set_stage(stage)
+        self._start_term_bounds()
+
+    def start_from(self, eps: FloatArray, solution: Any) -> None:
+        """Set the starting point of the next solve to a lower-level solution at the given eps.
+
+        `set_stage` must be called before, because the smoothed solution depends on the stage.
+        """
+        leader.start_eps(self.model, eps)
+        self.conditions.start_from(eps, solution)
+        self._start_term_bounds()
+
+    def _start_term_bounds(self) -> None:
+        """Set `term_bound` to the values of the terms, once all variables have values."""
+        model = self.model
         if model.component("term_bound") is not None:
             for i in model.terms:
                 model.term_bound[i].set_value(pyo.value(model.term[i], exception=False))
 
-    def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Set the starting point of the next solve to a lower-level solution at the given eps."""
-        leader.start_eps(self.model, eps)
-        self.conditions.start_from(eps, solution)
-
     def eps(self) -> FloatArray:
         """Return the current eps, projected onto the admissible set."""
         values = [pyo.value(self.model.eps[k]) for k in self.model.parameters]
-        return self.problem.project(np.array(values))
+        eps = self.problem.project(np.array(values))
+        size, radius = self.problem.size(eps), self.model.radius.value
+        return eps if size <= radius else eps * (radius / size) * (1 - 1e-15)
+
+    def represents(self, outcome: IntArray) -> bool:
+        """Return whether all rows of each block have the same label in an outcome."""
+        if self.block_of is None:
+            return True
+        classes = np.unique(np.column_stack([self.block_of, outcome]), axis=0)
+        return len(classes) == self.block_of.max() + 1
 
     def state(self, like: FloatArray) -> FloatArray:
         """Return the current state, in the shape of the array `like`."""

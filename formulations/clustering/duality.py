@@ -20,6 +20,7 @@ from bilad.formulations.clustering.stationarity import StationaryConditions
 from bilad.formulations.reformulations import duality
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
+from bilad.models.validation import IntArray
 
 
 @duality.register(ConvexClustering)
@@ -28,7 +29,7 @@ class DualityConditions(StationaryConditions):
 
     Parameters
     ----------
-    lower, model, problem, unit, baseline
+    lower, model, problem, unit, baseline, block_of
         As in `PointConditions`.
     aggregate : bool, default False
         False: the constraints `fenchel_young[e]` state gap_e <= t unit. True: the constraint
@@ -45,8 +46,9 @@ class DualityConditions(StationaryConditions):
         unit: float,
         baseline: Any,
         aggregate: bool = False,
+        block_of: IntArray | None = None,
     ) -> None:
-        super().__init__(lower, model, problem, unit, baseline)
+        super().__init__(lower, model, problem, unit, baseline, block_of)
         if aggregate:
             self._bound_sum_of_gaps()
         else:
@@ -58,7 +60,7 @@ class DualityConditions(StationaryConditions):
         model = self.model
         outgoing = {i: edges for i, edges in self.edges_by_tail().items() if edges}
         model.gap_term = pyo.Var(list(outgoing), initialize=0.0)
-        whole = float(self.lower.radii.sum()) * self.unit
+        whole = float(self.blocks.radii.sum()) * self.unit
         model.gap_by_point = pyo.Constraint(
             list(outgoing),
             rule=lambda m, i: (

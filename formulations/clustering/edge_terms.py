@@ -16,6 +16,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.complementarity import Complementarity, Side
+from bilad.formulations.leader import set_parameter
+from bilad.formulations.schedule import ScheduleStage
 from bilad.models.validation import FloatArray
 
 
@@ -71,6 +73,9 @@ class EdgeTerms(ABC):
 
     def add_sides(self) -> None:  # noqa: B027 (only one subclass has to add anything)
         """Add variables so that all complementarities have expressions for both sides G and H."""
+
+    def set_stage(self, stage: ScheduleStage) -> None:  # noqa: B027 (only smoothed terms need it)
+        """Set the parameters that depend on the stage."""
 
     @abstractmethod
     def difference(self, e: int, c: int) -> Any:
@@ -263,6 +268,63 @@ class LargestEdges(EdgeTerms):
             model.u[e, c].set_value(float(u[c]))
             model.plus[e, c].set_value(max(float(z[c]) / scale, 0.0))
             model.minus[e, c].set_value(max(-float(z[c]) / scale, 0.0))
+
+
+class SmoothedEdges(EdgeTerms):
+    """Smoothed fusion terms for p = 2: z = u / sqrt(||u||_2^2 + mu^2) replaces the dual variable.
+
+    z is the gradient of the smoothed norm sqrt(||u||_2^2 + mu^2), and the central path of the
+    complementarity in the second-order cone. There are no inequalities. The variables are
+    `u[e, c]`, and `mu` is a parameter: the smoothing of the stage times its width.
+    """
+
+    def _add(self) -> None:
+        self.model.u = pyo.Var(self.model.edges, self.model.features)
+        self.model.mu = pyo.Var()
+
+    def set_stage(self, stage: ScheduleStage) -> None:
+        set_parameter(self.model.mu, stage.smoothing * stage.width * self.unit)
+
+    def _smoothed_length(self, e: int, c: int) -> Any:
+        """Return the denominator of z_e,c."""
+        model = self.model
+        return pyo.sqrt(sum(model.u[e, b] ** 2 for b in model.features) + model.mu**2)
+
+    def difference(self, e: int, c: int) -> Any:
+        return self.model.u[e, c]
+
+    def dual(self, e: int, c: int) -> Any:
+        return self.model.u[e, c] / self._smoothed_length(e, c)
+
+    def length(self, e: int) -> Any:
+        return self._smoothed_length(e, self.model.features.first())
+
+    def complementarities(self, e: int) -> list[Complementarity]:
+        return []
+
+    def multipliers(self) -> list[tuple[Any, Any]]:
+        return []
+
+    def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
+        for c in self.model.features:
+            self.model.u[e, c].set_value(float(u[c]))
+
+
+class SmoothedSplitEdges(SmoothedEdges):
+    """Smoothed fusion terms for p = 1, and for all p if d = 1: z_c = u_c / sqrt(u_c^2 + mu^2)."""
+
+    def _smoothed_length(self, e: int, c: int) -> Any:
+        return pyo.sqrt(self.model.u[e, c] ** 2 + self.model.mu**2)
+
+    def length(self, e: int) -> Any:
+        return sum(self._smoothed_length(e, c) for c in self.model.features)
+
+
+def smoothed_edge_terms(p: float, d: int) -> type[EdgeTerms] | None:
+    """Return the class of the smoothed terms; None for p = inf with d > 1, which has none."""
+    if p == 1 or d == 1:
+        return SmoothedSplitEdges
+    return SmoothedEdges if p == 2 else None
 
 
 def edge_terms(p: float, d: int) -> type[EdgeTerms]:

@@ -10,11 +10,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from bilad.formulations.clustering.edge_terms import smoothed_edge_terms
 from bilad.formulations.clustering.stationarity import StationaryConditions
 from bilad.formulations.complementarity import RELAXATIONS, penalty, relax
 from bilad.formulations.kkt import kkt
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
+from bilad.models.validation import IntArray
 
 
 @kkt.register(ConvexClustering)
@@ -23,10 +25,11 @@ class KktConditions(StationaryConditions):
 
     Parameters
     ----------
-    lower, model, problem, unit, baseline
+    lower, model, problem, unit, baseline, block_of
         As in `PointConditions`.
-    relaxation : str, default "scholtes"
-        A key of `RELAXATIONS`.
+    relaxation : str, default "smoothing"
+        A key of `RELAXATIONS`. For p = 1 and p = 2 "smoothing" eliminates the dual variables
+        (`SmoothedEdges`), and there are no complementarities.
 
     Attributes
     ----------
@@ -45,10 +48,12 @@ class KktConditions(StationaryConditions):
         problem: BilevelProblem,
         unit: float,
         baseline: Any,
-        relaxation: str = "scholtes",
+        relaxation: str = "smoothing",
+        block_of: IntArray | None = None,
     ) -> None:
-        super().__init__(lower, model, problem, unit, baseline)
         self.relaxation = RELAXATIONS[relaxation]
+        smoothed = smoothed_edge_terms(lower.p, lower.d) if relaxation == "smoothing" else None
+        super().__init__(lower, model, problem, unit, baseline, block_of, smoothed)
         if self.relaxation.needs_sides:
             self.edges.add_sides()
         self.pairs = {

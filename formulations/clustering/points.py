@@ -1,5 +1,8 @@
 """The components that all conditions of convex clustering share: x, A(eps), r(eps), distances.
 
+The rows of x belong to blocks of points (module `blocks`); without contraction every point is a
+block of its own.
+
 Each nonlinear term is written in variables of its own edge or pair. The Hessian of the Lagrangian
 is then block diagonal, and much cheaper to evaluate than for terms in x.
 """
@@ -13,26 +16,15 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.formulations.clustering.blocks import BlockModel
 from bilad.formulations.clustering.displacement import may_coincide
 from bilad.formulations.complementarity import Complementarity
-from bilad.formulations.leader import perturbed_part
+from bilad.formulations.leader import affine
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.norms import subgradient_rows
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs
-from bilad.models.validation import FloatArray
-
-
-def scaled_dual(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> FloatArray:
-    """Return the scaled dual z with Z_e = r_e z_e, ||z_e||_q <= 1: shape (m, d).
-
-    Where r_e = 0, z_e is a subgradient of ||.||_p at u_e, for which the Fenchel-Young gap is 0.
-    """
-    z = subgradient_rows(model.graph.differences(X), model.p)
-    positive = model.radii > 0
-    z[positive] = model.project_dual(Z)[positive] / model.radii[positive, None]
-    return z
+from bilad.models.validation import FloatArray, IntArray
 
 
 class PointConditions(ABC):
@@ -44,19 +36,22 @@ class PointConditions(ABC):
         The model of the problem.
     model, problem, unit, baseline
         As in `Conditions`.
+    block_of : ndarray of int, shape (n,), optional
+        The block of each point; by default every point is a block.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Its new components are the sets `points` and `features`, the variables `x[i, c]` (feature c
-        of point i), and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation that are not
-        edges.
-    data : ndarray of object, shape (n, d)
-        A(eps). Entries that eps does not change are numbers.
-    radii : ndarray of object, shape (m,)
-        r(eps) = gamma w(eps).
+        Its new components are the sets `points` (of the K blocks) and `features`, the parameter
+        `mass[i]`, the number of points of block i, the variables `x[i, c]` (feature c of block i),
+        and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation that are not edges.
+    blocks : BlockModel
+    data : ndarray of object, shape (K, d)
+        a(eps), the centroids of the data. Entries that eps does not change are numbers.
+    radii : dict of int to object
+        r_e(eps) of each edge e with positive weight.
     ends : dict of int to (int, int)
-        The end points i < j of each edge with positive weight.
+        The end blocks i < j of each of these edges.
     pairs : mapping of (int, int) to Complementarity
         Empty unless a subclass has complementarity constraints.
     """
@@ -68,17 +63,20 @@ class PointConditions(ABC):
         problem: BilevelProblem,
         unit: float,
         baseline: Any,
+        block_of: IntArray | None = None,
     ) -> None:
         self.lower, self.model, self.problem, self.unit = lower, model, problem, unit
         self._baseline = baseline
         self.pairs: Mapping[tuple[int, int], Complementarity] = {}
-        model.points, model.features = pyo.RangeSet(0, lower.n - 1), pyo.RangeSet(0, lower.d - 1)
+        self.blocks = blocks = BlockModel.of(problem, block_of)
+        count, d = blocks.data.shape
+        model.points, model.features = pyo.RangeSet(0, count - 1), pyo.RangeSet(0, d - 1)
+        model.mass = pyo.Param(model.points, initialize=dict(enumerate(blocks.masses.tolist())))
         model.x = pyo.Var(model.points, model.features)
-        self.data = perturbed_part(model, problem, "data")
-        self.radii = perturbed_part(model, problem, "weights", lower.gamma)
-        kept = np.flatnonzero(lower.radii > 0).tolist()
-        edges = lower.graph.edges
-        self.ends = {e: (int(edges[e, 0]), int(edges[e, 1])) for e in kept}
+        self.data = affine(model, blocks.data, blocks.data_rates)
+        names, radii = blocks.names.tolist(), affine(model, blocks.radii, blocks.radii_rates)
+        self.radii = dict(zip(names, radii.tolist(), strict=True))
+        self.ends = dict(zip(names, map(tuple, blocks.edges.tolist()), strict=True))
         self._edge_of = {pair: e for e, pair in self.ends.items()}
 
     @abstractmethod
@@ -90,15 +88,16 @@ class PointConditions(ABC):
         """Return the violation of lower-level optimality at this point: dimensionless, >= 0."""
 
     def edges_by_tail(self) -> dict[int, list[int]]:
-        """Return, for each point i, the edges (i, j) with j > i."""
+        """Return, for each block i, the edges (i, j) with j > i."""
         outgoing: dict[int, list[int]] = {i: [] for i in self.model.points}
         for e, (i, _) in self.ends.items():
             outgoing[i].append(e)
         return outgoing
 
     def variables(self) -> list[Any]:
-        """Return the variables x, point by point."""
-        return [self.model.x[i, c] for i in self.model.points for c in self.model.features]
+        """Return the row of x of each point's block, point by point."""
+        rows = self.blocks.block_of.tolist()
+        return [self.model.x[i, c] for i in rows for c in self.model.features]
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
         """Return the deviation without the pairs that are apart for every eps.
@@ -106,9 +105,10 @@ class PointConditions(ABC):
         The variables `pair_u` of the remaining pairs are added.
         """
         if isinstance(deviation, SmoothPairs):
-            near = may_coincide(self.problem, self._baseline.X, deviation.pairs)
-            kept = (deviation.coefficients > 0) & (deviation.together | near)
-            deviation = deviation.restricted(kept)
+            deviation = self.blocks.aggregate(deviation)
+            rows = self.blocks.rows(self._baseline.X)
+            near = may_coincide(self.problem, rows, deviation.pairs)
+            deviation = deviation.restricted(deviation.together | near)
             self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])
         return deviation
 
@@ -137,8 +137,12 @@ class PointConditions(ABC):
         """Do nothing; a subclass may have parameters that depend on the stage."""
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Set x and `pair_u` to a lower-level solution at eps."""
-        model, X = self.model, solution.X
+        """Set x and `pair_u` to a lower-level solution at eps, averaged over each block."""
+        self._set_rows(self.blocks.rows(solution.X))
+
+    def _set_rows(self, X: FloatArray) -> None:
+        """Set x and `pair_u` to the rows of X, one for each block."""
+        model = self.model
         for (i, c), value in np.ndenumerate(X):
             model.x[i, c].set_value(float(value))
         if model.component("pairs") is not None:

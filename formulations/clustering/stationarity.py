@@ -15,11 +15,12 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentMap
 
-from bilad.formulations.clustering.edge_terms import edge_terms
-from bilad.formulations.clustering.points import PointConditions, scaled_dual
+from bilad.formulations.clustering.edge_terms import EdgeTerms, edge_terms
+from bilad.formulations.clustering.points import PointConditions
+from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
-from bilad.models.validation import FloatArray
+from bilad.models.validation import FloatArray, IntArray
 
 
 class StationaryConditions(PointConditions):
@@ -27,8 +28,10 @@ class StationaryConditions(PointConditions):
 
     Parameters
     ----------
-    lower, model, problem, unit, baseline
+    lower, model, problem, unit, baseline, block_of
         As in `PointConditions`.
+    edges : type of EdgeTerms, optional
+        By default that of the norm.
 
     Attributes
     ----------
@@ -46,9 +49,11 @@ class StationaryConditions(PointConditions):
         problem: BilevelProblem,
         unit: float,
         baseline: Any,
+        block_of: IntArray | None = None,
+        edges: type[EdgeTerms] | None = None,
     ) -> None:
-        super().__init__(lower, model, problem, unit, baseline)
-        self.edges = edge_terms(lower.p, lower.d)(model, self.ends, unit)
+        super().__init__(lower, model, problem, unit, baseline, block_of)
+        self.edges = (edges or edge_terms(lower.p, lower.d))(model, self.ends, unit)
         self._add_stationarity()
         pairs = self.edges.multipliers()
         self._multiplier_of = ComponentMap(pairs)
@@ -63,7 +68,7 @@ class StationaryConditions(PointConditions):
 
         def stationarity(m: pyo.ConcreteModel, i: int, c: int) -> Any:
             flow = pyo.quicksum(r * self.edges.dual(e, c) for e, r in incident[i])
-            return m.x[i, c] + flow - self.data[i, c] == 0
+            return m.x[i, c] + flow / m.mass[i] - self.data[i, c] == 0
 
         model.stationarity = pyo.Constraint(model.points, model.features, rule=stationarity)
 
@@ -94,10 +99,14 @@ class StationaryConditions(PointConditions):
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set all variables to a lower-level solution at eps."""
         super().start_from(eps, solution)
-        lower = self.problem.perturbation.apply(self.lower, eps)
-        U, z = lower.graph.differences(solution.X), scaled_dual(lower, solution.X, solution.Z)
-        for e in self.ends:
-            self.edges.start(e, U[e], z[e])
+        x = self.blocks.rows(solution.X)
+        z = self.blocks.scaled_dual(eps, x, solution.Z)
+        for e, u_e, z_e in zip(self.ends, self.blocks.differences(x), z, strict=True):
+            self.edges.start(e, u_e, z_e)
+
+    def set_stage(self, stage: ScheduleStage) -> None:
+        """Set the smoothing of the edge terms, if they have one."""
+        self.edges.set_stage(stage)
 
     def violation(self) -> float:
         """Return the largest Fenchel-Young gap of an edge, in units of `unit`."""
@@ -105,10 +114,12 @@ class StationaryConditions(PointConditions):
         return max(gaps, default=0.0)
 
     def Z(self, eps: FloatArray) -> FloatArray:
-        """Return the current dual variables Z at eps in the units of the data: shape (m, d)."""
-        lower = self.problem.perturbation.apply(self.lower, eps)
-        Z = np.zeros((lower.graph.m, lower.d))
-        for e in self.ends:
-            for c in self.model.features:
-                Z[e, c] = lower.radii[e] * pyo.value(self.edges.dual(e, c))
+        """Return the current dual variables Z at eps in the units of the data: shape (m, d).
+
+        Of the edges that join the same two blocks, the first carries the flow of all.
+        """
+        Z = np.zeros((self.lower.graph.m, self.lower.d))
+        radii = self.blocks.radii + self.blocks.radii_rates @ eps
+        for e, r in zip(self.ends, radii, strict=True):
+            Z[e] = [r * pyo.value(self.edges.dual(e, c)) for c in self.model.features]
         return Z

@@ -1,19 +1,21 @@
 """Continuation: a single-level reformulation is solved for a sequence of decreasing parameters.
 
-Each stage of a schedule fixes the relaxation parameter and the smoothing width. The eps of every
-stage is evaluated by the lower level itself.
+(BL1) is solved along a schedule of stages from one start after another. (BL2) is solved as a
+sequence of (BL1) with decreasing budgets: eps = 0 is feasible for a relaxed (BL2), and its stages
+would not leave it. The eps of every stage is evaluated by the lower level itself.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from bilad.formulations.reformulations import contract
 from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.learning.learning_model import state_gap
@@ -26,43 +28,96 @@ from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
-# Options with which IPOPT remains close to a start that is almost optimal.
-CLOSE_START = {"tol": 1e-4, "mu_init": 1e-3, "bound_push": 1e-4, "bound_frac": 1e-4}
-BOUNDS_PER_STAGE = 2  # largest number of value-function bounds that are used with one slack
-STILL = 1e-4  # change of eps, relative to the radius, at which a stage has converged
+STILL = 1e-4  # of the radius: eps has stopped moving
+CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
+SAMPLES = 3  # eps at which the lower level is solved to see which rows are equal
+TURNS = ("observed", "neighbours", "none")
+FRACTIONS = (0.3, 0.1, 0.03, 0.01)  # of the limit: budgets at which a first attack is looked for
+SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._shrink`
+REOPEN = 0.3  # of the radius: a model for a smaller budget is written again, in its own scale
 
 
 @dataclass
 class ContinuationState:
-    """A reformulation that is loaded into IPOPT, with what a stage needs besides."""
+    """A single-level model that is open in IPOPT, and is written again when a block splits.
+
+    Parameters
+    ----------
+    scaling : Scaling
+    formulate : callable(problem, baseline, contraction=..., observed=...)
+    contraction : {"none", "observed", "neighbours"}
+    options : mapping
+        IPOPT's.
+    opening : float
+        At most so many times as long as the model takes to build, IPOPT takes to open it.
+    lower : LowerLevel
+    trace : Trace
+    """
 
     scaling: Scaling
-    formulation: SingleLevel
-    session: IpoptSession
+    formulate: Callable[..., SingleLevel]
+    contraction: str
+    options: Mapping[str, Any]
+    opening: float
     lower: LowerLevel
     trace: Trace
+    observed: list[Any] = field(default_factory=list)
+    radius: float = 1.0
 
-    def start_from(self, eps: FloatArray) -> None:
-        """Set the initial point of the next solve to the lower-level solution at the user's eps."""
-        solution = self.lower.solve(eps)
-        self.formulation.start_from(
-            self.scaling.scale_eps(eps), self.scaling.scale_solution(solution)
+    def open(self) -> None:
+        """Write the model and open it, unless opening is expected to take longer than is left.
+
+        Opening cannot be stopped: the expressions are differentiated in compiled code.
+        """
+        scaling, baseline, began = self.scaling, self.lower.baseline, time.perf_counter()
+        self.formulation = self.formulate(
+            scaling.problem,
+            scaling.scale_solution(baseline),
+            contraction=self.contraction,
+            observed=self.observed,
         )
+        if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
+            raise BudgetSpentError(TIME_LIMIT)
+        self.session = IpoptSession(self.formulation.model, self.options)
+        self.trace.engine = f"{self.session.engine} {self.session.version}"
+        self.formulation.set_radius(self.radius)
+
+    def observe(self, eps: FloatArray) -> bool:
+        """Split blocks that are apart at the user's eps; say whether there are such."""
+        solution = self.lower.solve(eps)
+        if self.formulation.represents(solution.outcome):
+            return False
+        self.observed.append(self.scaling.scale_solution(solution))
+        self.open()
+        return True
+
+    def set_radius(self, radius: float) -> None:
+        """Bound eps by a share of the radius for which the model was written."""
+        self.radius = radius
+        self.formulation.set_radius(radius)
+
+    def start(self, eps: FloatArray, stage: ScheduleStage) -> None:
+        """Start the next solve at the lower level's solution at the user's eps."""
+        self.observe(eps)
+        self.formulation.set_stage(stage)
+        scaling, solution = self.scaling, self.lower.solve(eps)
+        self.formulation.start_from(scaling.scale_eps(eps), scaling.scale_solution(solution))
 
     def solve(self, stage: ScheduleStage) -> FloatArray:
-        """Solve one stage from the current point; evaluate, record and return its eps."""
+        """Solve one stage from the model's current values; return, score and record its eps."""
         self.formulation.set_stage(stage)
         left = self.lower.seconds_left()
         result = self.session.solve(time_limit=left if np.isfinite(left) else None)
         eps = self.scaling.unscale_eps(self.formulation.eps())
         evaluation = self.lower.evaluate(eps)
-        model = type(self.scaling.given).__name__
         violation = self.formulation.violation() if result.status.has_point else None
         if self.trace.paths:
             self.trace.paths[-1].append(eps)
+        budget = self.radius * self.scaling.given.radius
+        block_of = self.formulation.block_of
         self.trace.record(
             Stage(
-                name=f"{model}, t = {stage.relaxation:g}, width = {stage.width:g}",
+                name=f"budget {budget:.6g}, t = {stage.relaxation:.3g}, width = {stage.width:.3g}",
                 claimed=result.objective,
                 eps=eps,
                 deviation=evaluation.deviation,
@@ -71,126 +126,191 @@ class ContinuationState:
                 seconds=result.seconds,
                 lower_gap=None if violation is None else self._lower_gap(eps),
                 violation=violation,
+                blocks=None if block_of is None else int(block_of.max()) + 1,
             )
         )
         return eps
 
     def _lower_gap(self, eps: FloatArray) -> float | None:
-        """Return the duality gap of the NLP's lower-level variables at its eps."""
+        """Return how far the NLP's state is from optimal for its eps, by the lower level's dual."""
         scaling, solution = self.scaling, self.lower.solve(eps)
         model = scaling.given.perturbation.apply(scaling.given.model, eps)
         state = scaling.unscale_state(self.formulation.state(solution.state))
         return state_gap(model, state, solution)
 
 
-# Solves the stages of a schedule from a starting eps; returns the last eps.
 PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 
 
 def follow_warm_started(
-    state: ContinuationState, eps: FloatArray, schedule: Schedule
+    model: ContinuationState, eps: FloatArray, schedule: Schedule
 ) -> FloatArray:
-    """Start the first stage at a lower-level solution, and each other stage at the last point."""
-    state.start_from(eps)
-    for stage in schedule.stages:
-        eps = state.solve(stage)
-    return eps
+    """Start at a lower-level solution; then each stage starts where the last one ended.
 
-
-def follow_with_updated_bounds(
-    state: ContinuationState, eps: FloatArray, schedule: Schedule
-) -> FloatArray:
-    """Update the bound on the value function at the last eps until eps converges.
-
-    Each NLP starts at a lower-level solution, which is feasible for it.
+    A stage after which a block splits is followed by a start at the lower-level solution.
     """
-    problem = state.scaling.given
+    model.start(eps, schedule.stages[0])
     for stage in schedule.stages:
-        for _ in range(BOUNDS_PER_STAGE):
-            state.start_from(eps)
-            previous, eps = eps, state.solve(stage)
-            if problem.size(eps - previous) <= STILL * problem.radius:
-                break
+        eps = model.solve(stage)
+        if model.observe(eps):
+            model.start(eps, stage)
     return eps
 
 
-@dataclass(frozen=True)
+def follow_with_renewals(renewals: int) -> PathFollower:
+    """Return a walk that renews the model of the value function where the last NLP ended.
+
+    Each NLP starts from the smoothed lower level's solution, which is feasible for it. A stage ends
+    when eps stops moving, at latest after so many renewals.
+    """
+
+    def follow(model: ContinuationState, eps: FloatArray, schedule: Schedule) -> FloatArray:
+        problem = model.scaling.given
+        for stage in schedule.stages:
+            for _ in range(renewals):
+                model.start(eps, stage)
+                previous, eps = eps, model.solve(stage)
+                moved = problem.size(eps - previous)
+                if moved <= STILL * min(1.0, stage.width) * problem.radius:
+                    break
+        return eps
+
+    return follow
+
+
+@dataclass
 class Continuation:
-    """The continuation for the problem of a `LowerLevel`.
+    """A reformulation of the problem of `lower`, followed from start to start.
 
     Parameters
     ----------
-    formulate : callable(problem, baseline)
-        Writes the reformulation, given the lower-level solution at eps = 0.
+    lower : LowerLevel
+    trace : Trace
+    formulate : callable
+        Writes the single-level model, as `Formulation` does.
     follow : PathFollower
-    schedule, refinement : Schedule
-        Stages with decreasing parameters; for (BL2), the refinement has small parameters from its
-        first stage on.
+        Solves the stages one after another; returns the last eps.
+    schedule : Schedule
+        From loose to tight.
+    slack : callable(width, smoothing)
+        The relaxation t that belongs to a width.
+    contraction : {"none", "observed", "neighbours", "turns"}
+        The last takes the other three in turns, start by start.
     ipopt_options : mapping
     opening : float
-        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
-        written.
+        At most so many times as long as the model takes to build, IPOPT takes to open it.
+    rng : numpy.random.Generator
+        Draws the eps at which the lower level is observed.
     """
 
     lower: LowerLevel
     trace: Trace
-    formulate: Callable[[BilevelProblem, Any], SingleLevel]
+    formulate: Callable[..., SingleLevel]
     follow: PathFollower
     schedule: Schedule
-    refinement: Schedule
+    slack: Callable[[float, float], float]
+    contraction: str
     ipopt_options: Mapping[str, Any]
     opening: float
+    rng: np.random.Generator
 
     def run(self, points: list[FloatArray]) -> None:
-        """Follow the schedule from each point.
-
-        For (BL2), eps = 0 is feasible for a loose relaxation, and the stages would not leave it.
-        The schedule is therefore applied to (BL1), the largest deviation within the limit. The
-        refinement is then applied to (BL2) from the smallest attack that a stage has found.
-        """
+        """Solve from each start, one after another."""
         problem, trace = self.lower.problem, self.trace
-        leading = problem.largest_deviation()
         trace.paths = []
         trace.expected = len(points) * len(self.schedule.stages)
-        if leading is problem:
-            self._follow_from(points, self.schedule, problem, self.ipopt_options)
-            return
-        trace.expected += len(self.refinement.stages)
-        self._follow_from(points, self.schedule, leading, self.ipopt_options)
-        best = best_returned(self.lower, trace)
-        if best is not None:
-            options = {**self.ipopt_options, **CLOSE_START}
-            self._follow_from([best.eps], self.refinement, problem, options)
+        self._samples = self._sampled()
+        leading, open_models = problem.largest_deviation(), dict[str, ContinuationState]()
+        for number, point in enumerate(points):
+            trace.paths.append([])
+            rule = self._rule(number)
+            if rule not in open_models:
+                open_models[rule] = self._open(leading, rule)
+            self.follow(open_models[rule], point, self.schedule)
+            if leading is not problem:
+                self._shrink(point, rule)
 
-    def _follow_from(
-        self,
-        points: list[FloatArray],
-        schedule: Schedule,
-        problem: BilevelProblem,
-        options: Mapping[str, Any],
-    ) -> None:
-        state = self._open(problem, options)
-        for point in points:
-            assert self.trace.paths is not None
-            self.trace.paths.append([])
-            self.follow(state, point, schedule)
+    def _rule(self, number: int) -> str:
+        """Return how the model of one start is contracted."""
+        return TURNS[number % len(TURNS)] if self.contraction == "turns" else self.contraction
 
-    def _open(self, problem: BilevelProblem, options: Mapping[str, Any]) -> ContinuationState:
-        """Load a reformulation into IPOPT, if the time left is expected to be sufficient.
+    def _sampled(self) -> list[Any]:
+        """Return solutions at some eps on the sphere, if blocks are to be observed."""
+        if self.contraction == "none":
+            return []
+        problem = self.lower.problem
+        low, high = problem.box
+        corners = np.where(self.rng.random((SAMPLES, len(low))) < 0.5, low, high)
+        return [self.lower.solve(problem.project(corner)) for corner in corners]
 
-        Loading cannot be interrupted, since compiled code differentiates the expressions.
+    def _open(self, problem: BilevelProblem, contraction: str) -> ContinuationState:
+        scaling = Scaling.of(problem)
+        model = ContinuationState(
+            scaling,
+            self.formulate,
+            contraction,
+            self.ipopt_options,
+            self.opening,
+            self.lower,
+            self.trace,
+            [scaling.scale_solution(solution) for solution in self._samples],
+        )
+        model.open()
+        return model
+
+    def _shrink(self, point: FloatArray, contraction: str) -> None:
+        """Solve (BL1) within smaller and smaller budgets, for as long as there are attacks.
+
+        The budget is c times the size of the best attack so far: c stays while attacks are found,
+        and 1 - c is divided by 2.5 when none is.
         """
-        scaling, baseline, began = Scaling.of(problem), self.lower.baseline, time.perf_counter()
-        formulation = self.formulate(scaling.problem, scaling.scale_solution(baseline))
-        if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
-            raise BudgetSpentError(TIME_LIMIT)
-        session = IpoptSession(formulation.model, options)
-        self.trace.engine = f"{session.engine} {session.version}"
-        return ContinuationState(scaling, formulation, session, self.lower, self.trace)
+        lower, problem = self.lower, self.lower.problem
+        for fraction in FRACTIONS:
+            if best_returned(lower, self.trace) is not None:
+                break
+            model = self._open(
+                problem.within(fraction * problem.radius).largest_deviation(), contraction
+            )
+            self.follow(model, model.scaling.given.project(point), self.schedule)
+        best = best_returned(lower, self.trace)
+        c, opened = SHRINK, None
+        while best is not None and 1 - c > LEAST_CUT:
+            target = c * best.size
+            if opened is None or target < REOPEN * opened.scaling.given.radius:
+                opened = self._open(problem.within(best.size).largest_deviation(), contraction)
+            opened.set_radius(target / opened.scaling.given.radius)
+            for start, schedule in self._attempts(opened, best, c):
+                self.follow(opened, start, schedule)
+                new = best_returned(lower, self.trace)
+                if new is not None and new.size <= target * (1 + 1e-9):
+                    best = new
+                    break
+            else:
+                c = 1 - (1 - c) / SLOWER
+
+    def _attempts(
+        self, model: ContinuationState, best: Evaluation, c: float
+    ) -> Iterator[tuple[FloatArray, Schedule]]:
+        """Return starts within c times the size of an attack, each with its schedule."""
+        scaled = model.scaling.scale_eps(best.eps)
+        moved = model.scaling.problem.operator("data") @ scaled / model.formulation.unit
+        change = float(np.linalg.norm(moved)) or float(np.linalg.norm(scaled))
+        width = min(max((1 - c) * change, 1e-4), 0.05)
+        ladder = ((min(0.5, 10 * width), 0.3), (min(0.3, 3 * width), 0.2), (width, 0.1))
+        stages = tuple(ScheduleStage(self.slack(w, share), w, share) for w, share in ladder)
+        yield c * best.eps, Schedule(stages)
+        if c <= 0.9:
+            yield np.zeros_like(best.eps), self.schedule
+
+
+def default_contraction(problem: BilevelProblem) -> str:
+    """Return "observed" for a model that can be contracted and has many rows, else "none"."""
+    many = problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
+    return "observed" if many else "none"
 
 
 def best_returned(lower: LowerLevel, trace: Trace) -> Evaluation | None:
-    """Return the best attack among the points that a method returned, or None."""
+    """Return the best attack among a method's own answers, or None."""
     if trace.paths is None:
         return lower.best
     best = None

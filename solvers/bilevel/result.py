@@ -37,6 +37,8 @@ class Stage:
     violation : float or None
         The largest relaxed complementarity product, or the violation of the value-function bound,
         at the point of the reformulation.
+    blocks : int or None
+        The number of blocks of rows that the reformulation holds equal; None without contraction.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Stage:
     seconds: float
     lower_gap: float | None = None
     violation: float | None = None
+    blocks: int | None = None
 
 
 @dataclass(frozen=True)

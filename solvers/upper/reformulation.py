@@ -8,22 +8,30 @@ every stage is evaluated by the lower level itself, since the best is often not 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Formulation
-from bilad.formulations.schedule import Schedule
+from bilad.formulations.reformulations import (
+    CONTRACTIONS,
+    DUALITY,
+    KKT,
+    VALUE_FUNCTION,
+    Formulation,
+    contract,
+)
+from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vector, whole_number
 from bilad.solvers.bilevel.continuation import (
     Continuation,
     PathFollower,
+    default_contraction,
     follow_warm_started,
-    follow_with_updated_bounds,
+    follow_with_renewals,
 )
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.oracle import LowerLevel
@@ -33,20 +41,19 @@ from bilad.solvers.upper.method import keywords
 
 @dataclass(frozen=True)
 class Reformulation:
-    """A reformulation with the schedule and the path following that suit it.
+    """A reformulation as an attack method, with the schedule and options that suit it.
 
     Attributes
     ----------
     formulation : Formulation
     follow : PathFollower
         Solves the stages from a start.
-    schedule : Schedule
-        Stages with decreasing parameters.
-    refinement : Schedule
-        For (BL2), the stages from an attack that was found before.
+    slack : callable(width, smoothing)
+        The relaxation t that belongs to a width.
+    widths : tuple of float
+        The widths of the default schedule, in decreasing order.
     ipopt_options : mapping
-        IPOPT's own options. Its tolerances are loose because the eps of a stage is only a candidate
-        that a line search improves.
+        IPOPT's own options.
     opening : float
         Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
         written.
@@ -54,8 +61,8 @@ class Reformulation:
 
     formulation: Formulation
     follow: PathFollower
-    schedule: Schedule
-    refinement: Schedule
+    slack: Callable[[float, float], float]
+    widths: tuple[float, ...]
     ipopt_options: Mapping[str, Any]
     opening: float
     has_bound: ClassVar[bool] = False
@@ -72,7 +79,12 @@ class Reformulation:
     @property
     def options(self) -> list[str]:
         """Names of the options of `prepare`, with those of the formulation."""
-        return [*keywords(self.prepare), *self.formulation.choices]
+        return list(dict.fromkeys([*keywords(self.prepare), *self.formulation.choices]))
+
+    @property
+    def schedule(self) -> Schedule:
+        """The default schedule."""
+        return Schedule(tuple(ScheduleStage(self.slack(w, SMOOTHING), w) for w in self.widths))
 
     def prepare(
         self,
@@ -82,7 +94,7 @@ class Reformulation:
         start: ArrayLike | None = None,
         starts: int = 1,
         schedule: Schedule | None = None,
-        refinement: Schedule | None = None,
+        contraction: str | None = None,
         ipopt_options: Mapping[str, Any] | None = None,
         **writing: Any,
     ) -> Runner:
@@ -94,8 +106,12 @@ class Reformulation:
             First starting point; zero by default.
         starts : int, default 1
             Number of starts; those after the first are random.
-        schedule, refinement : Schedule, optional
-            Schedules that replace those of the method.
+        schedule : Schedule, optional
+            A schedule that replaces that of the method.
+        contraction : {"none", "observed", "neighbours", "turns"}, optional
+            Which rows of the state are held equal, as in `Formulation`; "turns" uses "observed",
+            "neighbours" and "none" in turn, start by start. The default is "observed" for models
+            with 60 rows or more that can be contracted, and "none" otherwise.
         ipopt_options : mapping, optional
             IPOPT's own options, which replace those of the method.
         **writing
@@ -111,9 +127,12 @@ class Reformulation:
         points = starting_points(problem, start, starts, rng)
         for name, value in writing.items():
             one_of(value, name, self.formulation.choices[name])
-        for name, given in (("schedule", schedule), ("refinement", refinement)):
-            if not isinstance(given, Schedule | None):
-                raise ArgumentError(name, type(given).__name__, "a Schedule")
+        if not isinstance(schedule, Schedule | None):
+            raise ArgumentError("schedule", type(schedule).__name__, "a Schedule")
+        if contraction is None:
+            contraction = default_contraction(problem)
+        elif one_of(contraction, "contraction", (*CONTRACTIONS, "turns")) != "none":
+            contract.require(problem.model)
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
@@ -127,9 +146,11 @@ class Reformulation:
                 formulate=functools.partial(self.formulation, **writing),
                 follow=self.follow,
                 schedule=schedule or self.schedule,
-                refinement=refinement or self.refinement,
+                slack=self.slack,
+                contraction=contraction,
                 ipopt_options=engine_options,
                 opening=self.opening,
+                rng=rng,
             )
             continuation.run(points)
 
@@ -147,11 +168,14 @@ def starting_points(
     return [problem.project(point) for point in [first, *box]]
 
 
+SMOOTHING = 0.3  # mu / width of the default schedules
+WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
+
 BY_KKT = Reformulation(
     KKT,
     follow=follow_warm_started,
-    schedule=Schedule.of(relaxations=(20, 2, 0.2, 0.05), widths=(5, 2, 0.5, 0.2)),
-    refinement=Schedule.of(relaxations=(0.02, 0.002), widths=(0.1, 0.1)),
+    slack=lambda width, smoothing: width,
+    widths=WIDTHS,
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
     opening=4.0,
 )
@@ -161,10 +185,19 @@ REFORMULATIONS = {
     "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
     "value-function": Reformulation(
         VALUE_FUNCTION,
-        follow=follow_with_updated_bounds,
-        schedule=Schedule.of(relaxations=(10, 3, 1, 0.3), widths=(2, 1, 0.5, 0.3)),
-        refinement=Schedule.of(relaxations=(1, 0.1), widths=(0.1, 0.1)),
-        ipopt_options={**MUMPS, "tol": 1e-3, "max_iter": 50},
+        follow=follow_with_renewals(4),
+        slack=lambda width, smoothing: smoothing / 3 * width**2,
+        widths=WIDTHS,
+        ipopt_options={
+            **MUMPS,
+            "nlp_scaling_method": "none",
+            "tol": 1e-4,
+            "constr_viol_tol": 1e-4,
+            "max_iter": 60,
+            "mu_init": 1e-2,
+            "bound_push": 1e-4,
+            "bound_frac": 1e-4,
+        },
         opening=18.0,
     ),
 }
