@@ -145,9 +145,9 @@ PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 def follow_warm_started(
     model: ContinuationState, eps: FloatArray, schedule: Schedule
 ) -> FloatArray:
-    """Start at a lower-level solution; then each stage starts where the last one ended.
+    """Start the first stage at a lower-level solution, and each other stage at the last point.
 
-    A stage after which a block splits is followed by a start at the lower-level solution.
+    After a stage at whose eps a block splits, the next stage starts at the lower-level solution.
     """
     model.start(eps, schedule.stages[0])
     for stage in schedule.stages:

@@ -147,7 +147,8 @@ class _Continuation:
             If the deadline is reached.
         """
         scaling, found, began = self._scaling, self._found, time.perf_counter()
-        formulation = KKT(scaling.problem, scaling.scale_solution(found.baseline))
+        baseline = scaling.scale_solution(found.baseline)
+        formulation = KKT(scaling.problem, baseline, kernel="rational", relaxation="scholtes")
         formulation.start_from(scaling.scale_eps(found.eps), scaling.scale_solution(found.solution))
         self._left(OPENING * (time.perf_counter() - began))
         session = IpoptSession(formulation.model, IPOPT_OPTIONS)
