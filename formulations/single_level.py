@@ -45,8 +45,9 @@ class SingleLevel:
     model : pyomo.environ.ConcreteModel
         Its components are the variables `eps[k]`, `t` (relaxation), `width` and `radius`, the last
         three with equal bounds; the components of the conditions; the index set `terms` and
-        Expressions `term[i]`, whose sum is the Expression `smooth_deviation`; and the objective `goal`. For (BL2) there are also the variables
-        `term_bound[i]` <= `term[i]` and the constraint `target`, which requires their sum to be at
+        three with equal bounds; the components of the conditions; the index set `terms` and
+        Expressions `term[i]`, whose sum is the Expression `smooth_deviation`; and the objective
+        `goal`. For (BL2) there are also the variables
         least delta_0. Users may change the model before they solve it.
     conditions : Conditions
     unit : float
