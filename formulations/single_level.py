@@ -45,10 +45,10 @@ class SingleLevel:
     model : pyomo.environ.ConcreteModel
         Its components are the variables `eps[k]`, `t` (relaxation), `width` and `radius`, the last
         three with equal bounds; the components of the conditions; the index set `terms` and
-        three with equal bounds; the components of the conditions; the index set `terms` and
         Expressions `term[i]`, whose sum is the Expression `smooth_deviation`; and the objective
-        `goal`. For (BL2) there are also the variables
-        least delta_0. Users may change the model before they solve it.
+        `goal`. For (BL2) there are also the variables `term_bound[i]` <= `term[i]` and the
+        constraint `target`, which requires their sum to be at least delta_0. Users may change the
+        model before they solve it.
     conditions : Conditions
     unit : float
         The unit of length of the schedule, in the unit of the state.
