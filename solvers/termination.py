@@ -25,7 +25,12 @@ STOPS = 3  # times that a watchdog is stopped
 SOON = 0.001  # seconds after which a step is looked at again that could not take one
 # Code that is not disturbed, by the names of functions and of files.
 FINALISERS = ("__del__", "__exit__")
-UNDISTURBED = ("weakref.py", "_weakrefset.py", "<frozen importlib._bootstrap>")
+UNDISTURBED = (
+    "weakref.py",
+    "_weakrefset.py",
+    "<frozen importlib._bootstrap>",
+    "compiler_lock.py",  # Numba compiles; LLVM's callbacks swallow exceptions
+)
 
 
 class BudgetSpentError(Exception):
@@ -150,9 +155,10 @@ class _Watchdog(threading.Thread):
 def _is_undisturbed(thread: int) -> bool:
     """Whether a step runs what would swallow an exception, or must not be left half done.
 
-    Python swallows those of destructors and of callbacks of weak references and of the garbage
-    collector. Exits of contexts and imports are not to be left half done. A thread that is being
-    started has the number of the one that starts it, and could get the exception in its place.
+    Python swallows those of destructors and of callbacks of weak references, of the garbage
+    collector and of compiled code. Exits of contexts and imports are not to be left half done. A
+    thread that is being started has the number of the one that starts it, and could get the
+    exception in its place.
     """
     collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     frame = sys._current_frames().get(thread)

@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
 from bilad.solvers import termination
 from bilad.solvers.termination import termination_of
@@ -94,3 +95,23 @@ def test_an_error_that_compiled_code_makes_of_the_time_limit(error):
 
     assert termination_of(step, 0.1) == "time limit"
     assert termination_of(lambda: (_ for _ in ()).throw(error), 5.0).startswith("error: ")
+
+
+def test_numba_is_not_disturbed_while_it_compiles():
+    """An exception inside a callback of LLVM would be swallowed, with a warning."""
+    done = []
+
+    @global_compiler_lock
+    def compile_slowly():
+        until = time.perf_counter() + 0.4
+        while time.perf_counter() < until:
+            pass
+        done.append(True)
+
+    def step():
+        compile_slowly()
+        while True:
+            pass
+
+    assert termination_of(step, 0.1) == "time limit"
+    assert done

@@ -167,7 +167,9 @@ def test_refuses_what_ipopt_cannot_take():
         IpoptSession(m, engine="casadi")
 
 
-@pytest.mark.parametrize("model", [None, 3.0, pyo.Block([1, 2]), pyo.Var()], ids=repr)
+@pytest.mark.parametrize(
+    "model", [None, 3.0, pyo.Block([1, 2]), pyo.Var()], ids=lambda model: type(model).__name__
+)
 def test_refuses_what_is_no_model(model):
     expected = f"model: got {type(model).__name__}, expected a Pyomo model"
     with pytest.raises(ArgumentError, match=expected):

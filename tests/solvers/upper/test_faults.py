@@ -18,7 +18,7 @@ from bilad.models import (
 )
 from bilad.models.deviation import DeviationFunction
 from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
-from bilad.solvers.bilevel import continuation
+from bilad.solvers.bilevel import continuation, ipopt_options
 from bilad.solvers.certificates import bounds as certified
 from bilad.solvers.clustering import capabilities
 from bilad.solvers.termination import termination_of
@@ -104,7 +104,7 @@ def test_a_fault_of_the_engine(groups, monkeypatch, call, fault):
 
 def test_a_missing_engine_is_told_before_any_work(groups, no_clustering, monkeypatch):
     fault = EngineError("IPOPT", "not there")
-    monkeypatch.setattr(reformulation, "IpoptSession", raising(fault, None))
+    monkeypatch.setattr(ipopt_options, "IpoptSession", raising(fault, None))
     for method in ("kkt", "duality", "value-function"):
         with pytest.raises(EngineError, match="not there"):
             attack(groups.bl1(), method)
@@ -255,7 +255,7 @@ def plane(kind=MaxDeviation, size=1.2):
     ("module", "name"),
     [
         (certify_module, "solve_lower"),
-        (capabilities, "norm_bound"),
+        (certified, "norm_bound"),
         (certify_module, "attack_directions"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

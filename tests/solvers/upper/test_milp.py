@@ -216,7 +216,7 @@ def test_a_bound_is_left_when_time_is_up():
     data = rng.normal(size=(14, 2))
     model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
     problem = MaxDeviation(model, Perturbation.additive(data.shape), 1.0)
-    lower, trace = LowerLevel(problem, time_limit=4.0), Trace()
+    lower, trace = LowerLevel(problem, time_limit=8.0), Trace()
     with pytest.raises(BudgetSpentError, match="time limit"):
         milp.prepare(problem, rng)(lower, trace)
     assert trace.bound is not None
