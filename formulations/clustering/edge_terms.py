@@ -8,13 +8,15 @@ the sense of the second-order cone.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
+from bilad.formulations.clustering.smoothed_value import absolute_values
 from bilad.formulations.complementarity import Complementarity, Side
 from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
@@ -285,19 +287,15 @@ class SmoothedEdges(EdgeTerms):
     def set_stage(self, stage: ScheduleStage) -> None:
         set_parameter(self.model.mu, stage.smoothing * stage.width * self.unit)
 
-    def _smoothed_length(self, e: int, c: int) -> Any:
-        """Return the denominator of z_e,c."""
-        model = self.model
-        return pyo.sqrt(sum(model.u[e, b] ** 2 for b in model.features) + model.mu**2)
-
     def difference(self, e: int, c: int) -> Any:
         return self.model.u[e, c]
 
     def dual(self, e: int, c: int) -> Any:
-        return self.model.u[e, c] / self._smoothed_length(e, c)
+        return self.model.u[e, c] / self.length(e)
 
     def length(self, e: int) -> Any:
-        return self._smoothed_length(e, self.model.features.first())
+        model = self.model
+        return pyo.sqrt(sum(model.u[e, c] ** 2 for c in model.features) + model.mu**2)
 
     def complementarities(self, e: int) -> list[Complementarity]:
         return []
@@ -311,19 +309,50 @@ class SmoothedEdges(EdgeTerms):
 
 
 class SmoothedSplitEdges(SmoothedEdges):
-    """Smoothed fusion terms for p = 1, and for all p if d = 1: z_c = u_c / sqrt(u_c^2 + mu^2)."""
+    """Smoothed fusion terms for p = 1, for p = inf in the plane, and for all p if d = 1.
 
-    def _smoothed_length(self, e: int, c: int) -> Any:
-        return pyo.sqrt(self.model.u[e, c] ** 2 + self.model.mu**2)
+    The norm is `share` times the sum of the absolute values of v = `turn` u, each of which is
+    smoothed to sqrt(v_c^2 + mu^2) (see `SmoothedAbsolute`).
+    """
+
+    def __init__(
+        self,
+        model: pyo.ConcreteModel,
+        ends: Mapping[int, tuple[int, int]],
+        unit: float,
+        turn: FloatArray,
+        share: float,
+    ) -> None:
+        self.turn, self.share = turn, share
+        super().__init__(model, ends, unit)
+
+    def _turned(self, e: int) -> list[Any]:
+        """Return v."""
+        return turned_entries([self.model.u[e, c] for c in self.model.features], self.turn)
+
+    def dual(self, e: int, c: int) -> Any:
+        mu = self.model.mu
+        return sum(
+            self.share * float(t) * v / pyo.sqrt(v**2 + mu**2)
+            for t, v in zip(self.turn[:, c], self._turned(e), strict=True)
+            if t
+        )
 
     def length(self, e: int) -> Any:
-        return sum(self._smoothed_length(e, c) for c in self.model.features)
+        return self.share * sum(pyo.sqrt(v**2 + self.model.mu**2) for v in self._turned(e))
 
 
-def smoothed_edge_terms(p: float, d: int) -> type[EdgeTerms] | None:
-    """Return the class of the smoothed terms; None for p = inf with d > 1, which has none."""
-    if p == 1 or d == 1:
-        return SmoothedSplitEdges
+def turned_entries(u: Sequence[Any], turn: FloatArray) -> list[Any]:
+    """Return the entries of `turn` u as Pyomo expressions."""
+    rows = turn.tolist()
+    return [sum(t * u_c for t, u_c in zip(row, u, strict=True) if t) for row in rows]
+
+
+def smoothed_edge_terms(p: float, d: int) -> Callable[..., EdgeTerms] | None:
+    """Return what makes the smoothed terms; None for p = inf with d > 2, which has none."""
+    turned = absolute_values(p, d)
+    if turned is not None:
+        return functools.partial(SmoothedSplitEdges, turn=turned[0], share=turned[1])
     return SmoothedEdges if p == 2 else None
 
 

@@ -3,8 +3,9 @@
     v_mu(eps) = min_x f_mu(x, eps),
     f_mu(x, eps) = 1/2 sum_k m_k ||x_k - a_k(eps)||^2 + sum_e r_e(eps) L_mu(u_e),
 
-where L_mu(u) is sqrt(||u||^2 + mu^2) for p = 2, the sum of sqrt(u_c^2 + mu^2) for p = 1, and the
-Moreau envelope of the norm for p = inf. By the envelope theorem and the implicit function theorem,
+where L_mu(u) is sqrt(||u||^2 + mu^2) for p = 2, the sum of sqrt(u_c^2 + mu^2) for p = 1, the same
+of the sum and the difference of the features for p = inf in the plane, and the Moreau envelope of
+the norm for p = inf with d > 2. By the envelope theorem and the implicit function theorem,
 with H the Hessian of f_mu in x and F = d grad_x f_mu / d eps,
 
     grad v_mu = d f_mu / d eps,        Hess v_mu = d^2 f_mu / d eps^2 - F' H^-1 F.
@@ -55,15 +56,30 @@ class SmoothedEuclidean(SmoothedNorm):
 
 
 class SmoothedAbsolute(SmoothedNorm):
-    """The sum of sqrt(u_c^2 + mu^2)."""
+    """`share` times the sum of sqrt(v_c^2 + mu^2) over the entries of v = `turn` u.
+
+    The 1-norm has v = u. In the plane the maximum norm is half the sum of the absolute values of
+    v = (u_1 + u_2, u_1 - u_2).
+
+    Parameters
+    ----------
+    turn : ndarray, shape (d, d)
+    share : float
+    """
+
+    def __init__(self, turn: FloatArray, share: float) -> None:
+        self.turn, self.share = turn, share
 
     def at(self, u: FloatArray, mu: float) -> tuple[FloatArray, FloatArray]:
-        length = np.sqrt(u**2 + mu**2)
-        return length.sum(axis=1), u / length
+        v = u @ self.turn.T
+        length = np.sqrt(v**2 + mu**2)
+        return self.share * length.sum(axis=1), self.share * (v / length) @ self.turn
 
     def hessian(self, u: FloatArray, mu: float) -> FloatArray:
-        diagonal = mu**2 / np.sqrt(u**2 + mu**2) ** 3
-        return diagonal[:, :, None] * np.eye(u.shape[1])
+        v = u @ self.turn.T
+        diagonal = self.share * mu**2 / np.sqrt(v**2 + mu**2) ** 3
+        hessian: FloatArray = np.einsum("ec,ca,cb->eab", diagonal, self.turn, self.turn)
+        return hessian
 
 
 class SmoothedLargest(SmoothedNorm):
@@ -88,9 +104,17 @@ class SmoothedLargest(SmoothedNorm):
 
 def smoothed_norm(p: float, d: int) -> SmoothedNorm:
     """Return L_mu of the norm p in d dimensions."""
+    if p == 2 and d > 1:
+        return SmoothedEuclidean()
+    turned = absolute_values(p, d)
+    return SmoothedLargest() if turned is None else SmoothedAbsolute(*turned)
+
+
+def absolute_values(p: float, d: int) -> tuple[FloatArray, float] | None:
+    """Return the `turn` and the `share` by which a norm is a sum of absolute values, or None."""
     if p == 1 or d == 1:
-        return SmoothedAbsolute()
-    return SmoothedEuclidean() if p == 2 else SmoothedLargest()
+        return np.eye(d), 1.0
+    return (np.array([[1.0, 1.0], [1.0, -1.0]]), 0.5) if p == np.inf and d == 2 else None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ which are subclasses, state it in different ways.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ class StationaryConditions(PointConditions):
     ----------
     lower, model, problem, unit, baseline, block_of
         As in `PointConditions`.
-    edges : type of EdgeTerms, optional
+    edges : callable(model, ends, unit), optional
+        Makes the `EdgeTerms`.
         By default that of the norm.
 
     Attributes
@@ -50,7 +52,7 @@ class StationaryConditions(PointConditions):
         unit: float,
         baseline: Any,
         block_of: IntArray | None = None,
-        edges: type[EdgeTerms] | None = None,
+        edges: Callable[..., EdgeTerms] | None = None,
     ) -> None:
         super().__init__(lower, model, problem, unit, baseline, block_of)
         self.edges = (edges or edge_terms(lower.p, lower.d))(model, self.ends, unit)

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.edge_terms import add_differences
+from bilad.formulations.clustering.edge_terms import add_differences, turned_entries
 from bilad.formulations.clustering.points import PointConditions
-from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel
+from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel, absolute_values
 from bilad.formulations.leader import set_parameter
 from bilad.formulations.reformulations import value_function
 from bilad.formulations.schedule import ScheduleStage
@@ -45,7 +45,7 @@ class ValueFunctionConditions(PointConditions):
         parameters `mu` and `value_constant`, `value_slope[k]`, `value_curvature[j, k]` of the
         Expression `lower_value`; and the constraint `value_bound`, divided by t. The variables
         `value_term[i]` bound the terms of f_mu that belong to block i and to edges (i, j), j > i
-        (constraints `value_by_point[i]`). For p = inf with d > 1, the Moreau envelope is written
+        (constraints `value_by_point[i]`). For p = inf with d > 2, the Moreau envelope is written
         with `nearest[e, c]` and `s[e]` >= |u[e, c] - nearest[e, c]| (constraints `at_most_s`,
         `at_least_minus_s`). f_mu, v_mu and t are measured in units of `unit`^2.
     """
@@ -75,8 +75,16 @@ class ValueFunctionConditions(PointConditions):
     def _add_lengths(self) -> Callable[[int], Any]:
         """Return the smoothed norm of u_e as a function of e; add the variables that it needs."""
         model, u, mu = self.model, self.model.u, self.model.mu
-        if self.lower.p == 1 or self.lower.d == 1:
-            return lambda e: sum(pyo.sqrt(u[e, c] ** 2 + mu**2) for c in model.features)
+        turned = absolute_values(self.lower.p, self.lower.d)
+        if turned is not None:
+            turn, share = turned
+            return lambda e: (
+                share
+                * sum(
+                    pyo.sqrt(v**2 + mu**2)
+                    for v in turned_entries([u[e, c] for c in model.features], turn)
+                )
+            )
         if self.lower.p == 2:
             return lambda e: pyo.sqrt(sum(u[e, c] ** 2 for c in model.features) + mu**2)
         model.s = pyo.Var(model.edges, bounds=(0.0, None))
