@@ -1,114 +1,101 @@
-"""The value-function reformulation: what the constraint accepts, rejects, and its smoothing."""
+"""The smoothed reformulations: what they accept, what they reject, and how mu follows the stage.
+
+"smoothing" is the KKT reformulation with smoothed stationarity; "value function" the constraint
+f_mu <= v_mu + t with the second-order model of v_mu.
+"""
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
 from support.bilevel_problems import (
-    make_model,
-    make_problem,
+    DIMENSIONS,
+    GRAPHS,
+    NORMS,
+    PERTURBATIONS,
+    make_case,
+    points_of_eps,
     solution_from,
     solve_exactly,
     violations,
 )
 
-from bilad.formulations.reformulations import VALUE_FUNCTION
+from bilad.formulations.clustering.blocks import BlockModel
+from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel
+from bilad.formulations.reformulations import KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
-from bilad.models import MaxDeviation, Perturbation
-from bilad.solvers import cluster
 
-EPS = np.array([0.8, -0.5, 0.4, 0.2])
-STAGE = ScheduleStage(1e-3, 0.5)
-KINDS = ["line", "complete", "knn"]
+STAGE = ScheduleStage(1e-4, 0.1)
+on_the_grid = pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBATIONS, graph=GRAPHS)
 
 
-def anchored(problem, eps):
-    """The reformulation with the bound from the solution at eps, and that solution."""
-    baseline = cluster(problem.model)
+def smoothed_solution(built, problem, eps, solution):
+    """x_mu at eps, for the mu of the stage."""
+    lower = SmoothedLowerLevel(BlockModel.of(problem), eps, built.model.mu.value)
+    return lower.minimise(solution.X)
+
+
+@on_the_grid
+def test_smoothed_stationarity_holds_at_the_smoothed_solution_only(p, d, perturbation, graph):
+    if p == np.inf and d > 2:
+        pytest.skip("there the relaxation is that of the complementarities")
+    problem = make_case(p, d, perturbation, graph)
+    baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
+    built = KKT(problem, baseline, relaxation="smoothing")
+    assert not built.conditions.pairs
+    for eps in points_of_eps(problem, 2):
+        solution = solve_exactly(problem, eps)
+        built.set_stage(STAGE)
+        assert built.model.mu.value == pytest.approx(0.3 * 0.1 * built.unit)
+        x = smoothed_solution(built, problem, eps, solution)
+        built.start_from(eps, solution_from(x, solution.Z))
+        assert max(violations(built.model).values()) < 1e-8
+        assert built.violation() <= 0.3 * 0.1 * d + 1e-12
+        x[0, 0] += 1e-3
+        built.start_from(eps, solution_from(x, solution.Z))
+        broken = violations(built.model, ["stationarity"])
+        assert max(broken.values()) > 1e-4
+
+
+@on_the_grid
+def test_the_value_function_accepts_its_start(p, d, perturbation, graph):
+    problem = make_case(p, d, perturbation, graph)
+    baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
     built = VALUE_FUNCTION(problem, baseline)
+    for eps in points_of_eps(problem, 2):
+        built.set_stage(STAGE)
+        built.start_from(eps, solve_exactly(problem, eps))
+        assert max(violations(built.model).values()) < 1e-9
+        assert built.violation() < 1e-9
+
+
+@on_the_grid
+def test_the_value_function_rejects_points_that_are_worse_than_t(p, d, perturbation, graph):
+    problem = make_case(p, d, perturbation, graph)
+    eps = points_of_eps(problem, 1)[-1]
     solution = solve_exactly(problem, eps)
-    built.start_from(eps, solution)
+    built = VALUE_FUNCTION(problem, solve_exactly(problem, 0 * eps))
     built.set_stage(STAGE)
-    return built, solution
-
-
-def bound(built, eps):
-    """The bound of v(eps) in the model, in the unit of the objective."""
-    model = built.model
-    value = pyo.value(model.bound_constant)
-    value += sum(model.bound_slope[k].value * eps[k] for k in model.parameters)
-    value += sum(model.bound_curvature[j, k].value * eps[j] * eps[k] for j, k in model.coupled)
-    return value * built.unit**2
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("eps", [0 * EPS, EPS])
-def test_the_solution_that_gives_the_bound_is_feasible(kind, eps):
-    problem = make_problem(kind)
-    built, solution = anchored(problem, eps)
-    assert max(violations(built.model).values()) == 0.0
-    assert bound(built, eps) == pytest.approx(solution.objective, abs=1e-9)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_solution_worse_than_t_is_rejected(kind):
-    problem = make_problem(kind)
-    built, solution = anchored(problem, EPS)
-    t = STAGE.relaxation * built.unit**2
-    z = {i: built.model.value_term[i].value for i in built.model.points}
-    perturbed = problem.perturbation.apply(problem.model, EPS)
-    for length in (-1.0, 1.0):
-        X = solution.X.copy()
-        X[0, 0] += length
-        excess = perturbed.primal(X) - solution.objective - t
-        assert excess > 0
-        built.model.x[0, 0].set_value(X[0, 0])
-        U = perturbed.graph.differences(X)
-        for e, c in built.model.u:
-            built.model.u[e, c].set_value(U[e, c])
-        # A term is violated; if the terms are set to hold, the bound is violated.
-        broken = {name.split("[")[0] for name, v in violations(built.model).items() if v > 0}
-        assert broken == {"value_by_point"}
+    built.start_from(eps, solution)
+    lower = SmoothedLowerLevel(built.conditions.blocks, eps, built.model.mu.value)
+    x = lower.minimise(solution.X)
+    best = lower.at(x)[0]
+    for length in (-0.05, 0.05):
+        x_moved = x.copy()
+        x_moved[0, 0] += length * built.unit
+        excess = (lower.at(x_moved)[0] - best) / built.unit**2
+        assert excess > STAGE.relaxation
+        conditions = built.conditions
+        conditions._set_rows(x_moved)
+        u = conditions.blocks.differences(x_moved)
+        for e, u_e in zip(conditions.ends, u, strict=True):
+            for c in built.model.features:
+                built.model.u[e, c].set_value(u_e[c])
+        if built.model.component("s") is not None:
+            conditions._set_envelope(u, lower.mu * lower.norm.at(u, lower.mu)[1])
         for i in built.model.points:
-            term = pyo.value(built.model.objective_term[i])
-            built.model.value_term[i].set_value(term / built.unit**2)
+            term = pyo.value(built.model.objective_term[i]) / built.unit**2
+            built.model.value_term[i].set_value(term)
         worst = violations(built.model)
-        assert {name for name, v in worst.items() if v > 0} == {"value_bound"}
-        assert worst["value_bound"] >= excess / built.unit**2
-        for i, value in z.items():
-            built.model.value_term[i].set_value(value)
-
-
-def is_below(built, problem, points):
-    """Assert that the bound is at most v, which the lower level computes."""
-    for eps in points:
-        v = solve_exactly(problem, eps).objective
-        assert bound(built, eps) <= v + 1e-9 * (1 + abs(v))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_inaccurate_solution_gives_a_valid_bound(kind):
-    """The bound follows from weak duality, so an error of X makes it weaker and not wrong.
-
-    All points are translated, so v is constant.
-    """
-    model = make_model(kind)
-    problem = MaxDeviation(model, Perturbation.shift(np.ones_like(model.data)), 100.0)
-    built, solution = anchored(problem, np.zeros(1))
-    for error in (1e-3, -1e-3):
-        built.start_from(np.zeros(1), solution_from(solution.X + error, solution.Z))
-        is_below(built, problem, [np.array([eps]) for eps in (-100.0, -1.0, 1.0, 100.0)])
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_smoothing_raises_the_objective_by_at_most_half_of_t(kind):
-    problem = make_problem(kind)
-    built, solution = anchored(problem, EPS)
-    t = STAGE.relaxation * built.unit**2
-    perturbed = problem.perturbation.apply(problem.model, EPS)
-    rng = np.random.default_rng(4)
-    for X in [*rng.normal(size=(5, *perturbed.data.shape)), np.zeros_like(perturbed.data)]:
-        built.start_from(EPS, solution_from(X, 0 * solution.Z))
-        smooth, true = pyo.value(built.model.lower_objective), perturbed.primal(X)
-        assert true < smooth <= true + 0.5 * t + 1e-12 * true
-    # If all points coincide, the smoothing error is largest.
-    assert smooth == pytest.approx(true + 0.5 * t, rel=1e-12)
+        assert {name for name, v in worst.items() if v > 1e-9} == {"value_bound"}
+        assert worst["value_bound"] == pytest.approx(excess / STAGE.relaxation - 1, rel=1e-6)
+        assert built.violation() == pytest.approx(excess, rel=1e-6)
