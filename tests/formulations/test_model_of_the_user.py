@@ -137,8 +137,9 @@ def test_components_have_readable_names(name, norm):
     expected |= {
         "aggregate": {"duality_gap", "gap_by_point[0]"},
         "duality": {f"fenchel_young[{first}]", "stationarity[0,0]"},
-        "value function": {"value_bound", "value_by_point[0]", "bound_slope[0]", "mu"},
+        "value function": {"value_bound", "value_by_point[0]", "value_slope[0]", "mu"},
         "penalty": {"stationarity[0,0]"},
+        "smoothing": {"stationarity[0,0]", "mu"},
     }.get(name, {f"relaxed[{first},0,0]", "stationarity[0,0]"})
     assert expected <= names
     assert str(built.model) == REFORMULATIONS[name][0].replace.name

@@ -4,7 +4,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from bilad.formulations.complementarity import RELAXATIONS
-from bilad.formulations.reformulations import DUALITY, KKT
+from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.learning.convex_clustering import ScaledClustering
@@ -15,10 +15,13 @@ DIMENSIONS = [1, 2, 3]
 PERTURBATIONS = ["shift", "additive", "multiplicative", "edges"]
 GRAPHS = ["complete", "knn"]
 REFORMULATIONS = {
-    **{name: (KKT, {"relaxation": name}) for name in RELAXATIONS if name != "smoothing"},
+    **{name: (KKT, {"relaxation": name}) for name in RELAXATIONS},
     "duality": (DUALITY, {}),
     "aggregate": (DUALITY, {"aggregate": True}),
+    "value function": (VALUE_FUNCTION, {}),
 }
+SMOOTHED = ("smoothing", "value function")  # their solutions are those of a smoothed lower level
+UNSMOOTHED = {name: made for name, made in REFORMULATIONS.items() if name not in SMOOTHED}
 
 TIGHT = ScheduleStage(1e-7, 0.1)  # a stage at which only lower-level solutions are feasible
 ACCEPTED = 1e-7  # the largest violation of a lower-level solution at this stage

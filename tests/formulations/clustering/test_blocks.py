@@ -7,8 +7,8 @@ from support.bilevel_problems import (
     ACCEPTED,
     NORMS,
     PERTURBATIONS,
-    REFORMULATIONS,
     TIGHT,
+    UNSMOOTHED,
     formulate,
     make_case,
     make_problem,
@@ -63,13 +63,13 @@ def test_every_point_a_block_is_the_model_itself(p):
     assert blocks.adjoint(flow) == pytest.approx(model.graph.adjoint(Z))
 
 
-@pytest.mark.pairwise(name=REFORMULATIONS, p=NORMS, perturbation=PERTURBATIONS)
+@pytest.mark.pairwise(name=UNSMOOTHED, p=NORMS, perturbation=PERTURBATIONS)
 def test_a_solution_that_is_equal_on_each_block_is_accepted(name, p, perturbation):
     problem = make_case(p, 2, perturbation)
     baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
     for eps in points_of_eps(problem, 2):
         solution = solve_exactly(problem, eps)
-        formulation, options = REFORMULATIONS[name]
+        formulation, options = UNSMOOTHED[name]
         built = formulation(
             problem, baseline, contraction="observed", observed=[solution], **options
         )

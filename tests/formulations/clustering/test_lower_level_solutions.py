@@ -1,6 +1,6 @@
 """Every reformulation accepts the lower-level solutions at small t, and rejects all other points.
 
-The table is REFORMULATIONS x norm p x dimension d x perturbation x graph (`support`).
+The table is UNSMOOTHED x norm p x dimension d x perturbation x graph (`support`).
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from support.bilevel_problems import (
     GRAPHS,
     NORMS,
     PERTURBATIONS,
-    REFORMULATIONS,
     REJECTED,
     TIGHT,
+    UNSMOOTHED,
     formulate,
     make_case,
     points_of_eps,
@@ -65,7 +65,7 @@ def test_exact_solutions_are_accepted(p, d, perturbation, graph):
     problem = make_case(p, d, perturbation, graph)
     baseline = solve_exactly(problem, np.zeros(problem.perturbation.dim))
     solutions = [(eps, solve_exactly(problem, eps)) for eps in points_of_eps(problem, 2)]
-    for name in REFORMULATIONS:
+    for name in UNSMOOTHED:
         built = formulate(name, problem, baseline)
         for eps, solution in solutions:
             place(built, eps, solution.X, solution.Z)
@@ -93,7 +93,7 @@ def test_other_points_are_rejected(p, d, perturbation, graph):
         "sign of Z": (truth.X, -truth.Z),
         "sign of both": (2 * data - truth.X, -truth.Z),
     }
-    for name in REFORMULATIONS:
+    for name in UNSMOOTHED:
         built = formulate(name, problem, baseline)
         for what, (X, Z) in candidates.items():
             place(built, eps, X, Z)
@@ -101,7 +101,7 @@ def test_other_points_are_rejected(p, d, perturbation, graph):
             assert excess > REJECTED, (name, what)
 
 
-@pytest.mark.pairwise(name=REFORMULATIONS, norm=NORMS, perturbation=PERTURBATIONS)
+@pytest.mark.pairwise(name=UNSMOOTHED, norm=NORMS, perturbation=PERTURBATIONS)
 def test_every_norm_of_eps_and_both_problems(norm, perturbation, name):
     """For (BL2) the target is deactivated, because the smooth deviation may fall short of it."""
     options = {"budget": 1, "limit": 1.2, "kind": MinPerturbation}
@@ -127,7 +127,7 @@ def test_a_removed_edge_exerts_no_force():
         dropped = edge_operator(problem) @ eps == 1
         assert not solution.Z[dropped].any()
         assert np.ptp(problem.model.graph.differences(solution.X)[dropped]) > 0
-        for name in REFORMULATIONS:
+        for name in UNSMOOTHED:
             built = formulate(name, problem, solve_exactly(problem, 0 * eps))
             place(built, eps, solution.X, solution.Z + 5.0 * dropped[:, None])
             excess, where = worst_violation(built)

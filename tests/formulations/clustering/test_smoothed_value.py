@@ -1,4 +1,4 @@
-"""The smoothed lower level: its norms, its optimal value v_mu, and the second-order model of v_mu."""
+"""The smoothed lower level: its norms, its optimal value v_mu, and the Taylor model of v_mu."""
 
 import numpy as np
 import pytest
@@ -52,28 +52,29 @@ def test_the_smoothed_solution_tends_to_the_solution(p, d, perturbation, graph):
         assert np.sum((x - truth.X) ** 2) <= 2 * d * mu * radii.sum()
 
 
+def figures(function, eps, direction):
+    """Value, slope and curvature of a function along a direction, by differences."""
+    low, middle, high = (function(eps + t * direction) for t in (-1e-3, 0.0, 1e-3))
+    return middle, (high - low) / 2e-3, (high - 2 * middle + low) / 1e-6
+
+
+@pytest.mark.parametrize("block_of", [None, [0, 1, 2, 0, 3, 2]], ids=["points", "blocks"])
 @on_the_grid
-def test_the_model_has_the_value_and_two_derivatives_of_v(p, d, perturbation, graph):
+def test_the_model_has_the_value_and_two_derivatives_of_v(p, d, perturbation, graph, block_of):
     problem = make_case(p, d, perturbation, graph, budget=0.8)
-    mu, rng = 0.1, np.random.default_rng(1)
-    for block_of in (None, np.array([0, 1, 2, 0, 3, 2])):
-        blocks = BlockModel.of(problem, block_of)
-        eps = points_of_eps(problem, 1)[-1] * 0.5
-        lower = SmoothedLowerLevel(blocks, eps, mu)
-        x = lower.minimise(blocks.data)
-        model = lower.model(x)
+    blocks = BlockModel.of(problem, None if block_of is None else np.array(block_of))
+    eps = points_of_eps(problem, 1)[-1] * 0.5
+    lower = SmoothedLowerLevel(blocks, eps, 0.1)
+    x = lower.minimise(blocks.data)
+    model = lower.model(x)
 
-        def value(at):
-            there = SmoothedLowerLevel(blocks, at, mu)
-            return there.at(there.minimise(x))[0]
+    def value(at):
+        there = SmoothedLowerLevel(blocks, at, 0.1)
+        return there.at(there.minimise(x))[0]
 
-        def modelled(at):
-            return model.constant + model.slope @ at + 0.5 * at @ model.curvature @ at
+    def modelled(at):
+        return model.constant + model.slope @ at + 0.5 * at @ model.curvature @ at
 
-        direction = rng.normal(size=len(eps))
-        for function in (modelled, value):
-            low, middle, high = (function(eps + t * direction) for t in (-1e-3, 0.0, 1e-3))
-            figures = (middle, (high - low) / 2e-3, (high - 2 * middle + low) / 1e-6)
-            if function is modelled:
-                expected = figures
-        assert figures == pytest.approx(expected, rel=2e-3, abs=2e-3)
+    direction = np.random.default_rng(1).normal(size=len(eps))
+    expected = figures(value, eps, direction)
+    assert figures(modelled, eps, direction) == pytest.approx(expected, rel=2e-3, abs=2e-3)
