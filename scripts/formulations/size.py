@@ -1,45 +1,35 @@
 """Part `size` of the comparison of formulations: the largest problems that `kkt` can solve.
 
-The steps of the continuation method are called and timed one by one: the Pyomo model, its .nl file,
-the opening (reading and differentiating the file), and IPOPT. The closing search is not included.
+The seconds of the lower level, of writing and opening the models, and of IPOPT are those that the
+result reports. There is no closing search.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bilad.formulations.reformulations import KKT
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.attack_runs import Plan
 from bilad.scripts.display import Cells, as_share, show
 from bilad.scripts.run_store import Output
-from bilad.solvers.bilevel.continuation import ContinuationState, follow_warm_started
-from bilad.solvers.bilevel.oracle import LowerLevel
-from bilad.solvers.bilevel.scaling import Scaling
-from bilad.solvers.bilevel.trace import Trace
-from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.nlp.nl_model import NlModel
-from bilad.solvers.termination import BudgetSpentError
-from bilad.solvers.upper.reformulation import BY_KKT
+from bilad.solvers import attack
 
 SECONDS, QUICK_SECONDS = 60.0, 10.0  # time limit of one run
 FIRST_N, MOST_N = 25, 12_800
 ENTRIES = 5
 BUDGET = 3.0
 COMPLETE_GAMMA, NEIGHBOUR_GAMMAS = 3.0, {2: 2.0, 5: 20.0}  # chosen for few clusters
-NAN = float("nan")
 
 
 SHOWN = {  # columns of the table, and their headings
-    "family": "family", "n": "n", "edges": "edges", "variables": "variables", "lower": "lower",
-    "pyomo": "Pyomo", "nl": ".nl", "opening": "opening", "ipopt": "IPOPT", "total": "total",
-    "building_share": "building", "iterations": "iterations", "status": "status",
+    "family": "family", "n": "n", "edges": "edges", "blocks": "blocks", "lower": "lower",
+    "writing": "Pyomo", "opening": "opening", "ipopt": "IPOPT", "total": "total",
+    "building_share": "building", "iterations": "iterations", "deviation": "own",
+    "status": "status",
 }  # fmt: skip
 
 
@@ -62,7 +52,7 @@ def run(plan: Plan, output: Output) -> None:
         output.console,
         f"Size: kkt from one start, at most {limit:g} s; seconds of each step",
         size_table(rows),
-        "building: the share of Pyomo, .nl and opening in the total.",
+        "building: the share of Pyomo and opening in the total. blocks: rows of the model.",
     )
 
 
@@ -102,24 +92,23 @@ FAMILIES = (
 
 @dataclass(frozen=True)
 class SizeRow:
-    """The seconds of each step; NaN for steps that were not reached."""
+    """The seconds of each step."""
 
     family: str
     n: int
     edges: int
-    variables: int  # of the NLP, parameters included
-    # Seconds of the lower-level solves, of building the Pyomo model, of writing the .nl file, of
-    # reading and differentiating it, of IPOPT, and in total.
+    blocks: int  # rows of the largest model
+    # Seconds of the lower-level solves, of writing the Pyomo models, of opening them in IPOPT (.nl
+    # file and differentiation), of IPOPT, and in total.
     lower: float
-    pyomo: float
-    nl: float
+    writing: float
     opening: float
     ipopt: float
     total: float
-    building_share: float  # the share of `pyomo`, `nl` and `opening` in the total
+    building_share: float  # the share of `writing` and `opening` in the total
     iterations: int
     deviation: float  # of the best stage
-    status: str  # "ended", "time limit" or an error
+    status: str  # what ended the run
 
     @property
     def line(self) -> str:
@@ -127,74 +116,26 @@ class SizeRow:
         return f"{self.family}, n = {self.n}: {self.total:.1f} s, {self.status}"
 
 
-class _Clock:
-    """Measures the steps; raises BudgetSpentError before a step if the time limit is reached."""
-
-    def __init__(self, limit: float) -> None:
-        self._began, self._limit = time.perf_counter(), limit
-        self.pieces: dict[str, float] = {}
-
-    @property
-    def total(self) -> float:
-        return time.perf_counter() - self._began
-
-    def left(self) -> float:
-        return max(self._limit - self.total, 0.0)
-
-    def time(self, piece: str, work: Callable[[], Any]) -> Any:
-        if self.left() <= 0:
-            raise BudgetSpentError("time limit")
-        began = time.perf_counter()
-        try:
-            return work()
-        finally:
-            self.pieces[piece] = time.perf_counter() - began
-
-
 def measure(family: Family, n: int, limit: float) -> SizeRow:
-    """Run the continuation method for `kkt` once from eps = 0, and time each step."""
-    problem, clock, journal = family.problem(n), _Clock(limit), Trace()
-    variables, writing, status = 0, 0.0, "ended"
-    try:
-        lower = LowerLevel(problem, time_limit=limit)
-        clock.time("lower", lambda: lower.baseline)
-        frame = Scaling.of(problem)
-        baseline = frame.scale_solution(lower.baseline)
-        formulation = clock.time("pyomo", lambda: KKT(frame.problem, baseline))
-        written = clock.time("nl", lambda: NlModel(formulation.model))
-        variables, writing = len(written.variables), clock.pieces["nl"]
-        del written
-        session = clock.time(
-            "session", lambda: IpoptSession(formulation.model, BY_KKT.ipopt_options)
-        )
-        passage = ContinuationState(frame, formulation, session, lower, journal)
-        lower.deadline = time.perf_counter() + clock.left() + writing  # it was written twice
-        clock.time("walk", lambda: follow_warm_started(passage, np.zeros(ENTRIES), BY_KKT.schedule))
-    except BudgetSpentError as limit_met:
-        status = str(limit_met)
-    except Exception as error:  # a failure is a result of the comparison
-        status = f"error: {type(error).__name__}: {error}"
-    walk = clock.pieces.get("walk", NAN)
-    total = clock.total - writing
-    if status == "ended" and total > limit:
-        status = "time limit"
-    ipopt = sum(stage.seconds for stage in journal.stages) if journal.stages else NAN
-    pieces = {name: clock.pieces.get(name, NAN) for name in ("lower", "pyomo", "nl")}
-    pieces["opening"] = clock.pieces.get("session", NAN) - pieces["nl"]
-    building = pieces["pyomo"] + pieces["nl"] + pieces["opening"]
-    pieces["lower"] += walk - ipopt
+    """Run `kkt` once from eps = 0, without a closing search."""
+    problem = family.problem(n)
+    found = attack(problem, "kkt", time_limit=limit, bound="none", closing="none")
+    stages = found.stages
+    writing, opening = (sum(getattr(s, part) for s in stages) for part in ("writing", "opening"))
     return SizeRow(
         family=family.name,
         n=n,
         edges=clustering_of(problem).graph.m,
-        variables=variables,
-        **pieces,
-        ipopt=ipopt,
-        total=total,
-        building_share=building / total,
-        iterations=sum(stage.iterations for stage in journal.stages),
-        deviation=max((stage.deviation for stage in journal.stages), default=0.0),
-        status=status,
+        blocks=max((stage.blocks or n for stage in stages), default=n),
+        lower=found.seconds_solving,
+        writing=writing,
+        opening=opening,
+        ipopt=sum(stage.seconds for stage in stages),
+        total=found.seconds,
+        building_share=(writing + opening) / found.seconds,
+        iterations=sum(stage.iterations for stage in stages),
+        deviation=found.own.deviation,
+        status=found.termination,
     )
 
 
@@ -204,6 +145,6 @@ def size_rows(family: Family, limit: float) -> Iterator[SizeRow]:
     while n <= MOST_N:
         row = measure(family, n, limit)
         yield row
-        if row.status != "ended":
+        if row.status != "converged":
             return
         n *= 2

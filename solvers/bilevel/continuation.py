@@ -63,6 +63,7 @@ class ContinuationState:
     trace: Trace
     observed: list[Any] = field(default_factory=list)
     radius: float = 1.0
+    _spent: tuple[float, float] = (0.0, 0.0)  # seconds of writing and opening, not yet recorded
 
     def open(self) -> None:
         """Write the model and open it, unless opening is expected to take longer than is left.
@@ -76,11 +77,13 @@ class ContinuationState:
             contraction=self.contraction,
             observed=self.observed,
         )
-        if self.opening * (time.perf_counter() - began) > self.lower.seconds_left():
+        written = time.perf_counter()
+        if self.opening * (written - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         self.session = IpoptSession(self.formulation.model, self.options)
-        self.trace.engine = f"{self.session.engine} {self.session.version}"
         self.formulation.set_radius(self.radius)
+        self.trace.engine = f"{self.session.engine} {self.session.version}"
+        self._spent = (written - began, time.perf_counter() - written)
 
     def observe(self, eps: FloatArray) -> bool:
         """Split blocks that are apart at the user's eps; say whether there are such."""
@@ -127,8 +130,11 @@ class ContinuationState:
                 lower_gap=None if violation is None else self._lower_gap(eps),
                 violation=violation,
                 blocks=None if block_of is None else int(block_of.max()) + 1,
+                writing=self._spent[0],
+                opening=self._spent[1],
             )
         )
+        self._spent = (0.0, 0.0)
         return eps
 
     def _lower_gap(self, eps: FloatArray) -> float | None:

@@ -39,6 +39,9 @@ class Stage:
         at the point of the reformulation.
     blocks : int or None
         The number of blocks of rows that the reformulation holds equal; None without contraction.
+    writing, opening : float
+        Seconds in which the model was written in Pyomo, and opened in IPOPT, before this stage; 0
+        if it was open.
     """
 
     name: str
@@ -51,6 +54,8 @@ class Stage:
     lower_gap: float | None = None
     violation: float | None = None
     blocks: int | None = None
+    writing: float = 0.0
+    opening: float = 0.0
 
 
 @dataclass(frozen=True)
