@@ -21,7 +21,7 @@ METHODS = ["direct", "kkt", "duality", "value-function"]
 
 
 def keeps_its_bound(found):
-    """No attack is better than the proved bound."""
+    """Return whether the attack is not better than the proved bound."""
     if isinstance(found.problem, MaxDeviation):
         return found.deviation <= found.bound
     return found.norm >= found.bound

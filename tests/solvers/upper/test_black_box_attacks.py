@@ -64,7 +64,7 @@ def too_few(data):
 
 
 def never_alike():
-    """Another partition at each query, and another deviation, from a fault that is fresh."""
+    """Return labels that differ at each query; every call returns a new labelling function."""
     sizes = itertools.count(1)
     return lambda data: (np.arange(len(data)) < next(sizes)).astype(int)
 

@@ -58,7 +58,7 @@ def by_smoothing(problem, baseline, width, kernel, smoothing):
 
 
 def by_solution(problem, baseline, width, kernel):
-    """The same with the lower level's own solution, to the last digits."""
+    """Return the objective of the solution itself, which is computed to rounding accuracy."""
     w = width * length_unit(baseline.X, problem.model.data)
     smooth = problem.deviation.smoothed(baseline.labels, kernel)
 
@@ -75,9 +75,11 @@ def by_solution(problem, baseline, width, kernel):
 
 
 def relative_error(value, eps, gradient, rng):
-    """Along the gradient and along a random direction, relative to the gradient's length.
+    """Return the larger error of two directional derivatives against central differences.
 
-    The least over a few steps of the difference. Without a gradient, that of the value.
+    The directions are that of the gradient and a random one. In each direction the least error over
+    several step lengths counts. Errors are relative to the norm of the gradient or, if it is zero,
+    to the value.
     """
     length = np.linalg.norm(gradient) or value(eps) or 1.0
     directions = [rng.normal(size=eps.shape)]
