@@ -130,7 +130,7 @@ def certify(
     within = _question(problem, problem.radius)
     check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:
-        proof, found, termination = _by_staircase(within, seed, seconds)
+        proof, found, termination = _by_parametric_path(within, seed, seconds)
     else:
         clustering_of(problem)
         proof, found, termination = _by_bounds(_beyond(problem), most, seed, seconds)
@@ -171,7 +171,9 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
-def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_Proof, Attack, str]:
+def _by_parametric_path(
+    problem: BilevelProblem, seed: int, seconds: float
+) -> tuple[_Proof, Attack, str]:
     """Compute the exact parametric path; nothing is proved if it is interrupted."""
     found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound

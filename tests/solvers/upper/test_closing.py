@@ -270,7 +270,7 @@ def test_time_that_is_over_ends_closing(monkeypatch):
 
 def test_a_method_that_uses_up_its_time_leaves_a_fifth_for_closing():
     def busy(problem, rng):
-        def work(lower, journal):
+        def work(lower, trace):
             while True:
                 deadlines.append(lower.deadline - lower.began)
                 lower.seconds_left()
