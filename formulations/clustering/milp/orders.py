@@ -89,7 +89,7 @@ def _known_orders(problem: BilevelProblem, bounds: DifferenceBounds) -> FloatArr
 
 
 def together_of(model: pyo.ConcreteModel, i: int, j: int) -> Any:
-    """Return the variable that says whether two points are together."""
+    """Return the binary variable that is 1 if two points are together."""
     return model.together[min(i, j), max(i, j)]
 
 
