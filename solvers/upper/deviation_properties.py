@@ -157,9 +157,9 @@ def find_violation(
     Returns
     -------
     PropertyCheck
-        Rays are exact if the model has the capability `ray_steps`. Every violation is confirmed:
-        the lower level is solved again at its eps until the labels are proved. A decrease by less
-        than 1e-12 of the largest |U| does not count.
+        Rays are exact if the capability `ray_steps` applies to the model. Every violation is
+        confirmed: the lower level is solved again at its eps until the labels are proved. A
+        decrease by less than 1e-12 of the largest |U| does not count.
 
     Raises
     ------

@@ -63,7 +63,7 @@ def test_bl2_stops_at_the_tolerance_of_an_infimum_of_zero(step):
     assert len(stairs.seen) < 60
 
 
-def test_bl2_gives_up_where_there_is_no_step():
+def test_bl2_ends_without_a_breakpoint():
     stairs = Stairs(MinPerturbation, 20.0)
     line_search(stairs, [3 * DOWN, 2 * RIGHT])
     assert stairs.best is None

@@ -117,7 +117,7 @@ def test_the_bound_is_attained_on_more_problems(seed):
     "seed",
     [*range(300, 312), *(pytest.param(k, marks=pytest.mark.slow) for k in range(312, 324))],
 )
-def test_the_bound_over_all_eps_is_never_beaten(seed):
+def test_no_eps_is_better_than_the_bound(seed):
     assert check_bound(random_problem(seed), seed) >= -1e-9
 
 
@@ -162,7 +162,7 @@ def test_equal_points_without_edges_part_at_once(p):
     assert lower.best.size < 1e-6
 
 
-def test_the_steps_known_in_closed_form_are_found(groups):
+def test_the_breakpoints_known_in_closed_form_are_found(groups):
     lower, trace = solve(groups.bl1())
     assert lower.best.deviation == trace.bound == groups.joined
     lower, trace = solve(groups.bl2(target=1.0))

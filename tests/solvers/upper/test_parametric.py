@@ -37,7 +37,7 @@ def on_a_ray(seed, kind=MaxDeviation, size=3.0, deviation="delta", **options):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", [*PARTITION_DEVIATIONS, "between"])
-def test_no_grid_beats_it(seed, name):
+def test_no_grid_is_better(seed, name):
     deviation = between_clusters([0, 2], [1, 3]) if name == "between" else name
     problem = on_a_ray(seed, deviation=deviation)
     found = attack(problem, "exact")
@@ -50,7 +50,7 @@ def test_no_grid_beats_it(seed, name):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_least_perturbation_is_the_first_step(seed):
+def test_the_least_perturbation_is_the_first_breakpoint(seed):
     largest = attack(on_a_ray(seed), "exact").deviation
     problem = on_a_ray(seed, MinPerturbation, max(largest, 2.0) / 2, limit=3.0)
     found, grid = (
@@ -65,7 +65,7 @@ def test_least_perturbation_is_the_first_step(seed):
     assert not any(problem.is_attack(solve.size, solve.deviation) for solve in shorter)
 
 
-def test_no_attack_is_proved_to_exist():
+def test_it_is_proved_that_no_attack_exists():
     assert attack(on_a_ray(0, size=1e-6), "exact").status == "no attack exists"
     far = on_a_ray(0, MinPerturbation, 100.0, limit=1e-3)
     found = attack(far, "exact")

@@ -25,7 +25,7 @@ def method(request):
 
 
 def clouds(kind=MaxDeviation, size=2.0, norm=2, clusterer=None, k=4):
-    """A clusterer from scikit-learn; `k / 2` of its points may move."""
+    """Return a problem for a clusterer of scikit-learn, in which `k / 2` points may move."""
     rng = np.random.default_rng(0)
     data = 0.3 * rng.normal(size=(16, 2)) + 3.0 * (np.arange(16) % 2)[:, None]
     free = Perturbation.additive(data.shape, points=range(k // 2))

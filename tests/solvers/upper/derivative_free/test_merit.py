@@ -34,7 +34,7 @@ def made(problem, max_solves=None, **options):
     return MeritFunction(lower, SearchSpace(problem), **options)
 
 
-def test_it_is_that_of_the_point_of_the_cube(groups):
+def test_a_point_of_the_cube_has_the_merit_of_its_eps(groups):
     value = made(groups.bl1())
     assert value(np.array([1.0])) == -groups.joined / 182
     assert value(np.array([0.0])) == 0.0
