@@ -2,15 +2,18 @@
 
 "0 <= G _|_ H >= 0" means G >= 0, H >= 0 and G H = 0. G and H are called the two sides; they are
 dimensionless expressions, which the model keeps nonnegative. A relaxation replaces G H = 0 by one
-or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation drives to 0; at t =
-0 they are exact. The built-in relaxations are scaled so that G = H = sqrt(t) lies on the boundary
-of the relaxed set, which makes t comparable. Users add relaxations by `register_relaxation`, and
-packages by an entry point of the group "bilad.relaxations" that names a `Relaxation`.
+or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation drives to 0. At
+t = 0 they are equivalent to G H = 0. The built-in relaxations are scaled so that G = H = sqrt(t)
+lies on the boundary of the relaxed set, which makes t comparable. Users add relaxations by
+`register_relaxation`, and packages by an entry point of the group "bilad.relaxations" that names a
+`Relaxation`.
 
-References ---------- Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85
-(1999), for the smoothed Fischer-Burmeister function. Kanzow and Schwartz, SIAM J. Optim. 23 (2013).
-Steffensen and Ulbrich, SIAM J. Optim. 20 (2010). Hoheisel, Kanzow and Schwartz, Math. Program. 137
-(2013), for a comparison.
+References
+----------
+Scholtes, SIAM J. Optim. 11 (2001). Facchinei, Jiang and Qi, Math. Program. 85 (1999), for the
+smoothed Fischer-Burmeister function. Kanzow and Schwartz, SIAM J. Optim. 23 (2013). Steffensen and
+Ulbrich, SIAM J. Optim. 20 (2010). Hoheisel, Kanzow and Schwartz, Math. Program. 137 (2013), for a
+comparison.
 """
 
 from __future__ import annotations

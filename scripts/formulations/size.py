@@ -153,36 +153,36 @@ class _Clock:
 
 def measure(family: Family, n: int, limit: float) -> SizeRow:
     """Run the continuation method for `kkt` once from eps = 0, and time each step."""
-    problem, clock, journal = family.problem(n), _Clock(limit), Trace()
+    problem, clock, trace = family.problem(n), _Clock(limit), Trace()
     variables, writing, status = 0, 0.0, "ended"
     try:
         lower = LowerLevel(problem, time_limit=limit)
         clock.time("lower", lambda: lower.baseline)
-        frame = Scaling.of(problem)
-        baseline = frame.scale_solution(lower.baseline)
-        formulation = clock.time("pyomo", lambda: KKT(frame.problem, baseline))
+        scaling = Scaling.of(problem)
+        baseline = scaling.scale_solution(lower.baseline)
+        formulation = clock.time("pyomo", lambda: KKT(scaling.problem, baseline))
         written = clock.time("nl", lambda: NlModel(formulation.model))
         variables, writing = len(written.variables), clock.pieces["nl"]
         del written
         session = clock.time(
             "session", lambda: IpoptSession(formulation.model, BY_KKT.ipopt_options)
         )
-        passage = ContinuationState(frame, formulation, session, lower, journal)
+        state = ContinuationState(scaling, formulation, session, lower, trace)
         lower.deadline = time.perf_counter() + clock.left() + writing  # it was written twice
-        clock.time("walk", lambda: follow_warm_started(passage, np.zeros(ENTRIES), BY_KKT.schedule))
+        clock.time("stages", lambda: follow_warm_started(state, np.zeros(ENTRIES), BY_KKT.schedule))
     except BudgetSpentError as limit_met:
         status = str(limit_met)
     except Exception as error:  # a failure is a result of the comparison
         status = f"error: {type(error).__name__}: {error}"
-    walk = clock.pieces.get("walk", NAN)
+    staging = clock.pieces.get("stages", NAN)
     total = clock.total - writing
     if status == "ended" and total > limit:
         status = "time limit"
-    ipopt = sum(stage.seconds for stage in journal.stages) if journal.stages else NAN
+    ipopt = sum(stage.seconds for stage in trace.stages) if trace.stages else NAN
     pieces = {name: clock.pieces.get(name, NAN) for name in ("lower", "pyomo", "nl")}
     pieces["opening"] = clock.pieces.get("session", NAN) - pieces["nl"]
     building = pieces["pyomo"] + pieces["nl"] + pieces["opening"]
-    pieces["lower"] += walk - ipopt
+    pieces["lower"] += staging - ipopt
     return SizeRow(
         family=family.name,
         n=n,
@@ -192,8 +192,8 @@ def measure(family: Family, n: int, limit: float) -> SizeRow:
         ipopt=ipopt,
         total=total,
         building_share=building / total,
-        iterations=sum(stage.iterations for stage in journal.stages),
-        deviation=max((stage.deviation for stage in journal.stages), default=0.0),
+        iterations=sum(stage.iterations for stage in trace.stages),
+        deviation=max((stage.deviation for stage in trace.stages), default=0.0),
         status=status,
     )
 

@@ -34,7 +34,7 @@ STILL = 1e-4  # change of eps, relative to the radius, at which a stage has conv
 
 @dataclass
 class ContinuationState:
-    """A reformulation that is loaded into IPOPT, with what a stage needs besides."""
+    """A reformulation that is loaded into IPOPT, and the objects that solve its stages."""
 
     scaling: Scaling
     formulation: SingleLevel

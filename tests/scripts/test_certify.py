@@ -237,7 +237,7 @@ def test_weights_fade_from_zero_on():
     assert ray.first.exact == "1/2"
 
 
-def test_the_interval_holds_for_the_staircase(iris_summary):
+def test_the_interval_agrees_with_the_parametric_path(iris_summary):
     low, high = iris_summary[1]["certified_interval_of_the_ray"]
     subject = subject_of(Options("iris"))
     stairs = parametric_path(subject.model, subject.perturbation, -8, 8)

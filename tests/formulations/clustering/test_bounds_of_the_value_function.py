@@ -30,7 +30,7 @@ def tangent_of(problem, eps, solution):
 
 
 @on_the_grid
-def test_touches_v_at_its_anchor_and_is_below_elsewhere(p, d, perturbation, graph):
+def test_equals_v_at_its_eps_and_is_at_most_v_elsewhere(p, d, perturbation, graph):
     problem = make_case(p, d, perturbation, graph, budget=2.0, norm=np.inf)
     values = [
         (eps, solution, solution.objective)
