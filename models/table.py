@@ -165,7 +165,9 @@ class _Table:
         except ArgumentError as cause:
             for row, value in column.items():
                 if not _is_number(value):
-                    raise self._cell(row, k, "a finite number") from None
+                    named = f"; label={title!r} makes it the column of labels"
+                    text = isinstance(value, str) and value.strip() != ""
+                    raise self._cell(row, k, "a finite number" + named * text) from None
             raise self._refusal(str(cause)) from None
 
     def _classes(self, k: int) -> IntArray:

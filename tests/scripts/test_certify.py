@@ -191,6 +191,27 @@ def test_refuses_options_that_describe_nothing(options):
         subject_of(options)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"rows": "1:3"}, "rows"),
+        ({"features": "1"}, "features"),
+        ({"p": 1.0}, "p"),
+        ({"weights": "complete"}, "weights"),
+        ({"neighbours": 3}, "neighbours"),
+        ({"phi": 2.0}, "phi"),
+        ({"weight": 2.0}, "weight"),
+        ({"moving_features": "1"}, "moving-features"),
+        ({"gamma": 1.0, "weight": 2.0}, "weight"),
+        ({"gamma": 1.0, "weights": "complete", "phi": 2.0}, "phi"),
+        ({"gamma": 1.0, "weights": "complete", "neighbours": 3}, "neighbours"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(options, name):
+    with pytest.raises(ArgumentError, match=f"^{name}: .*no such option with"):
+        subject_of(Options("iris", **options))
+
+
 def test_a_setting_with_points_of_their_own():
     subject = subject_of(Options("iris", kind="additive", moving="51,60:62", budget=3.0))
     assert subject.perturbation.dim == 4
