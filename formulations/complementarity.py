@@ -2,10 +2,11 @@
 
 "0 <= G _|_ H >= 0" means G >= 0, H >= 0 and G H = 0. G and H are called the two sides; they are
 dimensionless expressions, which the model keeps nonnegative. A relaxation replaces G H = 0 by one
-or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation drives to 0; at t =
-0 they are exact. The built-in relaxations are scaled so that G = H = sqrt(t) lies on the boundary
-of the relaxed set, which makes t comparable. Users add relaxations by `register_relaxation`, and
-packages by an entry point of the group "bilad.relaxations" that names a `Relaxation`.
+or more constraints Phi(G, H; t) <= 0 with a parameter t > 0 that a continuation drives to 0. At
+t = 0 they are equivalent to G H = 0. The built-in relaxations are scaled so that G = H = sqrt(t)
+lies on the boundary of the relaxed set, which makes t comparable. Users add relaxations by
+`register_relaxation`, and packages by an entry point of the group "bilad.relaxations" that names a
+`Relaxation`.
 
 "smoothing" keeps the path G H = t, by the equation of the smoothed Fischer-Burmeister function.
 

@@ -86,9 +86,8 @@ def load_dataset(
       skipped.
     - If the separator is not the comma, numbers may be written with decimal commas, in the whole
       file. Thousands separators are not supported.
-    - A first column that has no name and contains 0, 1, .. or 1, 2, .. is the index that pandas or
-    R
-      wrote, and is ignored. All other columns need a name; two columns may have the same name.
+    - A first column that has no name and contains 0, 1, .. or 1, 2, .. is ignored, because pandas
+      and R write such an index. All other columns need a name; two columns may have the same name.
     - A label that is empty, ?, NA, N/A, NaN or null is missing. If all labels are numbers, they are
       compared as numbers.
     """

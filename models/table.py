@@ -27,7 +27,7 @@ LABEL_COLUMNS = ("label", "labels", "class", "target", "variety", "species")
 TEXT_FILES = (".csv", ".tsv", ".txt", ".data")
 FILES = (*TEXT_FILES, ".parquet", ".npy")
 SPACES = r"\s+"
-SEPARATORS = ("\t", ";", ",", "|", SPACES)  # the first one wins if several fit equally well
+SEPARATORS = ("\t", ";", ",", "|", SPACES)  # the first one is used if several fit equally well
 SNIFFED = 200  # number of lines from which the separator is determined
 QUOTED = re.compile(r'"[^"]*"')
 MISSING = ("", "?", "na", "n/a", "#n/a", "<na>", "nan", "null")  # missing labels in lower case
@@ -165,7 +165,9 @@ class _Table:
         except ArgumentError as cause:
             for row, value in column.items():
                 if not _is_number(value):
-                    raise self._cell(row, k, "a finite number") from None
+                    named = f"; label={title!r} makes it the column of labels"
+                    text = isinstance(value, str) and value.strip() != ""
+                    raise self._cell(row, k, "a finite number" + named * text) from None
             raise self._refusal(str(cause)) from None
 
     def _classes(self, k: int) -> IntArray:

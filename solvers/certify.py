@@ -1,8 +1,9 @@
 """Certificates: a proved lower bound and an attack bracket the shortest eps that matters.
 
-With one parameter, on a model that separates into lines, the exact staircase gives both. Otherwise
-the lower bound is the exact radius (module `exact_radius`) where it is known, or the radius that
-the learning model can prove (capability `radius`); the attack is then searched from this bound on.
+With one parameter and a model that separates into lines, both follow from the exact parametric
+path. Otherwise the lower bound is the exact radius (module `exact_radius`) where it is known, or
+the radius that the learning model can prove (capability `radius`). The search for an attack then
+starts at eps of this norm.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from bilad.solvers.upper.vertex_search import CORNERS
 
 TOL = 1e-10  # tolerance of the solution at eps = 0
 ANY_CHANGE = 2.0  # the least positive value of delta
-PROVING = 0.5  # share of the time limit for the proof; the attacks have the rest
+PROVING = 0.5  # share of the time limit for the proof; the rest is for the attacks
 LEAST_START = 1e-6  # relative to the limit: size of the first eps if nothing is proved
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What is known of the shortest eps that changes the partition, or reaches the target.
+    """Bounds on the norm of the shortest eps that changes the partition, or reaches the target.
 
     Attributes
     ----------
@@ -45,23 +46,25 @@ class Certificate:
         "attacked" if an attack within the budget, or within the limit of (BL2), is proved;
         "robust" if `lower` exceeds that budget or limit; otherwise "unknown".
     lower : float
-        Proved lower bound in the norm of the problem: no shorter eps does it. Infinite if no eps
-        within the budget or the limit does.
+        Proved lower bound, in the norm of the problem: no shorter eps changes the partition (BL1)
+        or reaches the target (BL2). Infinite if no eps within the budget or the limit does.
     upper : float
         Norm of the shortest attack that was found and whose labels are proved; infinite if there
         is none. It may exceed the budget.
     attack : Attack or None
         That attack.
     method : {"exact staircase", "facets", "flows and nonexpansiveness", "none"}
-        Proof of `lower`; "none" if nothing is proved and `lower` is 0.
+        Proof of `lower`: the exact parametric path, the facets of the polyhedron of data with the
+        same partition, or flows and the nonexpansiveness of the solution. "none" if nothing is
+        proved and `lower` is 0.
     exact : bool
-        Whether `lower` is the infimum itself: rounded down for the staircase, and at most a
-        relative 1e-6 below it for facets. Then `upper` exceeds it only as far as solves in double
-        precision need to confirm the attack.
+        Whether `lower` is the infimum itself: rounded down if it follows from the parametric path,
+        and smaller by a relative 1e-6 at most if it follows from facets. `upper` is then larger
+        only by the distance that the confirmation of an attack in double precision requires.
     seconds : float
     termination : str
-        What ended the proof or the search for attacks, as in `Attack`. What was proved and found
-        until then is valid.
+        The reason why the proof or the search for attacks ended, as in `Attack`. The results
+        obtained until then are valid.
     """
 
     status: str
@@ -93,14 +96,14 @@ def certify(
     seed: int = 0,
     time_limit: float | None = None,
 ) -> Certificate:
-    """Bound the norm of the shortest eps that matters from both sides.
+    """Bound from both sides the norm of the shortest eps that is an attack.
 
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-        For (BL1) every change of the partition matters, for (BL2) what reaches the target.
+        For (BL1) an attack is any change of the partition; for (BL2) it has to reach the target.
     max_solves : int, default 500
-        Lower-level solves that are spent on attacks, where no method is exact.
+        Limit on the lower-level solves of the attacks, if no exact method can be applied.
     seed : int, default 0
         Seed of the attacks.
     time_limit : float, optional
@@ -114,8 +117,8 @@ def certify(
     Raises
     ------
     ArgumentError
-        If an argument is invalid, before any work, or if the model is a black box, of which nothing
-        can be proved.
+        If an argument is invalid, before any work, or if the model is a black box, about which
+        nothing can be proved.
     """
     began = time.perf_counter()
     if not isinstance(problem, BilevelProblem):
@@ -127,7 +130,7 @@ def certify(
     within = _question(problem, problem.radius)
     check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:
-        proof, found, termination = _by_staircase(within, seed, seconds)
+        proof, found, termination = _by_parametric_path(within, seed, seconds)
     else:
         clustering_of(problem)
         proof, found, termination = _by_bounds(_beyond(problem), most, seed, seconds)
@@ -168,8 +171,10 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
 
 
-def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_Proof, Attack, str]:
-    """Follow the staircase; nothing is proved if it is interrupted."""
+def _by_parametric_path(
+    problem: BilevelProblem, seed: int, seconds: float
+) -> tuple[_Proof, Attack, str]:
+    """Compute the exact parametric path; nothing is proved if it is interrupted."""
     found = attack(problem, "exact", seed, seconds, bound="none", closing="none")
     lower = 0.0 if found.bound is None else found.bound
     proof = _Proof(lower, "exact staircase", found.bound is not None)
@@ -179,7 +184,7 @@ def _by_staircase(problem: BilevelProblem, seed: int, seconds: float) -> tuple[_
 def _by_bounds(
     problem: BilevelProblem, max_solves: int, seed: int, seconds: float
 ) -> tuple[_Proof, Attack, str]:
-    """Prove a lower bound and search attacks beyond it; an exact bound comes with its attack."""
+    """Prove a lower bound and search for attacks beyond it; an exact bound has its own attack."""
     began, proving = time.perf_counter(), _Proving(problem)
     share = PROVING * seconds
     ending = termination_of(lambda: proving.run(began + share), share)
@@ -208,7 +213,7 @@ def _beyond(problem: BilevelProblem) -> BilevelProblem:
 
 
 class _Proving:
-    """The lower bound that is proved so far, and eps at which the search for attacks starts."""
+    """The lower bound proved so far, and the eps at which the search for attacks starts."""
 
     def __init__(self, problem: BilevelProblem) -> None:
         self._problem = problem
@@ -231,7 +236,7 @@ class _Proving:
         if exact is None:
             lower = radius(problem.model, problem, clustering)
             self.proof = _Proof(lower, "flows and nonexpansiveness" if lower > 0 else "none", False)
-        # The starts have a size at which no attack is possible, or a small one.
+        # The norm of the starts is the proved bound, below which there is no attack, or small.
         size = max(min(self.proof.lower, problem.radius), LEAST_START * problem.radius)
         self.starts = (size * eps for eps in attack_directions(problem, clustering))
 

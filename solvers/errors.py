@@ -1,4 +1,4 @@
-"""Errors of the solvers that a user can mend."""
+"""Errors of the solvers that the user can correct."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class UnsupportedError(ValueError):
-    """A method that cannot take a problem: why, and which methods can."""
+    """A method does not apply to a problem; the message names the reason and other methods."""
 
     def __init__(self, method: str, reason: str, able: Iterable[str]) -> None:
         names = ", ".join(repr(name) for name in able) or "none yet"

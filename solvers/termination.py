@@ -1,10 +1,10 @@
-"""How a computation ended: limits, interrupts and errors become a word of the result, in one place.
+"""The termination of a computation: why it ended, as one string that the results contain.
 
-"converged"       nothing cut it short
-"solve limit"     the lower-level solves that were allowed are spent
-"time limit"      the seconds that were allowed are over
-"interrupted"     Ctrl-C
-"error: ..."      the type and the message of what was raised
+"converged"       the computation was completed
+"solve limit"     the largest number of lower-level solves was reached
+"time limit"      the time limit was reached
+"interrupted"     the user pressed Ctrl-C
+"error: ..."      an exception was raised; its type and message follow
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ SOLVE_LIMIT = "solve limit"
 TIME_LIMIT = "time limit"
 INTERRUPTED = "interrupted"
 MOST_WORDS = 300  # characters of an error's message that are reported
-AGAIN = 0.5  # seconds after which a step that swallowed the exception is sent another
-STOPS = 3  # times that a watchdog is stopped
-SOON = 0.001  # seconds after which a step is looked at again that could not take one
-# Code that is not disturbed, by the names of functions and of files.
+AGAIN = 0.5  # seconds after which the exception is raised again in a step that suppressed it
+STOPS = 3  # number of attempts to stop a watchdog
+SOON = 0.001  # seconds after which a step that may not be interrupted at present is examined again
+# Code that is not interrupted, given by names of functions and of files.
 FINALISERS = ("__del__", "__exit__")
 UNDISTURBED = (
     "weakref.py",
     "_weakrefset.py",
     "<frozen importlib._bootstrap>",
-    "compiler_lock.py",  # Numba compiles; LLVM's callbacks swallow exceptions
+    "compiler_lock.py",  # Numba compiles; callbacks of LLVM suppress exceptions
 )
 
 
 class BudgetSpentError(Exception):
-    """The limit on solves or on time came; the message is the termination to report."""
+    """The limit on solves or on time was reached; the message is the termination to report."""
 
 
 class TimeLimitError(BaseException):
-    """Raised inside a step whose seconds are over; no `Exception`, which libraries swallow."""
+    """Raised in a step that exceeds its time; not an `Exception`, which libraries suppress."""
 
 
 def termination_of(
@@ -46,18 +46,18 @@ def termination_of(
     seconds: float = float("inf"),
     raising: tuple[type[Exception], ...] = (),
 ) -> str:
-    """Run a step of a computation; return how it ended.
+    """Run a step of a computation; return its termination.
 
     Parameters
     ----------
     step : callable
-        Whatever it has found when it is cut short, it must have stored by then.
+        It must store its results while it runs, because it can be interrupted at any time.
     seconds : float, default inf
-        After which `TimeLimitError` is raised inside it, as Ctrl-C would be, between two
-        instructions of Python: a call into a compiled library, such as one factorisation, runs to
-        its own end first. Nothing of the step is run if there are none.
+        Time limit, after which `TimeLimitError` is raised in the step between two instructions of
+        Python, as after Ctrl-C. A call of a compiled library, such as one factorisation, is
+        completed first. If the limit is not positive, the step is not run.
     raising : tuple of exception types, optional
-        Errors that are not the result's but the caller's.
+        Errors that are raised to the caller and do not become a termination.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def termination_of(
         return INTERRUPTED
     except raising:
         raise
-    except Exception as error:  # whatever a library or a user's own function raises
+    except Exception as error:  # libraries and user-defined functions can raise anything
         return error_termination(error)
     return CONVERGED
 
 
 def overall(endings: Iterable[str]) -> str:
-    """Return what to report of several steps: Ctrl-C, else an error, else a limit."""
+    """Return the termination of several steps: Ctrl-C, else an error, else a limit."""
     cut_short = [ending for ending in endings if ending != CONVERGED]
     return min(cut_short, key=_rank, default=CONVERGED)
 
@@ -107,17 +107,17 @@ def _run_within(seconds: float, step: Callable[[], object]) -> None:
             watchdog.start()
             step()
         except Exception as error:
-            if watchdog.has_raised:  # inside compiled code, which made another exception of it
+            if watchdog.has_raised:  # compiled code replaced the exception by another one
                 raise TimeLimitError from error
             raise
         finally:
             _stop(watchdog)
-    finally:  # an exception may have come before that had begun
+    finally:  # an exception may have been raised before that call began
         _stop(watchdog)
 
 
 def _stop(watchdog: _Watchdog, times: int = STOPS) -> None:
-    """Stop a watchdog, also if exceptions come meanwhile: its own, another one's, Ctrl-C."""
+    """Stop a watchdog, even if it, another watchdog or Ctrl-C raises an exception meanwhile."""
     try:
         watchdog.stop()
     finally:
@@ -126,9 +126,9 @@ def _stop(watchdog: _Watchdog, times: int = STOPS) -> None:
 
 
 class _Watchdog(threading.Thread):
-    """Raises `TimeLimitError` in the thread that made it, once the seconds are over.
+    """Raises `TimeLimitError` in the thread that created it when the time is over.
 
-    A signal would do so in the main thread only, and would take the one timer of the process.
+    A signal would do so in the main thread only, and would occupy the only timer of the process.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -145,7 +145,7 @@ class _Watchdog(threading.Thread):
                 self.has_raised, wait = True, AGAIN
 
     def stop(self) -> None:
-        """Let the step be; take back an exception that has not been raised yet."""
+        """End the supervision of the step; cancel an exception that has not been raised yet."""
         self._over.set()
         if self.is_alive():
             self.join()
@@ -153,12 +153,12 @@ class _Watchdog(threading.Thread):
 
 
 def _is_undisturbed(thread: int) -> bool:
-    """Whether a step runs what would swallow an exception, or must not be left half done.
+    """Whether a step runs code that would suppress an exception or must be completed.
 
-    Python swallows those of destructors and of callbacks of weak references, of the garbage
-    collector and of compiled code. Exits of contexts and imports are not to be left half done. A
-    thread that is being started has the number of the one that starts it, and could get the
-    exception in its place.
+    Python suppresses exceptions in destructors and in callbacks of weak references and of the
+    garbage collector, and those in callbacks of compiled code are lost too. Exits of contexts and
+    imports have to be completed. A thread that is being
+    started has the number of the thread that starts it, and could receive the exception instead.
     """
     collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     frame = sys._current_frames().get(thread)

@@ -21,6 +21,8 @@ from bilad.scripts.settings import SETTINGS
 
 KINDS = ("shift", "additive", "multiplicative", "edges")
 WEIGHTS = ("knn", "complete")
+# Options that describe a table, and that a named setting determines.
+OF_TABLES = ("rows", "features", "p", "weights", "neighbours", "phi", "weight", "moving_features")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def _setting(options: Options) -> Subject:
     if options.data not in SETTINGS:
         names = ", ".join(SETTINGS)
         raise ArgumentError("gamma", None, f"a number, as {options.data!r} is not one of {names}")
+    _refuse(options, OF_TABLES, "no such option with a named setting; --gamma describes a data set")
     setting = SETTINGS[options.data]
     model, perturbation, title = setting.model(), setting.shift(), setting.describe()
     if (options.kind or "shift") != "shift" or options.moving is not None:
@@ -104,6 +107,14 @@ def _setting(options: Options) -> Subject:
         title = f"{title.split(', points ')[0]}; {_moves(kind, perturbation)}"
     budget = setting.budget if options.budget is None else options.budget
     return _subject(title, setting.unit, model, perturbation, options, budget, setting.target)
+
+
+def _refuse(options: Options, names: tuple[str, ...], expected: str) -> None:
+    """Raise `ArgumentError` for the first of these options that is not at its default."""
+    defaults = Options(options.data)
+    for name in names:
+        if getattr(options, name) != getattr(defaults, name):
+            raise ArgumentError(name.replace("_", "-"), getattr(options, name), expected)
 
 
 def _subject(
@@ -128,8 +139,10 @@ def _model(options: Options) -> ConvexClustering:
     columns = _places(options.features, "features", table.shape[1])
     data = table[np.ix_(rows, columns)]
     if one_of(options.weights, "weights", WEIGHTS) == "knn":
+        _refuse(options, ("weight",), "no such option with --weights knn")
         graph = FusionGraph.knn(data, options.neighbours, options.phi)
     else:
+        _refuse(options, ("neighbours", "phi"), "no such option with --weights complete")
         graph = FusionGraph.complete(len(data), options.weight)
     return ConvexClustering(data, graph, options.gamma or 0.0, options.p)
 

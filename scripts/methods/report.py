@@ -32,7 +32,7 @@ CLASSES = {
     ),
     "gradient": ("tab:green", ("hypergradient", "fgsm", "pgd", "mi-fgsm")),
     "reformulation": ("tab:red", tuple(REFORMULATIONS)),
-    "exact": ("tab:purple", ("exact", "milp", "staircase")),
+    "exact": ("tab:purple", ("exact", "milp")),
 }
 OTHER = "tab:orange"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))

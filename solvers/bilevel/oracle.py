@@ -48,8 +48,8 @@ class Evaluation:
     deviation : float
         U(eps), computed from the lower-level solution.
     proved : bool
-        Whether the labels at eps are proved. Otherwise `deviation` depends on pairs of points of
-        which neither fusion nor separation is proved.
+        Whether the labels at eps are proved. Otherwise `deviation` depends on undecided pairs of
+        points.
     solves : int
         Number of lower-level solves so far, including this one.
     seconds : float

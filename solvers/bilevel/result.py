@@ -107,7 +107,7 @@ class Attack:
         method "exact" computes it in exact arithmetic and rounds it down; it is 0 if eps is a
         breakpoint. None if it is not known, or without an attack.
     status : str
-        What is proved about the result, whatever ended the search: "optimal" (the bound is
+        What is proved about the result, for every termination: "optimal" (the bound is
         attained, for (BL2) within `bilad.models.problem.LENGTH_TOL`); "feasible" (an attack, which
         may not be optimal); "unproved" (the labels were proved when the attack was found but not
         in the recomputation, or "exact" knows the optimum but no floating-point number that it
@@ -118,12 +118,12 @@ class Attack:
     lower_solves : int
         Number of lower-level solves without that at eps = 0.
     undecided : int
-        Number of these whose labels could not be proved; they are never attacks.
+        Number of the solves whose labels could not be proved; they never count as attacks.
     seconds : float
     seconds_solving : float
         Time in the learning model, a part of `seconds`, with the first and the last solve.
     seconds_bounding : float
-        Spent on the bound; not among `seconds`.
+        Time of the computation of the bound, which `seconds` does not include.
     history : tuple of Evaluation
         The evaluations of all eps that were solved, in order.
     stages : tuple of Stage
@@ -163,7 +163,7 @@ class Attack:
         Raises
         ------
         TypeError
-            If the outcomes are parameters; these are `outcome`.
+            If the outcomes are parameters, which `outcome` returns.
         """
         if self.problem.model.outcomes != "labels":
             raise TypeError(f"{type(self.problem.model).__name__} gives no labels; see `outcome`")

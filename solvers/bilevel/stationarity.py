@@ -47,7 +47,7 @@ from bilad.solvers.termination import (
 
 TIGHTENING = (1e-2, 1e-4, 1e-6, 1e-8)
 IPOPT_OPTIONS = {**MUMPS, "tol": 1e-8, "max_iter": 300, "mu_init": 1e-4, "bound_push": 1e-8}
-OPENING = 4.0  # IPOPT takes at most so many times as long to open a model as it took to build
+OPENING = 4.0  # largest ratio of the times to open a model in IPOPT and to build it
 BIACTIVE = 10.0  # a pair is biactive if both sides are at most this number times sqrt(t)
 ZERO = 1e-5  # relative size below which a multiplier counts as zero
 
@@ -63,7 +63,8 @@ class Stationarity:
     eps : ndarray, shape (k,)
         The end of the continuation in the problem's units, which is near the attack.
     biactive : tuple of (int, int)
-        Edge and number of each biactive pair, which are its key in the pairs of the conditions.
+        The keys of the biactive pairs in `Conditions.pairs`; for convex clustering, a key consists
+        of an edge and a number.
     multipliers : dict of (int, int) to (float, float)
         nu_G and nu_H of every pair, for the minimisation of the objective.
     violation : float

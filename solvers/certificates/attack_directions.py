@@ -19,7 +19,7 @@ from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.derivative import SolutionDerivative
 from bilad.solvers.clustering.result import Clustering
 
-PAIRS = 3  # pairs of clusters, the nearest, for which directions are computed
+PAIRS = 3  # directions are computed for this many pairs of nearest clusters
 
 
 def attack_directions(problem: BilevelProblem, clustering: Clustering) -> Iterator[FloatArray]:
@@ -40,7 +40,7 @@ def attack_directions(problem: BilevelProblem, clustering: Clustering) -> Iterat
 
 
 def _mergers(clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield changes of the data (n, d) that bring near clusters together."""
+    """Yield changes of the data (n, d) that move neighbouring clusters towards each other."""
     labels, sizes = clustering.labels, np.bincount(clustering.labels)
     if len(sizes) == 1:
         return
@@ -55,7 +55,7 @@ def _mergers(clustering: Clustering) -> Iterator[FloatArray]:
 
 
 def _splits(clustering: Clustering) -> Iterator[FloatArray]:
-    """Yield changes of the data (n, d) that pull a part off its cluster."""
+    """Yield changes of the data (n, d) that separate a part of a cluster from the rest."""
     model, labels = clustering.model, clustering.labels
     apart = labels[model.graph.edges[:, 0]] != labels[model.graph.edges[:, 1]]
     supply = model.data - model.graph.adjoint(np.where(apart[:, None], clustering.Z, 0.0))
@@ -74,7 +74,7 @@ def _splits(clustering: Clustering) -> Iterator[FloatArray]:
 
 
 def _loosest(clustering: Clustering, points: IntArray, pull: FloatArray) -> IntArray:
-    """Return the foremost points, as many as make the cut condition tightest."""
+    """Return the points of largest pull, as many as give the cut condition its least slack."""
     model = clustering.model
     i, j = model.graph.edges.T
     order = points[np.argsort(-pull, kind="stable")]

@@ -42,10 +42,10 @@ from bilad.solvers.certificates.stable_blocks import certified_radius, stable_bl
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.result import Clustering
 
-TOL = 1e-10  # tolerance of the solution at eps = 0, where the given one does not prove its labels
+TOL = 1e-10  # of a new solution at eps = 0, computed if the given labels are not proved
 ROUNDING = 1 + 1e-12  # covers the rounding errors of a sum of coefficients that are not integers
-QUICK_TRIES, TIGHT_TRIES = 4, 12  # radii that are tried for (BL2)
-QUICK_POINTS, QUICK_NUMBERS = 500, 5_000_000  # a larger n, or n d k, has no quick bound
+QUICK_TRIES, TIGHT_TRIES = 4, 12  # number of radii that are tried for (BL2)
+QUICK_POINTS, QUICK_NUMBERS = 500, 5_000_000  # no quick bound for larger n or n d k
 
 
 def optimum_bound(
@@ -57,7 +57,7 @@ def optimum_bound(
     ----------
     problem : MaxDeviation or MinPerturbation
     clustering : Clustering
-        At eps = 0; deviations are counted from its labels.
+        The solution at eps = 0; deviations refer to its labels.
     tight : bool, default False
         As in `fixed_pairs`; also bounds problems of any size.
 
@@ -97,9 +97,9 @@ def deviation_bound(
     Returns
     -------
     float
-        For a deviation that is a sum over pairs, the most that the pairs that are not fixed can add
-        up to. For another deviation its largest value, or 0 if all pairs are fixed. For p = inf and
-        d > 2 the largest value.
+        For a deviation that is additive over pairs, a bound on the sum over the pairs that are not
+        fixed. For any other deviation, its largest value, or 0 if all pairs are fixed. For p = inf
+        and d > 2, the largest value.
 
     Raises
     ------
@@ -158,13 +158,13 @@ def norm_bound(problem: BilevelProblem, clustering: Clustering, tight: bool = Fa
 
 @dataclass(frozen=True)
 class FixedPairs:
-    """What is proved of the pairs of points at every ||eps|| <= radius.
+    """Pairs of points whose relation is proved to be the same at every ||eps|| <= radius.
 
     Attributes
     ----------
     together, apart : ndarray of bool, shape (n, n)
-        Symmetric; `together` is true on the diagonal. A pair of which nothing is proved is in
-        neither.
+        Symmetric; `together` is true on the diagonal. If nothing is proved about a pair, both are
+        false for it.
     positions : ndarray, shape (n, d)
         The solution at eps = 0, up to an error that `motion` includes.
     motion : float
@@ -189,14 +189,14 @@ def fixed_pairs(
     Parameters
     ----------
     problem : BilevelProblem
-        Its budget, target and deviation do not matter.
+        Its budget, target and deviation have no effect.
     clustering : Clustering
         At eps = 0. If its labels are not proved, the model is solved again; if they cannot be
         proved, no pair is fixed.
     radius : float
         In the norm of the problem; finite.
     tight : bool, default False
-        Whether a conic program is solved for each block, and more work is spent.
+        Whether a conic program is solved for each block, and more cuts and radii are tried.
 
     Raises
     ------
@@ -213,7 +213,7 @@ def fixed_pairs(
     apart = np.logical_or.reduce([line.apart for line in found])
     separations = [line.separation for line in found]
     if len(found) > 1 and not moves_one_each(problem.operator("data")):
-        # One entry of eps may pay for leaving on several lines.
+        # One entry of eps can make points leave their clusters on several lines at the same cost.
         separation = SeparationCosts(np.full(len(together), np.inf), together, apart)
     else:
         separation = SeparationCosts(
@@ -302,7 +302,7 @@ def _open(labels: IntArray, together: BoolArray, apart: BoolArray) -> BoolArray:
 def _largest_worth(
     problem: BilevelProblem, labels: IntArray, fixed: FixedPairs, radius: float, worth: FloatArray
 ) -> float:
-    """Bound the worth (n, n) of the pairs that flip: of all open ones, or by separation costs."""
+    """Bound the sum of `worth` (n, n) over the pairs that flip, by the better of two bounds."""
     separation = fixed.separation
     may = _open(labels, fixed.together, fixed.apart)
     always = _open(labels, separation.together, separation.apart)

@@ -31,7 +31,7 @@ from bilad.solvers.clustering.derivative import SolutionDerivative
 from bilad.solvers.clustering.result import Clustering
 
 GLOBAL_MODULUS = 1.0
-TOL = 1e-12  # tolerance of the solutions whose distance is measured
+TOL = 1e-12  # tolerance of the solutions whose distance is computed
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def local_modulus(clustering: Clustering, perturbation: Perturbation | None = No
     clustering : Clustering
         At eps = 0; it should be accurate.
     perturbation : Perturbation, optional
-        The displacements T eps to consider. By default all are, and then the modulus is 1, which a
-        translation attains.
+        Only displacements of the form T eps are considered. By default all displacements are; the
+        modulus is then 1, which a translation attains.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def empirical_modulus(
     clustering : Clustering
         At eps = 0; its model is solved again.
     perturbation : Perturbation
-        It moves the data and nothing else.
+        A perturbation of the data only.
     places : iterable of array_like, shape (k,)
         The eps, for instance those of the history of an attack; the model is solved at each.
 

@@ -1,8 +1,9 @@
 """A flow inside a block of points that follows eps by an affine decision rule.
 
-A block is one cluster if and only if its centred supplies, the supplies of its points minus their
-mean, can be routed along the edges inside it: there is a flow z with B'z equal to the centred
-supplies, B the incidence matrix, and ||z_e||_q <= gamma w_e on each edge e, 1/p + 1/q = 1.
+The centred supplies of a block are the supplies of its points (module `contracted_problem`) minus
+their mean. The block is one cluster if and only if they can be routed along the edges inside it,
+that is, if there is a flow z with B'z equal to the centred supplies and ||z_e||_q <= gamma w_e on
+each edge e, where B is the incidence matrix and 1/p + 1/q = 1.
 
 Theorem. Let z(eps) = z(0) + Y (change of the centred supplies), where B'Y is the identity on
 vectors with sum zero. If on each edge ||z_e(0)|| plus the largest change within ||eps|| <= r fits
@@ -11,8 +12,8 @@ a feasible flow.
 
 Every z(0) and every Y of this kind give a proof. Here Y consists of electrical currents through
 conductances, and the conductances are adapted until the edges use about the same share of their
-capacity. The flow that rounding errors leave unrouted can go along a spanning tree, where each edge
-carries at most half of the sum of what is missing at the points.
+capacity. Rounding errors leave a part of the supplies unrouted. This part is sent along a spanning
+tree, where each edge carries at most half of the sum of the unrouted supplies of the points.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.certificates.norm_ball import ROUNDOFF, NormBall
 
-ROUNDS, FEW_ROUNDS = 6, 2  # updates of the conductances; few where a conic program is expensive
+ROUNDS, FEW_ROUNDS = 6, 2  # updates of the conductances; fewer if conic programs are solved
 LEAST_SHARE = 1e-6  # least conductance, relative to the largest
-CHEAP_FLOWS = 3_000  # a conic program finds a flow of so many numbers in about 0.1 s
-MOST_FLOWS = 20_000  # a larger flow is not sought by a conic program
-MOST_CURRENTS = 30_000_000  # entries of Y; a larger block has no proof
-CHUNK = 2_000_000  # entries of the maps from eps to flows that are held at a time
-WIDTH = 1e-9  # relative width at which a bisection ends
+CHEAP_FLOWS = 3_000  # entries of a flow that a conic program finds in about 0.1 s
+MOST_FLOWS = 20_000  # for a flow with more entries no conic program is solved
+MOST_CURRENTS = 30_000_000  # largest number of entries of Y; for a larger block nothing is proved
+CHUNK = 2_000_000  # entries of the maps from eps to flows that are in memory at a time
+WIDTH = 1e-9  # relative width of the bracket at which a bisection ends
 DOUBLINGS, HALVINGS = 40, 80
 
-Turns = Callable[[float], FloatArray]  # from a radius to bounds on the changes of every zeta
+Turns = Callable[[float], FloatArray]  # maps a radius to bounds on the changes of all zeta
 
 
 @dataclass(frozen=True)
 class AffineDecisionRule:
-    """A flow that is affine in eps, with upper bounds on what each edge carries.
+    """A flow that is affine in eps, with upper bounds on its norm on each edge.
 
     Attributes
     ----------
@@ -53,11 +54,12 @@ class AffineDecisionRule:
     used : ndarray, shape (m,)
         Flow at eps = 0.
     growth : ndarray, shape (m,)
-        Added flow and lost capacity per unit of ||eps||, with every zeta fixed.
+        Additional flow plus lost capacity per unit of ||eps||, with every zeta fixed.
     turning : ndarray, shape (m, P)
-        Added flow per unit of ||zeta' - zeta||_q of each pair of blocks.
+        Additional flow per unit of ||zeta' - zeta||_q of each pair of blocks. zeta is the
+        subgradient at the difference of the centroids (module `contracted_problem`).
     turning_growth : ndarray, shape (m, P)
-        Growth of `turning` per unit of ||eps||, as weights between blocks change.
+        Increase of `turning` per unit of ||eps||, if weights between blocks change.
     """
 
     capacities: FloatArray
@@ -68,7 +70,7 @@ class AffineDecisionRule:
 
     @property
     def fixed_radius(self) -> float:
-        """The radius up to which every edge has the capacity if no zeta changes; or 0."""
+        """The radius up to which all capacities suffice if no zeta changes; or 0."""
         room = self.capacities - self.used
         lengths = np.full(len(room), np.inf)
         np.divide(room, self.growth, out=lengths, where=self.growth > 0)
@@ -99,7 +101,7 @@ class ClusterFlow:
         Exponent of the norm of the flow of an edge.
     incidence : sparse array, shape (m, n)
     capacities, loss : ndarray, shape (m,)
-        gamma w_e, and what eps may take off per unit of ||eps||.
+        gamma w_e, and the largest decrease of it per unit of ||eps||.
     supply : ndarray, shape (n, d)
     supply_map : ndarray, shape (n, d, k)
         The supply changes by `supply_map @ eps`, up to `supply_error`, shape (n,).
@@ -160,15 +162,15 @@ class ClusterFlow:
                     return most
                 load = self._load(rule, own, turns)
             if not load.max(initial=0.0) > 0:
-                break  # nothing moves
+                break  # the supplies do not depend on eps
             conductance = self._reweighted(conductance, load)
         return best
 
     def overload(self, radius: float, turns: FloatArray) -> FloatArray | None:
-        """Return by how much edges may exceed their capacity, or None if it is proved none does.
+        """Return a bound on the excess over the capacities, or None if it is proved to be 0.
 
-        The excess (m,) is relative to the capacities, for the rule that comes nearest. It is
-        infinite if the edges do not connect the points, or are too many.
+        The excess (m,) is relative to the capacities, for the decision rule with the least excess.
+        It is infinite if the edges do not connect the points, or if there are too many edges.
         """
         capacities = self.capacities
         best = np.full(len(capacities), np.inf)
@@ -194,7 +196,7 @@ class ClusterFlow:
         return m * n <= MOST_CURRENTS and connected_components(links, directed=False)[0] == 1
 
     def _largest(self, rule: AffineDecisionRule, turns: Turns, most: float) -> float:
-        """Return a radius at which a rule holds, almost the largest."""
+        """Return almost the largest radius within which a decision rule is feasible."""
         most = min(most, rule.fixed_radius)
         if most == 0:
             return 0.0
@@ -205,13 +207,13 @@ class ClusterFlow:
         return largest_radius(holds, 1.0, most)
 
     def _growth(self, rule: AffineDecisionRule, radius: float, turns: Turns) -> FloatArray:
-        """Return what is added to each edge per unit of ||eps|| within a radius."""
+        """Return the additional flow of each edge per unit of ||eps|| within a radius."""
         if not 0 < radius < np.inf:
             return rule.growth
         return rule.growth + rule.turning @ (turns(radius)[self.pairs] / radius)
 
     def _load(self, rule: AffineDecisionRule, radius: float, turns: Turns) -> FloatArray:
-        """Return the share of its room that each edge needs."""
+        """Return the share of its unused capacity that each edge needs."""
         capacities = self.capacities
         if radius == 0:
             return rule.used / capacities
@@ -227,7 +229,7 @@ class ClusterFlow:
     def _rules(
         self, conductance: FloatArray, radius: float, turns: Turns
     ) -> Iterator[AffineDecisionRule]:
-        """Yield rules with the currents of these conductances: one that is cheap to find first."""
+        """Yield decision rules with the currents of these conductances, the cheapest first."""
         Y, unrouted = self._currents(conductance)
         rule = self._rule(Y, unrouted)
         yield rule
@@ -241,7 +243,7 @@ class ClusterFlow:
             yield replace(rule, used=self._used(flow))
 
     def _currents(self, conductance: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return Y (m, n), and for each point how much of a supply of 1 stays unrouted at most."""
+        """Return Y (m, n), and for each point a bound on the unrouted part of a supply of 1."""
         B, n = self.incidence, self.incidence.shape[1]
         weighted = (sp.diags_array(conductance) @ B).toarray()
         laplacian = B.T @ weighted
@@ -253,7 +255,7 @@ class ClusterFlow:
         return Y, unrouted
 
     def _used(self, flow: FloatArray) -> FloatArray:
-        """Bound what each edge carries at eps = 0, if a flow (m, d) is completed: shape (m,)."""
+        """Bound the flow of each edge at eps = 0 after a flow (m, d) is completed: shape (m,)."""
         n, d = self._demand.shape
         missing = row_norms(self._demand - self.incidence.T @ flow, 2).sum()
         lengths = row_norms(flow, 2)
@@ -261,7 +263,7 @@ class ClusterFlow:
         return lengths * (1 + (d + 8) * ROUNDOFF) + 0.5 * missing
 
     def _rule(self, Y: FloatArray, unrouted: FloatArray) -> AffineDecisionRule:
-        """Return the rule with the flow Y (centred supplies) at eps = 0."""
+        """Return the decision rule with the flow Y (centred supplies) at eps = 0."""
         n, d = self._demand.shape
         error, carried = self.terms * ROUNDOFF, np.abs(Y)
         moved = self.ball.operator_norms(self.supply_map)
@@ -280,7 +282,7 @@ class ClusterFlow:
         )
 
     def _added(self, Y: FloatArray) -> FloatArray:
-        """Bound what eps adds to the flow of each edge: shape (m,)."""
+        """Bound the flow that eps adds on each edge: shape (m,)."""
         n, d, k = self.supply_map.shape
         step = max(1, CHUNK // (d * k))
         flat = self.supply_map.reshape(n, d * k)
@@ -296,8 +298,8 @@ def largest_radius(
 ) -> float:
     """Return by bisection a radius of at most `most` at which a condition holds; or 0.
 
-    The condition holds up to some radius and not beyond; the result is almost that radius. The
-    search begins at the guess, which is positive.
+    The condition holds up to some radius and not beyond; the result is slightly below that radius.
+    The search begins at the positive number `guess`.
     """
     if most < float("inf") and holds(most):
         return most

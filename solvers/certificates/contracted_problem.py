@@ -17,13 +17,14 @@ D_k = y'_k(eps) - y'_k(0), and e_k the change of the mean data of block k,
     sum_k n_k ||D_k||^2 <= sum_k n_k <e_k, D_k>,
 
 because a proximal map is firmly nonexpansive. So D lies in the ball with centre e / 2 and radius
-||e|| / 2, in the norm with masses n_k, and y_k - y_l moves by at most half of e_k - e_l plus half
-of what ||e|| allows. This holds whatever blocks meet meanwhile.
+||e|| / 2, in the norm with masses n_k. Therefore y_k - y_l moves by at most half of ||e_k - e_l||
+plus half of the largest difference of two blocks that a vector of norm ||e|| can have. This holds
+even if some blocks meet.
 
-Where eps changes weights, y'(0) also solves the problem with the new weights for data that are
-moved by the change of the forces. Between clusters this is the change of the weights times zeta.
-Between blocks of one cluster zeta may be any subgradient at 0, and is shortened where the new
-weights cannot carry it.
+If eps changes weights, y'(0) also solves the problem with the new weights for other data, which
+differ from the original ones by the change of the forces. Between clusters this is the change of
+the weights times zeta. Between blocks of one cluster zeta may be any subgradient at 0; it is
+shortened if the new weights are too small for the same force.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.labels.proof import sum_at_ends
 
 MARGIN = 1 + 1e-12  # covers the rounding errors of a few operations
-MOST_ENTRIES = 500_000  # the maps from eps to differences of means may have so many entries
+MOST_ENTRIES = 500_000  # largest number of entries of the maps from eps to differences of means
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,12 @@ class ContractedSolution:
         return np.where(lengths > shifts, chords * (1 + 16 * ROUNDOFF), 2.0)
 
     def pair_sums(self, values: FloatArray) -> FloatArray:
-        """Return the sums of the values (m,) of the edges between each pair: shape (P,)."""
+        """Return for each pair of blocks the sum of the values (m,) of its edges: shape (P,)."""
         _, owner, _, between = self._joins
         return np.bincount(owner, values[between], len(self.pairs)).astype(float)
 
     def end_sums(self, values: FloatArray) -> sp.csr_array:
-        """Return the sums of the values (m,) over the edges of a point to each pair: (n, P)."""
+        """Return for each point and pair of blocks the sum of the values (m,) of edges: (n, P)."""
         shape = (self.model.n, len(self.pairs))
         if not values.any():
             return sp.csr_array(shape)
@@ -171,9 +172,9 @@ class Sensitivity:
     mean_error : ndarray, shape (K,)
         Bound on the error of `means @ eps`, in the Euclidean norm.
     loss : ndarray, shape (m,)
-        Bound on the capacity gamma w_e that an edge loses.
+        Bound on the decrease of the capacity gamma w_e of an edge.
     change : ndarray, shape (m,)
-        Bound on the capacity that an edge loses or gains.
+        Bound on the change of the capacity of an edge.
     """
 
     ball: NormBall
@@ -212,11 +213,11 @@ class CentroidMotion:
     Parameters
     ----------
     solution : ContractedSolution
-        The solution on the clusters, or what its `refined` returns.
+        The solution on the clusters, or a refinement of it by `refined`.
     owner : ndarray of int, shape (K,)
         Cluster of each block.
     sensitivity : Sensitivity
-        That of the solution.
+        The sensitivity of the solution.
 
     Attributes
     ----------
@@ -283,7 +284,7 @@ class CentroidMotion:
 
     @cached_property
     def _mean_error(self) -> FloatArray:
-        """The part of the motion of the means that the sensitivity leaves out: shape (K,)."""
+        """Bound the part of the motion of the means that `sensitivity` omits: shape (K,)."""
         if not self._change.any():
             return self.sensitivity.mean_error
         pairs, sizes = self.solution.pairs, self.solution.sizes
@@ -377,10 +378,10 @@ def _distance(
 
 
 def _lost_forces(solution: ContractedSolution, S: sp.csr_array) -> FloatArray:
-    """Return how the supplies change as the weights w (1 - S eps) do: shape (n, d, k)."""
+    """Return the derivative of the supplies through the weights w (1 - S eps): shape (n, d, k)."""
     model = solution.model
     _, owner, signs, between = _block_pairs(model, solution.blocks)
-    zeta = np.zeros((model.graph.m, model.d))  # of each edge, oriented as the edge
+    zeta = np.zeros((model.graph.m, model.d))  # zeta of each edge, oriented like the edge
     zeta[between] = signs[:, None] * solution.zeta[owner]
     transpose = model.graph.incidence.T.tocsr()
     columns = [

@@ -28,8 +28,8 @@ from bilad.solvers.clustering.parametric.affine import over_common_denominator
 from bilad.solvers.clustering.parametric.ray import signed_sum
 from bilad.solvers.errors import UnsupportedError
 
-OUTSIDE = 1e-6  # relative distance of the attack from the radius
-TINY = 1e-9  # size of the attack where the radius is 0, relative to the largest entry
+OUTSIDE = 1e-6  # relative distance by which the norm of the attack exceeds the radius
+TINY = 1e-9  # norm of the attack if the radius is 0, relative to the largest entry of the data
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ExactRadius:
         at most a relative 1e-6 larger; for d = 1 it differs by rounding only. False, for d > 1, if
         only the partition of one line is different. True if the radius is infinite.
     kind : {"merge", "split", "none"}
-        What happens at the radius; "none" if it is infinite.
+        The change of the partition at the radius; "none" if it is infinite.
     feature : int
         Number of the line whose partition changes. For p = inf and d = 2, line 0 is the sum of
         the features and line 1 their difference.
@@ -54,7 +54,7 @@ class ExactRadius:
         Points that rise and points that fall: the two clusters that merge, or the two parts of the
         cluster that splits.
     direction : ndarray, shape (k,)
-        The worst eps, of size 1; zero if the radius is infinite.
+        The worst eps, of norm 1; zero if the radius is infinite.
     eps : ndarray, shape (k,)
         The multiple of the direction with norm (1 + 1e-6) radius. If the radius is 0, it moves the
         data by 1e-9 of their largest entry.
@@ -77,8 +77,8 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     ----------
     problem : BilevelProblem
         p = 1, d = 1, or p = inf and d = 2; equal weights on the complete graph; an additive or
-        multiplicative perturbation of all entries or some. Its budget, target and deviation do not
-        matter.
+        multiplicative perturbation of all entries or some. Its budget, target and deviation have
+        no effect.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def exact_radius(problem: BilevelProblem) -> ExactRadius:
     ArgumentError
         If the model is a black box.
     UnsupportedError
-        If the problem is a different one; `certified_radius` may apply.
+        If the problem is not of this kind; `certified_radius` may be applicable.
 
     Notes
     -----
@@ -180,7 +180,7 @@ def _lines(
 def _signs(problem: BilevelProblem) -> IntArray:
     """Return the signs with which each line sums the features: shape (lines, d)."""
     signs = line_signs(clustering_of(problem))
-    assert signs is not None  # `_factors` has refused what does not separate
+    assert signs is not None  # `_factors` has raised an error if the model does not separate
     return signs
 
 

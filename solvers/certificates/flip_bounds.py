@@ -1,10 +1,10 @@
-"""How many pairs of points can change between together and apart at the same eps.
+"""Bounds on the number of pairs of points whose relation changes at the same eps.
 
-A pair *flips* if its points share a cluster at eps = 0 and not at eps, or the reverse. Pairs of
-which it is proved that they do not flip are *fixed*, the others are *open*. Not all open pairs can
-flip at once. Each function bounds the number U of those that can, by one of three arguments: the
-clusters at eps are a partition; clusters that merge have to move, and all motion together is
-bounded; the points that leave their clusters share one budget. Each pair i < j counts once.
+A pair *flips* if its points share a cluster at eps = 0 and not at eps, or conversely. A pair is
+*fixed* if it is proved not to flip; otherwise it is *open*. Not all open pairs can flip at the same
+eps. Each function bounds the number U of pairs that flip, by one of three arguments: the clusters
+at eps form a partition; clusters that merge have to move, and the sum of all motions is bounded;
+the points that leave their clusters share one budget. Each pair i < j is counted once.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from scipy.sparse.csgraph import connected_components
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
 ROUNDED = 1 + 1e-9  # covers rounding errors in bounds that are rounded down to a whole number
-TINY = 1e-150  # a smaller cost counts as zero
+TINY = 1e-150  # a smaller cost is regarded as zero
 STEPS = 40  # evaluations in the search for a Lagrange multiplier
 
 
 def flips_of_partitions(clusters: IntArray, together: BoolArray, apart: BoolArray) -> int:
     """Bound the pairs that flip between the clusters and any partition with the fixed pairs.
 
-    Clusters I_1 .. I_K of sizes n_k, which chains of open pairs link, are looked at by themselves.
-    Let J_1, J_2, .. of sizes m_l be the new clusters, c_kl = |I_k and J_l| and n = sum n_k. Then
+    The bound is computed separately for each set of clusters I_1 .. I_K, of sizes n_k, that are
+    connected by open pairs. Let J_1, J_2, .. of sizes m_l be the new clusters, let c_kl be the size
+    of the intersection of I_k and J_l, and let n = sum n_k. Then
 
         2 U = sum n_k^2 + sum_l (m_l^2 - 2 sum_k c_kl^2) <= sum n_k^2 + (1 - 2 / K) n^2,
 
@@ -60,20 +61,20 @@ def _flips_of_any(sizes: IntArray) -> int:
 def flips_within_motion(
     clusters: IntArray, together: BoolArray, apart: BoolArray, positions: FloatArray, motion: float
 ) -> float:
-    """Bound the pairs that flip if all points together can only move so far.
+    """Bound the pairs that flip if the root of the sum of all squared motions is bounded.
 
     A new cluster G, whose points were at x_i, moves by at least its scatter
 
         sum_G ||x_i - mean_G||^2 = sum_{i in G} sum_{j in G} ||x_i - x_j||^2 / (2 |G|),
 
-    and all clusters together by at most motion^2. Attribute to each point its own terms: if G holds
-    h points of its cluster, of size n_k, and o others, the point flips n_k - h + o pairs. Let
+    and all clusters together by at most motion^2. Each point is assigned its own terms: if G has
+    h points of its cluster, of size n_k, and o other points, n_k - h + o of its pairs flip. Let
     s_i(o) be the sum of the o least ||x_i - x_j||^2. For every Lagrange multiplier t >= 0
 
         2 U <= t motion^2 + sum_i max_{h, o} [n_k - h + o - t s_i(o) / (2 (h + o))].
 
     `positions` (n, d) are those at eps = 0, equal within a cluster; `motion` bounds the root of the
-    sum of all squared motions; the others are as in `flips_of_partitions`.
+    sum of all squared motions; the other arguments are as in `flips_of_partitions`.
     """
     blocks, first, sizes = np.unique(together.argmax(axis=1), return_index=True, return_counts=True)
     n = len(clusters)
@@ -97,7 +98,7 @@ def flips_within_motion(
 
 
 def _least(bound: Callable[[float], float]) -> float:
-    """Return about the least value of a convex function of t > 0; every value is a bound."""
+    """Return approximately the least value of a convex function of t > 0, itself a bound."""
     exponents = np.linspace(-8.0, 8.0, STEPS // 2)
     values = [bound(float(10**e)) for e in exponents]
     best = int(np.argmin(values))
@@ -110,9 +111,10 @@ def worth_within_budget(
 ) -> float:
     """Bound the total worth of the pairs that flip if the points that leave share a budget.
 
-    This is a knapsack problem. Its bound is the least of two relaxations: the points with the best
-    ratio of worth to cost, the last of them in part; and the points with the largest worth, as many
-    of them as of the cheapest ones the budget allows.
+    The worth of a pair is its contribution to the deviation. The exact bound is the value of a
+    knapsack problem. The result is the smaller value of two relaxations. The first takes the points
+    with the largest ratio of worth to cost, the last of them fractionally. The second takes the
+    points of largest worth, in the largest number for which the cheapest points fit the budget.
 
     Parameters
     ----------
@@ -123,7 +125,7 @@ def worth_within_budget(
     costs : ndarray, shape (n,)
         Cost of leaving; infinite if a point does not leave.
     norm : {1, 2, inf}
-        Norm of eps, whose entries are at least the costs of the points that leave.
+        Norm of eps; an entry of eps is at least the cost of each point that it makes leave.
     budget : float
     """
     can = costs <= budget

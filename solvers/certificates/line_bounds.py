@@ -1,4 +1,4 @@
-"""Two further arguments on a line (d = 1): monotone bounds, and the cost of leaving a cluster.
+"""Two theorems on a line (d = 1): monotone bounds, and the cost of leaving a cluster.
 
 *Monotone bounds.* Theorem: with fixed weights the solution is nondecreasing in the data. Proof: the
 objective is submodular in (X, A). Hence over a box of data each x_i lies between its values at the
@@ -15,10 +15,11 @@ r (|A| + 1) for its data at that eps. Proof: let the cluster G of f lie above A'
     mean_A' + r |A'| >= mean_A + r |A|        since the rest of A' has not left A,
 
 and the sum of the three is the claim. As eps does not move A, this is a condition on the entry of
-eps that moves f: its separation cost. Where each entry moves one point, the points that have left
-share the budget. Likewise, two such sets stay apart if the means of their clusters differ by more
-than r times the number of their points plus twice the number of the points of other clusters,
-whichever points that eps moves are with them.
+eps that moves f; the least absolute value that satisfies it is the separation cost of f. If each
+entry of eps moves one point, the points that leave share the budget. Similarly, two such sets stay
+apart if the following holds for every choice of the moved points that join them: the means of
+their clusters differ by more than r times the number of their points plus twice the number of
+points of other clusters.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ from bilad.solvers.certificates.norm_ball import ROUNDOFF, NormBall
 from bilad.solvers.clustering.cluster import solve_lower
 
 TOL = 1e-10  # tolerance of the solutions at the corners of the box
-STRETCHES = (0.0, 1e-7, 1e-5)  # relative enlargements of the box, tried until no label is a tie
+STRETCHES = (0.0, 1e-7, 1e-5)  # relative enlargements of the box, tried until the labels are proved
 
 
 def never_meet(problem: BilevelProblem, radius: float) -> BoolArray | None:
-    """Return which points the monotone bounds keep apart at every ||eps|| <= radius: (n, n).
+    """Return which points the monotone bounds prove apart at every ||eps|| <= radius: (n, n).
 
-    It is None if d > 1, if weights are perturbed, or if a solution at a corner is not proved.
+    The result is None if d > 1, if weights are perturbed, or if the labels at a corner of the box
+    are not proved.
     """
     if clustering_of(problem).d > 1 or edge_operator(problem).nnz:
         return None
@@ -57,7 +59,7 @@ def never_meet(problem: BilevelProblem, radius: float) -> BoolArray | None:
 
 
 def _solution(problem: BilevelProblem, move: FloatArray) -> tuple[FloatArray, float] | None:
-    """Return x (n,) and a bound on its error, at data that are moved by slightly more."""
+    """Return x (n,) and a bound on its error, at a corner of a slightly enlarged box."""
     model = clustering_of(problem)
     for stretch in STRETCHES:
         moved = model.data[:, 0] + move * (1 + stretch)
@@ -73,14 +75,14 @@ def _solution(problem: BilevelProblem, move: FloatArray) -> tuple[FloatArray, fl
 
 @dataclass(frozen=True)
 class SeparationCosts:
-    """Which pairs are fixed as long as no point leaves its cluster, and what leaving costs.
+    """Pairs that are fixed as long as no point leaves its cluster, and the costs of leaving.
 
     Attributes
     ----------
     costs : ndarray, shape (n,)
-        The least |eps_f| at which point f leaves; infinite if it does not.
+        The least |eps_f| at which point f can leave its cluster; infinite if it cannot.
     together, apart : ndarray of bool, shape (n, n)
-        The fixed pairs if neither point leaves; they include those that are fixed in any case.
+        Pairs that are fixed if neither of their points leaves, and pairs that are always fixed.
     """
 
     costs: FloatArray
@@ -122,7 +124,7 @@ def cores_apart(
 
 
 def moves_one_each(operator: sp.csr_array) -> bool:
-    """Return whether each entry of eps moves one number, and no number is moved by two."""
+    """Return whether each entry of eps moves one entry of the data, and no two the same."""
     moved = abs(operator) > 0
     return bool(moved.sum(axis=0).max() <= 1 and moved.sum(axis=1).max() <= 1)
 
@@ -141,9 +143,9 @@ def _never_merge(
     high: tuple[IntArray, IntArray],
     radius: float,
 ) -> bool:
-    """Return whether two cores stay apart, whichever of the free points are with them."""
+    """Return whether two cores stay apart, for every choice of free points that join them."""
     a, r = clustering_of(problem).data[:, 0], float(clustering_of(problem).radii[0])
-    below, above = _means(-a, *low), _means(a, *high)  # the means that are nearest to each other
+    below, above = _means(-a, *low), _means(a, *high)  # the means with the least distance
     sizes = len(low[0]) + np.arange(len(below)), len(high[0]) + np.arange(len(above))
     rest = len(a) - sum(len(part) for part in (*low, *high))
     joined = np.add.outer(*sizes) + 2 * rest
@@ -156,7 +158,7 @@ def _never_merge(
 
 
 def _means(a: FloatArray, core: IntArray, free: IntArray) -> FloatArray:
-    """Return the least means of the core and 0, 1, .. of the free: shape (len(free) + 1,)."""
+    """Return the least means of the core with 0, 1, .. free points: shape (len(free) + 1,)."""
     sums = a[core].sum() + np.concatenate([[0.0], np.cumsum(np.sort(a[free]))])
     return sums / (len(core) + np.arange(len(sums)))
 
@@ -164,7 +166,7 @@ def _means(a: FloatArray, core: IntArray, free: IntArray) -> FloatArray:
 def _core(
     problem: BilevelProblem, members: IntArray, together: BoolArray
 ) -> tuple[IntArray, IntArray]:
-    """Return a largest set A of a cluster, and the points of the cluster that eps moves."""
+    """Return the core A of a cluster, which eps does not move, and the free points (moved)."""
     moved = abs(problem.operator("data")).sum(axis=1)[members] > 0
     still = members[~moved]
     if not len(still):

@@ -10,8 +10,8 @@ cluster stays together if and only if D <= c for each of its subsets H, with L t
 second is the cut condition for a flow on the complete graph; the first compares the centroids.
 
 The distance from the data to a facet is its slack divided by the dual norm of the normal times T.
-A cluster has too many subsets to try each. But for subsets H of a given size, slack and dual norm
-are sums over H (norms 2 and inf of eps), or the dual norm is a single entry (norm 1), so that
+A cluster has too many subsets to enumerate them. But for subsets H of a given size, slack and dual
+norm are sums over H (norms 2 and inf of eps), or the dual norm is a single entry (norm 1), so that
 sorting finds the nearest facet. All numbers are integers, and the result is exact.
 """
 
@@ -58,7 +58,7 @@ class Facet:
     ----------
     kind : {"merge", "split"}
     high, low : tuple of int
-        H and L: where the facet is crossed, the points of H rise and those of L fall.
+        H and L: beyond the facet, the points of H have moved up and those of L down.
     slack : int
         Nonnegative; in the unit of the data.
     dual_squared : int
@@ -72,7 +72,7 @@ class Facet:
     dual_squared: int
 
     def nearer_than(self, other: Facet | None) -> bool:
-        """Return whether an eps reaches this facet, and a shorter one than the other facet."""
+        """Return whether some eps reaches this facet, and is shorter than for the other facet."""
         if self.dual_squared == 0:
             return False
         if other is None:
@@ -195,7 +195,7 @@ def splits_by_count(line: Line, block: list[int], best: Facet | None) -> Facet |
     """
     factors = {line.factors[i] for i in block} - {0}
     if len(factors) > 1:
-        # No method is known but to try every subset.
+        # No method is known except the enumeration of all subsets.
         reason = "norm 2, and eps that move the points of a cluster by different factors"
         raise UnsupportedError("exact_radius", reason, ["certified_radius"])
     factor_squared = factors.pop()

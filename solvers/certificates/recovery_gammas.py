@@ -40,11 +40,11 @@ from bilad.solvers.clustering.result import Clustering
 
 FIRST_STEP = math.log(1.1)  # first step of log gamma away from the interval; it is doubled
 LARGEST_STEP = 32.0
-TURNS = 60  # tries to find a first gamma by direction
-LEAST_RATIO = 1 + 1e-9  # ratio of two gammas at which this search gives up
-NUDGES = (1e-3, -1e-3, 1e-6, -1e-6)  # relative steps away from a gamma at a tie
-GRID, REACH = 65, 100.0  # gammas that are then tried around the last one, up to this factor away
-SPLITS = (0.5, 0.4)  # shares at which a bracket is divided, until one test is decided
+TURNS = 60  # largest number of gammas in the search by direction
+LEAST_RATIO = 1 + 1e-9  # ratio of two gammas at which this search ends
+NUDGES = (1e-3, -1e-3, 1e-6, -1e-6)  # relative steps away from a gamma with undecided labels
+GRID, REACH = 65, 100.0  # gammas of the grid around the last one; its largest factor
+SPLITS = (0.5, 0.4)  # shares at which a bracket is divided; the second if the first is undecided
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class RecoveryTest:
         self._order: bytes | None = None
 
     def returns(self, gamma: float) -> bool | None:
-        """Decide whether the partition is returned; on a line, in the order of the first yes."""
+        """Decide whether the partition is returned; on a line also in the order found first."""
         for refine in (False, True):
             solved = self.solve(gamma, refine)
             returned = _compare(solved.partition, self.clusters)
@@ -186,10 +186,10 @@ class RecoveryTest:
 
 
 def _compare(partition: Partition, clusters: IntArray) -> bool | None:
-    """Decide whether what is proved of a partition is, or excludes, the partition in clusters."""
+    """Decide whether the proved pairs of a partition determine or exclude the given clusters."""
     pairs = np.unique(np.column_stack([clusters, partition.labels]), axis=0)
     if len(pairs) > clusters.max() + 1:
-        return False  # different labels are proved apart
+        return False  # points with different labels are proved apart
     settled = ~np.isin(pairs[:, 1], partition.labels[partition.undecided])
     if (np.bincount(pairs[settled, 1]) > 1).any():
         return False
@@ -225,13 +225,13 @@ def _find(test: RecoveryTest) -> float | None:
 
 
 def _looks_returned(test: RecoveryTest, gamma: float) -> bool:
-    """Return whether the partition is returned; it is tested only if the labels look like it."""
+    """Return whether the partition is returned; tested only if the labels are equal to it."""
     looks_so = delta(test.solve(gamma).labels, test.clusters) == 0
     return looks_so and test.returns(gamma) is True
 
 
 def _by_direction(test: RecoveryTest, gamma: float) -> Iterator[float]:
-    """Yield gammas between one that separates too much and one that joins too much."""
+    """Yield gammas between one at which clusters are split and one at which they are merged."""
     least, most = 0.0, math.inf
     for _ in range(TURNS):
         yield gamma
@@ -283,7 +283,7 @@ def _upper_end(test: RecoveryTest, inside: float, width: float) -> tuple[float, 
 
 
 def _bisect(test: RecoveryTest, no: float, yes: float, width: float) -> tuple[float, float]:
-    """Bring a gamma that does not return the partition and one that does closer together."""
+    """Bisect between a gamma that does not return the partition and one that does."""
     while abs(yes - no) > width * max(yes, no):
         least, most = min(no, yes), max(no, yes)
         for share in SPLITS:

@@ -1,18 +1,18 @@
-"""Problems that separate into lines, in floating point without any loss.
+"""Problems that separate into lines, in floating point with all rounding errors included.
 
 For p = 1 each feature is a line; for p = inf and d = 2 the sum and the difference of the features
 are lines (module `bilad.models.learning.separable`). Two points share a cluster if and only if
-they do on every line. Sums and differences are rounded, and the rounding errors become parameters
-of their own.
+they do so on every line. Sums and differences are rounded, and the rounding errors become
+parameters of their own.
 
 Theorem. Let v and T be the rounded data and operator of a line, e and F their rounding errors, and
 t, c > 0. The exact data at eps are those of the line with data v at (eps, theta, phi), where
-theta = t multiplies the column e / t, and phi = c eps the columns F / c; and
+theta = t multiplies the column e / t, and phi = c eps multiplies the columns F / c. Moreover,
 ||(eps, theta, phi)|| <= (1 + c) ||eps|| + t. Proof: v + e + (T + F) eps = v + T eps + theta e / t +
 F phi / c.
 
 With c, and t in a unit of eps, near the square root of the unit roundoff, both the additional
-columns and the additional norm are negligible. Where nothing is rounded, nothing is added.
+columns and the additional norm are negligible. If nothing is rounded, nothing is added.
 """
 
 from __future__ import annotations
@@ -64,20 +64,20 @@ class LineProblem:
         return self.stretch == 1.0 and self.offset == 0.0
 
     def certified(self, radius: float) -> float:
-        """Return the radius of original eps that a radius of this problem covers; rounded down."""
+        """Convert a radius of this problem to one of the original problem, rounded down."""
         if self.is_exact:
             return radius
         return max(radius - self.offset, 0.0) / self.stretch * (1 - CAUTION)
 
     def reach(self, radius: float) -> float:
-        """Return the radius of this problem that a radius of original eps needs; rounded up."""
+        """Convert a radius of the original problem to one of this problem, rounded up."""
         if self.is_exact:
             return radius
         return (radius * self.stretch + self.offset) * (1 + CAUTION)
 
 
 def is_supported(model: ConvexClustering) -> bool:
-    """Return whether anything can be proved; for p = inf and d > 2 nothing can."""
+    """Return whether certificates are available; for p = inf and d > 2 they are not."""
     return model.p == 2 or line_signs(model) is not None
 
 

@@ -6,11 +6,11 @@ bounds of module `contracted_problem`, then X*(eps) is constant on each block at
 If the blocks are the clusters and no two centroids meet either, the partition is that at eps = 0.
 Proof: the contracted solution, with these flows, satisfies the optimality conditions.
 
-`certified_radius` takes the clusters as blocks and looks for the largest r. `stable_blocks` takes r
-as given and looks for large blocks. Single points need no flow, so that small enough blocks always
-have a proof; but the smaller the blocks, the less is known of the forces between them. Therefore
-each cluster is tried as a whole, and what has no proof is cut in two: first into the points that
-eps can move and those that it cannot, then by complete linkage.
+`certified_radius` takes the clusters as blocks and searches for the largest r. `stable_blocks` is
+given r and searches for large blocks. A single point needs no flow, so blocks that are small enough
+always have a proof. But the smaller the blocks, the less is known about the forces between
+them. Therefore each cluster is first tried as a whole. A block without a proof is cut in two: first
+into the points that eps can move and those that it cannot, later by complete linkage.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from bilad.solvers.certificates.norm_ball import ROUNDOFF
 from bilad.solvers.certificates.separable import lines
 from bilad.solvers.clustering.result import Clustering
 
-CUTS = 40  # after so many rounds of cuts, what has no proof is cut into single points
-# Multiplications that are spent before what has no proof is cut into single points; 10^9 take about
-# a second.
+CUTS = 40  # rounds of cuts, after which blocks without a proof are cut into points
+# Multiplications after which blocks without a proof are cut into single points; 10^9 take about a
+# second.
 QUICK_WORK, TIGHT_WORK = 5e8, 2e10
-ONE_TRY = 3e6  # cost of trying a block, besides its multiplications
+ONE_TRY = 3e6  # overhead of trying a block, in multiplications
 
 
 def certified_radius(problem: BilevelProblem, clustering: Clustering) -> float:
@@ -50,15 +50,15 @@ def certified_radius(problem: BilevelProblem, clustering: Clustering) -> float:
     Parameters
     ----------
     problem : BilevelProblem
-        p = 1 or 2, or p = inf with d <= 2. Its budget, target and deviation do not matter.
+        p = 1 or 2, or p = inf with d <= 2. Its budget, target and deviation have no effect.
     clustering : Clustering
         At eps = 0. Its partition need not be proved: a positive radius proves it.
 
     Returns
     -------
     float
-        No shorter eps changes the partition. 0 where nothing is proved, infinite where nothing
-        that eps moves matters. The radius may exceed the bounds on eps.
+        No shorter eps changes the partition. It is 0 if nothing is proved, and infinite if eps
+        has no effect on the solution. It may exceed the bounds on eps.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def stable_blocks(
 ) -> CentroidMotion:
     """Cut proved clusters into blocks that stay together at every ||eps|| <= radius.
 
-    With `tight` flows are found by conic programs too, and more work is spent. The result is the
+    With `tight`, flows are also found by conic programs, and more cuts are tried. The result is the
     motion of the blocks, which are `motion.solution.blocks`.
     """
     return _Search(problem, clusters, radius, tight).run()
@@ -171,7 +171,7 @@ class _Search:
         self.passed: set[bytes] = set()
 
     def run(self) -> CentroidMotion:
-        """Cut until every block has a proof; at the end each is proved with the final blocks."""
+        """Cut until every block has a proof; the last proofs are for the final blocks."""
         parts = [np.flatnonzero(self.clusters.blocks == k) for k in range(len(self.clusters.sizes))]
         for _ in range(CUTS):
             motion = self._motion(parts)
@@ -195,7 +195,7 @@ class _Search:
     def _tried(
         self, motion: CentroidMotion, parts: list[IntArray], known: set[bytes]
     ) -> list[IntArray]:
-        """Return the parts that have a proof, and the pieces of the others."""
+        """Return the parts that have a proof, and the pieces into which the others are cut."""
         result, turns = [], motion.turns(self.radius)
         for number, points in enumerate(parts):
             if len(points) == 1 or points.tobytes() in known:
@@ -212,7 +212,7 @@ class _Search:
 
     def _overload(self, flow: ClusterFlow, turns: FloatArray, blocks: int) -> FloatArray | None:
         """Return the overload of the edges inside a part, or None if it has a proof."""
-        # Columns of eps that move no supply of the block are left out, except for one.
+        # Entries of eps that move no supply of the block are omitted, except for one.
         columns = np.union1d([0], np.flatnonzero(flow.supply_map.any(axis=(0, 1))))
         flow = replace(flow, supply_map=flow.supply_map[:, :, columns])
         edges, points = flow.incidence.shape
@@ -224,7 +224,7 @@ class _Search:
         return flow.overload(self.radius, turns)
 
     def _pieces(self, points: IntArray, overload: FloatArray) -> list[IntArray]:
-        """Cut a part without proof."""
+        """Cut a part that has no proof into pieces."""
         if self.work_left <= 0:
             return [np.array([i]) for i in points]
         moved = self.movable[points]

@@ -27,13 +27,14 @@ TOL_SHARES, LEAST_TOL = (1e-2, 1e-4), 1e-13
 # An edge is taken as fused if its length is at most SHORT times the resolution of the duality gap,
 # or if it fell to FALLEN times its length at the last tolerance.
 SHORT, FALLEN = 1e-4, 0.1
-# Newton's method has succeeded when the gradient is at most this share of the tolerance, or so
-# small, relative to the data.
+# Newton's method has succeeded when the gradient is at most the first number times the tolerance,
+# or the second number times the size of the data.
 NEWTON_SHARE, LEAST_GRADIENT = 1e-4, 1e-11
 # Electrical flows computed one after the other, as long as each reduces the imbalance at least to
 # STALLED times the last one.
 CURRENTS, STALLED = 6, 0.7
-CONDUCTANCE = 1e10  # of the best edge; each point is joined to the ground by conductance 1
+# Largest conductance of an edge; the conductance from each point to the ground is 1.
+CONDUCTANCE = 1e10
 LEAST_CONDUCTANCE = 1e-9
 BALANCED = 1e-8  # imbalance at a point, relative to the largest capacity
 
@@ -159,7 +160,7 @@ class AggregatedProblem:
         fused: IntArray,
         small_gradient: float,
     ) -> tuple[FloatArray, FloatArray, bool]:
-        """Return Y, constant on what is fused, Z, and whether both are accurate.
+        """Return Y, constant on the fused blocks, Z, and whether both are accurate.
 
         For p = 2 they are found by Newton's method on the problem with the fused blocks contracted.
         """
@@ -184,7 +185,7 @@ def electrical_flow(
 ) -> tuple[FloatArray, FloatArray]:
     """Add electrical flows inside the blocks until X = A - B'Z up to a constant on each block.
 
-    The conductances are the unused capacities of the edges. Flow above a capacity is cut off, and
+    The conductances are the unused capacities of the edges. Flow above a capacity is removed, and
     the next electrical flow replaces it.
 
     Returns
@@ -192,7 +193,7 @@ def electrical_flow(
     Z : ndarray, shape (m, d)
         Dual feasible.
     imbalance : ndarray, shape (n,)
-        Flow that is missing at each point, relative to the largest capacity.
+        Unbalanced flow at each point, relative to the largest capacity.
     """
     blocks = solution.blocks
     i, j = model.graph.edges.T

@@ -61,7 +61,7 @@ def cluster(
     model : ConvexClustering
     method : {"auto", "exact", "ssnal", "clarabel"}
         "exact" needs p = 1 or d = 1, and a graph that is complete with equal weights, a forest, or
-        a union of these; "auto" takes it where it can and SSNAL elsewhere.
+        a union of these; "auto" uses it if it can be applied, and otherwise SSNAL.
     tol : float, default 1e-8
         Largest relative duality gap and largest relative KKT residual.
     start : Clustering, optional
@@ -85,7 +85,7 @@ def cluster(
     -------
     Clustering
         Always, once the arguments are accepted. After a limit, an error or an interrupt from the
-        keyboard it holds the best pair so far with its true gap, and `status` says what happened.
+        keyboard it holds the best pair so far with its true gap, and `status` gives the reason.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def solve_lower(
     refine: bool = False,
     labels_only: bool = False,
 ) -> Clustering:
-    """Do the same as `cluster`, but pass an interrupt on to the caller, who may have more to stop.
+    """Do the same as `cluster`, but pass an interrupt on to the caller as an exception.
 
     Raises
     ------
@@ -189,7 +189,7 @@ class LowerSolve:
         except KeyboardInterrupt:
             raise InterruptedSolveError(self._ended("interrupted")) from None
         except BaseException as fault:
-            # A panic of Clarabel is treated like an Exception, although it is none.
+            # A panic of Clarabel is treated like an Exception, although its type is not a subclass.
             if not isinstance(fault, Exception) and type(fault).__name__ != "PanicException":
                 raise
             return self._ended(f"error: {type(fault).__name__}: {fault}")
@@ -200,7 +200,7 @@ class LowerSolve:
         labels_only: bool = False,
         first: Callable[[], MethodResult] | None = None,
     ) -> None:
-        """Solve with decreasing tolerances until everything that is wanted is reached.
+        """Solve with decreasing tolerances until all requirements are met.
 
         Parameters
         ----------

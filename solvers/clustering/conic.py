@@ -18,7 +18,8 @@ from bilad.solvers.clustering.result import MethodResult, SolveOptions
 # With the default 0.99 Clarabel stalls before 1e-12 if all points of a cluster are fused.
 STEP_FRACTION = 0.9
 REACHABLE_TOL = 1e-9
-# Entries of BX that are canonicalised in a second, and factorised in a second per edge at a point.
+# Numbers of entries of BX that are canonicalised, and factorised, in a second. The second number
+# is divided by the number of edges at a point.
 CANONICALISED_A_SECOND, FACTORISED_A_SECOND = 1e5, 2e7
 
 

@@ -29,8 +29,8 @@ from bilad.solvers.clustering.result import MethodResult
 from bilad.solvers.clustering.ssnal.ssnal import Solution, solve_ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 
-MOST_BLOCKS = 0.8  # share of the points; with more blocks aggregation does not pay
-CUTS = 2  # times that blocks are cut, the last time into single points
+MOST_BLOCKS = 0.8  # share of the points; with more blocks aggregation is slower
+CUTS = 2  # number of times that blocks are cut; the last cut gives single points
 ACCEPTED = 1e-5  # an accurate pair with an imbalance of at most this is not cut
 FULL = 1e-3  # an edge with at most this share of its capacity unused is full
 

@@ -25,9 +25,8 @@ from bilad.models.validation import (
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.labels.flow import block_means
 
-ASYMMETRY = (
-    1e-10  # of a weight matrix, relative to its largest weight, that is attributed to rounding
-)
+# Asymmetry of a weight matrix that is attributed to rounding, relative to its largest weight.
+ASYMMETRY = 1e-10
 
 
 class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]

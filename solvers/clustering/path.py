@@ -204,7 +204,7 @@ def cluster_path(
     -------
     ClusterPath
         After a limit, an error or an interrupt from the keyboard it holds the solutions so far, and
-        `status` says what happened.
+        `status` gives the reason.
 
     Raises
     ------

@@ -32,8 +32,8 @@ from bilad.solvers.clustering.ssnal.scaling import ScaledProblem
 from bilad.solvers.clustering.ssnal.subproblem import NEWTON_STEPS, Subproblem, minimise
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 
-TOL = 1e-9  # of the gradient, relative to the spread of the data
-RTOL = 1e-8  # of linear systems solved by iteration; for small mu less is often not reached
+TOL = 1e-9  # tolerance of the gradient, relative to the spread of the data
+RTOL = 1e-8  # tolerance of iterative linear solvers; for small mu, less is often not attained
 
 
 class SmoothedClustering(Derivative):
@@ -124,7 +124,7 @@ def solve_smoothed(
     Returns
     -------
     SmoothedClustering
-        The last iterate in any case; its `gradient_norm` says how accurate it is.
+        The last iterate in any case; its `gradient_norm` measures its accuracy.
 
     Raises
     ------

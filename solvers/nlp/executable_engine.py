@@ -31,8 +31,8 @@ from bilad.solvers.nlp.result import NlpStatus
 NAME = "IPOPT executable"
 
 VERSION_SECONDS = 10.0  # an executable that does not print its version in this time is refused
-# IPOPT checks its time limit once an iteration. It is killed when it exceeds the limit by this
-# share of the limit and, in addition, by these seconds.
+# IPOPT checks its time limit once an iteration. The process is killed when it exceeds the limit by
+# the first number times the limit plus the second number in seconds.
 GRACE, GRACE_SECONDS = 0.1, 0.5
 MOST_OUTPUT = 1_000_000  # bytes that are read from the end of the output
 SHOWN = 300  # characters of the output that a message quotes

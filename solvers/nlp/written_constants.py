@@ -17,7 +17,7 @@ REMEDY = "use a Var with equal bounds for what changes between solves, or open a
 class WrittenConstants:
     """The structure of a written model, and its fixed variables and parameters.
 
-    The expressions of the active constraints and of the active objective are walked once; every
+    The expressions of the active constraints and of the active objective are traversed once; every
     fixed variable and parameter in them is a constant of the model, whichever block it belongs to.
 
     Parameters

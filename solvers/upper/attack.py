@@ -50,7 +50,7 @@ from bilad.solvers.upper.reformulation import REFORMULATIONS
 # A step may exceed the time limit by this share of it plus this number of seconds.
 GRACE = (0.05, 0.25)
 BOUNDING = 0.2  # share of the time left that a bound before the search may take
-CLOSING = 0.2  # share of the time left after it that is reserved for closing
+CLOSING = 0.2  # share of the time left after the bound that is reserved for closing
 ENDED = (CONVERGED, SOLVE_LIMIT, TIME_LIMIT)  # terminations of a method that closing may follow
 EFFORTS = ("none", "quick", "tight")
 
@@ -257,7 +257,7 @@ class _Steps:
         step = functools.partial(close, lower, trace, closing, rng)
         ending = termination_of(step, lower.deadline + self.grace - began)
         lower.max_solves = given
-        # The limit on the solves of closing alone is no limit that the user has set.
+        # The limit on the solves of closing is not a limit that the user has set.
         self.endings += [] if ending == SOLVE_LIMIT and lower.solves != given else [ending]
         self.closing_solves = lower.solves - solves
         self.closing_seconds = time.perf_counter() - began

@@ -1,9 +1,10 @@
-"""Whether a deviation function has on a problem the properties that the paper asks of it.
+"""A search for counterexamples to the properties that the paper requires of a deviation function.
 
-Paper, section 4: (i) U is nondecreasing in ||eps||, (ii) U(eps) >= 0, (iii) U(0) = 0. Section 5
-asks this of the number of points that move; but it is the learning model that says which points
-move, so on a given problem it has to be looked for. (i) is looked for twice: along each ray, and
-between rays, where it says that no eps does less than a smaller one in another direction.
+Paper, section 4: (i) U is nondecreasing in ||eps||, (ii) U(eps) >= 0, (iii) U(0) = 0. In section 5
+the properties refer to the number of points that are moved. Which points move is decided by the
+learning model, so the properties have to be tested on each problem. (i) is tested in two ways:
+along each ray, and between rays, where it means that U at an eps is at least U at any eps of
+smaller norm in another direction.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ NONNEGATIVE = "nonnegative"
 ALONG = "nondecreasing along a ray"
 IN_NORM = "nondecreasing in the norm"
 
-ROUNDING = 1e-12  # relative to the largest |U|; a smaller fall may be rounding
-CONFIRMATIONS = 40  # pairs, the largest fall first, until one is confirmed
+ROUNDING = 1e-12  # relative to the largest |U|; a smaller decrease may be a rounding error
+CONFIRMATIONS = 40  # largest number of pairs that are recomputed until one is confirmed
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A counterexample to a property, its labels proved at every eps it names.
+    """A counterexample to a property; the labels are proved at each eps that it contains.
 
     Attributes
     ----------
@@ -74,26 +75,27 @@ class Violation:
 
 @dataclass(frozen=True)
 class PropertyCheck:
-    """What was found of the properties of a deviation function on a problem.
+    """The result of testing the properties of a deviation function on a problem.
 
     Attributes
     ----------
     deviation : str
         Name of the function.
     violations : tuple of Violation
-        At most one for each property, in the order of the names in `Violation`; the largest fall
-        that was found and confirmed.
+        At most one for each property, in the order of the names in `Violation`: the confirmed
+        counterexample with the largest decrease of U.
     rays : int
-        Rays that were looked at.
+        Number of rays that were examined.
     exact : bool
-        Whether every eps on each of them was, by its exact staircase, and what that showed was
-        confirmed: then it is proved that along them and between them no other property fails.
+        Whether every eps on each ray was examined, by the exact parametric path, and its violations
+        were confirmed. Then it is proved that no other property is violated on these rays or
+        between them.
     exhaustive : bool
-        Whether these are all eps of the problem: `exact`, and one parameter.
+        Whether, in addition, the rays contain all eps of the problem, that is, k = 1.
     evaluations : int
         Lower-level solves, for samples and for confirmations.
     remark : str
-        What did not go as planned; empty if nothing.
+        Difficulties of the search; empty if there were none.
     """
 
     deviation: str
@@ -106,11 +108,11 @@ class PropertyCheck:
 
     @property
     def violation(self) -> Violation | None:
-        """The first of them, None if there is none."""
+        """The first violation, or None if there is none."""
         return self.violations[0] if self.violations else None
 
     def describe(self) -> str:
-        """Return what was found in a sentence or some."""
+        """Return the result in one or more sentences."""
         if self.violations:
             return " ".join(violation.describe() for violation in self.violations)
         if self.exhaustive:
@@ -131,40 +133,40 @@ def find_violation(
     tol: float = 1e-8,
     max_solves: int | None = None,
 ) -> PropertyCheck:
-    """Look for a counterexample to the properties of a deviation function.
+    """Search for a counterexample to the properties of a deviation function.
 
     Parameters
     ----------
     problem : MaxDeviation or MinPerturbation
-        Its eps are those that count: in the ball of its budget or limit, and within the bounds.
+        Only its admissible eps are considered: within the radius and the bounds.
     deviation : str or DeviationFunction, optional
         By default the problem's own.
     rays : int or array_like of shape (r, k), default 16
-        How many random rays, or their directions, of any length. With one parameter there are only
-        two, and a number is not read.
+        The number of random rays, or the directions of the rays, of any length. With one parameter
+        there are only two rays, and a number is ignored.
     points : int, default 32
-        Samples of a ray that has no exact staircase, before the intervals where U changes are
-        halved three times.
+        Number of samples on a ray without an exact parametric path. Afterwards the intervals
+        between samples with different U are halved three times.
     seed : int, default 0
-        Of the random directions.
+        Seed of the random directions.
     lower, tol
         Method and tolerance of the samples, as in `cluster`; not for black boxes.
     max_solves : int, optional
-        Samples after which no more are taken.
+        Largest number of samples.
 
     Returns
     -------
     PropertyCheck
-        Rays are exact for p = 1 or d = 1, as in `staircase`. Every violation is confirmed: the
-        lower level solved afresh at its eps, until the labels are proved. A fall by less than
-        1e-12 of the largest |U| does not count.
+        Rays are exact if the capability `ray_steps` applies to the model. Every violation is
+        confirmed: the lower level is solved again at its eps until the labels are proved. A
+        decrease by less than 1e-12 of the largest |U| does not count.
 
     Raises
     ------
     ArgumentError
-        If an argument is wrong, or no direction leads anywhere.
+        If an argument is wrong, or the bounds of eps exclude every direction.
     ClustererError
-        If a black box does not answer.
+        If a black box fails.
     """
     question = _question(problem, deviation)
     points = whole_number(points, "points", least=1)
@@ -183,7 +185,7 @@ def _question(problem: BilevelProblem, deviation: str | DeviationFunction | None
 
 
 def _directions(problem: BilevelProblem, rays: int | ArrayLike, seed: int) -> list[FloatArray]:
-    """Return directions of size 1 in which eps may go."""
+    """Return directions of norm 1 that the bounds of eps admit."""
     k = problem.perturbation.dim
     if not isinstance(rays, int | np.integer):
         given = np.array(real_array(rays, "rays", (None, k)))
@@ -203,7 +205,7 @@ def _directions(problem: BilevelProblem, rays: int | ArrayLike, seed: int) -> li
 
 @dataclass(frozen=True)
 class _Confirmed:
-    """One eps, solved afresh."""
+    """One eps, at which the lower level was solved again."""
 
     eps: FloatArray
     norm: float
@@ -212,7 +214,7 @@ class _Confirmed:
 
 
 class _Search:
-    """The rays of one problem, the sites known on them, and eps solved afresh."""
+    """The rays of one problem, the known sites on them, and the eps that were solved again."""
 
     def __init__(
         self, problem: MaxDeviation, directions: list[FloatArray], lower: LowerLevel
@@ -227,7 +229,7 @@ class _Search:
         self.at_zero = self._confirm(zero)
 
     def run(self, points: int) -> PropertyCheck:
-        """Look for a violation of each property."""
+        """Search for a violation of each property."""
         if not self.at_zero.proved:
             return self._report([], "the labels at eps = 0 are not proved")
         sites = self._sites(points)
@@ -253,7 +255,7 @@ class _Search:
         return None if zero.value == 0 else Violation(ZERO, zero.eps, zero.norm, zero.value)
 
     def _negative(self, sites: list[Site]) -> Violation | None:
-        """Return the least value, if it is negative or no number."""
+        """Return the least value, if it is negative or NaN."""
         wrong = sorted((site for site in sites if not site.value >= 0), key=lambda site: site.value)
         for site in wrong[:CONFIRMATIONS]:
             seen = self._at(site, site.start, site.end, Fraction(1, 2))
@@ -263,7 +265,7 @@ class _Search:
         return None
 
     def _fall(self, sites: list[Site], name: str) -> Violation | None:
-        """Return the largest fall from a smaller eps to a larger one, if there is any."""
+        """Return the largest decrease from a smaller eps to a larger one, if there is any."""
         threshold = ROUNDING * max(abs(site.value) for site in sites)
         left = sites
         for _ in range(CONFIRMATIONS):
@@ -271,7 +273,8 @@ class _Search:
             if pair is None:
                 break
             inner, outer = pair
-            # The first third of one, and the last of the other: in this order, if they overlap.
+            # One eps is in the first third of its site and the other in the last third, so that the
+            # norms are in this order even if the sites overlap.
             low, high = max(inner.start, outer.start), min(inner.end, outer.end)
             first = self._at(inner, inner.start, high, Fraction(1, 3))
             second = self._at(outer, low, outer.end, Fraction(2, 3))
@@ -286,7 +289,7 @@ class _Search:
         return None
 
     def _at(self, site: Site, low: Fraction, high: Fraction, share: Fraction) -> _Confirmed | None:
-        """Return what is proved at an eps of a site, between two norms."""
+        """Return the proved solution at an eps of a site whose norm is between two norms."""
         length = site.double_between(low, high, share)
         if length is None:
             return None
@@ -332,7 +335,7 @@ def _fields(seen: _Confirmed) -> tuple[FloatArray, float, float]:
 
 
 def _largest_fall(sites: list[Site], same_ray: bool, threshold: float) -> tuple[Site, Site] | None:
-    """Return the sites of the largest fall above a threshold; the first has smaller eps."""
+    """Return the sites of the largest decrease above a threshold; the first has smaller eps."""
     starts, ends = _ranks(sites)
     values = np.array([site.value for site in sites])
     rays = np.array([site.ray for site in sites])
@@ -341,7 +344,7 @@ def _largest_fall(sites: list[Site], same_ray: bool, threshold: float) -> tuple[
         outer = np.flatnonzero(rays == ray)
         inner = outer if same_ray else np.flatnonzero(rays != ray)
         inner = inner[np.argsort(starts[inner], kind="stable")]
-        # Some eps of one site is smaller than some of another iff it starts before that ends.
+        # A site contains a smaller eps than another one iff it starts before the other one ends.
         smaller = np.searchsorted(starts[inner], ends[outer], side="left")
         reached = np.concatenate([[-np.inf], np.maximum.accumulate(values[inner])])
         falls = reached[smaller] - values[outer]
@@ -354,7 +357,7 @@ def _largest_fall(sites: list[Site], same_ray: bool, threshold: float) -> tuple[
 
 
 def _ranks(sites: list[Site]) -> tuple[IntArray, IntArray]:
-    """Return the starts and ends as whole numbers in the same order, with the same ties."""
+    """Return integers that have the same order and the same ties as the starts and ends."""
     places = sorted({place for site in sites for place in (site.start, site.end)})
     rank = {place: k for k, place in enumerate(places)}
     return (

@@ -34,9 +34,9 @@ def _stretched(size: float, longest: float) -> list[float]:
 
 
 def _neighbours(lower: LowerLevel, direction: FloatArray, size: float) -> None:
-    """(BL1): evaluate longer multiples, up to the budget or a bound, and shorter ones.
+    """(BL1): evaluate longer multiples, up to the budget or a bound, and shorter multiples.
 
-    The number of shorter ones is that of the longer ones within the budget, whatever the bounds.
+    There are as many shorter multiples as there would be longer ones without the bounds of eps.
     """
     problem = lower.problem
     longer = _stretched(size, problem.largest_step(direction))

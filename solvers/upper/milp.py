@@ -30,14 +30,15 @@ from bilad.solvers.termination import BudgetSpentError
 from bilad.solvers.upper.line_search import line_search
 from bilad.solvers.upper.milp_solver import HighsSession, MilpAnswer
 
-BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)  # distances behind a boundary (BL2), over LENGTH_TOL
+# (BL2): distances from the boundary of a cell, in units of LENGTH_TOL.
+BEYOND = (0.1, 0.5, 1e1, 1e2, 1e3, 1e4)
 TOUCHING = 1e-7  # relative distance from the ball beyond which a tangent excludes a cell
 LEAST_SIZE = 1e-6  # norm of eps, relative to the radius
 MET = 1e-9  # relative difference at which a bound of (BL1) is attained
 SIZE_GAP = 1e-9  # gap of HiGHS for norms, relative to the radius
 COUNT_GAP = 1 - 1e-6  # gap of HiGHS for counts
 FIRST_LENGTH = 1e-3  # length at which the rays of (BL2) begin, relative to their whole length
-SHARE = 0.9  # of the time left, for one solve; the rest is for the evaluation of its solution
+SHARE = 0.9  # share of the time left for one solve; the rest is for the evaluation
 
 
 def refusal(problem: BilevelProblem) -> str | None:
@@ -57,12 +58,13 @@ def prepare(
     Parameters
     ----------
     probes : int, default 8
-        Number of random eps that are evaluated before the MILP is written, besides the ends of the
-        axes. An attack among them reduces the search of the MILP.
+        Number of random eps that are evaluated, in addition to the end points of the axes, before
+        the MILP is written. An attack among them reduces the search of the MILP.
     coincidences : bool, default True
-        Whether the bound holds for all eps. Otherwise it omits those at which points coincide that
-        are not connected by fused edges. As a rule these eps are isolated, and a solve in
-        floating-point arithmetic cannot decide them. The status then does not claim optimality.
+        Whether the bound holds for all eps. Otherwise it excludes each eps at which two points
+        coincide although no path of fused edges connects them. In general these eps are isolated,
+        and a solve in floating-point arithmetic cannot decide them. The status then does not claim
+        optimality.
     """
     k = problem.perturbation.dim
     axes = np.vstack([np.eye(k), -np.eye(k)])

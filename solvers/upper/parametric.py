@@ -34,7 +34,7 @@ from bilad.solvers.clustering.parametric.optimum import Piece, all_pieces, devia
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 
 Candidate = tuple[Piece, float]  # a piece, and a floating-point number in it
-FARTHER = 10  # ratio of the distances from the end of the next candidates and of the last
+FARTHER = 10  # ratio of the distances of successive candidates from the end of a piece
 
 
 def refusal(problem: BilevelProblem) -> str | None:

@@ -83,7 +83,7 @@ def exact_sites(
 
 
 def sampled_sites(lower: LowerLevel, direction: FloatArray, ray: int, points: int) -> list[Site]:
-    """Return samples with proved labels in increasing order: equidistant, and more at changes.
+    """Return samples with proved labels in increasing order, with bisection where U changes.
 
     Parameters
     ----------

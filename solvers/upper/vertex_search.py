@@ -77,7 +77,7 @@ def prepare_coordinates(
 
 
 def _starts(lower: LowerLevel, trace: Trace, most: int) -> Iterable[object]:
-    """Return as many starts as there are vertices, whether they need new solves or not."""
+    """Yield as many starts as vertices, even if they need no new solves."""
     return multistart(lower, trace, most, most_idle=math.inf)
 
 

@@ -228,7 +228,7 @@ def test_a_solution_satisfies_every_condition_at_the_start(name, row):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "no constraints"])
-def test_constraints_are_felt_on_both_sides(name):
+def test_constraints_are_active_on_both_sides(name):
     """The constraints are active for some eps; otherwise the previous test would be weak."""
     active = {
         j
@@ -249,7 +249,7 @@ def multipliers_above_zero(built, solution):
 
 @pytest.mark.parametrize("row", ROWS[:3])
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_else_satisfies_them(name, row):
+def test_only_the_solution_satisfies_the_conditions(name, row):
     """For small t, the feasible point farthest from the solution of the QP is close to it."""
     problem = problem_of(CASES[name], row)
     eps = np.array([0.2, -0.3, 0.1])
@@ -352,7 +352,7 @@ def test_the_violation_is_the_largest_product():
 
 @pytest.mark.parametrize("name", RELAXATIONS)
 @pytest.mark.parametrize("case", ["bounds", "ranges", "equality"])
-def test_every_relaxation_attacks(name, case):
+def test_every_relaxation_finds_an_attack(name, case):
     """IPOPT is a local solver; its result is compared with the best vertex of the box."""
     problem = problem_of(CASES[case], ROWS[2], 0.4, norm=np.inf)
     found = attack(problem, "kkt", relaxation=name, closing="none", starts=3)

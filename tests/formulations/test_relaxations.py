@@ -49,7 +49,7 @@ def body():
 
 @pytest.mark.parametrize("name", ROWS)
 @given(t=parameters)
-def test_the_square_root_of_t_just_passes(body, name, t):
+def test_the_square_root_of_t_is_on_the_boundary(body, name, t):
     s = np.sqrt(t)
     assert body(name, s, s, t) == pytest.approx(0.0, abs=1e-12 * max(s, t))
     for factor in (1.001, 2.0, 100.0):
@@ -61,7 +61,7 @@ def test_the_square_root_of_t_just_passes(body, name, t):
 
 @pytest.mark.parametrize("name", ROWS)
 @given(G=sizes, H=sizes, t=parameters)
-def test_nothing_is_allowed_with_both_sides_above_a_multiple_of_the_root(body, name, G, H, t):
+def test_one_side_is_at_most_a_multiple_of_the_square_root_of_t(body, name, G, H, t):
     """Limits of feasible points, as t tends to 0, therefore have G = 0 or H = 0."""
     s = np.sqrt(t)
     allowed = body(name, G, H, t) <= 0
@@ -79,7 +79,7 @@ def test_complementary_points_are_allowed(body, name, G, t):
 
 @pytest.mark.parametrize("name", ROWS)
 @given(G=st.floats(0.01, 1e3), H=st.floats(0.01, 1e3))
-def test_all_others_are_cut_off_in_the_limit(body, name, G, H):
+def test_all_other_points_are_excluded_in_the_limit(body, name, G, H):
     assert body(name, G, H, 1e-14) > 0
 
 
@@ -198,7 +198,7 @@ def stages(problem, **options):
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_one_with_two_rows_is_attacked_with_by_its_name(own, p):
+def test_a_relaxation_with_two_rows_is_used_by_its_name(own, p):
     problem = make_case(p, 2, "additive", "knn", budget=3.0)
     register_relaxation("lin-fukushima", lin_fukushima)
     baseline = cluster(problem.model)
@@ -219,7 +219,7 @@ def test_a_row_written_by_hand_is_the_same_as_ours(own, p):
 
 
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_a_row_that_never_binds_changes_nothing_but_the_path(own, p):
+def test_a_redundant_row_does_not_change_the_optimum(own, p):
     """With a redundant second constraint, IPOPT finds the same optimum."""
     register_relaxation("twice", lambda pair, t: [pair.product - t, pair.product - 2 * t], False)
     problem = make_case(p, 1, "shift", "complete")
@@ -232,7 +232,7 @@ def test_a_row_that_never_binds_changes_nothing_but_the_path(own, p):
     assert claimed[0] == pytest.approx(claimed[1], rel=1e-4)
 
 
-def test_one_that_is_penalised(own):
+def test_a_relaxation_by_penalty(own):
     register_relaxation("mine", lambda pair, t: [pair.product / t], False, penalised=True)
     problem = make_case(2, 2, "additive", "knn")
     assert stages(problem, relaxation="mine") == stages(problem, relaxation="penalty")
@@ -259,14 +259,14 @@ def test_names_that_are_taken_are_refused(own, name):
         (lambda pair, t: [pair.spam], "AttributeError"),
     ],
 )
-def test_what_is_no_relaxation_is_refused_when_it_is_registered(own, rows, words):
+def test_an_invalid_relaxation_is_refused_when_it_is_registered(own, rows, words):
     before = list(RELAXATIONS)
     with pytest.raises(ArgumentError, match=f"rows: got .*{words}.*, expected a callable"):
         register_relaxation("mine", rows)
     assert list(RELAXATIONS) == before
 
 
-def test_one_that_asks_for_sides_has_to_say_so(own):
+def test_a_relaxation_that_uses_sides_has_to_declare_it(own):
     with pytest.raises(ArgumentError, match="register the relaxation with needs_sides=True"):
         register_relaxation("mine", lin_fukushima, needs_sides=False)
 
@@ -274,7 +274,7 @@ def test_one_that_asks_for_sides_has_to_say_so(own):
 MINE = Relaxation("mine", lin_fukushima)
 
 
-def test_a_package_offers_one(own, monkeypatch):
+def test_a_package_provides_a_relaxation(own, monkeypatch):
     """The entry point is loaded by the attack that names it, and by no other."""
     loaded = []
 

@@ -191,6 +191,27 @@ def test_refuses_options_that_describe_nothing(options):
         subject_of(options)
 
 
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"rows": "1:3"}, "rows"),
+        ({"features": "1"}, "features"),
+        ({"p": 1.0}, "p"),
+        ({"weights": "complete"}, "weights"),
+        ({"neighbours": 3}, "neighbours"),
+        ({"phi": 2.0}, "phi"),
+        ({"weight": 2.0}, "weight"),
+        ({"moving_features": "1"}, "moving-features"),
+        ({"gamma": 1.0, "weight": 2.0}, "weight"),
+        ({"gamma": 1.0, "weights": "complete", "phi": 2.0}, "phi"),
+        ({"gamma": 1.0, "weights": "complete", "neighbours": 3}, "neighbours"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(options, name):
+    with pytest.raises(ArgumentError, match=f"^{name}: .*no such option with"):
+        subject_of(Options("iris", **options))
+
+
 def test_a_setting_with_points_of_their_own():
     subject = subject_of(Options("iris", kind="additive", moving="51,60:62", budget=3.0))
     assert subject.perturbation.dim == 4
@@ -237,7 +258,7 @@ def test_weights_fade_from_zero_on():
     assert ray.first.exact == "1/2"
 
 
-def test_the_interval_holds_for_the_staircase(iris_summary):
+def test_the_interval_agrees_with_the_parametric_path(iris_summary):
     low, high = iris_summary[1]["certified_interval_of_the_ray"]
     subject = subject_of(Options("iris"))
     stairs = parametric_path(subject.model, subject.perturbation, -8, 8)

@@ -58,7 +58,7 @@ def test_the_closed_form_is_where_the_partition_changes():
         assert np.array_equal(found.labels, labels) == returned
 
 
-def test_staircases_agree_with_grids():
+def test_parametric_paths_agree_with_grids():
     iris = list(check_settings({"iris": SETTINGS["iris"]}, 41))
     assert (iris[0].tried, iris[0].wrong, iris[0].undecided, iris[0].value) == (41, 0, 0, 21)
     rays = list(check_rays(6, 15, seed=1))
@@ -76,7 +76,7 @@ def test_rays_with_weights_have_steps():
         assert max(steps) > 1
 
 
-def test_a_wrong_staircase_is_seen(monkeypatch):
+def test_a_wrong_parametric_path_is_detected(monkeypatch):
     def shifted(model, perturbation, low, high):
         stairs = parametric_path(model, perturbation, low, high)
         return dataclasses.replace(

@@ -32,7 +32,7 @@ def line():
     return MinPerturbation(model, Perturbation.additive((4, 1)), 2.0)
 
 
-def test_the_exact_staircase():
+def test_the_exact_parametric_path():
     model = ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 1.0)
     shift = Perturbation.shift([[1.0], [0.0]])
     found = certify(MaxDeviation(model, shift, 2.0))

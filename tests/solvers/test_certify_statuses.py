@@ -129,7 +129,7 @@ def test_unknown_between_the_ends():
     assert 0 < found.lower < between < found.upper < math.inf
 
 
-def test_an_interrupted_staircase_proves_nothing(monkeypatch):
+def test_an_interrupted_parametric_path_proves_nothing(monkeypatch):
     known = next(iter(STEPS.values()))
     problem = with_budget(known.problem, 0.5 * known.optimum)
     nothing = attack(problem, "corners", max_solves=0, bound="none")

@@ -83,8 +83,8 @@ class ClosedCell:
     def interior_point(self, limit: float) -> InteriorPoint | None:
         """Return the eps of norm <= `limit` with the largest margin; None if the solver failed.
 
-        If possible, the capacities of edges inside clusters are not fully used either, which allows
-        the labels at eps to be proved.
+        If possible, the point also leaves a part of the capacities of edges inside clusters unused,
+        so that the labels at eps can be proved.
         """
         for slack in (self._margin, 0.0):
             rows = [self._margin <= 1, self._slack == slack, self._size <= limit]

@@ -8,9 +8,8 @@ The bounds use the data and, if it is given, a solution at eps = 0. With r_ij th
 3. If i and j are apart,  ||x_i - x_j||_p <= ||a_i - a_j||_q - 2 r_ij + sum_l |r_il - r_jl|.  This
    follows by multiplying the difference of the stationarity conditions of i and j by x_i - x_j. For
    p = 1 it holds for each feature in which x_ic > x_jc:  x_ic - x_jc <= a_ic - a_jc - 2 r_ij + ...
-4. If only data are perturbed and p = 1: the value at eps = 0 plus the range of the change of
-feature c
-   over the points, because X* is monotone in A and equivariant under translations.
+4. If only data are perturbed and p = 1: the value at eps = 0 plus the range, over the points, of
+   the change of feature c, because X* is monotone in A and equivariant under translations.
 5. If only data are perturbed: the value at eps = 0 plus sqrt(2) ||A(eps) - A||_F, because X* is a
    nonexpansive function of A.
 """

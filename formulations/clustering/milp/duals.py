@@ -1,11 +1,13 @@
 """Dual variables and stationarity in the MILP.
 
-With r = gamma w(eps), the optimality conditions on a cell are linear in (eps, x, z):
+With r = gamma w(eps), the optimality conditions on a cell are linear in (eps, x, z). They are
+stationarity and, for each edge (i, j), the conditions on its dual variable z:
 
-    x - A(eps) + B'z = 0, p = 1:    |z_c| <= r,  and z_c = r if x_ic > x_jc; p = inf:  z = forward -
-    backward,  sum_c (forward_c + backward_c) <= r,  with equality if i and j
-              are apart;  forward_c > 0 only if order[i, j, c],  backward_c > 0 only if order[j, i,
-              c].
+    x - A(eps) + B'z = 0,
+    p = 1:    |z_c| <= r,  and z_c = r if x_ic > x_jc;
+    p = inf:  z = forward - backward with forward, backward >= 0;
+              sum_c (forward_c + backward_c) <= r,  with equality if i and j are apart;
+              forward_c > 0 only if order[i, j, c],  backward_c > 0 only if order[j, i, c].
 
 The duals are not scaled by r, so that stationarity is linear also if the weights are perturbed.
 """

@@ -3,8 +3,8 @@
 For a closed convex cone K, the relation "x_i - x_j in K" is a partial preorder of the points. The
 cones
 
-    p = 1:    K_c = {u : u_c >= 0},                   which give a total preorder for each feature
-    c, p = inf:  K_c = {u : u_c = ||u||_inf},            which cover the space together with -K_c,
+    p = 1:    K_c = {u : u_c >= 0},          which give a total preorder for each feature c,
+    p = inf:  K_c = {u : u_c = ||u||_inf},   which cover the space together with the cones -K_c,
 
 define the binary variables order[i, j, c] for "x_i - x_j in K_c". A *cell* is the set of eps for
 which all orders have given values; the partition is constant on it.
@@ -89,7 +89,7 @@ def _known_orders(problem: BilevelProblem, bounds: DifferenceBounds) -> FloatArr
 
 
 def together_of(model: pyo.ConcreteModel, i: int, j: int) -> Any:
-    """Return the variable that says whether two points are together."""
+    """Return the binary variable that is 1 if two points are together."""
     return model.together[min(i, j), max(i, j)]
 
 

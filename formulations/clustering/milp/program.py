@@ -24,8 +24,8 @@ class MarginProgram:
 
     The margin is the smallest difference between points that are apart. If the binaries are fixed
     to a cell, the optimal margin is positive if and only if the cell is nonempty. If it is empty,
-    the binaries with nonzero reduced costs are already infeasible together, whatever the other
-    binaries are.
+    no point satisfies the values of the binaries with nonzero reduced costs, for any values of the
+    other binaries.
 
     Parameters
     ----------

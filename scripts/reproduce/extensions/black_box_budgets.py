@@ -82,8 +82,8 @@ def _on_one_problem(
 def clusterer(learner: str, model: ConvexClustering) -> object:
     """Return the clusterer that is attacked as a black box.
 
-    Convex clustering keeps the weights of the model, so that the white-box attack has the same
-    learner.
+    Convex clustering keeps the weights of the model, so that the black-box and the white-box
+    attacks have the same learning model.
     """
     if learner != CONVEX:
         return clone(CLUSTERERS[learner])

@@ -26,7 +26,7 @@ from bilad.solvers.clustering.exact.line_solution import LineSolution
 from bilad.solvers.clustering.labels.partition import combine
 from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
 
-POINTS_A_SECOND = 1e5  # of one feature, on a slow machine
+POINTS_A_SECOND = 1e5  # points of one feature that are solved in a second on a slow machine
 
 
 @dataclass(frozen=True)

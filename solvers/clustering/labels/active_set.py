@@ -48,7 +48,7 @@ class ActiveSet:
 def vanishing(
     lengths: FloatArray, unused: FloatArray, capacity: FloatArray, resolution: float, short: float
 ) -> BoolArray:
-    """Return which lengths are taken to vanish in X*, by the rule in the head of this module."""
+    """Return which lengths are taken to vanish in X*, as the module docstring states."""
     complementary = (lengths <= resolution) & (lengths * capacity < resolution * unused)
     return complementary | (lengths <= short * resolution)
 

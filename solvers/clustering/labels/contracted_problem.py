@@ -24,7 +24,7 @@ from bilad.solvers.clustering.ssnal.linear_systems import Edges
 from bilad.solvers.clustering.ssnal.newton import NewtonSystem, newton_system
 
 STEPS, HALVINGS, RTOL = 20, 8, 1e-12
-SLOW = 0.9  # a step that leaves more of the gradient is the last one: rounding is reached
+SLOW = 0.9  # if a step leaves more of the gradient, rounding errors dominate and it is the last
 # Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
 
@@ -146,7 +146,7 @@ class ContractedProblem:
         return self._system.solve(np.repeat(curvature, self.d, axis=1), v, R, RTOL)
 
     def polished(self, y: FloatArray, deadline: float = float("inf")) -> FloatArray:
-        """Return centroids with a smaller gradient, if Newton's method finds any.
+        """Return centroids with a smaller gradient, if Newton's method finds such.
 
         Parameters
         ----------

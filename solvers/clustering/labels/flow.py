@@ -21,9 +21,9 @@ SPARED_CAPACITIES = (1e-3, 1e-5)  # shares of the capacities to leave unused, on
 LEAST_CONDUCTANCE, FIRST_ROUNDS = 1e-9, 2
 LEAK = 1e-13  # relative conductance to the ground, since a block may be hardly connected
 ROUNDS = 500
-STALL_ROUNDS, STALLED = 50, 0.99  # stop if so many rounds leave this share of the imbalance
+STALL_ROUNDS, STALLED = 50, 0.99  # end if this number of rounds leaves this share
 BALANCED = 1e-10  # imbalance at a point, relative to the largest capacity, that ends the rounds
-# Flows on more edges are left as they are; the rounds process at most MOST_WORK numbers.
+# Flows on more edges are not changed; the rounds process at most MOST_WORK numbers in total.
 MOST_EDGES, MOST_WORK = 200_000, 10_000_000
 
 
@@ -147,7 +147,7 @@ def _balanced_flow(
             break
         if done and done % STALL_ROUNDS == 0:
             if worst > STALLED * before:
-                break  # the two sets do not seem to intersect
+                break  # the two sets probably do not intersect
             before = worst
         Z = project_rows(Z - radii[:, None] * (B @ factor.solve(missing)), shrunk, q)
     return Z

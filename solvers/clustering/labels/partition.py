@@ -36,7 +36,7 @@ from bilad.solvers.clustering.labels.proof_l2 import EuclideanRestriction
 from bilad.solvers.clustering.labels.proof_linf import PolyhedralRestriction
 
 ROUNDOFF = float(np.finfo(float).eps)
-RETRIED = 2  # candidates that are improved
+RETRIED = 2  # number of candidates that are improved
 TOO_LATE = "the time limit was reached before the proof"
 CROWDED = 64  # close pairs for each block, above which blocks are joined by a coarser rule
 
@@ -53,7 +53,7 @@ class Partition:
         Pairs i < j that are not proved together or apart; a pair connected by a chain of such pairs
         may be undecided too. Empty if and only if the partition is proved.
     why : str
-        What the proof lacks; empty if the partition is proved, or if the reason is not known.
+        The reason why pairs are undecided; empty if there are none, or if it is not known.
     """
 
     labels: IntArray
@@ -227,7 +227,7 @@ def _prove_jointly(
 def _apart_by_gap(
     model: ConvexClustering, X: FloatArray, Z: FloatArray, free: BoolArray
 ) -> tuple[Partition, IntArray]:
-    """Return what the duality gap alone proves apart; nothing is proved together."""
+    """Return the partition that the duality gap alone proves; it proves no pair together."""
     alone = np.arange(model.n)
     resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z))
     partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), free)

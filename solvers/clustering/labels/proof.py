@@ -73,7 +73,7 @@ class Restriction:
         return self.centroids[self.blocks]
 
     def polish(self, deadline: float) -> bool:
-        """Move X closer to the minimiser on M if possible; return whether that was tried.
+        """Move X closer to the minimiser on M if possible; return whether this was tried.
 
         Parameters
         ----------
@@ -92,7 +92,7 @@ class Restriction:
         Parameters
         ----------
         error : float
-            Bound on the distance of X from the point at which the forces are wanted.
+            Bound on the distance of X from the point at which the forces are evaluated.
         central : float
             Bound on the distance of X from the minimiser on M.
         imbalance : float
@@ -114,7 +114,7 @@ class Proof:
     fused : ndarray of bool, shape (K,)
         Whether the points of the block are proved to be equal in X*.
     balanced : ndarray of bool, shape (K,)
-        Whether they would be if all other blocks were.
+        Whether they are proved equal under the assumption that all other blocks are correct.
     demand : ndarray, shape (K,)
         Flow that an edge of the block may have to carry in addition to z.
     slack : ndarray, shape (m,)

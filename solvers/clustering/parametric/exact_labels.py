@@ -15,9 +15,10 @@ from bilad.models.validation import IntArray
 from bilad.solvers.clustering.parametric.features import Feature, refine
 from bilad.solvers.clustering.parametric.ray import lines_along
 
-MOST_EDGES = 2_000  # if minimum cuts are needed
-MOST_NUMBERS = 20_000  # n d, if sorting is enough
-# For one feature, if sorting is enough and if minimum cuts are needed.
+MOST_EDGES = 2_000  # largest number of edges, if minimum cuts are needed
+MOST_NUMBERS = 20_000  # largest n d, if sorting is sufficient
+# Size of one feature that is decided in a second: its number of points if sorting is sufficient,
+# and its number of edges if minimum cuts are needed.
 POINTS_A_SECOND, EDGES_A_SECOND = 10_000, 3_000
 
 

@@ -82,7 +82,7 @@ def candidate_breakpoints(features: list[Feature]) -> list[Fraction]:
 
 
 def _matters(region: CriticalRegion, crossing: Crossing, others: list[Feature]) -> bool:
-    """Whether points of the two blocks are equal in all other features at the crossing."""
+    """Return whether points of both blocks are equal in all other features at the crossing."""
     if not others:
         return True
     labels = [other.labels(crossing.eps) for other in others]

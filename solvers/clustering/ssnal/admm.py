@@ -27,7 +27,7 @@ from bilad.solvers.clustering.ssnal.linear_systems import System
 from bilad.solvers.clustering.ssnal.scaling import PrimalDualPair, ScaledProblem
 
 RELAXATION = 1.7
-CHECK_STEPS = 10  # the gap is measured after so many steps, later after twice as many
+CHECK_STEPS = 10  # steps between two measurements of the gap; later twice as many
 # Penalties relative to capacities, in data of unit spread. The penalty of an edge that stays apart
 # is this share of the curvature (by q; a polyhedral norm has no curvature), within PENALTY_RANGE.
 # That of a fused edge is FUSED_FACTOR times the median of these.
@@ -35,8 +35,8 @@ CURVATURE_SHARE = {2.0: 0.1, 1.0: 0.5}
 FUSED_FACTOR, PENALTY_RANGE = 300.0, (1e-2, 1e4)
 # Penalties are revised at intervals that double up to LONGEST steps. After SETTLED steps, if the
 # gap is more than SLOW times its last value, the penalties of edges that stay apart are multiplied
-# by REDUCTION: a cluster moves as one point, pulled by many edges. After PATIENCE steps, ADMM stops
-# if the gap is more than WORTHWHILE times its last value.
+# by REDUCTION, because a cluster moves like one point with many edges. After PATIENCE steps, ADMM
+# stops if the gap is more than WORTHWHILE times its last value.
 LONGEST = 40
 SETTLED, SLOW, REDUCTION = 40, 0.3, 0.1
 PATIENCE, WORTHWHILE = 160, 0.6

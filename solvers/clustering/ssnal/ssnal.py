@@ -35,11 +35,11 @@ SUBPROBLEM_SHARE, FORCING_SHARE = 0.3, 0.1
 # each subproblem, as long as the rounding error of the gradient, which is proportional to s, is at
 # most ROUNDING_SHARE of the remaining error.
 FIRST_PENALTY, PENALTY_FACTOR, ROUNDING_SHARE = 100.0, 5.0, 0.1
-TOL_SHARE = 0.99  # of the tolerance, so that the rounding of a change of units does not exceed it
-# ADMM ends at this relative gap or after so many steps. A warm start with a gap of at most
-# WARM_GOAL skips ADMM.
+TOL_SHARE = 0.99  # share of the tolerance; the rest is for rounding errors in the change of units
+# ADMM ends when the relative gap is at most ADMM_GOAL, or after ADMM_STEPS steps. With a warm start
+# whose gap is at most WARM_GOAL, ADMM is omitted.
 ADMM_GOAL, WARM_GOAL, ADMM_STEPS = 1e-6, 1e-3, 400
-STALLED_ROUNDS = 10  # subproblems in a row without progress, after which rounding is to blame
+STALLED_ROUNDS = 10  # consecutive subproblems without progress, attributed to rounding errors
 # The systems are small: threads of BLAS cost more than they save, in particular on a busy machine.
 BLAS = ThreadpoolController()
 

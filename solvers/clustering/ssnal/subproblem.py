@@ -25,7 +25,7 @@ NEWTON_STEPS = 100
 LARGEST_FORCING = 0.1  # largest relative accuracy of a Newton direction
 # Armijo's condition: the decrease is at least this share of the one that the slope predicts; the
 # step is halved until that holds. A predicted decrease below ROUNDING times the objective cannot be
-# seen in the objective.
+# observed in the objective.
 ARMIJO, HALVINGS, ROUNDING = 1e-4, 30, 1e-13
 
 
@@ -107,7 +107,7 @@ def minimise(
     ----------
     subproblem : Subproblem
     X : ndarray, shape (n, d)
-        Where to start.
+        The starting point.
     solve : callable(a, v, R, rtol)
         Solves the Newton system for the right-hand side R.
     target : callable(iterate)

@@ -22,14 +22,14 @@ from bilad.solvers.upper.derivative_free.method import Search
 from bilad.solvers.upper.derivative_free.search_space import STRETCH
 
 ROUNDS = 100  # evaluations of a controlled random search, in units of the population
-SMALLEST_DISTANCE = 1e-3  # of the best points, at which a controlled random search ends
+SMALLEST_DISTANCE = 1e-3  # distance of the best points at which a controlled random search ends
 
 FIRST_FRAME, LAST_FRAME = 1.0, 1e-3
-FEW = 50  # parameters, above which the Nelder-Mead search of NOMAD takes seconds per step
+FEW = 50  # with more parameters the Nelder-Mead search of NOMAD takes seconds per step
 SEEDS = 10_000  # NOMAD draws as many numbers as the value of its seed before it starts
 INTERRUPTED = -5  # run flag of NOMAD
-# Quadratic models of a piecewise constant function mislead, and building them takes most of the
-# time: in 20 dimensions an evaluation without them costs a hundredth.
+# Quadratic models of a piecewise constant function are misleading, and building them takes most of
+# the time: in 20 dimensions an evaluation without them takes a hundredth of the time.
 SETTINGS = (
     "BB_OUTPUT_TYPE OBJ",
     "DIRECTION_TYPE ORTHO 2N",
@@ -42,7 +42,7 @@ SETTINGS = (
 
 
 def needs(module: str, package: str) -> Callable[[BilevelProblem], str | None]:
-    """Return the refusal of a method that needs a package: its reason, or None if it is there."""
+    """Return the refusal of a method that needs a package: a reason, or None if installed."""
 
     def refusal(problem: BilevelProblem) -> str | None:
         if find_spec(module) is not None:
@@ -56,8 +56,8 @@ def controlled_random_search(problem: BilevelProblem, *, population: int | None 
     """Minimise by controlled random search with local mutation, GN_CRS2_LM of NLopt.
 
     The method (Kaelo and Ali, 2006) reflects random simplices of a population and replaces the
-    worst point. The points live in a cube three times as wide and are clipped. A search ends after
-    100 evaluations per point, or when the best points agree.
+    worst point. The points lie in a cube three times as wide and are clipped. A search ends after
+    100 evaluations per point, or when the best points nearly coincide.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def mesh_adaptive_search(
 
 
 def _nomad_limits(merit: MeritFunction) -> list[str]:
-    """Return NOMAD's own limits: it cannot be stopped, and with them it mostly ends by itself."""
+    """Return limits by which NOMAD mostly ends itself; it cannot be stopped from outside."""
     limits = []
     lower = merit.lower
     if lower.max_solves is not None:

@@ -28,8 +28,8 @@ MOST, MOST_EACH = 20_000, 1000  # largest number of evaluations in all, and per 
 
 FIRST_RADIUS = 1.0  # the first models at eps = 0 then interpolate the ends of every axis
 LAST_RADIUS = 1e-3
-LEAST_SHARE = 0.2  # of the first radius, for a restart
-MOST_EVALUATIONS = 100_000  # the last radius ends a search long before
+LEAST_SHARE = 0.2  # least first radius of a restart, relative to `first_radius`
+MOST_EVALUATIONS = 100_000  # a search reaches its last radius long before
 # SciPy's names of the first radius, the last radius and the largest number of evaluations.
 TRUST_REGION_OPTIONS = {
     "COBYQA": ("initial_tr_radius", "final_tr_radius", "maxfev"),
@@ -49,9 +49,10 @@ def differential_evolution_search(
 ) -> Search:
     """Minimise by differential evolution (Storn and Price, 1997).
 
-    The initial population is a Latin hypercube sample that contains the start. The members live in
+    The initial population is a Latin hypercube sample that contains the start. The members lie in
     a cube three times as wide and are clipped. SciPy's final local search is not used, because it
-    relies on finite differences. A search ends when all members agree or after 200 generations.
+    relies on finite differences. A search ends when all members nearly coincide, or after 200
+    generations.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def trust_region(
     first_radius, last_radius : float, default 1 and 1e-3
         Radii of the trust region, relative to half the width of the bounds of each entry of eps,
         with 0 < last_radius <= first_radius <= 1. A restart draws its first radius at random,
-        from a fifth of `first_radius` on.
+        between a fifth of `first_radius` and `first_radius`.
     """
     last = real_number(last_radius, "last_radius", above=0.0)
     largest = real_number(first_radius, "first_radius", least=last)
@@ -142,7 +143,8 @@ def trust_region(
     def search(
         merit: MeritFunction, start: FloatArray, rng: np.random.Generator, number: int
     ) -> None:
-        # COBYQA moves a start near a bound onto it: with one radius it would repeat a search.
+        # COBYQA moves a start that is close to a bound onto the bound. With the same radius, a
+        # restart could then repeat a search.
         share = rng.uniform(LEAST_SHARE, 1.0) if number else 1.0
         settings = (max(share * largest, last), last, MOST_EVALUATIONS)
         options: Any = dict(zip(TRUST_REGION_OPTIONS[solver], settings, strict=True))
@@ -176,7 +178,7 @@ def finite_differences(
         merit: MeritFunction, start: FloatArray, rng: np.random.Generator, number: int
     ) -> None:
         with warnings.catch_warnings():
-            # A gradient of zero is what a piecewise constant function has almost everywhere.
+            # The gradient of a piecewise constant function is zero almost everywhere.
             warnings.filterwarnings("ignore", "delta_grad == 0.0")
             minimize(
                 merit,

@@ -64,7 +64,7 @@ class RadialMap:
 class SearchSpace:
     """The cube [-1, 1]^dim and its map to eps.
 
-    A point outside the cube stands for its nearest point of the cube. Entries of eps whose two
+    A point outside the cube is replaced by the nearest point of the cube. Entries of eps whose two
     bounds are equal are fixed and not searched.
 
     Parameters

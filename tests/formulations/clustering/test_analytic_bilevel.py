@@ -1,9 +1,9 @@
 """A bilevel problem with a known optimum: the largest distance between X(eps) and X(0).
 
 X*(eps) is a nonexpansive function of the data, and a translation of all points translates X by the
-same vector. If eps perturbs all entries of the data, the optimal value of
+same vector. If eps perturbs all entries of the data, a is therefore the optimal value of
 
-    max ||X(eps) - X(0)||_F   s.t.   ||eps||_F <= a        is therefore a.
+    max ||X(eps) - X(0)||_F   s.t.   ||eps||_F <= a.
 """
 
 import numpy as np

@@ -110,7 +110,7 @@ def test_units_do_not_matter():
     )
 
 
-def test_nothing_before_a_solve_nor_after_the_model_moved():
+def test_there_is_no_solution_before_a_solve_and_after_a_change_of_model():
     program = ConicProgram(random_model(2))
     nothing = (None, None, None, 0)
     assert (program.X, program.Z, program.status, program.iterations) == nothing

@@ -63,7 +63,7 @@ def test_overlapping_displacements_are_bounded(norm):
 
 
 @pytest.mark.pairwise(norm=NORMS, perturbation=[*DATA, "edges"], p=NORMS, d=[1, 2])
-def test_hull_holds_the_data_and_the_solutions(norm, perturbation, p, d):
+def test_the_box_contains_the_data_and_the_solutions(norm, perturbation, p, d):
     problem = make_case(p, d, perturbation, "knn", norm=norm, budget=4.0)
     low, high = data_box(problem)
     assert low.shape == high.shape == (d,)
@@ -149,7 +149,7 @@ def test_the_bound_of_the_pairs_is_sharp():
         assert fused == reachable
 
 
-def test_no_pair_is_left_out_where_weights_change():
+def test_no_pair_is_omitted_if_weights_are_perturbed():
     problem = make_case(2, 2, "edges", budget=1e-3)
     baseline = cluster(problem.model)
     assert len(counted_pairs(problem, baseline)) == 15

@@ -61,7 +61,7 @@ def test_the_class_for_each_norm():
 @pytest.mark.parametrize("p", NORMS)
 @settings(max_examples=20)
 @given(drawn=draws)
-def test_the_gap_is_what_fenchel_and_young_say(p, d, drawn):
+def test_the_gap_is_the_fenchel_young_gap(p, d, drawn):
     u, z = draw_u_and_z(drawn, p, d)
     model, edges = placed(p, d, u, z, sides=True)
     size = 1e-12 * (1 + np.abs(u).sum())

@@ -38,7 +38,7 @@ def test_a_triangle_shares_the_load(q):
     np.testing.assert_allclose(z[0, 0], 0.0, atol=1e-6)
 
 
-def test_a_demand_that_does_not_fit_still_gets_a_flow():
+def test_a_flow_is_returned_for_a_demand_above_the_capacities():
     """The slack is then negative; the caller checks the capacities."""
     z = max_slack_flow(block(2), np.array([[5.0], [-5.0]]), np.ones(1), np.ones(1), 2)
     np.testing.assert_allclose(z, [[5.0]], atol=1e-6)

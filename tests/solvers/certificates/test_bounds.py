@@ -130,7 +130,7 @@ def best_of_samples(problem, rng, count):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_no_bound_is_below_an_optimum_that_is_proved(seed):
-    """By the MILP, or along a ray by the staircase; both meet their own bounds."""
+    """By the MILP, or along a ray by the parametric path; both attain their own bounds."""
     rng = np.random.default_rng(seed)
     problem = small_problem(rng, one_eps=seed % 2 == 0)
     found = attack(problem, "exact" if seed % 2 == 0 else "milp", time_limit=20)

@@ -84,7 +84,7 @@ def directions_of(problem, rng, count=4):
 
 @given(seed=seeds, kind=st.sampled_from(KINDS))
 def test_no_ray_has_a_step_within_a_radius(seed, kind):
-    """By the staircase, in rational arithmetic; of the exact radius, where there is one, too."""
+    """By the parametric path in rational arithmetic, and by the exact radius if there is one."""
     rng = np.random.default_rng(seed)
     problem = in_the_plane(rng, kind)
     clustering = cluster(problem.model, tol=1e-10, refine=True)
@@ -120,7 +120,7 @@ def steps_along(problem, direction, largest):
 
 
 @given(seed=seeds, kind=st.sampled_from(["additive", "masked", "shifts"]))
-def test_the_staircase_has_the_solvers_partitions(seed, kind):
+def test_the_parametric_path_has_the_partitions_of_the_solver(seed, kind):
     """p = inf in the plane, by sums and differences and by SSNAL."""
     rng = np.random.default_rng(seed)
     problem = in_the_plane(rng, kind)

@@ -1,4 +1,4 @@
-"""`attack`: what every method must answer on an instance with known steps."""
+"""`attack`: properties of the result of every method, on an instance with known breakpoints."""
 
 import itertools
 
@@ -21,14 +21,14 @@ METHODS = ["direct", "kkt", "duality", "value-function"]
 
 
 def keeps_its_bound(found):
-    """No attack is better than the proved bound."""
+    """Return whether the attack is not better than the proved bound."""
     if isinstance(found.problem, MaxDeviation):
         return found.deviation <= found.bound
     return found.norm >= found.bound
 
 
 def check_report(found):
-    """What is reported is what the lower level says at eps, and is allowed."""
+    """Assert that the result is admissible, and equal to that of a new lower-level solve."""
     problem = found.problem
     before = cluster(problem.model, "exact")
     after = cluster(problem.perturbation.apply(problem.model, found.eps), "exact")
@@ -53,7 +53,7 @@ def check_report(found):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("budget", [18.0, 5.0])
-def test_bl1_reaches_the_known_optimum(groups, method, budget):
+def test_bl1_attains_the_known_optimum(groups, method, budget):
     found = attack(groups.bl1(budget), method)
     check_report(found)
     assert found.deviation == (groups.joined if budget > groups.joins else groups.parted)
@@ -61,7 +61,7 @@ def test_bl1_reaches_the_known_optimum(groups, method, budget):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("target", ["parted", "joined"])
-def test_bl2_reaches_the_known_step(groups, method, target):
+def test_bl2_attains_the_known_breakpoint(groups, method, target):
     found = attack(groups.bl2(getattr(groups, target)), method)
     check_report(found)
     step = {"parted": groups.parts, "joined": groups.joins}[target]
@@ -70,7 +70,7 @@ def test_bl2_reaches_the_known_step(groups, method, target):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_same_in_rand(groups, method):
+def test_the_same_optima_with_rand(groups, method):
     pairs = groups.n * (groups.n - 1)
     found = attack(groups.bl1(deviation="rand"), method, bound="none")
     assert found.deviation == pytest.approx(groups.joined / pairs)
@@ -94,7 +94,7 @@ def test_any_lower_level_gives_the_same_answer(groups, method, lower):
     ("method", "norm"), [("kkt", 1), ("duality", 2), ("value-function", np.inf)]
 )
 def test_two_parameters_in_every_norm(groups, method, norm):
-    """Each point moves by itself. Local methods come near the best of a grid, not always to it."""
+    """Each point moves separately. Local methods attain nearly the best value of a grid."""
     problem = MaxDeviation(groups.model(), groups.each(), 5.0, norm=norm)
     found = attack(problem, method, starts=3)
     check_report(found)
@@ -108,7 +108,7 @@ def test_two_parameters_in_every_norm(groups, method, norm):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_budget_below_the_first_step(groups, method):
+def test_a_budget_below_the_first_breakpoint(groups, method):
     found = attack(groups.bl1(0.99 * groups.parts), method, bound="none")
     assert found.status == "no attack found"
     assert found.eps.tolist() == [0.0]
@@ -217,7 +217,7 @@ def test_the_same_seed_gives_the_same_run(groups, method):
 
 @pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
 def test_the_start_is_used(groups, method):
-    """The first lower-level solve is at the start; one outside the ball is scaled back."""
+    """The first lower-level solve is at the start; a start outside the ball is scaled back."""
     found = attack(groups.bl1(), method, start=-7.5)
     assert found.history[0].eps == -7.5
     assert attack(groups.bl1(), method, start=[100.0]).history[0].size <= 18.0
@@ -237,7 +237,7 @@ def test_an_infinite_time_limit_is_none(groups):
 
 
 def test_a_bound_just_within_the_limit_does_not_exclude_an_attack():
-    """Two points meet from sqrt(1/2) on, along a direction that the corners miss."""
+    """Two points meet from sqrt(1/2) on, in a direction that is not that of a vertex."""
     A = np.array([[0.0, 0.0], 3.0 * np.array([np.cos(0.3), np.sin(0.3)])])
     model, free = ConvexClustering(A, FusionGraph.complete(2), 1.0), Perturbation.additive(A.shape)
     problem = MinPerturbation(model, free, 2.0, limit=0.5**0.5 * (1 + 1e-6))

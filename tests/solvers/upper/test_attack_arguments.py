@@ -1,4 +1,4 @@
-"""A wrong argument of `attack` is refused before any work, and the message helps."""
+"""A wrong argument of `attack` is refused before any work, and the message names the remedy."""
 
 import re
 
@@ -69,7 +69,7 @@ def test_not_a_problem(groups, no_clustering):
         attack(groups.model())
 
 
-def test_unknown_names_are_answered_with_the_known(groups):
+def test_unknown_names_are_answered_with_the_known_names(groups):
     with pytest.raises(ArgumentError) as caught:
         attack(groups.bl1(), "magic")
     for name in METHODS:
@@ -121,7 +121,7 @@ def test_a_deviation_that_is_not_smoothed(groups, no_clustering, method, name):
     ],
 )
 def test_every_additive_deviation_and_kernel(groups, method, problem, options):
-    """Within the budget are the positions on the other side, where they have joined."""
+    """The budget admits shifts that move the points into the other cluster."""
     found = attack(groups.bl1(**problem), method, bound="none", **options)
     grid = attack(groups.bl1(**problem), "direct", step=0.5, bound="none")
     assert found.deviation == pytest.approx(grid.deviation)

@@ -1,7 +1,7 @@
-"""Every method with every option, for every norm and perturbation: the report is true.
+"""Every method with every option, for every norm and perturbation: the result is correct.
 
-Small random problems with one to three free entries. How good the attacks are is another matter;
-that random search on the same problems does better is counted, and must be rare.
+The problems are small and random, with one to three free entries. The quality of the attacks is
+tested elsewhere; here it must only be rare that random search on the same problems is better.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ GAMMA = {"complete": 0.22, "knn": 0.5}
 
 
 def problem_on(p, perturbation, norm, kind, seed=0, scale=1.0, shift=0.0):
-    """Six or seven points in two groups; the graph and the dimension follow from the seed."""
+    """Return six or seven points in two groups; graph and dimension depend on the seed."""
     rng = np.random.default_rng(seed)
     n, d = 6 + seed % 2, 1 + (seed // 2) % 2
     A = 0.5 * rng.normal(size=(n, d)) + 2.2 * (np.arange(n) % 2)[:, None] + 0.5
@@ -50,7 +50,7 @@ def problem_on(p, perturbation, norm, kind, seed=0, scale=1.0, shift=0.0):
 
 
 def check(found):
-    """Allowed, recomputed, and what a fresh solve says."""
+    """Assert that the result is admissible, and equal to that of a new lower-level solve."""
     problem = found.problem
     before = cluster(problem.model, tol=1e-10, refine=True)
     after = cluster(problem.perturbation.apply(problem.model, found.eps), tol=1e-10, refine=True)
@@ -93,7 +93,7 @@ def check(found):
     kind=[MaxDeviation, MinPerturbation],
     seed=[0, 3, 5, 6],  # each two of: six or seven points, d = 1 or 2, either graph
 )
-def test_the_report_is_true(way, p, perturbation, norm, kind, seed):
+def test_the_result_is_correct(way, p, perturbation, norm, kind, seed):
     method, options = WAYS[way]
     check(attack(problem_on(p, perturbation, norm, kind, seed), method, **options))
 
@@ -106,10 +106,10 @@ def test_the_report_is_true(way, p, perturbation, norm, kind, seed):
     scale=[2.0**-20, 2.0**20],
 )
 def test_the_unit_of_the_data_does_not_matter(way, kind, perturbation, scale):
-    """Data, gamma and, where eps is a length, the budget in another unit: the same answer.
+    """Data, gamma and, where eps is a length, the budget are measured in another unit.
 
-    Units that are powers of two, so that every number is rounded alike: a local method may follow
-    rounding to another optimum.
+    The units are powers of two, so that every number is rounded in the same way. A rounding error
+    could lead a local method to another optimum.
     """
     method, options = WAYS[way]
     seed = {"edges": 4, "additive": 2}.get(perturbation, 6)
@@ -141,10 +141,10 @@ def test_a_translation_of_the_data_does_not_matter(way, kind):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_edge_may_have_to_go(way):
-    """Two points joined by one edge: as fast as they fuse, so much of it must go.
+def test_an_edge_whose_weight_has_to_be_reduced(way):
+    """The weight of the edge between two points has to be reduced until they are apart.
 
-    They fuse if 2 gamma w (1 - eps) >= |a_1 - a_2|: from eps = 0.75 on they are apart.
+    They fuse if 2 gamma w (1 - eps) >= |a_1 - a_2|, so they are apart for eps > 0.75.
     """
     A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
     graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])

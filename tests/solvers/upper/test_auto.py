@@ -1,4 +1,4 @@
-"""`auto`: the method that measured best, and always one that takes the problem."""
+"""`auto` chooses the method that performed best in measurements and can be applied."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Attacks on any clusterer: counted queries, confirmed answers, faults named with their eps."""
+"""Attacks on black boxes: counted queries, confirmed results, and errors that name the eps."""
 
 import itertools
 
@@ -41,7 +41,7 @@ def problem(clusterer, kind=MaxDeviation, size=3.0, max_queries=None, norm=np.in
 
 
 class Counting:
-    """Splits at a threshold; raises, or answers something else, beyond a shift."""
+    """A clusterer that splits at a threshold, and raises or changes its result beyond a shift."""
 
     queries = 0
 
@@ -64,7 +64,7 @@ def too_few(data):
 
 
 def never_alike():
-    """Another partition at each query, and another deviation, from a fault that is fresh."""
+    """Return labels that differ at each query; every call returns a new labelling function."""
     sizes = itertools.count(1)
     return lambda data: (np.arange(len(data)) < next(sizes)).astype(int)
 

@@ -1,4 +1,4 @@
-"""The closed form that the other tests rely on, against the exact solver on a fine grid."""
+"""The closed form that other tests use, compared with the exact solver on a fine grid."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from bilad.solvers import cluster
 
 
 @pytest.mark.parametrize("name", ["groups", "touching"])
-def test_steps_of_the_two_groups(request, name):
+def test_breakpoints_of_the_two_groups(request, name):
     instance = request.getfixturevalue(name)
     model, shift = instance.model(), instance.shift()
     before = cluster(model, "exact")
@@ -21,7 +21,7 @@ def test_steps_of_the_two_groups(request, name):
         assert deviation(before.labels, after.labels) == instance.deviation(eps), eps
 
 
-def test_steps_by_another_solver(groups):
+def test_breakpoints_by_another_solver(groups):
     model, shift = groups.model(), groups.shift()
     before = cluster(model, "clarabel")
     for eps in (-2.5, -2.3, 2.3, 2.5, 17.5, 17.7):

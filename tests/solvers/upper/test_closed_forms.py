@@ -47,7 +47,7 @@ def test_the_optimum_is_found(groups, method, problem, tolerance):
     assert found.lower_solves == len(found.history) <= 100
 
 
-def test_every_method_without_a_table_of_its_own_is_in_this_one():
+def test_every_method_without_its_own_table_is_in_this_one():
     """The grid, the MILP and the reformulations are tested on more problems in their own files."""
     others = {"direct", "milp", "kkt", "duality", "value-function"}
     assert set(TOLERANCES) == set(UPPER_METHODS) - others

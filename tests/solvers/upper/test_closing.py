@@ -1,4 +1,4 @@
-"""Closing: what is done after a method's last step, and that it changes nothing of the method's."""
+"""The closing search: what it does after a method's last step, and that `own` is unchanged."""
 
 import functools
 import importlib
@@ -27,7 +27,7 @@ WITHOUT_PROOF = [name for name, method in UPPER_METHODS.items() if not method.ha
 
 
 def on_a_line(kind=MaxDeviation, size=3.0, **options):
-    """Two clouds on a line, two points of the first free to move: k = 2, every method takes it."""
+    """Return two clouds on a line, with k = 2 points of the first free: every method applies."""
     A = np.array([0.0, 0.1, 0.25, 0.3, 2.0, 2.1, 2.3])[:, None]
     model = ConvexClustering(A, FusionGraph.complete(len(A)), 0.05, 1)
     options = {"limit": 3.0, **options} if kind is MinPerturbation else options
@@ -54,7 +54,7 @@ def same(point, other):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", UPPER_METHODS)
 @pytest.mark.usefixtures("installed")
-def test_what_a_method_finds_is_the_same_whatever_closing(method, kind, most):
+def test_own_does_not_depend_on_closing(method, kind, most):
     problem = on_a_line(kind)
     if refusal(UPPER_METHODS[method], problem) is not None:
         problem = kind(problem.model, Perturbation.shift(np.eye(7)[:, :1]), 3.0)
@@ -97,7 +97,7 @@ def test_nothing_is_done_after_the_method_without_closing(method, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", REFORMULATIONS)
 def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
-    """The start is the best attack there is; no stage is to be credited with it."""
+    """The start is the best attack, but only stages count as results of the method."""
     problem = on_a_line(kind)
     best = run(problem, "direct", "search", step=0.1)
     assert best.norm > 0
@@ -118,7 +118,7 @@ def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
 
 
 def test_an_attack_at_the_start_is_not_own_where_no_stage_was_solved(monkeypatch):
-    """IPOPT breaks down at once."""
+    """IPOPT raises an error in the first stage."""
     homotopy = importlib.import_module("bilad.solvers.bilevel.continuation")
 
     def broken(*arguments, **options):
@@ -139,7 +139,7 @@ def test_an_attack_at_the_start_is_not_own_where_no_stage_was_solved(monkeypatch
 
 @pytest.mark.parametrize("extra", [0, 1, 5, 40])
 @pytest.mark.parametrize("closing", ["ray", "search"])
-def test_closing_has_what_the_method_leaves_of_the_solves(closing, extra):
+def test_closing_may_use_the_solves_that_the_method_leaves(closing, extra):
     problem = on_a_line()
     alone = run(problem, "fgsm", "none")
     most = alone.lower_solves + extra
@@ -151,7 +151,7 @@ def test_closing_has_what_the_method_leaves_of_the_solves(closing, extra):
     assert found.termination == ("solve limit" if cut else "converged")
 
 
-def test_closing_is_limited_by_itself(monkeypatch):
+def test_closing_has_a_limit_of_its_own(monkeypatch):
     monkeypatch.setattr(attack_module, "LEAST_SOLVES", 5)
     found = run(on_a_line(), "random", "search", corners=2)
     assert found.closing_solves == 5
@@ -179,7 +179,7 @@ def test_closing_keeps_the_queries_of_a_black_box(queries):
 
 
 class Raising:
-    """Splits at a threshold, and raises at one query and all after it."""
+    """A clusterer that splits at a threshold, and raises an exception from one query on."""
 
     def __init__(self, calls, at, fault):
         self.calls, self.at, self.fault = calls, at, fault
@@ -196,7 +196,7 @@ class Raising:
 
 @pytest.mark.parametrize("fault", [ZeroDivisionError("far out"), KeyboardInterrupt()])
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_black_box_raises_in_closing_ends_it_and_keeps_everything(kind, fault, monkeypatch):
+def test_an_error_of_a_black_box_ends_closing_and_keeps_the_result(kind, fault, monkeypatch):
     base = importlib.import_module("sklearn.base")
     monkeypatch.setattr(base, "clone", lambda clusterer, safe=True: clusterer)
     line = on_a_line(kind)
@@ -225,7 +225,7 @@ def test_what_a_black_box_raises_in_closing_ends_it_and_keeps_everything(kind, f
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["kkt", "fgsm", "random"])
-def test_ctrl_c_during_closing_keeps_everything(method, kind, share, monkeypatch):
+def test_ctrl_c_during_closing_keeps_the_result(method, kind, share, monkeypatch):
     problem, solve = on_a_line(kind), capabilities.solve_lower
     few = {"corners": 1} if method == "random" else {}
     none, free = (run(problem, method, closing, **few) for closing in ("none", "search"))
@@ -253,7 +253,7 @@ def test_ctrl_c_during_closing_keeps_everything(method, kind, share, monkeypatch
 
 
 def test_time_that_is_over_ends_closing(monkeypatch):
-    """A fifth of the time is kept for it, and it is told when that is over."""
+    """A fifth of the time is reserved for closing, whose end is the time limit."""
     ends = []
 
     def endless(lower, *arguments):
@@ -270,7 +270,7 @@ def test_time_that_is_over_ends_closing(monkeypatch):
 
 def test_a_method_that_uses_up_its_time_leaves_a_fifth_for_closing():
     def busy(problem, rng):
-        def work(lower, journal):
+        def work(lower, trace):
             while True:
                 deadlines.append(lower.deadline - lower.began)
                 lower.seconds_left()
@@ -294,7 +294,7 @@ def test_a_method_that_uses_up_its_time_leaves_a_fifth_for_closing():
 
 
 @pytest.mark.parametrize("fault", [ValueError("enough"), KeyboardInterrupt()])
-def test_a_callback_that_raises_ends_closing_too(fault):
+def test_a_callback_that_raises_an_error_ends_closing(fault):
     def stop(done, total):
         raise fault
 
@@ -304,7 +304,7 @@ def test_a_callback_that_raises_ends_closing_too(fault):
 
 
 @pytest.mark.parametrize("method", ["random", "kkt"])
-def test_closing_tells_no_progress(method):
+def test_closing_reports_no_progress(method):
     told = {}
     for closing in ("none", "search"):
         told[closing] = []
@@ -327,20 +327,20 @@ def ray(kind, groups):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["exact", "milp"])
-def test_a_method_that_has_attained_its_bound_does_not_close(groups, method, kind):
+def test_no_closing_follows_a_method_that_attained_its_bound(groups, method, kind):
     found = attack(ray(kind, groups), method)
     assert found.closing == "search"
     assert found.closing_solves == 0
     assert found.status == "optimal"
 
 
-def test_a_method_that_has_proved_that_there_is_no_attack_does_not_close(groups):
+def test_no_closing_follows_a_proof_that_no_attack_exists(groups):
     found = attack(groups.bl1(0.5 * groups.parts), "exact", bound="none")
     assert (found.status, found.closing_solves) == ("no attack exists", 0)
 
 
-def test_a_method_whose_bound_is_not_met_closes(groups):
-    """One that bounds some eps only claims nothing, so closing may go on."""
+def test_closing_follows_a_method_whose_bound_is_not_attained(groups):
+    """A bound that is proved for some eps only excludes no attack, so closing may follow."""
     found = attack(groups.bl1(), "milp", coincidences=False)
     assert found.closing_seconds > 0
     assert found.deviation == groups.joined

@@ -1,4 +1,4 @@
-"""Deleted points and edges are compared with every subset, each built and solved anew."""
+"""Deletion of points and edges, compared with the solution of every subset from scratch."""
 
 import itertools
 
@@ -21,7 +21,7 @@ from bilad.solvers.clustering import capabilities
 
 
 def value_of(model, subset, name="delta"):
-    """Drop, solve and compare, from the definition; None if the labels are not proved."""
+    """Delete, solve and compare by definition; return None if the labels are not proved."""
     rest = [i for i in range(model.n) if i not in subset]
     edges, weights = [], []
     for (i, j), weight in zip(model.graph.edges.tolist(), model.graph.weights, strict=True):
@@ -43,7 +43,7 @@ def by_brute_force(model, budget, points, name="delta"):
 
 
 def check(model, found, name="delta"):
-    """What is returned is what its points do."""
+    """Assert that the result is that of deleting its points."""
     rest = np.setdiff1d(np.arange(model.n), found.points)
     assert found.remaining.tolist() == rest.tolist()
     assert found.deviation == value_of(model, found.points.tolist(), name)
@@ -84,12 +84,12 @@ def test_every_subset(seed, p):
 
 @pytest.fixture(scope="module")
 def bridge():
-    """Two groups that a point between them holds together."""
+    """Return two groups of points that one point between them joins."""
     data = np.array([[0.0], [0.2], [2.0], [3.8], [4.0]])
     return ConvexClustering(data, FusionGraph(5, [[0, 1], [1, 2], [2, 3], [3, 4]], np.ones(4)), 4.0)
 
 
-def test_the_point_that_holds_two_groups_together(bridge):
+def test_the_point_that_joins_two_groups(bridge):
     found = drop_points(bridge, 1)
     assert found.points.tolist() == [2]
     assert found.deviation == 8  # 2 2 2 ordered pairs
@@ -98,7 +98,7 @@ def test_the_point_that_holds_two_groups_together(bridge):
     assert (found.status, found.exhaustive, found.lower_solves) == ("optimal", True, 5)
 
 
-def test_the_points_that_may_be_dropped(bridge):
+def test_only_given_points_may_be_dropped(bridge):
     found = drop_points(bridge, 2, points=[4, 0])
     assert (found.points.tolist(), found.deviation, found.lower_solves) == ([], 0, 3)
     assert found.exhaustive
@@ -113,8 +113,8 @@ def test_other_deviations(bridge, name):
     check(bridge, found, name)
 
 
-def test_numbers_that_follow_from_the_first_point_only():
-    """Without the first point the others are numbered anew: that is no change."""
+def test_another_numbering_of_the_clusters_is_no_change():
+    """Without the first point the clusters are numbered differently, which is no change."""
     model = ConvexClustering([[0.0], [9.0], [9.1], [20.0]], FusionGraph.complete(4), 0.1)
     assert cluster(model).labels.tolist() == [0, 1, 1, 2]
     found = drop_points(model, 1, "changed")
@@ -131,7 +131,7 @@ def test_dropping_nothing_changes_nothing(data):
 
 
 def greedy(model, budget):
-    """The greedy subsets, one point after the other; all labels proved."""
+    """Return the greedy subsets, which grow by one point at a time; all labels are proved."""
     dropped, best = (), 0
     for _ in range(budget):
         tries = [(*dropped, point) for point in range(model.n) if point not in dropped]
@@ -142,7 +142,7 @@ def greedy(model, budget):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_greedily_where_subsets_are_too_many(seed):
+def test_greedy_search_if_there_are_too_many_subsets(seed):
     model = random_model(seed, 1)
     n, most = model.n, 3 * model.n - 3
     found = drop_points(model, 2, max_solves=2 * n - 1)
@@ -161,8 +161,8 @@ def test_a_limit_on_solves(bridge):
 
 
 @pytest.mark.parametrize("hidden", [1, 4, 5])
-def test_labels_that_are_not_proved_count_for_nothing(bridge, hidden, monkeypatch):
-    """Whatever the solver says of models with so many points."""
+def test_outcomes_that_are_not_proved_are_ignored(bridge, hidden, monkeypatch):
+    """The labels of models with a given number of points are not proved."""
 
     class Unproved:
         proved = False
@@ -203,7 +203,7 @@ def random_graph(seed):
 
 
 def value_without(model, dropped, name="delta"):
-    """The graph without the edges, built anew; None if the labels are not proved."""
+    """Solve with a new graph without the edges; return None if the labels are not proved."""
     kept = [e for e in range(model.graph.m) if e not in dropped]
     graph = FusionGraph(model.n, model.graph.edges[kept], model.graph.weights[kept])
     after = cluster(ConvexClustering(model.data, graph, model.gamma, model.p), refine=True)
@@ -225,7 +225,7 @@ def test_every_subset_of_the_edges(seed):
     assert found.exhaustive == (None not in values)
 
 
-def test_a_bridge_is_what_holds_two_groups_together():
+def test_the_edge_that_joins_two_groups():
     data = np.array([[0.0], [0.1], [0.2], [1.0], [1.1], [1.2]])
     edges = [[0, 1], [0, 2], [1, 2], [2, 3], [3, 4], [3, 5], [4, 5]]
     graph = FusionGraph(6, edges, np.ones(7))

@@ -33,7 +33,7 @@ PROPERTIES = [
 
 @pytest.fixture(scope="module")
 def iris():
-    """Petal widths in mm, complete graph, points 51 to 70 shifted."""
+    """Return petal widths in mm on the complete graph, with points 51 to 70 shifted."""
     data = np.round(10 * load_dataset("iris").data[:100, [3]], 9)
     direction = np.zeros((100, 1))
     direction[50:70] = 1.0
@@ -43,7 +43,7 @@ def iris():
 
 @pytest.fixture(scope="module")
 def plane():
-    """Twelve points in the plane, two of them free; p = 1 or 2."""
+    """Return twelve points in the plane, two of them free, for p = 1 or 2."""
     rng = np.random.default_rng(7)
     A = 0.5 * rng.normal(size=(12, 2)) + 2.5 * (np.arange(12) % 3)[:, None] * [1.0, 0.3]
     graph = FusionGraph.knn(A, k=4, phi=0.1)
@@ -64,7 +64,7 @@ def by_property(check):
 
 
 def verify(problem, violation, name="delta"):
-    """Solve at both eps, afresh, and compare."""
+    """Solve the lower level again at both eps, and compare."""
 
     def value(eps):
         model = problem.perturbation.apply(problem.model, eps)
@@ -97,7 +97,7 @@ def test_the_main_setting_is_not_monotone(iris, name):
 
 
 def test_delta_on_the_main_setting(iris):
-    """4998 from the step at -1.968 on, 4978 at the end."""
+    """delta is 4998 after the breakpoint at -1.968, and 4978 at the end."""
     violation = find_violation(iris(8.0)).violation
     assert (violation.value, violation.other_value) == (4998, 4978)
     assert violation.other_eps < violation.eps < -1.968
@@ -106,8 +106,8 @@ def test_delta_on_the_main_setting(iris):
     assert violation.describe() == f"Not nondecreasing along a ray: {first}, but {second}."
 
 
-def test_along_the_ray_the_points_that_move_do_not_get_fewer(iris):
-    """So it is delta that falls, not what it measures; between the two directions both do."""
+def test_n_chg_does_not_decrease_along_the_ray(iris):
+    """Along the ray delta decreases but N_chg does not; between the two directions both do."""
     check = find_violation(iris(8.0), "changed")
     assert list(by_property(check)) == ["nondecreasing in the norm"]
     verify(iris(8.0), check.violation, "changed")
@@ -123,7 +123,7 @@ def test_within_the_certified_interval_nothing_is_violated(iris, name):
     assert check.describe() == f"'{name}' has all properties on this problem: proved."
 
 
-def test_made_up_functions_are_caught(iris):
+def test_violations_of_artificial_functions_are_found(iris):
     problem = iris(8.0)
     negative = find_violation(problem, made_up(lambda before, after: -delta(before, after)))
     violation = by_property(negative)["nonnegative"]
@@ -138,8 +138,8 @@ def test_made_up_functions_are_caught(iris):
     assert list(by_property(no_number))[:2] == ["zero at zero", "nonnegative"]
 
 
-def test_a_fall_by_rounding_is_none(iris):
-    """Values that should be equal and differ in the last digit."""
+def test_a_decrease_by_rounding_is_no_violation(iris):
+    """Values that are equal in exact arithmetic may differ in the last digit."""
 
     def noisy(before, after):
         return (delta(before, after) > 0) * (1.0 + 1e-15 * len(np.unique(after)))
@@ -150,7 +150,7 @@ def test_a_fall_by_rounding_is_none(iris):
 
 
 def plain_scan(problem):
-    """Whether U falls along either direction, and between them, from the breaks and pieces."""
+    """Return whether U decreases along a direction, and between them, from all pieces."""
     stairs = parametric_path(problem.model, problem.perturbation, -problem.radius, problem.radius)
     between, at_breakpoints = stairs.values()
     sites = [
@@ -174,7 +174,7 @@ def plain_scan(problem):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_against_all_pairs_of_pieces_and_breaks(seed):
+def test_equals_the_comparison_of_all_pairs_of_pieces_and_breakpoints(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(4, 8))
     V = rng.normal(size=(n, 1)) * (rng.random((n, 1)) < 0.5)
@@ -190,8 +190,8 @@ def test_against_all_pairs_of_pieces_and_breaks(seed):
         verify(problem, violation)
 
 
-def test_what_no_double_confirms_is_not_claimed(monkeypatch, iris):
-    """Sites that no double is in: neither a violation nor a proof."""
+def test_nothing_is_claimed_without_confirmation_by_a_double(monkeypatch, iris):
+    """If no floating-point number lies in a site, neither a violation nor a proof is claimed."""
     monkeypatch.setattr(Site, "double_between", lambda *arguments: None)
     check = find_violation(iris(8.0))
     assert check.violations == ()
@@ -226,7 +226,7 @@ def test_many_parameters_with_samples(plane):
     ]
 
 
-def test_small_perturbations_show_nothing(plane):
+def test_small_perturbations_violate_nothing(plane):
     check = find_violation(plane(2, 1e-3), rays=2, points=3)
     assert check.violations == ()
     assert check.describe() == "No violation by 'delta' on samples of 2 rays."
@@ -250,7 +250,7 @@ def test_given_directions(iris):
 
 
 def test_bounds_of_eps():
-    """Edges: eps from 0 to 1, so one direction is all there is."""
+    """For edges 0 <= eps <= 1, so that there is only one direction."""
     data = np.array([[0.0], [1.0], [2.0]])
     graph = FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0])
     model = ConvexClustering(data, graph, 0.6)

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, and whenever: an attack ends in a result, and keeps the best so far."""
+"""Errors, interrupts and time limits: every attack returns a result with the best attack so far."""
 
 import importlib
 import threading
@@ -38,14 +38,14 @@ SOLVES = 200
 
 
 def word_for(fault):
-    """The termination that a fault is to be reported as."""
+    """Return the termination with which a fault is reported."""
     if isinstance(fault, KeyboardInterrupt):
         return "interrupted"
     return f"error: {type(fault).__name__}: {fault}"[:300]
 
 
 def raising(fault, function, when=lambda call, options: True):
-    """A function that raises a fault at some calls, counted from 1."""
+    """Return a function that raises an exception at given calls, counted from 1."""
     calls = [0]
 
     def faulty(*arguments, **options):
@@ -102,7 +102,7 @@ def test_a_fault_of_the_engine(groups, monkeypatch, call, fault):
     assert found.deviation == max((seen.deviation for seen in found.history), default=0)
 
 
-def test_a_missing_engine_is_told_before_any_work(groups, no_clustering, monkeypatch):
+def test_a_missing_engine_is_reported_before_any_work(groups, no_clustering, monkeypatch):
     fault = EngineError("IPOPT", "not there")
     monkeypatch.setattr(ipopt_options, "IpoptSession", raising(fault, None))
     for method in ("kkt", "duality", "value-function"):
@@ -110,7 +110,7 @@ def test_a_missing_engine_is_told_before_any_work(groups, no_clustering, monkeyp
             attack(groups.bl1(), method)
 
 
-def test_an_option_that_ipopt_refuses_is_told_before_any_work(groups, no_clustering):
+def test_an_option_that_ipopt_refuses_is_reported_before_any_work(groups, no_clustering):
     with pytest.raises(ArgumentError, match=r"ipopt_options: .*no_such_option"):
         attack(groups.bl1(), "kkt", ipopt_options={"no_such_option": 1})
 
@@ -141,7 +141,7 @@ def test_a_callback_that_raises_ends_the_search(groups):
         attack(groups.bl1(), "direct", on_progress=3)
 
 
-def test_a_long_message_is_cut(groups):
+def test_a_long_message_is_shortened(groups):
     def stop(done, total):
         raise ValueError("x" * 5000)
 
@@ -163,8 +163,8 @@ def test_a_solve_that_broke_down_is_recorded(groups, monkeypatch):
     assert [seen.error for seen in found.history].count(status) == 1
 
 
-def test_no_attack_exists_whatever_ended_the_search(groups):
-    """The bound says so before any solve."""
+def test_no_attack_exists_for_every_termination(groups):
+    """The bound proves this before any solve."""
     small = groups.bl1(0.5 * groups.parts)
     for options in ({"max_solves": 0}, {"max_solves": 3}, {"time_limit": 60.0}, {}):
         found = attack(small, "corners", **options)
@@ -174,8 +174,8 @@ def test_no_attack_exists_whatever_ended_the_search(groups):
     assert (found.status, found.termination) == ("no attack exists", "solve limit")
 
 
-def test_time_that_is_over_ends_any_step():
-    """Also one that asks no clock, in any thread."""
+def test_the_time_limit_ends_any_step():
+    """This includes a step that does not check the time, in any thread."""
     endings = []
 
     def endless():

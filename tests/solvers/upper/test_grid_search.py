@@ -1,4 +1,4 @@
-"""Direct search against the same grid walked by a plain loop."""
+"""Grid search, compared with a loop over all points of the same grid."""
 
 import itertools
 
@@ -22,7 +22,7 @@ from bilad.solvers import attack, cluster
 
 
 def grid(a, step, k, norm):
-    """-a, -a + step, .. a, in k dimensions, within the ball."""
+    """Return the points -a, -a + step, .., a in k dimensions that are in the ball."""
     axis, steps = [], 0
     while -a + steps * step <= a + 1e-9:
         axis.append(min(-a + steps * step, a))
@@ -32,7 +32,7 @@ def grid(a, step, k, norm):
 
 
 def brute_force(model, perturbation, points, norm):
-    """All (norm, deviation) of grid points whose labels are proved."""
+    """Return (norm, deviation) of all grid points whose labels are proved."""
     before = cluster(model, "exact").labels
     seen = []
     for eps in points:
@@ -112,7 +112,7 @@ def test_bl2_stops_early(groups):
 
 @pytest.mark.parametrize(("norm", "count"), [(1, 13), (2, 13), (np.inf, 25)])
 def test_the_lattice_fills_the_ball(groups, norm, count):
-    """Integers within distance 2 in the plane: 13 in the diamond and in the disc, 25 in the box."""
+    """In the plane 13 integer points have norm 1 or 2 at most 2, and 25 have norm inf at most 2."""
     problem = MaxDeviation(groups.model(), groups.each(), 2.0, norm=norm)
     found = attack(problem, "direct", step=1.0, bound="none", closing="none")
     seen = {tuple(e.eps) for e in found.history} | {(0.0, 0.0)}
@@ -128,7 +128,7 @@ def test_the_default_step_makes_about_a_thousand_points(groups):
 
 
 def test_both_ends_of_the_interval_are_tried(groups):
-    """Also where the step does not divide it in floating-point numbers: 0.1 + 0.2 > 0.3."""
+    """This holds even if the step divides it only up to rounding: 0.1 + 0.2 > 0.3."""
     found = attack(groups.bl1(budget=0.3), "direct", step=0.1, bound="none", closing="none")
     tried = sorted(float(e.eps[0]) for e in found.history if abs(e.eps[0]) > 1e-9)
     assert tried == pytest.approx([-0.3, -0.2, -0.1, 0.1, 0.2, 0.3])
@@ -136,7 +136,7 @@ def test_both_ends_of_the_interval_are_tried(groups):
 
 
 def edge_model(seed, n=5):
-    """Points on a line, weights that are no two equal, and a choice of edges to lower."""
+    """Return points on a line with pairwise different weights, and some edges to weaken."""
     rng = np.random.default_rng(seed)
     pairs = np.array(list(itertools.combinations(range(n), 2)))
     chosen = np.sort(rng.choice(len(pairs), 7, replace=False))
@@ -146,7 +146,7 @@ def edge_model(seed, n=5):
 
 
 def corner_grid(radius, step, k, norm):
-    """0, step, .. up to the bound 1 or the radius, within the ball."""
+    """Return the points 0, step, .. up to the bound 1 or the radius that are in the ball."""
     end = min(1.0, radius)
     axis = [min(i * step, end) for i in range(int(end / step * (1 + 1e-9)) + 1)]
     points = map(np.array, itertools.product(axis, repeat=k))
@@ -188,8 +188,8 @@ def test_lowering_weights_equals_brute_force(seed, norm, radius):
         assert (found.status, found.deviation) == ("no attack found", 0)
 
 
-def test_some_of_these_weights_matter():
-    """Else the comparison with brute force would compare nothing."""
+def test_some_of_these_weights_change_the_partition():
+    """Otherwise the comparison with brute force would not test anything."""
     found = []
     for seed in range(8):
         model, rng = edge_model(seed)
@@ -199,11 +199,11 @@ def test_some_of_these_weights_matter():
     assert sum(value > 0 for value in found) >= 2
 
 
-def test_dropping_the_bridge_of_two_groups():
-    """Two pairs joined by one edge, fused with it and apart without: closed form.
+def test_weakening_the_edge_between_two_groups():
+    """Two pairs of points are fused by one edge between them, and apart without it.
 
-    Each pair pulls on the bridge with a force of half the distance of the means, 1 in each of 2
-    points: they stay apart iff gamma w (1 - eps) < 2.
+    Half the distance of their means is 1 and each pair has two points, so the edge has to carry the
+    force 2. The pairs stay apart if and only if gamma w (1 - eps) < 2.
     """
     graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
     model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
@@ -223,7 +223,7 @@ def test_dropping_the_bridge_of_two_groups():
 
 
 def test_a_target_is_two_clusters(groups):
-    """The moved points part from their group beyond one step and join the other at the next."""
+    """The moved points leave their group at one breakpoint and join the other at the next."""
     moved, first, second = range(2), range(2, 8), range(8, 14)
     parting, joining = between_clusters(moved, first), between_clusters(moved, second)
     for function, step in ((parting, groups.parts), (joining, groups.joins)):
@@ -241,13 +241,13 @@ def test_a_target_is_two_clusters(groups):
 
 @pytest.mark.parametrize("levels", [0, 1, 5, 12])
 def test_refinement_bisects_between_neighbours_that_differ(groups, levels):
-    """The least step of the staircase, to half the step as often as asked."""
+    """The smallest breakpoint is found up to the step halved as often as requested."""
     found = attack(groups.bl2(), "direct", step=1.0, refinements=levels, closing="none")
     assert groups.parts < found.norm <= groups.parts + 2.0**-levels + 1e-9
     assert found.lower_solves <= 6 + 4 * levels  # two sides, of which one is soon left
 
 
-def test_refinement_leaves_plateaus_alone(groups):
+def test_intervals_with_equal_ends_are_not_refined(groups):
     found = attack(groups.bl1(budget=10.0), "direct", step=4.0, refinements=6, closing="none")
     steps = np.diff(sorted(float(e.eps[0]) for e in found.history))
     assert min(steps) == pytest.approx(4.0 / 2**6)
@@ -256,8 +256,8 @@ def test_refinement_leaves_plateaus_alone(groups):
 
 
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
-def test_refined_cells_in_the_plane_are_those_with_a_step(groups, norm):
-    """Every new point has a neighbour across a step no further than the halved lattice's cell."""
+def test_cells_with_a_breakpoint_are_refined_in_the_plane(groups, norm):
+    """Every new point has grid points with different deviations within one step."""
     problem = MaxDeviation(groups.model(), groups.each(), 6.0, norm)
     grid = attack(problem, "direct", step=2.0, closing="none")
     found = attack(problem, "direct", step=2.0, refinements=1, closing="none")
@@ -281,7 +281,7 @@ def test_refinement_in_the_plane_comes_closer(groups):
 
 
 def test_refinement_between_bounds():
-    """As `test_dropping_the_bridge_of_two_groups`: the step is at a half of the bridge."""
+    """As in the test of the edge between two groups, the breakpoint is at half of the weight."""
     graph = FusionGraph(4, [[0, 1], [1, 2], [2, 3]], [9.0, 4.0, 9.0])
     model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)
     problem = MinPerturbation(model, Perturbation.edges(graph, [1]), 8.0)

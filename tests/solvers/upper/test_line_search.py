@@ -1,4 +1,4 @@
-"""Polishing on a synthetic staircase: no lower level, only steps at known lengths."""
+"""The line search on an artificial piecewise constant function, without a lower level."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ RADIUS = 10.0
 
 
 class Stairs:
-    """An oracle: deviation 10 down from `first_step` on, and to the right from `other_step` on."""
+    """An oracle: U is 10 from `first_step` on along DOWN, from `other_step` along RIGHT, else 4."""
 
     def __init__(self, kind, first_step, other_step=np.inf, undecided=(), bound=np.inf):
         model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
@@ -47,7 +47,7 @@ DOWN, RIGHT = np.array([0.0, -1.0]), np.array([1.0, 0.0])
 
 
 @given(step=st.floats(1e-3, 9.99), candidate=st.floats(1e-3, 10.0))
-def test_bl2_brackets_the_step_from_either_side(step, candidate):
+def test_bl2_brackets_the_breakpoint_from_either_side(step, candidate):
     stairs = Stairs(MinPerturbation, step)
     line_search(stairs, [candidate * DOWN])
     assert step <= stairs.best.size <= step * (1 + LENGTH_TOL)
@@ -56,14 +56,14 @@ def test_bl2_brackets_the_step_from_either_side(step, candidate):
 
 @pytest.mark.parametrize("step", [1e-13, 5e-324])
 def test_bl2_stops_at_the_tolerance_of_an_infimum_of_zero(step):
-    """Relative to an infimum of 0 no bracket is narrow; relative to the radius one is."""
+    """If the infimum is 0, the width of the bracket is compared with the radius."""
     stairs = Stairs(MinPerturbation, step)
     line_search(stairs, [RADIUS * DOWN])
     assert stairs.problem.attains(0.0, stairs.best.size, stairs.best.deviation)
     assert len(stairs.seen) < 60
 
 
-def test_bl2_gives_up_where_there_is_no_step():
+def test_bl2_ends_without_a_breakpoint():
     stairs = Stairs(MinPerturbation, 20.0)
     line_search(stairs, [3 * DOWN, 2 * RIGHT])
     assert stairs.best is None
@@ -78,7 +78,7 @@ def test_bl2_does_not_take_an_undecided_point_for_an_attack():
     assert 4.2 < stairs.best.size <= 4.2 * (1 + LENGTH_TOL)
 
 
-def test_bl2_polishes_the_best_known_attack_too():
+def test_bl2_also_improves_the_best_known_attack():
     stairs = Stairs(MinPerturbation, 4.0)
     stairs.evaluate(6 * DOWN)
     line_search(stairs, [])
@@ -124,7 +124,7 @@ def test_no_ray_goes_beyond_a_bound():
     assert stairs.best.size == pytest.approx(8.0, rel=LENGTH_TOL)
 
 
-def test_at_a_bound_shorter_ones_are_still_tried():
+def test_at_a_bound_shorter_eps_are_still_tried():
     stairs = Stairs(MaxDeviation, 7.0, bound=6.0)
     line_search(stairs, [6 * DOWN])
     assert len({e.size for e in stairs.seen}) > 3

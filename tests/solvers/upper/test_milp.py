@@ -1,4 +1,4 @@
-"""The attack by MILP: its bound is never beaten, and met where the lower level can confirm it."""
+"""The attack by MILP: its bound is valid, and attained if the lower level can confirm it."""
 
 import itertools
 import signal
@@ -26,7 +26,7 @@ INF = float("inf")
 
 
 def solve(problem, time_limit=60.0, **options):
-    """Return the lower level, which keeps the best attack, and the trace, with the bound."""
+    """Return the lower level, which contains the best attack, and the trace with the bound."""
     assert milp.refusal(problem) is None
     lower, trace = LowerLevel(problem, time_limit=time_limit), Trace()
     milp.prepare(problem, np.random.default_rng(0), **options)(lower, trace)
@@ -68,7 +68,7 @@ def random_problem(seed):
 
 
 def best_of_many(problem, labels, rng, tries=100):
-    """Return what random eps, on and in the ball and with zeros, do at best: (size, U) or None."""
+    """Return the best (norm, deviation) of random eps in the ball and on its boundary, or None."""
     best = None
     for k in range(tries):
         eps = rng.uniform(*problem.box)
@@ -85,7 +85,7 @@ def best_of_many(problem, labels, rng, tries=100):
 
 
 def check_bound(problem, seed, **options):
-    """Compare the bound with random search, and with the method's own attack: return the gap."""
+    """Compare the bound with random search and the method's own attack; return the gap."""
     lower, trace = solve(problem, **options)
     if not lower.baseline.proved:
         assert trace.bound is None
@@ -102,14 +102,14 @@ def check_bound(problem, seed, **options):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_bound_is_met(seed):
+def test_the_bound_is_attained(seed):
     gap = check_bound(random_problem(seed), seed, coincidences=False)
     assert gap <= 1e-5
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10, 40))
-def test_the_bound_is_met_more(seed):
+def test_the_bound_is_attained_on_more_problems(seed):
     assert check_bound(random_problem(seed), seed, coincidences=False) <= 1e-5
 
 
@@ -117,7 +117,7 @@ def test_the_bound_is_met_more(seed):
     "seed",
     [*range(300, 312), *(pytest.param(k, marks=pytest.mark.slow) for k in range(312, 324))],
 )
-def test_the_bound_over_all_eps_is_never_beaten(seed):
+def test_no_eps_is_better_than_the_bound(seed):
     assert check_bound(random_problem(seed), seed) >= -1e-9
 
 
@@ -130,7 +130,7 @@ def two_points(p, d, weight=0.5, distance=3.0):
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (1, 2), (INF, 2)])
 @pytest.mark.parametrize(("norm", "least"), [(1, 1.0), (2, 0.5**0.5), (INF, 0.5)])
 def test_two_points_are_fused_from_both_sides(p, d, norm, least):
-    """3 - eps_0 - eps_1 <= 2 gamma w = 2."""
+    """They fuse if 3 - eps_0 - eps_1 <= 2 gamma w = 2."""
     problem = MinPerturbation(
         two_points(p, d), Perturbation.additive((2, d), features=[0]), 2, norm
     )
@@ -140,7 +140,7 @@ def test_two_points_are_fused_from_both_sides(p, d, norm, least):
 
 
 def test_a_weight_is_lowered_until_two_points_part():
-    """1.5 > 2 gamma w (1 - eps) = 2 (1 - eps): eps > 1/4."""
+    """They are apart if 1.5 > 2 gamma w (1 - eps) = 2 (1 - eps), that is, eps > 1/4."""
     model = two_points(1, 1, distance=1.5)
     problem = MinPerturbation(model, Perturbation.edges(model.graph), 2)
     lower, trace = solve(problem)
@@ -162,7 +162,7 @@ def test_equal_points_without_edges_part_at_once(p):
     assert lower.best.size < 1e-6
 
 
-def test_the_steps_known_in_closed_form_are_found(groups):
+def test_the_breakpoints_known_in_closed_form_are_found(groups):
     lower, trace = solve(groups.bl1())
     assert lower.best.deviation == trace.bound == groups.joined
     lower, trace = solve(groups.bl2(target=1.0))
@@ -187,7 +187,7 @@ def test_the_unit_of_the_data_does_not_matter(factor):
     assert found[0] == found[1]
 
 
-def test_points_that_meet_at_one_eps_only_are_in_the_bound_unless_left_out():
+def test_coincidences_at_one_eps_are_in_the_bound_unless_excluded():
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
     lower, trace = solve(problem, probes=0)
@@ -211,7 +211,7 @@ def test_pairs_of_interest_can_be_chosen():
     assert trace.bound == lower.best.deviation == 4
 
 
-def test_a_bound_is_left_when_time_is_up():
+def test_a_bound_is_returned_at_the_time_limit():
     rng = np.random.default_rng(0)
     data = rng.normal(size=(14, 2))
     model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
@@ -224,7 +224,7 @@ def test_a_bound_is_left_when_time_is_up():
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_bound():
+def test_a_bound_is_returned_after_ctrl_c():
     rng = np.random.default_rng(0)
     data = rng.normal(size=(14, 2))
     model = ConvexClustering(data, FusionGraph.complete(14), 0.07, INF)
@@ -240,7 +240,7 @@ def test_ctrl_c_leaves_a_bound():
     assert trace.bound is not None
 
 
-def test_what_it_cannot_take_is_refused():
+def test_problems_without_a_milp_are_refused():
     data = np.eye(4)
     model = ConvexClustering(data, FusionGraph.complete(4), 0.1, 2)
     perturbation = Perturbation.additive(data.shape)
@@ -253,7 +253,7 @@ def test_what_it_cannot_take_is_refused():
 
 
 def test_a_bound_that_the_attack_refutes_is_dropped():
-    """The threshold is beneath the tolerances of HiGHS."""
+    """The infimum is smaller than the tolerances of HiGHS."""
     model = ConvexClustering([[0.0], [1 + 7e-9]], FusionGraph.complete(2), 0.5, 1)
     free = Perturbation.additive((2, 1))
     found = attack(MinPerturbation(model, free, 2.0, INF, limit=5e-9), "milp")
@@ -262,8 +262,8 @@ def test_a_bound_that_the_attack_refutes_is_dropped():
 
 
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-def test_nothing_is_claimed_of_coincidences_that_are_left_out(kind):
-    """At 1.75 a point meets another that no edge joins to it: an attack."""
+def test_nothing_is_claimed_about_excluded_coincidences(kind):
+    """At eps = 1.75 two points without an edge coincide, which is an attack that is excluded."""
     model = ConvexClustering([[0.0], [2.0], [5.0]], FusionGraph(3, [[0, 2]], [1.0]), 0.25)
     shift = Perturbation.shift([[0.0], [-1.0], [0.0]])
     problem = MaxDeviation(model, shift, 1.9)

@@ -1,6 +1,7 @@
-"""A learning model registered from outside: every method that takes it, and what the others lack.
+"""A learning model registered from outside: methods that apply, and what the others require.
 
-The mean of n points, constrained to be nonnegative. One point is moved by eps, so that
+The outcome is the mean of n points, constrained to be nonnegative. One point is moved by eps, so
+that
 
     theta(eps) = max(m + eps / n, 0),    U(eps) = ||theta(eps) - theta(0)||.
 """
@@ -47,7 +48,7 @@ MEANS = {"inside": [0.5, 0.6], "at the bound": [0.1, -0.2], "deep": [-2.0, 0.4]}
 
 
 def data(mean):
-    """N points with this mean, none of them at it."""
+    """Return N points with this mean, none of which is equal to it."""
     rng = np.random.default_rng(0)
     A = rng.normal(size=(N, len(mean)))
     return A - A.mean(axis=0) + np.array(mean)
@@ -60,25 +61,25 @@ def make(kind, size, norm=2, mean=(0.1, -0.2), entries=None, **options):
 
 
 def deviation(mean, eps):
-    """U at each row of eps."""
+    """Return U at each row of eps."""
     theta = np.maximum(np.array(mean) + eps / N, 0)
     return np.linalg.norm(theta - np.maximum(mean, 0), axis=-1)
 
 
 def circle(norm, count=20001):
-    """Directions of size 1 in the plane."""
+    """Return directions of norm 1 in the plane."""
     angles = np.linspace(0, 2 * np.pi, count)
     directions = np.column_stack([np.cos(angles), np.sin(angles)])
     return directions / np.linalg.norm(directions, norm, axis=1)[:, None]
 
 
 def largest(mean, budget, norm):
-    """U grows along every ray, so the largest is at the budget."""
+    """Return the largest U in the ball; U increases along every ray, so it is on the sphere."""
     return deviation(mean, budget * circle(norm)).max()
 
 
 def least(mean, target, norm):
-    """Bisection along every direction at once."""
+    """Return the least norm that attains the target, by bisection along every direction."""
     directions = circle(norm)
     low, high = np.zeros(len(directions)), np.full(len(directions), 100.0)
     for _ in range(60):
@@ -88,7 +89,7 @@ def least(mean, target, norm):
     return high.min()
 
 
-def test_the_model_is_short_and_stands_on_public_names():
+def test_the_model_is_short_and_uses_public_names():
     lines = Path(toy_model.__file__).read_text().splitlines()
     assert len(lines) <= 60
     imports = [line for line in lines if line.startswith("from bilad")]
@@ -141,7 +142,7 @@ def test_the_least_perturbation(method, norm, mean):
 
 
 def check(found, mean):
-    """What is reported is what the closed form says."""
+    """Assert that the result agrees with the closed form."""
     assert found.status == "feasible"
     assert found.bound is None
     assert found.problem.is_attack(found.norm, found.deviation)
@@ -158,7 +159,7 @@ def check(found, mean):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("method", ["auto", "corners", "kkt", "fgsm", "hypergradient"])
 def test_with_closing_it_is_the_optimum(method, kind, norm):
-    """But for what a search by coordinates leaves."""
+    """The tolerance is the accuracy of a search by coordinates."""
     problem = make(kind, {MaxDeviation: 1.5, MinPerturbation: 0.2}[kind], norm)
     found = attack(problem, method)
     check(found, MEANS["at the bound"])
@@ -172,7 +173,7 @@ def test_with_closing_it_is_the_optimum(method, kind, norm):
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
 @pytest.mark.parametrize("method", ["kkt", "nes", "hypergradient", "direct"])
 def test_one_parameter(kind, method):
-    """Downwards the mean meets its bound at 0.3; upwards it goes on: U = |eps| / n."""
+    """For eps < 0 the mean is at its bound from -0.3 on; for eps > 0, U = |eps| / n."""
     size = 2.0 if kind is MaxDeviation else 0.4
     problem = make(kind, size, mean=(0.3,), **({} if kind is MaxDeviation else {"limit": 4}))
     found = attack(problem, method, closing="ray")
@@ -186,7 +187,7 @@ def test_one_parameter(kind, method):
 
 
 @pytest.mark.parametrize("method", LACKING)
-def test_methods_say_what_the_model_lacks_and_which_can(method):
+def test_methods_name_the_missing_capability_and_the_methods_that_apply(method):
     words = (
         f"it needs '{LACKING[method]}', which is not registered for NonnegativeMean; "
         "able: .*'corners'.*'hypergradient'.*'kkt'"
@@ -196,7 +197,7 @@ def test_methods_say_what_the_model_lacks_and_which_can(method):
             attack(make(kind, size), method)
 
 
-def test_what_else_is_refused_before_any_work():
+def test_other_requirements_are_checked_before_any_work():
     for kind, size in ((MaxDeviation, 1.0), (MinPerturbation, 0.2)):
         with pytest.raises(
             ArgumentError, match="model: got NonnegativeMean.*'radius' is registered"
@@ -221,7 +222,7 @@ def test_what_else_is_refused_before_any_work():
         MaxDeviation(model, targets, 1.0, deviation="distance")
 
 
-def test_a_deviation_of_parameters_is_none_of_labels():
+def test_a_deviation_of_parameters_does_not_apply_to_labels():
     A = np.arange(4.0)[:, None]
     model = ConvexClustering(A, FusionGraph.complete(4), 0.1)
     for call in (
@@ -242,7 +243,7 @@ def test_an_attack_without_labels_says_so():
 
 
 def test_stationarity_of_its_conditions():
-    """Strictly inside, and strictly at the bound: nothing is biactive."""
+    """Inside the bound and strictly at it, no complementarity is biactive."""
     for mean in MEANS.values():
         found = attack(make(MaxDeviation, 1.0, mean=mean), "kkt", closing="none")
         report = stationarity(found)
@@ -252,13 +253,13 @@ def test_stationarity_of_its_conditions():
 
 
 def test_deviation_properties_take_it():
-    """The distance is monotone along a ray that goes upwards."""
+    """The distance is monotone along a ray on which the mean increases."""
     problem = make(MaxDeviation, 1.0, mean=(0.5,))
     found = find_violation(problem, max_solves=40)
     assert found.violation is None
 
 
-def test_auto_takes_the_slope_where_there_is_one():
+def test_auto_uses_the_gradient_if_there_is_one():
     assert attack(make(MaxDeviation, 1.0), max_solves=5).method == "hypergradient"
 
 
@@ -277,7 +278,7 @@ def test_units_of_the_data_and_of_eps_do_not_matter(method, unit):
 
 
 def failing(answer):
-    """A class like the toy's whose `solve` is `answer(model)`."""
+    """Return a subclass of the toy model whose `solve` is `answer(model)`."""
 
     class Own(toy_model.NonnegativeMean):
         pass
@@ -313,7 +314,7 @@ def test_a_model_that_cannot_be_solved_is_refused_before_any_work():
 )
 @pytest.mark.parametrize("call", [1, 3])
 @pytest.mark.parametrize("method", ["corners", "nes", "hypergradient", "kkt"])
-def test_what_solve_raises_becomes_a_termination(method, call, fault):
+def test_an_exception_of_solve_becomes_a_termination(method, call, fault):
     calls = [0]
 
     def answer(model):
@@ -332,13 +333,13 @@ def test_what_solve_raises_becomes_a_termination(method, call, fault):
 
 
 @pytest.mark.parametrize("answer", [lambda model: None, lambda model: 3.0, lambda model: "theta"])
-def test_what_is_no_solution_becomes_a_termination(answer):
+def test_an_invalid_solution_becomes_a_termination(answer):
     found = attack(on(failing(answer)), "corners")
     assert found.termination.startswith("error: ")
     assert found.status == "no attack found"
 
 
-def test_a_solve_that_says_it_broke_down_is_no_attack():
+def test_a_solve_with_an_error_status_is_no_attack():
     def answer(model):
         broken = model.data[0, 0] > data([0.5, 0.6])[0, 0] + 1
         found = toy_model.solve_mean(model)
@@ -364,7 +365,7 @@ def test_parameters_that_are_not_numbers_are_no_attack():
 
 @dataclass(frozen=True)
 class Unproved:
-    """Parameters alone: there is no gap, but they are the model's answer."""
+    """A solution without a gap: only the parameters are known."""
 
     outcome: np.ndarray
     gap: None = None
@@ -376,7 +377,7 @@ class Unproved:
         return self.outcome
 
 
-def test_a_model_without_a_gap_that_answers_twice_differently():
+def test_a_model_without_a_gap_with_two_outcomes_at_zero():
     rng = np.random.default_rng(0)
 
     def answer(model):
@@ -386,7 +387,7 @@ def test_a_model_without_a_gap_that_answers_twice_differently():
         attack(on(failing(answer)), "corners")
 
 
-def test_a_model_without_a_gap_that_answers_twice_differently_later():
+def test_a_model_without_a_gap_with_two_outcomes_later():
     calls = [0]
 
     def answer(model):
@@ -402,8 +403,8 @@ def test_a_model_without_a_gap_that_answers_twice_differently_later():
 
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
 @pytest.mark.parametrize("solution", ["Mean", "Unproved"])
-def test_answers_that_differ_by_rounding_are_the_same(kind, solution):
-    """An iterative solver gives parameters up to its tolerance."""
+def test_outcomes_that_differ_by_rounding_are_the_same(kind, solution):
+    """An iterative solver computes parameters up to its tolerance."""
     rng = np.random.default_rng(0)
     made = toy_model.Mean if solution == "Mean" else Unproved
 
@@ -424,8 +425,8 @@ def test_answers_that_differ_by_rounding_are_the_same(kind, solution):
     assert none.termination == "solve limit"
 
 
-def test_a_follower_that_is_none_is_refused_before_any_work():
-    """tests/formulations/test_kkt.py has every way in which it can be wrong."""
+def test_an_invalid_follower_is_refused_before_any_work():
+    """tests/formulations/test_kkt.py contains all cases of invalid followers."""
 
     class Own(toy_model.NonnegativeMean):
         pass
@@ -437,7 +438,7 @@ def test_a_follower_that_is_none_is_refused_before_any_work():
 
 
 def test_a_follower_with_bounds_and_equalities():
-    """The same mean, written otherwise: a bound, and a variable that is a mean by an equality."""
+    """The same mean as a bounded variable that an equality constraint defines."""
 
     class Own(toy_model.NonnegativeMean):
         pass

@@ -1,4 +1,4 @@
-"""The exact attack along a ray: global, inside a step, its bound met, never beaten by a grid."""
+"""The exact method along a ray: a global optimum inside an interval, whose bound is attained."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -37,7 +37,7 @@ def on_a_ray(seed, kind=MaxDeviation, size=3.0, deviation="delta", **options):
 
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("name", [*PARTITION_DEVIATIONS, "between"])
-def test_no_grid_beats_it(seed, name):
+def test_no_grid_is_better(seed, name):
     deviation = between_clusters([0, 2], [1, 3]) if name == "between" else name
     problem = on_a_ray(seed, deviation=deviation)
     found = attack(problem, "exact")
@@ -50,7 +50,7 @@ def test_no_grid_beats_it(seed, name):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_least_perturbation_is_the_first_step(seed):
+def test_the_least_perturbation_is_the_first_breakpoint(seed):
     largest = attack(on_a_ray(seed), "exact").deviation
     problem = on_a_ray(seed, MinPerturbation, max(largest, 2.0) / 2, limit=3.0)
     found, grid = (
@@ -65,7 +65,7 @@ def test_least_perturbation_is_the_first_step(seed):
     assert not any(problem.is_attack(solve.size, solve.deviation) for solve in shorter)
 
 
-def test_no_attack_is_proved_to_exist():
+def test_it_is_proved_that_no_attack_exists():
     assert attack(on_a_ray(0, size=1e-6), "exact").status == "no attack exists"
     far = on_a_ray(0, MinPerturbation, 100.0, limit=1e-3)
     found = attack(far, "exact")
@@ -82,7 +82,7 @@ def test_weights_along_a_ray():
     assert found.deviation >= attack(problem, "direct", step=0.01, closing="none").deviation
 
 
-def test_what_it_refuses():
+def test_problems_to_which_it_does_not_apply():
     plane = ConvexClustering(np.eye(4)[:, :2], FusionGraph.complete(4), 0.1)
     with pytest.raises(UnsupportedError, match="p = 1, d = 1"):
         attack(MaxDeviation(plane, Perturbation.shift(plane.data), 1.0), "exact")
@@ -92,7 +92,7 @@ def test_what_it_refuses():
 
 
 def deviation_at(problem, eps):
-    """By brute force: both models solved in rational arithmetic."""
+    """Return the deviation from two solutions in rational arithmetic."""
     before, after = (
         exact_labels(problem.perturbation.apply(problem.model, number)) for number in (0.0, eps)
     )
@@ -106,7 +106,7 @@ def stairs_of(problem):
 
 @st.composite
 def rays(draw):
-    """A model with ties, duplicates and coinciding events, a budget, and perhaps bounds of eps."""
+    """Draw a model with ties, duplicates, coinciding breakpoints, a budget, and bounds of eps."""
     p, d = draw(st.sampled_from([(1, 1), (1, 2), (2, 1)]))
     graph = draw(st.sampled_from([problems.graphs, problems.complete_graphs]))
     model = draw(problems.models(p, 6, d=d, graph=graph, gammas=st.sampled_from([0.0, 0.1, 0.5])))
@@ -136,7 +136,7 @@ def test_the_deviation_stays_within_the_margin(data):
 
 @SOME
 @given(data=st.data())
-def test_eps_is_inside_a_step_as_far_as_one_with_the_optimum_lets_it(data):
+def test_eps_is_as_far_inside_an_optimal_interval_as_possible(data):
     problem = MaxDeviation(*data.draw(rays()))
     found, stairs = attack(problem, "exact", bound="none"), stairs_of(problem)
     most = LENGTH_TOL * problem.budget
@@ -176,8 +176,8 @@ def test_the_shortest_exceeds_the_infimum_by_the_tolerance_at_most(data):
         assert excess <= (high - low) / 2
 
 
-def test_a_wide_step_is_preferred_to_a_thin_one_nearer_to_0():
-    """The pair parts from 1/2 - 2^-30 on, just before the bound of eps, and from -3/4 on."""
+def test_a_long_interval_is_preferred_to_a_short_one_nearer_to_0():
+    """The pair separates at 1/2 - 2^-30, just before the bound of eps, and at -3/4."""
     gap, threshold = 0.125 + 2.0**-31, 0.625 - 2.0**-31
     model = ConvexClustering([[0.0], [gap]], FusionGraph.complete(2), threshold / 2)
     shift = Perturbation.linear((2, 1), np.array([[0.0], [1.0]]), upper=0.5)
@@ -191,7 +191,7 @@ def test_a_wide_step_is_preferred_to_a_thin_one_nearer_to_0():
 
 @pytest.mark.parametrize("place", [0.25, -0.25])
 def test_a_single_point_that_is_a_double(place):
-    """Two points that no edge joins meet at one eps only."""
+    """Two points without an edge coincide at a single eps."""
     model = ConvexClustering([[0.0], [1.0]], FusionGraph(2, [], []), 1.0)
     shift = Perturbation.shift([[1 / place], [0.0]])
     for problem in (MaxDeviation(model, shift, 1.0), MinPerturbation(model, shift, 2, limit=1)):
@@ -213,7 +213,7 @@ def test_a_single_point_between_two_doubles(step):
 
 @pytest.mark.parametrize(("budget", "deviation"), [(0.5, 0), (1.0, 2)])
 def test_the_best_inside_a_step_where_the_optimum_is_between_two_doubles(budget, deviation):
-    """Two pairs of points meet at eps = 1/3 only; beyond 1/2, another pair parts."""
+    """Two pairs of points coincide at eps = 1/3 only; beyond 1/2, another pair separates."""
     data = np.array([0.0, 1.0, 10.0, 11.0, 100.0, 100.0])[:, None]
     model = ConvexClustering(data, FusionGraph(6, [[4, 5]], [1.0]), 0.5)
     shift = Perturbation.shift(np.array([3.0, 0.0, 3.0, 0.0, 2.0, 0.0])[:, None])
@@ -225,8 +225,8 @@ def test_the_best_inside_a_step_where_the_optimum_is_between_two_doubles(budget,
 
 
 @pytest.mark.parametrize("offset", [1e3, 1e9, 1e13])
-def test_rounding_of_the_data_pushes_eps_farther_inside(offset):
-    """Two points 1 apart, equal up to eps = 1/2; A + eps V is known to one ulp of the offset."""
+def test_after_rounding_of_the_data_eps_is_farther_inside(offset):
+    """Two points 1 apart coincide up to eps = 1/2; A + eps V is rounded relative to the offset."""
     model = ConvexClustering([[offset], [offset]], FusionGraph.complete(2), 0.25)
     problem = MinPerturbation(model, Perturbation.shift([[1.0], [0.0]]), 2, limit=8)
     found = attack(problem, "exact")
@@ -239,7 +239,7 @@ def test_rounding_of_the_data_pushes_eps_farther_inside(offset):
 @pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
 @pytest.mark.parametrize("seed", range(4))
 def test_another_solver_finds_the_same_partition(kind, seed):
-    """Clarabel, accurate to 1e-9, does not see the edge of a step."""
+    """The accuracy of Clarabel, 1e-9, is less than the distance of eps from the breakpoint."""
     largest = on_a_ray(seed)
     problem = largest
     if kind is MinPerturbation:
@@ -261,8 +261,8 @@ def test_huge_and_tiny_budgets(budget):
     assert found.margin / budget == pytest.approx(LENGTH_TOL, rel=1e-6)
 
 
-def test_a_tie_along_the_whole_ray_that_rounding_tips():
-    """Two points move alike at the critical distance: what they do is not what exact answers."""
+def test_a_tie_along_the_whole_ray_that_rounding_breaks():
+    """Two points at the critical distance move equally; rounding A + eps V separates them."""
     A = np.array([[4.0], [2], [0], [0], [0], [2], [1]])
     V = np.array([[0.0], [0], [-1], [0], [1], [1], [-1]])
     problem = MaxDeviation(

@@ -1,4 +1,4 @@
-"""Methods from outside: registered, or offered by an installed package."""
+"""User-defined methods: registered by a call, or provided by an installed package."""
 
 from importlib.metadata import EntryPoint
 
@@ -13,14 +13,14 @@ from bilad.solvers.upper import UPPER_METHODS, new_method
 
 @pytest.fixture
 def own(monkeypatch):
-    """Methods of one's own, forgotten after the test."""
+    """Allow methods to be registered, and remove them after the test."""
     monkeypatch.setattr(UPPER_METHODS, "_known", dict(UPPER_METHODS._known))
 
 
 def ends(problem, rng, *, count=2):
-    """The ends of the first axis."""
+    """A method that evaluates both ends of the first axis."""
 
-    def work(lower, journal):
+    def work(lower, trace):
         for sign in (-1.0, 1.0)[:count]:
             eps = np.zeros(problem.perturbation.dim)
             eps[0] = sign * problem.radius
@@ -39,7 +39,7 @@ def test_it_attacks_by_its_name_and_has_options(own, groups):
         attack(groups.bl1(), "ends", counts=1)
 
 
-def test_it_refuses_and_says_what_it_needs(own, groups):
+def test_it_names_the_capability_that_is_missing(own, groups):
     register_method("never", ends, refusal=lambda problem: "it is Sunday")
     register_method("steep", ends, needs=["adjoint"])
     with pytest.raises(UnsupportedError, match="it is Sunday.*'steep'"):
@@ -62,7 +62,7 @@ def test_a_name_that_is_taken_is_refused(own, name):
         ("needs", {"prepare": ends, "needs": ["spam"]}),
     ],
 )
-def test_what_is_no_method_is_refused(own, argument, options):
+def test_an_invalid_method_is_refused(own, argument, options):
     with pytest.raises(ArgumentError, match=f"{argument}: got "):
         register_method("ends", **options)
     assert "ends" not in UPPER_METHODS
@@ -70,7 +70,7 @@ def test_what_is_no_method_is_refused(own, argument, options):
 
 @pytest.fixture
 def offered(monkeypatch, own):
-    """One method, one that cannot be imported, one that is none; what has been loaded."""
+    """Provide a valid, a missing and an invalid method; record the imports."""
     things, loaded = {"ends": new_method(ends), "none": ends}, []
 
     class Entry(EntryPoint):
@@ -88,14 +88,14 @@ def offered(monkeypatch, own):
     UPPER_METHODS.__dict__.pop("_offered", None)
 
 
-def test_a_package_offers_one_that_is_loaded_when_it_is_asked_for(offered, groups):
+def test_a_method_of_a_package_is_loaded_when_it_is_used(offered, groups):
     attack(groups.bl1(), "corners", max_solves=5)
     assert offered == []
     assert attack(groups.bl1(), "ends", closing="none").own.deviation == groups.joined
     assert offered == ["ends"]
 
 
-def test_what_cannot_be_used_is_named_and_breaks_no_other(offered, groups):
+def test_an_unusable_method_is_named_and_affects_no_other(offered, groups):
     with pytest.raises(ArgumentError, match=r"broken \(nowhere.at.all:thing\): got ModuleNotFound"):
         attack(groups.bl1(), "broken")
     with pytest.raises(ArgumentError, match="got function, expected an entry point"):

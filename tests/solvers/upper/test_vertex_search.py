@@ -1,4 +1,4 @@
-"""Corner, random and coordinate search: all corners are met; a climb ends where no move helps."""
+"""Random vertices and coordinate search: every vertex is found, and no single move improves."""
 
 import itertools
 
@@ -31,7 +31,7 @@ def true_deviation(problem, eps):
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
-def test_few_corners_are_drawn_once_each(k):
+def test_if_there_are_few_vertices_each_is_drawn_once(k):
     found = list(random_vertices(problem(k=k), np.random.default_rng(0), 2**k))
     expected = {tuple(1.5 * np.array(s)) for s in itertools.product((-1, 1), repeat=k)}
     assert {tuple(corner) for corner in found} == expected
@@ -51,7 +51,7 @@ def test_random_search_finds_the_best_corner_of_the_box(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_corner_search_is_as_good_as_all_extremes_that_it_can_reach(seed):
+def test_corner_search_attains_the_best_of_all_extreme_points(seed):
     given = problem(seed)
     corners, lattice = (
         attack(given, "corners", closing="none"),
@@ -102,7 +102,7 @@ def test_budgets_are_kept_and_seeds_repeat(method):
 
 
 def test_starts_come_first_and_are_followed_outwards():
-    """One entry moves its point from its cluster; half the way there nothing has changed."""
+    """One entry moves its point out of its cluster; at half the distance nothing has changed."""
     given = problem(0, k=3, kind=MinPerturbation, size=2.0, limit=100.0)
     least = attack(given, "corners", max_solves=200, closing="none")
     start = 0.5 * least.eps

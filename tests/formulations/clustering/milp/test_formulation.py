@@ -1,4 +1,4 @@
-"""The MILP: lower-level solutions are feasible, its optimum is a bound, its cells are correct."""
+"""The MILP: it admits lower-level solutions, its optimum is a bound, and its cells are correct."""
 
 import itertools
 
@@ -70,7 +70,7 @@ def random_eps(problem, rng):
 
 
 def holds(differences, c, p):
-    """Whether x_i - x_j lies in the cone K_c, up to rounding."""
+    """Return whether x_i - x_j lies in the cone K_c, up to rounding."""
     if p == 1 or len(differences) == 1:
         return differences[c] >= -1e-7
     return differences[c] >= np.abs(differences).max() - 1e-7
@@ -134,7 +134,7 @@ def test_differences_stay_within_their_bounds(seed):
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_the_polyhedral_ball_is_round_to_four_digits(k):
+def test_the_polyhedral_ball_is_accurate_to_four_digits(k):
     rng = np.random.default_rng(k)
     for eps in [*rng.normal(size=(5, k)), np.eye(k)[0], np.ones(k)]:
         model = pyo.ConcreteModel()
@@ -182,7 +182,7 @@ def test_fused_points_cannot_claim_to_be_apart():
     assert session.solve().value > 1
 
 
-def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
+def test_an_empty_cell_is_excluded_by_its_conflict():
     """Equal points with equal perturbations stay together: a cell where they are apart is empty."""
     data = np.array([[0.0], [0.0], [5.0]])
     model = ConvexClustering(data, FusionGraph(3, [[0, 2], [1, 2]], [1.0, 1.0]), 0.5, 1)
@@ -209,7 +209,7 @@ def test_a_cell_with_no_inside_is_cut_off_by_its_conflict():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_inside_of_a_cell_has_its_partition(seed):
+def test_an_interior_point_of_a_cell_has_its_partition(seed):
     problem, _ = random_problem(seed)
     baseline = cluster(problem.model)
     formulation = MilpFormulation(problem, baseline.labels)
@@ -223,7 +223,7 @@ def test_the_inside_of_a_cell_has_its_partition(seed):
         assert np.array_equal(found.labels[:, None] == found.labels, cell.together)
 
 
-def test_clusters_that_no_edges_join_can_be_left_out():
+def test_coincidences_without_an_edge_can_be_excluded():
     """Points 0 and 1, which no edge joins, coincide at eps = 1 only."""
     model = ConvexClustering([[0.0], [1.0], [9.0]], FusionGraph(3, [[1, 2]], [0.1]), 0.1, 1)
     problem = MaxDeviation(model, Perturbation.additive((3, 1), points=[0]), 2.0)
@@ -245,7 +245,7 @@ def test_the_model_can_be_written(tmp_path):
     assert "order(0_1_0)" in path.read_text()
 
 
-def test_what_is_not_linear_is_refused():
+def test_a_problem_that_is_not_linear_is_refused():
     model = ConvexClustering(np.eye(2), FusionGraph.complete(2), 0.1, 2)
     problem = MaxDeviation(model, Perturbation.additive((2, 2)), 1.0)
     with pytest.raises(ArgumentError, match="p = 2 with d > 1"):

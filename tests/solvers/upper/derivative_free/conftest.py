@@ -25,7 +25,7 @@ def method(request):
 
 
 def clouds(kind=MaxDeviation, size=2.0, norm=2, clusterer=None, k=4):
-    """A clusterer from scikit-learn; `k / 2` of its points may move."""
+    """Return a problem for a clusterer of scikit-learn, in which `k / 2` points may move."""
     rng = np.random.default_rng(0)
     data = 0.3 * rng.normal(size=(16, 2)) + 3.0 * (np.arange(16) % 2)[:, None]
     free = Perturbation.additive(data.shape, points=range(k // 2))
@@ -33,7 +33,7 @@ def clouds(kind=MaxDeviation, size=2.0, norm=2, clusterer=None, k=4):
 
 
 def edges(kind=MaxDeviation, size=1.5, norm=2):
-    """Four weights to lower, 0 <= eps <= 1: two pairs and the edges that join them."""
+    """Return a problem in which the four edges between two pairs of points may be weakened."""
     pairs = [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
     graph = FusionGraph(4, pairs, [9.0, 1.0, 1.0, 1.0, 1.0, 9.0])
     model = ConvexClustering([[-1.0], [-1.0], [1.0], [1.0]], graph, 1.0)

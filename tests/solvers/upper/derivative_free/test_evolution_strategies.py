@@ -11,16 +11,16 @@ from bilad.solvers.upper.derivative_free.evolution_strategies import (
 )
 
 
-def test_growth():
+def test_the_population_of_restarts():
     assert [grown(6, number) for number in (0, 1, 2, 5, 9)] == [6, 12, 24, 192, 192]
 
 
-def test_the_usual_size(groups):
+def test_the_default_population(groups):
     assert settings(groups.bl1(), 0.5, None) == (0.5, 4)
     assert settings(groups.bl1(), 2, 11) == (2.0, 11)
 
 
-def test_utilities_favour_the_least_sum_to_zero_and_share_ties():
+def test_utilities_decrease_with_merit_sum_to_zero_and_share_ties():
     weights = utilities(np.array([3.0, 1.0, 2.0, 4.0]))
     assert weights.sum() == pytest.approx(0)
     assert np.argsort(-weights[:3]).tolist() == [1, 2, 0]
@@ -30,7 +30,7 @@ def test_utilities_favour_the_least_sum_to_zero_and_share_ties():
 
 
 class Sphere:
-    """Distance to a point, with the calls counted."""
+    """The squared distance to a point, or a constant, with a count of the calls."""
 
     def __init__(self, flat=False):
         self.flat = flat
@@ -44,14 +44,14 @@ class Sphere:
 
 
 @pytest.mark.parametrize("k", [1, 5, 30])
-def test_snes_descends_a_bowl_and_stops(k):
+def test_snes_minimises_a_convex_function_and_stops(k):
     bowl = Sphere()
     evolve(bowl, np.full(k, -0.5), np.random.default_rng(0), 0.5, 12)
     assert bowl.least < 1e-4 * k
     assert bowl.calls < 12 * 1000
 
 
-def test_snes_leaves_a_plain():
+def test_snes_ends_after_three_generations_with_equal_merits():
     plain = Sphere(flat=True)
     evolve(plain, np.zeros(3), np.random.default_rng(0), 0.5, 8)
     assert plain.calls == 3 * 8

@@ -34,7 +34,7 @@ def made(problem, max_solves=None, **options):
     return MeritFunction(lower, SearchSpace(problem), **options)
 
 
-def test_it_is_that_of_the_point_of_the_cube(groups):
+def test_a_point_of_the_cube_has_the_merit_of_its_eps(groups):
     value = made(groups.bl1())
     assert value(np.array([1.0])) == -groups.joined / 182
     assert value(np.array([0.0])) == 0.0
@@ -51,7 +51,7 @@ def test_an_exception_is_raised_again_without_a_solve(groups):
     assert value.lower.solves == 1
 
 
-def test_solves_are_kept_for_the_polish_of_an_attack(groups):
+def test_solves_are_reserved_for_the_line_search(groups):
     value = made(groups.bl2(), max_solves=10, last=3)
     for z in (0.01, 0.02, 0.03, 0.04):  # no attacks
         assert value(np.array([z])) == 2.0
@@ -61,7 +61,7 @@ def test_solves_are_kept_for_the_polish_of_an_attack(groups):
     assert value.lower.solves == 5
 
 
-def test_the_clock_is_looked_at_even_where_nothing_is_solved(groups):
+def test_the_time_limit_is_checked_even_without_a_solve(groups):
     problem = groups.bl1()
     lower = LowerLevel(problem, time_limit=0.0)
     with pytest.raises(BudgetSpentError, match="time limit"):

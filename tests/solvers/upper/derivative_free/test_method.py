@@ -12,7 +12,7 @@ from bilad.solvers.upper.multistart import DEFAULT_STARTS, MOST_IDLE
 
 
 class Search:
-    """Evaluates its start and some points at random."""
+    """A search that evaluates its start and some random points."""
 
     def __init__(self, points=2):
         self.points = points
@@ -39,7 +39,7 @@ def run(problem, search, restarts=None, max_solves=None, time_limit=float("inf")
     return lower, "ended"
 
 
-def test_so_many_as_said_and_the_first_from_zero(groups):
+def test_the_number_of_searches_is_kept_and_the_first_starts_at_zero(groups):
     search = Search()
     assert run(groups.bl1(), search, 3)[1] == "ended"
     assert len(search.starts) == 3
@@ -47,7 +47,7 @@ def test_so_many_as_said_and_the_first_from_zero(groups):
     assert len({tuple(start) for start in search.starts}) >= 2
 
 
-def test_a_few_without_limits_and_all_with(groups):
+def test_limits_replace_the_default_number_of_searches(groups):
     search = Search()
     run(groups.bl1(), search)
     assert len(search.starts) == DEFAULT_STARTS
@@ -66,7 +66,7 @@ def test_a_few_without_limits_and_all_with(groups):
     assert len(numbers) == DEFAULT_STARTS + 2
 
 
-def test_it_ends_where_nothing_new_is_solved(groups):
+def test_searches_without_a_new_solve_end_the_method(groups):
     calls = []
 
     def idle(merit, start, rng, number):
@@ -77,7 +77,7 @@ def test_it_ends_where_nothing_new_is_solved(groups):
     assert len(calls) == MOST_IDLE
 
 
-def test_it_ends_where_nothing_can_be_searched(groups):
+def test_it_ends_if_the_search_space_is_a_point(groups):
     free = Perturbation.linear(
         (groups.n, 1), groups.shift().operators["data"], lower=0.0, upper=0.0
     )
@@ -98,13 +98,13 @@ def test_the_ball_shrinks_to_the_best_attack(groups):
     assert set(search.radii) == {18.0}
 
 
-def test_the_best_is_polished_after_each_search(groups):
+def test_a_line_search_follows_each_search(groups):
     lower, _ = run(groups.bl2(), Search(10), 1)
     assert lower.best.size == pytest.approx(groups.parts, rel=2e-6)
 
 
 @pytest.mark.parametrize("solves", [30, 250])
-def test_it_is_polished_when_the_search_would_take_all_solves(groups, solves):
+def test_solves_are_reserved_for_the_line_search(groups, solves):
     lower, end = run(groups.bl2(), Search(10_000), max_solves=solves)
     assert (lower.solves, end) == (solves, "solve limit")
     halvings = min(25, solves // 4)
@@ -130,7 +130,7 @@ def test_errors_of_the_search_itself_are_not_hidden(groups):
         run(groups.bl1(), broken)
 
 
-def test_a_search_that_swallows_exceptions(groups):
+def test_a_search_that_suppresses_exceptions(groups):
     def stubborn(merit, start, rng, number):
         for z in np.linspace(-1, 1, 50):
             try:

@@ -18,7 +18,7 @@ BLIND = "finite-difference"  # it finds what its random starts happen to find
 
 
 def search(problem, method, *arguments, **options):
-    """Attack without the proved bound, which is the same whatever the method."""
+    """Attack without the proved bound, which does not depend on the method."""
     return attack(problem, method, *arguments, bound="none", **options, closing="none")
 
 
@@ -42,7 +42,7 @@ def test_they_are_registered():
 
 @pytest.fixture(scope="module", params=[1, np.inf])
 def far(request, groups):
-    """(BL1) with two parameters, and what a grid finds."""
+    """Return (BL1) with two parameters, and the best result of a grid."""
     problem = MaxDeviation(groups.model(), groups.each(), 20.0, request.param)
     return problem, search(problem, "direct", step=2.0).deviation
 
@@ -56,13 +56,13 @@ def test_two_parameters_as_good_as_the_grid(far, method):
 
 @pytest.fixture(scope="module", params=[1, 2])
 def near(request, groups):
-    """(BL2) with two parameters, and what a grid finds."""
+    """Return (BL2) with two parameters, and the best result of a grid."""
     problem = MinPerturbation(groups.model(), groups.each(), 1.0, request.param, limit=18.0)
     return problem, search(problem, "direct", step=0.3).norm
 
 
 def test_the_shortest_attack_with_two_parameters(near, method):
-    """One point alone leaves its group at eps = gamma first, so in every norm at least there."""
+    """A point alone leaves its group at eps = gamma first; in every norm no attack is shorter."""
     problem, on_the_grid = near
     found = search(problem, method, max_solves=200)
     assert found.norm <= (2.0 if method == BLIND else 1.4) * on_the_grid
@@ -119,7 +119,7 @@ def test_the_global_generator_is_left_alone(problems, method):
 
 
 def test_units_do_not_matter(groups, method):
-    """The same with eps in a unit that is a power of two."""
+    """The result is the same if eps is measured in another unit, a power of two."""
     shifts = [MaxDeviation(groups.model(), groups.each().in_units(u, {}), 16 / u) for u in (1, 4)]
     found = [search(problem, method, max_solves=40) for problem in shifts]
     assert found[0].deviation == found[1].deviation
@@ -147,7 +147,7 @@ class StrangeError(Exception):
     "fault", [StrangeError, KeyboardInterrupt, ClustererError, BudgetSpentError, SystemExit]
 )
 @pytest.mark.parametrize("first", [2, 12])
-def test_exceptions_come_out_promptly_and_unchanged(groups, method, fault, first, monkeypatch):
+def test_exceptions_end_the_search_unchanged(groups, method, fault, first, monkeypatch):
     lower, raised = LowerLevel(groups.bl1()), []
     evaluate = lower.evaluate
 

@@ -20,7 +20,7 @@ def test_without_the_package(groups, method, package, monkeypatch):
     assert repr(method) not in message.split("able: ")[1]
 
 
-def test_nomad_gives_ctrl_c_back(groups):
+def test_nomad_restores_the_handler_of_ctrl_c(groups):
     pytest.importorskip("PyNomad")
     attack(groups.bl1(), "nomad", max_solves=20, closing="none")
     with pytest.raises(KeyboardInterrupt):

@@ -9,7 +9,7 @@ from bilad.solvers.upper.derivative_free.scipy_methods import forward_difference
 
 
 @pytest.mark.parametrize("z", [[0.2, -0.4], [1.0, 1.0], [-1.0, 0.9]])
-def test_the_slopes_of_a_plane_without_leaving_the_box(z):
+def test_differences_of_an_affine_function_stay_within_the_box(z):
     seen = []
 
     def plane(x):
@@ -23,20 +23,20 @@ def test_the_slopes_of_a_plane_without_leaving_the_box(z):
 
 
 @pytest.mark.parametrize("solver", ["slsqp", "trust-constr"])
-def test_one_start_ends_where_it_began(groups, solver):
-    """The paper's: small steps from eps = 0 see no slope."""
+def test_one_start_ends_at_the_start(groups, solver):
+    """As in the paper: with small steps from eps = 0 all difference quotients are zero."""
     found = attack(groups.bl1(), "finite-difference", solver=solver, restarts=1, closing="none")
     assert found.status in {"no attack found", "no attack exists"}
     assert found.lower_solves <= 2
 
 
-def test_a_step_as_long_as_the_box_sees_one(groups):
+def test_a_step_as_long_as_the_box_finds_an_attack(groups):
     found = attack(groups.bl1(), "finite-difference", step=1.0, restarts=1, closing="none")
     assert found.deviation == groups.joined
 
 
 @pytest.mark.parametrize("locally_biased", [True, False])
-def test_the_ends_of_every_axis_come_first(groups, locally_biased):
+def test_the_ends_of_every_axis_are_evaluated_first(groups, locally_biased):
     problem = MaxDeviation(groups.model(), groups.each(), 8.0, np.inf)
     options = {"locally_biased": locally_biased, "max_solves": 4}
     found = attack(problem, "dividing-rectangles", **options, closing="none")
@@ -56,7 +56,7 @@ def test_a_restart_moves_the_rectangles(groups):
 
 
 @pytest.mark.parametrize(("method", "first"), [("cobyqa", 4), ("cobyla", 2)])
-def test_the_first_model(groups, method, first):
+def test_the_first_points_are_at_the_first_radius(groups, method, first):
     problem = MaxDeviation(groups.model(), groups.each(), 8.0, np.inf)
     found = attack(problem, method, max_solves=first, closing="none")
     assert {seen.size for seen in found.history} == {8.0}

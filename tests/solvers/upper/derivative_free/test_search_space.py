@@ -12,7 +12,7 @@ MODEL = ConvexClustering(np.arange(6.0)[:, None], FusionGraph.complete(6), 0.1)
 
 
 def ball(k, norm, radius, edges, scale):
-    """A ball, cut by 0 <= eps <= 1 if weights are perturbed, and by bounds of any size if not."""
+    """Return a ball, cut by 0 <= eps <= 1 if weights are perturbed, else by random bounds."""
     if edges:
         free = Perturbation.edges(MODEL.graph, range(k))
     else:
@@ -39,7 +39,7 @@ def drawn(problem, seed):
 
 
 @given(problem=balls, seed=st.integers(0, 10**6))
-def test_back_and_forth(problem, seed):
+def test_the_map_and_its_inverse(problem, seed):
     radial, y = RadialMap(problem), drawn(problem, seed)
     eps = radial.eps(y)
     assert problem.size(eps) <= problem.radius
@@ -52,7 +52,7 @@ def test_back_and_forth(problem, seed):
 
 @given(problem=balls, seed=st.integers(0, 10**6), share=st.floats(0.01, 1.0))
 def test_the_formula_and_the_boundary(problem, seed, share):
-    """eps = y reach(u) / b(u); so y at a share of b(u) goes to that share of reach(u)."""
+    """eps = y reach(u) / b(u): the share y of b(u) is mapped to the same share of reach(u)."""
     u = drawn(problem, seed)
     u = u / problem.size(u)
     low, high = problem.box

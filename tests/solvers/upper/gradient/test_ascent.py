@@ -22,7 +22,7 @@ def problem(norm, perturbation=FREE, budget=2.0):
 
 @pytest.mark.parametrize("norm", NORMS)
 @given(seed=st.integers(0, 10**6))
-def test_no_direction_of_size_1_rises_faster(norm, seed):
+def test_no_direction_of_norm_1_ascends_faster(norm, seed):
     rng = np.random.default_rng(seed)
     gradient = rng.normal(size=3)
     direction = steepest(problem(norm), np.zeros(3), gradient)
@@ -42,7 +42,7 @@ def test_the_unit_of_the_deviation_does_not_matter(norm, scale):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_entries_that_would_leave_their_bounds_stay(norm):
-    """Removing less than nothing of an edge."""
+    """A weight that is not reduced cannot be increased."""
     eps, gradient = np.array([0.0, 0.5, 1.0]), np.array([-3.0, 1.0, 9.0])
     given_problem = problem(norm, EDGES)
     assert steepest(given_problem, eps, gradient).tolist() == [0.0, 1.0, 0.0]
@@ -53,7 +53,7 @@ def test_entries_that_would_leave_their_bounds_stay(norm):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("perturbation", [FREE, EDGES])
 @given(seed=st.integers(0, 10**6))
-def test_every_point_is_allowed(norm, perturbation, seed):
+def test_every_point_is_admissible(norm, perturbation, seed):
     rng = np.random.default_rng(seed)
     given_problem = problem(norm, perturbation)
     start = random_point(given_problem, rng)

@@ -41,7 +41,7 @@ def random_problem(seed, p, perturbation, norm, kind=MaxDeviation):
 
 
 def check(found):
-    """Allowed, recomputed, and what a fresh solve says."""
+    """Assert that the result is admissible, and equal to that of a new lower-level solve."""
     problem = found.problem
     assert found.status in ATTACKED | NOTHING
     for seen in found.history:
@@ -58,8 +58,8 @@ def check(found):
     ("method", "p"),
     [*[("fgsm", p) for p in NORMS], *zip(RESTARTED, NORMS, strict=True)],
 )
-def test_an_edge_that_has_to_go(method, p):
-    """Two points joined by one edge, apart once 2 gamma w (1 - eps) < |a_1 - a_2|: 0.75."""
+def test_an_edge_whose_weight_has_to_be_reduced(method, p):
+    """Two points joined by one edge are apart if 2 gamma w (1 - eps) < |a_1 - a_2|: eps > 0.75."""
     A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
     graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])
     model, edges = ConvexClustering(A, graph, 2.0, p), Perturbation.edges(graph)
@@ -78,7 +78,7 @@ def test_an_edge_that_has_to_go(method, p):
     kind=[MaxDeviation, MinPerturbation],
     seed=range(6),
 )
-def test_the_report_is_true(method, p, perturbation, norm, kind, seed):
+def test_the_result_is_correct(method, p, perturbation, norm, kind, seed):
     check(attack(random_problem(seed, p, perturbation, norm, kind), method, max_solves=40))
 
 
@@ -99,7 +99,7 @@ def test_seeds_repeat_and_limits_hold(method):
 
 
 @pytest.mark.parametrize("method", RESTARTED)
-def test_more_restarts_are_more_solves_until_nothing_is_new(groups, method):
+def test_more_restarts_use_more_solves_until_none_is_new(groups, method):
     few, more = (attack(groups.bl1(), method, restarts=count) for count in (1, 4))
     assert 0 < few.lower_solves < more.lower_solves
     # Four points fused for good: no slope anywhere, every start is one evaluation.
@@ -109,8 +109,8 @@ def test_more_restarts_are_more_solves_until_nothing_is_new(groups, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_where_no_gradient_is_there_is_no_attack(method):
-    """All points shifted alike: no distance changes, and sign(0) is no step."""
+def test_without_a_gradient_there_is_no_attack(method):
+    """If all points are shifted equally, no distance changes, and the step sign(0) is zero."""
     model = ConvexClustering(np.arange(4.0)[:, None], FusionGraph.complete(4), 0.1)
     problem = MaxDeviation(model, Perturbation.shift(np.ones((4, 1))), 1.0, np.inf)
     found = attack(problem, method)
@@ -166,8 +166,8 @@ def test_refusals(groups, method):
 
 
 @pytest.mark.parametrize("method", RESTARTED)
-def test_it_tears_a_cluster_that_merging_cannot_change(method):
-    """One cluster only: what corners of a box do at best, within the same number of solves."""
+def test_it_splits_a_single_cluster(method):
+    """With one cluster, an attack has to split it; vertices with the same solves are compared."""
     rng = np.random.default_rng(5)
     A = rng.normal(size=(20, 1))
     model = ConvexClustering(A, FusionGraph.complete(20), 0.12)

@@ -26,7 +26,7 @@ STEPS = (1e-5, 1e-6, 1e-4)  # differences: one of them, where another meets a ki
 
 
 def random_problem(seed):
-    """A problem and an eps; the norm and the kind of perturbation go round."""
+    """Return a problem and an eps; the norm and the kind of perturbation depend on the seed."""
     p, perturbation = KINDS[seed % len(KINDS)]
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(5, 12)), int(rng.integers(1, 4))
@@ -46,7 +46,7 @@ def random_problem(seed):
 
 
 def by_smoothing(problem, baseline, width, kernel, smoothing):
-    """Return the objective as a function of eps, written independently."""
+    """Return the objective of the smoothed lower level, written from its definition."""
     w = width * length_unit(baseline.X, problem.model.data)
     smooth = problem.deviation.smoothed(baseline.labels, kernel)
 
@@ -58,7 +58,7 @@ def by_smoothing(problem, baseline, width, kernel, smoothing):
 
 
 def by_solution(problem, baseline, width, kernel):
-    """The same with the lower level's own solution, to the last digits."""
+    """Return the objective of the solution itself, which is computed to rounding accuracy."""
     w = width * length_unit(baseline.X, problem.model.data)
     smooth = problem.deviation.smoothed(baseline.labels, kernel)
 
@@ -75,9 +75,11 @@ def by_solution(problem, baseline, width, kernel):
 
 
 def relative_error(value, eps, gradient, rng):
-    """Along the gradient and along a random direction, relative to the gradient's length.
+    """Return the larger error of two directional derivatives against central differences.
 
-    The least over a few steps of the difference. Without a gradient, that of the value.
+    The directions are that of the gradient and a random one. In each direction the least error over
+    several step lengths counts. Errors are relative to the norm of the gradient or, if it is zero,
+    to the value.
     """
     length = np.linalg.norm(gradient) or value(eps) or 1.0
     directions = [rng.normal(size=eps.shape)]
@@ -116,8 +118,8 @@ def errors_of(seed, lower_level):
 
 @pytest.mark.parametrize("lower_level", ["smoothed", "solution"])
 @pytest.mark.parametrize("seeds", [range(24), pytest.param(range(24, 74), marks=pytest.mark.slow)])
-def test_the_gradient_is_what_central_differences_are(lower_level, seeds):
-    """Where differences of every length meet a kink or a step, there is no derivative: rare."""
+def test_the_gradient_equals_central_differences(lower_level, seeds):
+    """Near a kink or a breakpoint the derivative does not exist; such cases must be rare."""
     errors, sloping = np.array([errors_of(seed, lower_level) for seed in seeds]).T
     assert sloping.mean() > (0.98 if lower_level == "smoothed" else 0.8)
     smooth = errors < 1e-2
@@ -128,7 +130,7 @@ def test_the_gradient_is_what_central_differences_are(lower_level, seeds):
 
 
 def test_fused_points_have_a_slope_in_the_smoothed_lower_level_only():
-    """One cluster, torn by pulling one point: the solution's own derivative does not know."""
+    """Moving one point splits the only cluster; the derivative of X* itself is zero."""
     A = np.array([[0.0], [0.1], [0.2], [0.3]])
     model = ConvexClustering(A, FusionGraph.complete(4), 0.2)
     problem = MaxDeviation(model, Perturbation.additive(A.shape, [3]), 2.0)
@@ -139,7 +141,7 @@ def test_fused_points_have_a_slope_in_the_smoothed_lower_level_only():
     assert SmoothedObjective(lower, kernel, 0.3).at(np.zeros(1), 0.1).gradient[0] > 0.0
 
 
-def test_every_objective_costs_a_counted_solve():
+def test_every_evaluation_counts_a_solve():
     problem, eps, _ = random_problem(5)
     for make in (lambda low: SmoothedObjective(low, "rational", 0.3), None):
         lower = LowerLevel(problem, max_solves=2)
@@ -151,7 +153,7 @@ def test_every_objective_costs_a_counted_solve():
             objective.at(eps / 3, 0.1)
 
 
-def test_no_time_no_slope():
+def test_without_time_there_is_no_gradient():
     problem, eps, _ = random_problem(5)
     lower = LowerLevel(problem, time_limit=0.0)
     with pytest.raises(BudgetSpentError, match="time limit"):
