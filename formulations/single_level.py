@@ -74,6 +74,7 @@ class SingleLevel:
         model.term = pyo.Expression(model.terms, rule=lambda m, i: parts[i])
         model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.term.values()))
         self._add_goal()
+        self.set_stage(ScheduleStage(1.0, 1.0))
 
     def _add_goal(self) -> None:
         model, problem = self.model, self.problem
@@ -105,10 +106,7 @@ class SingleLevel:
         self._start_term_bounds()
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Set the starting point of the next solve to a lower-level solution at the given eps.
-
-        `set_stage` must be called before, because the smoothed solution depends on the stage.
-        """
+        """Set the starting point of the next solve to a lower-level solution at the given eps."""
         leader.start_eps(self.model, eps)
         self.conditions.start_from(eps, solution)
         self._start_term_bounds()

@@ -63,6 +63,7 @@ class ValueFunctionConditions(PointConditions):
         model.edges = pyo.Set(initialize=list(self.ends), dimen=1)
         model.u = pyo.Var(model.edges, model.features)
         model.mu = pyo.Var()
+        self._start: tuple[FloatArray, Any] | None = None
         add_differences(model, self.ends, self.difference)
         self._length = self._add_lengths()
         self._add_objective_terms()
@@ -133,12 +134,16 @@ class ValueFunctionConditions(PointConditions):
         model.value_bound = pyo.Constraint(expr=(total - model.lower_value) / model.t <= 1)
 
     def set_stage(self, stage: ScheduleStage) -> None:
-        """Set the smoothing parameter mu."""
-        set_parameter(self.model.mu, stage.smoothing * stage.width * self.unit)
+        """Set the smoothing parameter mu; if it changes, start again from the same solution."""
+        mu = stage.smoothing * stage.width * self.unit
+        changed = self.model.mu.value != mu
+        set_parameter(self.model.mu, mu)
+        if changed and self._start is not None:
+            self.start_from(*self._start)
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set the variables to the smoothed solution at eps, and derive the model of v_mu there."""
-        blocks = self.blocks
+        self._start, blocks = (eps, solution), self.blocks
         lower = SmoothedLowerLevel(blocks, eps, self.model.mu.value)
         x = lower.minimise(blocks.rows(solution.X))
         u = blocks.differences(x)

@@ -212,7 +212,7 @@ def solution_at(problem, eps):
 def test_a_solution_satisfies_every_condition_at_the_start(name, row):
     """The signs in the stationarity condition and of the first multipliers are those of the QP."""
     problem = problem_of(CASES[name], row)
-    built = KKT(problem, solution_at(problem, np.zeros(3)))
+    built = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes")
     for eps in (np.zeros(3), np.array([0.2, -0.3, 0.1])):
         solution = solution_at(problem, eps)
         built.start_from(eps, solution)
@@ -234,7 +234,7 @@ def test_constraints_are_active_on_both_sides(name):
         j
         for row in ROWS
         for problem in [problem_of(CASES[name], row)]
-        for built in [KKT(problem, solution_at(problem, np.zeros(3)))]
+        for built in [KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes")]
         for j in multipliers_above_zero(built, solution_at(problem, np.zeros(3)))
     }
     assert len(active) >= len(CASES[name].constraints(cp.Variable(3))) / 2
@@ -254,7 +254,7 @@ def test_only_the_solution_satisfies_the_conditions(name, row):
     problem = problem_of(CASES[name], row)
     eps = np.array([0.2, -0.3, 0.1])
     solution = solution_at(problem, eps)
-    built = KKT(problem, solution_at(problem, np.zeros(3)))
+    built = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes")
     model, state = built.model, built.conditions.variables()
     built.start_from(eps, solution)
     for k, value in enumerate(eps):
@@ -277,7 +277,7 @@ def test_multipliers_are_those_of_the_qp():
     problem = problem_of(CASES["ranges"], [0.7, 0.2, 0.4])  # b = (1.4, 0.4, 0.8)
     solution = solution_at(problem, np.zeros(3))
     assert solution.outcome == pytest.approx([1.05, 0.75, 0.25], abs=1e-6)
-    built = KKT(problem, solution)
+    built = KKT(problem, solution, relaxation="scholtes")
     built.start_from(np.zeros(3), solution)
     follower, conditions = built.model.follower, built.conditions
 
@@ -290,7 +290,7 @@ def test_multipliers_are_those_of_the_qp():
 
     problem = problem_of(CASES["bounds"], [-0.5, 0.35, 0.1])  # b = (-1, 0.7, 0.2)
     solution = solution_at(problem, np.zeros(3))
-    built = KKT(problem, solution)
+    built = KKT(problem, solution, relaxation="scholtes")
     built.start_from(np.zeros(3), solution)
     y = built.model.follower.y
     values = [[m.value for m in built.conditions.multipliers_of(y[c])] for c in range(3)]
@@ -298,7 +298,7 @@ def test_multipliers_are_those_of_the_qp():
     assert built.conditions.follower.rows[0].component is y[0]
 
     problem = problem_of(CASES["equality"], [0.0, 0.0, 0.2])  # b = (0, 0, 0.4), sum y = 1
-    built = KKT(problem, solution_at(problem, np.zeros(3)))
+    built = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes")
     built.start_from(np.zeros(3), solution_at(problem, np.zeros(3)))
     (whole,) = built.conditions.multipliers_of(built.model.follower.whole)
     assert whole.value == pytest.approx(-0.2, abs=1e-6)
@@ -309,7 +309,7 @@ def test_multipliers_are_those_of_the_qp():
 def test_equal_limits_are_equalities():
     """Two opposite complementarities would have a feasible set without interior."""
     problem = problem_of(CASES["equal limits"], ROWS[0])
-    conditions = KKT(problem, solution_at(problem, np.zeros(3))).conditions
+    conditions = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes").conditions
     assert [row.side for row in conditions.follower.rows] == [None, None]
     assert conditions.pairs == {}
 
@@ -325,7 +325,9 @@ def test_sides_read_the_multiplier_of_their_component():
     read = {}
     for name in ("ranges", "bounds", "inequalities"):
         problem = problem_of(CASES[name], ROWS[0])
-        pairs = KKT(problem, solution_at(problem, np.zeros(3))).conditions.pairs
+        pairs = KKT(
+            problem, solution_at(problem, np.zeros(3)), relaxation="scholtes"
+        ).conditions.pairs
         read[name] = [pair.right.multiplier(Named()) for pair in pairs.values()]
         for j, pair in enumerate(pairs.values()):
             assert pair.left.multiplier(Named()) == f"lower multiplier[{j}]"
@@ -343,7 +345,7 @@ def test_sides_read_the_multiplier_of_their_component():
 def test_the_violation_is_the_largest_product():
     problem = problem_of(CASES["bounds"], ROWS[2])
     solution = solution_at(problem, np.zeros(3))
-    built = KKT(problem, solution)
+    built = KKT(problem, solution, relaxation="scholtes")
     built.start_from(np.zeros(3), solution)
     built.model.multiplier[1].set_value(2.0)  # 0.5 - y_0 = 0.2
     built.model.multiplier[2].set_value(0.5)  # 0.3 - y_1 = 0.1
@@ -376,7 +378,7 @@ def test_the_penalty_is_the_mean_product_over_t():
 def test_a_start_does_not_depend_on_the_last_solve():
     problem = problem_of(CASES["auxiliary"], ROWS[0])
     solution = solution_at(problem, np.zeros(3))
-    built = KKT(problem, solution)
+    built = KKT(problem, solution, relaxation="scholtes")
     values = []
     for size in (0.1, 2.0):
         built.start_from(np.zeros(3), solution)
@@ -508,7 +510,7 @@ def test_rows_of_the_state_are_points_of_a_deviation_of_labels():
     A = np.random.default_rng(0).normal(size=(4, 2))
     problem = MaxDeviation(Shrunk(A), Perturbation.additive(A.shape, points=[0]), 1.0)
     solution = solve(problem.model)
-    built = KKT(problem, solution)
+    built = KKT(problem, solution, relaxation="scholtes")
     built.start_from(np.zeros(2), solution)
     built.set_stage(ScheduleStage(0.1, 0.7))
     squared = pyo.value(built.conditions.squared_distance(1, 3))

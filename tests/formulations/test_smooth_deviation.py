@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
 from support.bilevel_problems import make_case, make_problem
 
-from bilad.formulations.reformulations import KKT, VALUE_FUNCTION
+from bilad.formulations.reformulations import DUALITY, KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import terms
 from bilad.models import MaxDeviation, MinPerturbation, deviation
@@ -17,7 +17,7 @@ from bilad.models.learning.convex_clustering import ScaledClustering
 from bilad.models.smooth_deviation import KERNELS
 from bilad.solvers import cluster
 
-FORMULATIONS = [KKT, VALUE_FUNCTION]
+FORMULATIONS = [KKT, DUALITY]
 WIDTHS = st.sampled_from([0.01, 0.3, 5.0])
 
 
@@ -113,7 +113,7 @@ def test_the_models_expression_is_the_one_in_numpy(formulation, kind):
     X = np.random.default_rng(1).normal(size=problem.model.data.shape)
     built.start_from(np.zeros(4), ScaledClustering(X, 0 * baseline.Z, baseline.labels, 0.0))
     built.set_stage(ScheduleStage(1.0, 0.4))
-    smooth = problem.deviation.smoothed(baseline.labels)
+    smooth = problem.deviation.smoothed(baseline.labels, "exponential")
     expected, _ = smooth.at(X, 0.4 * built.unit)
     assert pyo.value(built.model.smooth_deviation) == pytest.approx(expected, rel=1e-12)
     assert pyo.value(built.model.goal) == pytest.approx(expected, rel=1e-12)
@@ -144,7 +144,7 @@ def test_rand_is_delta_over_all_pairs_and_bl2_asks_for_it():
         for kind, target in ((MaxDeviation, 2.0), (MinPerturbation, 0.5)):
             problem = make_problem("line", n=7, budget=target, problem=kind, deviation=name)
             baseline = cluster(problem.model)
-            built = KKT(problem, baseline)
+            built = KKT(problem, baseline, relaxation="scholtes")
             built.start_from(np.zeros(4), baseline)
             built.set_stage(ScheduleStage(1.0, 0.7))
             values[name, kind] = pyo.value(built.model.smooth_deviation)
@@ -208,7 +208,7 @@ def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(formulation):
 def test_an_edge_of_zero_weight_is_a_pair():
     problem = make_case(2, 2, "additive", "knn", budget=50.0)
     baseline = cluster(problem.model)
-    built = KKT(problem, baseline)
+    built = KKT(problem, baseline, relaxation="scholtes")
     edges = problem.model.graph.edges.tolist()
     assert {tuple(edges[0]), tuple(edges[-1])} <= set(built.model.pairs)
     assert len(built.model.pairs) == 15 - (len(edges) - 2)
@@ -218,7 +218,7 @@ def test_a_target_between_values_of_rand_is_asked_for_in_its_units():
     """`term_bound` never exceeds `term`, so the target is met by the smooth deviation."""
     problem = make_problem("line", problem=MinPerturbation, budget=0.3, limit=4.0, deviation="rand")
     baseline = cluster(problem.model)
-    built = KKT(problem, baseline)
+    built = KKT(problem, baseline, relaxation="scholtes")
     built.start_from(np.zeros(4), baseline)
     built.set_stage(ScheduleStage(1.0, 0.5))
     bounds = [built.model.term_bound[i].value for i in built.model.terms]

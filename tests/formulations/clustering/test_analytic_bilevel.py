@@ -22,7 +22,7 @@ STARTS = 3
 
 def farthest(problem, baseline, start_eps):
     """Solve from one start; return IPOPT's value of ||X - X(0)||_F, and the eps found."""
-    built = KKT(problem, baseline)
+    built = KKT(problem, baseline, relaxation="scholtes")
     pyomo_model = built.model
     pyomo_model.goal.deactivate()
     pyomo_model.moved = pyo.Objective(

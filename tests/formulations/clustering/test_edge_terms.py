@@ -1,5 +1,7 @@
 """The fusion terms of one edge: u, z, the Fenchel-Young gap, and the complementarities."""
 
+import functools
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -207,7 +209,7 @@ def test_sides_read_the_multiplier_of_their_component():
     }
 
 
-@pytest.mark.parametrize("formulation", [KKT, DUALITY])
+@pytest.mark.parametrize("formulation", [functools.partial(KKT, relaxation="scholtes"), DUALITY])
 @pytest.mark.parametrize("d", DIMENSIONS)
 @pytest.mark.parametrize("p", NORMS)
 def test_constraints_and_multipliers_name_each_other(formulation, p, d):
@@ -249,7 +251,7 @@ def test_the_multiplier_is_that_of_the_lower_level(p, d):
     """The derivative of the fusion terms with respect to u_e,c is r_e z_e,c, u_e = x_i - x_j."""
     problem = make_case(p, d, "additive", "knn")
     model, baseline = problem.model, cluster(problem.model)
-    built = KKT(problem, baseline)
+    built = KKT(problem, baseline, relaxation="scholtes")
     X = np.random.default_rng(0).normal(size=model.data.shape)
     U, h = model.graph.differences(X), 1e-6
     Z = model.radii[:, None] * subgradient_rows(U, p)
