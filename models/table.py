@@ -165,9 +165,10 @@ class _Table:
         except ArgumentError as cause:
             for row, value in column.items():
                 if not _is_number(value):
-                    named = f"; label={title!r} makes it the column of labels"
-                    text = isinstance(value, str) and value.strip() != ""
-                    raise self._cell(row, k, "a finite number" + named * text) from None
+                    cell, expected = self.cells.iloc[:, k][row], "a finite number"
+                    if isinstance(cell, str) and cell.strip():
+                        expected += f"; label={title!r} makes it the column of labels"
+                    raise self._cell(row, k, expected) from None
             raise self._refusal(str(cause)) from None
 
     def _classes(self, k: int) -> IntArray:
