@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
 
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.conditions import Conditions
@@ -103,7 +104,8 @@ class Formulation:
         ) -> Conditions:
             return self.replace(problem.model, model, problem, unit, baseline, **options)
 
-        built = SingleLevel(problem, baseline, replace, kernel, block_of)
+        with PauseGC():  # the collector would walk through all expressions again and again
+            built = SingleLevel(problem, baseline, replace, kernel, block_of)
         built.model.name = self.replace.name
         return built
 

@@ -18,7 +18,7 @@ from bilad.formulations import leader
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.smooth_deviation import terms
+from bilad.formulations.smooth_deviation import written
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray, IntArray
@@ -44,11 +44,10 @@ class SingleLevel:
     ----------
     model : pyomo.environ.ConcreteModel
         Its components are the variables `eps[k]`, `t` (relaxation), `width` and `radius`, the last
-        three with equal bounds; the components of the conditions; the index set `terms` and
-        Expressions `term[i]`, whose sum is the Expression `smooth_deviation`; and the objective
-        `goal`. For (BL2) there are also the variables `term_bound[i]` <= `term[i]` and the
-        constraint `target`, which requires their sum to be at least delta_0. Users may change the
-        model before they solve it.
+        three with equal bounds; the components of the conditions; the Expression
+        `smooth_deviation`; the objective `goal`; and for (BL2) the constraint `target`, which
+        requires the smooth deviation to be at least delta_0. Users may change the model before
+        they solve it.
     conditions : Conditions
     unit : float
         The unit of length of the schedule, in the unit of the state.
@@ -69,10 +68,9 @@ class SingleLevel:
         model.t, model.width = pyo.Var(), pyo.Var()
         self.conditions = replace(model, problem, self.unit, baseline)
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
-        parts = terms(self.conditions.relevant(smooth), self.conditions, model.width)
-        model.terms = pyo.RangeSet(0, len(parts) - 1)
-        model.term = pyo.Expression(model.terms, rule=lambda m, i: parts[i])
-        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.term.values()))
+        relevant = self.conditions.relevant(smooth)
+        expression = written(relevant, self.conditions, model.width)
+        model.smooth_deviation = pyo.Expression(expr=expression)
         self._add_goal()
         self.set_stage(ScheduleStage(1.0, 1.0))
 
@@ -84,12 +82,7 @@ class SingleLevel:
             penalty = self.conditions.penalty(largest if math.isfinite(largest) else self.unit)
             model.goal = pyo.Objective(expr=model.smooth_deviation - penalty, sense=pyo.maximize)
             return
-        model.term_bound = pyo.Var(model.terms)
-        model.term_bounded = pyo.Constraint(
-            model.terms, rule=lambda m, i: m.term_bound[i] <= m.term[i]
-        )
-        total = pyo.quicksum(model.term_bound.values())
-        model.target = pyo.Constraint(expr=total >= problem.target)
+        model.target = pyo.Constraint(expr=model.smooth_deviation >= problem.target)
         penalty = self.conditions.penalty(problem.radius**2)
         model.goal = pyo.Objective(expr=size + penalty, sense=pyo.minimize)
 
@@ -103,20 +96,11 @@ class SingleLevel:
         set_parameter(model.t, stage.relaxation)
         set_parameter(model.width, stage.width * self.unit)
         self.conditions.set_stage(stage)
-        self._start_term_bounds()
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set the starting point of the next solve to a lower-level solution at the given eps."""
         leader.start_eps(self.model, eps)
         self.conditions.start_from(eps, solution)
-        self._start_term_bounds()
-
-    def _start_term_bounds(self) -> None:
-        """Set `term_bound` to the values of the terms, once all variables have values."""
-        model = self.model
-        if model.component("term_bound") is not None:
-            for i in model.terms:
-                model.term_bound[i].set_value(pyo.value(model.term[i], exception=False))
 
     def eps(self) -> FloatArray:
         """Return the current eps, projected onto the admissible set."""

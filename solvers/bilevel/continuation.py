@@ -132,6 +132,7 @@ class ContinuationState:
                 blocks=None if block_of is None else int(block_of.max()) + 1,
                 writing=self._spent[0],
                 opening=self._spent[1],
+                evaluating=result.evaluating,
             )
         )
         self._spent = (0.0, 0.0)

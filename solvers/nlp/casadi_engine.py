@@ -90,16 +90,18 @@ class CasadiProgram:
             raise EngineError(NAME, str(error)) from error
         stats = self._solver.stats()
         message = stats["return_status"]
+        evaluating = sum(t for name, t in stats.items() if name.startswith("t_wall_nlp_"))
         status = NlpStatus.of(message)
         if status is NlpStatus.USER_STOP and self._stop.late:
             status = NlpStatus.TIME_LIMIT
         if not status.has_point:
-            return Answer(status, message)
+            return Answer(status, message, evaluating=evaluating)
         # CasADi minimises sense * f; its Lagrangian is sense * f + lam_g' g + lam_x' x.
         return Answer(
             status,
             message,
             iterations=int(stats["iter_count"]),
+            evaluating=evaluating,
             x=_vector(found["x"]),
             duals=-self._sense * _vector(found["lam_g"]),
             reduced_costs=-self._sense * _vector(found["lam_x"]),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from pyomo.common.gc_manager import PauseGC
 from pyomo.repn.ampl import nl_operators
 
 from bilad.models.validation import FloatArray
@@ -26,6 +27,7 @@ EXTERNAL_LINE = re.compile(r"^f\d+ ", re.MULTILINE)
 SUFFIX = re.compile(r"^S\d+ \d+ (.*)$", re.MULTILINE)
 
 Expression = list[str]  # the lines of the file, in prefix notation
+Factors = tuple[tuple[str, str], ...]  # operators (product, quotient) with the second operands
 
 
 @dataclass(frozen=True)
@@ -97,47 +99,70 @@ class WrittenRows:
                     row.linear[int(j)] += factor * float(c)
         self.lower, self.upper = _sides(model.sides)
 
-    def _add(self, row: Row, expression: Expression, factor: float) -> None:
+    def _add(self, row: Row, expression: Expression, coefficient: float) -> None:
         """Add a multiple of an expression to a row.
 
-        A defined variable depends on earlier ones only; hence each is split once a row.
+        A defined variable depends on earlier ones only; hence each is split once for each product
+        in which it occurs.
         """
-        used = defaultdict[int, float](float)
-        self._split(row, used, expression, factor)
+        used = defaultdict[tuple[int, Factors], float](float)
+        self._split(row, used, expression, coefficient, ())
         while used:
-            number = max(used)
-            self._split(row, used, self._defined[number], used.pop(number))
+            number, factors = max(used)
+            c = used.pop((number, factors))
+            self._split(row, used, self._defined[number], c, factors)
 
     def _split(
-        self, row: Row, used: dict[int, float], expression: Expression, factor: float
+        self,
+        row: Row,
+        used: dict[tuple[int, Factors], float],
+        expression: Expression,
+        coefficient: float,
+        factors: Factors,
     ) -> None:
-        ends, stack = _ends(expression), [(0, factor)]
+        """Add the terms of a product to a row, and its defined variables to `used`."""
+        ends = _ends(expression)
+        stack = [(0, coefficient, factors)]
         while stack:
-            at, c = stack.pop()
-            token = expression[at]
-            children = list(_children(expression, ends, at))
-            numbers = {
-                k: float(expression[child][1:])
-                for k, child in enumerate(children[:2])
-                if expression[child][0] == NUMBER
-            }
+            at, c, factors = stack.pop()
+            token, children = expression[at], list(_children(expression, ends, at))
+            operands = [expression[child] for child in children]
             if token in (SUM, ADD):
-                stack += [(child, c) for child in reversed(children)]
+                stack += [(child, c, factors) for child in reversed(children)]
             elif token == NEGATED:
-                stack.append((children[0], -c))
-            elif token == TIMES and numbers:
-                k, number = next(iter(numbers.items()))
-                stack.append((children[1 - k], c * number))
-            elif token == DIVIDED and 1 in numbers:
-                stack.append((children[0], c / numbers[1]))
-            elif token[0] == NUMBER:
+                stack.append((children[0], -c, factors))
+            elif token in (TIMES, DIVIDED) and (k := self._leaf(token, operands)) is not None:
+                leaf, rest = operands[k], children[1 - k]
+                if leaf[0] == NUMBER:
+                    number = float(leaf[1:])
+                    stack.append((rest, c * number if token == TIMES else c / number, factors))
+                else:
+                    stack.append((rest, c, (*factors, (token, leaf))))
+            elif token[0] == NUMBER and not factors:
                 row.constant += c * float(token[1:])
-            elif token[0] != VARIABLE:
-                row.terms.append(self._term(expression[at : ends[at]], c))
-            elif (j := int(token[1:])) < self._n:
-                row.linear[j] += c
+            elif self._is_defined(token):
+                used[int(token[1:]), factors] += c
+            elif token[0] == VARIABLE and not factors:
+                row.linear[int(token[1:])] += c
             else:
-                used[j] += c
+                row.terms.append(self._term(_product(expression[at : ends[at]], factors), c))
+
+    def _is_defined(self, token: str) -> bool:
+        return token[0] == VARIABLE and int(token[1:]) >= self._n
+
+    def _leaf(self, token: str, operands: list[str]) -> int | None:
+        """Return which operand of a product or quotient is a factor of all terms of the other.
+
+        A variable is one only if the other operand is a sum, or a defined variable.
+        """
+        for k in (0, 1) if token == TIMES else (1,):
+            other = operands[1 - k]
+            if operands[k][0] == NUMBER:
+                return k
+            single = operands[k][0] == VARIABLE and not self._is_defined(operands[k])
+            if single and (other in (SUM, ADD) or self._is_defined(other)):
+                return k
+        return None
 
     def _term(self, expression: Expression, coefficient: float) -> Term:
         definitions = self._definitions(expression)
@@ -194,7 +219,8 @@ def read(model: NlModel, engine: str) -> WrittenRows:
     if names:
         left_out = ", ".join(names)
         warnings.warn(f"{engine} ignores the exported suffixes {left_out}", RuntimeWarning, 2)
-    written = WrittenRows(model)
+    with PauseGC():
+        written = WrittenRows(model)
     crossed = np.flatnonzero(~(written.lower <= written.upper))
     if crossed.size:
         name = model.constraints[crossed[0]].name
@@ -217,10 +243,9 @@ def _ends(expression: Expression) -> list[int]:
     """Return, for each place of an expression, the place after the part that begins there."""
     ends = list(range(1, len(expression) + 1))
     for at in range(len(expression) - 1, -1, -1):
-        token = expression[at]
-        if token in ARITY:
-            for child in _children(expression, ends, at):
-                ends[at] = ends[child]
+        if expression[at] in ARITY:
+            *_, last = _children(expression, ends, at)
+            ends[at] = ends[last]
     return ends
 
 
@@ -232,6 +257,12 @@ def _children(expression: Expression, ends: list[int], at: int) -> Iterator[int]
     for _ in range(arity):
         yield child
         child = ends[child]
+
+
+def _product(expression: Expression, factors: Factors) -> Expression:
+    for operator, factor in factors:
+        expression = [operator, *expression, factor]
+    return expression
 
 
 def _exponents(expression: Expression) -> set[int]:

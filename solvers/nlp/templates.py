@@ -179,6 +179,18 @@ class _Mapped:
         return self._result
 
 
+class _Memo:
+    """A function that keeps its last value: IPOPT asks for f and g, and their slopes, in turn."""
+
+    def __init__(self, function: Callable[[FloatArray], FloatArray]) -> None:
+        self._function, self._x, self._value = function, np.zeros(0), np.zeros(0)
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        if not np.array_equal(x, self._x) or not len(x):
+            self._value, self._x = self._function(x), x.copy()
+        return self._value
+
+
 class TemplateNlp:
     """The functions of an NLP with their first and second derivatives.
 
@@ -193,6 +205,8 @@ class TemplateNlp:
     ----------
     jacobian_of : Scatter
         The pattern of the derivative of g, shape (m, n).
+    values : callable(x)
+        Returns g(x) and f(x) in one array, shape (m + 1,).
     hessian_of : Scatter
         That of the upper triangle of the Hessian of the Lagrangian, shape (n, n).
     """
@@ -219,13 +233,14 @@ class TemplateNlp:
             _joined([group.hessian_columns for group in groups]),
         )
 
-    def values(self, x: FloatArray) -> FloatArray:
-        """Return g(x) and f(x) in one array, shape (m + 1,)."""
+        self.values, self._slopes = _Memo(self._values_at), _Memo(self._slopes_at)
+
+    def _values_at(self, x: FloatArray) -> FloatArray:
         terms = _joined([group.values(x) for group in self._groups])
-        total = np.bincount(self._rows.astype(int), terms, self.m + 1)
+        total = np.bincount(self._rows, terms, self.m + 1)
         return np.asarray(self._constant + self._linear @ x + total)
 
-    def _slopes(self, x: FloatArray) -> FloatArray:
+    def _slopes_at(self, x: FloatArray) -> FloatArray:
         return _joined([self._linear_slopes, *(group.slopes(x) for group in self._groups)])
 
     def gradient(self, x: FloatArray) -> FloatArray:
