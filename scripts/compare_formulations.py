@@ -38,11 +38,18 @@ from bilad.scripts.formulation_tables import (
     VALUE_CAPTION,
     attained_table,
     ray_table,
+    stacked,
     time_table,
     value_table,
 )
 from bilad.scripts.instances import Instance, entry_instances
-from bilad.scripts.known_problems import KNOWN_SETS, KnownProblem, is_attained, known_problems
+from bilad.scripts.known_problems import (
+    KNOWN_SETS,
+    SIZE_TOLERANCE,
+    KnownProblem,
+    is_attained,
+    known_problems,
+)
 from bilad.scripts.profiles import attained_after, data_profile, draw_profile, performance_profile
 from bilad.scripts.ray_optimum import POINTS, ray_optimum
 from bilad.scripts.run_store import whole
@@ -118,6 +125,7 @@ def known(
     given = {name: one.problem for name, one in chosen.items()}
     title = f"Known problems, {problem_set} set: share of the optima that is attained"
     report.show(title, attained_table(first, more, given), ATTAINED_CAPTION)
+    report.draw(first, f"known_{problem_set}", 1 - SIZE_TOLERANCE)
     report.end()
 
 
@@ -226,7 +234,7 @@ def sizes(
     groups = {name: instance.group for name, (instance, _) in instances.items()}
     report.show("Own values after equal seconds", value_table(table, groups, RIVALS), VALUE_CAPTION)
     report.show("Parts of the time", time_table(table, groups), TIME_CAPTION)
-    report.draw(table, "sizes")
+    report.draw(table, "sizes", LEVEL)
     report.end()
 
 
@@ -315,18 +323,18 @@ class Report:
         """Print a table."""
         show(self.console, title, cells, caption)
 
-    def draw(self, table: pd.DataFrame, name: str) -> None:
+    def draw(self, table: pd.DataFrame, name: str, level: float) -> None:
         """Draw the performance and the data profile to the folder."""
-        costs = attained_after(table, LEVEL)
+        costs = attained_after(table, level)
         if self.out is None or not any(len(own) for own in costs.values()):
             return
-        title = f"{name}: seconds to {LEVEL:.0%} of the best value"
+        title = f"{name}: seconds to {level:.1%} of the best value"
         draw_profile(performance_profile(costs), title, self.out / f"{name}_performance.png")
         draw_profile(data_profile(costs), title, self.out / f"{name}_data.png", "seconds")
 
     def end(self) -> None:
         """Write the table of all runs, and print the load of the machine."""
-        table = pd.concat(self.tables, ignore_index=True)
+        table = stacked(*self.tables)
         if self.csv is not None:
             with whole(self.csv) as fresh:
                 table.to_csv(fresh, index=False)

@@ -38,7 +38,7 @@ from bilad.scripts.attack_runs import (
     shown_value,
     warm_up,
 )
-from bilad.scripts.run_store import resumed
+from bilad.scripts.run_store import columns_of, resumed
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import INTERRUPTED
@@ -46,6 +46,9 @@ from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS
 
 ROWS = "runs.csv"
+COLUMNS = (  # of the table, beside those of `Row`
+    "method", "options", "seed", "closing", "sense", "optimum", "best", "own_share", "closed_share",
+)  # fmt: skip
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
 
 
@@ -400,12 +403,10 @@ def _parts(run: Run, found: Attack) -> dict[str, Any]:
     return {
         "contraction": run.options.get("contraction") or by_default if found.stages else "",
         "blocks": blocks,
-        "build": sum(stage.writing for stage in found.stages),
-        "opening": sum(stage.opening for stage in found.stages),
-        "ipopt": sum(stage.seconds for stage in found.stages),
-        "evaluations": sum(getattr(stage, "evaluating", NAN) for stage in found.stages)
-        if found.stages
-        else NAN,
+        "build": sum((stage.writing for stage in found.stages), 0.0),
+        "opening": sum((stage.opening for stage in found.stages), 0.0),
+        "ipopt": sum((stage.seconds for stage in found.stages), 0.0),
+        "evaluations": sum((getattr(stage, "evaluating", NAN) for stage in found.stages), 0.0),
     }
 
 
@@ -442,26 +443,25 @@ def _table(wanted: Sequence[Run], rows: Sequence[Row]) -> pd.DataFrame:
         pick = min if run.problem.sense == "min" else max
         best[run.name] = pick([best.get(run.name, no_value(run.problem)), *found])
     best |= {run.name: run.optimum for run in wanted if run.optimum is not None}
-    return pd.DataFrame(
-        [
-            {
-                **asdict(row),
-                "problem": run.name,
-                "label": run.label,
-                "method": run.method,
-                "options": dict(run.options),
-                "seed": run.seed,
-                "closing": run.closing,
-                "sense": run.problem.sense,
-                "optimum": NAN if run.optimum is None else run.optimum,
-                "best": best[run.name],
-                "own_share": _share(run.problem, best[run.name], row.own),
-                "closed_share": _share(run.problem, best[run.name], row.closed),
-                "history": row.moments(),
-            }
-            for run, row in zip(wanted, rows, strict=True)
-        ]
-    )
+    made = [
+        {
+            **asdict(row),
+            "problem": run.name,
+            "label": run.label,
+            "method": run.method,
+            "options": dict(run.options),
+            "seed": run.seed,
+            "closing": run.closing,
+            "sense": run.problem.sense,
+            "optimum": NAN if run.optimum is None else run.optimum,
+            "best": best[run.name],
+            "own_share": _share(run.problem, best[run.name], row.own),
+            "closed_share": _share(run.problem, best[run.name], row.closed),
+            "history": row.moments(),
+        }
+        for run, row in zip(wanted, rows, strict=True)
+    ]
+    return pd.DataFrame(made, columns=[*columns_of(Row), *COLUMNS])
 
 
 def _share(problem: BilevelProblem, best: float, value: float) -> float:

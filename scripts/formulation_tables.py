@@ -38,7 +38,7 @@ def attained_table(
     for question, senses in (("BL1", ["max"]), ("BL2", ["min"]), ("both", ["max", "min"])):
         for label, own in first[first.sense.isin(senses)].groupby("label", sort=False):
             one = _taken(own)
-            five = pd.concat([one, more[(more.label == label) & more.problem.isin(one.problem)]])
+            five = stacked(one, more[(more.label == label) & more.problem.isin(one.problem)])
             shares = {
                 "own, 1 start": _attained(one, "own_share", problems),
                 "own, 5": _attained(five, "own_share", problems),
@@ -179,6 +179,11 @@ def time_table(rows: pd.DataFrame, groups: Mapping[str, str]) -> list[Cells]:
             }
         )
     return table
+
+
+def stacked(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of several tables; empty tables have no types that pandas could keep."""
+    return pd.concat([one for one in tables if len(one)] or tables[:1], ignore_index=True)
 
 
 def _taken(rows: pd.DataFrame) -> pd.DataFrame:
