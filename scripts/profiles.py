@@ -115,7 +115,7 @@ def _curves(table: Mapping[str, FloatArray], first: float) -> Curves:
 
 
 def draw_profile(
-    curves: Curves, title: str, path: Path, label: str = FACTOR, styles: Styles | None = None
+    curves: Curves, title: str, path: str | Path, label: str = FACTOR, styles: Styles | None = None
 ) -> None:
     """Draw a profile to a file.
 
@@ -124,7 +124,7 @@ def draw_profile(
     curves : mapping
         As `performance_profile` or `data_profile` returns them.
     title : str
-    path : Path
+    path : str or Path
     label : str, optional
         The label of the horizontal axis.
     styles : mapping of str to keywords of `plot`, optional
@@ -144,4 +144,4 @@ def draw_profile(
         axes.set_ylabel("share of the problems solved")
         axes.set_title(title, fontsize=9)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-        save_figure(figure, path)
+        save_figure(figure, Path(path))

@@ -1,7 +1,7 @@
 """How tight the proved radii and the proved bounds of (BL1) are, compared with attacks.
 
 `check_gaps` compares bounds with the known optimum, the parametric path or searches on the
-instances of `compare_formulations`. `check_tightness` compares radii with the shortest attack
+instances with many parameters. `check_tightness` compares radii with the shortest attack
 found, and bounds with the largest deviation found. Its attacks do not depend on the proofs, so two
 versions of the proofs can be compared on the same instances.
 """

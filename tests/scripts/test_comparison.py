@@ -26,7 +26,8 @@ KNOWN = list(known_problems().values())[:2]  # two points on a line, 2.5 apart, 
 PROBLEMS = {one.name: one.problem for one in KNOWN}
 OPTIMA = {one.name: one.optimum for one in KNOWN}
 BL1, BL2 = PROBLEMS.values()
-CORNERS, RANDOM = Variant("corners", "corners", {"corners": 4}), Variant("one", "random", {"corners": 1})
+CORNERS = Variant("corners", "corners", {"corners": 4})
+RANDOM = Variant("one", "random", {"corners": 1})
 
 
 def cloud(gamma=0.3, weight=1.0, p=2, moved=(0, 1), budget=1.0, shift=0.0):

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-
 from sklearn.datasets import make_moons
 
 from bilad.models import DatasetError, FusionGraph, MaxDeviation, MinPerturbation
@@ -107,7 +106,8 @@ def test_entries_are_drawn_by_the_seed(data, norm):
 
 @pytest.mark.parametrize("norm", ["2", "inf"])
 @pytest.mark.parametrize(
-    ("data", "gamma", "phi", "budget"), [("gaussians 60", 2.0, 0.5, 4.0), ("moons 60", 0.3, 20, 0.5)]
+    ("data", "gamma", "phi", "budget"),
+    [("gaussians 60", 2.0, 0.5, 4.0), ("moons 60", 0.3, 20, 0.5)],
 )
 def test_gaussians_and_moons_of_any_size(data, gamma, phi, budget, norm):
     problem = Instance("entries", data, "entries", 16, norm, "BL1", seed=3).problem()
