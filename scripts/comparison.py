@@ -14,9 +14,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from bilad.models import ArgumentError, BilevelProblem
+from bilad.models import ArgumentError, BilevelProblem, FusionGraph
 from bilad.models.validation import one_of, real_number, seconds_limit, whole_number
 from bilad.scripts.attack_runs import (
     NAN,
@@ -144,19 +146,28 @@ def _plain(value: Any) -> Any:
 
 
 def fingerprint(problem: BilevelProblem) -> str:
-    """Return a short text that differs if the numbers that define two problems do."""
-    model, free = problem.model, problem.perturbation
-    simple = {k: v for k, v in vars(model).items() if isinstance(v, int | float | str)}
-    numbers = [problem.norm, problem.radius, problem.target]
-    words = [type(model).__name__, problem.sense, problem.deviation.name, *numbers]
-    digest = hashlib.sha256(repr([*words, sorted(simple.items())]).encode())
-    arrays: list[Any] = [model.data, *model.parts.values(), free.lower, free.upper]
+    """Return a short text that differs if what defines two problems does."""
+    model, free, digest = problem.model, problem.perturbation, hashlib.sha256()
+    words = [problem.sense, problem.norm, problem.radius, problem.target, problem.deviation]
+    arrays: list[Any] = [*model.parts.values(), free.lower, free.upper]
     for operator in free.operators.values():
         entries = operator.tocoo()
         arrays += [entries.row, entries.col, entries.data]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for value in (*words, *_definition(model), *arrays):
+        if isinstance(value, np.ndarray):
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
     return digest.hexdigest()[:10]
+
+
+def _definition(thing: object) -> Iterator[Any]:
+    """Yield what is stored in a model and in its graph, except what is computed from it."""
+    yield type(thing).__name__
+    for name, value in sorted(vars(thing).items()):
+        if not isinstance(getattr(type(thing), name, None), cached_property):
+            yield name
+            yield from _definition(value) if isinstance(value, FusionGraph) else [value]
 
 
 def runs(
@@ -368,7 +379,7 @@ def attacked(run: Run) -> Row:
         closing_seconds=found.closing_seconds,
         lower=found.seconds_solving,
         history=" ".join(
-            f"{solves}:{seconds:.4f}:{value:.12g}"
+            f"{solves}:{seconds:.4f}:{float(value)!r}"
             for solves, seconds, value in _own_moments(problem, found, own)
         ),
     )

@@ -5,15 +5,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 
 from bilad.formulations.schedule import Schedule
 from bilad.models import (
     ArgumentError,
+    BlackBox,
     ConvexClustering,
     FusionGraph,
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    chosen_pairs,
 )
 from bilad.scripts import comparison
 from bilad.scripts.attack_runs import Variant
@@ -30,10 +33,12 @@ CORNERS = Variant("corners", "corners", {"corners": 4})
 RANDOM = Variant("one", "random", {"corners": 1})
 
 
-def cloud(gamma=0.3, weight=1.0, p=2, moved=(0, 1), budget=1.0, shift=0.0):
+def cloud(gamma=0.3, weight=1.0, p=2, moved=(0, 1), budget=1.0, shift=0.0, skip=0, pair=None):
     data = np.random.default_rng(0).normal(size=(6, 2)) + shift
-    model = ConvexClustering(data, FusionGraph.complete(6, weight), gamma, p)
-    return MaxDeviation(model, Perturbation.additive((6, 2), moved), budget)
+    edges = np.delete(FusionGraph.complete(6).edges, skip, axis=0)
+    model = ConvexClustering(data, FusionGraph(6, edges, np.full(14, weight)), gamma, p)
+    counted = "delta" if pair is None else chosen_pairs([pair])
+    return MaxDeviation(model, Perturbation.additive((6, 2), moved), budget, deviation=counted)
 
 
 def test_own_and_closed_values_stand_beside_each_other():
@@ -141,7 +146,7 @@ def test_ctrl_c_within_an_attack_is_no_row(monkeypatch):
     "other",
     [
         {"gamma": 0.31}, {"weight": 1.01}, {"p": 1}, {"moved": (0, 2)}, {"budget": 1.01},
-        {"shift": 0.01},
+        {"shift": 0.01}, {"skip": 1}, {"pair": (0, 1)},
     ],
     ids=str,
 )  # fmt: skip
@@ -158,6 +163,13 @@ def test_a_fingerprint_does_not_depend_on_use():
     before = fingerprint(problem)
     attack(problem, "hypergradient", max_solves=5)
     assert fingerprint(problem) == before
+    boxes = [
+        MaxDeviation(BlackBox(problem.model.data, KMeans(k)), problem.perturbation, 1.0)
+        for k in (2, 2, 3)
+    ]
+    same, again, other = map(fingerprint, boxes)
+    assert same == again != other
+    assert fingerprint(cloud(pair=(0, 1))) != fingerprint(cloud(pair=(0, 2)))
 
 
 def test_settings_hold_every_option():
