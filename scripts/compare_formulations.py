@@ -57,7 +57,7 @@ from bilad.scripts.settings import SETTINGS, readable_settings
 
 T = TypeVar("T")
 FROM = ", from "  # before the start in a label
-WIDTH = 170  # characters that the tables need
+WIDTH = 195  # characters that the tables need
 STARTS = 5
 RAY_STARTS = (0.0, -0.75, -0.375, 0.375, 0.875)  # as multiples of the radius
 LEVEL = 0.95  # share of the best known value that counts as solved in the profiles

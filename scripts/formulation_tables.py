@@ -152,26 +152,24 @@ TIME_CAPTION = (
     "the rest of IPOPT's time, where the stages report them. blocks: rows of the model."
 )
 
+PARTS = {  # columns of the table and of the rows
+    "lower": "lower", "Pyomo": "build", "opening": "opening", "total": "seconds",
+    "CPU": "cpu_seconds", "IPOPT": "ipopt", "evaluations": "evaluations",
+}  # fmt: skip
+
 
 def time_table(rows: pd.DataFrame, groups: Mapping[str, str]) -> list[Cells]:
     """Return the parts of the time of the runs that solve a reformulation."""
     staged = rows[rows.contraction != ""]
     table = []
     for (group, label), own in staged.groupby([staged.problem.map(groups), "label"], sort=False):
-        evaluations = own.evaluations.median()
-        ipopt = own.ipopt.median()
+        seconds = {name: round(own[column].median(), 2) for name, column in PARTS.items()}
         table.append(
             {
                 "instance": group,
                 "method": label,
-                "lower": own.lower.median(),
-                "Pyomo": own.build.median(),
-                "opening": own.opening.median(),
-                "IPOPT": ipopt,
-                "evaluations": evaluations,
-                "algebra": ipopt - evaluations,
-                "total": own.seconds.median(),
-                "CPU": own.cpu_seconds.median(),
+                **seconds,
+                "algebra": round(seconds["IPOPT"] - seconds["evaluations"], 2),
                 "iterations": int(own.iterations.median()),
                 "blocks": int(own.blocks.median()),
                 "contraction": own.contraction.iloc[0],
