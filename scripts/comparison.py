@@ -430,16 +430,17 @@ def _own_moments(problem: BilevelProblem, found: Attack, own: float) -> list[Mom
     for stage in found.stages:
         clock += stage.writing + stage.opening + stage.seconds
         ends.setdefault((stage.eps + 0.0).tobytes(), clock)
-    last, moments = found.lower_solves - found.closing_solves, []
+    moments = []
     for seen in found.history:
         end = ends.get((seen.eps + 0.0).tobytes()) if ends else 0.0
-        if end is not None and seen.solves <= last:
+        if end is not None:
             value = attained_value(problem, seen.size, seen.deviation, seen.proved)
             moments.append((seen.solves, max(seen.seconds, end), value))
+    last = found.lower_solves - found.closing_solves
     moments.append((last, found.seconds - found.closing_seconds, own))
     best, improved = no_value(problem), []
     for moment in sorted(moments, key=lambda one: one[1]):
-        # A value better than the final one was not confirmed.
+        # A value better than the final one was not confirmed, or closing found it.
         if better(problem, moment[2], best) and not better(problem, moment[2], own):
             best = moment[2]
             improved.append(moment)
