@@ -181,3 +181,4 @@ class NlpResult:
     values: ComponentMap = field(repr=False)
     duals: ComponentMap = field(repr=False)
     reduced_costs: ComponentMap = field(repr=False)
+    evaluating: float | None = None
