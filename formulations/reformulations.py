@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +68,7 @@ class Formulation:
         kernel: str = "exponential",
         contraction: str = "none",
         observed: Sequence[Any] = (),
+        reach: float = math.inf,
         **options: Any,
     ) -> SingleLevel:
         """Build the single-level model.
@@ -82,6 +84,9 @@ class Formulation:
             for every eps at which the rows of each block are equal; no proof says which these are.
         observed : sequence of Solution
             Lower-level solutions at eps other than 0.
+        reach : float, default inf
+            In units of length. A pair of rows is left out of the smooth deviation if it is apart at
+            eps = 0, and farther apart than this in all observed solutions.
         **options
             Values of the options of `replace`.
 
@@ -105,7 +110,8 @@ class Formulation:
             return self.replace(problem.model, model, problem, unit, baseline, **options)
 
         with PauseGC():  # the collector would walk through all expressions again and again
-            built = SingleLevel(problem, baseline, replace, kernel, block_of)
+            states = [solution.state for solution in (baseline, *observed)]
+            built = SingleLevel(problem, baseline, replace, kernel, block_of, states, reach)
         built.model.name = self.replace.name
         return built
 

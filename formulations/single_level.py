@@ -8,7 +8,7 @@ model need not be written again for each stage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from bilad.formulations.conditions import Conditions
 from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import written
+from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
-from bilad.models.smooth_deviation import length_unit
+from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs, length_unit
 from bilad.models.validation import FloatArray, IntArray
 
 
@@ -39,6 +40,12 @@ class SingleLevel:
         The kernel of the smooth deviation, if it is additive over pairs.
     block_of : ndarray of int, shape (n,), optional
         The block of each row of the state, if the conditions hold the rows of a block equal.
+    states : sequence of ndarray, optional
+        States at some eps, that at eps = 0 among them.
+    reach : float, default inf
+        In units of length. A pair of rows that is apart at eps = 0 is left out of the smooth
+        deviation if its distance is larger in all of these states. This is no proof that the pair
+        stays apart.
 
     Attributes
     ----------
@@ -60,6 +67,8 @@ class SingleLevel:
         replace: Callable[[pyo.ConcreteModel, BilevelProblem, float, Any], Conditions],
         kernel: str = "exponential",
         block_of: IntArray | None = None,
+        states: Sequence[FloatArray] = (),
+        reach: float = math.inf,
     ) -> None:
         self.problem, self.block_of = problem, block_of
         self.unit = length_unit(baseline.state, problem.model.data)
@@ -68,7 +77,7 @@ class SingleLevel:
         model.t, model.width = pyo.Var(), pyo.Var()
         self.conditions = replace(model, problem, self.unit, baseline)
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
-        relevant = self.conditions.relevant(smooth)
+        relevant = self._within_reach(self.conditions.relevant(smooth), states, reach)
         expression = written(relevant, self.conditions, model.width)
         model.smooth_deviation = pyo.Expression(expr=expression)
         self._add_goal()
@@ -109,12 +118,35 @@ class SingleLevel:
         size, radius = self.problem.size(eps), self.model.radius.value
         return eps if size <= radius else eps * (radius / size) * (1 - 1e-15)
 
-    def represents(self, outcome: IntArray) -> bool:
-        """Return whether all rows of each block have the same label in an outcome."""
+    def represents(self, solution: Any, reach: float = math.inf) -> bool:
+        """Return whether a lower-level solution has the structure that the model takes for granted.
+
+        All rows of each block have the same label, and no pair of rows that the model leaves out is
+        closer than `reach`, in units of length.
+        """
+        if self._omitted.size and (self._distances(solution.state, self._omitted) < reach).any():
+            return False
         if self.block_of is None:
             return True
-        classes = np.unique(np.column_stack([self.block_of, outcome]), axis=0)
+        classes = np.unique(np.column_stack([self.block_of, solution.outcome]), axis=0)
         return len(classes) == self.block_of.max() + 1
+
+    def _within_reach(
+        self, deviation: SmoothDeviation, states: Sequence[FloatArray], reach: float
+    ) -> SmoothDeviation:
+        self._omitted = np.empty((0, 2), dtype=np.int64)
+        if not isinstance(deviation, SmoothPairs) or math.isinf(reach):
+            return deviation
+        near = [self._distances(state, deviation.pairs) <= reach for state in states]
+        kept = deviation.together | np.any(near, axis=0)
+        self._omitted = deviation.pairs[~kept]
+        return deviation.restricted(kept)
+
+    def _distances(self, state: FloatArray, pairs: IntArray) -> FloatArray:
+        """Return the distances of pairs of blocks in units of length."""
+        first = slice(None) if self.block_of is None else np.unique(self.block_of, True)[1]
+        rows = state[first]
+        return row_norms(rows[pairs[:, 0]] - rows[pairs[:, 1]], 2) / self.unit
 
     def state(self, like: FloatArray) -> FloatArray:
         """Return the current state, in the shape of the array `like`."""

@@ -30,7 +30,9 @@ from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
 STILL = 1e-4  # of the radius: eps has stopped moving
 CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
-SAMPLES = 3  # eps at which the lower level is solved to see which rows are equal
+REACH = 2.5  # widths: the kernel of a pair that is farther apart is below 0.002
+OPENING = 6.0  # at most so many times as long as a model takes to write, IPOPT takes to open it
+SAMPLES = 10  # eps at which the lower level is solved to see which rows are equal
 TURNS = ("observed", "neighbours", "none")
 FRACTIONS = (0.3, 0.1, 0.03, 0.01)  # of the limit: budgets at which a first attack is looked for
 SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._shrink`
@@ -48,8 +50,8 @@ class ContinuationState:
     contraction : {"none", "observed", "neighbours"}
     options : mapping
         IPOPT's.
-    opening : float
-        At most so many times as long as the model takes to build, IPOPT takes to open it.
+    reach : float
+        In units of length: pairs of rows that stay farther apart are left out of the model.
     lower : LowerLevel
     trace : Trace
     """
@@ -58,7 +60,7 @@ class ContinuationState:
     formulate: Callable[..., SingleLevel]
     contraction: str
     options: Mapping[str, Any]
-    opening: float
+    reach: float
     lower: LowerLevel
     trace: Trace
     observed: list[Any] = field(default_factory=list)
@@ -66,19 +68,17 @@ class ContinuationState:
     _spent: tuple[float, float] = (0.0, 0.0)  # seconds of writing and opening, not yet recorded
 
     def open(self) -> None:
-        """Write the model and open it, unless opening is expected to take longer than is left.
-
-        Opening cannot be stopped: the expressions are differentiated in compiled code.
-        """
+        """Write the model and open it, unless opening is expected to take longer than is left."""
         scaling, baseline, began = self.scaling, self.lower.baseline, time.perf_counter()
         self.formulation = self.formulate(
             scaling.problem,
             scaling.scale_solution(baseline),
             contraction=self.contraction,
             observed=self.observed,
+            reach=self.reach,
         )
         written = time.perf_counter()
-        if self.opening * (written - began) > self.lower.seconds_left():
+        if OPENING * (written - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         self.session = IpoptSession(self.formulation.model, self.options)
         self.formulation.set_radius(self.radius)
@@ -86,11 +86,15 @@ class ContinuationState:
         self._spent = (written - began, time.perf_counter() - written)
 
     def observe(self, eps: FloatArray) -> bool:
-        """Split blocks that are apart at the user's eps; say whether there are such."""
-        solution = self.lower.solve(eps)
-        if self.formulation.represents(solution.outcome):
+        """Write the model again if it does not represent the lower level at the user's eps.
+
+        Returns whether it was written again: with blocks that are split where they are apart, and
+        with the pairs that have come within reach.
+        """
+        solution = self.scaling.scale_solution(self.lower.solve(eps))
+        if self.formulation.represents(solution, self.reach):
             return False
-        self.observed.append(self.scaling.scale_solution(solution))
+        self.observed.append(solution)
         self.open()
         return True
 
@@ -204,8 +208,6 @@ class Continuation:
     contraction : {"none", "observed", "neighbours", "turns"}
         The last takes the other three in turns, start by start.
     ipopt_options : mapping
-    opening : float
-        At most so many times as long as the model takes to build, IPOPT takes to open it.
     rng : numpy.random.Generator
         Draws the eps at which the lower level is observed.
     """
@@ -218,7 +220,6 @@ class Continuation:
     slack: Callable[[float, float], float]
     contraction: str
     ipopt_options: Mapping[str, Any]
-    opening: float
     rng: np.random.Generator
 
     def run(self, points: list[FloatArray]) -> None:
@@ -257,7 +258,7 @@ class Continuation:
             self.formulate,
             contraction,
             self.ipopt_options,
-            self.opening,
+            REACH * self.schedule.stages[0].width,
             self.lower,
             self.trace,
             [scaling.scale_solution(solution) for solution in self._samples],

@@ -54,9 +54,6 @@ class Reformulation:
         The widths of the default schedule, in decreasing order.
     ipopt_options : mapping
         IPOPT's own options.
-    opening : float
-        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
-        written.
     """
 
     formulation: Formulation
@@ -64,7 +61,6 @@ class Reformulation:
     slack: Callable[[float, float], float]
     widths: tuple[float, ...]
     ipopt_options: Mapping[str, Any]
-    opening: float
     has_bound: ClassVar[bool] = False
 
     def refusal(self, problem: BilevelProblem) -> str | None:
@@ -149,7 +145,6 @@ class Reformulation:
                 slack=self.slack,
                 contraction=contraction,
                 ipopt_options=engine_options,
-                opening=self.opening,
                 rng=rng,
             )
             continuation.run(points)
@@ -177,12 +172,11 @@ BY_KKT = Reformulation(
     slack=lambda width, smoothing: width,
     widths=WIDTHS,
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
-    opening=4.0,
 )
 
 REFORMULATIONS = {
     "kkt": BY_KKT,
-    "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
+    "duality": replace(BY_KKT, formulation=DUALITY),
     "value-function": Reformulation(
         VALUE_FUNCTION,
         follow=follow_with_renewals(4),
@@ -198,6 +192,5 @@ REFORMULATIONS = {
             "bound_push": 1e-4,
             "bound_frac": 1e-4,
         },
-        opening=18.0,
     ),
 }

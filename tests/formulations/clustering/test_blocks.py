@@ -1,5 +1,7 @@
 """Convex clustering on blocks: what it is, where it is exact, and which blocks are observed."""
 
+import dataclasses
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -73,7 +75,7 @@ def test_a_solution_that_is_equal_on_each_block_is_accepted(name, p, perturbatio
         built = formulation(
             problem, baseline, contraction="observed", observed=[solution], **options
         )
-        assert built.represents(solution.outcome)
+        assert built.represents(solution)
         built.set_stage(TIGHT)
         built.start_from(eps, solution)
         model = built.model
@@ -113,10 +115,11 @@ def test_blocks_are_the_common_refinement_with_the_moved_points_single():
 def test_a_block_that_is_split_is_seen():
     problem = make_problem("complete", k=2, n=9)
     baseline = solve_exactly(problem, np.zeros(2))
+    apart = dataclasses.replace(baseline, labels=np.arange(9))
     built = KKT(problem, baseline, contraction="observed")
-    assert built.represents(baseline.outcome)
-    assert built.represents(np.arange(9)) == (len(built.model.points) == 9)
-    assert KKT(problem, baseline).represents(np.arange(9))
+    assert built.represents(baseline)
+    assert built.represents(apart) == (len(built.model.points) == 9)
+    assert KKT(problem, baseline).represents(apart)
 
 
 @pytest.mark.parametrize("contraction", ["all", "turns", None, 3])
