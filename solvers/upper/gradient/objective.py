@@ -5,8 +5,8 @@ U_w denotes the smooth deviation of width w. It can be evaluated at two lower-le
 "smoothed"
     The minimiser of a smoothed lower level, whose smoothing parameter mu is proportional to w. For
     convex clustering its fused points differ slightly, so the gradient also shows how a cluster
-    can be split. `max_solves` does not count the solves of the smoothed lower level, which are
-    several times faster than those of the true one.
+    can be split. `max_solves` does not count the solves of the smoothed lower level; the time
+    limit does.
 "solution"
     The lower-level solution itself, with its implicit derivative. The derivative is zero for
     fused points, so this objective moves clusters and points that are already separate.
