@@ -165,11 +165,10 @@ def follow_warm_started(
 
     After a stage at whose eps a block splits, the next stage starts at the lower-level solution.
     """
-    model.start(eps, schedule.stages[0])
-    for stage in schedule.stages:
-        eps = model.solve(stage)
-        if model.observe(eps):
+    for number, stage in enumerate(schedule.stages):
+        if number == 0 or model.observe(eps):
             model.start(eps, stage)
+        eps = model.solve(stage)
     return eps
 
 
