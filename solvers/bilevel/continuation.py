@@ -11,7 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
 from bilad.solvers.bilevel.scaling import Scaling
 from bilad.solvers.bilevel.trace import Trace
-from bilad.solvers.nlp import IpoptSession
+from bilad.solvers.nlp import NlpResult, NlpStatus
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
 STILL = 1e-4  # of the radius: eps has stopped moving
@@ -37,6 +37,21 @@ SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._
 REOPEN = 0.3  # of the radius: a model for a smaller budget is written again, in its own scale
 
 
+class Session(Protocol):
+    """A model that is open in a solver: `IpoptSession` or `PyomoSession`."""
+
+    @property
+    def engine(self) -> str:
+        """The name of the solver."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    def solve(self, time_limit: float | None = None) -> NlpResult:
+        """Solve from the current values within so many seconds."""
+
+
 @dataclass
 class ContinuationState:
     """A single-level model that is open in IPOPT, and is written again when a block splits.
@@ -46,8 +61,8 @@ class ContinuationState:
     scaling : Scaling
     formulate : callable(problem, baseline, contraction=..., observed=...)
     contraction : {"none", "observed", "neighbours"}
-    options : mapping
-        IPOPT's.
+    open_session : callable(model)
+        Opens the model in a solver.
     reach : float
         In units of length: pairs of rows that stay farther apart are left out of the model.
     lower : LowerLevel
@@ -57,7 +72,7 @@ class ContinuationState:
     scaling: Scaling
     formulate: Callable[..., SingleLevel]
     contraction: str
-    options: Mapping[str, Any]
+    open_session: Callable[[Any], Session]
     reach: float
     lower: LowerLevel
     trace: Trace
@@ -78,7 +93,7 @@ class ContinuationState:
         written = time.perf_counter()
         if OPENING * (written - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
-        self.session = IpoptSession(self.formulation.model, self.options)
+        self.session = self.open_session(self.formulation.model)
         self.formulation.set_radius(self.radius)
         self.trace.engine = f"{self.session.engine} {self.session.version}"
         self._spent = (written - began, time.perf_counter() - written)
@@ -133,7 +148,7 @@ class ContinuationState:
                 claimed=result.objective,
                 eps=eps,
                 deviation=evaluation.deviation,
-                engine_status=result.status.value,
+                engine_status=_named(result),
                 iterations=result.iterations or 0,
                 seconds=result.seconds,
                 lower_gap=None if violation is None else self._lower_gap(eps),
@@ -153,6 +168,12 @@ class ContinuationState:
         model = scaling.given.perturbation.apply(scaling.given.model, eps)
         state = scaling.unscale_state(self.formulation.state(solution.state))
         return state_gap(model, state, solution)
+
+
+def _named(result: NlpResult) -> str:
+    """Return the status, with the words of a solver that has failed in its own way."""
+    foreign = result.status is NlpStatus.FOREIGN_EXCEPTION
+    return f"{result.status.value}: {result.message}" if foreign else result.status.value
 
 
 PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
@@ -211,7 +232,8 @@ class Continuation:
         The relaxation t that belongs to a width.
     contractions : sequence of {"none", "observed", "neighbours"}
         The starts take them in turn.
-    ipopt_options : mapping
+    open_session : callable(model)
+        Opens a model in a solver.
     sampled : ndarray, shape (s, k)
         The eps at which the lower level is solved to see which rows are equal.
     """
@@ -223,7 +245,7 @@ class Continuation:
     schedules: Sequence[Schedule]
     slack: Callable[[float, float], float]
     contractions: Sequence[str]
-    ipopt_options: Mapping[str, Any]
+    open_session: Callable[[Any], Session]
     sampled: FloatArray
 
     def run(self, points: list[FloatArray]) -> None:
@@ -276,7 +298,7 @@ class Continuation:
             scaling,
             self.formulate,
             contraction,
-            self.ipopt_options,
+            self.open_session,
             REACH * self.schedule.stages[0].width,
             self.lower,
             self.trace,

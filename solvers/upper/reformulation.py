@@ -29,12 +29,15 @@ from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vect
 from bilad.solvers.bilevel.continuation import (
     Continuation,
     PathFollower,
+    Session,
     follow_warm_started,
     follow_with_renewals,
 )
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
+from bilad.solvers.nlp import IpoptSession, PyomoSession
+from bilad.solvers.nlp.pyomo_session import check_solver
 from bilad.solvers.upper.method import keywords
 
 
@@ -93,6 +96,7 @@ class Reformulation:
         schedule: Schedule | None = None,
         contraction: str | None = None,
         ipopt_options: Mapping[str, Any] | None = None,
+        solver: Any = None,
         **writing: Any,
     ) -> Runner:
         """Check the options, and return the run of the continuation.
@@ -114,11 +118,16 @@ class Reformulation:
             be contracted, and "none" otherwise.
         ipopt_options : mapping, optional
             IPOPT's own options, which replace those of the method.
+        solver : object, optional
+            A solver of `pyo.SolverFactory`, which replaces IPOPT. It must solve nonlinear models
+            from their current values.
         **writing
             Options of the formulation: `kernel`, `relaxation` ("kkt"), `aggregate` ("duality").
 
         Raises
         ------
+        ArgumentError
+            If the solver is not available.
         CapabilityError
             If the learning model cannot write its lower level in the form that is needed.
         EngineError
@@ -135,7 +144,16 @@ class Reformulation:
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
         self.formulation.check(problem)
-        try_engine(engine_options)
+        if solver is None:
+            try_engine(engine_options)
+            open_session: Callable[[Any], Session] = functools.partial(
+                IpoptSession, options=engine_options
+            )
+        elif ipopt_options is not None:
+            raise ArgumentError("ipopt_options", "options beside solver=", "one of the two")
+        else:
+            check_solver(solver)
+            open_session = functools.partial(PyomoSession, solver=solver)
 
         def run(lower: LowerLevel, trace: Trace) -> None:
             continuation = Continuation(
@@ -146,7 +164,7 @@ class Reformulation:
                 schedules=[schedule] if schedule else self.schedules(problem),
                 slack=self.slack,
                 contractions=contractions,
-                ipopt_options=engine_options,
+                open_session=open_session,
                 sampled=sampled if contractions != ("none",) else sampled[:0],
             )
             continuation.run(points)
