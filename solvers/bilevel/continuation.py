@@ -26,11 +26,9 @@ from bilad.solvers.bilevel.result import Stage
 from bilad.solvers.bilevel.scaling import Scaling
 from bilad.solvers.bilevel.trace import Trace
 from bilad.solvers.nlp import NlpResult, NlpStatus
-from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
 STILL = 1e-4  # of the radius: eps has stopped moving
 REACH = 2.5  # widths: the kernel of a pair that is farther apart is below 0.002
-OPENING = 6.0  # at most so many times as long as a model takes to write, IPOPT takes to open it
 MOST_ROWS = 500  # a model with more rows is not opened if another is open already
 FRACTIONS = (0.3, 0.1, 0.03, 0.01)  # of the limit: budgets at which a first attack is looked for
 SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._shrink`
@@ -81,7 +79,7 @@ class ContinuationState:
     _spent: tuple[float, float] = (0.0, 0.0)  # seconds of writing and opening, not yet recorded
 
     def open(self) -> None:
-        """Write the model and open it, unless opening is expected to take longer than is left."""
+        """Write the model and open it in the solver."""
         scaling, baseline, began = self.scaling, self.lower.baseline, time.perf_counter()
         self.formulation = self.formulate(
             scaling.problem,
@@ -91,8 +89,6 @@ class ContinuationState:
             reach=self.reach,
         )
         written = time.perf_counter()
-        if OPENING * (written - began) > self.lower.seconds_left():
-            raise BudgetSpentError(TIME_LIMIT)
         self.session = self.open_session(self.formulation.model)
         self.formulation.set_radius(self.radius)
         self.trace.engine = f"{self.session.engine} {self.session.version}"
