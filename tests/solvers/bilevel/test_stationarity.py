@@ -66,7 +66,7 @@ def two_points(d, p):
 def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta):
     problem = two_points(d, p)
     scaling, baseline = Scaling.of(problem), cluster(problem.model, tol=1e-12)
-    formulation = KKT(scaling.problem, scaling.scale_solution(baseline))
+    formulation = KKT(scaling.problem, scaling.scale_solution(baseline), relaxation="scholtes")
     model = formulation.model
     model.goal.deactivate()
     model.target.deactivate()
