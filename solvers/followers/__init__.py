@@ -1,0 +1,1 @@
+"""Bilevel models written in Pyomo: their solution, its verification, and its stationarity."""

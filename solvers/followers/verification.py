@@ -1,0 +1,288 @@
+"""Verification of a point of a bilevel model: the followers are solved again on their own.
+
+For a point (x, y), v is the optimal value of the follower at x. The follower's gap is
+(f(x, y) - v) / (1 + |v|), f minimised. If the follower's solutions form a face of a polyhedron (LP
+or convex QP), the leader's objective is optimised over this face, for the optimistic and for the
+pessimistic value.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.core.expr import identify_variables
+
+from bilad.formulations.bilevel_model import BilevelProgram
+from bilad.models.validation import FloatArray
+from bilad.solvers.followers.convex_program import (
+    ConvexProgram,
+    linear_rows,
+    quadratic_function,
+)
+from bilad.solvers.followers.lower_problem import (
+    LowerAnswer,
+    LowerProblem,
+    fixed,
+    gradient,
+    holding,
+    lagrangian,
+    set_values,
+    value_of,
+)
+
+GAP_TOL = 1e-6  # largest gap of a follower in a verified point
+VIOLATION_TOL = 1e-5  # largest unscaled violation of a constraint in a verified point
+SAME = 1e-4  # relative; an exact selection is preferred to a claimed value that is so little better
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A point of a bilevel model, and what its recomputation gives.
+
+    Attributes
+    ----------
+    values : ndarray
+        The point: the values of all variables of the model, NaN for variables without a value.
+    objective : float
+        The leader's objective at the point.
+    lower_gap : float
+        The largest gap of a follower; inf if a follower could not be solved.
+    violation : float
+        The largest violation of a constraint or bound of any level, in its own unit. If the leader
+        uses multipliers, also the residual of the KKT conditions.
+    own_selection : float or None
+        The leader's objective at the solution that the follower's own solver returned; None if
+        this violates a constraint of the leader, or followers depend on each other.
+    pessimistic : float or None
+        The leader's worst objective over the follower's solutions, infinite if some of them
+        violate a constraint of the leader; None if it is not known.
+    lower_status : str
+        "optimal", or why a follower could not be solved.
+    """
+
+    values: FloatArray
+    objective: float
+    lower_gap: float
+    violation: float
+    own_selection: float | None = None
+    pessimistic: float | None = None
+    lower_status: str = "optimal"
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the point is feasible for the bilevel model within the tolerances."""
+        return self.lower_gap <= GAP_TOL and self.violation <= VIOLATION_TOL
+
+
+class Verifier:
+    """Recomputes points of a bilevel model.
+
+    Parameters
+    ----------
+    program : BilevelProgram
+        Of a clone of the user's model, since values change.
+    """
+
+    def __init__(self, program: BilevelProgram) -> None:
+        self.program = program
+        self._lower = [LowerProblem(follower, program.model) for follower in program.followers]
+        self._owned = [v for follower in program.followers for v in follower.variables]
+        self._rows = program.constraints
+        bodies = [row.body for row in self._rows] + [program.objective.expr]
+        bodies += [follower.cost for follower in program.followers]
+        used = {id(v) for body in bodies for v in identify_variables(body)}
+        self._used = [v for v in program.variables if id(v) in used]
+        owned = {id(v) for v in self._owned}
+        self._others = [v for v in self._used if id(v) not in owned]
+
+    def verify(self, values: FloatArray, multipliers: list[FloatArray] | None = None) -> Verification:
+        """Recompute a point, and return the point to report in its place.
+
+        This is the best of the point itself and the selections of the followers' solutions at the
+        same x. A selection is preferred unless the point itself is better by more than 1e-4.
+
+        Parameters
+        ----------
+        values : ndarray
+            Of all variables of the program, NaN where there is no value.
+        multipliers : list of ndarray, optional
+            The multipliers of each follower's rows, if the leader uses some.
+        """
+        program = self.program
+        set_values(program.variables, values)
+        self._round_leader()
+        answers = [lower.solve() for lower in self._lower]
+        bad = [answer.status for answer in answers if answer.status != "optimal"]
+        if bad:
+            return replace(self._report(math.inf), lower_status=bad[0])
+        claimed = self._measured(answers, multipliers)
+        if program.is_game or program.multipliers:
+            return claimed
+        own = np.concatenate([answer.y for answer in answers])
+        with holding(self._owned, own):
+            own_point = self._measured(answers)
+        selections = [own_point]
+        is_possible = own_point.violation <= VIOLATION_TOL
+        pessimistic: float | None
+        pessimistic = own_point.objective if is_possible else program.sign * math.inf
+        if not all(answer.is_unique for answer in answers):
+            best, pessimistic = self._selections(answers)
+            if best is not None:
+                with holding(self._owned, best):
+                    selections.append(self._measured(answers))
+        return replace(
+            self._chosen(claimed, selections, answers),
+            own_selection=own_point.objective if is_possible else None,
+            pessimistic=pessimistic,
+        )
+
+    def lower_answers(self) -> list[LowerAnswer]:
+        """Solve all followers at the current values of the program."""
+        return [lower.solve() for lower in self._lower]
+
+    def slopes(self, answers: list[LowerAnswer]) -> list[FloatArray]:
+        """Return the derivatives of each follower's value at the current values."""
+        return [lower.slopes(answer) for lower, answer in zip(self._lower, answers, strict=True)]
+
+    def _chosen(
+        self, claimed: Verification, selections: list[Verification], answers: list[LowerAnswer]
+    ) -> Verification:
+        sign = self.program.sign
+        possible = [point for point in selections if point.confirmed]
+        if not possible:
+            return claimed
+        best = min(possible, key=lambda point: sign * point.objective)
+        if not claimed.confirmed or all(answer.is_unique for answer in answers):
+            return best
+        gain = sign * (best.objective - claimed.objective)
+        return claimed if gain > SAME * (1 + abs(claimed.objective)) else best
+
+    def _round_leader(self) -> None:
+        """Move the leader's variables into their bounds, and integer ones to whole numbers."""
+        for v in self.program.leader:
+            if v.value is None:
+                continue
+            value = v.value if v.is_continuous() else round(v.value)
+            value = value if v.lb is None else max(value, v.lb)
+            value = value if v.ub is None else min(value, v.ub)
+            v.set_value(value, skip_validation=True)
+
+    def _measured(
+        self, answers: list[LowerAnswer], multipliers: list[FloatArray] | None = None
+    ) -> Verification:
+        gaps = [
+            (value_of(lower.follower.cost) - answer.value) / (1 + abs(answer.value))
+            for lower, answer in zip(self._lower, answers, strict=True)
+        ]
+        point = self._report(max(gaps) if np.isfinite(gaps).all() else math.inf)
+        if not self.program.multipliers:
+            return point
+        residual = math.inf if multipliers is None else self._residual(multipliers)
+        return replace(point, violation=max(point.violation, residual))
+
+    def _report(self, gap: float) -> Verification:
+        values = [math.nan if v.value is None else float(v.value) for v in self.program.variables]
+        return Verification(
+            np.array(values), value_of(self.program.objective.expr), gap, self.violation()
+        )
+
+    def violation(self) -> float:
+        """Return the largest unscaled violation of a constraint or bound at the current values."""
+        worst = 0.0
+        for component in [*self._rows, *self._used]:
+            is_row = component.ctype is pyo.Constraint
+            value = value_of(component.body if is_row else component)
+            if math.isnan(value):
+                return math.inf
+            low, high = component.lb, component.ub
+            worst = max(worst, 0.0 if low is None else low - value)
+            worst = max(worst, 0.0 if high is None else value - high)
+            if not is_row and not component.is_continuous():
+                worst = max(worst, abs(value - round(value)))
+        return worst
+
+    def _residual(self, multipliers: list[FloatArray]) -> float:
+        """Return the violation of the KKT conditions at the current values."""
+        worst = 0.0
+        for lower, mu in zip(self._lower, multipliers, strict=True):
+            follower = lower.follower
+            slope = gradient(lagrangian(follower, mu), follower.variables)
+            worst = max(worst, float(np.abs(slope).max(initial=0.0)))
+            for row, value in zip(follower.rows, mu, strict=True):
+                if row.side != "equal":
+                    worst = max(worst, -value, abs(value * value_of(row.body)))
+        return worst
+
+    def _selections(self, answers: list[LowerAnswer]) -> tuple[FloatArray | None, float | None]:
+        """Return the optimistic solution of the followers, and the pessimistic value."""
+        sign, program = self.program.sign, self._face_program(answers)
+        if program is None:
+            return None, None
+        coupling = self._coupling_rows()
+        optimistic = None
+        if coupling is not None and program.is_convex:
+            found = program.with_rows(*coupling).solve()
+            optimistic = found.z if found.status == "optimal" else None
+        worst = self._against(program).solve() if program.is_linear else None
+        pessimistic = None
+        if coupling is not None and worst is not None and worst.status in {"optimal", "unbounded"}:
+            is_safe = all(
+                self._limit_holds(program, row, low, high)
+                for row, low, high in zip(*coupling, strict=True)
+            )
+            pessimistic = -sign * worst.value if is_safe else sign * math.inf
+        return optimistic, pessimistic
+
+    def _face_program(self, answers: list[LowerAnswer]) -> ConvexProgram | None:
+        """Return min F over the followers' solutions at the current x; None if it is no face."""
+        programs = [answer.program for answer in answers]
+        if any(part is None for part in programs):
+            return None
+        with fixed(self._others):
+            goal = quadratic_function(self._owned, self.program.sign * self.program.objective.expr)
+        if goal is None:
+            return None
+        faces = [answer.face() for answer in answers]
+        A = sp.csr_array(sp.block_diag([sp.vstack([p.A, face[0]]) for p, face in zip(programs, faces)]))
+        low = np.concatenate([np.r_[p.rows[0], face[1]] for p, face in zip(programs, faces)])
+        high = np.concatenate([np.r_[p.rows[1], face[2]] for p, face in zip(programs, faces)])
+        free = np.full(len(self._owned), math.inf)
+        integer = np.zeros(len(free), dtype=bool)
+        return ConvexProgram(*goal, A, (low, high), (-free, free), integer)
+
+    def _against(self, program: ConvexProgram) -> ConvexProgram:
+        return program.with_objective(-program.P, -program.c, -program.d)
+
+    def _coupling_rows(self) -> tuple[Any, FloatArray, FloatArray] | None:
+        """Return the leader's constraints on the followers' variables; None if not linear."""
+        followers = {id(row.component) for lower in self._lower for row in lower.follower.rows}
+        owned = {id(v) for v in self._owned}
+        rows = [
+            row
+            for row in self._rows
+            if id(row) not in followers and any(id(v) in owned for v in identify_variables(row.body))
+        ]
+        with fixed(self._others):
+            linear = linear_rows(self._owned, [row.body for row in rows])
+        if linear is None:
+            return None
+        A, b = linear
+        low = np.array([-math.inf if row.lb is None else row.lb for row in rows], dtype=float)
+        high = np.array([math.inf if row.ub is None else row.ub for row in rows], dtype=float)
+        return A, low - b, high - b
+
+    def _limit_holds(self, program: ConvexProgram, row: Any, low: float, high: float) -> bool:
+        """Return whether a constraint of the leader holds for all solutions of the followers."""
+        c = sp.csr_array(row).toarray().ravel()
+        nothing = sp.csr_array(program.P.shape)
+        for sign, limit in ((1.0, low), (-1.0, high)):
+            if math.isfinite(limit):
+                found = program.with_objective(nothing, sign * c, 0.0).solve()
+                if not found.value >= sign * limit - VIOLATION_TOL:
+                    return False
+        return True
