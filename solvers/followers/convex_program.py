@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import clarabel
@@ -16,6 +16,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 from pyomo.common.collections import ComponentMap
+from pyomo.common.tee import capture_output
 from pyomo.repn import generate_standard_repn
 
 from bilad.models.validation import FloatArray
@@ -111,7 +112,7 @@ class ConvexProgram:
             return self._highs.solve(low, high, time_limit)
         return _solve_by_clarabel(self, low, high, time_limit)
 
-    @cached_property
+    @functools.cached_property
     def _highs(self) -> _Highs:
         return _Highs(self)
 
@@ -228,6 +229,7 @@ class _Highs:
     """A linear program that stays open in HiGHS while the bounds of its variables change."""
 
     def __init__(self, program: ConvexProgram) -> None:
+        _print_banner()
         self._program, self._engine = program, highspy.Highs()
         self._engine.silent()
         for name, value in HIGHS_OPTIONS.items():
@@ -280,6 +282,13 @@ class _Highs:
         bound = float(info.mip_dual_bound) if is_mixed else -math.inf
         late = status == known.kTimeLimit
         return _without_point("time limit" if late else "unknown", z if has_point else None, bound)
+
+
+@functools.cache
+def _print_banner() -> None:
+    """Let HiGHS print its banner, which it does once in a process, to nowhere."""
+    with capture_output(capture_fd=True):
+        highspy.Highs()
 
 
 def _solve_by_clarabel(

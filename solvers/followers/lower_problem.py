@@ -42,8 +42,8 @@ class LowerAnswer:
 
     Attributes
     ----------
-    status : {"optimal", "infeasible", "unbounded", "not convex", "unknown"}
-        The second to fourth are proved.
+    status : {"optimal", "infeasible", "unbounded", "unknown"}
+        The second and third are proved.
     value : float
         The optimal value v of the minimised objective; NaN without a solution.
     y : ndarray
@@ -105,11 +105,9 @@ class LowerProblem:
         if not follower.variables:
             return LowerAnswer("optimal", value_of(follower.cost), *[np.zeros(0)] * 2, None)
         program = self.program()
-        if program is None:
+        if program is None or not program.is_convex:
             self._nlp = self._nlp or _NonlinearFollower(follower, self._model)
             return self._nlp.solve(follower)
-        if not program.is_convex:
-            return _failed("not convex", program)
         found = program.solve()
         if found.status != "optimal":
             return _failed(found.status, program)
@@ -197,7 +195,7 @@ def set_values(variables: Iterable[Any], values: Iterable[float]) -> None:
 
 
 def _failed(status: str, program: ConvexProgram | None) -> LowerAnswer:
-    known = status if status in {"infeasible", "unbounded", "not convex"} else "unknown"
+    known = status if status in {"infeasible", "unbounded"} else "unknown"
     return LowerAnswer(known, math.nan, np.zeros(0), np.zeros(0), program)
 
 
