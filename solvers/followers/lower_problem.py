@@ -101,6 +101,12 @@ class LowerProblem:
 
     def solve(self) -> LowerAnswer:
         """Solve the follower at the current values of its parameters."""
+        try:
+            return self._solve()
+        except (ArithmeticError, ValueError):  # an expression is not defined at these values
+            return _failed("unknown", None)
+
+    def _solve(self) -> LowerAnswer:
         follower = self.follower
         if not follower.variables:
             return LowerAnswer("optimal", value_of(follower.cost), *[np.zeros(0)] * 2, None)
@@ -158,7 +164,10 @@ def gradient(expression: Any, variables: list[Any]) -> FloatArray:
 
 def value_of(expression: Any) -> float:
     """Return the value of an expression; NaN where it is not defined."""
-    value = pyo.value(expression, exception=False)
+    try:
+        value = pyo.value(expression, exception=False)
+    except (ArithmeticError, ValueError):
+        return math.nan
     return math.nan if value is None or isinstance(value, complex) else float(value)
 
 

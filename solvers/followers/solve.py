@@ -269,15 +269,9 @@ class _Search:
                 violation=found.violation,
             )
         )
-        if self.best is None or self._rank(found) < self._rank(self.best):
+        if self.best is None or found.rank(self.sign) < self.best.rank(self.sign):
             self.best, self.claimed = found, stage.claimed
         return found
-
-    def _rank(self, found: Verification) -> tuple[bool, float]:
-        if found.confirmed:
-            return False, self.sign * found.objective
-        worst = max(found.lower_gap, found.violation)
-        return True, math.inf if math.isnan(worst) else worst
 
     def note_multipliers(self, single: KktModel) -> None:
         """Keep the largest multiplier, and the name of its constraint."""
@@ -389,6 +383,7 @@ def _follow_relaxations(search: _Search, method: str) -> None:
     polish = _Polish(search)
     for number in range(search.options.starts):
         _start(search, single, search.point(number))
+        polish.run(number, single, "piece of the start")
         result = None
         for t in search.options.schedule:
             single.set_relaxation(t)
@@ -400,7 +395,7 @@ def _follow_relaxations(search: _Search, method: str) -> None:
             search.record(stage, _values(single), _multipliers(single))
         search.note_multipliers(single)
         if result is not None and result.objective is not None:
-            polish.run(number, single)
+            polish.run(number, single, "polish")
 
 
 def _stage(number: int, name: str, result: NlpResult) -> BilevelStage:
@@ -431,7 +426,7 @@ class _Polish:
         self._single = KktModel(search.model, None)
         self._session: IpoptSession | None = None
 
-    def run(self, number: int, near: KktModel) -> None:
+    def run(self, number: int, near: KktModel, name: str) -> None:
         """Solve the piece at the current point of another model, and record its solution."""
         single, search = self._single, self._search
         self._session = self._session or search.session(single.model)
@@ -450,7 +445,7 @@ class _Polish:
         finally:
             for v, high in held:
                 v.setub(high)
-        stage = _stage(number, "polish", result)
+        stage = _stage(number, name, result)
         if result.status.value in CONVERGED_STATUSES:
             search.record(stage, _values(single), _multipliers(single))
         else:

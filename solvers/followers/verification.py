@@ -37,7 +37,8 @@ from bilad.solvers.followers.lower_problem import (
 
 GAP_TOL = 1e-6  # largest gap of a follower in a verified point
 VIOLATION_TOL = 1e-5  # largest unscaled violation of a constraint in a verified point
-SAME = 1e-4  # relative; an exact selection is preferred to a claimed value that is so little better
+TIGHT = 1e-8  # gap up to which a point counts as exact when points are compared
+DOUBT = 1e-2  # relative; a point with a larger gap has to be so much better than an exact one
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,22 @@ class Verification:
         """Whether the point is feasible for the bilevel model within the tolerances."""
         return self.lower_gap <= GAP_TOL and self.violation <= VIOLATION_TOL
 
+    def rank(self, sign: int) -> tuple[bool, float]:
+        """Return the key by which points are compared; the best point has the smallest one.
+
+        A follower's gap of tau can improve the leader's objective by the order of sqrt(tau).
+
+        Parameters
+        ----------
+        sign : int
+            1 if the leader minimises, -1 otherwise.
+        """
+        if not self.confirmed:
+            worst = max(self.lower_gap, self.violation)
+            return True, math.inf if math.isnan(worst) else worst
+        doubt = 0.0 if self.lower_gap <= TIGHT else DOUBT * (1 + abs(self.objective))
+        return False, sign * self.objective + doubt
+
 
 class Verifier:
     """Recomputes points of a bilevel model.
@@ -98,13 +115,14 @@ class Verifier:
         used = {id(v) for body in bodies for v in identify_variables(body)}
         self._used = [v for v in program.variables if id(v) in used]
         owned = {id(v) for v in self._owned}
+        self._bounds = self._bounds_of_leader()
         self._others = [v for v in self._used if id(v) not in owned]
 
     def verify(self, values: FloatArray, multipliers: list[FloatArray] | None = None) -> Verification:
         """Recompute a point, and return the point to report in its place.
 
-        This is the best of the point itself and the selections of the followers' solutions at the
-        same x. A selection is preferred unless the point itself is better by more than 1e-4.
+        This is the best of the point itself and the followers' solutions at the same x: that of
+        their own solvers, and the one that the leader prefers.
 
         Parameters
         ----------
@@ -116,7 +134,7 @@ class Verifier:
         program = self.program
         set_values(program.variables, values)
         self._round_leader()
-        answers = [lower.solve() for lower in self._lower]
+        answers = self.lower_answers()
         bad = [answer.status for answer in answers if answer.status != "optimal"]
         if bad:
             return replace(self._report(math.inf), lower_status=bad[0])
@@ -126,17 +144,20 @@ class Verifier:
         own = np.concatenate([answer.y for answer in answers])
         with holding(self._owned, own):
             own_point = self._measured(answers)
-        selections = [own_point]
+        points = [own_point]
         is_possible = own_point.violation <= VIOLATION_TOL
         pessimistic: float | None
         pessimistic = own_point.objective if is_possible else program.sign * math.inf
         if not all(answer.is_unique for answer in answers):
+            points.append(claimed)
             best, pessimistic = self._selections(answers)
             if best is not None:
                 with holding(self._owned, best):
-                    selections.append(self._measured(answers))
+                    points.append(self._measured(answers))
+        elif not own_point.confirmed:
+            points.append(claimed)
         return replace(
-            self._chosen(claimed, selections, answers),
+            min(points, key=lambda point: point.rank(program.sign)),
             own_selection=own_point.objective if is_possible else None,
             pessimistic=pessimistic,
         )
@@ -149,28 +170,31 @@ class Verifier:
         """Return the derivatives of each follower's value at the current values."""
         return [lower.slopes(answer) for lower, answer in zip(self._lower, answers, strict=True)]
 
-    def _chosen(
-        self, claimed: Verification, selections: list[Verification], answers: list[LowerAnswer]
-    ) -> Verification:
-        sign = self.program.sign
-        possible = [point for point in selections if point.confirmed]
-        if not possible:
-            return claimed
-        best = min(possible, key=lambda point: sign * point.objective)
-        if not claimed.confirmed or all(answer.is_unique for answer in answers):
-            return best
-        gain = sign * (best.objective - claimed.objective)
-        return claimed if gain > SAME * (1 + abs(claimed.objective)) else best
-
     def _round_leader(self) -> None:
         """Move the leader's variables into their bounds, and integer ones to whole numbers."""
-        for v in self.program.leader:
-            if v.value is None:
+        for v, (low, high) in zip(self.program.leader, self._bounds, strict=True):
+            if v.value is not None:
+                value = v.value if v.is_continuous() else round(v.value)
+                v.set_value(min(max(value, low), high), skip_validation=True)
+
+    def _bounds_of_leader(self) -> list[tuple[float, float]]:
+        """Return the bounds of the leader's variables, also those written as constraints."""
+        bounds = {
+            id(v): [-math.inf if v.lb is None else v.lb, math.inf if v.ub is None else v.ub]
+            for v in self.program.leader
+        }
+        for row in self._rows:
+            inside = list(identify_variables(row.body, include_fixed=False))
+            linear = linear_rows(inside, [row.body]) if len(inside) == 1 else None
+            if linear is None or id(inside[0]) not in bounds or linear[0].nnz == 0:
                 continue
-            value = v.value if v.is_continuous() else round(v.value)
-            value = value if v.lb is None else max(value, v.lb)
-            value = value if v.ub is None else min(value, v.ub)
-            v.set_value(value, skip_validation=True)
+            (a,), (b,) = linear[0].data, linear[1]
+            low, high = (math.nan if limit is None else (limit - b) / a for limit in (row.lb, row.ub))
+            low, high = (low, high) if a > 0 else (high, low)
+            bound = bounds[id(inside[0])]
+            bound[0] = float(np.fmax(bound[0], low))
+            bound[1] = float(np.fmin(bound[1], high))
+        return [(low, high) for low, high in bounds.values()]
 
     def _measured(
         self, answers: list[LowerAnswer], multipliers: list[FloatArray] | None = None
