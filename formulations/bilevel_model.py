@@ -158,9 +158,8 @@ class BilevelReformulation:
     original : Pyomo model
         The argument.
     model : Pyomo model
-        The single-level model. It is an ordinary Pyomo model: `model.write("name.nl")` writes it
-        for other solvers (also .lp, .gms). Its block `bilad` contains the relaxation parameter
-        `t`, a variable with equal bounds (1e-8 at the beginning), and what replaces the followers.
+        The single-level model. Its block `bilad` contains the relaxation parameter `t`, a variable
+        with equal bounds (1e-8 at the beginning), and what replaces the followers.
     program : BilevelProgram
         The followers and the leader of `model`, before they were replaced.
     block : Pyomo block
@@ -183,6 +182,26 @@ class BilevelReformulation:
     def set_relaxation(self, t: float) -> None:
         """Set the relaxation parameter t > 0."""
         set_parameter(self.block.t, t)
+
+    def parameters(self) -> list[Any]:
+        """Return the variables with equal bounds that stand for parameters."""
+        return [self.block.t]
+
+    def write(self, path: str) -> None:
+        """Write the model at the current parameters for another solver.
+
+        Parameters
+        ----------
+        path : str
+            The suffix is the format: ".nl", ".lp" or ".gms".
+        """
+        for v in self.parameters():
+            v.fix()
+        try:
+            self.model.write(str(path))
+        finally:
+            for v in self.parameters():
+                v.unfix()
 
 
 class KktModel(BilevelReformulation):
@@ -344,9 +363,9 @@ class ValueFunctionModel(BilevelReformulation):
         moved = []
         for i, follower in enumerate(program.followers):
             part, parameters = block.follower[i], follower.parameters
-            part.value = pyo.Var()
-            part.slope = pyo.Var(range(len(parameters)))
-            part.point = pyo.Var(range(len(parameters)))
+            part.value = pyo.Var(initialize=0.0)
+            part.slope = pyo.Var(range(len(parameters)), initialize=0.0)
+            part.point = pyo.Var(range(len(parameters)), initialize=0.0)
             moves = [x - part.point[k] for k, x in enumerate(parameters)]
             moved += moves
             value = part.value + pyo.quicksum(part.slope[k] * d for k, d in enumerate(moves))
@@ -371,3 +390,10 @@ class ValueFunctionModel(BilevelReformulation):
         for k, x in enumerate(self.program.followers[i].parameters):
             set_parameter(part.slope[k], float(slopes[k]))
             set_parameter(part.point[k], x.value)
+
+    def parameters(self) -> list[Any]:
+        """Return the variables with equal bounds that stand for parameters."""
+        found = [self.block.t, self.block.weight]
+        for part in self.block.follower.values():
+            found += [part.value, *part.slope.values(), *part.point.values()]
+        return found

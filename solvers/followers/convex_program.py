@@ -18,11 +18,13 @@ import scipy.sparse as sp
 from pyomo.common.collections import ComponentMap
 from pyomo.common.tee import capture_output
 from pyomo.repn import generate_standard_repn
+from scipy.sparse.linalg import splu
 
 from bilad.models.validation import FloatArray
 
 TOLERANCE = 1e-9
 CURVATURE = 1e-9  # relative; eigenvalues of this size count as 0
+REGULARISED, REFINEMENTS = 1e-8, 5  # shift of the KKT matrix, and steps of iterative refinement
 DENSE = 2000  # variables of a quadratic form up to which all its eigenvalues are computed
 HIGHS_OPTIONS = {
     "threads": 1,
@@ -318,16 +320,44 @@ def _solve_by_clarabel(
         return _without_point("infeasible" if status == "PrimalInfeasible" else "unbounded")
     if status not in {"Solved", "AlmostSolved"}:
         return _without_point("time limit" if status == "MaxTime" else "unknown")
+    x, z = _polished(program, A, b, len(equal), np.array(found.x), np.array(found.z))
     duals = np.zeros(m + n)
-    z = np.array(found.z)
     duals[equal] -= z[: len(equal)]
     duals[below] -= z[len(equal) : len(equal) + len(below)]
     duals[above] += z[len(equal) + len(below) :]
-    bound = min(found.obj_val, found.obj_val_dual) if status == "Solved" else -math.inf
-    return ConvexAnswer(
-        "optimal",
-        float(found.obj_val + program.d),
-        float(bound + program.d),
-        np.array(found.x),
-        duals[:m],
-    )
+    curvature = 0.5 * float(x @ (program.P @ x))
+    value = curvature + float(program.c @ x) + program.d
+    dual_value = -curvature - float(b @ z) + program.d
+    bound = min(value, dual_value) if status == "Solved" else -math.inf
+    return ConvexAnswer("optimal", value, bound, x, duals[:m])
+
+
+def _polished(
+    program: ConvexProgram, A: Any, b: FloatArray, equalities: int, x: FloatArray, z: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Solve the KKT equations of the active constraints A x = b, and return x and multipliers.
+
+    The error of an interior point is of the order of the square root of its duality gap. The point
+    remains as it is if the equations have no solution that is primal and dual feasible.
+    """
+    n = len(x)
+    active = np.flatnonzero((np.arange(len(z)) < equalities) | (z > b - A @ x))
+    kept = A.tocsr()[active]
+    system = sp.block_array([[program.P, kept.T], [kept, None]], format="csc")
+    size = len(active)
+    shift = sp.diags_array(REGULARISED * np.r_[np.ones(n), -np.ones(size)])
+    solution = np.r_[x, z[active]]
+    right = np.r_[-program.c, b[active]]
+    try:
+        factor = splu(sp.csc_array(system + shift))
+    except RuntimeError:  # the matrix is singular in spite of the shift
+        return x, z
+    for _ in range(REFINEMENTS):
+        solution = solution + factor.solve(right - system @ solution)
+    polished, multipliers = solution[:n], np.zeros(len(z))
+    multipliers[active] = solution[n:]
+    scale = TOLERANCE * (1 + np.abs(solution).max(initial=0.0))
+    residual = np.abs(right - system @ solution).max(initial=0.0)
+    worst = max((A @ polished - b).max(initial=0.0), (-multipliers[equalities:]).max(initial=0.0))
+    is_better = np.isfinite(solution).all() and max(worst, residual) <= scale
+    return (polished, multipliers) if is_better else (x, z)

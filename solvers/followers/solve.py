@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ from bilad.solvers.followers.branching import (
     sides_of,
     variables_of,
 )
-from bilad.solvers.followers.convexity import refuse_follower
+from bilad.solvers.followers.convexity import refuse_infeasible, refuse_nonconvex, refuse_unbounded
 from bilad.solvers.followers.lower_problem import set_values
 from bilad.solvers.followers.result import BilevelSolution, BilevelStage
 from bilad.solvers.followers.starts import Starts
@@ -61,6 +61,7 @@ STILL = 1e-7  # relative change of the leader's variables at which the linearisa
 PROXIMAL = 1e-2  # weight of the proximal term of the value function
 OPTIMAL = 1e-6  # relative difference between objective and bound at which a point is optimal
 DIVERGING = 1e6  # a larger multiplier of a follower is reported
+CHECKS = 3  # starts at which the followers are tested
 AUTO_NODES = 2000  # nodes of branching after which "auto" continues with kkt
 CONVERGED_STATUSES = {"optimal", "acceptable"}
 
@@ -226,13 +227,23 @@ class _Search:
         self.nodes = 0
         self.engine: str | None = None
         self.multiplier: tuple[float, str] | None = None
-        self.first = self.starts.point(0)
 
     def check_followers(self) -> None:
-        """Refuse followers that are proved not convex, unbounded or infeasible."""
+        """Refuse followers that are proved not convex, unbounded or infeasible.
+
+        They are tested at the first start and at random ones.
+        """
         program = self.verifier.program
-        set_values(program.variables, self.first)
-        refuse_follower(program, self.starts)
+        for number in range(CHECKS):
+            values = self.starts.point(number)
+            if self.starts.infeasible:
+                refuse_infeasible(program)
+                return
+            set_values(program.variables, values)
+            for lower in self.verifier.lower_problems:
+                if number == 0:
+                    refuse_unbounded(lower)
+                refuse_nonconvex(lower)
 
     def left(self) -> float:
         """Return the seconds left; raise `BudgetSpentError` if there are none."""
@@ -251,10 +262,6 @@ class _Search:
         """Solve within the time that is left."""
         left = self.left()
         return session.solve(time_limit=left if math.isfinite(left) else None)
-
-    def point(self, number: int) -> FloatArray:
-        """Return the values of a start; the first one is known already."""
-        return self.first if number == 0 else self.starts.point(number)
 
     def record(
         self, stage: BilevelStage, values: FloatArray, multipliers: list[FloatArray] | None = None
@@ -382,7 +389,7 @@ def _follow_relaxations(search: _Search, method: str) -> None:
     session = search.session(single.model)
     polish = _Polish(search)
     for number in range(search.options.starts):
-        _start(search, single, search.point(number))
+        _start(search, single, search.starts.point(number))
         polish.run(number, single, "piece of the start")
         result = None
         for t in search.options.schedule:
@@ -465,7 +472,7 @@ def _follow_value_function(search: _Search, single: ValueFunctionModel) -> None:
     session, verifier = search.session(single.model), search.verifier
     set_parameter(single.block.weight, PROXIMAL)
     for number in range(search.options.starts):
-        values = search.point(number)
+        values = search.starts.point(number)
         before = None
         for renewal in range(RENEWALS):
             set_values(single.program.variables, values)
@@ -489,3 +496,106 @@ def _follow_value_function(search: _Search, single: ValueFunctionModel) -> None:
                 if np.linalg.norm(now - before) <= STILL * (1 + np.linalg.norm(now)):
                     break
             before = now
+
+
+@dataclass(frozen=True)
+class BilevelComparison(Mapping[str, BilevelSolution]):
+    """The solutions of one model by several methods; printed as a table.
+
+    Attributes
+    ----------
+    solutions : dict of str to BilevelSolution
+    refused : dict of str to str
+        The reason why a method does not apply.
+    """
+
+    solutions: Mapping[str, BilevelSolution]
+    refused: Mapping[str, str]
+
+    def __getitem__(self, method: str) -> BilevelSolution:
+        return self.solutions[method]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.solutions)
+
+    def __len__(self) -> int:
+        return len(self.solutions)
+
+    def __str__(self) -> str:
+        """Return the table."""
+        heads = ("method", "status", "objective", "claimed", "bound", "gap of follower", "violation")
+        rows = [heads]
+        for name, found in self.solutions.items():
+            numbers = [found.objective, found.claimed, found.bound]
+            small = [found.lower_gap, found.violation]
+            rows.append(
+                (name, found.status, *(_shown(n, ".6g") for n in numbers))
+                + tuple(_shown(n, ".0e") for n in small)
+            )
+        rows += [(name, "does not apply", "", "", "", "", "") for name in self.refused]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(heads))]
+        lines = (
+            "  ".join(
+                cell.ljust(width) if k < 2 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        )
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def _shown(number: float | None, form: str) -> str:
+    if number is None:
+        return "-"
+    return "0" if abs(number) < 1e-9 else format(number, form)
+
+
+def compare_bilevel(
+    model: Any, methods: Sequence[str] = METHODS, **options: Any
+) -> BilevelComparison:
+    """Solve a bilevel model by several methods, each from the same starts.
+
+    The best verified point is loaded into the model.
+
+    Parameters
+    ----------
+    model : Pyomo model
+    methods : sequence of str
+        Methods of `solve_bilevel`; by default all four reformulations.
+    **options
+        Options of `solve_bilevel`.
+
+    Returns
+    -------
+    BilevelComparison
+        A mapping from methods to `BilevelSolution`; `print` shows it as a table.
+
+    Raises
+    ------
+    ArgumentError, EngineError
+        As `solve_bilevel` does.
+    """
+    names = [methods] if isinstance(methods, str) else list(methods)
+    for name in names:
+        one_of(name, "methods", ("auto", *METHODS))
+    variables = BilevelProgram(model).variables
+    before = [v.value for v in variables]
+    solutions, refused = {}, {}
+    for name in names:
+        for v, value in zip(variables, before, strict=True):
+            v.set_value(value, skip_validation=True)
+        try:
+            solutions[name] = solve_bilevel(model, name, **options)
+        except UnsupportedError as error:
+            refused[name] = str(error)
+    best = _best(solutions.values(), BilevelProgram(model).sign)
+    if best is not None:
+        for v, value in best.values.items():
+            v.set_value(value, skip_validation=True)
+    return BilevelComparison(solutions, refused)
+
+
+def _best(solutions: Iterable[BilevelSolution], sign: int) -> BilevelSolution | None:
+    found = [(sign * one.objective, k, one) for k, one in enumerate(solutions) if one.objective is not None]
+    solved = [entry for entry in found if entry[2].solved]
+    return min(solved or found, key=lambda entry: entry[:2], default=(0, 0, None))[2]

@@ -50,6 +50,7 @@ class Starts:
         for v in [*program.leader, *others, *followers]:
             v.set_value(_start_of(v), skip_validation=True)
         self._polyhedron = convex_program(self._variables, 0.0, self._rows)
+        self._known: dict[int, FloatArray] = {}
         self._session: IpoptSession | None = None
         self._ranges: list[tuple[float, float]] | None = None
 
@@ -59,6 +60,8 @@ class Starts:
         Start 0 is that of the user, others are random. The leader's variables are moved to the
         nearest point of the constraints of both levels, if there is one.
         """
+        if number in self._known:
+            return self._known[number]
         if self._ranges is None and number:
             self._ranges = [self._range(k) for k in range(len(self._first))]
         target = self._first
@@ -66,7 +69,8 @@ class Starts:
             target = np.array([self._rng.uniform(*pair) for pair in self._ranges or ()])
         self._project(target)
         values = [math.nan if v.value is None else v.value for v in self.program.variables]
-        return np.array(values, dtype=float)
+        self._known[number] = np.array(values, dtype=float)
+        return self._known[number]
 
     def _project(self, target: FloatArray) -> None:
         leader = self.program.leader

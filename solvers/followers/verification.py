@@ -107,7 +107,7 @@ class Verifier:
 
     def __init__(self, program: BilevelProgram) -> None:
         self.program = program
-        self._lower = [LowerProblem(follower, program.model) for follower in program.followers]
+        self.lower_problems = [LowerProblem(follower, program.model) for follower in program.followers]
         self._owned = [v for follower in program.followers for v in follower.variables]
         self._rows = program.constraints
         bodies = [row.body for row in self._rows] + [program.objective.expr]
@@ -164,11 +164,11 @@ class Verifier:
 
     def lower_answers(self) -> list[LowerAnswer]:
         """Solve all followers at the current values of the program."""
-        return [lower.solve() for lower in self._lower]
+        return [lower.solve() for lower in self.lower_problems]
 
     def slopes(self, answers: list[LowerAnswer]) -> list[FloatArray]:
         """Return the derivatives of each follower's value at the current values."""
-        return [lower.slopes(answer) for lower, answer in zip(self._lower, answers, strict=True)]
+        return [lower.slopes(answer) for lower, answer in zip(self.lower_problems, answers, strict=True)]
 
     def _round_leader(self) -> None:
         """Move the leader's variables into their bounds, and integer ones to whole numbers."""
@@ -201,7 +201,7 @@ class Verifier:
     ) -> Verification:
         gaps = [
             (value_of(lower.follower.cost) - answer.value) / (1 + abs(answer.value))
-            for lower, answer in zip(self._lower, answers, strict=True)
+            for lower, answer in zip(self.lower_problems, answers, strict=True)
         ]
         point = self._report(max(gaps) if np.isfinite(gaps).all() else math.inf)
         if not self.program.multipliers:
@@ -233,7 +233,7 @@ class Verifier:
     def _residual(self, multipliers: list[FloatArray]) -> float:
         """Return the violation of the KKT conditions at the current values."""
         worst = 0.0
-        for lower, mu in zip(self._lower, multipliers, strict=True):
+        for lower, mu in zip(self.lower_problems, multipliers, strict=True):
             follower = lower.follower
             slope = gradient(lagrangian(follower, mu), follower.variables)
             worst = max(worst, float(np.abs(slope).max(initial=0.0)))
@@ -284,7 +284,7 @@ class Verifier:
 
     def _coupling_rows(self) -> tuple[Any, FloatArray, FloatArray] | None:
         """Return the leader's constraints on the followers' variables; None if not linear."""
-        followers = {id(row.component) for lower in self._lower for row in lower.follower.rows}
+        followers = {id(row.component) for lower in self.lower_problems for row in lower.follower.rows}
         owned = {id(v) for v in self._owned}
         rows = [
             row
