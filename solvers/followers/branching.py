@@ -49,6 +49,9 @@ class Branching:
     program : ConvexProgram
     pairs : ndarray of int, shape (p, 2)
         The variables of each pair. They have finite lower bounds.
+    goal : float, optional
+        Only values below it are of interest: the search ends as soon as there is one, and does not
+        refine bounds above it.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class Branching:
 
     program: ConvexProgram
     pairs: Any
+    goal: float = -math.inf
     best: FloatArray | None = None
     value: float = math.inf
     bound: float = -math.inf
@@ -80,7 +84,7 @@ class Branching:
         self._deadline = time.perf_counter() + time_limit
         self._queue: list[Any] = []
         self._push(self.program.columns, -math.inf)
-        while self._queue and self.status != "unbounded":
+        while self._queue and self.status != "unbounded" and not self.value < self.goal:
             self.bound = min(self._queue[0][0], self._left, self.value)
             if self.bound >= self._cutoff():
                 break
@@ -98,7 +102,9 @@ class Branching:
             self.status = "infeasible" if self.best is None else "optimal"
 
     def _cutoff(self) -> float:
-        return math.inf if self.best is None else self.value - PROVED * (1 + abs(self.value))
+        if self.best is None:
+            return self.goal if math.isfinite(self.goal) else math.inf
+        return self.value - PROVED * (1 + abs(self.value))
 
     def _solve(self, columns: Columns) -> ConvexAnswer:
         self.nodes += 1

@@ -41,6 +41,7 @@ from bilad.solvers.followers.convexity import refuse_infeasible, refuse_nonconve
 from bilad.solvers.followers.lower_problem import set_values
 from bilad.solvers.followers.result import BilevelSolution, BilevelStage
 from bilad.solvers.followers.starts import Starts
+from bilad.solvers.followers.stationarity import mpcc_stationarity
 from bilad.solvers.followers.verification import Verification, Verifier
 from bilad.solvers.nlp import IpoptSession, NlpResult
 from bilad.solvers.termination import CONVERGED, TIME_LIMIT, BudgetSpentError, termination_of
@@ -61,6 +62,7 @@ STILL = 1e-7  # relative change of the leader's variables at which the linearisa
 PROXIMAL = 1e-2  # weight of the proximal term of the value function
 OPTIMAL = 1e-6  # relative difference between objective and bound at which a point is optimal
 DIVERGING = 1e6  # a larger multiplier of a follower is reported
+DESCENTS, DESCENT_STEP, DESCENT_NODES = 10, 1e-3, 500  # of the search for a B-stationary point
 CHECKS = 3  # starts at which the followers are tested
 AUTO_NODES = 2000  # nodes of branching after which "auto" continues with kkt
 CONVERGED_STATUSES = {"optimal", "acceptable"}
@@ -426,7 +428,11 @@ def _start(search: _Search, single: KktModel, values: FloatArray) -> None:
 
 
 class _Polish:
-    """The exact piece at a point: the smaller side of every pair is fixed at 0."""
+    """Exact pieces: the smaller side of every pair is fixed at 0.
+
+    A descent direction of the linearised problem leads from one piece to the next, until the point
+    is B-stationary.
+    """
 
     def __init__(self, search: _Search) -> None:
         self._search = search
@@ -440,7 +446,23 @@ class _Polish:
         copies = zip(variables_of_all(near), variables_of_all(single), strict=True)
         for source, target in copies:
             target.set_value(source.value, skip_validation=True)
-        held = []
+        best = math.inf
+        for _ in range(DESCENTS):
+            stage = self._solve_piece(number, name)
+            if stage.claimed is None or search.sign * stage.claimed >= best - STILL * (1 + abs(best)):
+                return
+            best = search.sign * stage.claimed
+            direction = mpcc_stationarity(single, node_limit=DESCENT_NODES).direction
+            if not direction:
+                return
+            name = "descent"
+            for v, slope in direction.items():
+                v.set_value(v.value + DESCENT_STEP * slope, skip_validation=True)
+
+    def _solve_piece(self, number: int, name: str) -> BilevelStage:
+        """Fix the smaller side of every pair, solve, and record the solution if there is one."""
+        single, search, held = self._single, self._search, []
+        assert self._session is not None
         for pair in single.pairs.values():
             left, right = (side.component for side in sides_of(pair))
             smaller = min(left, right, key=lambda v: v.value - v.lb)
@@ -455,8 +477,9 @@ class _Polish:
         stage = _stage(number, name, result)
         if result.status.value in CONVERGED_STATUSES:
             search.record(stage, _values(single), _multipliers(single))
-        else:
-            search.stages.append(stage)
+            return stage
+        search.stages.append(stage)
+        return replace(stage, claimed=None)
 
 
 def variables_of_all(single: KktModel) -> list[Any]:
