@@ -217,8 +217,7 @@ class _Search:
         self.model, self.options = model, options
         self._began = time.perf_counter()
         self.verifier = Verifier(BilevelProgram(model.clone()))
-        rng = np.random.default_rng(options.seed)
-        self.starts = Starts(BilevelProgram(model.clone()), rng)
+        self.starts = Starts(BilevelProgram(model.clone()), options.seed)
         self.sign = self.verifier.program.sign
         self.stages: list[BilevelStage] = []
         self.best: Verification | None = None

@@ -9,6 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.core.expr import identify_variables
+from scipy.stats.qmc import Halton
 
 from bilad.formulations.bilevel_model import BilevelProgram
 from bilad.formulations.leader import set_parameter
@@ -27,7 +28,8 @@ class Starts:
     ----------
     program : BilevelProgram
         Of a clone that is used for nothing else.
-    rng : numpy.random.Generator
+    seed : int
+        Of the random starts, a scrambled Halton sequence.
 
     Attributes
     ----------
@@ -35,8 +37,8 @@ class Starts:
         Whether it is proved that no point satisfies the constraints of both levels.
     """
 
-    def __init__(self, program: BilevelProgram, rng: np.random.Generator) -> None:
-        self.program, self._rng, self.infeasible = program, rng, False
+    def __init__(self, program: BilevelProgram, seed: int) -> None:
+        self.program, self.infeasible = program, False
         special = {id(v) for v in program.multipliers}
         rows = program.constraints
         seen = {id(row): list(identify_variables(row.body, include_fixed=False)) for row in rows}
@@ -50,6 +52,7 @@ class Starts:
         for v in [*program.leader, *others, *followers]:
             v.set_value(_start_of(v), skip_validation=True)
         self._polyhedron = convex_program(self._variables, 0.0, self._rows)
+        self._halton = Halton(max(len(self._first), 1), rng=seed)
         self._known: dict[int, FloatArray] = {}
         self._session: IpoptSession | None = None
         self._ranges: list[tuple[float, float]] | None = None
@@ -66,7 +69,8 @@ class Starts:
             self._ranges = [self._range(k) for k in range(len(self._first))]
         target = self._first
         if number:
-            target = np.array([self._rng.uniform(*pair) for pair in self._ranges or ()])
+            low, high = np.array(self._ranges).reshape(-1, 2).T
+            target = low + (high - low) * self._halton.random(1)[0, : len(low)]
         self._project(target)
         values = [math.nan if v.value is None else v.value for v in self.program.variables]
         self._known[number] = np.array(values, dtype=float)
