@@ -259,7 +259,8 @@ class FollowerProgram:
     ----------
     block : Pyomo block
     variables : list of Pyomo variable data
-        The variables y: not fixed, and contained in the objective or in a constraint.
+        The variables y: those on active blocks, and those in the objective or in a constraint,
+        unless they are fixed.
     parameters : list of Pyomo variable data
         The variables x of others that occur in the objective or in `rows`, and are not fixed.
     objective : Pyomo objective data
@@ -291,7 +292,8 @@ class FollowerProgram:
             if any(v in own for v in inside):
                 self.rows += rows_of(c)
                 seen |= inside
-        self.variables = [v for v in own if v in seen and not v.fixed]
+        shown = ComponentSet(block.component_data_objects(pyo.Var, active=True)) | seen
+        self.variables = [v for v in own if v in shown and not v.fixed]
         self.parameters = [v for v in seen if v not in own]
         for v in self.variables:
             if not v.is_continuous():

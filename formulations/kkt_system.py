@@ -65,7 +65,9 @@ class KktSystem:
         found = {j: given.get((id(row.component), row.side)) for j, row in rows}
         new = [j for j, variable in found.items() if variable is None]
         block.multiplier = pyo.Var(new, initialize=0.0)
-        self.multipliers = [found[j] or block.multiplier[j] for j, _ in rows]
+        self.multipliers = [
+            block.multiplier[j] if variable is None else variable for j, variable in found.items()
+        ]
         self._add_stationarity()
         self._add_slacks()
 

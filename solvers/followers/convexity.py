@@ -72,7 +72,7 @@ def refuse_infeasible(program: BilevelProgram) -> None:
 
 
 def _where(parameters: list[Any]) -> str:
-    return ", ".join(f"{v.name} = {v.value:.6g}" for v in parameters[:4]) or "every point"
+    return ", ".join(f"{v.name} = {round(v.value, 9) + 0.0:.6g}" for v in parameters[:4]) or "every point"
 
 
 def _refuse_quadratic(follower: FollowerProgram, program: ConvexProgram) -> None:

@@ -65,6 +65,10 @@ DIVERGING = 1e6  # a larger multiplier of a follower is reported
 DESCENTS, DESCENT_STEP, DESCENT_NODES = 10, 1e-3, 500  # of the search for a B-stationary point
 CHECKS = 3  # starts at which the followers are tested
 AUTO_NODES = 2000  # nodes of branching after which "auto" continues with kkt
+NEEDED = (
+    "branching needs linear KKT conditions of the followers, linear constraints and a linear or "
+    "convex quadratic objective of the leader"
+)
 CONVERGED_STATUSES = {"optimal", "acceptable"}
 
 
@@ -190,15 +194,12 @@ def _runner(search: _Search, method: str, program: BilevelProgram) -> Callable[[
     if method in {"auto", BRANCHING}:
         unrelaxed = KktModel(search.model, None)
         tree = complementarity_branching(unrelaxed)
-    if method == BRANCHING and tree is None:
-        reason = (
-            "branching needs linear KKT conditions of the followers, linear constraints and a "
-            "linear or convex quadratic objective of the leader"
-        )
-        raise UnsupportedError(method, reason, METHODS[:3])
     discrete = [v.name for v in program.leader if not v.is_continuous()]
+    if method == BRANCHING and tree is None:
+        raise UnsupportedError(method, NEEDED, [] if discrete else METHODS[:3])
     if tree is None and discrete:
-        raise UnsupportedError(method, f"{discrete[0]!r} is not continuous", [BRANCHING])
+        reason = f"{discrete[0]!r} is not continuous, which only {BRANCHING!r} accepts; {NEEDED}"
+        raise UnsupportedError(method, reason, [])
     search.check_followers()
     if search.starts.infeasible:
         return lambda: search.conclude("infeasible")

@@ -37,6 +37,7 @@ from bilad.solvers.followers.lower_problem import (
 
 GAP_TOL = 1e-6  # largest gap of a follower in a verified point
 VIOLATION_TOL = 1e-5  # largest unscaled violation of a constraint in a verified point
+SAME = 1e-7  # relative; a claimed point has to be so much better than an exact selection
 TIGHT = 1e-8  # gap up to which a point counts as exact when points are compared
 DOUBT = 1e-2  # relative; a point with a larger gap has to be so much better than an exact one
 
@@ -149,18 +150,28 @@ class Verifier:
         pessimistic: float | None
         pessimistic = own_point.objective if is_possible else program.sign * math.inf
         if not all(answer.is_unique for answer in answers):
-            points.append(claimed)
             best, pessimistic = self._selections(answers)
             if best is not None:
                 with holding(self._owned, best):
                     points.append(self._measured(answers))
+            points.append(claimed)
         elif not own_point.confirmed:
             points.append(claimed)
         return replace(
-            min(points, key=lambda point: point.rank(program.sign)),
+            self._best(points),
             own_selection=own_point.objective if is_possible else None,
             pessimistic=pessimistic,
         )
+
+    def _best(self, points: list[Verification]) -> Verification:
+        """Return the first point, unless a later one is clearly better."""
+        best, sign = points[0], self.program.sign
+        for point in points[1:]:
+            (fails, value), (was_failing, known) = point.rank(sign), best.rank(sign)
+            margin = 0.0 if was_failing else SAME * (1 + abs(best.objective))
+            if fails < was_failing or (fails == was_failing and value < known - margin):
+                best = point
+        return best
 
     def lower_answers(self) -> list[LowerAnswer]:
         """Solve all followers at the current values of the program."""
