@@ -232,7 +232,9 @@ class KktModel(BilevelReformulation):
             for i, follower in enumerate(self.program.followers)
         ]
         self.pairs = {
-            (i, j): pair for i, system in enumerate(self.systems) for j, pair in system.pairs.items()
+            (i, j): pair
+            for i, system in enumerate(self.systems)
+            for j, pair in system.pairs.items()
         }
         if relaxation is not None:
             self._relax(relaxation)

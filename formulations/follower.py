@@ -81,7 +81,7 @@ def rows_of(component: Any) -> list[FollowerRow]:
     return rows
 
 
-class FollowerData(BlockData):
+class FollowerData(BlockData):  # type: ignore[misc]
     """One follower: an ordinary Pyomo block, with multipliers that the leader may use."""
 
     def multiplier_of(self, component: Any) -> Any:
@@ -136,7 +136,9 @@ class FollowerData(BlockData):
     def own_variables(self) -> ComponentSet:
         """Return the variables that are declared on this block, and those of `variables=`."""
         blocks = self.block_data_objects(active=None, descend_into=True)
-        declared = (var for block in blocks for var in block.component_objects(pyo.Var, descend_into=False))
+        declared = (
+            var for block in blocks for var in block.component_objects(pyo.Var, descend_into=False)
+        )
         own = ComponentSet(
             v
             for var in declared
@@ -167,7 +169,7 @@ class FollowerData(BlockData):
             yield from v.values() if v.is_indexed() else (v,)
 
 
-class Follower(pyo.Block):
+class Follower(pyo.Block):  # type: ignore[misc]
     """A lower level, written as a Pyomo block with one objective and constraints.
 
     The variables that are declared on the block or on its sub-blocks are the follower's. All
@@ -204,7 +206,8 @@ class Follower(pyo.Block):
     def __new__(cls, *indexes: Any, **keywords: Any) -> Follower:
         """Make a scalar or an indexed follower."""
         if cls is not Follower:
-            return super().__new__(cls)  # type: ignore[return-value]
+            made: Follower = super().__new__(cls)
+            return made
         is_scalar = not indexes or indexes[0] is UnindexedComponent_set
         kind = ScalarFollower if is_scalar else IndexedFollower
         return kind.__new__(kind)
@@ -233,7 +236,7 @@ class ScalarFollower(FollowerData, Follower):
     """A follower without an index."""
 
     def __init__(self, *indexes: Any, **keywords: Any) -> None:
-        FollowerData.__init__(self, component=self)
+        BlockData.__init__(self, component=self)
         Follower.__init__(self, *indexes, **keywords)
         self._data[None] = self
         self._index = UnindexedComponent_index

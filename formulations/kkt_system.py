@@ -25,8 +25,8 @@ from bilad.formulations.follower import FollowerProgram, FollowerRow, rows_of
 class KktSystem:
     """The KKT conditions of a follower on a block, with complementarity constraints as pairs.
 
-    A constraint g <= 0 is replaced by g + slack = 0, and an upper bound of a variable by a slack,
-    so that each side of a pair is a variable minus its lower bound.
+    A constraint or bound g <= 0 is replaced by g + slack = 0, slack >= 0, so that each side of a
+    pair is a variable with the lower bound 0.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class KktSystem:
         It receives the variables `multiplier[j]` and `slack[j]` of row j of the follower, and the
         constraints `slack_row[j]` and `stationarity[v]` for variable v.
     program : FollowerProgram
-        Its objective is deactivated, and constraints and upper bounds that have slacks too.
+        Its objective and its inequalities are deactivated, and its bounds are removed.
     multipliers : mapping, optional
         Existing multiplier variables of the rows of a component, by component.
 
@@ -52,7 +52,10 @@ class KktSystem:
     """
 
     def __init__(
-        self, block: Any, program: FollowerProgram, multipliers: Mapping[Any, Any] = MappingProxyType({})
+        self,
+        block: Any,
+        program: FollowerProgram,
+        multipliers: Mapping[Any, Any] = MappingProxyType({}),
     ) -> None:
         self.program, self._block = program, block
         rows = list(enumerate(program.rows))
@@ -90,24 +93,16 @@ class KktSystem:
     def _add_slacks(self) -> None:
         block, rows = self._block, self.program.rows
         self.program.objective.deactivate()
-        sloped = [j for j, r in enumerate(rows) if r.side == "upper" or not r.is_bound]
-        sloped = [j for j in sloped if rows[j].side != "equal"]
-        block.slack = pyo.Var(sloped, bounds=(0.0, None), initialize=0.0)
-        block.slack_row = pyo.Constraint(
-            sloped, rule=lambda b, j: rows[j].body + b.slack[j] == 0
-        )
+        sided = [j for j, row in enumerate(rows) if row.side != "equal"]
+        block.slack = pyo.Var(sided, bounds=(0.0, None), initialize=0.0)
+        block.slack_row = pyo.Constraint(sided, rule=lambda b, j: rows[j].body + b.slack[j] == 0)
         self.pairs = {}
-        for j, row in enumerate(rows):
-            if row.side == "equal":
-                continue
-            side = Side.at_lower_bound(-row.body, row.component)
-            if j in block.slack:
-                side = Side.at_lower_bound(block.slack[j], block.slack[j])
-                _release(row)
+        for j, slack in block.slack.items():
+            _release(rows[j])
             multiplier = self.multipliers[j]
             multiplier.setlb(0.0)
-            left = Side.at_lower_bound(multiplier, multiplier)
-            self.pairs[j] = Complementarity(multiplier * side.expression, left, side)
+            left, right = (Side.at_lower_bound(v, v) for v in (multiplier, slack))
+            self.pairs[j] = Complementarity(multiplier * slack, left, right)
 
     def start_slacks(self) -> None:
         """Set the slacks to -body, or to 0 where it is negative."""
@@ -132,7 +127,7 @@ def _release(row: FollowerRow) -> None:
     if not row.is_bound:
         row.component.deactivate()
         return
-    low = row.component.lb
+    low, high = row.component.bounds
     row.component.domain = pyo.Reals
-    row.component.setlb(low)
-    row.component.setub(None)
+    row.component.setlb(None if row.side == "lower" else low)
+    row.component.setub(None if row.side == "upper" else high)

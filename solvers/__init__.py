@@ -22,7 +22,9 @@ from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.followers import (
     BilevelComparison,
     BilevelSolution,
+    MpccStationarity,
     compare_bilevel,
+    mpcc_stationarity,
     solve_bilevel,
 )
 from bilad.solvers.nlp import EngineError
@@ -52,6 +54,7 @@ __all__ = [
     "EngineError",
     "ExactInterval",
     "LowerLevel",
+    "MpccStationarity",
     "NoDendrogramError",
     "PropertyCheck",
     "Stationarity",
@@ -68,6 +71,7 @@ __all__ = [
     "exact_recovery_interval",
     "find_violation",
     "is_recovered",
+    "mpcc_stationarity",
     "register_method",
     "solve_bilevel",
     "stationarity",

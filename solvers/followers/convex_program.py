@@ -1,13 +1,13 @@
 """Linear and convex quadratic programs in matrix form, solved by HiGHS and Clarabel.
 
-    min 1/2 z'Pz + c'z + d   s.t.   l <= A z <= u,   zl <= z <= zu,   z_i integer for i in I
+min 1/2 z'Pz + c'z + d   s.t.   l <= A z <= u,   zl <= z <= zu,   z_i integer for i in I
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -220,7 +220,9 @@ def _limits(components: Sequence[Any]) -> tuple[FloatArray, FloatArray]:
     return np.array(low, dtype=float), np.array(high, dtype=float)
 
 
-def _without_point(status: str, z: FloatArray | None = None, bound: float = -math.inf) -> ConvexAnswer:
+def _without_point(
+    status: str, z: FloatArray | None = None, bound: float = -math.inf
+) -> ConvexAnswer:
     value = {"infeasible": math.inf, "unbounded": -math.inf}.get(status, math.nan)
     nothing = np.zeros(0)
     least = math.inf if status == "infeasible" else bound
@@ -232,7 +234,7 @@ class _Highs:
 
     def __init__(self, program: ConvexProgram) -> None:
         _print_banner()
-        self._program, self._engine = program, highspy.Highs()
+        self._program, self._engine = program, _new_highs()
         self._engine.silent()
         for name, value in HIGHS_OPTIONS.items():
             self._engine.setOptionValue(name, value)
@@ -286,11 +288,16 @@ class _Highs:
         return _without_point("time limit" if late else "unknown", z if has_point else None, bound)
 
 
+def _new_highs() -> Any:
+    make: Callable[[], Any] = highspy.Highs
+    return make()
+
+
 @functools.cache
 def _print_banner() -> None:
     """Let HiGHS print its banner, which it does once in a process, to nowhere."""
     with capture_output(capture_fd=True):
-        highspy.Highs()
+        _new_highs()
 
 
 def _solve_by_clarabel(

@@ -46,7 +46,7 @@ def refuse_unbounded(lower: LowerProblem) -> None:
 
 
 def refuse_nonconvex(lower: LowerProblem) -> None:
-    """Raise `ModelError` if the follower is proved not convex at the current values of its model."""
+    """Raise `ModelError` if the follower is proved not convex at its model's current values."""
     follower = lower.follower
     if not 0 < len(follower.variables) <= LARGEST:
         return
@@ -72,7 +72,10 @@ def refuse_infeasible(program: BilevelProgram) -> None:
 
 
 def _where(parameters: list[Any]) -> str:
-    return ", ".join(f"{v.name} = {round(v.value, 9) + 0.0:.6g}" for v in parameters[:4]) or "every point"
+    return (
+        ", ".join(f"{v.name} = {round(v.value, 9) + 0.0:.6g}" for v in parameters[:4])
+        or "every point"
+    )
 
 
 def _refuse_quadratic(follower: FollowerProgram, program: ConvexProgram) -> None:
@@ -87,7 +90,7 @@ def _refuse_quadratic(follower: FollowerProgram, program: ConvexProgram) -> None
 
 def _has_interior(program: ConvexProgram, equal: Any) -> bool:
     """Return whether a point satisfies all inequalities strictly."""
-    m, n = program.A.shape
+    n = program.A.shape[1]
     margin = sp.csr_array((~equal).astype(float)[:, None])
     A = sp.hstack([program.A, margin], format="csr")
     free = np.full(n, math.inf)

@@ -21,7 +21,6 @@ from bilad.formulations.leader import set_parameter
 from bilad.models.validation import FloatArray
 from bilad.solvers.followers.convex_program import (
     ConvexProgram,
-    least_curvature,
     linear_rows,
     quadratic_function,
 )
@@ -71,18 +70,19 @@ class LowerAnswer:
         )
 
     def face(self) -> tuple[Any, FloatArray, FloatArray]:
-        """Return rows A, l, u that hold for the solutions among the feasible points.
+        """Return rows A, l, u that describe all solutions.
 
-        These are the constraints with positive multipliers, as equations, and P y = P y*.
+        These are the constraints; those with positive multipliers as equations; and P y = P y*.
         """
         assert self.program is not None
         least = ACTIVE * max(1.0, float(np.abs(self.multipliers).max(initial=0.0)))
         active = np.flatnonzero(self.multipliers > least)
         quadratic = np.unique(self.program.P.tocoo().row)
-        A = sp.vstack([self.program.A[active], self.program.P[quadratic]], format="csr")
-        right = np.r_[self.program.rows[1][active], (self.program.P @ self.y)[quadratic]]
+        (low, high), P = self.program.rows, self.program.P
+        A = sp.vstack([self.program.A, self.program.A[active], P[quadratic]], format="csr")
+        right = np.r_[high[active], (P @ self.y)[quadratic]]
         width = FACE * (1.0 + np.abs(right))
-        return A, right - width, right + width
+        return A, np.r_[low, right - width], np.r_[high, right + width]
 
 
 class LowerProblem:
@@ -109,7 +109,8 @@ class LowerProblem:
     def _solve(self) -> LowerAnswer:
         follower = self.follower
         if not follower.variables:
-            return LowerAnswer("optimal", value_of(follower.cost), *[np.zeros(0)] * 2, None)
+            nothing = np.zeros(0)
+            return LowerAnswer("optimal", value_of(follower.cost), nothing, nothing, None)
         program = self.program()
         if program is None or not program.is_convex:
             self._nlp = self._nlp or _NonlinearFollower(follower, self._model)

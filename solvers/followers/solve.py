@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +24,8 @@ from bilad.formulations.leader import set_parameter
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
+    number_array,
     one_of,
-    real_number,
     seconds_limit,
     whole_number,
 )
@@ -56,7 +56,7 @@ IPOPT_OPTIONS = {
     "mu_strategy": "adaptive",
     "bound_relax_factor": 1e-10,
 }
-RENEWALS = 12  # linearisations of the value function from one start
+LEAST_RENEWALS, RENEWALS = 8, 12  # linearisations of the value function from one start
 SHRINK = 0.2  # factor of the relaxation from one linearisation to the next
 STILL = 1e-7  # relative change of the leader's variables at which the linearisations end
 PROXIMAL = 1e-2  # weight of the proximal term of the value function
@@ -79,7 +79,7 @@ def solve_bilevel(
     starts: int = 1,
     seed: int = 0,
     relaxation: str = "scholtes",
-    schedule: Iterable[float] = SCHEDULE,
+    schedule: Sequence[float] = SCHEDULE,
     time_limit: float | None = None,
     node_limit: int | None = None,
     ipopt_options: Mapping[str, Any] | None = None,
@@ -110,7 +110,7 @@ def solve_bilevel(
     relaxation : str, default "scholtes"
         The relaxation of "kkt": "scholtes", "fischer-burmeister", "kanzow-schwartz",
         "steffensen-ulbrich", "lin-fukushima", "smoothing", "penalty", or a registered one.
-    schedule : iterable of float, default (1, 1e-2, 1e-4, 1e-6, 1e-8)
+    schedule : sequence of float, default (1, 1e-2, 1e-4, 1e-6, 1e-8)
         The relaxation parameters t of "kkt" and "duality", > 0.
     time_limit : float, optional
         Seconds.
@@ -162,7 +162,7 @@ class _Options:
         starts: int,
         seed: int,
         relaxation: str,
-        schedule: Iterable[float],
+        schedule: Sequence[float],
         time_limit: float | None,
         node_limit: int | None,
         ipopt_options: Mapping[str, Any] | None,
@@ -170,18 +170,16 @@ class _Options:
         """Validate the options."""
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
-        if isinstance(schedule, str) or not isinstance(schedule, Iterable):
-            raise ArgumentError("schedule", repr(schedule), "a sequence of numbers > 0")
-        stages = tuple(real_number(t, "schedule", above=0.0) for t in schedule)
-        if not stages:
-            raise ArgumentError("schedule", "no stage", "a sequence of numbers > 0")
+        stages = number_array(schedule, "schedule", "a sequence of numbers > 0")
+        if stages.ndim != 1 or not stages.size or not (0 < stages.min() <= stages.max() < math.inf):
+            raise ArgumentError("schedule", schedule, "a sequence of numbers > 0")
         options = {**IPOPT_OPTIONS, **(ipopt_options or {})}
         try_engine(options)
         return cls(
             whole_number(starts, "starts", least=1),
             whole_number(seed, "seed", least=0),
             one_of(relaxation, "relaxation", RELAXATIONS),
-            stages,
+            tuple(stages.tolist()),
             seconds_limit(time_limit, "time_limit", above=0),
             math.inf if node_limit is None else whole_number(node_limit, "node_limit", least=1),
             options,
@@ -326,7 +324,9 @@ class _Search:
             own_selection=None if best is None else best.own_selection,
             pessimistic=None if best is None else best.pessimistic,
             largest_multiplier=size,
-            diverging=self.multiplier[1] if self.multiplier and size > DIVERGING else None,
+            diverging=self.multiplier[1]
+            if self.multiplier and self.multiplier[0] > DIVERGING
+            else None,
             values=values,
             stages=tuple(self.stages),
             nodes=self.nodes,
@@ -371,9 +371,7 @@ def _branch(search: _Search, single: KktModel, tree: Branching, continues: bool)
         elif tree.best is not None:
             set_values(variables_of(single), tree.best)
             claimed = search.sign * tree.value
-            stage = BilevelStage(
-                0, BRANCHING, claimed, tree.status, time.perf_counter() - began
-            )
+            stage = BilevelStage(0, BRANCHING, claimed, tree.status, time.perf_counter() - began)
             search.record(stage, _values(single), _multipliers(single))
             search.note_multipliers(single)
     search.ended = tree.termination
@@ -449,7 +447,9 @@ class _Polish:
         best = math.inf
         for _ in range(DESCENTS):
             stage = self._solve_piece(number, name)
-            if stage.claimed is None or search.sign * stage.claimed >= best - STILL * (1 + abs(best)):
+            if stage.claimed is None or search.sign * stage.claimed >= best - STILL * (
+                1 + abs(best)
+            ):
                 return
             best = search.sign * stage.claimed
             direction = mpcc_stationarity(single, node_limit=DESCENT_NODES).direction
@@ -496,7 +496,7 @@ def _follow_value_function(search: _Search, single: ValueFunctionModel) -> None:
     set_parameter(single.block.weight, PROXIMAL)
     for number in range(search.options.starts):
         values = search.starts.point(number)
-        before = None
+        before = np.zeros(0)
         for renewal in range(RENEWALS):
             set_values(single.program.variables, values)
             set_values(verifier.program.variables, values)
@@ -515,110 +515,7 @@ def _follow_value_function(search: _Search, single: ValueFunctionModel) -> None:
                 break
             values = search.record(replace(stage, claimed=None), _values(single)).values
             now = np.array([v.value for v in verifier.program.leader])
-            if before is not None and renewal >= 8:
-                if np.linalg.norm(now - before) <= STILL * (1 + np.linalg.norm(now)):
-                    break
+            size = STILL * (1 + np.linalg.norm(now))
+            if renewal >= LEAST_RENEWALS and np.linalg.norm(now - before) <= size:
+                break
             before = now
-
-
-@dataclass(frozen=True)
-class BilevelComparison(Mapping[str, BilevelSolution]):
-    """The solutions of one model by several methods; printed as a table.
-
-    Attributes
-    ----------
-    solutions : dict of str to BilevelSolution
-    refused : dict of str to str
-        The reason why a method does not apply.
-    """
-
-    solutions: Mapping[str, BilevelSolution]
-    refused: Mapping[str, str]
-
-    def __getitem__(self, method: str) -> BilevelSolution:
-        return self.solutions[method]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.solutions)
-
-    def __len__(self) -> int:
-        return len(self.solutions)
-
-    def __str__(self) -> str:
-        """Return the table."""
-        heads = ("method", "status", "objective", "claimed", "bound", "gap of follower", "violation")
-        rows = [heads]
-        for name, found in self.solutions.items():
-            numbers = [found.objective, found.claimed, found.bound]
-            small = [found.lower_gap, found.violation]
-            rows.append(
-                (name, found.status, *(_shown(n, ".6g") for n in numbers))
-                + tuple(_shown(n, ".0e") for n in small)
-            )
-        rows += [(name, "does not apply", "", "", "", "", "") for name in self.refused]
-        widths = [max(len(row[k]) for row in rows) for k in range(len(heads))]
-        lines = (
-            "  ".join(
-                cell.ljust(width) if k < 2 else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        )
-        return "\n".join(line.rstrip() for line in lines)
-
-
-def _shown(number: float | None, form: str) -> str:
-    if number is None:
-        return "-"
-    return "0" if abs(number) < 1e-9 else format(number, form)
-
-
-def compare_bilevel(
-    model: Any, methods: Sequence[str] = METHODS, **options: Any
-) -> BilevelComparison:
-    """Solve a bilevel model by several methods, each from the same starts.
-
-    The best verified point is loaded into the model.
-
-    Parameters
-    ----------
-    model : Pyomo model
-    methods : sequence of str
-        Methods of `solve_bilevel`; by default all four reformulations.
-    **options
-        Options of `solve_bilevel`.
-
-    Returns
-    -------
-    BilevelComparison
-        A mapping from methods to `BilevelSolution`; `print` shows it as a table.
-
-    Raises
-    ------
-    ArgumentError, EngineError
-        As `solve_bilevel` does.
-    """
-    names = [methods] if isinstance(methods, str) else list(methods)
-    for name in names:
-        one_of(name, "methods", ("auto", *METHODS))
-    variables = BilevelProgram(model).variables
-    before = [v.value for v in variables]
-    solutions, refused = {}, {}
-    for name in names:
-        for v, value in zip(variables, before, strict=True):
-            v.set_value(value, skip_validation=True)
-        try:
-            solutions[name] = solve_bilevel(model, name, **options)
-        except UnsupportedError as error:
-            refused[name] = str(error)
-    best = _best(solutions.values(), BilevelProgram(model).sign)
-    if best is not None:
-        for v, value in best.values.items():
-            v.set_value(value, skip_validation=True)
-    return BilevelComparison(solutions, refused)
-
-
-def _best(solutions: Iterable[BilevelSolution], sign: int) -> BilevelSolution | None:
-    found = [(sign * one.objective, k, one) for k, one in enumerate(solutions) if one.objective is not None]
-    solved = [entry for entry in found if entry[2].solved]
-    return min(solved or found, key=lambda entry: entry[:2], default=(0, 0, None))[2]

@@ -18,6 +18,7 @@ from bilad.solvers.followers.convex_program import convex_program
 from bilad.solvers.nlp import IpoptSession
 
 BOX = 10.0  # half-width of the range of a random start where no constraint gives one
+OFF = 1e-2  # start of a follower's variable without a value in a nonlinear model
 WIDEST = 1e3  # largest absolute value of a random start
 
 
@@ -49,9 +50,11 @@ class Starts:
         others = [v for v in program.variables if id(v) in used and id(v) not in leader]
         self._variables = [*program.leader, *others]
         self._first = np.array([_start_of(v) for v in program.leader])
-        for v in [*program.leader, *others, *followers]:
-            v.set_value(_start_of(v), skip_validation=True)
         self._polyhedron = convex_program(self._variables, 0.0, self._rows)
+        # Norms and roots have no derivative at 0.
+        near = 0.0 if self._polyhedron is not None else OFF
+        for v in [*others, *followers]:
+            v.set_value(_start_of(v, near), skip_validation=True)
         self._halton = Halton(max(len(self._first), 1), rng=seed)
         self._known: dict[int, FloatArray] = {}
         self._session: IpoptSession | None = None
@@ -138,7 +141,7 @@ class Starts:
         return sign * answer.value if answer.status == "optimal" else None
 
 
-def _start_of(v: Any) -> float:
-    """Return the value of a variable, or the point nearest to 0 within its bounds."""
+def _start_of(v: Any, target: float = 0.0) -> float:
+    """Return the value of a variable, or the point nearest to the target within its bounds."""
     low, high = (-math.inf if v.lb is None else v.lb), (math.inf if v.ub is None else v.ub)
-    return float(min(max(0.0, low), high)) if v.value is None else float(v.value)
+    return float(min(max(target, low), high)) if v.value is None else float(v.value)

@@ -7,8 +7,8 @@ grad F = sum lambda grad g + sum mu grad h + sum nu_G grad G + sum nu_H grad H w
 pair is biactive if both sides vanish. The point is S-stationary if there are multipliers with
 nu_G, nu_H >= 0 on all biactive pairs; M-stationary with this or nu_G nu_H = 0; C-stationary with
 nu_G nu_H >= 0; W-stationary without a condition. It is B-stationary if no direction of the
-linearised feasible set descends. The multipliers of M and C, and the direction, are sought by linear
-programs with complementarity constraints, which are solved by branching.
+linearised feasible set descends. The multipliers of M and C, and the direction, are sought by
+linear programs with complementarity constraints, which are solved by branching.
 
 References
 ----------

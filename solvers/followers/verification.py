@@ -108,7 +108,9 @@ class Verifier:
 
     def __init__(self, program: BilevelProgram) -> None:
         self.program = program
-        self.lower_problems = [LowerProblem(follower, program.model) for follower in program.followers]
+        self.lower_problems = [
+            LowerProblem(follower, program.model) for follower in program.followers
+        ]
         self._owned = [v for follower in program.followers for v in follower.variables]
         self._rows = program.constraints
         bodies = [row.body for row in self._rows] + [program.objective.expr]
@@ -119,7 +121,9 @@ class Verifier:
         self._bounds = self._bounds_of_leader()
         self._others = [v for v in self._used if id(v) not in owned]
 
-    def verify(self, values: FloatArray, multipliers: list[FloatArray] | None = None) -> Verification:
+    def verify(
+        self, values: FloatArray, multipliers: list[FloatArray] | None = None
+    ) -> Verification:
         """Recompute a point, and return the point to report in its place.
 
         This is the best of the point itself and the followers' solutions at the same x: that of
@@ -179,7 +183,9 @@ class Verifier:
 
     def slopes(self, answers: list[LowerAnswer]) -> list[FloatArray]:
         """Return the derivatives of each follower's value at the current values."""
-        return [lower.slopes(answer) for lower, answer in zip(self.lower_problems, answers, strict=True)]
+        return [
+            lower.slopes(answer) for lower, answer in zip(self.lower_problems, answers, strict=True)
+        ]
 
     def _round_leader(self) -> None:
         """Move the leader's variables into their bounds, and integer ones to whole numbers."""
@@ -200,7 +206,9 @@ class Verifier:
             if linear is None or id(inside[0]) not in bounds or linear[0].nnz == 0:
                 continue
             (a,), (b,) = linear[0].data, linear[1]
-            low, high = (math.nan if limit is None else (limit - b) / a for limit in (row.lb, row.ub))
+            low, high = (
+                math.nan if limit is None else (limit - b) / a for limit in (row.lb, row.ub)
+            )
             low, high = (low, high) if a > 0 else (high, low)
             bound = bounds[id(inside[0])]
             bound[0] = float(np.fmax(bound[0], low))
@@ -275,17 +283,16 @@ class Verifier:
 
     def _face_program(self, answers: list[LowerAnswer]) -> ConvexProgram | None:
         """Return min F over the followers' solutions at the current x; None if it is no face."""
-        programs = [answer.program for answer in answers]
-        if any(part is None for part in programs):
+        programs = [answer.program for answer in answers if answer.program is not None]
+        if len(programs) < len(answers):
             return None
         with fixed(self._others):
             goal = quadratic_function(self._owned, self.program.sign * self.program.objective.expr)
         if goal is None:
             return None
-        faces = [answer.face() for answer in answers]
-        A = sp.csr_array(sp.block_diag([sp.vstack([p.A, face[0]]) for p, face in zip(programs, faces)]))
-        low = np.concatenate([np.r_[p.rows[0], face[1]] for p, face in zip(programs, faces)])
-        high = np.concatenate([np.r_[p.rows[1], face[2]] for p, face in zip(programs, faces)])
+        parts, lows, highs = zip(*(answer.face() for answer in answers), strict=True)
+        A = sp.csr_array(sp.block_diag(parts))
+        low, high = np.concatenate(lows), np.concatenate(highs)
         free = np.full(len(self._owned), math.inf)
         integer = np.zeros(len(free), dtype=bool)
         return ConvexProgram(*goal, A, (low, high), (-free, free), integer)
@@ -295,12 +302,15 @@ class Verifier:
 
     def _coupling_rows(self) -> tuple[Any, FloatArray, FloatArray] | None:
         """Return the leader's constraints on the followers' variables; None if not linear."""
-        followers = {id(row.component) for lower in self.lower_problems for row in lower.follower.rows}
+        followers = {
+            id(row.component) for lower in self.lower_problems for row in lower.follower.rows
+        }
         owned = {id(v) for v in self._owned}
         rows = [
             row
             for row in self._rows
-            if id(row) not in followers and any(id(v) in owned for v in identify_variables(row.body))
+            if id(row) not in followers
+            and any(id(v) in owned for v in identify_variables(row.body))
         ]
         with fixed(self._others):
             linear = linear_rows(self._owned, [row.body for row in rows])
