@@ -17,6 +17,7 @@ from __future__ import annotations
 import heapq
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,9 @@ class Branching:
     goal : float, optional
         Only values below it are of interest: the search ends as soon as there is one, and does not
         refine bounds above it.
+    complete : callable(z), optional
+        Returns a point near z, shape (n,), whose pairs are complementary, or None. It is called at
+        the root and whenever the number of nodes has doubled.
 
     Attributes
     ----------
@@ -71,12 +75,14 @@ class Branching:
     program: ConvexProgram
     pairs: Any
     goal: float = -math.inf
+    complete: Callable[[FloatArray], FloatArray | None] | None = None
     best: FloatArray | None = None
     value: float = math.inf
     bound: float = -math.inf
     nodes: int = 0
     status: str = "unknown"
     termination: str = CONVERGED
+    _completed: int = field(default=0, init=False)  # nodes at which a point is completed next
     _left: float = field(default=math.inf, init=False)  # least bound of the nodes left unsolved
 
     def run(self, time_limit: float = math.inf, node_limit: float = math.inf) -> None:
@@ -124,7 +130,8 @@ class Branching:
             return
         least = max(parent, answer.bound)
         if answer.status == "optimal":
-            self._round(columns, answer)
+            self._round(columns, answer.z)
+            self._complete(answer.z)
         if least < self._cutoff():
             heapq.heappush(self._queue, (least, self.nodes, columns, answer))
         else:
@@ -136,14 +143,23 @@ class Branching:
         found: list[int] = np.flatnonzero((high > low)[self.pairs].all(axis=1)).tolist()
         return found
 
-    def _round(self, columns: Columns, answer: ConvexAnswer) -> None:
+    def _complete(self, z: FloatArray) -> None:
+        """Improve the piece of a completed point, at the root and ever more rarely."""
+        if self.complete is None or self.nodes < self._completed:
+            return
+        self._completed = 2 * self.nodes
+        point = self.complete(z)
+        if point is not None:
+            self._round(self.program.columns, point)
+
+    def _round(self, columns: Columns, z: FloatArray) -> None:
         """Fix the smaller side of every pair, which gives a feasible point or nothing."""
         low, high = columns[0].copy(), columns[1].copy()
-        smaller = (answer.z[self.pairs] - low[self.pairs]).argmin(axis=1)
+        smaller = (z[self.pairs] - low[self.pairs]).argmin(axis=1)
         chosen = np.take_along_axis(self.pairs, smaller[:, None], axis=1).ravel()
         high[chosen] = low[chosen]
         whole = self._branched()
-        low[whole] = high[whole] = np.clip(np.round(answer.z[whole]), low[whole], high[whole])
+        low[whole] = high[whole] = np.clip(np.round(z[whole]), low[whole], high[whole])
         found = self._solve((low, high))
         if found.status == "optimal" and found.value < self.value:
             self.best, self.value = found.z, found.value

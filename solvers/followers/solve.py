@@ -360,6 +360,16 @@ def _multipliers(single: KktModel) -> list[FloatArray]:
 def _branch(search: _Search, single: KktModel, tree: Branching, continues: bool) -> None:
     began, options = time.perf_counter(), search.options
     nodes = min(options.nodes, AUTO_NODES) if continues else options.nodes
+    variables = variables_of(single)
+
+    def complete(z: FloatArray) -> FloatArray | None:
+        """Let the followers respond to the leader's part of a point."""
+        set_values(variables, z)
+        if not _respond(search, single, _values(single)):
+            return None
+        return np.array([v.value for v in variables], dtype=float)
+
+    tree.complete = complete
     try:
         tree.run(search.left(), nodes)
     finally:
@@ -369,7 +379,7 @@ def _branch(search: _Search, single: KktModel, tree: Branching, continues: bool)
         if tree.status in {"infeasible", "unbounded"}:
             search.conclude(tree.status)
         elif tree.best is not None:
-            set_values(variables_of(single), tree.best)
+            set_values(variables, tree.best)
             claimed = search.sign * tree.value
             stage = BilevelStage(0, BRANCHING, claimed, tree.status, time.perf_counter() - began)
             search.record(stage, _values(single), _multipliers(single))
@@ -416,13 +426,20 @@ def _start(search: _Search, single: KktModel, values: FloatArray) -> None:
         if v.value is None:
             low, high = v.bounds
             v.set_value(min(max(0.0, low if low is not None else 0.0), high or math.inf))
+    if not _respond(search, single, values):
+        for system in single.systems:
+            system.start_slacks()
+
+
+def _respond(search: _Search, single: KktModel, values: FloatArray) -> bool:
+    """Set the followers to their own solutions at a point; return whether all have one."""
     verifier = search.verifier
     set_values(verifier.program.variables, values)
-    for i, answer in enumerate(verifier.lower_answers()):
+    answers = verifier.lower_answers()
+    for i, answer in enumerate(answers):
         if answer.status == "optimal":
             single.start(i, answer.y, answer.multipliers)
-        else:
-            single.systems[i].start_slacks()
+    return all(answer.status == "optimal" for answer in answers)
 
 
 class _Polish:
