@@ -63,7 +63,7 @@ class BilevelProgram:
         if not isinstance(model, BlockData):
             raise ArgumentError("model", type(model).__name__, "a Pyomo model with a Follower")
         self.model = model
-        blocks = [b for b in model.block_data_objects() if is_follower(b)]
+        blocks = [b for b in model.block_data_objects(active=True) if is_follower(b)]
         if not blocks:
             raise ModelError("model", f"{model.name!r} without an active Follower", "one or more")
         own = ComponentMap((block, block.own_variables()) for block in blocks)
@@ -281,7 +281,7 @@ class KktModel(BilevelReformulation):
             if component.is_indexed():
                 return {index: self.multiplier_of(entry) for index, entry in component.items()}
             here = component
-            if component.model() is not self.model.model():
+            if component.model() is self.original.model() is not self.model.model():
                 here = self.model.find_component(pyo.ComponentUID(component, context=self.original))
             found = [m for system in self.systems for m in system.multipliers_of(here)]
             if found:

@@ -220,16 +220,8 @@ class Follower(pyo.Block):  # type: ignore[misc]
         **keywords: Any,
     ) -> None:
         listed = {"variables": variables, "leader": leader}
-        given = {
-            name: value if value is None or callable(value) else _listed(value)
-            for name, value in listed.items()
-        }
-        object.__setattr__(self, "given", given)
+        object.__setattr__(self, "given", listed)
         super().__init__(*indexes, **keywords)
-
-
-def _listed(value: Any) -> Any:
-    return [value] if getattr(value, "ctype", None) is pyo.Var else list(value)
 
 
 class ScalarFollower(FollowerData, Follower):

@@ -149,7 +149,7 @@ def _written(model: Any) -> _Mpcc:
         return _of_kkt(model, model.program.variables)
     if not isinstance(model, BlockData):
         raise ArgumentError("model", type(model).__name__, "a Pyomo model or a KktModel")
-    if not any(is_follower(block) for block in model.block_data_objects()):
+    if not any(is_follower(block) for block in model.block_data_objects(active=True)):
         return _of_mpec(model)
     single = KktModel(model, None)
     for i, follower in enumerate(single.program.followers):
@@ -211,7 +211,7 @@ def _sides_of_condition(condition: Any, constraints: list[Any]) -> list[_Pair]:
         return []
     side = condition.ve.expr.arg(1)  # of the equation v = side
     if kind == 1:
-        return [_Pair(name, row.body - row.lower, side)]
+        return [_Pair(name, side, row.body - row.lower)]
     # low <= side <= high _|_ w means (side - low) _|_ w+ and (high - side) _|_ w-, w = w+ - w-.
     condition.positive, condition.negative = pyo.Var(bounds=(0, None)), pyo.Var(bounds=(0, None))
     value = value_of(row.body)

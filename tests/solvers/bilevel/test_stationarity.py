@@ -5,7 +5,6 @@ there the one pair is biactive. Minimising alpha G + beta H over eps, the constr
 H to eps have no multiplier, so that nu_G = alpha and nu_H = beta.
 """
 
-
 import numpy as np
 import pyomo.environ as pyo
 import pytest
