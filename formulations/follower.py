@@ -219,7 +219,11 @@ class Follower(pyo.Block):  # type: ignore[misc]
         leader: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
         **keywords: Any,
     ) -> None:
-        listed = {"variables": variables, "leader": leader}
+        listed: dict[str, Any] = {"variables": variables, "leader": leader}
+        for name, value in listed.items():
+            is_view = isinstance(value, Iterable) and not isinstance(value, str)
+            if is_view and not hasattr(value, "ctype"):
+                listed[name] = list(value)  # a view or generator could not be copied
         object.__setattr__(self, "given", listed)
         super().__init__(*indexes, **keywords)
 
