@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
 
 from bilad.formulations.bilevel_model import (
     BilevelReformulation,
@@ -95,6 +97,7 @@ class Formulation:
         kernel: str = "exponential",
         contraction: str = "none",
         observed: Sequence[Any] = (),
+        reach: float = math.inf,
         **options: Any,
     ) -> SingleLevel:
         """Build the single-level model of a problem of a learning model.
@@ -112,6 +115,9 @@ class Formulation:
             for every eps at which the rows of each block are equal; no proof says which these are.
         observed : sequence of Solution
             Lower-level solutions at eps other than 0.
+        reach : float, default inf
+            In units of length. A pair of rows is left out of the smooth deviation if it is apart at
+            eps = 0, and farther apart than this in all observed solutions.
         **options
             Values of the options of `replace`.
 
@@ -136,7 +142,9 @@ class Formulation:
         ) -> Conditions:
             return self.replace(problem.model, model, problem, unit, baseline, **options)
 
-        built = SingleLevel(problem, baseline, replace, kernel, block_of)
+        with PauseGC():  # the collector would walk through all expressions again and again
+            states = [solution.state for solution in (baseline, *observed)]
+            built = SingleLevel(problem, baseline, replace, kernel, block_of, states, reach)
         built.model.name = self.replace.name
         return built
 

@@ -8,7 +8,7 @@ model need not be written again for each stage.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from bilad.formulations import leader
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.smooth_deviation import terms
+from bilad.formulations.smooth_deviation import written
+from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
-from bilad.models.smooth_deviation import length_unit
+from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs, length_unit
 from bilad.models.validation import FloatArray, IntArray
 
 
@@ -39,16 +40,21 @@ class SingleLevel:
         The kernel of the smooth deviation, if it is additive over pairs.
     block_of : ndarray of int, shape (n,), optional
         The block of each row of the state, if the conditions hold the rows of a block equal.
+    states : sequence of ndarray, optional
+        States at some eps, that at eps = 0 among them.
+    reach : float, default inf
+        In units of length. A pair of rows that is apart at eps = 0 is left out of the smooth
+        deviation if its distance is larger in all of these states. This is no proof that the pair
+        stays apart.
 
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
         Its components are the variables `eps[k]`, `t` (relaxation), `width` and `radius`, the last
-        three with equal bounds; the components of the conditions; the index set `terms` and
-        Expressions `term[i]`, whose sum is the Expression `smooth_deviation`; and the objective
-        `goal`. For (BL2) there are also the variables `term_bound[i]` <= `term[i]` and the
-        constraint `target`, which requires their sum to be at least delta_0. Users may change the
-        model before they solve it.
+        three with equal bounds; the components of the conditions; the Expression
+        `smooth_deviation`; the objective `goal`; and for (BL2) the constraint `target`, which
+        requires the smooth deviation to be at least delta_0. Users may change the model before
+        they solve it.
     conditions : Conditions
     unit : float
         The unit of length of the schedule, in the unit of the state.
@@ -61,6 +67,8 @@ class SingleLevel:
         replace: Callable[[pyo.ConcreteModel, BilevelProblem, float, Any], Conditions],
         kernel: str = "exponential",
         block_of: IntArray | None = None,
+        states: Sequence[FloatArray] = (),
+        reach: float = math.inf,
     ) -> None:
         self.problem, self.block_of = problem, block_of
         self.unit = length_unit(baseline.state, problem.model.data)
@@ -69,10 +77,9 @@ class SingleLevel:
         model.t, model.width = pyo.Var(), pyo.Var()
         self.conditions = replace(model, problem, self.unit, baseline)
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
-        parts = terms(self.conditions.relevant(smooth), self.conditions, model.width)
-        model.terms = pyo.RangeSet(0, len(parts) - 1)
-        model.term = pyo.Expression(model.terms, rule=lambda m, i: parts[i])
-        model.smooth_deviation = pyo.Expression(expr=pyo.quicksum(model.term.values()))
+        relevant = self._within_reach(self.conditions.relevant(smooth), states, reach)
+        expression = written(relevant, self.conditions, model.width)
+        model.smooth_deviation = pyo.Expression(expr=expression)
         self._add_goal()
         self.set_stage(ScheduleStage(1.0, 1.0))
 
@@ -84,12 +91,7 @@ class SingleLevel:
             penalty = self.conditions.penalty(largest if math.isfinite(largest) else self.unit)
             model.goal = pyo.Objective(expr=model.smooth_deviation - penalty, sense=pyo.maximize)
             return
-        model.term_bound = pyo.Var(model.terms)
-        model.term_bounded = pyo.Constraint(
-            model.terms, rule=lambda m, i: m.term_bound[i] <= m.term[i]
-        )
-        total = pyo.quicksum(model.term_bound.values())
-        model.target = pyo.Constraint(expr=total >= problem.target)
+        model.target = pyo.Constraint(expr=model.smooth_deviation >= problem.target)
         penalty = self.conditions.penalty(problem.radius**2)
         model.goal = pyo.Objective(expr=size + penalty, sense=pyo.minimize)
 
@@ -103,20 +105,11 @@ class SingleLevel:
         set_parameter(model.t, stage.relaxation)
         set_parameter(model.width, stage.width * self.unit)
         self.conditions.set_stage(stage)
-        self._start_term_bounds()
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set the starting point of the next solve to a lower-level solution at the given eps."""
         leader.start_eps(self.model, eps)
         self.conditions.start_from(eps, solution)
-        self._start_term_bounds()
-
-    def _start_term_bounds(self) -> None:
-        """Set `term_bound` to the values of the terms, once all variables have values."""
-        model = self.model
-        if model.component("term_bound") is not None:
-            for i in model.terms:
-                model.term_bound[i].set_value(pyo.value(model.term[i], exception=False))
 
     def eps(self) -> FloatArray:
         """Return the current eps, projected onto the admissible set."""
@@ -125,12 +118,35 @@ class SingleLevel:
         size, radius = self.problem.size(eps), self.model.radius.value
         return eps if size <= radius else eps * (radius / size) * (1 - 1e-15)
 
-    def represents(self, outcome: IntArray) -> bool:
-        """Return whether all rows of each block have the same label in an outcome."""
+    def represents(self, solution: Any, reach: float = math.inf) -> bool:
+        """Return whether a lower-level solution has the structure that the model takes for granted.
+
+        All rows of each block have the same label, and no pair of rows that the model leaves out is
+        closer than `reach`, in units of length.
+        """
+        if self._omitted.size and (self._distances(solution.state, self._omitted) < reach).any():
+            return False
         if self.block_of is None:
             return True
-        classes = np.unique(np.column_stack([self.block_of, outcome]), axis=0)
+        classes = np.unique(np.column_stack([self.block_of, solution.outcome]), axis=0)
         return len(classes) == self.block_of.max() + 1
+
+    def _within_reach(
+        self, deviation: SmoothDeviation, states: Sequence[FloatArray], reach: float
+    ) -> SmoothDeviation:
+        self._omitted = np.empty((0, 2), dtype=np.int64)
+        if not isinstance(deviation, SmoothPairs) or math.isinf(reach):
+            return deviation
+        near = [self._distances(state, deviation.pairs) <= reach for state in states]
+        kept = deviation.together | np.any(near, axis=0)
+        self._omitted = deviation.pairs[~kept]
+        return deviation.restricted(kept)
+
+    def _distances(self, state: FloatArray, pairs: IntArray) -> FloatArray:
+        """Return the distances of pairs of blocks in units of length."""
+        first = slice(None) if self.block_of is None else np.unique(self.block_of, True)[1]
+        rows = state[first]
+        return row_norms(rows[pairs[:, 0]] - rows[pairs[:, 1]], 2) / self.unit
 
     def state(self, like: FloatArray) -> FloatArray:
         """Return the current state, in the shape of the array `like`."""

@@ -30,15 +30,21 @@ from bilad.solvers.termination import INTERRUPTED
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 OF_EPS = ("eps", "norm", "delta", "n_changed_matched", "clusters", "labels_proved")
+OF_OWN = ("own_norm", "own_delta")
 MARKERS = {"BL1": "o", "BL2": "v"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """The answer of one method; delta, N_chg and the clusters are recomputed at its eps."""
+    """The answer of one method; delta, N_chg and the clusters are recomputed at its eps.
+
+    `own_norm` and `own_delta` are what the method found itself, before closing.
+    """
 
     problem: str
     method: str
+    own_norm: float
+    own_delta: int
     eps: float
     norm: float
     delta: int
@@ -54,8 +60,9 @@ class Row:
 
     @property
     def cells(self) -> dict[str, Any]:
-        """The fields; a dash for all that depends on eps if no attack was found."""
-        return {**asdict(self), **({} if self.norm > 0 else dict.fromkeys(OF_EPS, "-"))}
+        """The fields; a dash for all that depends on an eps if there is no attack."""
+        none = OF_EPS * (self.norm == 0) + OF_OWN * (self.own_norm == 0)
+        return {**asdict(self), **dict.fromkeys(none, "-")}
 
 
 def recompute(name: str, found: Attack) -> Row:
@@ -66,6 +73,8 @@ def recompute(name: str, found: Attack) -> Row:
     return Row(
         problem=name,
         method=found.method,
+        own_norm=found.own.norm,
+        own_delta=int(found.own.deviation),
         eps=float(found.eps[0]),
         norm=found.norm,
         delta=int(deviation(before.labels, after.labels, "delta")),
@@ -176,10 +185,12 @@ def compare(
 
 def _show(setting: Setting, closing: str, rows: Sequence[Row], console: Console) -> None:
     titles = ("eps", "norm", "delta", "N_chg", "clusters", "proved")
+    own = () if closing == "none" else OF_OWN  # without closing they are norm and delta
     cells = [
         {
             "": row.problem,
             "method": row.method,
+            **{name.replace("_", " "): _shown(row.cells[name]) for name in own},
             **{title: _shown(row.cells[name]) for title, name in zip(titles, OF_EPS, strict=True)},
             "solves": row.lower_solves,
             "undecided": row.undecided,
@@ -197,7 +208,8 @@ def _show(setting: Setting, closing: str, rows: Sequence[Row], console: Console)
         "delta, N_chg (labels matched) and clusters are recomputed from an exact lower-level "
         "solution at eps. proved: whether\nits labels are certified. solves: lower-level solves. "
         "undecided: solves whose labels are not certified (ties); none of\nthem counts as an "
-        "attack. status: of the answer. ended: what ended the search.",
+        "attack. status: of the answer. ended: what ended the search."
+        + ("\nown: what the method found itself, before closing." if own else ""),
     )
 
 

@@ -7,13 +7,14 @@ feasible set change the partition: `compare_methods --check` shows how often.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
+from sklearn.datasets import make_moons
 from sklearn.decomposition import PCA
 
 from bilad.models import (
@@ -34,6 +35,7 @@ TARGET_SHARE, TARGET_CORNERS = 0.5, 20
 IRIS_BUDGET = 4.0  # mm, for each entry
 CENTRES = 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # of the clouds in the plane
 GAUSSIANS, GAUSSIAN_BUDGET = 200, 4.0
+MOON_NOISE, MOON_PHI, MOON_GAMMA, MOON_BUDGET = 0.05, 20.0, 0.3, 0.5
 # Small clouds. BUDGET is in standard deviations of a cloud. In the plane, GAMMA gives two or three
 # large clusters and some of few points. On a line with equal weights w = 1 / n, gamma w n =
 # LINE_GAMMA gives the three clouds, except for a few points.
@@ -72,7 +74,8 @@ class Instance:
     """One problem."""
 
     family: str  # the group of tables and pictures that shows it
-    # a setting's name for shifts; otherwise "iris", "gaussians", "digits N", "plane N" or "line N"
+    # a setting's name for shifts; otherwise "iris", "gaussians N", "moons N", "digits N", "plane N"
+    # or "line N"; "gaussians" are 200
     data: str
     kind: str  # what is perturbed: "shift", "entries", "factors" or "edges"
     k: int  # length of eps
@@ -139,6 +142,24 @@ class Instance:
         return max(self.share * corner_deviation(largest), 2.0)
 
 
+def entry_instances(
+    seeds: Iterable[int],
+    counts: Sequence[int],
+    data: Sequence[str] = ("iris", "gaussians"),
+    norms: Sequence[str] = ("inf", "2"),
+    questions: Sequence[str] = ("BL1",),
+) -> list[Instance]:
+    """Return instances in which so many entries of a data set may change."""
+    return [
+        Instance("entries", name, "entries", k, norm, question, seed=seed)
+        for name in data
+        for k in counts
+        for norm in norms
+        for question in questions
+        for seed in seeds
+    ]
+
+
 @lru_cache(maxsize=8)
 def corner_deviation(instance: Instance) -> float:
     """Return the largest deviation at 20 random vertices of the feasible set of (BL1)."""
@@ -189,9 +210,10 @@ def draw(data: str, rng: np.random.Generator) -> Drawn:
     Parameters
     ----------
     data : str
-        "iris", "gaussians", "digits N", "plane N" or "line N" with N points.
+        "iris", "gaussians N", "moons N", "digits N", "plane N" or "line N" with N points;
+        "gaussians" are 200.
     rng : Generator
-        Draws the Gaussian points.
+        Draws the points.
     """
     name, _, number = data.partition(" ")
     return DATA[name](int(number or 0), rng)
@@ -202,12 +224,23 @@ def _iris(n: int, rng: np.random.Generator) -> Drawn:
 
 
 def _gaussians(n: int, rng: np.random.Generator) -> Drawn:
-    data = CENTRES[np.arange(GAUSSIANS) % CLOUDS] + rng.normal(size=(GAUSSIANS, 2))
+    data = _clouds(n or GAUSSIANS, rng)
     return ConvexClustering(data, FusionGraph.knn(data, 10, PHI), GAMMA, 2), GAUSSIAN_BUDGET
 
 
+def _clouds(n: int, rng: np.random.Generator) -> FloatArray:
+    """Draw three Gaussian clouds in the plane."""
+    return CENTRES[np.arange(n) % CLOUDS] + rng.normal(size=(n, 2))
+
+
+def _moons(n: int, rng: np.random.Generator) -> Drawn:
+    seed = cast(np.random.SeedSequence, rng.bit_generator.seed_seq).entropy
+    data, _ = make_moons(n, noise=MOON_NOISE, random_state=seed)
+    return ConvexClustering(data, FusionGraph.knn(data, 10, MOON_PHI), MOON_GAMMA, 2), MOON_BUDGET
+
+
 def _plane(n: int, rng: np.random.Generator) -> Drawn:
-    data = CENTRES[np.arange(n) % CLOUDS] + rng.normal(size=(n, 2))
+    data = _clouds(n, rng)
     graph = FusionGraph.knn(data, SMALL_NEIGHBOURS, PHI)
     return ConvexClustering(data, graph, GAMMA, 2), SMALL_BUDGET
 
@@ -233,6 +266,7 @@ def _components() -> FloatArray:
 DATA: dict[str, Callable[[int, np.random.Generator], Drawn]] = {
     "iris": _iris,
     "gaussians": _gaussians,
+    "moons": _moons,
     "digits": _digits,
     "plane": _plane,
     "line": _line,

@@ -2,12 +2,14 @@
 
 For two points, and for two clusters on a line, the optimum has a closed form: it is the least eps
 at which the partition changes. For small random problems it was proved by a MILP, or for p = 2 and
-d > 1 found on a fine grid along a ray (`ray_optimum`); `prove` computes it again.
+d > 1 found on a fine grid along a ray (`ray_optimum`); `prove` computes it again. There are two
+sets, made with different data, sizes and gammas: parameters that were chosen on the first are to be
+judged on the second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,7 +25,7 @@ from bilad.models import (
 )
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import conjugate
-from bilad.models.validation import FloatArray
+from bilad.models.validation import FloatArray, one_of
 from bilad.scripts.ray_optimum import ray_optimum
 from bilad.solvers import attack
 from bilad.solvers.clustering.cluster import solve_lower
@@ -51,10 +53,40 @@ def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:
     return of_optimum >= 1 - tolerance
 
 
+@dataclass(frozen=True)
+class KnownSet:
+    """What one set of known problems is made from.
+
+    Two points merge if and only if their distance ||a_1 - a_2||_q is at most 2 gamma w. They lie on
+    a line with the direction v, scaled such that ||v||_q = 1. Two clusters lie on a line: n_1
+    points around 0 and n_2 at r (n + gap), with r = gamma w for every pair.
+    """
+
+    prefix: str  # of the names of the closed forms
+    gamma: float
+    weight: float  # w
+    apart: float  # distance of two points that are not merged
+    together: float  # of two that are
+    direction: tuple[float, float, float]  # v, of which d entries are used
+    first_kind: int  # of the perturbations of two points, which alternate
+    sizes: Sequence[tuple[int, int]]  # (n_1, n_2) for p = 1, 2, inf
+    pull: float  # r
+    gap: float  # > 1
+    drawn: str  # key of `DRAWN`, with which the names of the random problems begin
+
+
 @cache
-def known_problems() -> dict[str, KnownProblem]:
-    """Return all problems by name."""
-    problems = [*two_points(), *two_clusters(), *(random_problem(name) for name in PROVED)]
+def known_problems(name: str = "first") -> dict[str, KnownProblem]:
+    """Return all problems of a set, "first" or "second", by name.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such set.
+    """
+    chosen = KNOWN_SETS[one_of(name, "name", KNOWN_SETS)]
+    random = [random_problem(one) for one in PROVED if one.startswith(chosen.drawn)]
+    problems = [*two_points(chosen), *two_clusters(chosen), *random]
     return {known.name: known for known in problems}
 
 
@@ -80,69 +112,97 @@ def _both(
     yield KnownProblem(f"{name}, BL2", least, size, "closed form")
 
 
-# Two points form one cluster if and only if ||a_1 - a_2||_q <= 2 gamma w, which is 1 here. They lie
-# on a line with direction v, ||v||_q = 1.
-GAMMA, WEIGHT = 0.4, 1.25
-APART, TOGETHER = 2.5, 0.6  # ||a_1 - a_2||_q
+FIRST = KnownSet(
+    prefix="",
+    gamma=0.4,
+    weight=1.25,
+    apart=2.5,
+    together=0.6,
+    direction=(1.0, -0.5, 0.75),
+    first_kind=0,
+    sizes=((2, 3), (4, 2), (5, 4)),
+    pull=0.05,
+    gap=2.0,
+    drawn="random",
+)
+SECOND = KnownSet(
+    prefix="second, ",
+    gamma=1.5,
+    weight=0.6,
+    apart=4.1,
+    together=1.3,
+    direction=(-0.8, 0.3, 1.1),
+    first_kind=2,
+    sizes=((4, 3), (2, 5), (3, 6)),
+    pull=0.3,
+    gap=3.5,
+    drawn="fresh",
+)
+KNOWN_SETS = {"first": FIRST, "second": SECOND}
 BEYOND = 1.05  # the budget, relative to the ||eps|| of the jump
 
 
-def two_points() -> Iterator[KnownProblem]:
+def two_points(own: KnownSet = FIRST) -> Iterator[KnownProblem]:
     """Yield perturbations that join or separate two points, p = 1, 2, inf in 1 to 3 dimensions."""
     kinds = (_merging_shift, _parting_shift, _parting_edge, _merging_factors)
     for number, (p, d) in enumerate((p, d) for p in (1.0, 2.0, INF) for d in (1, 2, 3)):
-        v = np.array([1.0, -0.5, 0.75])[:d]
+        v = np.array(own.direction)[:d]
         v /= np.linalg.norm(v, ord=conjugate(p))
-        made = kinds[number % len(kinds)](p, v)
-        model, perturbation, size, norm = made
-        name = f"two points, p = {p:g}, d = {d}, {kinds[number % len(kinds)].__name__[1:]}"
+        kind = kinds[(own.first_kind + number) % len(kinds)]
+        model, perturbation, size, norm = kind(own, p, v)
+        name = f"{own.prefix}two points, p = {p:g}, d = {d}, {kind.__name__[1:]}"
         yield from _both(name, model, perturbation, (size, 2.0), norm, BEYOND * size)
 
 
 Parts = tuple[ConvexClustering, Perturbation, float, float]
 
 
-def _pair(p: float, v: FloatArray, distance: float) -> ConvexClustering:
+def _pair(own: KnownSet, p: float, v: FloatArray, distance: float) -> ConvexClustering:
     data = np.array([(1 + distance) * v, v])
-    return ConvexClustering(data, FusionGraph.complete(2, WEIGHT), GAMMA, p)
+    return ConvexClustering(data, FusionGraph.complete(2, own.weight), own.gamma, p)
 
 
-def _merging_shift(p: float, v: FloatArray) -> Parts:
-    model = _pair(p, v, APART)
-    return model, Perturbation.shift([v, 0 * v]), APART - 1, 2.0
+def _reach(own: KnownSet) -> float:
+    """Return the largest distance at which two points are merged."""
+    return 2 * own.gamma * own.weight
 
 
-def _parting_shift(p: float, v: FloatArray) -> Parts:
+def _merging_shift(own: KnownSet, p: float, v: FloatArray) -> Parts:
+    model = _pair(own, p, v, own.apart)
+    return model, Perturbation.shift([v, 0 * v]), own.apart - _reach(own), 2.0
+
+
+def _parting_shift(own: KnownSet, p: float, v: FloatArray) -> Parts:
     """Perturb point 1 arbitrarily; along v the q-norm of the difference grows fastest."""
-    model = _pair(p, v, TOGETHER)
-    return model, Perturbation.additive((2, len(v)), [0]), 1 - TOGETHER, conjugate(p)
+    model = _pair(own, p, v, own.together)
+    size = _reach(own) - own.together
+    return model, Perturbation.additive((2, len(v)), [0]), size, conjugate(p)
 
 
-def _parting_edge(p: float, v: FloatArray) -> Parts:
-    model = _pair(p, v, TOGETHER)
-    return model, Perturbation.edges(model.graph), 1 - TOGETHER, 1.0
+def _parting_edge(own: KnownSet, p: float, v: FloatArray) -> Parts:
+    model = _pair(own, p, v, own.together)
+    return model, Perturbation.edges(model.graph), 1 - own.together / _reach(own), 1.0
 
 
-def _merging_factors(p: float, v: FloatArray) -> Parts:
-    """Multiply point 1 by 1 + eps: the points merge if |distance + (1 + distance) eps| <= 1."""
-    model = _pair(p, v, APART)
-    return model, Perturbation.multiplicative(model.data, [0]), (APART - 1) / (1 + APART), INF
+def _merging_factors(own: KnownSet, p: float, v: FloatArray) -> Parts:
+    """Multiply point 1 by 1 + eps, which changes the distance by (1 + distance) eps."""
+    model = _pair(own, p, v, own.apart)
+    size = (own.apart - _reach(own)) / (1 + own.apart)
+    return model, Perturbation.multiplicative(model.data, [0]), size, INF
 
 
-# Two clusters on a line, n_1 points around 0 and n_2 at D; r = gamma w for every pair. While the
-# clusters are separate, their positions are abar_1 + r n_2 and abar_2 - r n_1, abar_k the means.
-SIZES = ((2, 3), (4, 2), (5, 4))
-PULL = 0.05  # r
+def two_clusters(own: KnownSet = FIRST) -> Iterator[KnownProblem]:
+    """Yield shifts of the second cluster, or of one of its points, towards the first.
 
-
-def two_clusters() -> Iterator[KnownProblem]:
-    """Yield shifts of the second cluster, or of one of its points, towards the first."""
-    for p, (n1, n2) in zip((1.0, 2.0, INF), SIZES, strict=True):
-        n, r = n1 + n2, PULL
-        D = r * (n + 2)
+    While the clusters are separate, their positions are abar_1 + r n_2 and abar_2 - r n_1, where
+    abar_k is the mean of cluster k.
+    """
+    for p, (n1, n2) in zip((1.0, 2.0, INF), own.sizes, strict=True):
+        n, r = n1 + n2, own.pull
+        D = r * (n + own.gap)
         data = np.r_[r * np.linspace(-0.5, 0.5, n1), np.full(n2, D)][:, None]
         model = ConvexClustering(data, FusionGraph.complete(n, r), 1.0, p)
-        name = f"two clusters, {n1} and {n2}"
+        name = f"{own.prefix}two clusters, {n1} and {n2}"
         # The clusters merge when abar_2 - abar_1 = r n.
         cluster_moves = Perturbation.shift((np.arange(n) >= n1)[:, None].astype(float))
         merge = D - r * n
@@ -150,25 +210,30 @@ def two_clusters() -> Iterator[KnownProblem]:
             f"{name} shifted", model, cluster_moves, (merge, 2.0 * n1 * n2), 2, 1.5 * merge
         )
         # A point of the second cluster leaves it at the distance r n_2, and joins the first one
-        # when it is within r n_1 of it.
+        # when it is within r (n_1 + 1) of it.
         point_moves = Perturbation.shift((np.arange(n) == n1)[:, None].astype(float))
         leave, join = r * n2, D - r * (n1 + 1)
-        yield from _both(
-            f"{name}, a point leaves",
-            model,
-            point_moves,
-            (leave, 2.0 * (n2 - 1)),
-            2,
-            0.5 * (leave + join),
-        )
-        yield from _both(
-            f"{name}, a point changes",
-            model,
-            point_moves,
-            (join, 2.0 * (n - 1)),
-            2,
-            join + 0.5 * r,
-        )
+        left, joined = f"{name}, a point leaves", f"{name}, a point changes"
+        between, after = 0.5 * (leave + join), join + 0.5 * r
+        yield from _both(left, model, point_moves, (leave, 2.0 * (n2 - 1)), 2, between)
+        yield from _both(joined, model, point_moves, (join, 2.0 * (n - 1)), 2, after)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the random problems of a set are drawn."""
+
+    least: int  # points, at least
+    more: int  # points, at most, in addition to the numbers in `_random_model`
+    separation: float  # of the groups of points, in standard deviations
+    gammas: tuple[float, float]  # the largest and the smallest that are tried
+    share: int  # there are more than n / share clusters
+
+
+DRAWN = {
+    "random": Draw(4, 0, 3.0, (3.0, 0.03), 3),
+    "fresh": Draw(5, 1, 2.0, (2.0, 0.05), 2),
+}
 
 
 def random_problem(name: str) -> KnownProblem:
@@ -183,10 +248,10 @@ def random_problem(name: str) -> KnownProblem:
 
 def draw_problem(name: str) -> BilevelProblem:
     """Draw a random problem from its name."""
-    _, bilevel, kind, *settings, number = name.split()
+    drawn, bilevel, kind, *settings, number = name.split()
     p, d, norm = (float(setting.partition("=")[2]) for setting in settings)
     rng = np.random.default_rng(int(number[1:]))
-    model = _random_model(rng, p, int(d))
+    model = _random_model(DRAWN[drawn], rng, p, int(d))
     perturbation = _random_perturbation(rng, kind, model)
     if bilevel == "BL1":
         return MaxDeviation(model, perturbation, _random_budget(rng, kind), norm)
@@ -194,17 +259,17 @@ def draw_problem(name: str) -> BilevelProblem:
     return MinPerturbation(model, perturbation, target, norm)
 
 
-def _random_model(rng: np.random.Generator, p: float, d: int) -> ConvexClustering:
-    """Draw 4 to 8 points in two or three groups, with 2 to n - 1 clusters."""
-    most = 8 if d == 1 else 6 if p == 1 else 4 if p == INF else 8
-    n = int(rng.integers(4, most + 1))
-    data = rng.normal(size=(n, d)) + 3.0 * rng.integers(0, 3, size=(n, 1))
+def _random_model(own: Draw, rng: np.random.Generator, p: float, d: int) -> ConvexClustering:
+    """Draw few points in two or three groups, with 2 to n - 1 clusters."""
+    most = (8 if d == 1 else 6 if p == 1 else 4 if p == INF else 8) + own.more
+    n = int(rng.integers(own.least, most + 1))
+    data = rng.normal(size=(n, d)) + own.separation * rng.integers(0, 3, size=(n, 1))
     pairs = FusionGraph.complete(n).edges
     weights = np.ones(len(pairs)) if rng.random() < 0.5 else rng.uniform(0.5, 1.5, len(pairs))
     graph = FusionGraph(n, pairs, weights / n)
-    for gamma in np.geomspace(3.0, 0.03, 25):
+    for gamma in np.geomspace(*own.gammas, 25):
         model = ConvexClustering(data, graph, float(gamma), p)
-        if solve_lower(model).n_clusters > max(n // 3, 1):
+        if solve_lower(model).n_clusters > max(n // own.share, 1):
             break
     return model
 
@@ -276,4 +341,35 @@ PROVED: dict[str, float] = {
     "random BL1 shift p=2 d=3 norm=2 #71": 6.0,
     "random BL2 shift p=2 d=3 norm=2 #74": 0.2142926982676061,
     "random BL2 shift p=2 d=3 norm=2 #77": 0.9222302978728957,
+    "fresh BL1 additive p=1 d=1 norm=inf #101": 6.0,
+    "fresh BL2 additive p=1 d=1 norm=inf #109": 0.5987437082414014,
+    "fresh BL1 additive p=1 d=2 norm=2 #117": 6.0,
+    "fresh BL2 additive p=1 d=2 norm=2 #126": 0.26989164831044876,
+    "fresh BL1 additive p=inf d=2 norm=1 #133": 4.0,
+    "fresh BL2 additive p=inf d=2 norm=1 #141": 1.9838190965682632,
+    "fresh BL1 shift p=1 d=3 norm=2 #149": 2.0,
+    "fresh BL2 shift p=1 d=3 norm=2 #158": 0.8233326929010459,
+    "fresh BL1 shift p=inf d=2 norm=2 #165": 2.0,
+    "fresh BL2 shift p=inf d=2 norm=2 #504": 2.883074144189294,
+    "fresh BL1 shift p=2 d=1 norm=2 #181": 6.0,
+    "fresh BL2 shift p=2 d=1 norm=2 #189": 0.012070134182803945,
+    "fresh BL1 multiplicative p=1 d=1 norm=1 #197": 8.0,
+    "fresh BL2 multiplicative p=1 d=1 norm=1 #205": 0.03888642729492157,
+    "fresh BL1 multiplicative p=1 d=2 norm=inf #213": 4.0,
+    "fresh BL2 multiplicative p=1 d=2 norm=inf #221": 7.546981820389116,
+    "fresh BL1 multiplicative p=inf d=2 norm=2 #229": 2.0,
+    "fresh BL2 multiplicative p=inf d=2 norm=2 #238": 0.20485992266039002,
+    "fresh BL1 edges p=1 d=1 norm=2 #245": 2.0,
+    "fresh BL2 edges p=1 d=1 norm=2 #258": 0.08615227070019486,
+    "fresh BL1 edges p=1 d=2 norm=1 #263": 6.0,
+    "fresh BL2 edges p=1 d=2 norm=1 #272": 0.45913820222813334,
+    "fresh BL1 edges p=inf d=2 norm=inf #277": 2.0,
+    "fresh BL2 edges p=inf d=2 norm=inf #290": 0.4354716014265467,
+    "fresh BL1 shift p=2 d=2 norm=2 #293": 2.0,
+    "fresh BL1 shift p=2 d=2 norm=2 #302": 2.0,
+    "fresh BL2 shift p=2 d=2 norm=2 #310": 0.06003994686057598,
+    "fresh BL1 shift p=2 d=3 norm=2 #319": 2.0,
+    "fresh BL1 shift p=2 d=3 norm=2 #326": 2.0,
+    "fresh BL2 shift p=2 d=3 norm=2 #341": 0.6284902863240741,
+    "fresh BL2 shift p=2 d=3 norm=2 #642": 0.09482957523074226,
 }

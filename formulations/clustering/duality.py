@@ -33,9 +33,7 @@ class DualityConditions(StationaryConditions):
         As in `PointConditions`.
     aggregate : bool, default False
         False: the constraints `fenchel_young[e]` state gap_e <= t unit. True: the constraint
-        `duality_gap` states sum_e r_e gap_e <= t unit sum_e r_e. To keep constraints short, the sum
-        is written in the variables `gap_term[i]`, which bound the sum over the edges (i, j), j > i
-        (constraints `gap_by_point[i]`), divided by `unit sum_e r_e`.
+        `duality_gap` states sum_e r_e gap_e <= t unit sum_e r_e.
     """
 
     def __init__(
@@ -50,24 +48,10 @@ class DualityConditions(StationaryConditions):
     ) -> None:
         super().__init__(lower, model, problem, unit, baseline, block_of)
         if aggregate:
-            self._bound_sum_of_gaps()
+            whole = float(self.blocks.radii.sum()) * unit
+            total = pyo.quicksum(r * self.edges.gap(e) for e, r in self.radii.items())
+            model.duality_gap = pyo.Constraint(expr=total / whole <= model.t)
         else:
             model.fenchel_young = pyo.Constraint(
                 model.edges, rule=lambda m, e: self.edges.gap(e) / unit <= m.t
             )
-
-    def _bound_sum_of_gaps(self) -> None:
-        model = self.model
-        outgoing = {i: edges for i, edges in self.edges_by_tail().items() if edges}
-        model.gap_term = pyo.Var(list(outgoing), initialize=0.0)
-        whole = float(self.blocks.radii.sum()) * self.unit
-        model.gap_by_point = pyo.Constraint(
-            list(outgoing),
-            rule=lambda m, i: (
-                pyo.quicksum(self.radii[e] * self.edges.gap(e) for e in outgoing[i])
-                <= m.gap_term[i] * whole
-            ),
-        )
-        model.duality_gap = pyo.Constraint(
-            expr=pyo.quicksum(model.gap_term[i] for i in outgoing) <= model.t
-        )

@@ -23,18 +23,10 @@ from bilad.formulations.schedule import ScheduleStage
 from bilad.models.validation import FloatArray
 
 
-def add_differences(
-    model: pyo.ConcreteModel,
-    ends: Mapping[int, tuple[int, int]],
-    difference: Callable[[int, int], Any],
-) -> None:
-    """Add the constraints `difference[e, c]`: x_ic - x_jc = difference(e, c) for e = (i, j)."""
-
-    def rule(m: pyo.ConcreteModel, e: int, c: int) -> Any:
-        i, j = ends[e]
-        return m.x[i, c] - m.x[j, c] == difference(e, c)
-
-    model.difference = pyo.Constraint(model.edges, model.features, rule=rule)
+def difference_of_rows(model: pyo.ConcreteModel, ends: tuple[int, int], c: int) -> Any:
+    """Return the expression x_ic - x_jc for ends (i, j)."""
+    i, j = ends
+    return model.x[i, c] - model.x[j, c]
 
 
 def bound_entries(model: pyo.ConcreteModel) -> None:
@@ -64,14 +56,22 @@ class EdgeTerms(ABC):
     def __init__(
         self, model: pyo.ConcreteModel, ends: Mapping[int, tuple[int, int]], unit: float
     ) -> None:
-        self.model, self.unit = model, unit
+        self.model, self.ends, self.unit = model, ends, unit
         model.edges = pyo.Set(initialize=list(ends), dimen=1)
         self._add()
-        add_differences(model, ends, self.difference)
 
     @abstractmethod
     def _add(self) -> None:
         """Add the variables of u and z, and the constraint ||z_e||_q <= 1."""
+
+    def _add_differences(self) -> None:
+        """Add the constraints `difference[e, c]`: x_ic - x_jc = difference(e, c) for e = (i, j)."""
+        model = self.model
+        model.difference = pyo.Constraint(
+            model.edges,
+            model.features,
+            rule=lambda m, e, c: difference_of_rows(m, self.ends[e], c) == self.difference(e, c),
+        )
 
     def add_sides(self) -> None:  # noqa: B027 (only one subclass has to add anything)
         """Add variables so that all complementarities have expressions for both sides G and H."""
@@ -122,6 +122,7 @@ class SplitEdges(EdgeTerms):
         model.up = pyo.Var(model.edges, model.features, bounds=(0.0, None))
         model.down = pyo.Var(model.edges, model.features, bounds=(0.0, None))
         model.z = pyo.Var(model.edges, model.features, bounds=(-1.0, 1.0))
+        self._add_differences()
 
     def difference(self, e: int, c: int) -> Any:
         return self.model.up[e, c] - self.model.down[e, c]
@@ -171,6 +172,7 @@ class EuclideanEdges(EdgeTerms):
         model.epigraph = pyo.Constraint(
             model.edges, rule=lambda m, e: sum(m.u[e, c] ** 2 for c in m.features) <= m.s[e] ** 2
         )
+        self._add_differences()
 
     def add_sides(self) -> None:
         model = self.model
@@ -224,6 +226,7 @@ class LargestEdges(EdgeTerms):
         model.minus = pyo.Var(model.edges, model.features, bounds=(0.0, 1.0))
         bound_entries(model)
         model.dual_ball = pyo.Constraint(model.edges, rule=lambda m, e: self._used(e) <= 1)
+        self._add_differences()
 
     def _used(self, e: int) -> Any:
         model = self.model
@@ -276,26 +279,25 @@ class SmoothedEdges(EdgeTerms):
     """Smoothed fusion terms for p = 2: z = u / sqrt(||u||_2^2 + mu^2) replaces the dual variable.
 
     z is the gradient of the smoothed norm sqrt(||u||_2^2 + mu^2), and the central path of the
-    complementarity in the second-order cone. There are no inequalities. The variables are
-    `u[e, c]`, and `mu` is a parameter: the smoothing of the stage times its width.
+    complementarity in the second-order cone. There are no inequalities and no variables; `mu` is a
+    parameter: the smoothing of the stage times its width.
     """
 
     def _add(self) -> None:
-        self.model.u = pyo.Var(self.model.edges, self.model.features)
         self.model.mu = pyo.Var()
 
     def set_stage(self, stage: ScheduleStage) -> None:
         set_parameter(self.model.mu, stage.smoothing * stage.width * self.unit)
 
     def difference(self, e: int, c: int) -> Any:
-        return self.model.u[e, c]
+        return difference_of_rows(self.model, self.ends[e], c)
 
     def dual(self, e: int, c: int) -> Any:
-        return self.model.u[e, c] / self.length(e)
+        return self.difference(e, c) / self.length(e)
 
     def length(self, e: int) -> Any:
         model = self.model
-        return pyo.sqrt(sum(model.u[e, c] ** 2 for c in model.features) + model.mu**2)
+        return pyo.sqrt(sum(self.difference(e, c) ** 2 for c in model.features) + model.mu**2)
 
     def complementarities(self, e: int) -> list[Complementarity]:
         return []
@@ -304,8 +306,7 @@ class SmoothedEdges(EdgeTerms):
         return []
 
     def start(self, e: int, u: FloatArray, z: FloatArray) -> None:
-        for c in self.model.features:
-            self.model.u[e, c].set_value(float(u[c]))
+        """Do nothing: there are no variables."""
 
 
 class SmoothedSplitEdges(SmoothedEdges):
@@ -328,7 +329,7 @@ class SmoothedSplitEdges(SmoothedEdges):
 
     def _turned(self, e: int) -> list[Any]:
         """Return v."""
-        return turned_entries([self.model.u[e, c] for c in self.model.features], self.turn)
+        return turned_entries([self.difference(e, c) for c in self.model.features], self.turn)
 
     def dual(self, e: int, c: int) -> Any:
         mu = self.model.mu

@@ -2,9 +2,6 @@
 
 The rows of x belong to blocks of points (module `blocks`); without contraction every point is a
 block of its own.
-
-Each nonlinear term is written in variables of its own edge or pair. The Hessian of the Lagrangian
-is then block diagonal, and much cheaper to evaluate than for terms in x.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ import pyomo.environ as pyo
 
 from bilad.formulations.clustering.blocks import BlockModel
 from bilad.formulations.clustering.displacement import may_coincide
+from bilad.formulations.clustering.edge_terms import difference_of_rows
 from bilad.formulations.complementarity import Complementarity
 from bilad.formulations.leader import affine
 from bilad.formulations.schedule import ScheduleStage
@@ -43,8 +41,8 @@ class PointConditions(ABC):
     ----------
     model : pyomo.environ.ConcreteModel
         Its new components are the sets `points` (of the K blocks) and `features`, the parameter
-        `mass[i]`, the number of points of block i, the variables `x[i, c]` (feature c of block i),
-        and `pair_u[i, j, c]` = x_ic - x_jc for the pairs of the deviation that are not edges.
+        `mass[i]`, the number of points of block i, and the variables `x[i, c]` (feature c of block
+        i).
     blocks : BlockModel
     data : ndarray of object, shape (K, d)
         a(eps), the centroids of the data. Entries that eps does not change are numbers.
@@ -100,34 +98,20 @@ class PointConditions(ABC):
         return [self.model.x[i, c] for i in rows for c in self.model.features]
 
     def relevant(self, deviation: SmoothDeviation) -> SmoothDeviation:
-        """Return the deviation without the pairs that are apart for every eps.
-
-        The variables `pair_u` of the remaining pairs are added.
-        """
+        """Return the deviation without the pairs that are apart for every eps."""
         if isinstance(deviation, SmoothPairs):
             deviation = self.blocks.aggregate(deviation)
             rows = self.blocks.rows(self._baseline.X)
             near = may_coincide(self.problem, rows, deviation.pairs)
             deviation = deviation.restricted(deviation.together | near)
-            self._add_pairs([(i, j) for i, j in deviation.pairs.tolist()])
         return deviation
 
-    def _add_pairs(self, pairs: list[tuple[int, int]]) -> None:
-        model = self.model
-        model.pairs = pyo.Set(initialize=[p for p in pairs if p not in self._edge_of], dimen=2)
-        model.pair_u = pyo.Var(model.pairs, model.features)
-        model.pair_difference = pyo.Constraint(
-            model.pairs,
-            model.features,
-            rule=lambda m, i, j, c: m.x[i, c] - m.x[j, c] == m.pair_u[i, j, c],
-        )
-
     def squared_distance(self, i: int, j: int) -> Any:
-        """Return an expression for ||x_i - x_j||^2, i < j, in variables of the edge or the pair."""
-        e = self._edge_of.get((i, j))
+        """Return an expression for ||x_i - x_j||^2, i < j."""
+        e, features = self._edge_of.get((i, j)), self.model.features
         if e is None:
-            return sum(self.model.pair_u[i, j, c] ** 2 for c in self.model.features)
-        return sum(self.difference(e, c) ** 2 for c in self.model.features)
+            return sum(difference_of_rows(self.model, (i, j), c) ** 2 for c in features)
+        return sum(self.difference(e, c) ** 2 for c in features)
 
     def penalty(self, scale: float) -> Any:
         """Return 0; a subclass may have a penalty term."""
@@ -137,15 +121,10 @@ class PointConditions(ABC):
         """Do nothing; a subclass may have parameters that depend on the stage."""
 
     def start_from(self, eps: FloatArray, solution: Any) -> None:
-        """Set x and `pair_u` to a lower-level solution at eps, averaged over each block."""
+        """Set x to a lower-level solution at eps, averaged over each block."""
         self._set_rows(self.blocks.rows(solution.X))
 
     def _set_rows(self, X: FloatArray) -> None:
-        """Set x and `pair_u` to the rows of X, one for each block."""
-        model = self.model
+        """Set x to the rows of X, one for each block."""
         for (i, c), value in np.ndenumerate(X):
-            model.x[i, c].set_value(float(value))
-        if model.component("pairs") is not None:
-            for i, j in model.pairs:
-                for c in model.features:
-                    model.pair_u[i, j, c].set_value(float(X[i, c] - X[j, c]))
+            self.model.x[i, c].set_value(float(value))

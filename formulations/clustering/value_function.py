@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from bilad.formulations.clustering.edge_terms import add_differences, turned_entries
+from bilad.formulations.clustering.edge_terms import difference_of_rows, turned_entries
 from bilad.formulations.clustering.points import PointConditions
 from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel, absolute_values
 from bilad.formulations.leader import set_parameter
@@ -41,13 +41,12 @@ class ValueFunctionConditions(PointConditions):
     Attributes
     ----------
     model : pyomo.environ.ConcreteModel
-        Its further components are the differences `u[e, c]` (constraints `difference[e, c]`); the
-        parameters `mu` and `value_constant`, `value_slope[k]`, `value_curvature[j, k]` of the
-        Expression `lower_value`; and the constraint `value_bound`, divided by t. The variables
-        `value_term[i]` bound the terms of f_mu that belong to block i and to edges (i, j), j > i
-        (constraints `value_by_point[i]`). For p = inf with d > 2, the Moreau envelope is written
-        with `nearest[e, c]` and `s[e]` >= |u[e, c] - nearest[e, c]| (constraints `at_most_s`,
-        `at_least_minus_s`). f_mu, v_mu and t are measured in units of `unit`^2.
+        Its further components are the parameters `mu` and `value_constant`, `value_slope[k]`,
+        `value_curvature[j, k]` of the Expression `lower_value`; the Expressions
+        `objective_term[i]`, which sum to f_mu; and the constraint `value_bound`, divided by t. For
+        p = inf with d > 2, the Moreau envelope is written with `nearest[e, c]` and
+        `s[e]` >= |u[e, c] - nearest[e, c]| (constraints `at_most_s`, `at_least_minus_s`). f_mu,
+        v_mu and t are measured in units of `unit`^2.
     """
 
     def __init__(
@@ -61,21 +60,19 @@ class ValueFunctionConditions(PointConditions):
     ) -> None:
         super().__init__(lower, model, problem, unit, baseline, block_of)
         model.edges = pyo.Set(initialize=list(self.ends), dimen=1)
-        model.u = pyo.Var(model.edges, model.features)
         model.mu = pyo.Var()
         self._start: tuple[FloatArray, Any] | None = None
-        add_differences(model, self.ends, self.difference)
         self._length = self._add_lengths()
         self._add_objective_terms()
         self._add_bound()
 
     def difference(self, e: int, c: int) -> Any:
-        """Return the variable of feature c of u_e."""
-        return self.model.u[e, c]
+        """Return feature c of u_e = x_i - x_j, e = (i, j)."""
+        return difference_of_rows(self.model, self.ends[e], c)
 
     def _add_lengths(self) -> Callable[[int], Any]:
         """Return the smoothed norm of u_e as a function of e; add the variables that it needs."""
-        model, u, mu = self.model, self.model.u, self.model.mu
+        model, u, mu = self.model, self.difference, self.model.mu
         turned = absolute_values(self.lower.p, self.lower.d)
         if turned is not None:
             turn, share = turned
@@ -83,39 +80,34 @@ class ValueFunctionConditions(PointConditions):
                 share
                 * sum(
                     pyo.sqrt(v**2 + mu**2)
-                    for v in turned_entries([u[e, c] for c in model.features], turn)
+                    for v in turned_entries([u(e, c) for c in model.features], turn)
                 )
             )
         if self.lower.p == 2:
-            return lambda e: pyo.sqrt(sum(u[e, c] ** 2 for c in model.features) + mu**2)
+            return lambda e: pyo.sqrt(sum(u(e, c) ** 2 for c in model.features) + mu**2)
         model.s = pyo.Var(model.edges, bounds=(0.0, None))
         model.nearest = pyo.Var(model.edges, model.features)
         index = (model.edges, model.features)
         model.at_most_s = pyo.Constraint(
-            *index, rule=lambda m, e, c: m.u[e, c] - m.nearest[e, c] <= m.s[e]
+            *index, rule=lambda m, e, c: u(e, c) - m.nearest[e, c] <= m.s[e]
         )
         model.at_least_minus_s = pyo.Constraint(
-            *index, rule=lambda m, e, c: m.u[e, c] - m.nearest[e, c] >= -m.s[e]
+            *index, rule=lambda m, e, c: u(e, c) - m.nearest[e, c] >= -m.s[e]
         )
         return lambda e: (
             model.s[e] + sum(model.nearest[e, c] ** 2 for c in model.features) / (2 * mu)
         )
 
     def _add_objective_terms(self) -> None:
-        """Add f_mu as a sum over blocks, because differentiating one long constraint is slow."""
+        """Add f_mu as a sum over blocks, each with its edges (i, j), j > i."""
         model, outgoing = self.model, self.edges_by_tail()
 
         def term(m: pyo.ConcreteModel, i: int) -> Any:
             misfit = sum(0.5 * (m.x[i, c] - self.data[i, c]) ** 2 for c in m.features)
             fusion = pyo.quicksum(self.radii[e] * self._length(e) for e in outgoing[i])
-            return m.mass[i] * misfit + fusion
+            return (m.mass[i] * misfit + fusion) / self.unit**2
 
         model.objective_term = pyo.Expression(model.points, rule=term)
-        model.value_term = pyo.Var(model.points)
-        model.value_by_point = pyo.Constraint(
-            model.points,
-            rule=lambda m, i: m.objective_term[i] / self.unit**2 <= m.value_term[i],
-        )
 
     def _add_bound(self) -> None:
         model, k = self.model, self.problem.perturbation.dim
@@ -130,7 +122,7 @@ class ValueFunctionConditions(PointConditions):
                 model.value_curvature[i, j] * model.eps[i] * model.eps[j] for i, j in model.coupled
             )
         )
-        total = pyo.quicksum(model.value_term.values())
+        total = pyo.quicksum(model.objective_term.values())
         model.value_bound = pyo.Constraint(expr=(total - model.lower_value) / model.t <= 1)
 
     def set_stage(self, stage: ScheduleStage) -> None:
@@ -148,15 +140,9 @@ class ValueFunctionConditions(PointConditions):
         x = lower.minimise(blocks.rows(solution.X))
         u = blocks.differences(x)
         self._set_rows(x)
-        for e, u_e in zip(self.ends, u, strict=True):
-            for c in self.model.features:
-                self.model.u[e, c].set_value(float(u_e[c]))
         if self.model.component("s") is not None:
             self._set_envelope(u, lower.mu * lower.norm.at(u, lower.mu)[1])
         self._set_value(lower, x)
-        for i in self.model.points:
-            term = pyo.value(self.model.objective_term[i])
-            self.model.value_term[i].set_value(term / self.unit**2)
 
     def _set_envelope(self, u: FloatArray, nearest: FloatArray) -> None:
         for e, u_e, b in zip(self.ends, u, nearest, strict=True):
@@ -175,5 +161,5 @@ class ValueFunctionConditions(PointConditions):
 
     def violation(self) -> float:
         """Return max(f_mu - model of v_mu, 0) at the current point, in units of `unit`^2."""
-        total = sum(pyo.value(term) for term in self.model.value_term.values())
+        total = sum(pyo.value(term) for term in self.model.objective_term.values())
         return max(float(total - pyo.value(self.model.lower_value)), 0.0)

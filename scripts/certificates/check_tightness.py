@@ -1,7 +1,7 @@
 """How tight the proved radii and the proved bounds of (BL1) are, compared with attacks.
 
 `check_gaps` compares bounds with the known optimum, the parametric path or searches on the
-instances of `compare_formulations`. `check_tightness` compares radii with the shortest attack
+instances with many parameters. `check_tightness` compares radii with the shortest attack
 found, and bounds with the largest deviation found. Its attacks do not depend on the proofs, so two
 versions of the proofs can be compared on the same instances.
 """
@@ -23,7 +23,7 @@ from bilad.models import (
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.certificates.check_rows import CheckRow
-from bilad.scripts.formulations.entries import COUNTS, entry_instances
+from bilad.scripts.instances import entry_instances
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack, cluster
@@ -38,7 +38,7 @@ PROVING = ("exact", "milp")  # methods that prove a bound themselves
 SEARCHES = ("corners", "hypergradient")
 GAP_SOLVES, GAP_SECONDS = 200, 2.0  # limits of a search with many parameters
 PROVING_SECONDS = 10.0
-FEW = COUNTS[:1]
+COUNTS = (5, 20, 60)  # entries that may change
 
 
 def check_gaps(
@@ -63,7 +63,9 @@ def check_gaps(
             yield _gap(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
     for name, setting in settings.items():
         yield _gap(name, "rays", setting.max_deviation(), PROVING)
-    entries = entry_instances(seed, seeds, COUNTS) if seeds else entry_instances(seed, 1, FEW)[:2]
+    numbers = range(seed, seed + seeds)
+    entries = entry_instances(numbers or [seed], COUNTS if seeds else COUNTS[:1])
+    entries = entries if seeds else entries[:2]
     for instance in entries:
         yield _gap(instance.name, instance.group, instance.problem(), SEARCHES)
 
@@ -146,7 +148,7 @@ def check_tightness(
         if known.problem.sense == "max":
             group = f"grid, {known.source}, p = {clustering_of(known.problem).p:g}"
             yield from _rows(group, known.name, known.problem, seed)
-    entries = entry_instances(seed, 1, COUNTS[:2]) if "iris" in settings else []
+    entries = entry_instances([seed], COUNTS[:2]) if "iris" in settings else []
     for instance in entries[::every]:
         yield from _rows(instance.group, instance.name, instance.problem(), seed)
 

@@ -15,7 +15,7 @@ from bilad.models.validation import FloatArray
 from bilad.scripts.display import Cells, as_percent, grouped, mean, median, show
 from bilad.scripts.instances import CONVEX, Instance
 from bilad.scripts.methods.rows import CLOSE, REFERENCE, MethodRow, Score, of_methods, scores
-from bilad.scripts.profiles import LEAST_SECONDS, draw_profile
+from bilad.scripts.profiles import LEAST_SECONDS, draw_profile, performance_profile
 from bilad.scripts.run_store import Output, write_table
 from bilad.solvers.upper import REFORMULATIONS
 
@@ -35,6 +35,7 @@ CLASSES = {
     "exact": ("tab:purple", ("exact", "milp")),
 }
 OTHER = "tab:orange"
+UNITS = ("solves", "seconds")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
@@ -65,11 +66,15 @@ def draw_family(family: str, given: Sequence[Score], folder: Path) -> list[Path]
     if not solves:
         return []
     styles = {method: style(method) for method in solves}
-    paths = [folder / f"{family}_profile_{unit}.png" for unit in ("solves", "seconds")]
+    paths = [folder / f"{family}_profile_{unit}.png" for unit in UNITS]
     number = len(next(iter(solves.values())))
     title = f"{family}: {{}} to {CLOSE:.0%} of the best known value, {number} problems"
-    draw_profile(solves, title.format("solves"), paths[0], unit="solves", least=1.0, styles=styles)
-    draw_profile(seconds, title.format("seconds"), paths[1], least=LEAST_SECONDS, styles=styles)
+    for costs_of, unit, least, path in zip(
+        (solves, seconds), UNITS, (1.0, LEAST_SECONDS), paths, strict=True
+    ):
+        label = f"{unit}, relative to the fastest method"
+        curves = performance_profile(costs_of, least)
+        draw_profile(curves, title.format(unit), path, label, styles)
     return paths
 
 
@@ -87,7 +92,8 @@ SUMMARY_CAPTION = (
     "over ||eps||. solves, seconds: medians.\nsolves to 95 %: infinite for runs that never are "
     "within 95 % of the best. overhead: time outside the lower-level solves over time within\n"
     "them. undecided: solves whose labels are not certified. time up: runs that reached their time "
-    "limit before their limit on solves.\ntoo large: problems that a reformulation is not given."
+    "limit before their limit on solves.\nclosed / best: after a search along the ray through the "
+    "result, which is beyond the limits; all other columns are the method's own."
 )
 
 
@@ -114,6 +120,7 @@ def _outcome(taken: Sequence[Score]) -> Cells:
     return {
         "runs": len(taken),
         "U / best": mean(qualities),
+        "closed / best": mean([score.closed_quality for score in taken]),
         "worst": min(qualities),
         TO_CLOSE: median(to_close),
         "get there": as_percent(close, len(taken)),
@@ -124,7 +131,6 @@ def _outcome(taken: Sequence[Score]) -> Cells:
             sum(row.undecided for row in rows), sum(row.solves for row in rows)
         ),
         "time up": sum(row.status == "time limit" for row in rows),
-        "too large": sum(row.status.startswith("too large") for row in rows),
         "errors": sum(row.status.startswith("error") for row in rows),
     }
 

@@ -51,9 +51,11 @@ class MethodRow:
     method: str
     seed: int
     n: int  # points
-    status: str  # `outcome` of the last attack; "refused: ..", "too large: .." or "error: .."
-    # the deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack with certified labels
+    status: str  # `outcome` of the last attack; "refused: .." or "error: .."
+    # the deviation (BL1) or ||eps|| (BL2); 0 or infinity without an attack with certified labels:
+    # what the method found itself, and after a search along the ray through it
     value: float
+    closed: float
     bound: float  # the proved bound, or NaN
     # lower-level solves, those whose labels are not certified, and the number of attacks
     solves: int
@@ -71,6 +73,15 @@ class MethodRow:
             f"{self.instance} | {self.method} #{self.seed}: {shown_value(self.value)}, "
             f"{self.solves} solves, {self.seconds:.2f} s, {self.status}"
         )
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the settings are those of an instance, as they are defined now."""
+        try:
+            RunSettings.of_text(self.settings)
+        except (TypeError, ValueError, KeyError):
+            return False
+        return True
 
     @property
     def taken(self) -> bool:
@@ -100,6 +111,11 @@ class Score:
     def quality(self) -> float:
         """For (BL1), U over the best known U; for (BL2), the least known ||eps|| over ||eps||."""
         return self._quality(self.row.value)
+
+    @property
+    def closed_quality(self) -> float:
+        """The same after closing; above 1 if closing improves on all runs."""
+        return self._quality(self.row.closed)
 
     def _quality(self, value: float) -> float:
         return self.best / value if self.instance.question == "BL2" else value / self.best

@@ -10,22 +10,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
-from bilad.models import (
-    BilevelProblem,
-    ConvexClustering,
-    FusionGraph,
-    MaxDeviation,
-    Perturbation,
-)
+from bilad.models import BilevelProblem
+from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import (
     FINAL,
     METHODS,
@@ -36,19 +28,17 @@ from bilad.scripts.attack_runs import (
     improving,
     no_value,
     outcome,
+    warm_up,
 )
 from bilad.scripts.methods.rows import REFERENCE, MethodRow, RunSettings
 from bilad.scripts.ray_optimum import ray_optimum
-from bilad.scripts.run_store import collect, merged
+from bilad.scripts.run_store import resumed, stored
 from bilad.solvers import Attack, attack
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.termination import CONVERGED, INTERRUPTED
-from bilad.solvers.upper import UPPER_METHODS, refusal
+from bilad.solvers.upper import UPPER_METHODS
 
-MOST_POINTS = 200  # for a reformulation; building a larger one takes minutes, beyond any limit
-TOO_LARGE = "too large"
-KEY = ("settings",)
-TYPES: dict[str, Callable[[str], object]] = {"str": str, "int": int, "float": float}
+CLOSING = "ray"
 
 
 class _Tally:
@@ -56,7 +46,8 @@ class _Tally:
 
     def __init__(self, problem: BilevelProblem) -> None:
         self.problem = problem
-        self.value = no_value(problem)
+        self.value = self.closed = no_value(problem)
+        self.eps: FloatArray | None = None  # of the best attack
         self.bound = float("nan")
         self.status = "feasible"
         self.solves = self.undecided = self.starts = 0
@@ -76,7 +67,7 @@ class _Tally:
         ]
         value = attained_value(self.problem, found.norm, found.deviation, found.proved)
         if better(self.problem, value, self.value):
-            self.value = value
+            self.value, self.eps = value, found.eps
         if found.bound is not None:
             self.bound = float(found.bound)
         self.status = outcome(found)
@@ -95,6 +86,7 @@ class _Tally:
             n=self.problem.model.n,
             status=self.status,
             value=float(self.value),
+            closed=float(self.closed),
             bound=self.bound,
             solves=self.solves,
             undecided=self.undecided,
@@ -118,12 +110,10 @@ def run(settings: RunSettings) -> MethodRow:
         if settings.method == REFERENCE:
             return _reference(settings, problem)
         variant, tally = METHODS[settings.method], _Tally(problem)
-        if variant.takes_starts and problem.model.n > MOST_POINTS:
-            tally.status = f"{TOO_LARGE}: more than {MOST_POINTS} points"
-            return tally.row(settings)
         try:
-            _warm_up(variant.method)
+            warm_up(variant.method)
             _attack(settings, variant, tally)
+            _close(settings, tally)
         except UnsupportedError as error:
             tally.status = f"{REFUSED}: {error}"
         except Exception as error:  # a failure is a result of the comparison
@@ -149,6 +139,28 @@ def _attack(settings: RunSettings, variant: Variant, tally: _Tally) -> None:
         is_new = tally.add(found)
         if not is_new or found.status in FINAL or found.termination != CONVERGED:
             return
+
+
+def _close(settings: RunSettings, tally: _Tally) -> None:
+    """Search along the ray through the best attack of all restarts; no limit counts this."""
+    tally.closed = tally.value
+    if tally.eps is None:
+        return
+    found = attack(
+        tally.problem,
+        "corners",
+        settings.seed,
+        settings.seconds,
+        bound="none",
+        closing=CLOSING,
+        corners=0,
+        starts=[tally.eps],
+    )
+    if found.termination == INTERRUPTED:
+        raise KeyboardInterrupt
+    closed = attained_value(tally.problem, found.norm, found.deviation, found.proved)
+    if better(tally.problem, closed, tally.closed):
+        tally.closed = closed
 
 
 def _left(budget: Any, spent: Any) -> Any:
@@ -190,6 +202,7 @@ def _reference(settings: RunSettings, problem: BilevelProblem) -> MethodRow:
         n=problem.model.n,
         status="optimal",
         value=float(best.value),
+        closed=float(best.value),
         bound=float("nan"),
         solves=best.solves,
         undecided=0,
@@ -210,34 +223,9 @@ def _row(settings: RunSettings, **outcome: Any) -> MethodRow:
     )
 
 
-@cache
-def _warm_up(method: str) -> None:
-    """Load and compile what a method needs, so that no run includes the time of it."""
-    rng = np.random.default_rng(0)
-    data = rng.normal(size=(12, 2))
-    plane = ConvexClustering(data, FusionGraph.knn(data, 3), 0.3)
-    line = ConvexClustering(data[:, :1], FusionGraph.complete(12, 0.01), 1.0)
-    for model in (plane, line):
-        free = Perturbation.additive(model.data.shape, [0, 1], [0])
-        problem = MaxDeviation(model, free, 1.0, np.inf)
-        if refusal(UPPER_METHODS[method], problem) is None:
-            attack(problem, method, time_limit=1.0, max_solves=30, bound="none", closing="none")
-
-
 def read_rows(path: Path) -> list[MethodRow]:
     """Return the complete rows of a table; none if the file does not exist."""
-    read = [_read(cells) for cells in merged(path, KEY)]
-    return [row for row in read if row is not None]
-
-
-def _read(cells: dict[str, str]) -> MethodRow | None:
-    try:
-        values = {c.name: TYPES[str(c.type)](cells[c.name]) for c in fields(MethodRow)}
-        row = MethodRow(**values)  # type: ignore[arg-type]
-        RunSettings.of_text(row.settings)
-    except (TypeError, ValueError, KeyError):
-        return None
-    return row
+    return [row for row in stored(path, MethodRow) if row.is_readable]
 
 
 def run_all(
@@ -261,11 +249,4 @@ def run_all(
         In the order of the settings.
     """
     wanted = list(settings)
-    rows = {row.settings: row for row in read_rows(path)}
-    missing = [one for one in wanted if one.text not in rows]
-    done = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(run)(one) for one in missing
-    )
-    made = collect(path, done, MethodRow, KEY, lambda row, count: say(row.line))
-    rows |= {row.settings: row for row in made}
-    return [rows[one.text] for one in wanted]
+    return resumed(wanted, [one.text for one in wanted], run, MethodRow, path, say, jobs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +29,9 @@ from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
 
 STILL = 1e-4  # of the radius: eps has stopped moving
-CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
-SAMPLES = 3  # eps at which the lower level is solved to see which rows are equal
-TURNS = ("observed", "neighbours", "none")
+REACH = 2.5  # widths: the kernel of a pair that is farther apart is below 0.002
+OPENING = 6.0  # at most so many times as long as a model takes to write, IPOPT takes to open it
+MOST_ROWS = 500  # a model with more rows is not opened if another is open already
 FRACTIONS = (0.3, 0.1, 0.03, 0.01)  # of the limit: budgets at which a first attack is looked for
 SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._shrink`
 REOPEN = 0.3  # of the radius: a model for a smaller budget is written again, in its own scale
@@ -48,8 +48,8 @@ class ContinuationState:
     contraction : {"none", "observed", "neighbours"}
     options : mapping
         IPOPT's.
-    opening : float
-        At most so many times as long as the model takes to build, IPOPT takes to open it.
+    reach : float
+        In units of length: pairs of rows that stay farther apart are left out of the model.
     lower : LowerLevel
     trace : Trace
     """
@@ -58,7 +58,7 @@ class ContinuationState:
     formulate: Callable[..., SingleLevel]
     contraction: str
     options: Mapping[str, Any]
-    opening: float
+    reach: float
     lower: LowerLevel
     trace: Trace
     observed: list[Any] = field(default_factory=list)
@@ -66,31 +66,40 @@ class ContinuationState:
     _spent: tuple[float, float] = (0.0, 0.0)  # seconds of writing and opening, not yet recorded
 
     def open(self) -> None:
-        """Write the model and open it, unless opening is expected to take longer than is left.
-
-        Opening cannot be stopped: the expressions are differentiated in compiled code.
-        """
+        """Write the model and open it, unless opening is expected to take longer than is left."""
         scaling, baseline, began = self.scaling, self.lower.baseline, time.perf_counter()
         self.formulation = self.formulate(
             scaling.problem,
             scaling.scale_solution(baseline),
             contraction=self.contraction,
             observed=self.observed,
+            reach=self.reach,
         )
         written = time.perf_counter()
-        if self.opening * (written - began) > self.lower.seconds_left():
+        if OPENING * (written - began) > self.lower.seconds_left():
             raise BudgetSpentError(TIME_LIMIT)
         self.session = IpoptSession(self.formulation.model, self.options)
         self.formulation.set_radius(self.radius)
         self.trace.engine = f"{self.session.engine} {self.session.version}"
         self._spent = (written - began, time.perf_counter() - written)
+        self.seconds = sum(self._spent)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the state that the model distinguishes."""
+        block_of = self.formulation.block_of
+        return self.lower.problem.model.n if block_of is None else int(block_of.max()) + 1
 
     def observe(self, eps: FloatArray) -> bool:
-        """Split blocks that are apart at the user's eps; say whether there are such."""
-        solution = self.lower.solve(eps)
-        if self.formulation.represents(solution.outcome):
+        """Write the model again if it does not represent the lower level at the user's eps.
+
+        Returns whether it was written again: with blocks that are split where they are apart, and
+        with the pairs that have come within reach.
+        """
+        solution = self.scaling.scale_solution(self.lower.solve(eps))
+        if self.formulation.represents(solution, self.reach):
             return False
-        self.observed.append(self.scaling.scale_solution(solution))
+        self.observed.append(solution)
         self.open()
         return True
 
@@ -129,9 +138,10 @@ class ContinuationState:
                 seconds=result.seconds,
                 lower_gap=None if violation is None else self._lower_gap(eps),
                 violation=violation,
-                blocks=None if block_of is None else int(block_of.max()) + 1,
+                blocks=None if block_of is None else self.rows,
                 writing=self._spent[0],
                 opening=self._spent[1],
+                evaluating=result.evaluating,
             )
         )
         self._spent = (0.0, 0.0)
@@ -196,58 +206,70 @@ class Continuation:
         Writes the single-level model, as `Formulation` does.
     follow : PathFollower
         Solves the stages one after another; returns the last eps.
-    schedule : Schedule
-        From loose to tight.
+    schedules : sequence of Schedule
+        Each from loose to tight. The starts take them in turn.
     slack : callable(width, smoothing)
         The relaxation t that belongs to a width.
-    contraction : {"none", "observed", "neighbours", "turns"}
-        The last takes the other three in turns, start by start.
+    contractions : sequence of {"none", "observed", "neighbours"}
+        The starts take them in turn.
     ipopt_options : mapping
-    opening : float
-        At most so many times as long as the model takes to build, IPOPT takes to open it.
-    rng : numpy.random.Generator
-        Draws the eps at which the lower level is observed.
+    sampled : ndarray, shape (s, k)
+        The eps at which the lower level is solved to see which rows are equal.
     """
 
     lower: LowerLevel
     trace: Trace
     formulate: Callable[..., SingleLevel]
     follow: PathFollower
-    schedule: Schedule
+    schedules: Sequence[Schedule]
     slack: Callable[[float, float], float]
-    contraction: str
+    contractions: Sequence[str]
     ipopt_options: Mapping[str, Any]
-    opening: float
-    rng: np.random.Generator
+    sampled: FloatArray
 
     def run(self, points: list[FloatArray]) -> None:
         """Solve from each start, one after another."""
         problem, trace = self.lower.problem, self.trace
         trace.paths = []
-        trace.expected = len(points) * len(self.schedule.stages)
-        self._samples = self._sampled()
-        leading, open_models = problem.largest_deviation(), dict[str, ContinuationState]()
-        for number, point in enumerate(points):
+        schedules, contractions = self.schedules, self.contractions
+        # With equal numbers of both, all pairs of a schedule and a contraction have their turn.
+        turns = [
+            (
+                schedules[(i + i // len(contractions)) % len(schedules)],
+                contractions[i % len(contractions)],
+            )
+            for i in range(len(points))
+        ]
+        trace.expected = sum(len(schedule.stages) for schedule, _ in turns)
+        self._samples = [self.lower.solve(eps) for eps in self.sampled]
+        leading, models = problem.largest_deviation(), dict[str, ContinuationState]()
+        for point, (schedule, contraction) in zip(points, turns, strict=True):
             trace.paths.append([])
-            rule = self._rule(number)
-            if rule not in open_models:
-                open_models[rule] = self._open(leading, rule)
-            self.follow(open_models[rule], point, self.schedule)
+            if contraction not in models and models and not self._is_cheap(contraction, models):
+                contraction = contractions[0]
+            if contraction not in models:
+                models[contraction] = self._open(leading, contraction)
+            self.follow(models[contraction], point, schedule)
             if leading is not problem:
-                self._shrink(point, rule)
+                self._shrink(point, contraction)
 
-    def _rule(self, number: int) -> str:
-        """Return how the model of one start is contracted."""
-        return TURNS[number % len(TURNS)] if self.contraction == "turns" else self.contraction
+    def _is_cheap(self, contraction: str, models: Mapping[str, ContinuationState]) -> bool:
+        """Return whether opening a model takes at most a quarter of the time that is left.
 
-    def _sampled(self) -> list[Any]:
-        """Return solutions at some eps on the sphere, if blocks are to be observed."""
-        if self.contraction == "none":
-            return []
-        problem = self.lower.problem
-        low, high = problem.box
-        corners = np.where(self.rng.random((SAMPLES, len(low))) < 0.5, low, high)
-        return [self.lower.solve(problem.project(corner)) for corner in corners]
+        The time is extrapolated from the first model by the number of pairs of rows.
+        """
+        problem, known = self.lower.problem, models[self.contractions[0]]
+        rows = problem.model.n
+        if contraction != "none":
+            outcomes = [self.lower.baseline.outcome, *(s.outcome for s in self._samples)]
+            rows = int(contract(problem.model, problem, outcomes, contraction).max()) + 1
+        seconds = known.seconds * (rows / known.rows) ** 2
+        return rows <= MOST_ROWS and seconds <= self.lower.seconds_left() / 4
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of the first start."""
+        return self.schedules[0]
 
     def _open(self, problem: BilevelProblem, contraction: str) -> ContinuationState:
         scaling = Scaling.of(problem)
@@ -256,7 +278,7 @@ class Continuation:
             self.formulate,
             contraction,
             self.ipopt_options,
-            self.opening,
+            REACH * self.schedule.stages[0].width,
             self.lower,
             self.trace,
             [scaling.scale_solution(solution) for solution in self._samples],
@@ -307,12 +329,6 @@ class Continuation:
         yield c * best.eps, Schedule(stages)
         if c <= 0.9:
             yield np.zeros_like(best.eps), self.schedule
-
-
-def default_contraction(problem: BilevelProblem) -> str:
-    """Return "observed" for a model that can be contracted and has many rows, else "none"."""
-    many = problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
-    return "observed" if many else "none"
 
 
 def best_returned(lower: LowerLevel, trace: Trace) -> Evaluation | None:

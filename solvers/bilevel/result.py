@@ -42,6 +42,9 @@ class Stage:
     writing, opening : float
         Seconds in which the model was written in Pyomo, and opened in IPOPT, before this stage; 0
         if it was open.
+    evaluating : float or None
+        The part of `seconds` spent in functions and derivatives; the rest is linear algebra. None
+        if the solver does not report it.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Stage:
     blocks: int | None = None
     writing: float = 0.0
     opening: float = 0.0
+    evaluating: float | None = None
 
 
 @dataclass(frozen=True)

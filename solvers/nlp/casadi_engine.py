@@ -19,14 +19,16 @@ import casadi as ca
 import numpy as np
 
 from bilad.models.validation import FloatArray
-from bilad.solvers.nlp.casadi_reader import NAME, read
 from bilad.solvers.nlp.engine import Answer, Engine, EngineError, OptionError
 from bilad.solvers.nlp.nl_model import NlModel
+from bilad.solvers.nlp.nl_terms import read
 from bilad.solvers.nlp.result import NlpStatus
+from bilad.solvers.nlp.templates import TemplateNlp
 
 # An empty file name keeps IPOPT from reading an ipopt.opt in the working folder.
 SILENT = {"print_level": 0, "sb": "yes", "option_file_name": ""}
 PLAIN = {"print_time": False, "show_eval_warnings": False}
+NAME = "IPOPT in CasADi"
 HSL = {"linux": "libhsl.so", "darwin": "libhsl.dylib", "win32": "libhsl.dll"}
 
 
@@ -55,12 +57,14 @@ class CasadiProgram:
     """
 
     def __init__(self, model: NlModel, options: Mapping[str, Any]) -> None:
-        nlp = read(model)
+        written = read(model, NAME)
+        nlp = TemplateNlp(len(model.variables), written.rows)
         self._sense = model.sense
-        self._lower, self._upper = nlp.lower, nlp.upper
-        self._stop = _Stop(nlp.x.numel(), nlp.g.numel())
+        self._lower, self._upper = written.lower, written.upper
+        self._stop = _Stop(nlp.n, nlp.m)
+        self._functions = _functions(nlp)
         with self._stop.signals_handled():
-            self._solver = _checked_nlpsol(nlp.x, nlp.f, nlp.g, options, self._stop)
+            self._solver = _checked_nlpsol(self._functions, options, self._stop)
 
     def solve(
         self, start: FloatArray, lower: FloatArray, upper: FloatArray, time_limit: float
@@ -86,20 +90,101 @@ class CasadiProgram:
             raise EngineError(NAME, str(error)) from error
         stats = self._solver.stats()
         message = stats["return_status"]
+        evaluating = sum(t for name, t in stats.items() if name.startswith("t_wall_nlp_"))
         status = NlpStatus.of(message)
         if status is NlpStatus.USER_STOP and self._stop.late:
             status = NlpStatus.TIME_LIMIT
         if not status.has_point:
-            return Answer(status, message)
+            return Answer(status, message, evaluating=evaluating)
         # CasADi minimises sense * f; its Lagrangian is sense * f + lam_g' g + lam_x' x.
         return Answer(
             status,
             message,
             iterations=int(stats["iter_count"]),
+            evaluating=evaluating,
             x=_vector(found["x"]),
             duals=-self._sense * _vector(found["lam_g"]),
             reduced_costs=-self._sense * _vector(found["lam_x"]),
         )
+
+
+class _Function(ca.Callback):
+    """A function of arrays as a function of CasADi.
+
+    Parameters
+    ----------
+    name : str
+    inputs : dict of str to casadi.Sparsity
+        By the names that `nlpsol` expects.
+    outputs : dict of str to (casadi.Sparsity, callable)
+        Each callable returns the entries of its output, given those of all inputs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, tuple[Any, Callable[..., FloatArray]]],
+    ) -> None:
+        ca.Callback.__init__(self)
+        self._inputs, self._outputs = list(inputs.items()), list(outputs.items())
+        self.construct(name, {})
+
+    def get_n_in(self) -> int:
+        return len(self._inputs)
+
+    def get_n_out(self) -> int:
+        return len(self._outputs)
+
+    def get_name_in(self, i: int) -> str:
+        return self._inputs[i][0]
+
+    def get_name_out(self, i: int) -> str:
+        return self._outputs[i][0]
+
+    def get_sparsity_in(self, i: int) -> Any:
+        return self._inputs[i][1]
+
+    def get_sparsity_out(self, i: int) -> Any:
+        return self._outputs[i][1][0]
+
+    def has_eval_buffer(self) -> bool:
+        return True
+
+    def eval_buffer(self, given: Any, wanted: Any) -> int:
+        """Evaluate the outputs that have a buffer; an input without one is zero."""
+        entries = zip(given, self._inputs, strict=True)
+        arrays = [
+            np.zeros(sparsity.nnz()) if buffer is None else np.frombuffer(buffer)
+            for buffer, (_, sparsity) in entries
+        ]
+        for buffer, (_, (_, evaluate)) in zip(wanted, self._outputs, strict=True):
+            if buffer is not None:
+                np.frombuffer(buffer)[:] = evaluate(*arrays)
+        return 0
+
+
+def _functions(nlp: TemplateNlp) -> tuple[Any, dict[str, Any]]:
+    """Return the functions of `nlpsol`: that of the problem, and its derivatives by name."""
+    dense = ca.Sparsity.dense
+    x = {"x": dense(nlp.n, 1), "p": dense(0, 1)}
+    multipliers = {"lam_f": dense(1, 1), "lam_g": dense(nlp.m, 1)}
+    f = {"f": (dense(1, 1), lambda x, p: nlp.values(x)[-1:])}
+    g = {"g": (dense(nlp.m, 1), lambda x, p: nlp.values(x)[:-1])}
+    gradient = {"grad_f_x": (dense(nlp.n, 1), lambda x, p: nlp.gradient(x))}
+    jacobian = {"jac_g_x": (nlp.jacobian_of.sparsity, lambda x, p: nlp.jacobian(x))}
+    hessian = {
+        "triu_hess_gamma_x_x": (
+            nlp.hessian_of.sparsity,
+            lambda x, p, factor, multipliers: nlp.hessian(x, factor[0], multipliers),
+        )
+    }
+    derivatives = {
+        "grad_f": _Function("grad_f", x, {**f, **gradient}),
+        "jac_g": _Function("jac_g", x, {**g, **jacobian}),
+        "hess_lag": _Function("hess_lag", {**x, **multipliers}, hessian),
+    }
+    return _Function("nlp", x, {**f, **g}), derivatives
 
 
 class _Stop(ca.Callback):
@@ -172,31 +257,36 @@ def _vector(dense: Any) -> FloatArray:
     return np.asarray(dense.full(), dtype=np.float64).ravel()
 
 
-def _checked_nlpsol(x: Any, f: Any, g: Any, options: Mapping[str, Any], callback: Any) -> Any:
-    """Make the `nlpsol` object that minimises f(x), and name an option that IPOPT refuses."""
+def _checked_nlpsol(
+    functions: tuple[Any, dict[str, Any]], options: Mapping[str, Any], callback: Any
+) -> Any:
+    """Make the `nlpsol` object of a problem, and name an option that IPOPT refuses."""
     _refuse_missing_hsl(options)
     for name, value in options.items():
         # CasADi would truncate 1.5 to 1 without a warning where IPOPT expects an integer.
         if isinstance(value, float) and not value.is_integer() and name in _integer_options():
             raise OptionError(name, value, "expected an integer")
+    problem, derivatives = functions
+    unused = {"no_nlp_grad": True, "calc_lam_p": False}
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed):
-            return _nlpsol(x, f, g, options, {"iteration_callback": callback})
+            more = {**derivatives, **unused, "iteration_callback": callback}
+            return _nlpsol(problem, options, more)
     except RuntimeError as error:
         for name, value in options.items():
             _try_option(name, value)
         raise EngineError(NAME, f"{error} {printed.getvalue()}") from error
 
 
-def _nlpsol(x: Any, f: Any, g: Any, options: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
+def _nlpsol(problem: Any, options: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
     settings = {f"ipopt.{name}": value for name, value in {**SILENT, **options}.items()}
-    return ca.nlpsol("ipopt", "ipopt", {"x": x, "f": f, "g": g}, {**PLAIN, **settings, **more})
+    return ca.nlpsol("ipopt", "ipopt", problem, {**PLAIN, **settings, **more})
 
 
 def _small_nlpsol(options: Mapping[str, Any]) -> Any:
     x = ca.SX.sym("x")
-    return _nlpsol(x, (x - 1) ** 2, ca.SX(0, 1), options, {})
+    return _nlpsol({"x": x, "f": (x - 1) ** 2, "g": ca.SX(0, 1)}, options, {})
 
 
 def _try_option(name: str, value: Any) -> None:

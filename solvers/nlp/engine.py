@@ -34,12 +34,14 @@ class OptionError(ValueError):
 class Answer:
     """The answer of an engine, with multipliers of the signs that `NlpResult` defines.
 
+    `evaluating` is the time spent in functions and derivatives, in seconds.
     `x` and `reduced_costs` have shape (n,), `duals` has shape (m,); they are None without a point.
     """
 
     status: NlpStatus
     message: str
     iterations: int | None = None
+    evaluating: float | None = None
     x: FloatArray | None = None
     duals: FloatArray | None = None
     reduced_costs: FloatArray | None = None

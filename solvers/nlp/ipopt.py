@@ -176,6 +176,7 @@ class IpoptSession:
             values=_by_component(variables, point.x),
             duals=_by_component(constraints, point.duals),
             reduced_costs=_by_component(variables, point.reduced_costs),
+            evaluating=answer.evaluating,
         )
 
     def _answer(self, time_limit: float) -> Answer:

@@ -166,6 +166,9 @@ class NlpResult:
         The dual of each constraint. It is empty if there is no point.
     reduced_costs : ComponentMap
         The reduced cost of each variable. It is empty if there is no point.
+    evaluating : float or None
+        The part of `seconds` spent in functions and derivatives; None if the engine does not report
+        it.
     """
 
     status: NlpStatus
@@ -178,3 +181,4 @@ class NlpResult:
     values: ComponentMap = field(repr=False)
     duals: ComponentMap = field(repr=False)
     reduced_costs: ComponentMap = field(repr=False)
+    evaluating: float | None = None

@@ -29,7 +29,6 @@ from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vect
 from bilad.solvers.bilevel.continuation import (
     Continuation,
     PathFollower,
-    default_contraction,
     follow_warm_started,
     follow_with_renewals,
 )
@@ -54,9 +53,6 @@ class Reformulation:
         The widths of the default schedule, in decreasing order.
     ipopt_options : mapping
         IPOPT's own options.
-    opening : float
-        Largest ratio of the time in which IPOPT loads the formulation to the time in which it is
-        written.
     """
 
     formulation: Formulation
@@ -64,7 +60,6 @@ class Reformulation:
     slack: Callable[[float, float], float]
     widths: tuple[float, ...]
     ipopt_options: Mapping[str, Any]
-    opening: float
     has_bound: ClassVar[bool] = False
 
     def refusal(self, problem: BilevelProblem) -> str | None:
@@ -82,9 +77,10 @@ class Reformulation:
         return list(dict.fromkeys([*keywords(self.prepare), *self.formulation.choices]))
 
     @property
-    def schedule(self) -> Schedule:
-        """The default schedule."""
-        return Schedule(tuple(ScheduleStage(self.slack(w, SMOOTHING), w) for w in self.widths))
+    def schedules(self) -> list[Schedule]:
+        """The default schedules of the starts, in turn."""
+        stages = tuple(ScheduleStage(self.slack(w, SMOOTHING), w) for w in self.widths)
+        return [Schedule(stages[first:]) for first in range(3)]
 
     def prepare(
         self,
@@ -107,11 +103,13 @@ class Reformulation:
         starts : int, default 1
             Number of starts; those after the first are random.
         schedule : Schedule, optional
-            A schedule that replaces that of the method.
+            The schedule of all starts. By default the starts take in turn that of the method, and
+            the same without its first, or its first two stages.
         contraction : {"none", "observed", "neighbours", "turns"}, optional
             Which rows of the state are held equal, as in `Formulation`; "turns" uses "observed",
-            "neighbours" and "none" in turn, start by start. The default is "observed" for models
-            with 60 rows or more that can be contracted, and "none" otherwise.
+            "neighbours" and "none" in turn, start by start, except those whose models are much
+            larger than the first. The default is "turns" for models with 60 rows or more that can
+            be contracted, and "none" otherwise.
         ipopt_options : mapping, optional
             IPOPT's own options, which replace those of the method.
         **writing
@@ -124,15 +122,13 @@ class Reformulation:
         EngineError
             If IPOPT cannot be started.
         """
+        sampled = sampled_corners(problem, rng)  # first, so that more starts do not change them
         points = starting_points(problem, start, starts, rng)
         for name, value in writing.items():
             one_of(value, name, self.formulation.choices[name])
         if not isinstance(schedule, Schedule | None):
             raise ArgumentError("schedule", type(schedule).__name__, "a Schedule")
-        if contraction is None:
-            contraction = default_contraction(problem)
-        elif one_of(contraction, "contraction", (*CONTRACTIONS, "turns")) != "none":
-            contract.require(problem.model)
+        contractions = chosen_contractions(problem, contraction)
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
@@ -145,12 +141,11 @@ class Reformulation:
                 trace=trace,
                 formulate=functools.partial(self.formulation, **writing),
                 follow=self.follow,
-                schedule=schedule or self.schedule,
+                schedules=[schedule] if schedule else self.schedules,
                 slack=self.slack,
-                contraction=contraction,
+                contractions=contractions,
                 ipopt_options=engine_options,
-                opening=self.opening,
-                rng=rng,
+                sampled=sampled if contractions != ("none",) else sampled[:0],
             )
             continuation.run(points)
 
@@ -168,6 +163,26 @@ def starting_points(
     return [problem.project(point) for point in [first, *box]]
 
 
+def chosen_contractions(problem: BilevelProblem, contraction: str | None) -> tuple[str, ...]:
+    """Return the contractions of the starts, in turn, given the option of that name."""
+    if contraction is None:
+        many = problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
+        contraction = "turns" if many else "none"
+    if one_of(contraction, "contraction", (*CONTRACTIONS, "turns")) != "none":
+        contract.require(problem.model)
+    return TURNS if contraction == "turns" else (contraction,)
+
+
+def sampled_corners(problem: BilevelProblem, rng: np.random.Generator) -> FloatArray:
+    """Return random corners of the box, projected on the ball: shape (SAMPLES, k)."""
+    low, high = problem.box
+    corners = np.where(rng.random((SAMPLES, len(low))) < 0.5, low, high)
+    return np.array([problem.project(corner) for corner in corners])
+
+
+CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
+SAMPLES = 10  # eps at which the lower level is solved to see which rows are equal
+TURNS = ("observed", "neighbours", "none")
 SMOOTHING = 0.3  # mu / width of the default schedules
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
@@ -177,12 +192,11 @@ BY_KKT = Reformulation(
     slack=lambda width, smoothing: width,
     widths=WIDTHS,
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
-    opening=4.0,
 )
 
 REFORMULATIONS = {
     "kkt": BY_KKT,
-    "duality": replace(BY_KKT, formulation=DUALITY, opening=7.0),
+    "duality": replace(BY_KKT, formulation=DUALITY),
     "value-function": Reformulation(
         VALUE_FUNCTION,
         follow=follow_with_renewals(4),
@@ -198,6 +212,5 @@ REFORMULATIONS = {
             "bound_push": 1e-4,
             "bound_frac": 1e-4,
         },
-        opening=18.0,
     ),
 }

@@ -508,7 +508,7 @@ def test_rows_of_the_state_are_points_of_a_deviation_of_labels():
     built.set_stage(ScheduleStage(0.1, 0.7))
     squared = pyo.value(built.conditions.squared_distance(1, 3))
     assert squared == pytest.approx(((A[1] - A[3]) ** 2).sum() / 4)
-    smooth = problem.deviation.smoothed(solution.outcome)
+    smooth = problem.deviation.smoothed(solution.outcome, "exponential")
     value, _ = smooth.at(solution.state, 0.7 * built.unit)
     assert pyo.value(built.model.smooth_deviation) == pytest.approx(value)
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.core.expr.calculus.derivatives import Modes, differentiate
-from support.bilevel_problems import make_case, make_problem
+from support.bilevel_problems import make_problem
 
 from bilad.formulations.reformulations import DUALITY, KKT
 from bilad.formulations.schedule import ScheduleStage
-from bilad.formulations.smooth_deviation import terms
+from bilad.formulations.smooth_deviation import written
 from bilad.models import MaxDeviation, MinPerturbation, deviation
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation_function
 from bilad.models.learning.convex_clustering import ScaledClustering
@@ -57,22 +57,19 @@ def check_same(smooth, state, width):
     """Assert that value and gradient are the same as in NumPy."""
     points = Points(state)
     points.model.width.set_value(width)
-    parts = terms(smooth, points, points.model.width)
+    expression = written(smooth, points, points.model.width)
     value, gradient = smooth.at(state, width)
-    total = pyo.quicksum(parts)
-    assert pyo.value(total) == pytest.approx(value, rel=1e-12, abs=1e-12)
-    slopes = differentiate(total, wrt_list=points.variables(), mode=Modes.reverse_numeric)
+    assert pyo.value(expression) == pytest.approx(value, rel=1e-12, abs=1e-12)
+    slopes = differentiate(expression, wrt_list=points.variables(), mode=Modes.reverse_numeric)
     scale = 1e-10 * (1 + np.abs(gradient).max())
     assert np.reshape(slopes, state.shape) == pytest.approx(gradient, rel=1e-9, abs=scale)
-    return parts
 
 
 @given(instance=instances, width=WIDTHS, kernel=st.sampled_from(sorted(KERNELS)))
-def test_shares_add_up_to_the_value_in_numpy(instance, width, kernel):
+def test_the_expression_has_the_value_and_the_gradient_of_numpy(instance, width, kernel):
     X, labels, rng = draw_instance(instance)
     smooth = deviation_function("delta").smoothed(labels, kernel)
-    parts = check_same(smooth, X, width)
-    assert len(parts) == len(X)
+    check_same(smooth, X, width)
     check_same(smooth.restricted(rng.random(len(smooth.pairs)) < 0.7), X, width)
 
 
@@ -101,7 +98,7 @@ def test_kernels_and_their_derivatives_are_the_same_in_pyomo(name, squared, widt
 
 def test_what_has_no_pyomo_form_is_named():
     with pytest.raises(TypeError, match="no Pyomo form is registered for int"):
-        terms(3, Points(np.zeros((2, 1))), 1.0)
+        written(3, Points(np.zeros((2, 1))), 1.0)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
@@ -190,14 +187,12 @@ def test_tends_to_every_deviation_by_every_kernel(deviation_function, kernel, gr
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(formulation):
+def test_distances_of_pairs_and_of_edges(formulation):
     problem = make_problem("knn", budget=50.0, deviation=chosen_pairs([(0, 3), (0, 1), (2, 7)]))
     baseline = cluster(problem.model)
     built = formulation(problem, baseline)
     edges = set(map(tuple, problem.model.graph.edges.tolist()))
-    expected = {(0, 3), (0, 1), (2, 7)} - edges
-    assert set(built.model.pairs) == expected
-    assert 0 < len(expected) < 3
+    assert 0 < len({(0, 3), (0, 1), (2, 7)} - edges) < 3
     X = np.random.default_rng(0).normal(size=(10, 2))
     built.start_from(np.zeros(4), ScaledClustering(X, 0 * baseline.Z, baseline.labels, 0.0))
     for i, j in [(0, 3), (0, 1), (2, 7)]:
@@ -205,24 +200,12 @@ def test_pair_variables_only_where_a_pair_that_counts_is_no_edge(formulation):
         assert squared == pytest.approx(((X[i] - X[j]) ** 2).sum(), rel=1e-12)
 
 
-def test_an_edge_of_zero_weight_is_a_pair():
-    problem = make_case(2, 2, "additive", "knn", budget=50.0)
-    baseline = cluster(problem.model)
-    built = KKT(problem, baseline, relaxation="scholtes")
-    edges = problem.model.graph.edges.tolist()
-    assert {tuple(edges[0]), tuple(edges[-1])} <= set(built.model.pairs)
-    assert len(built.model.pairs) == 15 - (len(edges) - 2)
-
-
 def test_a_target_between_values_of_rand_is_asked_for_in_its_units():
-    """`term_bound` never exceeds `term`, so the target is met by the smooth deviation."""
     problem = make_problem("line", problem=MinPerturbation, budget=0.3, limit=4.0, deviation="rand")
     baseline = cluster(problem.model)
     built = KKT(problem, baseline, relaxation="scholtes")
     built.start_from(np.zeros(4), baseline)
     built.set_stage(ScheduleStage(1.0, 0.5))
-    bounds = [built.model.term_bound[i].value for i in built.model.terms]
     smooth = pyo.value(built.model.smooth_deviation)
-    assert sum(bounds) == pytest.approx(smooth)
     assert pyo.value(built.model.target.body) == pytest.approx(smooth)
     assert built.model.target.lower() == 0.3

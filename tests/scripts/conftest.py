@@ -4,8 +4,7 @@ import csv
 
 import pytest
 
-from bilad.scripts.attack_runs import Row
-from bilad.scripts.known_problems import known_problems
+from bilad.scripts.comparison import Row
 
 
 @pytest.fixture
@@ -13,14 +12,9 @@ def row():
     """Return a function that makes a row with the given values and plausible others."""
 
     def make(**changes):
-        settings = {"problem": next(iter(known_problems())), "variant": "kkt scholtes"}
-        settings |= {"seed": 0, "options": "", "limit": 1.0}
-        nan = float("nan")
-        answer = {"status": "feasible", "value": 2.0, "own": 2.0, "bound": nan}
-        cost = {"lower_solves": 3, "iterations": 4, "seconds": 0.5}
-        known = {"optimum": 2.0, "share": 1.0, "improvements": "0.100:1 0.200:2"}
-        changes.setdefault("own_share", changes.get("share", 1.0))  # as if closing found no more
-        return Row(**{**settings, **answer, **cost, **known, **changes})
+        named = {"settings": "{}", "problem": "some", "label": "kkt scholtes", "status": "feasible"}
+        cost = {"solves": 3, "iterations": 4, "seconds": 0.5}
+        return Row(**{**named, **cost, "own": 2.0, "history": "1:0.1:1 2:0.2:2", **changes})
 
     return make
 

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_moons
 
-from bilad.models import DatasetError, MaxDeviation, MinPerturbation
+from bilad.models import DatasetError, FusionGraph, MaxDeviation, MinPerturbation
 from bilad.scripts.compare_methods import (
     FAMILIES,
     QUICK,
@@ -15,7 +16,7 @@ from bilad.scripts.compare_methods import (
     instances,
     is_suitable,
 )
-from bilad.scripts.instances import CLUSTERERS, DIGITS_GAMMA, Instance
+from bilad.scripts.instances import CENTRES, CLUSTERERS, DIGITS_GAMMA, Instance
 from bilad.solvers import cluster
 
 ALL = instances(list(FAMILIES), [1.0], [0])
@@ -101,6 +102,37 @@ def test_entries_are_drawn_by_the_seed(data, norm):
     moved = (one.perturbation.operators["data"] for one in (first, other))
     assert (next(moved) != next(moved)).nnz > 0
     assert instance.group == replace(instance, seed=2).group
+
+
+@pytest.mark.parametrize("norm", ["2", "inf"])
+@pytest.mark.parametrize(
+    ("data", "gamma", "phi", "budget"),
+    [("gaussians 60", 2.0, 0.5, 4.0), ("moons 60", 0.3, 20, 0.5)],
+)
+def test_gaussians_and_moons_of_any_size(data, gamma, phi, budget, norm):
+    problem = Instance("entries", data, "entries", 16, norm, "BL1", seed=3).problem()
+    model, rng = problem.model, np.random.default_rng(3)
+    if data.startswith("moons"):
+        points = make_moons(60, noise=0.05, random_state=3)[0]
+    else:
+        points = CENTRES[np.arange(60) % 3] + rng.normal(size=(60, 2))
+    assert np.array_equal(model.data, points)
+    graph = FusionGraph.knn(points, 10, phi)
+    assert np.array_equal(model.graph.edges, graph.edges)
+    assert model.graph.weights == pytest.approx(graph.weights)
+    assert (model.gamma, model.p) == (gamma, 2)
+    free = rng.choice(60, 16, replace=False)
+    rows = problem.perturbation.operators["data"].tocoo().row
+    assert sorted(rows) == sorted(2 * free)
+    assert problem.radius == budget * (0.5 * 4 if norm == "2" else 1)
+
+
+def test_two_hundred_gaussians_are_the_default():
+    sized, plain = (
+        Instance("entries", data, "entries", 5, "inf", "BL1", seed=1).problem()
+        for data in ("gaussians 200", "gaussians")
+    )
+    assert np.array_equal(sized.model.data, plain.model.data)
 
 
 @pytest.mark.parametrize("n", [100, 300, 600])

@@ -10,9 +10,10 @@ from dataclasses import asdict
 import pytest
 from rich.console import Console
 
-from bilad.scripts.attack_runs import KEY, Row
+from bilad.scripts.comparison import Row
 from bilad.scripts.run_store import (
     ROWS,
+    SETTINGS,
     Output,
     RunStore,
     columns_of,
@@ -52,11 +53,11 @@ def own_files(folder):
 
 def test_rows_are_on_disk_at_once(tmp_path, row, rows_of):
     path = tmp_path / "new" / "some.csv"
-    with RunStore(path, columns_of(Row), KEY) as log:
+    with RunStore(path, columns_of(Row), SETTINGS) as log:
         log.add(asdict(row()))
-        (written,) = merged(path, KEY)
+        (written,) = merged(path, SETTINGS)
         assert written["problem"] == row().problem
-        assert float(written["value"]) == 2.0
+        assert float(written["own"]) == 2.0
     (table,) = rows_of(path)
     assert list(table) == columns_of(Row)
 
@@ -68,7 +69,7 @@ def test_a_killed_part_keeps_its_rows(tmp_path, row, rows_of):
 
     output = Output(tmp_path, Console(file=io.StringIO()))
     with pytest.raises(KeyboardInterrupt):
-        output.collect("grid", rows(), Row, KEY)
+        output.collect("grid", rows(), Row, SETTINGS)
     assert len(rows_of(tmp_path / "grid.csv")) == 1
 
 

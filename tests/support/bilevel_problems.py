@@ -88,11 +88,11 @@ def solve_exactly(problem, eps):
     return cluster(problem.perturbation.apply(problem.model, eps), tol=1e-12)
 
 
-def formulate(name, problem, baseline):
+def formulate(name, problem, baseline, **writing):
     """The single-level model of a problem, by a name of REFORMULATIONS."""
     formulation, options = REFORMULATIONS[name]
     assert formulation.refusal(problem) is None
-    return formulation(problem, baseline, **options)
+    return formulation(problem, baseline, **options, **writing)
 
 
 def solution_from(X, Z):

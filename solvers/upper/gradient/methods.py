@@ -1,7 +1,8 @@
 """The gradient methods: projected ascent of a smoothed deviation, from several starts.
 
 The first ascent starts at eps = 0, the others at random points, since the gradient may vanish at 0.
-The true deviation is evaluated at every trial point.
+The true deviation is evaluated at the end of each width of "hypergradient", and at every point of
+the other methods.
 
 (BL1) A line search along the ray through the end of each ascent follows it.
 
@@ -30,7 +31,7 @@ from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.upper.coordinate_search import try_direction
 from bilad.solvers.upper.gradient.ascent import (
     FixedStepAscent,
-    LineSearchAscent,
+    SpectralAscent,
     projected_step,
 )
 from bilad.solvers.upper.gradient.objective import Objective, Smoothing
@@ -78,24 +79,24 @@ class GradientMethod:
         return lambda lower, trace: run(lower, trace, smoothing, rng)
 
 
-def hypergradient(*, steps: int = 6, step: float = 0.5, restarts: int | None = None) -> SmoothedRun:
-    """Ascend with a step length that is doubled after a success and quartered after a failure.
-
-    The value of the smoothed deviation only decides whether a step is a success.
+def hypergradient(
+    *, steps: int = 12, step: float = 0.5, restarts: int | None = None
+) -> SmoothedRun:
+    """Ascend by spectral projected gradients in the space of eps (`SpectralAscent`).
 
     Parameters
     ----------
-    steps : int, default 6
-        Number of trial steps for each width.
+    steps : int, default 12
+        Number of trial points for each width.
     step : float, default 0.5
-        First length, > 0, in the problem's norm and relative to the radius.
+        Norm of the first step before its projection, > 0, relative to the radius.
     restarts : int, optional
         Number of ascents. The default is 5, or as many as the limits allow if the solves or the
         time are limited. Three ascents in a row without a new lower-level solve end the method in
         any case.
     """
     length = real_number(step, "step", above=0.0)
-    return _restarted(LineSearchAscent(whole_number(steps, "steps", least=1), length), restarts)
+    return _restarted(SpectralAscent(whole_number(steps, "steps", least=1), length), restarts)
 
 
 def pgd(

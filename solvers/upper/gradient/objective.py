@@ -5,13 +5,13 @@ U_w denotes the smooth deviation of width w. It can be evaluated at two lower-le
 "smoothed"
     The minimiser of a smoothed lower level, whose smoothing parameter mu is proportional to w. For
     convex clustering its fused points differ slightly, so the gradient also shows how a cluster
-    can be split. It is solved in addition to the evaluation: one solve of `max_solves` then stands
-    for two, one of the true and one of the smoothed lower level.
+    can be split. `max_solves` does not count the solves of the smoothed lower level; the time
+    limit does.
 "solution"
     The lower-level solution itself, with its implicit derivative. The derivative is zero for
     fused points, so this objective moves clusters and points that are already separate.
 
-Both call `lower.evaluate(eps)`, which counts the solve and records the true deviation at eps.
+`evaluate` records the true deviation at an eps, and counts its solve.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Objective(Protocol):
             If the limit on solves or on time is reached.
         """
 
+    def evaluate(self, eps: FloatArray) -> None:
+        """Evaluate the true deviation at eps, which counts a solve and records the attack."""
+
 
 class SolutionObjective:
     """The smooth deviation of the lower-level solution.
@@ -66,6 +69,10 @@ class SolutionObjective:
         baseline, problem = lower.baseline, lower.problem
         self._unit = length_unit(baseline.state, problem.model.data)
         self._deviation = problem.deviation.smoothed(baseline.outcome, kernel)
+
+    def evaluate(self, eps: FloatArray) -> None:
+        """Evaluate the true deviation."""
+        self._lower.evaluate(eps)
 
     def at(self, eps: FloatArray, width: float) -> ValueAndGradient:
         """Return value and gradient at eps."""
@@ -101,7 +108,6 @@ class SmoothedObjective(SolutionObjective):
 
     def at(self, eps: FloatArray, width: float) -> ValueAndGradient:
         """Return value and gradient at eps."""
-        self._lower.evaluate(eps)
         self._lower.seconds_left()
         model, w = self._model(eps), width * self._unit
         self._last = smoothed(model, self._smoothing * w, self._last, self._lower.deadline)

@@ -235,7 +235,7 @@ def test_constraints_and_multipliers_name_each_other(formulation, p, d):
         component, index = name.split("[")
         assert variable.name == f"{rows[component]}[{index}"
     first = next(iter(built.conditions.ends))
-    for constraint in (model.stationarity[0, 0], model.x[0, 0], model.pair_u):
+    for constraint in (model.stationarity[0, 0], model.x[0, 0], model.x):
         with pytest.raises(KeyError):
             built.conditions.multiplier_of(constraint)
     others = [model.x[0, 0], model.eps[0], model.t, model.stationarity[0, 0]]

@@ -32,17 +32,9 @@ on_the_grid = pytest.mark.pairwise(p=NORMS, d=DIMENSIONS, perturbation=PERTURBAT
 
 
 def place(built, eps, X, Z):
-    """Set all variables to X and Z, and `gap_term` to its smallest feasible values."""
+    """Set all variables to X and Z."""
     built.start_from(eps, solution_from(X, Z))
     built.set_stage(TIGHT)
-    model = built.model
-    if model.component("gap_term") is not None:
-        for i in model.gap_term:
-            row = model.gap_by_point[i]
-            model.gap_term[i].set_value(0.0)
-            over = pyo.value(row.body)
-            model.gap_term[i].set_value(1.0)
-            model.gap_term[i].set_value(over / (over - pyo.value(row.body)))
 
 
 def penalty(built):

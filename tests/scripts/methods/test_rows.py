@@ -29,6 +29,7 @@ def row(method="corners", instance=K4, value=100.0, improvements="1:0.1:50 5:0.2
     cost = {"solves": 10, "undecided": 1, "starts": 2, "seconds": 1.1, "seconds_solving": 1.0}
     outcome = {"status": "solve limit", "bound": NAN, "improvements": improvements}
     named = {"instance": instance.name, "method": method, "seed": 0, "n": 100, "value": value}
+    named["closed"] = value
     return MethodRow(**{"settings": settings.text, **named, **cost, **outcome, **changes})
 
 

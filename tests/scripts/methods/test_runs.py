@@ -64,20 +64,26 @@ def test_a_method_with_starts_is_restarted_from_random_ones(monkeypatch):
         return solve(problem, "random", *arguments, corners=3, closing="none")
 
     monkeypatch.setattr(runs, "attack", recorded)
-    monkeypatch.setattr(runs, "_warm_up", lambda method: None)
+    monkeypatch.setattr(runs, "warm_up", lambda method: None)
     run(settings("kkt", solves=9))
     assert given[0] is None
     assert len(given) >= 3
     assert not np.array_equal(given[1], given[2])
 
 
-def test_a_refusal_a_break_and_a_size_are_rows(monkeypatch):
+def test_closing_along_the_ray_is_not_counted_and_stands_beside():
+    bl2 = replace(RAY, question="BL2")
+    row = run(settings("direct", bl2, solves=41))
+    assert row.solves < 41
+    assert row.closed < row.value  # a grid is coarser than a bisection
+    assert row.closed == pytest.approx(run(settings("exact", bl2)).value, rel=1e-5)
+    assert row.moments()[-1][2] == pytest.approx(row.value)
+
+
+def test_a_refusal_and_a_break_are_rows(monkeypatch):
     refused = run(settings("direct", replace(IRIS, k=20)))
     assert refused.status.startswith("refused: ")
     assert not refused.taken
-    large = run(settings("kkt", Instance("size", "digits 300", "entries", 20, "inf", "BL1")))
-    assert large.status == "too large: more than 200 points"
-    assert large.taken
 
     def broken(*arguments, **options):
         raise RuntimeError("out of luck")
@@ -86,7 +92,7 @@ def test_a_refusal_a_break_and_a_size_are_rows(monkeypatch):
     for question, value in (("BL1", 0.0), ("BL2", float("inf"))):
         row = run(settings(instance=replace(RAY, question=question)))
         assert row.status == "error: RuntimeError: out of luck"
-        assert (row.value, row.solves) == (value, 0)
+        assert (row.value, row.closed, row.solves) == (value, value, 0)
 
 
 def test_ctrl_c_is_no_row(monkeypatch):
@@ -105,7 +111,7 @@ def test_the_optimum_over_a_ray_is_a_row():
 
 @pytest.mark.parametrize("method", UPPER_METHODS)
 def test_every_runs_or_refuses(method, monkeypatch):
-    monkeypatch.setattr(runs, "_warm_up", lambda method: None)
+    monkeypatch.setattr(runs, "warm_up", lambda method: None)
     row = run(
         settings(method, Instance("edges", "iris", "edges", 5, "inf", "BL1"), solves=4, seconds=0.5)
     )

@@ -68,7 +68,6 @@ def test_multipliers_at_a_kink_are_the_slopes_of_the_objective(d, p, alpha, beta
     model = formulation.model
     model.goal.deactivate()
     model.target.deactivate()
-    model.term_bounded.deactivate()
     if p == 2 and d > 1:
         left = model.s[0] / formulation.unit
         right = 1 - sum(model.z[0, c] ** 2 for c in model.features)

@@ -141,16 +141,23 @@ def test_fused_points_have_a_slope_in_the_smoothed_lower_level_only():
     assert SmoothedObjective(lower, kernel, 0.3).at(np.zeros(1), 0.1).gradient[0] > 0.0
 
 
-def test_every_evaluation_counts_a_solve():
+def test_true_solutions_count_and_smoothed_ones_do_not():
     problem, eps, _ = random_problem(5)
-    for make in (lambda low: SmoothedObjective(low, "rational", 0.3), None):
-        lower = LowerLevel(problem, max_solves=2)
-        objective = make(lower) if make else SolutionObjective(lower, "rational")
-        objective.at(eps, 0.1)
-        objective.at(eps / 2, 0.1)
-        assert lower.solves == 2
+    lower = LowerLevel(problem, max_solves=2)
+    smoothed, solution = (
+        SmoothedObjective(lower, "rational", 0.3),
+        SolutionObjective(lower, "rational"),
+    )
+    smoothed.at(eps, 0.1)
+    assert lower.solves == 0
+    smoothed.evaluate(eps)
+    solution.at(eps, 0.1)
+    assert lower.solves == 1
+    solution.at(eps / 2, 0.1)
+    assert lower.solves == 2
+    for solve in (smoothed.evaluate, lambda eps: solution.at(eps, 0.1)):
         with pytest.raises(BudgetSpentError, match="solve limit"):
-            objective.at(eps / 3, 0.1)
+            solve(eps / 3)
 
 
 def test_without_time_there_is_no_gradient():

@@ -1,1 +1,0 @@
-"""The comparison of formulations; each part is a module."""
