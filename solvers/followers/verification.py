@@ -38,6 +38,7 @@ from bilad.solvers.followers.lower_problem import (
 GAP_TOL = 1e-6  # largest gap of a follower in a verified point
 VIOLATION_TOL = 1e-5  # largest unscaled violation of a constraint in a verified point
 SAME = 1e-7  # relative; a claimed point has to be so much better than an exact selection
+WIDTH = 1e-6  # relative; a face of solutions of a smaller width is one point
 TIGHT = 1e-8  # gap up to which a point counts as exact when points are compared
 DOUBT = 1e-2  # relative; a point with a larger gap has to be so much better than an exact one
 
@@ -154,7 +155,7 @@ class Verifier:
         pessimistic: float | None
         pessimistic = own_point.objective if is_possible else program.sign * math.inf
         if not all(answer.is_unique for answer in answers):
-            best, pessimistic = self._selections(answers)
+            best, pessimistic = self._selections(answers, own_point)
             if best is not None:
                 with holding(self._owned, best):
                     points.append(self._measured(answers))
@@ -261,44 +262,47 @@ class Verifier:
                     worst = max(worst, -value, abs(value * value_of(row.body)))
         return worst
 
-    def _selections(self, answers: list[LowerAnswer]) -> tuple[FloatArray | None, float | None]:
+    def _selections(
+        self, answers: list[LowerAnswer], own: Verification
+    ) -> tuple[FloatArray | None, float | None]:
         """Return the optimistic solution of the followers, and the pessimistic value."""
-        sign, program = self.program.sign, self._face_program(answers)
-        if program is None:
+        face, sign = self._face(answers), self.program.sign
+        if face is None:
             return None, None
-        coupling = self._coupling_rows()
-        optimistic = None
-        if coupling is not None and program.is_convex:
-            found = program.with_rows(*coupling).solve()
-            optimistic = found.z if found.status == "optimal" else None
-        worst = self._against(program).solve() if program.is_linear else None
-        pessimistic = None
-        if coupling is not None and worst is not None and worst.status in {"optimal", "unbounded"}:
-            is_safe = all(
-                self._limit_holds(program, row, low, high)
-                for row, low, high in zip(*coupling, strict=True)
-            )
-            pessimistic = -sign * worst.value if is_safe else sign * math.inf
-        return optimistic, pessimistic
-
-    def _face_program(self, answers: list[LowerAnswer]) -> ConvexProgram | None:
-        """Return min F over the followers' solutions at the current x; None if it is no face."""
-        programs = [answer.program for answer in answers if answer.program is not None]
-        if len(programs) < len(answers):
-            return None
+        if self._is_point(face):
+            return None, own.objective if own.violation <= VIOLATION_TOL else sign * math.inf
         with fixed(self._others):
-            goal = quadratic_function(self._owned, self.program.sign * self.program.objective.expr)
-        if goal is None:
+            goal = quadratic_function(self._owned, sign * self.program.objective.expr)
+        coupling = self._coupling_rows()
+        if goal is None or coupling is None:
+            return None, None
+        P, c, d = goal
+        best, worst = face.with_objective(P, c, d), face.with_objective(-P, -c, -d)
+        found = best.with_rows(*coupling).solve() if best.is_convex else None
+        optimistic = found.z if found is not None and found.status == "optimal" else None
+        if not worst.is_convex:
+            return optimistic, None
+        limits = zip(*coupling, strict=True)
+        is_safe = all(self._limit_holds(face, row, low, high) for row, low, high in limits)
+        value = worst.solve().value if is_safe else -math.inf
+        return optimistic, None if math.isnan(value) else -sign * value
+
+    def _face(self, answers: list[LowerAnswer]) -> ConvexProgram | None:
+        """Return the followers' solutions at the current x; None if they are no polyhedron."""
+        if any(answer.program is None for answer in answers):
             return None
         parts, lows, highs = zip(*(answer.face() for answer in answers), strict=True)
         A = sp.csr_array(sp.block_diag(parts))
-        low, high = np.concatenate(lows), np.concatenate(highs)
-        free = np.full(len(self._owned), math.inf)
-        integer = np.zeros(len(free), dtype=bool)
-        return ConvexProgram(*goal, A, (low, high), (-free, free), integer)
+        n = len(self._owned)
+        free, limits = np.full(n, math.inf), (np.concatenate(lows), np.concatenate(highs))
+        nothing, integer = sp.csr_array((n, n)), np.zeros(n, dtype=bool)
+        return ConvexProgram(nothing, np.zeros(n), 0.0, A, limits, (-free, free), integer)
 
-    def _against(self, program: ConvexProgram) -> ConvexProgram:
-        return program.with_objective(-program.P, -program.c, -program.d)
+    def _is_point(self, face: ConvexProgram) -> bool:
+        """Return whether the face has no width in an arbitrary direction."""
+        c = np.random.default_rng(0).normal(size=len(face.c))
+        ends = [face.with_objective(face.P, sign * c, 0.0).solve().value for sign in (1, -1)]
+        return bool(sum(ends) >= -WIDTH * (1 + abs(ends[0])))
 
     def _coupling_rows(self) -> tuple[Any, FloatArray, FloatArray] | None:
         """Return the leader's constraints on the followers' variables; None if not linear."""
@@ -321,13 +325,12 @@ class Verifier:
         high = np.array([math.inf if row.ub is None else row.ub for row in rows], dtype=float)
         return A, low - b, high - b
 
-    def _limit_holds(self, program: ConvexProgram, row: Any, low: float, high: float) -> bool:
+    def _limit_holds(self, face: ConvexProgram, row: Any, low: float, high: float) -> bool:
         """Return whether a constraint of the leader holds for all solutions of the followers."""
         c = sp.csr_array(row).toarray().ravel()
-        nothing = sp.csr_array(program.P.shape)
         for sign, limit in ((1.0, low), (-1.0, high)):
             if math.isfinite(limit):
-                found = program.with_objective(nothing, sign * c, 0.0).solve()
+                found = face.with_objective(face.P, sign * c, 0.0).solve()
                 if not found.value >= sign * limit - VIOLATION_TOL:
                     return False
         return True

@@ -127,3 +127,24 @@ def test_a_diverging_multiplier_is_named():
     found = solve_bilevel(m, "kkt", schedule=[1.0, 1e-4, 1e-8, 1e-12, 1e-14])
     assert found.largest_multiplier > 1e3
     assert (found.diverging == "lower.disc") == (found.largest_multiplier > 1e6)
+
+
+def test_a_single_response_is_its_own_pessimistic_value():
+    """The linear follower has one solution, at which the leader's objective is not linear."""
+    m = leader()
+    m.lower.y = y = pyo.Var(bounds=(0, None))
+    m.lower.row = pyo.Constraint(expr=y >= m.x)
+    m.lower.cost = pyo.Objective(expr=y)
+    m.cost = pyo.Objective(expr=pyo.exp(y) + (m.x - 1) ** 2)
+    found = verified(m, **{"x": 1.0, "lower.y": 1.0})
+    assert found.pessimistic == found.own_selection == pytest.approx(np.e)
+
+
+def test_the_worst_of_a_concave_objective_is_computed():
+    """Over 0 <= y <= 1, (y - 0.25)^2 of a maximising leader is least at 0.25."""
+    m = indifferent()
+    m.cost.deactivate()
+    m.gain = pyo.Objective(expr=m.x + (m.lower.y - 0.25) ** 2, sense=pyo.maximize)
+    found = verified(m, **{"x": 1.0, "lower.y": 1.0})
+    assert found.objective == pytest.approx(1 + 0.75**2)
+    assert found.pessimistic == pytest.approx(1, abs=1e-6)
