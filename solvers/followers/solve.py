@@ -40,7 +40,7 @@ from bilad.solvers.followers.branching import (
 from bilad.solvers.followers.convexity import refuse_infeasible, refuse_nonconvex, refuse_unbounded
 from bilad.solvers.followers.lower_problem import set_values
 from bilad.solvers.followers.result import BilevelSolution, BilevelStage
-from bilad.solvers.followers.starts import Starts
+from bilad.solvers.followers.starts import Starts, value_or_bound
 from bilad.solvers.followers.stationarity import mpcc_stationarity
 from bilad.solvers.followers.verification import Verification, Verifier
 from bilad.solvers.nlp import IpoptSession, NlpResult
@@ -423,9 +423,7 @@ def _start(search: _Search, single: KktModel, values: FloatArray) -> None:
     """Start at a point of the leader, and at the followers' own solutions there."""
     set_values(single.program.variables, values)
     for v in single.model.component_data_objects(pyo.Var):
-        if v.value is None:
-            low, high = v.bounds
-            v.set_value(min(max(0.0, low if low is not None else 0.0), high or math.inf))
+        v.set_value(value_or_bound(v), skip_validation=True)
     if not _respond(search, single, values):
         for system in single.systems:
             system.start_slacks()
@@ -464,11 +462,10 @@ class _Polish:
         best = math.inf
         for _ in range(DESCENTS):
             stage = self._solve_piece(number, name)
-            if stage.claimed is None or search.sign * stage.claimed >= best - STILL * (
-                1 + abs(best)
-            ):
+            value = math.inf if stage.claimed is None else search.sign * stage.claimed
+            if not value < best - STILL * (1 + abs(value)):
                 return
-            best = search.sign * stage.claimed
+            best = value
             direction = mpcc_stationarity(single, node_limit=DESCENT_NODES).direction
             if not direction:
                 return

@@ -49,12 +49,12 @@ class Starts:
         followers = [v for follower in program.followers for v in follower.variables]
         others = [v for v in program.variables if id(v) in used and id(v) not in leader]
         self._variables = [*program.leader, *others]
-        self._first = np.array([_start_of(v) for v in program.leader])
+        self._first = np.array([value_or_bound(v) for v in program.leader])
         self._polyhedron = convex_program(self._variables, 0.0, self._rows)
         # Norms and roots have no derivative at 0.
         near = 0.0 if self._polyhedron is not None else OFF
         for v in [*others, *followers]:
-            v.set_value(_start_of(v, near), skip_validation=True)
+            v.set_value(value_or_bound(v, near), skip_validation=True)
         self._halton = Halton(max(len(self._first), 1), rng=seed)
         self._known: dict[int, FloatArray] = {}
         self._session: IpoptSession | None = None
@@ -141,7 +141,7 @@ class Starts:
         return sign * answer.value if answer.status == "optimal" else None
 
 
-def _start_of(v: Any, target: float = 0.0) -> float:
+def value_or_bound(v: Any, target: float = 0.0) -> float:
     """Return the value of a variable, or the point nearest to the target within its bounds."""
     low, high = (-math.inf if v.lb is None else v.lb), (math.inf if v.ub is None else v.ub)
     return float(min(max(target, low), high)) if v.value is None else float(v.value)
