@@ -521,7 +521,7 @@ def _follow_value_function(search: _Search, single: ValueFunctionModel) -> None:
             for i, (answer, slope) in enumerate(zip(answers, slopes, strict=True)):
                 single.linearise(i, answer.value, slope)
                 set_values(single.program.followers[i].variables, answer.y)
-            single.set_relaxation(max(SCHEDULE[-1], SCHEDULE[1] * SHRINK**renewal))
+            single.set_relaxation(max(SCHEDULE[-1], SCHEDULE[0] * SHRINK**renewal))
             result = search.solve(session)
             stage = _stage(number, f"linearisation {renewal}", result)
             if result.objective is None:

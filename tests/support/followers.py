@@ -16,8 +16,9 @@ def leader(high=10.0):
 
 
 def bard():
-    """Bard 5.1.1: (4, 4) with the value -12."""
+    """Bard 5.1.1: (4, 4) with the value -12; it has another local solution."""
     m = leader(None)
+    m.x.set_value(3.0)
     m.lower.y = y = pyo.Var(bounds=(0, None))
     m.lower.cost = pyo.Objective(expr=y)
     m.lower.c1 = pyo.Constraint(expr=-m.x - y <= -3)
