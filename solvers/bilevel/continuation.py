@@ -11,7 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,16 +25,29 @@ from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
 from bilad.solvers.bilevel.scaling import Scaling
 from bilad.solvers.bilevel.trace import Trace
-from bilad.solvers.nlp import IpoptSession
-from bilad.solvers.termination import TIME_LIMIT, BudgetSpentError
+from bilad.solvers.nlp import NlpResult, NlpStatus
 
 STILL = 1e-4  # of the radius: eps has stopped moving
 REACH = 2.5  # widths: the kernel of a pair that is farther apart is below 0.002
-OPENING = 6.0  # at most so many times as long as a model takes to write, IPOPT takes to open it
 MOST_ROWS = 500  # a model with more rows is not opened if another is open already
 FRACTIONS = (0.3, 0.1, 0.03, 0.01)  # of the limit: budgets at which a first attack is looked for
 SHRINK, SLOWER, LEAST_CUT = 0.5, 2.5, 4e-4  # of the budget: see `Continuation._shrink`
 REOPEN = 0.3  # of the radius: a model for a smaller budget is written again, in its own scale
+
+
+class Session(Protocol):
+    """A model that is open in a solver: `IpoptSession` or `PyomoSession`."""
+
+    @property
+    def engine(self) -> str:
+        """The name of the solver."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    def solve(self, time_limit: float | None = None) -> NlpResult:
+        """Solve from the current values within so many seconds."""
 
 
 @dataclass
@@ -46,8 +59,8 @@ class ContinuationState:
     scaling : Scaling
     formulate : callable(problem, baseline, contraction=..., observed=...)
     contraction : {"none", "observed", "neighbours"}
-    options : mapping
-        IPOPT's.
+    open_session : callable(model)
+        Opens the model in a solver.
     reach : float
         In units of length: pairs of rows that stay farther apart are left out of the model.
     lower : LowerLevel
@@ -57,7 +70,7 @@ class ContinuationState:
     scaling: Scaling
     formulate: Callable[..., SingleLevel]
     contraction: str
-    options: Mapping[str, Any]
+    open_session: Callable[[Any], Session]
     reach: float
     lower: LowerLevel
     trace: Trace
@@ -66,7 +79,7 @@ class ContinuationState:
     _spent: tuple[float, float] = (0.0, 0.0)  # seconds of writing and opening, not yet recorded
 
     def open(self) -> None:
-        """Write the model and open it, unless opening is expected to take longer than is left."""
+        """Write the model and open it in the solver."""
         scaling, baseline, began = self.scaling, self.lower.baseline, time.perf_counter()
         self.formulation = self.formulate(
             scaling.problem,
@@ -76,9 +89,7 @@ class ContinuationState:
             reach=self.reach,
         )
         written = time.perf_counter()
-        if OPENING * (written - began) > self.lower.seconds_left():
-            raise BudgetSpentError(TIME_LIMIT)
-        self.session = IpoptSession(self.formulation.model, self.options)
+        self.session = self.open_session(self.formulation.model)
         self.formulation.set_radius(self.radius)
         self.trace.engine = f"{self.session.engine} {self.session.version}"
         self._spent = (written - began, time.perf_counter() - written)
@@ -133,7 +144,7 @@ class ContinuationState:
                 claimed=result.objective,
                 eps=eps,
                 deviation=evaluation.deviation,
-                engine_status=result.status.value,
+                engine_status=_named(result),
                 iterations=result.iterations or 0,
                 seconds=result.seconds,
                 lower_gap=None if violation is None else self._lower_gap(eps),
@@ -155,6 +166,12 @@ class ContinuationState:
         return state_gap(model, state, solution)
 
 
+def _named(result: NlpResult) -> str:
+    """Return the status, with the words of a solver that has failed in its own way."""
+    foreign = result.status is NlpStatus.FOREIGN_EXCEPTION
+    return f"{result.status.value}: {result.message}" if foreign else result.status.value
+
+
 PathFollower = Callable[[ContinuationState, FloatArray, Schedule], FloatArray]
 
 
@@ -165,11 +182,10 @@ def follow_warm_started(
 
     After a stage at whose eps a block splits, the next stage starts at the lower-level solution.
     """
-    model.start(eps, schedule.stages[0])
-    for stage in schedule.stages:
-        eps = model.solve(stage)
-        if model.observe(eps):
+    for number, stage in enumerate(schedule.stages):
+        if number == 0 or model.observe(eps):
             model.start(eps, stage)
+        eps = model.solve(stage)
     return eps
 
 
@@ -212,7 +228,8 @@ class Continuation:
         The relaxation t that belongs to a width.
     contractions : sequence of {"none", "observed", "neighbours"}
         The starts take them in turn.
-    ipopt_options : mapping
+    open_session : callable(model)
+        Opens a model in a solver.
     sampled : ndarray, shape (s, k)
         The eps at which the lower level is solved to see which rows are equal.
     """
@@ -224,7 +241,7 @@ class Continuation:
     schedules: Sequence[Schedule]
     slack: Callable[[float, float], float]
     contractions: Sequence[str]
-    ipopt_options: Mapping[str, Any]
+    open_session: Callable[[Any], Session]
     sampled: FloatArray
 
     def run(self, points: list[FloatArray]) -> None:
@@ -277,7 +294,7 @@ class Continuation:
             scaling,
             self.formulate,
             contraction,
-            self.ipopt_options,
+            self.open_session,
             REACH * self.schedule.stages[0].width,
             self.lower,
             self.trace,

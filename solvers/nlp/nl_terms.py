@@ -39,7 +39,7 @@ class Term:
     form : tuple of tuple of str
         The defined variables that the expression uses, each as an expression, in order; then the
         expression. Variables, constants and defined variables are numbered: v0, n0, d0, ...;
-        constant exponents are part of the form: c2.0.
+        constant exponents are part of the form: c2.
     variables : tuple of int
         Distinct indices.
     constants : tuple of float
@@ -79,7 +79,7 @@ class WrittenRows:
     def __init__(self, model: NlModel) -> None:
         n, m = len(model.variables), len(model.constraints)
         self._n = n
-        self._defined: dict[int, Expression] = {}
+        self._defined: dict[str, Expression] = {}
         self.rows = [Row() for _ in range(m + 1)]
         for segment in SEGMENT.split(model.head + model.tail)[1:]:
             key, (first, *lines) = segment[0], segment.splitlines()
@@ -88,10 +88,11 @@ class WrittenRows:
                 linear = [line.split() for line in lines[: int(numbers[1])]]
                 products = [token for j, c in linear for token in (TIMES, f"n{c}", f"v{j}")]
                 rest = lines[len(linear) :]
-                self._defined[int(numbers[0])] = [SUM, str(len(linear) + 1), *products, *rest]
+                sum_of_all = [SUM, str(len(linear) + 1), *products, *rest]
+                self._defined[f"v{numbers[0]}"] = _marked(sum_of_all)
             elif key in "CO":
                 row = self.rows[int(numbers[0]) if key == "C" else m]
-                self._add(row, lines, 1.0 if key == "C" else model.sense)
+                self._add(row, _marked(lines), 1.0 if key == "C" else model.sense)
             elif key in "JG":
                 row = self.rows[int(numbers[0]) if key == "J" else m]
                 factor = 1.0 if key == "J" else model.sense
@@ -110,7 +111,7 @@ class WrittenRows:
         while used:
             number, factors = max(used)
             c = used.pop((number, factors))
-            self._split(row, used, self._defined[number], c, factors)
+            self._split(row, used, self._defined[f"v{number}"], c, factors)
 
     def _split(
         self,
@@ -166,36 +167,34 @@ class WrittenRows:
 
     def _term(self, expression: Expression, coefficient: float) -> Term:
         definitions = self._definitions(expression)
-        names = {f"v{number}": f"d{i}" for i, number in enumerate(definitions)}
+        names = {name: f"d{i}" for i, name in enumerate(definitions)}
         variables: dict[str, str] = {}
         constants: list[float] = []
         form = []
-        for part in [*(self._defined[number] for number in definitions), expression]:
-            written, exponents = [], _exponents(part)
-            for at, token in enumerate(part):
+        for part in [*(self._defined[name] for name in definitions), expression]:
+            written = []
+            for token in part:
                 if token[0] == VARIABLE:
                     name = names.get(token) or variables.setdefault(token, f"v{len(variables)}")
                     written.append(name)
-                elif token[0] == NUMBER and at not in exponents:
+                elif token[0] == NUMBER:
                     written.append(f"n{len(constants)}")
                     constants.append(float(token[1:]))
                 else:
-                    written.append(f"c{token[1:]}" if at in exponents else token)
+                    written.append(token)
             form.append(tuple(written))
         places = tuple(int(token[1:]) for token in variables)
         return Term(tuple(form), places, tuple(constants), coefficient)
 
-    def _definitions(self, expression: Expression) -> list[int]:
+    def _definitions(self, expression: Expression) -> list[str]:
         """Return the defined variables on which an expression depends, in increasing order."""
-        found: set[int] = set()
-        left = [expression] if self._defined else []
+        found: set[str] = set()
+        left = [expression]
         while left:
-            for token in left.pop():
-                number = int(token[1:]) if token[0] == VARIABLE else -1
-                if number >= self._n and number not in found:
-                    found.add(number)
-                    left.append(self._defined[number])
-        return sorted(found)
+            new = self._defined.keys() & set(left.pop()) - found
+            found |= new
+            left += [self._defined[name] for name in new]
+        return sorted(found, key=lambda name: int(name[1:]))
 
 
 def read(model: NlModel, engine: str) -> WrittenRows:
@@ -265,14 +264,15 @@ def _product(expression: Expression, factors: Factors) -> Expression:
     return expression
 
 
-def _exponents(expression: Expression) -> set[int]:
-    """Return the places of constant exponents: x^2 is another form than x^3.
+def _marked(expression: Expression) -> Expression:
+    """Return an expression with its constant exponents marked: x^2 is another form than x^3.
 
     The derivative of x^c with respect to x is a formula without log(x) only if c is known.
     """
     if POWER not in expression:
-        return set()
-    ends = _ends(expression)
-    powers = [at for at, token in enumerate(expression) if token == POWER]
-    places = {ends[at + 1] for at in powers}
-    return {at for at in places if expression[at][0] == NUMBER}
+        return expression
+    ends, marked = _ends(expression), list(expression)
+    for at, token in enumerate(expression):
+        if token == POWER and expression[ends[at + 1]][0] == NUMBER:
+            marked[ends[at + 1]] = f"c{expression[ends[at + 1]][1:]}"
+    return marked

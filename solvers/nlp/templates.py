@@ -81,7 +81,7 @@ class Scatter:
 
     def __call__(self, contributions: FloatArray) -> FloatArray:
         """Return the entries, given all contributions."""
-        return np.bincount(self.slots, contributions, self.size)
+        return np.bincount(self.slots, contributions, self.size).astype(np.float64)
 
 
 class Group:
@@ -115,7 +115,7 @@ class Group:
         at: dict[str, list[int]] = {"slope": [], "left": [], "right": [], "of": [], "slope of": []}
         for k, (function, own) in enumerate(zip(functions, x, strict=True)):
             hessian, gradient = ca.hessian(function, own)
-            upper = ca.triu(hessian)
+            upper: Any = ca.triu(hessian)
             slopes.append(ca.densify(gradient))
             curvatures.append(_entries(upper))
             left, right = upper.sparsity().get_triplet()
@@ -169,8 +169,8 @@ class _Mapped:
         self._kept = (function.map(count), inputs)
         buffer, self._run = self._kept[0].buffer()
         for i, given in enumerate(inputs):
-            buffer.set_arg(i, memoryview(given))
-        buffer.set_res(0, memoryview(self._result))
+            buffer.set_arg(i, given.data)
+        buffer.set_res(0, self._result.data)
         self._buffer = buffer
 
     def __call__(self) -> FloatArray:
@@ -245,7 +245,8 @@ class TemplateNlp:
 
     def gradient(self, x: FloatArray) -> FloatArray:
         """Return the gradient of f, shape (n,)."""
-        return np.bincount(self._objective_columns, self._slopes(x)[self._of_objective], self.n)
+        slopes = self._slopes(x)[self._of_objective]
+        return np.bincount(self._objective_columns, slopes, self.n).astype(np.float64)
 
     def jacobian(self, x: FloatArray) -> FloatArray:
         """Return the entries of the derivative of g."""

@@ -29,12 +29,15 @@ from bilad.models.validation import ArgumentError, FloatArray, one_of, real_vect
 from bilad.solvers.bilevel.continuation import (
     Continuation,
     PathFollower,
+    Session,
     follow_warm_started,
     follow_with_renewals,
 )
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
+from bilad.solvers.nlp import IpoptSession, PyomoSession
+from bilad.solvers.nlp.pyomo_session import check_solver
 from bilad.solvers.upper.method import keywords
 
 
@@ -76,11 +79,12 @@ class Reformulation:
         """Names of the options of `prepare`, with those of the formulation."""
         return list(dict.fromkeys([*keywords(self.prepare), *self.formulation.choices]))
 
-    @property
-    def schedules(self) -> list[Schedule]:
-        """The default schedules of the starts, in turn."""
+    def schedules(self, problem: BilevelProblem) -> list[Schedule]:
+        """Return the default schedules of the starts, in turn."""
         stages = tuple(ScheduleStage(self.slack(w, SMOOTHING), w) for w in self.widths)
-        return [Schedule(stages[first:]) for first in range(3)]
+        return [
+            Schedule(stages[first:]) for first in ((1, 2) if has_many_rows(problem) else (0, 1, 2))
+        ]
 
     def prepare(
         self,
@@ -92,6 +96,7 @@ class Reformulation:
         schedule: Schedule | None = None,
         contraction: str | None = None,
         ipopt_options: Mapping[str, Any] | None = None,
+        solver: Any = None,
         **writing: Any,
     ) -> Runner:
         """Check the options, and return the run of the continuation.
@@ -104,7 +109,8 @@ class Reformulation:
             Number of starts; those after the first are random.
         schedule : Schedule, optional
             The schedule of all starts. By default the starts take in turn that of the method, and
-            the same without its first, or its first two stages.
+            the same without its first, or its first two stages; with 60 rows or more, only the
+            latter two, because the first stage is costly and gains nothing.
         contraction : {"none", "observed", "neighbours", "turns"}, optional
             Which rows of the state are held equal, as in `Formulation`; "turns" uses "observed",
             "neighbours" and "none" in turn, start by start, except those whose models are much
@@ -112,11 +118,16 @@ class Reformulation:
             be contracted, and "none" otherwise.
         ipopt_options : mapping, optional
             IPOPT's own options, which replace those of the method.
+        solver : object, optional
+            A solver of `pyo.SolverFactory`, which replaces IPOPT. It must solve nonlinear models
+            from their current values.
         **writing
             Options of the formulation: `kernel`, `relaxation` ("kkt"), `aggregate` ("duality").
 
         Raises
         ------
+        ArgumentError
+            If the solver is not available.
         CapabilityError
             If the learning model cannot write its lower level in the form that is needed.
         EngineError
@@ -133,7 +144,16 @@ class Reformulation:
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
         self.formulation.check(problem)
-        try_engine(engine_options)
+        if solver is None:
+            try_engine(engine_options)
+            open_session: Callable[[Any], Session] = functools.partial(
+                IpoptSession, options=engine_options
+            )
+        elif ipopt_options is not None:
+            raise ArgumentError("ipopt_options", "options beside solver=", "one of the two")
+        else:
+            check_solver(solver)
+            open_session = functools.partial(PyomoSession, solver=solver)
 
         def run(lower: LowerLevel, trace: Trace) -> None:
             continuation = Continuation(
@@ -141,10 +161,10 @@ class Reformulation:
                 trace=trace,
                 formulate=functools.partial(self.formulation, **writing),
                 follow=self.follow,
-                schedules=[schedule] if schedule else self.schedules,
+                schedules=[schedule] if schedule else self.schedules(problem),
                 slack=self.slack,
                 contractions=contractions,
-                ipopt_options=engine_options,
+                open_session=open_session,
                 sampled=sampled if contractions != ("none",) else sampled[:0],
             )
             continuation.run(points)
@@ -163,11 +183,15 @@ def starting_points(
     return [problem.project(point) for point in [first, *box]]
 
 
+def has_many_rows(problem: BilevelProblem) -> bool:
+    """Return whether blocks of rows are cheaper than they are coarse."""
+    return problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
+
+
 def chosen_contractions(problem: BilevelProblem, contraction: str | None) -> tuple[str, ...]:
     """Return the contractions of the starts, in turn, given the option of that name."""
     if contraction is None:
-        many = problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
-        contraction = "turns" if many else "none"
+        contraction = "turns" if has_many_rows(problem) else "none"
     if one_of(contraction, "contraction", (*CONTRACTIONS, "turns")) != "none":
         contract.require(problem.model)
     return TURNS if contraction == "turns" else (contraction,)
@@ -180,7 +204,7 @@ def sampled_corners(problem: BilevelProblem, rng: np.random.Generator) -> FloatA
     return np.array([problem.project(corner) for corner in corners])
 
 
-CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
+CONTRACTED_FROM = 60  # rows of the state
 SAMPLES = 10  # eps at which the lower level is solved to see which rows are equal
 TURNS = ("observed", "neighbours", "none")
 SMOOTHING = 0.3  # mu / width of the default schedules

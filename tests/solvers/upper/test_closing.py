@@ -18,6 +18,7 @@ from bilad.models import (
 )
 from bilad.solvers import attack
 from bilad.solvers.clustering import capabilities
+from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES
 
@@ -119,14 +120,13 @@ def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
 
 def test_an_attack_at_the_start_is_not_own_where_no_stage_was_solved(monkeypatch):
     """IPOPT raises an error in the first stage."""
-    homotopy = importlib.import_module("bilad.solvers.bilevel.continuation")
 
     def broken(*arguments, **options):
         raise RuntimeError("died")
 
     problem = on_a_line()
     best = run(problem, "direct", "none", step=0.5)
-    monkeypatch.setattr(homotopy.IpoptSession, "solve", broken)
+    monkeypatch.setattr(IpoptSession, "solve", broken)
     found = run(problem, "kkt", "search", start=best.eps)
     assert found.termination == "error: RuntimeError: died"
     assert found.own.norm == found.own.deviation == 0.0

@@ -18,7 +18,7 @@ from bilad.models import (
 )
 from bilad.models.deviation import DeviationFunction
 from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
-from bilad.solvers.bilevel import continuation, ipopt_options
+from bilad.solvers.bilevel import ipopt_options
 from bilad.solvers.certificates import bounds as certified
 from bilad.solvers.clustering import capabilities
 from bilad.solvers.termination import termination_of
@@ -89,9 +89,9 @@ def test_a_fault_of_a_stage(groups, monkeypatch, method, stage, fault):
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("call", ["open", "first solve", "second solve"])
 def test_a_fault_of_the_engine(groups, monkeypatch, call, fault):
-    session = continuation.IpoptSession
+    session = reformulation.IpoptSession
     if call == "open":
-        monkeypatch.setattr(continuation, "IpoptSession", raising(fault, session))
+        monkeypatch.setattr(reformulation, "IpoptSession", raising(fault, session))
     else:
         number = 1 if call == "first solve" else 2
         faulty = raising(fault, session.solve, lambda calls, options: calls == number)
@@ -203,18 +203,10 @@ def test_a_step_that_never_ends(groups, monkeypatch, stage):
     if stage == "bound":
         monkeypatch.setattr(certified, "optimum_bound", endless)
     else:
-        monkeypatch.setattr(continuation, "IpoptSession", endless)
+        monkeypatch.setattr(reformulation, "IpoptSession", endless)
     found = attack(groups.bl1(), "kkt", time_limit=1.0)
     assert found.bound is None or stage == "open"
     assert found.termination in ("time limit", "converged")
-
-
-def test_opening_that_would_take_too_long_is_not_begun(groups, monkeypatch):
-    monkeypatch.setattr(continuation, "IpoptSession", raising(AssertionError("opened"), None))
-    slow = reformulation.replace(reformulation.BY_KKT, opening=1e9)
-    monkeypatch.setattr(attack_module, "UPPER_METHODS", {"kkt": slow})
-    found = attack(groups.bl1(), "kkt", time_limit=30.0, closing="none")
-    assert (found.termination, found.status) == ("time limit", "no attack found")
 
 
 @pytest.mark.parametrize("budget", [1e151, 1e154, 1e160, 1e300, 1e-170])
