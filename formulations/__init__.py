@@ -3,6 +3,7 @@
 from bilad.formulations import clustering  # noqa: F401 (registers convex clustering)
 from bilad.formulations.clustering.conic import ConicProgram
 from bilad.formulations.complementarity import Complementarity, register_relaxation
+from bilad.formulations.follower import Follower
 from bilad.formulations.reformulations import DUALITY, KKT, VALUE_FUNCTION, Formulation
 from bilad.formulations.single_level import SingleLevel
 
@@ -12,6 +13,7 @@ __all__ = [
     "VALUE_FUNCTION",
     "Complementarity",
     "ConicProgram",
+    "Follower",
     "Formulation",
     "SingleLevel",
     "register_relaxation",

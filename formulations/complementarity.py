@@ -46,8 +46,7 @@ class Side:
         The variable whose bound, or the constraint which, keeps the expression nonnegative.
     multiplier : callable(multipliers)
         Returns the multiplier of that bound or constraint. Its argument has the methods
-        `row(constraint)`, `row_below(constraint)`, `row_above(constraint)`, `lower(variable)` and
-        `upper(variable)`.
+        `row(constraint)`, `lower(variable)` and `upper(variable)`.
     unit : float, default 1
         The bound or constraint states `unit * expression >= 0`; its multiplier refers to this
         product.
@@ -62,14 +61,6 @@ class Side:
     def at_row(cls, expression: Any, row: Any, unit: float = 1.0) -> Side:
         """Return a side that a constraint keeps nonnegative."""
         return cls(expression, row, lambda multipliers: multipliers.row(row), unit)
-
-    @classmethod
-    def at_row_limits(cls, below: Any, above: Any, row: Any) -> tuple[Side, Side]:
-        """Return the two sides that the lower and upper limit of a constraint keep nonnegative."""
-        return (
-            cls(below, row, lambda multipliers: multipliers.row_below(row)),
-            cls(above, row, lambda multipliers: multipliers.row_above(row)),
-        )
 
     @classmethod
     def at_lower_bound(cls, expression: Any, variable: Any, unit: float = 1.0) -> Side:

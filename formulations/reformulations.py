@@ -10,11 +10,18 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
+from bilad.formulations.bilevel_model import (
+    BilevelReformulation,
+    DualityModel,
+    KktModel,
+    ValueFunctionModel,
+)
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.conditions import Conditions
 from bilad.formulations.kkt import check_follower, kkt
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.learning.capability import Capability
+from bilad.models.learning.learning_model import solve
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import KERNELS
 from bilad.models.validation import IntArray, one_of
@@ -43,11 +50,14 @@ class Formulation:
         The capability of the learning model that creates the conditions.
     options : mapping of str to collection
         The options of `replace` and their admissible values.
+    of_model : callable(model, **options)
+        Reformulates a Pyomo model with blocks `Follower`; see `bilevel_model`.
     check : callable(problem)
         Raises `CapabilityError` if the functions that the learning model registered are unusable.
     """
 
     replace: Capability[Conditions]
+    of_model: Callable[..., BilevelReformulation]
     options: Mapping[str, Collection[Any]] = field(default_factory=dict)
     check: Callable[[BilevelProblem], None] = lambda problem: None
 
@@ -60,10 +70,29 @@ class Formulation:
         """Return why the reformulation does not apply to the problem, or None."""
         return problem.deviation.smoothing_refusal() or self.replace.refusal(problem.model, problem)
 
-    def __call__(
+    def __call__(self, problem: Any, *arguments: Any, **options: Any) -> Any:
+        """Reformulate a Pyomo model with followers, or a problem of a learning model.
+
+        Parameters
+        ----------
+        problem : Pyomo model or BilevelProblem
+        *arguments, **options
+            Those of `of_model`, or of `of_problem`.
+
+        Returns
+        -------
+        BilevelReformulation or SingleLevel
+            Both have the single-level model as their attribute `model`.
+        """
+        write = self.of_problem if isinstance(problem, BilevelProblem) else self.of_model
+        return write(problem, *arguments, **options)
+
+    of = __call__
+
+    def of_problem(
         self,
         problem: BilevelProblem,
-        baseline: Any,
+        baseline: Any = None,
         *,
         kernel: str = "exponential",
         contraction: str = "none",
@@ -71,12 +100,14 @@ class Formulation:
         reach: float = math.inf,
         **options: Any,
     ) -> SingleLevel:
-        """Build the single-level model.
+        """Build the single-level model of a problem of a learning model.
 
         Parameters
         ----------
-        problem, baseline, kernel
+        problem, kernel
             As in `SingleLevel`.
+        baseline : Solution, optional
+            The lower-level solution at eps = 0; by default the learning model is solved.
         contraction : {"none", "observed", "neighbours"}, default "none"
             Which rows of the state are held equal. "observed": rows that are equal in the baseline
             and in all observed solutions, except rows whose data eps perturbs. "neighbours": of
@@ -97,6 +128,8 @@ class Formulation:
         """
         for name, value in options.items():
             one_of(value, name, self.options[one_of(name, "option", self.options)])
+        if baseline is None:
+            baseline = solve(problem.model)
         block_of = None
         if one_of(contraction, "contraction", CONTRACTIONS) != "none":
             contract.require(problem.model)
@@ -116,6 +149,6 @@ class Formulation:
         return built
 
 
-KKT = Formulation(kkt, {"relaxation": RELAXATIONS}, check_follower)
-DUALITY = Formulation(duality, {"aggregate": (False, True)})
-VALUE_FUNCTION = Formulation(value_function)
+KKT = Formulation(kkt, KktModel, {"relaxation": RELAXATIONS}, check_follower)
+DUALITY = Formulation(duality, DualityModel, {"aggregate": (False, True)})
+VALUE_FUNCTION = Formulation(value_function, ValueFunctionModel)

@@ -19,6 +19,14 @@ from bilad.solvers.clustering import (
 )
 from bilad.solvers.clustering.estimator import ConvexClusterer
 from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.followers import (
+    BilevelComparison,
+    BilevelSolution,
+    MpccStationarity,
+    compare_bilevel,
+    mpcc_stationarity,
+    solve_bilevel,
+)
 from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import (
     Attack,
@@ -34,6 +42,8 @@ from bilad.solvers.upper.deviation_properties import PropertyCheck, Violation, f
 
 __all__ = [
     "Attack",
+    "BilevelComparison",
+    "BilevelSolution",
     "Certificate",
     "ClusterPath",
     "Clustering",
@@ -44,6 +54,7 @@ __all__ = [
     "EngineError",
     "ExactInterval",
     "LowerLevel",
+    "MpccStationarity",
     "NoDendrogramError",
     "PropertyCheck",
     "Stationarity",
@@ -54,11 +65,14 @@ __all__ = [
     "check_counterexample",
     "cluster",
     "cluster_path",
+    "compare_bilevel",
     "drop_edges",
     "drop_points",
     "exact_recovery_interval",
     "find_violation",
     "is_recovered",
+    "mpcc_stationarity",
     "register_method",
+    "solve_bilevel",
     "stationarity",
 ]

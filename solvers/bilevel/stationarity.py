@@ -257,14 +257,6 @@ class _Multipliers:
         """Return the multiplier of an inequality with one limit, lower or upper."""
         return abs(self._result.duals[constraint])
 
-    def row_below(self, constraint: Any) -> float:
-        """Return the multiplier of the lower limit of a constraint with two limits."""
-        return max(self._sense * self._result.duals[constraint], 0.0)
-
-    def row_above(self, constraint: Any) -> float:
-        """Return the multiplier of the upper limit of a constraint with two limits."""
-        return max(-self._sense * self._result.duals[constraint], 0.0)
-
     def lower(self, variable: Any) -> float:
         return max(self._sense * self._result.reduced_costs[variable], 0.0)
 

@@ -282,7 +282,7 @@ def test_multipliers_are_those_of_the_qp():
     follower, conditions = built.model.follower, built.conditions
 
     def of(component):
-        return [m.value for m in conditions.multipliers_of(component)]
+        return [m.value for m in conditions.system.multipliers_of(component)]
 
     assert of(follower.between) == pytest.approx([0, 0.35], abs=1e-6)
     assert of(follower.limits[1]) == pytest.approx([0, 0.55], abs=1e-6)
@@ -293,14 +293,14 @@ def test_multipliers_are_those_of_the_qp():
     built = KKT(problem, solution, relaxation="scholtes")
     built.start_from(np.zeros(3), solution)
     y = built.model.follower.y
-    values = [[m.value for m in built.conditions.multipliers_of(y[c])] for c in range(3)]
+    values = [[m.value for m in built.conditions.system.multipliers_of(y[c])] for c in range(3)]
     assert np.concatenate(values) == pytest.approx([1.0, 0.0, 0.4, 0.0], abs=1e-6)
-    assert built.conditions.follower.rows[0].component is y[0]
+    assert built.conditions.system.program.rows[0].component is y[0]
 
     problem = problem_of(CASES["equality"], [0.0, 0.0, 0.2])  # b = (0, 0, 0.4), sum y = 1
     built = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes")
     built.start_from(np.zeros(3), solution_at(problem, np.zeros(3)))
-    (whole,) = built.conditions.multipliers_of(built.model.follower.whole)
+    (whole,) = built.conditions.system.multipliers_of(built.model.follower.whole)
     assert whole.value == pytest.approx(-0.2, abs=1e-6)
     assert whole.lb is None
     assert built.conditions.pairs == {}
@@ -310,7 +310,7 @@ def test_equal_limits_are_equalities():
     """Two opposite complementarities would have a feasible set without interior."""
     problem = problem_of(CASES["equal limits"], ROWS[0])
     conditions = KKT(problem, solution_at(problem, np.zeros(3)), relaxation="scholtes").conditions
-    assert [row.side for row in conditions.follower.rows] == [None, None]
+    assert [row.side for row in conditions.system.program.rows] == ["equal", "equal"]
     assert conditions.pairs == {}
 
 
@@ -331,15 +331,8 @@ def test_sides_read_the_multiplier_of_their_component():
         read[name] = [pair.right.multiplier(Named()) for pair in pairs.values()]
         for j, pair in enumerate(pairs.values()):
             assert pair.left.multiplier(Named()) == f"lower multiplier[{j}]"
-    assert read["inequalities"] == ["row follower.above", "row follower.below"]
-    assert read["bounds"] == [
-        *("lower follower.y[0]", "upper follower.y[0]"),
-        *("upper follower.y[1]", "lower follower.y[2]"),
-    ]
-    assert read["ranges"] == [
-        *("row_below follower.between", "row_above follower.between"),
-        *("row_below follower.limits[1]", "row_above follower.limits[1]"),
-    ]
+    for name, count in {"inequalities": 2, "bounds": 4, "ranges": 4}.items():
+        assert read[name] == [f"lower slack[{j}]" for j in range(count)]
 
 
 def test_the_violation_is_the_largest_product():

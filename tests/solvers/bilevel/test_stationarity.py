@@ -5,8 +5,6 @@ there the one pair is biactive. Minimising alpha G + beta H over eps, the constr
 H to eps have no multiplier, so that nu_G = alpha and nu_H = beta.
 """
 
-from types import SimpleNamespace
-
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -23,7 +21,7 @@ from bilad.models import (
 )
 from bilad.solvers import attack, cluster, stationarity
 from bilad.solvers.bilevel.scaling import Scaling
-from bilad.solvers.bilevel.stationarity import IPOPT_OPTIONS, _Multipliers, _report, kind_of
+from bilad.solvers.bilevel.stationarity import IPOPT_OPTIONS, _report, kind_of
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import IpoptSession
 
@@ -121,19 +119,3 @@ def test_a_deviation_that_is_not_smoothed_is_refused():
     problem = MaxDeviation(model, Perturbation.additive(A.shape), 1.0, deviation="nmi")
     with pytest.raises(UnsupportedError, match="no smooth form"):
         stationarity(attack(problem, "random", corners=5))
-
-
-@pytest.mark.parametrize("end", [-5.0, 5.0])
-@pytest.mark.parametrize("sense", ["min", "max"])
-def test_a_row_with_two_limits_has_the_multiplier_of_the_one_that_is_met(sense, end):
-    """(x - end)^2, or less it, on -1 <= x <= 1: the slope is 8 at the limit."""
-    model = pyo.ConcreteModel()
-    model.x = pyo.Var(initialize=0.3)
-    model.row = pyo.Constraint(expr=(-1, model.x, 1))
-    sign = 1 if sense == "min" else -1
-    goal = pyo.minimize if sense == "min" else pyo.maximize
-    model.goal = pyo.Objective(expr=sign * (model.x - end) ** 2, sense=goal)
-    result = IpoptSession(model).solve()
-    multipliers = _Multipliers(SimpleNamespace(sense=sense), result)
-    both = multipliers.row_below(model.row), multipliers.row_above(model.row)
-    assert both == pytest.approx((8.0, 0.0) if end < 0 else (0.0, 8.0), abs=1e-5)
