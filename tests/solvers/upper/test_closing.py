@@ -61,6 +61,7 @@ def test_own_does_not_depend_on_closing(method, kind, most):
         problem = kind(problem.model, Perturbation.shift(np.eye(7)[:, :1]), 3.0)
     few = {"restarts": 1} if "restarts" in UPPER_METHODS[method].options else {}
     few = {"step": 0.75} if method == "direct" else few
+    most = 40 if most is None and method in REFORMULATIONS else most
     runs = [run(problem, method, closing, max_solves=most, seed=3, **few) for closing in CLOSINGS]
     none = runs[0]
     assert (none.closing_solves, none.closing_seconds) == (0, 0.0)
@@ -103,7 +104,7 @@ def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
     best = run(problem, "direct", "search", step=0.1)
     assert best.norm > 0
     for start in (best.eps, 0.999 * best.eps):
-        found = run(problem, method, "none", start=start)
+        found = run(problem, method, "none", start=start, max_solves=40)
         stages = [stage.eps.tolist() for stage in found.stages]
         assert found.own.norm == 0 or found.own.eps.tolist() in stages
         ranks = [
