@@ -27,7 +27,7 @@ EXTERNAL_LINE = re.compile(r"^f\d+ ", re.MULTILINE)
 SUFFIX = re.compile(r"^S\d+ \d+ (.*)$", re.MULTILINE)
 
 Expression = list[str]  # the lines of the file, in prefix notation
-Factors = tuple[tuple[str, str], ...]  # operators (product, quotient) with the second operands
+Factor = tuple[str, ...]  # empty, or an operator (product, quotient) and a variable
 
 
 @dataclass(frozen=True)
@@ -106,61 +106,64 @@ class WrittenRows:
         A defined variable depends on earlier ones only; hence each is split once for each product
         in which it occurs.
         """
-        used = defaultdict[tuple[int, Factors], float](float)
+        used = defaultdict[tuple[int, Factor], float](float)
         self._split(row, used, expression, coefficient, ())
         while used:
-            number, factors = max(used)
-            c = used.pop((number, factors))
-            self._split(row, used, self._defined[f"v{number}"], c, factors)
+            number, factor = max(used)
+            c = used.pop((number, factor))
+            self._split(row, used, self._defined[f"v{number}"], c, factor)
 
     def _split(
         self,
         row: Row,
-        used: dict[tuple[int, Factors], float],
+        used: dict[tuple[int, Factor], float],
         expression: Expression,
         coefficient: float,
-        factors: Factors,
+        factor: Factor,
     ) -> None:
         """Add the terms of a product to a row, and its defined variables to `used`."""
         ends = _ends(expression)
-        stack = [(0, coefficient, factors)]
+        stack = [(0, coefficient, factor)]
         while stack:
-            at, c, factors = stack.pop()
+            at, c, factor = stack.pop()
             token, children = expression[at], list(_children(expression, ends, at))
             operands = [expression[child] for child in children]
             if token in (SUM, ADD):
-                stack += [(child, c, factors) for child in reversed(children)]
+                stack += [(child, c, factor) for child in reversed(children)]
             elif token == NEGATED:
-                stack.append((children[0], -c, factors))
-            elif token in (TIMES, DIVIDED) and (k := self._leaf(token, operands)) is not None:
+                stack.append((children[0], -c, factor))
+            elif (
+                token in (TIMES, DIVIDED)
+                and (k := self._leaf(token, operands, not factor)) is not None
+            ):
                 leaf, rest = operands[k], children[1 - k]
                 if leaf[0] == NUMBER:
                     number = float(leaf[1:])
-                    stack.append((rest, c * number if token == TIMES else c / number, factors))
+                    stack.append((rest, c * number if token == TIMES else c / number, factor))
                 else:
-                    stack.append((rest, c, (*factors, (token, leaf))))
-            elif token[0] == NUMBER and not factors:
+                    stack.append((rest, c, (token, leaf)))
+            elif token[0] == NUMBER and not factor:
                 row.constant += c * float(token[1:])
             elif self._is_defined(token):
-                used[int(token[1:]), factors] += c
-            elif token[0] == VARIABLE and not factors:
+                used[int(token[1:]), factor] += c
+            elif token[0] == VARIABLE and not factor:
                 row.linear[int(token[1:])] += c
             else:
-                row.terms.append(self._term(_product(expression[at : ends[at]], factors), c))
+                row.terms.append(self._term(_product(expression[at : ends[at]], factor), c))
 
     def _is_defined(self, token: str) -> bool:
         return token[0] == VARIABLE and int(token[1:]) >= self._n
 
-    def _leaf(self, token: str, operands: list[str]) -> int | None:
+    def _leaf(self, token: str, operands: list[str], may_vary: bool) -> int | None:
         """Return which operand of a product or quotient is a factor of all terms of the other.
 
         A variable is one only if the other operand is a sum, or a defined variable.
         """
         for k in (0, 1) if token == TIMES else (1,):
             other = operands[1 - k]
-            if operands[k][0] == NUMBER:
+            if operands[k][0] == NUMBER and (token == TIMES or float(operands[k][1:]) != 0.0):
                 return k
-            single = operands[k][0] == VARIABLE and not self._is_defined(operands[k])
+            single = may_vary and operands[k][0] == VARIABLE and not self._is_defined(operands[k])
             if single and (other in (SUM, ADD) or self._is_defined(other)):
                 return k
         return None
@@ -258,10 +261,8 @@ def _children(expression: Expression, ends: list[int], at: int) -> Iterator[int]
         child = ends[child]
 
 
-def _product(expression: Expression, factors: Factors) -> Expression:
-    for operator, factor in factors:
-        expression = [operator, *expression, factor]
-    return expression
+def _product(expression: Expression, factor: Factor) -> Expression:
+    return [factor[0], *expression, factor[1]] if factor else expression
 
 
 def _marked(expression: Expression) -> Expression:

@@ -143,3 +143,17 @@ def test_a_chain_of_defined_variables_is_read_once_each():
     x = np.array([0.4])
     assert nlp.values(x) == pytest.approx([np.sin(0.4) + np.exp(np.sin(0.4))])
     assert nlp.gradient(x) == pytest.approx([np.cos(0.4) * (1 + np.exp(np.sin(0.4)))])
+
+
+def test_products_with_defined_variables_are_not_written_out():
+    """Written out, the last expression would have 2^40 terms."""
+    model = pyo.ConcreteModel()
+    model.x, model.y = pyo.Var(initialize=0.1), pyo.Var(initialize=0.2)
+    model.link = pyo.Expression(range(40))
+    model.link[0] = pyo.sin(model.x) + model.y
+    for i in range(1, 40):
+        model.link[i] = model.x * model.link[i - 1] + model.y * model.link[i - 1]
+    model.cost = pyo.Objective(expr=model.link[39] + model.x)
+    nlp, _ = evaluated(model)
+    x = np.array([0.4, 0.5])
+    assert nlp.values(x) == pytest.approx([(np.sin(0.4) + 0.5) * 0.9**39 + 0.4])
