@@ -79,12 +79,11 @@ class Reformulation:
         """Names of the options of `prepare`, with those of the formulation."""
         return list(dict.fromkeys([*keywords(self.prepare), *self.formulation.choices]))
 
-    def schedules(self, problem: BilevelProblem) -> list[Schedule]:
-        """Return the default schedules of the starts, in turn."""
+    @property
+    def schedules(self) -> list[Schedule]:
+        """The default schedules of the starts, in turn."""
         stages = tuple(ScheduleStage(self.slack(w, SMOOTHING), w) for w in self.widths)
-        return [
-            Schedule(stages[first:]) for first in ((1, 2) if has_many_rows(problem) else (0, 1, 2))
-        ]
+        return [Schedule(stages[first:]) for first in range(3)]
 
     def prepare(
         self,
@@ -109,8 +108,7 @@ class Reformulation:
             Number of starts; those after the first are random.
         schedule : Schedule, optional
             The schedule of all starts. By default the starts take in turn that of the method, and
-            the same without its first, or its first two stages; with 60 rows or more, only the
-            latter two, because the first stage is costly and gains nothing.
+            the same without its first, or its first two stages.
         contraction : {"none", "observed", "neighbours", "turns"}, optional
             Which rows of the state are held equal, as in `Formulation`; "turns" uses "observed",
             "neighbours" and "none" in turn, start by start, except those whose models are much
@@ -161,7 +159,7 @@ class Reformulation:
                 trace=trace,
                 formulate=functools.partial(self.formulation, **writing),
                 follow=self.follow,
-                schedules=[schedule] if schedule else self.schedules(problem),
+                schedules=[schedule] if schedule else self.schedules,
                 slack=self.slack,
                 contractions=contractions,
                 open_session=open_session,
@@ -183,15 +181,11 @@ def starting_points(
     return [problem.project(point) for point in [first, *box]]
 
 
-def has_many_rows(problem: BilevelProblem) -> bool:
-    """Return whether blocks of rows are cheaper than they are coarse."""
-    return problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
-
-
 def chosen_contractions(problem: BilevelProblem, contraction: str | None) -> tuple[str, ...]:
     """Return the contractions of the starts, in turn, given the option of that name."""
     if contraction is None:
-        contraction = "turns" if has_many_rows(problem) else "none"
+        many = problem.model.n >= CONTRACTED_FROM and contract.supports(problem.model)
+        contraction = "turns" if many else "none"
     if one_of(contraction, "contraction", (*CONTRACTIONS, "turns")) != "none":
         contract.require(problem.model)
     return TURNS if contraction == "turns" else (contraction,)
@@ -204,7 +198,7 @@ def sampled_corners(problem: BilevelProblem, rng: np.random.Generator) -> FloatA
     return np.array([problem.project(corner) for corner in corners])
 
 
-CONTRACTED_FROM = 60  # rows of the state
+CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
 SAMPLES = 10  # eps at which the lower level is solved to see which rows are equal
 TURNS = ("observed", "neighbours", "none")
 SMOOTHING = 0.3  # mu / width of the default schedules
