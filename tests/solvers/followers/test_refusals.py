@@ -101,6 +101,14 @@ def concave_for_some_x():
     return m
 
 
+def concave_in_many_variables():
+    m = leader()
+    m.lower.y = y = pyo.Var(range(70), bounds=(-1, 1))
+    m.lower.cost = pyo.Objective(expr=-pyo.quicksum(y[i] ** 2 for i in y))
+    m.cost = pyo.Objective(expr=m.x)
+    return m
+
+
 def sine():
     m = simple(bounds=(-4, 4))
     m.lower.cost.set_value(pyo.sin(m.lower.y) + m.x * m.lower.y)
@@ -144,6 +152,7 @@ def infeasible():
         (sos, "a SOSConstraint"),
         (concave, "'lower.cost', whose curvature is -2"),
         (concave_for_some_x, "'lower.cost', whose curvature is -"),
+        (concave_in_many_variables, "'lower.cost', whose curvature is -2"),
         (sine, "'lower.cost', with curvature -"),
         (outside_a_disc, "the constraint 'lower.disc', with curvature -2"),
         (unbounded, "'lower.cost', unbounded at x = 0"),
@@ -168,6 +177,29 @@ def test_a_concave_objective_on_a_line_where_it_is_convex_is_accepted():
     found = solve_bilevel(m, "kkt")
     assert found.status == "feasible"
     assert (m.x.value, y[0].value) == pytest.approx((2, 1), abs=1e-4)
+
+
+def test_a_local_solution_of_a_concave_follower_confirms_nothing():
+    """z = x is implied by two inequalities, so that there is no interior point that refuses it."""
+    m = leader()
+    m.lower.y, m.lower.z = pyo.Var(bounds=(-1, 1), initialize=-1), pyo.Var()
+    m.lower.below = pyo.Constraint(expr=m.lower.z <= m.x)
+    m.lower.above = pyo.Constraint(expr=m.lower.z >= m.x)
+    m.lower.cost = pyo.Objective(expr=-(m.lower.y**2) - m.lower.y / 2)
+    m.cost = pyo.Objective(expr=(m.lower.y + 1) ** 2)
+    assert solve_bilevel(m).status == "unproved"
+
+
+@pytest.mark.parametrize("method", ["branching", "kkt"])
+def test_a_limit_of_1e20_is_none(method):
+    m = leader(1e9)
+    m.lower.y = y = pyo.Var(bounds=(0, 1e20))
+    m.lower.row = pyo.Constraint(expr=y >= 1e7 - m.x)
+    m.lower.cost = pyo.Objective(expr=y)
+    m.cost = pyo.Objective(expr=m.x + 2 * y)
+    found = solve_bilevel(m, method)
+    assert found.objective == pytest.approx(1e7)
+    assert found.status == ("optimal" if method == "branching" else "feasible")
 
 
 def test_an_ordinary_solver_does_not_ignore_the_follower():
