@@ -63,7 +63,9 @@ def refuse_infeasible(program: BilevelProgram) -> None:
         rows = {id(row.component): row.component for row in follower.rows if not row.is_bound}
         variables = [*follower.variables, *follower.parameters]
         alone = convex_program(variables, 0.0, rows.values())
-        if alone is not None and alone.solve().status == "infeasible":
+        if alone is None or (alone.columns[0] > alone.columns[1]).any():
+            continue  # crossed bounds leave no choice at all
+        if alone.solve().status == "infeasible":
             names = ", ".join(repr(row.name) for row in list(rows.values())[:3])
             given = f"infeasible constraints, {names} among them"
             raise follower.error(given, "a feasible follower for some choice of the leader")

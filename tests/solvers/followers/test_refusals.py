@@ -1,5 +1,9 @@
 """What is refused before any work, with the reason and the name of the Pyomo component."""
 
+import math
+import os
+import signal
+
 import pyomo.environ as pyo
 import pytest
 from support.followers import bard, leader
@@ -136,9 +140,38 @@ def infeasible():
     return m
 
 
+def without_a_value(missing):
+    m = simple()
+    m.given = missing
+    m.lower.row = pyo.Constraint(expr=m.lower.y >= m.given * m.x)
+    return m
+
+
+def fixed_without_a_value():
+    m = without_a_value(pyo.Var())
+    m.given.fixed = True
+    return m
+
+
+def priced(change):
+    m = simple()
+    m.lower.row = pyo.Constraint(expr=m.lower.y <= m.x)
+    multiplier = m.lower.multiplier_of(m.lower.row)
+    change(multiplier)
+    m.cost.set_value((m.x - 1) ** 2 + multiplier)
+    return m
+
+
 @pytest.mark.parametrize(
     ("write", "words"),
     [
+        (fixed_without_a_value, "given: expected a number, given None"),
+        (
+            lambda: without_a_value(pyo.Param(initialize=math.nan, mutable=True, within=pyo.Any)),
+            "given: expected a number, given nan",
+        ),
+        (lambda: priced(lambda mu: mu.fix(1)), "a multiplier that is fixed"),
+        (lambda: priced(lambda mu: mu.setlb(1)), "a multiplier that is fixed or has another"),
         (integer, "follower 'lower': got 'lower.y', which is not continuous"),
         (no_objective, "follower 'lower': got no objective"),
         (two_objectives_of_the_follower, "'lower.cost' and 'lower.other': 2 active objectives"),
@@ -162,9 +195,34 @@ def infeasible():
 )
 def test_a_model_is_refused_with_the_name(write, words):
     m = write()
-    with pytest.raises(ArgumentError) as caught:
-        solve_bilevel(m, "kkt")
-    assert words in str(caught.value)
+    for method in ("kkt", "auto"):
+        with pytest.raises(ArgumentError) as caught:
+            solve_bilevel(m, method)
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["kkt", "branching"])
+def test_crossed_bounds_of_the_leader_are_a_status(method):
+    m = simple()
+    m.x.setlb(2)
+    m.x.setub(1)
+    assert solve_bilevel(m, method).status == "infeasible"
+
+
+def test_ctrl_c_while_the_followers_are_checked_is_a_termination(monkeypatch):
+    def interrupted(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("bilad.solvers.followers.solve.refuse_nonconvex", interrupted)
+    found = solve_bilevel(simple())
+    assert (found.status, found.termination) == ("no solution found", "interrupted")
+
+
+def test_a_start_at_which_the_follower_is_not_defined_is_no_traceback():
+    m = simple(bounds=(-5, 5))
+    m.x.set_value(0)
+    m.lower.cost.set_value((m.lower.y - 1 / m.x) ** 2)
+    assert solve_bilevel(m, "kkt").status in {"feasible", "no solution found"}
 
 
 def test_a_concave_objective_on_a_line_where_it_is_convex_is_accepted():
