@@ -484,12 +484,19 @@ class _Polish:
             if not value < best - STILL * (1 + abs(value)):
                 return
             best = value
-            direction = mpcc_stationarity(single, node_limit=DESCENT_NODES).direction
+            direction = self._descent_direction()
             if not direction:
                 return
             name = "descent"
             for v, slope in direction.items():
                 v.set_value(v.value + DESCENT_STEP * slope, skip_validation=True)
+
+    def _descent_direction(self) -> Mapping[Any, float]:
+        """Return a direction of descent; empty if there is none, or no derivatives exist."""
+        try:
+            return mpcc_stationarity(self._single, node_limit=DESCENT_NODES).direction
+        except ModelError:
+            return {}
 
     def _solve_piece(self, number: int, name: str) -> BilevelStage:
         """Fix the smaller side of every pair, solve, and record the solution if there is one."""
