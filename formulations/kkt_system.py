@@ -70,8 +70,8 @@ class KktSystem:
         for j, variable in found.items():
             is_sided = program.rows[j].side != "equal"
             if variable is not None and (variable.fixed or (is_sided and variable.lb != 0)):
-                given = f"{variable.name!r}, a multiplier that is fixed or has another lower bound"
-                raise program.error(given, "a constraint of the leader in its place")
+                what = f"{variable.name!r}, a multiplier that is fixed or has another lower bound"
+                raise program.error(what, "a constraint of the leader in its place")
         new = [j for j, variable in found.items() if variable is None]
         block.multiplier = pyo.Var(new, initialize=0.0)
         self.multipliers = [
