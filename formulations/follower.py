@@ -21,6 +21,7 @@ from bilad.models.validation import ArgumentError
 
 NOT_WRITTEN = {"SOSConstraint", "LogicalConstraint", "Complementarity", "Disjunct", "Disjunction"}
 MULTIPLIERS = "bilad_multiplier"  # the variables that `multiplier_of` adds to the block
+INFINITE = 1e20  # solvers treat a limit of this size as none
 EXPECTED_VARIABLES = "variables of the model: a list, or a rule (parent block, *index) -> list"
 
 
@@ -67,9 +68,9 @@ def rows_of(component: Any) -> list[FollowerRow]:
         if component.ctype is pyo.Var
         else component.to_bounded_expression(evaluate_bounds=False)
     )
-    if not component.has_lb():
+    if not component.has_lb() or component.lb <= -INFINITE:
         low = None
-    if not component.has_ub():
+    if not component.has_ub() or component.ub >= INFINITE:
         high = None
     if low is not None and high is not None and component.lb == component.ub:
         return [FollowerRow(body - high, component, "equal")]

@@ -48,7 +48,8 @@ class KktSystem:
     Raises
     ------
     ModelError
-        If the objective is unbounded, because it is linear in a variable without constraints.
+        If the objective is unbounded, because it is linear in a variable without constraints; or
+        if the leader fixed a multiplier, or changed the lower bound 0 of one.
     """
 
     def __init__(
@@ -66,6 +67,11 @@ class KktSystem:
             for side in [row.side]
         }
         found = {j: given.get((id(row.component), row.side)) for j, row in rows}
+        for j, variable in found.items():
+            is_sided = program.rows[j].side != "equal"
+            if variable is not None and (variable.fixed or (is_sided and variable.lb != 0)):
+                what = f"{variable.name!r}, a multiplier that is fixed or has another lower bound"
+                raise program.error(what, "a constraint of the leader in its place")
         new = [j for j, variable in found.items() if variable is None]
         block.multiplier = pyo.Var(new, initialize=0.0)
         self.multipliers = [

@@ -114,14 +114,7 @@ class Branching:
 
     def _solve(self, columns: Columns) -> ConvexAnswer:
         self.nodes += 1
-        answer = self.program.solve(columns, self._deadline - time.perf_counter())
-        if answer.status == "unbounded" and not self.program.is_linear:
-            # Clarabel's certificate is a ray; it does not say that there is a feasible point.
-            P, c = 0.0 * self.program.P, 0.0 * self.program.c
-            P.eliminate_zeros()
-            feasible = self.program.with_objective(P, c, 0.0).solve(columns)
-            return feasible if feasible.status == "infeasible" else answer
-        return answer
+        return self.program.solve(columns, self._deadline - time.perf_counter())
 
     def _push(self, columns: Columns, parent: float) -> None:
         """Solve a node, and queue it unless it is infeasible or cannot improve the best point."""

@@ -18,11 +18,13 @@ import scipy.sparse as sp
 from pyomo.common.collections import ComponentMap
 from pyomo.common.tee import capture_output
 from pyomo.repn import generate_standard_repn
+from scipy.linalg import null_space
 from scipy.sparse.linalg import splu
 
 from bilad.models.validation import FloatArray
 
 TOLERANCE = 1e-9
+INFINITE = 1e20  # a limit of this size is none, as for HiGHS
 CURVATURE = 1e-9  # relative; eigenvalues of this size count as 0
 REGULARISED, REFINEMENTS = 1e-8, 5  # shift of the KKT matrix, and steps of iterative refinement
 DENSE = 2000  # variables of a quadratic form up to which all its eigenvalues are computed
@@ -43,7 +45,7 @@ class ConvexAnswer:
     Attributes
     ----------
     status : {"optimal", "infeasible", "unbounded", "time limit", "unknown"}
-        The second and third are proved by a certificate of the solver.
+        The second and third are proved by HiGHS, the feasibility of a quadratic program as well.
     value : float
         The optimal value; inf or -inf if infeasible or unbounded; otherwise NaN.
     bound : float
@@ -98,6 +100,15 @@ class ConvexProgram:
         """Whether the objective is convex."""
         return least_curvature(self.P) >= 0.0
 
+    @property
+    def curvature_on_equations(self) -> float:
+        """The smallest curvature of the objective along the equations; 0 unless it is negative."""
+        if self.is_convex:
+            return 0.0
+        equations = self.A[np.flatnonzero(self.rows[0] == self.rows[1])].toarray()
+        tangent = null_space(equations) if len(equations) else np.eye(len(self.c))
+        return min(0.0, least_curvature(sp.csr_array(tangent.T @ self.P @ tangent)))
+
     def solve(
         self,
         columns: tuple[FloatArray, FloatArray] | None = None,
@@ -112,11 +123,47 @@ class ConvexProgram:
             return _without_point("infeasible")
         if self.is_linear:
             return self._highs.solve(low, high, time_limit)
-        return _solve_by_clarabel(self, low, high, time_limit)
+        found = _solve_by_clarabel(self, low, high, time_limit)
+        if found.status not in {"infeasible", "unbounded"}:
+            return found
+        # Clarabel's certificates are approximate, and a ray does not say that there is a feasible
+        # point; the simplex method decides.
+        feasible = self._constraints_alone.solve(low, high, time_limit).status
+        if feasible == "infeasible":
+            return _without_point("infeasible")
+        if feasible == "optimal" and found.status == "unbounded" and self._has_ray(low, high):
+            return _without_point("unbounded")
+        return _without_point("time limit" if feasible == "time limit" else "unknown")
+
+    def _has_ray(self, low: FloatArray, high: FloatArray) -> bool:
+        """Return whether c descends along a recession direction of the constraints with P d = 0."""
+        n, largest = len(self.c), abs(self.P).max(axis=1).toarray().ravel()
+        unit = sp.diags_array(1 / np.where(largest > 0, largest, 1.0))
+        below, above = (
+            np.where(abs(limits) < INFINITE, 0.0, limits)
+            for limits in (np.r_[self.rows[0], np.zeros(n)], np.r_[self.rows[1], np.zeros(n)])
+        )
+        directions = ConvexProgram(
+            sp.csr_array((n, n)),
+            self.c,
+            0.0,
+            sp.vstack([self.A, unit @ self.P], format="csr"),
+            (below, above),
+            (np.where(low > -INFINITE, 0.0, -1.0), np.where(high < INFINITE, 0.0, 1.0)),
+            np.zeros(n, dtype=bool),
+        )
+        found = directions.solve()
+        slope = CURVATURE * float(np.abs(self.c).max(initial=0.0))
+        return found.status == "optimal" and found.value < -slope
 
     @functools.cached_property
     def _highs(self) -> _Highs:
         return _Highs(self)
+
+    @functools.cached_property
+    def _constraints_alone(self) -> _Highs:
+        n = len(self.c)
+        return _Highs(self.with_objective(sp.csr_array((n, n)), np.zeros(n), 0.0))
 
     def with_objective(self, P: Any, c: FloatArray, d: float) -> ConvexProgram:
         """Return the program with another objective."""
@@ -249,12 +296,14 @@ class _Highs:
         if program.integer.any():
             kinds = highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger
             model.integrality_ = [kinds[int(flag)] for flag in program.integer]
-        self._engine.passModel(model)
+        self._is_accepted = self._engine.passModel(model) != highspy.HighsStatus.kError
         self._indices = np.arange(A.shape[1], dtype=np.int32)
 
     def solve(self, low: FloatArray, high: FloatArray, time_limit: float) -> ConvexAnswer:
         """Solve within the given bounds of the variables."""
         engine = self._engine
+        if not self._is_accepted:  # for example, the right-hand side of an equation is 1e20
+            return _without_point("unknown")
         engine.changeColsBounds(len(self._indices), self._indices, low, high)
         status = self._run(time_limit)
         if status == highspy.HighsModelStatus.kUnboundedOrInfeasible:
@@ -306,6 +355,10 @@ def _solve_by_clarabel(
     n, m = len(low), program.A.shape[0]
     stacked = sp.vstack([program.A, sp.eye_array(n)], format="csr")
     least, most = np.r_[program.rows[0], low], np.r_[program.rows[1], high]
+    least, most = (
+        np.where(least <= -INFINITE, -np.inf, least),
+        np.where(most >= INFINITE, np.inf, most),
+    )
     equal = np.flatnonzero(least == most)
     below = np.flatnonzero((least < most) & np.isfinite(most))
     above = np.flatnonzero((least < most) & np.isfinite(least))

@@ -28,7 +28,7 @@ from bilad.solvers.followers.lower_problem import (
     value_of,
 )
 
-LARGEST = 60  # variables of a follower up to which it is tested
+LARGEST = 60  # variables of a follower up to which Hessians are sampled
 INSIDE = 1e-6  # slack of constraints at a point of the interior
 ON = 1e-7  # slack of a constraint at a point of its boundary
 STEP = 1e-5  # relative step of the differences
@@ -48,14 +48,12 @@ def refuse_unbounded(lower: LowerProblem) -> None:
 def refuse_nonconvex(lower: LowerProblem) -> None:
     """Raise `ModelError` if the follower is proved not convex at its model's current values."""
     follower = lower.follower
-    if not 0 < len(follower.variables) <= LARGEST:
-        return
-    program = lower.program()
-    if program is not None:
-        _refuse_quadratic(follower, program)
+    if not follower.variables:
         return
     answer = lower.solve()
-    if answer.status == "optimal":
+    if answer.program is not None:
+        _refuse_quadratic(follower, answer.program)
+    elif answer.status == "optimal" and len(follower.variables) <= LARGEST:
         _refuse_sampled(follower, answer)
 
 
@@ -65,7 +63,9 @@ def refuse_infeasible(program: BilevelProgram) -> None:
         rows = {id(row.component): row.component for row in follower.rows if not row.is_bound}
         variables = [*follower.variables, *follower.parameters]
         alone = convex_program(variables, 0.0, rows.values())
-        if alone is not None and alone.solve().status == "infeasible":
+        if alone is None or (alone.columns[0] > alone.columns[1]).any():
+            continue  # crossed bounds leave no choice at all
+        if alone.solve().status == "infeasible":
             names = ", ".join(repr(row.name) for row in list(rows.values())[:3])
             given = f"infeasible constraints, {names} among them"
             raise follower.error(given, "a feasible follower for some choice of the leader")
@@ -79,11 +79,8 @@ def _where(parameters: list[Any]) -> str:
 
 
 def _refuse_quadratic(follower: FollowerProgram, program: ConvexProgram) -> None:
-    if program.is_convex:
-        return
+    least = program.curvature_on_equations
     equal = program.rows[0] == program.rows[1]
-    tangent = _null_space(program.A[np.flatnonzero(equal)].toarray())
-    least = _least_curvature(program.P.toarray(), tangent)
     if least < 0 and _has_interior(program, equal):
         raise _not_convex(follower, f"{follower.objective.name!r}, whose curvature is {least:.3g}")
 

@@ -112,6 +112,8 @@ class LowerProblem:
             nothing = np.zeros(0)
             return LowerAnswer("optimal", value_of(follower.cost), nothing, nothing, None)
         program = self.program()
+        if program is not None and program.curvature_on_equations < 0:
+            return _failed("unknown", program)  # IPOPT would return a local solution
         if program is None or not program.is_convex:
             self._nlp = self._nlp or _NonlinearFollower(follower, self._model)
             return self._nlp.solve(follower)

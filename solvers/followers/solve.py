@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentMap
+from pyomo.core.base.block import BlockData
 
 from bilad.formulations.bilevel_model import (
     BilevelProgram,
@@ -20,6 +21,7 @@ from bilad.formulations.bilevel_model import (
     ValueFunctionModel,
 )
 from bilad.formulations.complementarity import RELAXATIONS
+from bilad.formulations.follower import ModelError
 from bilad.formulations.leader import set_parameter
 from bilad.models.validation import (
     ArgumentError,
@@ -44,6 +46,7 @@ from bilad.solvers.followers.starts import Starts, value_or_bound
 from bilad.solvers.followers.stationarity import mpcc_stationarity
 from bilad.solvers.followers.verification import Verification, Verifier
 from bilad.solvers.nlp import IpoptSession, NlpResult
+from bilad.solvers.nlp.written_constants import WrittenConstants
 from bilad.solvers.termination import CONVERGED, TIME_LIMIT, BudgetSpentError, termination_of
 
 BRANCHING, VALUE_FUNCTION = "branching", "value-function"
@@ -139,11 +142,21 @@ def solve_bilevel(
         starts, seed, relaxation, schedule, time_limit, node_limit, ipopt_options
     )
     one_of(method, "method", ("auto", *METHODS))
+    _refuse_missing_numbers(model)
     program = BilevelProgram(model)
     search = _Search(model, options)
     run = _runner(search, method, program)
-    termination = termination_of(run, options.seconds)
+    termination = termination_of(run, options.seconds, (ModelError,))
     return search.report(method, termination)
+
+
+def _refuse_missing_numbers(model: Any) -> None:
+    """Raise `ModelError` if a fixed variable or a parameter in the model is not a number."""
+    if isinstance(model, BlockData):
+        try:
+            WrittenConstants(model)
+        except ValueError as error:
+            raise ModelError("model", f"a missing constant ({error})", "numbers") from error
 
 
 @dataclass(frozen=True)
@@ -198,15 +211,20 @@ def _runner(search: _Search, method: str, program: BilevelProgram) -> Callable[[
     if tree is None and discrete:
         reason = f"{discrete[0]!r} is not continuous, which only {BRANCHING!r} accepts; {NEEDED}"
         raise UnsupportedError(method, reason, [])
-    search.check_followers()
-    if search.starts.infeasible:
-        return lambda: search.conclude("infeasible")
-    if tree is not None:
-        return lambda: _branch(search, unrelaxed, tree, method == "auto" and not discrete)
-    if method == VALUE_FUNCTION:
-        linearised = ValueFunctionModel(search.model)
-        return lambda: _follow_value_function(search, linearised)
-    return lambda: _follow_relaxations(search, method)
+    linearised = ValueFunctionModel(search.model) if method == VALUE_FUNCTION else None
+
+    def run() -> None:
+        search.check_followers()
+        if search.starts.infeasible:
+            search.conclude("infeasible")
+        elif tree is not None:
+            _branch(search, unrelaxed, tree, method == "auto" and not discrete)
+        elif linearised is not None:
+            _follow_value_function(search, linearised)
+        else:
+            _follow_relaxations(search, method)
+
+    return run
 
 
 class _Search:
@@ -466,12 +484,19 @@ class _Polish:
             if not value < best - STILL * (1 + abs(value)):
                 return
             best = value
-            direction = mpcc_stationarity(single, node_limit=DESCENT_NODES).direction
+            direction = self._descent_direction()
             if not direction:
                 return
             name = "descent"
             for v, slope in direction.items():
                 v.set_value(v.value + DESCENT_STEP * slope, skip_validation=True)
+
+    def _descent_direction(self) -> Mapping[Any, float]:
+        """Return a direction of descent; empty if there is none, or no derivatives exist."""
+        try:
+            return mpcc_stationarity(self._single, node_limit=DESCENT_NODES).direction
+        except ModelError:
+            return {}
 
     def _solve_piece(self, number: int, name: str) -> BilevelStage:
         """Fix the smaller side of every pair, solve, and record the solution if there is one."""

@@ -29,6 +29,7 @@ import scipy.sparse as sp
 from pyomo.common.collections import ComponentMap, ComponentSet
 from pyomo.core.base.block import BlockData
 from pyomo.core.expr import identify_variables
+from pyomo.core.expr.calculus.diff_with_pyomo import DifferentiationException
 
 from bilad.formulations.bilevel_model import BilevelProgram, KktModel, is_follower
 from bilad.formulations.follower import ModelError, rows_of
@@ -106,14 +107,22 @@ def mpcc_stationarity(model: Any, tol: float = 1e-6, node_limit: int = 10_000) -
     ------
     ArgumentError
         If an argument is wrong, the model has no complementarity or not exactly one active
-        objective, or a variable has no value.
+        objective, a variable has no value, or a function has no derivative at the point.
     """
     real_number(tol, "tol", above=0.0)
     whole_number(node_limit, "node_limit", least=1)
-    point = _Point(_written(model), tol)
+    point = _point(_written(model), tol)
     if not point.violation <= tol:
         return _not_feasible(point)
     return _classify(point, node_limit)
+
+
+def _point(mpcc: _Mpcc, tol: float) -> _Point:
+    try:
+        return _Point(mpcc, tol)
+    except (ArithmeticError, ValueError, DifferentiationException) as error:
+        given = f"a point at which it has no derivatives ({error})"
+        raise ModelError("model", given, "differentiable functions") from error
 
 
 @dataclass(frozen=True)
@@ -203,8 +212,13 @@ def _of_mpec(model: Any) -> _Mpcc:
 
 def _sides_of_condition(condition: Any, constraints: list[Any]) -> list[_Pair]:
     """Return the pairs of a condition of pyomo.mpec; an equation is added to the constraints."""
-    condition.to_standard_form()
-    row, name = condition.c, str(condition.name)
+    name = str(condition.name)
+    try:
+        condition.to_standard_form()
+    except RuntimeError as error:
+        expected = "0 <= G _|_ H >= 0, low <= G <= high _|_ H, or G = 0"
+        raise ModelError("model", f"{name!r} ({error})", expected) from error
+    row = condition.c
     kind = getattr(row, "_complementarity_type", 0)
     if kind == 0:
         constraints.append(row)

@@ -94,3 +94,54 @@ def test_infeasible_and_unbounded_are_proved():
     tree.run()
     assert tree.status == "unbounded"
     assert tree.bound == -np.inf
+
+
+def huge():
+    """min (z0 - 1)^2 + z1 over z0 + z1 >= 1e7, 0 <= z0 <= 1e9, 0 <= z1 <= 1e20."""
+    return ConvexProgram(
+        sp.csr_array(np.diag([2.0, 0.0])),
+        np.array([-2.0, 1.0]),
+        1.0,
+        sp.csr_array(np.ones((1, 2))),
+        (np.array([1e7]), np.array([np.inf])),
+        (np.zeros(2), np.array([1e9, 1e20])),
+        np.zeros(2, dtype=bool),
+    )
+
+
+def with_a_small_curvature():
+    """min 1e-10 z0^2 - z0 over z0 >= 0, whose minimiser is 5e9."""
+    return ConvexProgram(
+        sp.csr_array([[2e-10]]),
+        np.array([-1.0]),
+        0.0,
+        sp.csr_array((0, 1)),
+        (np.zeros(0), np.zeros(0)),
+        (np.zeros(1), np.full(1, np.inf)),
+        np.zeros(1, dtype=bool),
+    )
+
+
+@pytest.mark.parametrize("program", [huge(), with_a_small_curvature()])
+def test_numbers_of_different_size_prove_nothing(program):
+    assert program.solve().status in {"optimal", "unknown"}
+
+
+def test_a_ray_of_a_quadratic_program_is_proved():
+    free = with_a_small_curvature().with_objective(sp.csr_array([[0.0]]), np.array([-1.0]), 0.0)
+    flat = ConvexProgram(
+        sp.csr_array(np.diag([1.0, 0.0])),
+        np.array([0.0, -1.0]),
+        0.0,
+        sp.csr_array(np.array([[1.0, -1.0]])),
+        (np.array([-np.inf]), np.array([1.0])),
+        (np.zeros(2), np.full(2, np.inf)),
+        np.zeros(2, dtype=bool),
+    )
+    assert free.solve().status == flat.solve().status == "unbounded"
+
+
+def test_a_program_that_highs_refuses_has_no_solution():
+    program = huge().with_objective(sp.csr_array((2, 2)), np.ones(2), 0.0)
+    refused = program.with_rows(sp.csr_array([[1.0, 0.0]]), np.array([1e20]), np.array([1e20]))
+    assert refused.solve().status == "unknown"

@@ -156,3 +156,28 @@ def test_what_has_no_complementarity_is_refused():
     m.x.set_value(None)
     with pytest.raises(ArgumentError, match="'x' without a value"):
         mpcc_stationarity(m)
+
+
+@pytest.mark.parametrize("cost", [lambda m: abs(m.x), lambda m: 1 / m.x, lambda m: pyo.log(m.x)])
+def test_a_point_without_derivatives_is_refused(cost):
+    m = origin(1, 1)
+    m.cost.set_value(cost(m))
+    with pytest.raises(ArgumentError, match="no derivatives"):
+        mpcc_stationarity(m)
+
+
+def test_a_condition_with_three_limits_is_refused():
+    m = origin(1, 1)
+    m.other = Complementarity(expr=complements(m.x >= 0, pyo.inequality(0, m.y, 2)))
+    with pytest.raises(ArgumentError, match="'other'"):
+        mpcc_stationarity(m)
+
+
+def test_a_kink_of_the_leader_ends_the_search_for_descent():
+    m = leader()
+    m.lower.y = y = pyo.Var(bounds=(0, None))
+    m.lower.cost = pyo.Objective(expr=(y - m.x) ** 2)
+    m.cost = pyo.Objective(expr=pyo.sqrt(y) + 0 * m.x)
+    found = solve_bilevel(m, "kkt")
+    assert (found.status, found.termination) == ("feasible", "converged")
+    assert found.objective == pytest.approx(0, abs=1e-3)
