@@ -417,7 +417,9 @@ def _parts(run: Run, found: Attack) -> dict[str, Any]:
         "build": sum((stage.writing for stage in found.stages), 0.0),
         "opening": sum((stage.opening for stage in found.stages), 0.0),
         "ipopt": sum((stage.seconds for stage in found.stages), 0.0),
-        "evaluations": sum((getattr(stage, "evaluating", NAN) for stage in found.stages), 0.0),
+        "evaluations": sum(
+            (NAN if stage.evaluating is None else stage.evaluating for stage in found.stages), 0.0
+        ),
     }
 
 

@@ -105,7 +105,10 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
     if before is None:
         _scan(lower, eps / size, longest)
         return lower.best
-    length = min(longest, before.size * (1 - SHORTER))
+    length = before.size * (1 - SHORTER)
+    if size < before.size:  # a point that is shorter is tried itself
+        length = max(size, length)
+    length = min(longest, length)
     if not lower.counts(lower.evaluate(problem.project(length * eps / size))):
         return None
     least_attack(lower, eps / size, length)

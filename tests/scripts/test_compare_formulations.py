@@ -54,6 +54,8 @@ def test_known_problems_from_the_command_line(chosen, methods, tmp_path, rows_of
     assert rows_of(csv) == rows
 
 
+# A limit on time may end inside a callback of Hypothesis, which counts the collector's seconds.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <function gc_cumulative_time")
 def test_sizes_and_walks_from_the_command_line(tmp_path, monkeypatch, rows_of):
     monkeypatch.setattr(commands, "ENTRIES", (("gaussians 30", (3,), 0.5),))
     monkeypatch.setattr(commands, "LINE", (8,))
