@@ -101,7 +101,7 @@ def test_nothing_is_done_after_the_method_without_closing(method, monkeypatch):
 def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
     """The start is the best attack, but only stages count as results of the method."""
     problem = on_a_line(kind)
-    best = run(problem, "direct", "search", step=0.1)
+    best = run(problem, "direct", "search", step=0.5)
     assert best.norm > 0
     for start in (best.eps, 0.999 * best.eps):
         found = run(problem, method, "none", start=start, max_solves=40)
