@@ -13,12 +13,13 @@ from bilad.solvers.nlp.pyomo_plugin import TERMINATION
 from bilad.solvers.nlp.result import NlpResult, NlpStatus
 
 STATUSES = {condition: status for status, (condition, _) in reversed(TERMINATION.items())}
-# Attributes under which Pyomo's solvers take a limit in seconds.
+# The options under which solvers take a limit in seconds.
 LIMITS = {
-    "gurobi": "TimeLimit",
     "baron": "MaxTime",
-    "scip": "limits/time",
+    "gurobi": "TimeLimit",
+    "ipopt": "max_cpu_time",
     "knitro": "maxtime_real",
+    "scip": "limits/time",
 }
 
 
