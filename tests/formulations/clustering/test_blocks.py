@@ -140,3 +140,19 @@ def test_formulate_leaves_rows_alone():
     problem = make_problem("complete")
     baseline = solve_exactly(problem, np.zeros(4))
     assert formulate("scholtes", problem, baseline).block_of is None
+
+
+def test_pairs_out_of_reach_are_left_out_and_seen_when_they_come_near():
+    problem = make_problem("knn", k=2, n=12)
+    baseline = solve_exactly(problem, np.zeros(2))
+    whole, part = (KKT(problem, baseline, reach=reach) for reach in (np.inf, 1e-6))
+    for built in (whole, part):
+        built.set_stage(TIGHT)
+        built.start_from(np.zeros(2), baseline)
+    assert part._omitted.size > whole._omitted.size == 0
+    near = types.SimpleNamespace(state=0 * baseline.state, outcome=baseline.outcome)
+    assert part.represents(baseline, 1e-6)
+    assert not part.represents(near, 1e-6)
+    assert whole.represents(near, 1e-6)
+    seen = KKT(problem, baseline, observed=[near], reach=1e-6)
+    assert seen._omitted.size == 0
