@@ -1,4 +1,4 @@
-"""The command line: `bilad compare`, `bilad reproduce`, `bilad starts`, `bilad verify`."""
+"""The command line, `bilad`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bilad.scripts.command import command
 from bilad.scripts.compare import compare as run_compare
 from bilad.scripts.compare import methods_for
 from bilad.scripts.compare import starts as run_starts
+from bilad.scripts.experiments.commands import report, sweep
 from bilad.scripts.reproduce.reproduce import PARTS
 from bilad.scripts.reproduce.reproduce import reproduce as run_reproduce
 from bilad.scripts.settings import SETTINGS
@@ -120,6 +121,10 @@ def reproduce(
         resume=resume,
     )
     typer.echo(f"Written: {page}, and a folder for each part")
+
+
+app.command()(sweep)
+app.command()(report)
 
 
 def _named(methods: str) -> list[str]:

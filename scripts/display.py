@@ -15,6 +15,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
@@ -72,13 +73,14 @@ def shown(value: Any) -> str:
 
 
 def progress_bar(console: Console) -> Progress:
-    """Return a bar with the current task, how much of it is done, and the time elapsed."""
+    """Return a bar with the current task, how much of it is done, and the time spent and left."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
     )

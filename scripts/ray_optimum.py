@@ -7,8 +7,9 @@ missed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class RayOptimum:
     # the largest deviation (BL1) or the least |eps| (BL2); 0 or infinity if there is no attack
     value: float
     solves: int
+    # (eps, deviation) at both ends of each interval with equal, certified deviations, in order
+    curve: Sequence[tuple[float, float]] = field(repr=False, default=())
 
 
 class _Ray:
@@ -62,6 +65,12 @@ class _Ray:
         self.bisect(low, middle)
         self.bisect(middle, high)
 
+    def curve(self) -> list[tuple[float, float]]:
+        """Return the ends of the intervals with equal, certified deviations."""
+        steps = [list(own) for _, own in groupby(sorted(self.seen.items()), lambda at: at[1])]
+        ends = [end for own in steps for end in dict.fromkeys((own[0], own[-1]))]
+        return [(eps, value) for eps, value in ends if value >= 0]
+
 
 def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
     """Return the best eps of a problem with one parameter.
@@ -86,7 +95,8 @@ def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
         if problem.is_attack(abs(eps), value)
     ]
     wanted_size = problem.sense == "min"
-    if not attacks:
-        return RayOptimum(0.0, np.inf if wanted_size else 0.0, len(ray.seen))
-    _, eps = max(attacks)
-    return RayOptimum(eps, abs(eps) if wanted_size else ray.seen[eps], len(ray.seen))
+    value, eps = (np.inf if wanted_size else 0.0), 0.0
+    if attacks:
+        _, eps = max(attacks)
+        value = abs(eps) if wanted_size else ray.seen[eps]
+    return RayOptimum(eps, value, len(ray.seen), ray.curve())

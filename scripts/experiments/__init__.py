@@ -1,0 +1,1 @@
+"""Experiments: one specification, one runner, one store, one report."""

@@ -1,0 +1,57 @@
+"""Short texts that differ if what defines two problems does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pyomo.core.base.block import BlockData
+
+from bilad.models import FusionGraph
+
+
+def fingerprint(problem: Any) -> str:
+    """Return a hash of the content of a BilevelProblem or of a Pyomo model."""
+    digest = hashlib.sha256()
+    if is_bilevel_model(problem):
+        text = io.StringIO()
+        problem.pprint(ostream=text)
+        return hashlib.sha256(text.getvalue().encode()).hexdigest()
+    model, free = problem.model, problem.perturbation
+    words = [problem.sense, problem.norm, problem.radius, problem.target, problem.deviation]
+    arrays: list[Any] = [*model.parts.values(), free.lower, free.upper]
+    for operator in free.operators.values():
+        entries = operator.tocoo()
+        arrays += [entries.row, entries.col, entries.data]
+    for value in (*words, *_definition(model), *arrays):
+        if isinstance(value, np.ndarray):
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
+    return digest.hexdigest()
+
+
+def is_bilevel_model(problem: Any) -> bool:
+    """Return whether a problem is a model of Pyomo."""
+    return isinstance(problem, BlockData)
+
+
+def _definition(thing: object) -> Iterator[Any]:
+    """Yield what is stored in a model and in its graph, except what is computed from it."""
+    yield type(thing).__name__
+    for name, value in sorted(vars(thing).items()):
+        if not isinstance(getattr(type(thing), name, None), cached_property):
+            yield name
+            yield from _definition(value) if isinstance(value, FusionGraph) else [value]
+
+
+def plain(value: Any) -> Any:
+    """Return an option as something that JSON can represent."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else repr(value)

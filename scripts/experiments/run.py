@@ -1,0 +1,504 @@
+"""One run of an experiment: a method on a problem with a seed, and the row of its result.
+
+The value of a result is the deviation (BL1), the norm of eps (BL2), or the leader's objective of a
+bilevel model in Pyomo. A result that is not proved has the value of "no attack". A method that
+fails gives a row too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bilad.models import BilevelProblem, MinPerturbation
+from bilad.models.validation import FloatArray
+from bilad.scripts.attack_runs import (
+    DRAWS,
+    FEW,
+    FINAL,
+    NAN,
+    attained_value,
+    better,
+    no_value,
+    shown_value,
+    warm_up,
+)
+from bilad.scripts.experiments.fingerprint import is_bilevel_model, plain
+from bilad.scripts.experiments.python_file import PythonFile, PythonProblem
+from bilad.scripts.experiments.versions import versions
+from bilad.scripts.ray_optimum import ray_optimum
+from bilad.solvers import Attack, attack, solve_bilevel
+from bilad.solvers.errors import UnsupportedError
+from bilad.solvers.followers.solve import METHODS as BILEVEL_METHODS
+from bilad.solvers.termination import CONVERGED, INTERRUPTED, error_termination
+from bilad.solvers.upper import UPPER_METHODS
+
+REFUSED, FAILED, KILLED = "refused", "error", "killed"
+RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scalar eps
+TARGET_VERTICES = 20  # random vertices that define a target in per cent
+SIMPLE = ("corners", "random")  # methods that only a limit ends
+MOST_NUMBERS = 50  # longer eps are not stored
+MANY = 10**9
+Moment = tuple[int, float, float]  # lower-level solves, seconds, value
+STAGED = {"build": "writing", "opening": "opening", "ipopt": "seconds"}  # columns, fields of stages
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """All that the result of a run depends on.
+
+    Attributes
+    ----------
+    names : mapping of str to str or float
+        What the row says about the problem: the first fields of `Row`.
+    problem : BilevelProblem, Pyomo model or PythonProblem
+    fingerprint : str
+        A hash of the content of the problem.
+    label : str
+        The name of the method with the options and the tolerance that vary.
+    base : str
+        The name without them.
+    method : str
+        A method of `attack` or of `solve_bilevel`, or "ray".
+    options : mapping
+    seed : int
+        Of the method.
+    solves, seconds : int, float or None
+        As `max_solves` and `time_limit` of `attack`.
+    kill : float or None
+        The seconds after which the process of the run is ended.
+    closing, tol
+        As in `attack`.
+    restarts : bool
+        Whether the method is restarted with other random numbers until a limit is reached.
+    optimum : float
+        NaN if it is not known.
+    share : float or None
+        For (BL2) with a target in per cent: the share of the largest deviation at random vertices.
+        `problem` is then (BL1).
+    plugins : tuple of PythonFile
+        Files that register parts and methods.
+    """
+
+    names: Mapping[str, Any]
+    problem: Any
+    fingerprint: str
+    label: str
+    base: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    solves: int | None = None
+    seconds: float | None = None
+    kill: float | None = None
+    closing: str = "none"
+    tol: float = 1e-8
+    restarts: bool = False
+    optimum: float = NAN
+    share: float | None = None
+    plugins: tuple[PythonFile, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """The SHA-256 hash of all of this, with the content of the problem in place of itself."""
+        skipped = ("problem", "optimum", "plugins")
+        given = {
+            one.name: getattr(self, one.name)
+            for one in dataclasses.fields(self)
+            if one.name not in skipped
+        }
+        given["plugins"] = [plugin.text for plugin in self.plugins]
+        text = json.dumps(given, sort_keys=True, default=plain)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def build(self) -> Any:
+        """Return the problem: a BilevelProblem or a Pyomo model."""
+        for plugin in self.plugins:
+            plugin.names()
+        made = self.problem.build() if isinstance(self.problem, PythonProblem) else self.problem
+        if self.share is None:
+            return made
+        found = attack(made, "random", bound="none", closing="none", corners=TARGET_VERTICES)
+        least = 2.0 if made.deviation.name == "delta" else np.finfo(float).tiny
+        target = max(self.share * found.deviation, least)
+        parts = (made.model, made.perturbation, target, made.norm, made.deviation)
+        return MinPerturbation(*parts, limit=made.budget)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result of a run, as it is stored. NaN stands for what is not known."""
+
+    key: str
+    experiment: str
+    family: str
+    problem: str
+    data: str
+    model: str
+    perturbation: str
+    deviation: str
+    norm: float
+    question: str  # "BL1", "BL2" or "bilevel"
+    level: float  # the budget (BL1) or the target (BL2)
+    fingerprint: str
+    label: str
+    base: str  # the label without the options and the tolerance that vary
+    method: str
+    options: str  # JSON
+    seed: int
+    tol: float
+    closing: str
+    sense: str  # "max" or "min"
+    optimum: float
+    n: int = 0  # points
+    k: int = 0  # length of eps
+    status: str = FAILED  # of the result; "refused", "error" or "killed" without one
+    termination: str = ""
+    own: float = NAN  # what the method found itself
+    closed: float = NAN  # what closing made of it; NaN without closing
+    bound: float = NAN  # proved
+    eps: str = "[]"  # JSON; empty if it is long
+    solves: int = 0  # lower-level solves, without those of closing
+    closing_solves: int = 0
+    undecided: int = 0  # solves whose outcome is not proved
+    starts: int = 0  # attacks: more than 1 only with restarts
+    iterations: int = 0  # of IPOPT, or nodes of branching
+    blocks: int = 0  # rows of the largest model on blocks
+    contraction: str = ""  # of a reformulation's model
+    seconds: float = 0.0  # wall time of the run, closing included
+    cpu_seconds: float = 0.0
+    # wall seconds of closing, the lower level, the Pyomo model, its opening, IPOPT, and function
+    # evaluations within IPOPT (NaN if the stages do not report them)
+    closing_seconds: float = 0.0
+    lower: float = 0.0
+    build: float = 0.0
+    opening: float = 0.0
+    ipopt: float = 0.0
+    evaluations: float = NAN
+    load: float = NAN  # load average of the machine at the beginning
+    history: str = "[]"  # JSON: when each better own value was found
+    curve: str = "[]"  # JSON: eps and deviation along a ray
+    engine: str = ""
+    versions: str = ""  # JSON
+    host: str = ""
+    finished: str = ""  # UTC, ISO 8601
+
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+        value = shown_value(self.own) if self.question != "bilevel" else f"{self.own:.6g}"
+        closed = "" if np.isnan(self.closed) else f", closed {shown_value(self.closed)}"
+        final = self.status in FINAL or self.termination == CONVERGED
+        ended = self.status if final else self.termination
+        return (
+            f"{self.problem} | {self.label} #{self.seed}: {value}{closed}, {self.solves} solves, "
+            f"{self.seconds:.2f} s, {ended}"
+        )
+
+
+def row_of(run: Run, **result: Any) -> Row:
+    """Return the row of a run with these results."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Row(
+        key=run.key,
+        fingerprint=run.fingerprint,
+        label=run.label,
+        base=run.base,
+        method=run.method,
+        options=json.dumps(dict(run.options), sort_keys=True, default=plain),
+        seed=run.seed,
+        tol=run.tol,
+        closing=run.closing,
+        optimum=run.optimum,
+        versions=json.dumps(versions()),
+        host=platform.node(),
+        finished=stamp,
+        **{**run.names, **result},
+    )
+
+
+def failed(run: Run, status: str, termination: str, seconds: float = 0.0) -> Row:
+    """Return the row of a run without a result."""
+    names = run.names
+    nothing = NAN if names["question"] == "bilevel" else 0.0 if names["sense"] == "max" else np.inf
+    closed = NAN if run.closing == "none" else nothing
+    return row_of(
+        run, status=status, termination=termination, own=nothing, closed=closed, seconds=seconds
+    )
+
+
+def carry_out(run: Run) -> Row:
+    """Carry out one run.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended it; the run is then incomplete.
+    """
+    began = time.perf_counter()
+    try:
+        with threadpool_limits(1):
+            problem = run.build()
+            if is_bilevel_model(problem):
+                return _solved(run, problem)
+            return _ray(run, problem) if run.method == RAY else _attacked(run, problem)
+    except UnsupportedError as error:
+        return failed(run, REFUSED, str(error))
+    except Exception as error:  # a failure is a result of the experiment
+        return failed(run, FAILED, error_termination(error), time.perf_counter() - began)
+
+
+def _solved(run: Run, model: Any) -> Row:
+    """Solve a bilevel model."""
+    if run.method not in ("auto", *BILEVEL_METHODS):
+        raise UnsupportedError(run.method, "the problem is a model of Pyomo", BILEVEL_METHODS)
+    began = time.process_time()
+    found = solve_bilevel(
+        model, run.method, seed=run.seed, time_limit=run.seconds, **dict(run.options)
+    )
+    if found.termination == INTERRUPTED:
+        raise KeyboardInterrupt
+    value = found.objective if found.solved and found.objective is not None else NAN
+    return row_of(
+        run,
+        status=found.status,
+        termination=found.termination,
+        own=value,
+        bound=NAN if found.bound is None else found.bound,
+        starts=len({stage.start for stage in found.stages}),
+        iterations=found.nodes,
+        seconds=found.seconds,
+        cpu_seconds=time.process_time() - began,
+        engine=found.engine or "",
+        history="[]" if np.isnan(value) else json.dumps([(0, found.seconds, value)]),
+    )
+
+
+def _ray(run: Run, problem: BilevelProblem) -> Row:
+    """Evaluate a scalar eps on a fine grid, with bisection at each jump."""
+    if problem.perturbation.dim != 1:
+        raise UnsupportedError(RAY, f"eps has {problem.perturbation.dim} entries", [])
+    began = time.perf_counter()
+    best = ray_optimum(problem, **run.options)
+    return row_of(
+        run,
+        n=problem.model.n,
+        k=1,
+        status="feasible",
+        termination=CONVERGED,
+        own=float(best.value),
+        eps=json.dumps([best.eps]),
+        solves=best.solves,
+        starts=1,
+        seconds=time.perf_counter() - began,
+        curve=json.dumps(best.curve),
+    )
+
+
+def _attacked(run: Run, problem: BilevelProblem) -> Row:
+    """Attack a problem, repeatedly with restarts."""
+    if run.method not in ("auto", *UPPER_METHODS):
+        raise UnsupportedError(run.method, "it solves models of Pyomo only", list(UPPER_METHODS))
+    if run.method != "auto":
+        warm_up(run.method)
+    tally, load, began = _Tally(run, problem), load_average(), time.process_time()
+    for options, seed in _starts(run, problem):
+        found = attack(
+            problem,
+            run.method,
+            seed,
+            _left(run.seconds, tally.seconds),
+            _left(run.solves, tally.solves),
+            tol=run.tol,
+            bound="none",
+            closing="none" if run.restarts else run.closing,
+            **options,
+        )
+        if found.termination == INTERRUPTED:
+            raise KeyboardInterrupt
+        is_new = tally.add(found)
+        if not is_new or found.status in FINAL or found.termination != CONVERGED:
+            break
+    if run.restarts and run.closing != "none":
+        tally.close()
+    return row_of(run, **tally.result(), load=load, cpu_seconds=time.process_time() - began)
+
+
+def _left(most: Any, spent: Any) -> Any:
+    return None if most is None else max(most - spent, 0)
+
+
+def load_average() -> float:
+    """Return the mean number of processes that ran in the last minute; NaN if it is not known."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else NAN
+
+
+def _starts(run: Run, problem: BilevelProblem) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield the options and the seed of each attack: one, or many with restarts."""
+    options = dict(run.options)
+    if run.method in SIMPLE and not (run.solves is None and run.seconds is None):
+        # The limits of the run end the search.
+        few = DRAWS * 2**problem.perturbation.dim if problem.perturbation.dim <= FEW else MANY
+        options.setdefault("corners", few)
+    if run.method == "direct" and run.solves is not None:
+        options.setdefault("step", _grid_step(problem, run.solves))
+    yield options, run.seed
+    takes_start = run.method != "auto" and "start" in UPPER_METHODS[run.method].options
+    low, high = problem.box
+    for number in itertools.count(1) if run.restarts else ():
+        rng = np.random.default_rng([run.seed, number])
+        start = {"start": problem.project(rng.uniform(low, high))} if takes_start else {}
+        yield {**options, **start}, int(rng.integers(2**31))
+
+
+def _grid_step(problem: BilevelProblem, solves: int) -> float:
+    """Return the step of the finest grid on the box with at most so many points."""
+    low, high = problem.box
+    along_an_axis = int(solves ** (1 / len(low)) * (1 + 1e-12))
+    return float((high - low).max()) / max(along_an_axis - 1, 1)
+
+
+class _Tally:
+    """The sums over all attacks of one run."""
+
+    def __init__(self, run: Run, problem: BilevelProblem) -> None:
+        self.run, self.problem = run, problem
+        self.own = self.closed = no_value(problem)
+        self.eps: FloatArray | None = None  # of the best attack
+        self.bound = NAN
+        self.seconds, self.starts = 0.0, 0
+        self.moments: list[Moment] = []
+        self.found: list[Attack] = []
+        self._evaluated: set[bytes] = set()
+
+    @property
+    def solves(self) -> int:
+        """Lower-level solves, without those of closing."""
+        return sum(found.lower_solves - found.closing_solves for found in self.found)
+
+    def add(self, found: Attack) -> bool:
+        """Add an attack if it evaluated a new eps; return whether it did."""
+        evaluated = {seen.eps.tobytes() for seen in found.history}
+        if self.found and evaluated <= self._evaluated:
+            return False
+        self._evaluated |= evaluated
+        own = _own(self.problem, found)
+        self.moments += [
+            (self.solves + solves, self.seconds + seconds, value)
+            for solves, seconds, value in own_moments(self.problem, found, own)
+        ]
+        if better(self.problem, own, self.own):
+            self.own, self.eps = own, found.own.eps
+        closed = attained_value(self.problem, found.norm, found.deviation, found.proved)
+        if better(self.problem, closed, self.closed):
+            self.closed = closed
+        if found.bound is not None:
+            self.bound = float(found.bound)
+        self.found.append(found)
+        self.seconds += found.seconds
+        return True
+
+    def close(self) -> None:
+        """Search from the best attack of all restarts; no limit counts this."""
+        if self.eps is None:
+            return
+        found = attack(
+            self.problem,
+            "corners",
+            self.run.seed,
+            self.run.seconds,
+            bound="none",
+            closing=self.run.closing,
+            corners=0,
+            starts=[self.eps],
+        )
+        if found.termination == INTERRUPTED:
+            raise KeyboardInterrupt
+        closed = attained_value(self.problem, found.norm, found.deviation, found.proved)
+        if better(self.problem, closed, self.closed):
+            self.closed = closed
+
+    def result(self) -> dict[str, Any]:
+        """Return the fields of the row."""
+        last, stages = self.found[-1], [stage for found in self.found for stage in found.stages]
+        blocks = max((stage.blocks or 0 for stage in stages), default=0)
+        by_default = "observed" if blocks else "none"
+        spent = {name: sum(getattr(stage, of) for stage in stages) for name, of in STAGED.items()}
+        inside = [NAN if stage.evaluating is None else stage.evaluating for stage in stages]
+        eps = [] if self.eps is None or len(self.eps) > MOST_NUMBERS else self.eps.tolist()
+        return {
+            "n": self.problem.model.n,
+            "k": self.problem.perturbation.dim,
+            "status": last.status,
+            "termination": last.termination,
+            "own": self.own,
+            "closed": NAN if self.run.closing == "none" else self.closed,
+            "bound": self.bound,
+            "eps": json.dumps(eps),
+            "solves": self.solves,
+            "closing_solves": sum(found.closing_solves for found in self.found),
+            "undecided": sum(found.undecided for found in self.found),
+            "starts": len(self.found),
+            "iterations": sum(stage.iterations for stage in stages),
+            "blocks": blocks,
+            "contraction": (self.run.options.get("contraction") or by_default) if stages else "",
+            "seconds": self.seconds,
+            "closing_seconds": sum(found.closing_seconds for found in self.found),
+            "lower": sum(found.seconds_solving for found in self.found),
+            **spent,
+            "evaluations": sum(inside, 0.0),
+            "history": json.dumps(list(improving(self.problem, self.moments))),
+            "engine": last.engine or "",
+        }
+
+
+def _own(problem: BilevelProblem, found: Attack) -> float:
+    """Return the value of the method's own result."""
+    own = found.own
+    final = np.array_equal(own.eps, found.eps)  # its labels were recomputed
+    proved = found.proved if final else found.baseline.proved
+    return attained_value(problem, own.norm, own.deviation, proved)
+
+
+def own_moments(problem: BilevelProblem, found: Attack, own: float) -> list[Moment]:
+    """Return the value of each own result and its time, in order.
+
+    Of a reformulation, only the eps of stages count, at the end of the stage.
+    """
+    clock, ends = 0.0, dict[bytes, float]()
+    for stage in found.stages:
+        clock += stage.writing + stage.opening + stage.seconds
+        ends.setdefault((stage.eps + 0.0).tobytes(), clock)
+    moments = []
+    for seen in found.history:
+        end = ends.get((seen.eps + 0.0).tobytes()) if ends else 0.0
+        if end is not None:
+            value = attained_value(problem, seen.size, seen.deviation, seen.proved)
+            moments.append((seen.solves, max(seen.seconds, end), value))
+    last = found.lower_solves - found.closing_solves
+    moments.append((last, found.seconds - found.closing_seconds, own))
+    # A value better than the final one was not confirmed, or closing found it.
+    kept = (moment for moment in moments if not better(problem, moment[2], own))
+    return sorted(kept, key=lambda one: one[1])
+
+
+def improving(problem: BilevelProblem, moments: list[Moment]) -> Iterator[Moment]:
+    """Yield each moment that improves on those before it."""
+    best = no_value(problem)
+    for solves, seconds, value in moments:
+        if better(problem, value, best):
+            best = value
+            yield solves, round(seconds, 4), value

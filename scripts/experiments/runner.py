@@ -1,0 +1,172 @@
+"""Carries out the runs of an experiment: on this machine, or on the workers of a Dask scheduler."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+
+from bilad.models.validation import ArgumentError, whole_number
+from bilad.scripts.command import noted_interrupts
+from bilad.scripts.experiments.run import FAILED, Row, Run, failed
+from bilad.scripts.experiments.specification import Experiment, read_specification
+from bilad.scripts.experiments.store import Store
+from bilad.scripts.experiments.table import table_of
+from bilad.scripts.experiments.worker import Worker, carry_out_in_worker
+
+CONNECTING = 10.0  # seconds in which a scheduler has to answer
+Tell = Callable[[Row, int, int], object]
+
+
+def run_experiment(
+    specification: str | Path | Mapping[str, Any] | Experiment,
+    store: str | Path | None = None,
+    *,
+    resume: bool = True,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    on_row: Tell = lambda row, done, total: None,
+) -> pd.DataFrame:
+    """Carry out the runs of a specification, and return their results.
+
+    Each run has a process of its own, which is ended at the limit `kill`. A run whose process dies
+    twice is a row with an error.
+
+    Parameters
+    ----------
+    specification : path, mapping or Experiment
+        As in `read_specification`.
+    store : path, optional
+        The SQLite file to which each row is written when its run ends. Without it, nothing is
+        written.
+    resume : bool, default True
+        Whether runs that the store contains are kept; if False and there are any, it is an error.
+    jobs : int, default 1
+        Number of runs at a time on this machine.
+    scheduler : str, optional
+        The address of a Dask scheduler, such as "tcp://host:8786", on whose workers the runs are
+        carried out. `jobs` has no effect then.
+    on_row : callable(row, done, total), optional
+        Called after each new row, with the number of runs that are finished.
+
+    Returns
+    -------
+    DataFrame
+        One row for each run, in the order of the specification. See `table_of`.
+
+    Raises
+    ------
+    SpecificationError
+        With all faults, before any run.
+    ArgumentError
+        If another argument is wrong.
+    OSError
+        If the store cannot be written or the scheduler does not answer. Finished runs are stored.
+    KeyboardInterrupt
+        After Ctrl-C; finished runs are stored.
+    """
+    whole_number(jobs, "jobs", least=1)
+    if isinstance(specification, Experiment):
+        experiment = specification
+    else:
+        experiment = read_specification(specification)
+    runs = {run.key: run for run in experiment.runs}
+    with closing(Store(None if store is None else Path(store))) as base:
+        finished = base.finished(runs)
+        if finished and not resume:
+            expected = "a store without them, or to resume"
+            raise ArgumentError("store", f"{store} with {len(finished)} of the runs", expected)
+        missing = [run for key, run in runs.items() if key not in finished]
+        # Several processes with one store begin at different runs, and rarely do one twice.
+        random.Random(os.getpid()).shuffle(missing)
+        done, total = len(finished), len(runs)
+        with noted_interrupts() as interrupts, _rows(missing, base, jobs, scheduler) as rows:
+            for row in rows:
+                interrupts.check()
+                base.add(row)
+                done += 1
+                on_row(row, done, total)
+        return table_of(base.rows(list(runs)), experiment.runs)
+
+
+@contextmanager
+def _rows(
+    missing: Sequence[Run], base: Store, jobs: int, scheduler: str | None
+) -> Iterator[Iterator[Row]]:
+    """Yield the rows of the runs that no other process has finished in the meantime."""
+    left = (run for run in missing if run.key not in base)
+    if scheduler is not None:
+        yield _on_dask(list(left), scheduler)
+        return
+    workers = _Workers()
+    try:
+        # Threads: each waits for a process of its own, which can be replaced. A killed process of
+        # joblib's own pool would break the pool.
+        yield Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")(
+            delayed(workers.carry_out)(run) for run in left
+        )
+    finally:
+        workers.close()
+
+
+class _Workers:
+    """As many processes as there are runs at a time."""
+
+    def __init__(self) -> None:
+        self._idle: list[Worker] = []
+        self._all: list[Worker] = []
+
+    def carry_out(self, run: Run) -> Row:
+        """Carry out a run in an idle process."""
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = Worker()
+            self._all.append(worker)
+        row = worker.carry_out(run)
+        self._idle.append(worker)
+        return row
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._all:
+            worker.close()
+
+
+def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
+    """Yield the rows of runs that the workers of a scheduler carry out.
+
+    Dask carries out the runs of a lost worker again on another one.
+    """
+    try:
+        import distributed
+    except ImportError:
+        expected = "the package distributed: pip install 'bilad[distributed]'"
+        raise ArgumentError("scheduler", address, expected) from None
+    try:
+        where = distributed.comm.parse_address(address)[1]
+        socket.create_connection(distributed.comm.parse_host_port(where), CONNECTING).close()
+    except (OSError, ValueError) as error:
+        raise OSError(errno.ECONNREFUSED, f"no scheduler answers: {error}", address) from error
+    # A lost scheduler is reported by us, once.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
+    with client:
+        futures = {client.submit(carry_out_in_worker, run, key=run.key): run for run in runs}
+        for future in distributed.as_completed(futures, loop=client.loop):
+            if future.status in ("cancelled", "lost"):
+                raise OSError(errno.ECONNRESET, "the scheduler is lost", address)
+            if future.status == "error":  # Dask gave up, after several lost workers
+                why = f"error: {future.exception()}"
+                yield failed(futures[future], FAILED, why)
+            else:
+                yield future.result()

@@ -1,0 +1,299 @@
+"""A specification gives its runs, or all of its faults with their places."""
+
+import tomllib
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+from bilad.formulations import Follower
+from bilad.models import ArgumentError, MaxDeviation
+from bilad.scripts.experiments.faults import SpecificationError, lines_of
+from bilad.scripts.experiments.specification import read_specification
+
+FAULTY = """\
+colour = "red"
+seeds = [0, -1]
+closing = "rays"
+
+[limits]
+solves = -2
+kill = "soon"
+
+[data.ok]
+kind = "clouds"
+points = 12
+[data.missing]
+source = "nowhere.csv"
+[data.strange]
+kind = "cloud"
+
+[models.bad]
+kind = "convex clustering"
+gamma = -2.4
+[models.short]
+kind = "convex clustering"
+[models.ok]
+kind = "convex clustering"
+gamma = 2.4
+[models."k-means"]
+kind = "clusterer"
+name = "KMean"
+
+[perturbations.many]
+kind = "entries"
+points = 200
+[perturbations.ok]
+kind = "entries"
+points = 2
+
+[methods.corners]
+corner = 3
+[methods.random]
+corners = -1
+[methods.nothing]
+[methods.kkt]
+vary.relaxation = ["scholtes", "scholte"]
+
+[[problems]]
+data = ["ok", "other"]
+models = ["bad", "ok",
+    "k-means"]
+perturbations = ["many", "ok"]
+deviations = "dalta"
+norms = [2, 3]
+budgets = 1.0
+
+[[problems]]
+data = "ok"
+models = "ok"
+perturbations = "ok"
+budgets = [1.0, 1.0, -3.0]
+targets = ["50%", 1e9]
+
+[[problems]]
+python = "nofile.py"
+"""
+# The line of each fault, its path, and a word of what is said.
+FAULTS = [
+    (1, "colour", "'name'"),
+    (2, "seeds[1]", "-1"),
+    (3, "closing", "'ray'"),
+    (6, "limits.solves", "-2"),
+    (7, "limits.kill", "'soon'"),
+    (12, "data.missing", "nowhere.csv"),
+    (15, "data.strange.kind", "'clouds'"),
+    (19, "models.bad.gamma", "-2.4"),
+    (20, "models.short", "'gamma' is missing"),
+    (27, "models.k-means.name", "'KMeans'"),
+    (31, "perturbations.many.points", "200"),
+    (37, "methods.corners.corner", "'corners'"),
+    (39, "methods.random.corners", "-1"),
+    (40, "methods.nothing", "'corners'"),
+    (42, "methods.kkt.vary.relaxation", "'scholte'"),
+    (45, "problems[0].data[1]", "'other'"),
+    (49, "problems[0].deviations[0]", "'delta'"),
+    (50, "problems[0].norms[1]", "3"),
+    (57, "problems[1].budgets[1]", "twice"),
+    (57, "problems[1].budgets[2]", "-3"),
+    (58, "problems[1].targets[0]", "limit"),
+    (58, "problems[1].targets[1]", "at most"),
+    (61, "problems[2].python", "nofile.py"),
+]
+
+
+@pytest.fixture
+def faults_of(tmp_path):
+    def faults(text):
+        path = tmp_path / "given.toml"
+        path.write_text(text)
+        with pytest.raises(SpecificationError) as error:
+            read_specification(path)
+        return error.value.faults
+
+    return faults
+
+
+def test_all_faults_are_listed_at_once_with_their_places(faults_of):
+    found = faults_of(FAULTY)
+    for line, path, word in FAULTS:
+        (one,) = (f for f in found if f.startswith(f"line {line}, {path}: ") and word in f)
+        assert one.count(word) >= 1
+    # Beside them only the runs that the repeated budget repeats.
+    assert len([f for f in found if "with seed" not in f]) == len(FAULTS)
+
+
+def test_a_part_that_is_faulty_causes_no_further_faults(faults_of):
+    found = faults_of(FAULTY)
+    assert not [f for f in found if f.split(": ")[0].endswith("budgets[0]")]
+
+
+def test_a_text_that_is_no_toml_has_one_fault(faults_of):
+    (fault,) = faults_of("[data.a]\npoints = = 3\n")
+    assert "line 2" in fault
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"problems": 3},
+        {"problems": [3]},
+        {"problems": {"mine": 3}, "methods": {"corners": {}}},
+        {"methods": 3, "data": [1], "limits": 4},
+        {"methods": {"corners": 3}},
+    ],
+)
+def test_other_shapes_are_faults_too(given):
+    with pytest.raises(SpecificationError):
+        read_specification(given)
+    with pytest.raises(ArgumentError, match="a path or a mapping"):
+        read_specification(3)
+
+
+def test_the_line_of_a_key_is_that_of_its_statement():
+    text = (
+        '# a comment\na.b = 1\n"c d" = [\n  1, # ]\n  2]\n'
+        '[[t]]\nx = """\n[no]\ny = 1\n"""\n[[t]]\nx = 2\n[t.u]\nv = {w = 1}\n'
+    )
+    tomllib.loads(text)
+    lines = lines_of(text)
+    assert lines["a", "b"] == 2
+    assert lines["c d", 1] == 3
+    assert (lines["t", 0, "x"], lines["t", 1, "x"]) == (7, 12)
+    assert lines["t", 1, "u", "v", "w"] == 14
+    assert ("no",) not in lines
+
+
+def test_runs_are_the_product_of_all_that_is_listed(line):
+    line |= {"tolerances": [1e-8, 1e-6]}
+    line["methods"] = {"corners": {"vary": {"corners": [2, 3]}}, "random": {}}
+    runs = read_specification(line).runs
+    assert len(runs) == 2 * 2 * 3 * 3  # seeds, tolerances, problems, methods
+    assert len({run.key for run in runs}) == len(runs)
+    assert {run.base for run in runs} == {"corners", "random"}
+    assert "corners, corners = 3, tol = 1e-06" in {run.label for run in runs}
+    assert {run.solves for run in runs} == {12}
+
+
+def test_the_key_depends_on_what_determines_the_result(line):
+    def keys():
+        return [run.key for run in read_specification(line).runs]
+
+    before = keys()
+    assert keys() == before
+    line["limits"]["solves"] = 13
+    assert not set(keys()) & set(before)
+    line["limits"]["solves"] = 12
+    line["data"]["line"]["points"] = 10
+    assert not set(keys()) & set(before)
+
+
+def test_the_key_depends_on_the_content_of_a_data_file(line, tmp_path):
+    file, path = tmp_path / "points.csv", tmp_path / "spec.toml"
+    data = np.arange(9.0)[:, None] ** 2
+    path.write_text(
+        'methods.corners = {}\ndata.mine.source = "points.csv"\n'
+        'models.cc = {kind = "convex clustering", gamma = 0.3}\n'
+        'perturbations.all = {kind = "entries", points = "0:9"}\n'
+        '[[problems]]\ndata = "mine"\nmodels = "cc"\nperturbations = "all"\nbudgets = 1.0\n'
+    )
+    keys = []
+    for points in (data, data, data + 1e-9):
+        file.write_text("x\n" + "\n".join(f"{x:.12f}" for x in points[:, 0]))
+        keys.append(read_specification(path).runs[0].key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_statements_replace_values_of_a_specification(line):
+    runs = read_specification(line, ["limits.solves = 5", "seeds = [7]"]).runs
+    assert {(run.solves, run.seed) for run in runs} == {(5, 7)}
+    assert line["limits"]["solves"] == 12
+    with pytest.raises(SpecificationError, match="seeds = ="):
+        read_specification(line, ["seeds = ="])
+
+
+def test_some_runs_can_be_chosen(line):
+    experiment = read_specification(line)
+    some = experiment.only("budget 3", "random")
+    assert {run.base for run in some.runs} == {"random"}
+    assert len(some.runs) == 2
+    with pytest.raises(ArgumentError, match="budget 1"):
+        experiment.only("budget 4")
+    with pytest.raises(ArgumentError, match="'corners', 'random'"):
+        experiment.only(None, "corner")
+
+
+def test_a_seed_draws_the_data_and_the_entries(line):
+    problems = {run.seed: run.problem for run in read_specification(line).runs}
+    assert not np.array_equal(problems[0].model.data, problems[1].model.data)
+    first, second = (one.perturbation.operators["data"].toarray() for one in problems.values())
+    assert first.shape == second.shape == (9, 2)
+
+
+def pyomo_model():
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(bounds=(0, 5), initialize=1.0)
+    m.lower = Follower()
+    m.lower.y = pyo.Var(bounds=(0, 2))
+    m.lower.cost = pyo.Objective(expr=(m.lower.y - m.x) ** 2)
+    m.cost = pyo.Objective(expr=-m.x - m.lower.y, sense=pyo.minimize)
+    return m
+
+
+def test_problems_may_be_objects_with_an_optimum(line):
+    one = read_specification(line).runs[0].problem
+    assert isinstance(one, MaxDeviation)
+    given = {"methods": {"corners": {}}, "problems": {"mine": (one, 4.0), "pyomo": pyomo_model()}}
+    mine, model = read_specification(given).runs
+    assert (mine.names["problem"], mine.optimum, mine.names["question"]) == ("mine", 4.0, "BL1")
+    assert (model.names["question"], model.names["sense"]) == ("bilevel", "min")
+
+
+def test_a_python_file_makes_problems(tmp_path):
+    source = tmp_path / "mine.py"
+    source.write_text(
+        "from bilad.scripts.bilevel_problems import PROBLEMS\n"
+        "def problems():\n"
+        "    return {one.name: (one.model(), one.target) for one in PROBLEMS[:2]}\n"
+        "def wrong():\n    raise KeyError('lost')\n"
+        "def nothing():\n    return {}\n"
+    )
+    path = tmp_path / "spec.toml"
+    text = '[methods.kkt]\n[[problems]]\npython = "mine.py"\n'
+    path.write_text(text)
+    runs = read_specification(path).runs
+    assert len(runs) == 2
+    assert runs[0].build().name == runs[0].names["problem"]
+    for function, word in (("wrong", "lost"), ("nothing", "mapping"), ("other", "a function")):
+        path.write_text(f'{text}function = "{function}"\n')
+        with pytest.raises(SpecificationError, match=f"line 3.*{word}|line 4.*{word}"):
+            read_specification(path)
+
+
+def test_a_plugin_registers_parts_and_methods(tmp_path, monkeypatch):
+    from bilad.scripts.experiments.parts import SOURCES
+    from bilad.solvers.upper import UPPER_METHODS
+
+    monkeypatch.setattr(UPPER_METHODS, "_known", dict(UPPER_METHODS._known))
+    monkeypatch.setitem(SOURCES, "pair", None)  # restored after the test
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "from bilad.scripts.experiments.parts import SOURCES, Sample\n"
+        "from bilad.solvers import register_method\n"
+        "def pair(rng, *, distance):\n    return Sample(np.array([[0.0], [distance]]))\n"
+        "SOURCES['pair'] = pair\n"
+        "register_method('still', lambda problem, rng: lambda lower, trace: None)\n"
+    )
+    path = tmp_path / "spec.toml"
+    path.write_text(
+        'plugins = ["own.py"]\nmethods.still = {}\ndata.two = {kind = "pair", distance = 3.0}\n'
+        'models.cc = {kind = "convex clustering", gamma = 1.0}\n'
+        'perturbations.all = {kind = "entries", points = "0:2"}\n'
+        '[[problems]]\ndata = "two"\nmodels = "cc"\nperturbations = "all"\nbudgets = 1.0\n'
+    )
+    (run,) = read_specification(path).runs
+    assert run.problem.model.data.tolist() == [[0.0], [3.0]]
+    path.write_text(path.read_text().replace("own.py", "none.py"))
+    with pytest.raises(SpecificationError, match=r"line 1, plugins\[0\]"):
+        read_specification(path)
