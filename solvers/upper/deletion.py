@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.learning_model import (
     LearningModel,
     Solution,
