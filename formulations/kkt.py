@@ -24,7 +24,7 @@ from bilad.formulations.kkt_system import KktSystem
 from bilad.formulations.leader import add_eps, perturbed_parts
 from bilad.formulations.schedule import ScheduleStage
 from bilad.models.learning.capability import Capability, CapabilityError
-from bilad.models.learning.learning_model import LearningModel, write_follower
+from bilad.models.learning.learning_model import LearningModel, complete_follower, write_follower
 from bilad.models.problem import BilevelProblem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs
 from bilad.models.validation import FloatArray
@@ -154,7 +154,7 @@ class FollowerConditions:
         baseline: Any,
         relaxation: str = "smoothing",
     ) -> None:
-        self.model, self._relaxation = model, RELAXATIONS[relaxation]
+        self.model, self._lower, self._relaxation = model, lower, RELAXATIONS[relaxation]
         self.follower = WrittenFollower(lower, model, problem)
         state, shape = self.follower.state, np.shape(baseline.state)
         if len(state) != math.prod(shape):
@@ -206,6 +206,7 @@ class FollowerConditions:
         for v, value in zip(self.follower.state, np.ravel(solution.state), strict=True):
             if not v.fixed:
                 v.set_value(float(value), skip_validation=True)
+        complete_follower(self._lower, self.model.follower)
         if self.follower.program.rows:
             self._start_multipliers()
 

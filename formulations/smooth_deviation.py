@@ -54,7 +54,7 @@ def _distance(deviation: SmoothDistance, conditions: Conditions, width: Any) -> 
 def _scores(deviation: SmoothScores, conditions: Conditions, width: Any) -> Any:
     theta = conditions.variables()
     terms = (
-        deviation.term(j, LinearExpression([*map(float, row)], theta), width, pyo)
-        for j, row in enumerate(deviation.design)
+        deviation.term(j, LinearExpression(linear_coefs=row, linear_vars=theta), width, pyo)
+        for j, row in enumerate(deviation.design.tolist())
     )
     return pyo.quicksum(terms) - deviation.offset

@@ -14,8 +14,9 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from bilad.models.learning.learning_model import write_follower
+from bilad.models.learning.learning_model import complete_follower, write_follower
 from bilad.models.learning.linear_model import LinearModel, Loss
+from bilad.models.learning.svm import HingeLoss, SquaredHingeLoss
 
 
 @write_follower.register(LinearModel)
@@ -39,21 +40,27 @@ def write_linear_model(model: LinearModel, block: Any, parts: Mapping[str, Any])
 
     def score(b: Any, i: int) -> Any:
         entries = zip([*data[i], *ones], b.theta.values(), strict=True)
-        return b.score[i] == pyo.quicksum(x * t for x, t in entries)
+        return b.score[i] - pyo.quicksum(x * t for x, t in entries) == 0
 
     block.scored = pyo.Constraint(range(model.n), rule=score)
     losses = write_loss(model.loss_function, block, list(targets), list(block.score.values()))
     size = pyo.quicksum(t**2 for t in block.theta.values())
     block.fit = pyo.Objective(expr=losses + 0.5 * model.penalty * size)
-    block.complete = lambda: _complete(block)
     return list(block.theta.values())
 
 
-def _complete(block: Any) -> None:
-    """Set the scores, and the variables of the loss, to their values for theta."""
-    for row, score in zip(block.scored.values(), block.score.values(), strict=True):
+@complete_follower.register(LinearModel)
+def complete_linear_model(model: LinearModel, block: Any) -> None:
+    """Set the scores, and the variables `short`, to their values for theta."""
+    for i, row in block.scored.items():
+        score = block.score[i]
         score.set_value(0.0)
-        score.set_value(float(-pyo.value(row.body) + pyo.value(row.upper)))
+        score.set_value(-float(pyo.value(row.body)))
+    margins = block.component("margin")
+    for i, row in {} if margins is None else margins.items():
+        short = block.short[i]
+        short.set_value(0.0)
+        short.set_value(max(0.0, float(pyo.value(row.body - row.upper))))
 
 
 @singledispatch
@@ -65,3 +72,28 @@ def write_loss(loss: Loss, block: Any, targets: list[Any], scores: list[Any]) ->
     """
     pairs = zip(targets, scores, strict=True)
     return pyo.quicksum(loss.smoothed(y, z, 0.0, pyo) for y, z in pairs)
+
+
+@write_loss.register
+def _squared_hinge(
+    loss: SquaredHingeLoss, block: Any, targets: list[Any], scores: list[Any]
+) -> Any:
+    """Return sum_i xi_i^2 with xi_i >= 1 - y_i z_i, which is positive where it matters."""
+    _add_margins(block, targets, scores, None)
+    return pyo.quicksum(xi**2 for xi in block.short.values())
+
+
+@write_loss.register
+def _hinge(loss: HingeLoss, block: Any, targets: list[Any], scores: list[Any]) -> Any:
+    """Return sum_i xi_i with xi_i >= 1 - y_i z_i and xi_i >= 0."""
+    _add_margins(block, targets, scores, 0.0)
+    return pyo.quicksum(block.short.values())
+
+
+def _add_margins(block: Any, targets: list[Any], scores: list[Any], least: float | None) -> None:
+    """Add the variables `short[i]` and the constraints `margin[i]`."""
+    points = range(len(scores))
+    block.short = pyo.Var(points, bounds=(least, None))
+    block.margin = pyo.Constraint(
+        points, rule=lambda b, i: 1.0 - targets[i] * scores[i] - b.short[i] <= 0.0
+    )

@@ -217,7 +217,7 @@ def _two_classes(targets: ArrayLike, n: int) -> tuple[np.ndarray, FloatArray]:
         found = ", ".join(map(str, classes[:4])) + (", ..." if len(classes) > 4 else "")
         count = "1 class" if len(classes) == 1 else f"{len(classes)} classes"
         raise ArgumentError("targets", f"{count}: {found}", "labels of two classes")
-    y = 2.0 * places - 1.0
+    y: FloatArray = np.where(places == 1, 1.0, -1.0)
     y.flags.writeable = False
     return classes, y
 
