@@ -20,8 +20,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.learning.learning_model import LearningModel, NormalForm
+from bilad.models.deviation_function import DeviationFunction, deviation_function
+from bilad.models.learning.learning_model import LearningModel, NormalForm, Solution
 from bilad.models.norms import check_norm
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
@@ -76,8 +76,7 @@ class BilevelProblem(ABC):
         self.perturbation = perturbation
         self._operators: dict[str, sp.csr_array] = {}
         self.norm = check_norm(norm, "norm")
-        self.deviation = deviation_function(deviation)
-        self.deviation.check_fits(model)
+        self.deviation = deviation_function(deviation).bound_to(model)
 
     def operator(self, part: str) -> sp.csr_array:
         """Return the matrix T of the perturbation of one part: shape (size of the part, k).
@@ -111,6 +110,10 @@ class BilevelProblem(ABC):
         """Lower and upper bounds (k,) of every admissible eps, from its bounds and the radius."""
         lower, upper = self.perturbation.lower, self.perturbation.upper
         return np.maximum(lower, -self.radius), np.minimum(upper, self.radius)
+
+    def is_proved(self, solution: Solution) -> bool:
+        """Return whether a solution determines the deviation: its outcome, or its predictions."""
+        return solution.proved and self.deviation.decided(solution)
 
     @property
     def _k(self) -> int:
