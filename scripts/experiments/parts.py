@@ -20,7 +20,10 @@ from bilad.models import (
     ConvexClustering,
     FusionGraph,
     LearningModel,
+    LogisticRegression,
     Perturbation,
+    Ridge,
+    SupportVectorMachine,
     load_dataset,
 )
 from bilad.models.validation import (
@@ -190,6 +193,51 @@ def clusterer(
     return BlackBox(sample.data, made, queries)
 
 
+def ridge(
+    sample: Sample,
+    *,
+    penalty: float = 1.0,
+    intercept: bool = False,
+    target: int | None = None,
+) -> Ridge:
+    """Return ridge regression.
+
+    Parameters
+    ----------
+    sample : Sample
+    penalty, intercept
+        As in `Ridge`.
+    target : int, optional
+        The column that is predicted from the others; by default the classes are.
+    """
+    if target is None:
+        return Ridge(sample.data, _classes(sample), penalty, intercept=intercept)
+    which = index_array([target], "target", sample.data.shape[1])
+    others = np.delete(sample.data, which, axis=1)
+    return Ridge(others, sample.data[:, which[0]], penalty, intercept=intercept)
+
+
+def logistic(
+    sample: Sample, *, penalty: float = 1.0, intercept: bool = False
+) -> LogisticRegression:
+    """Return logistic regression of two classes; the parameters are those of the class."""
+    return LogisticRegression(sample.data, _classes(sample), penalty, intercept=intercept)
+
+
+def svm(
+    sample: Sample, *, penalty: float = 1.0, loss: str = "squared_hinge", intercept: bool = False
+) -> SupportVectorMachine:
+    """Return a support vector machine for two classes; the parameters are those of the class."""
+    classes = _classes(sample)
+    return SupportVectorMachine(sample.data, classes, penalty, loss=loss, intercept=intercept)
+
+
+def _classes(sample: Sample) -> IntArray:
+    if sample.classes is None:
+        raise ArgumentError("kind", "data without classes", "data with a column of classes")
+    return sample.classes
+
+
 def _class(name: str) -> Any:
     import sklearn.cluster
 
@@ -292,7 +340,13 @@ def _indices(given: Any, key: str, size: int) -> IntArray:
 
 # By name. A source without the key `kind` is a table.
 SOURCES: dict[str, Source] = {"table": table, "clouds": clouds, "moons": moons}
-MODELS: dict[str, Learner] = {"convex clustering": convex_clustering, "clusterer": clusterer}
+MODELS: dict[str, Learner] = {
+    "convex clustering": convex_clustering,
+    "clusterer": clusterer,
+    "ridge": ridge,
+    "logistic": logistic,
+    "svm": svm,
+}
 PERTURBATIONS: dict[str, Change] = {
     "shift": shift,
     "entries": entries,

@@ -17,6 +17,7 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
+from bilad.models.norms import check_norm
 from bilad.models.validation import one_of
 from bilad.scripts.experiments.definitions import KINDS, Definitions
 from bilad.scripts.experiments.faults import Faults
@@ -132,10 +133,12 @@ def _product(
             if parts is None:
                 continue
             accepted = 0
-            for key, at, value in (("deviation", i, deviation), ("norm", j, norm)):
-                with faults.at(*place, f"{key}s", at):
-                    MaxDeviation(*parts, 1.0, **{key: value})
-                    accepted += 1
+            with faults.at(*place, "deviations", i):
+                MaxDeviation(*parts, 1.0, deviation=deviation)
+                accepted += 1
+            with faults.at(*place, "norms", j):
+                check_norm(norm, "norm")
+                accepted += 1
             if accepted == 2:
                 yield from _questions(place, block, names, parts, (float(norm), deviation), faults)
 

@@ -83,6 +83,30 @@ def test_finished_runs_are_not_repeated(line, in_process, tmp_path, monkeypatch)
     pd.testing.assert_frame_equal(table[RESULT], run_experiment(line)[RESULT])
 
 
+@pytest.mark.parametrize("model", ["ridge", "logistic", "svm"])
+@pytest.mark.parametrize("deviation", ["changed-predictions", "validation-loss", "distance"])
+def test_linear_models_are_attacked(in_process, model, deviation):
+    given = {
+        "limits": {"solves": 20},
+        "data": {"flowers": {"source": "iris", "rows": "40:60", "columns": [2, 3]}},
+        "models": {"linear": {"kind": model, "penalty": 0.5, "intercept": True}},
+        "perturbations": {"two": {"kind": "entries", "points": 2}},
+        "methods": {"corners": {}},
+        "problems": [
+            {
+                "data": "flowers",
+                "models": "linear",
+                "perturbations": "two",
+                "deviations": deviation,
+                "budgets": 2.0,
+            }
+        ],
+    }
+    (row,) = run_experiment(given).itertuples()
+    assert row.status in ("feasible", "no attack found")
+    assert deviation != "distance" or row.own > 0
+
+
 def test_an_error_and_a_refusal_are_rows(line, in_process, monkeypatch):
     line["methods"] = {"branching": {}, "corners": {}, "ray": {}}
     monkeypatch.setattr("bilad.scripts.experiments.run.warm_up", lambda method: 1 / 0)
@@ -132,7 +156,8 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
 def test_a_bilevel_model_of_a_python_file_is_solved(in_process, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from bilad.scripts.bilevel_problems import PROBLEMS\n"
-        "def problems():\n    return {PROBLEMS[0].name: (PROBLEMS[0].model(), PROBLEMS[0].target)}\n"
+        "one = PROBLEMS[0]\n"
+        "def problems():\n    return {one.name: (one.model(), one.target)}\n"
     )
     path = tmp_path / "spec.toml"
     path.write_text(

@@ -62,8 +62,8 @@ def test_another_version_and_another_file_are_named(tmp_path, row):
         Store(other)
     with pytest.raises(ArgumentError, match="a store that"):
         open_existing(tmp_path / "none.sqlite")
+    (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
-        (tmp_path / "folder").mkdir()
         Store(tmp_path / "folder")
 
 

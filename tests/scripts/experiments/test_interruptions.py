@@ -1,0 +1,85 @@
+"""What kills a process or a worker costs no finished run, and Dask gives what one machine gives."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from bilad.scripts.experiments.runner import run_experiment
+from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.store import Store
+
+RESULT = ["problem", "label", "seed", "status", "termination", "own", "closed", "bound", "solves"]
+# More of both are for a machine that has the time.
+KILLS = int(os.environ.get("BILAD_KILLS", "2"))
+RUNS = int(os.environ.get("BILAD_RUNS", "24"))
+SPECIFICATION = """
+closing = "ray"
+limits.solves = 20
+data.line = {kind = "clouds", points = 9, dimension = 1}
+models.cc = {kind = "convex clustering", gamma = 2.4, weight = "1/n"}
+perturbations.two = {kind = "entries", points = 2}
+methods = {corners = {}, random = {}}
+[[problems]]
+data = "line"
+models = "cc"
+perturbations = "two"
+norms = [inf]
+budgets = [1.0, 3.0]
+"""
+SWEEP = [sys.executable, "-m", "bilad.scripts.cli", "sweep"]
+
+
+@pytest.fixture
+def specification(tmp_path):
+    path = tmp_path / "line.toml"
+    path.write_text(f"seeds = {RUNS // 4}\n{SPECIFICATION}")
+    return path
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_at_random_moments_is_resumed(specification, tmp_path):
+    store, moments = tmp_path / "rows.sqlite", random.Random(0)
+    keys = {run.key for run in read_specification(specification).runs}
+    command = [*SWEEP, str(specification), "--store", str(store), "--resume"]
+    before: set[str] = set()
+    for _ in range(KILLS):
+        sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(moments.uniform(1.0, 25.0))
+        os.kill(sweep.pid, signal.SIGKILL)
+        sweep.wait()
+        with Store(store) as base:
+            now = {row.key for row in base.rows()}
+            assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert before <= now <= keys
+        before = now
+    sweeps = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [sweep.wait(timeout=600) for sweep in sweeps] == [0, 0]
+    with Store(store) as base:
+        rows = base.rows()
+    assert sorted(row.key for row in rows) == sorted(keys)
+
+
+@pytest.mark.slow
+def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specification):
+    distributed = pytest.importorskip("distributed")
+    serial = run_experiment(specification)
+    killed = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+
+        def kill_one(row, done, total):
+            if not killed and done > total // 4:
+                worker = next(iter(cluster.workers.values()))
+                os.kill(worker.pid, signal.SIGKILL)
+                killed.append(worker)
+
+        spread = run_experiment(specification, scheduler=cluster.scheduler_address, on_row=kill_one)
+    assert killed
+    pd.testing.assert_frame_equal(spread[RESULT], serial[RESULT])
