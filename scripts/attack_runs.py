@@ -1,4 +1,4 @@
-"""The methods of the comparisons, and the values of their results.
+"""The values of the results of attacks.
 
 The value of an attack is its deviation (BL1) or its norm (BL2). An answer without certified labels
 has the value of "no attack".
@@ -6,14 +6,10 @@ has the value of "no attack".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 
-from bilad.formulations.complementarity import RELAXATIONS
 from bilad.models import (
     BilevelProblem,
     ConvexClustering,
@@ -23,62 +19,10 @@ from bilad.models import (
 )
 from bilad.solvers import Attack, attack
 from bilad.solvers.termination import CONVERGED
-from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
+from bilad.solvers.upper import UPPER_METHODS, refusal
 
-REFUSED = "refused"
-FEW = 10  # parameters
-DRAWS = 50  # of each vertex on average
-MANY_STARTS = 1000  # which only a limit of a run ends
-CLOSING_ALONE = "closing alone"
 NAN = float("nan")
 FINAL = ("optimal", "no attack exists")  # statuses that no longer search can change
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A method with options, under one name."""
-
-    name: str
-    method: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def takes_starts(self) -> bool:
-        """Whether the method is a reformulation, which starts from a given eps."""
-        return self.method in REFORMULATIONS
-
-    @property
-    def is_simple_search(self) -> bool:
-        """Whether it is a simple search, which ends only when its time limit is reached."""
-        return self.name in ("corners", "random")
-
-    def on(self, problem: BilevelProblem, starts: int = MANY_STARTS) -> Variant:
-        """Return the variant with the options with which it is compared on a problem.
-
-        A reformulation has so many starts, and only the limits of a run end a simple search.
-        """
-        k = problem.perturbation.dim
-        extra = {"starts": starts} if self.takes_starts else {}
-        if self.is_simple_search:
-            extra = {"corners": DRAWS * 2**k if k <= FEW else 10**9}
-        return replace(self, options={**extra, **self.options})
-
-
-VARIANTS = {
-    variant.name: variant
-    for variant in (
-        *(Variant(f"kkt {name}", "kkt", {"relaxation": name}) for name in RELAXATIONS),
-        Variant("duality", "duality"),
-        Variant("duality aggregate", "duality", {"aggregate": True}),
-        Variant("value-function", "value-function"),
-        Variant(CLOSING_ALONE, "random", {"corners": 0}),  # without any search before closing
-        Variant("milp", "milp"),
-        Variant("corners", "corners"),
-        Variant("random", "random"),
-    )
-}
-# Every method with its default options, and the variants above.
-METHODS = {**{name: Variant(name, name) for name in UPPER_METHODS}, **VARIANTS}
 
 
 def outcome(found: Attack) -> str:
@@ -112,17 +56,6 @@ def attained_value(problem: BilevelProblem, size: float, deviation: float, prove
     if not (proved and problem.is_attack(size, deviation)):
         return no_value(problem)
     return problem.value(size, deviation)
-
-
-def improving(
-    problem: BilevelProblem, found: Attack, best: float
-) -> Iterator[tuple[int, float, float]]:
-    """Yield (solves, seconds, value) for each answer of the history that improves on the best."""
-    for seen in found.history:
-        value = attained_value(problem, seen.size, seen.deviation, seen.proved)
-        if better(problem, value, best):
-            best = value
-            yield seen.solves, seen.seconds, value
 
 
 @cache

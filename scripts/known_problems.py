@@ -90,6 +90,16 @@ def known_problems(name: str = "first") -> dict[str, KnownProblem]:
     return {known.name: known for known in problems}
 
 
+def first_set() -> dict[str, tuple[BilevelProblem, float]]:
+    """Return the problems of the first set with their optima, for a specification."""
+    return {name: (one.problem, one.optimum) for name, one in known_problems("first").items()}
+
+
+def second_set() -> dict[str, tuple[BilevelProblem, float]]:
+    """Return those of the second set."""
+    return {name: (one.problem, one.optimum) for name, one in known_problems("second").items()}
+
+
 def _both(
     name: str,
     model: ConvexClustering,

@@ -7,7 +7,6 @@ import sys
 from importlib.metadata import packages_distributions, requires
 from importlib.util import find_spec
 
-import joblib
 import numpy as np
 import pytest
 from rich.console import Console
@@ -22,9 +21,8 @@ from bilad.models import (
     load_dataset,
 )
 from bilad.scripts.cli import app
-from bilad.scripts.instances import Instance
-from bilad.scripts.methods.rows import RunSettings
-from bilad.scripts.methods.runs import run_all
+from bilad.scripts.experiments.report import write_report
+from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.reproduce.reproduce import reproduce
 from bilad.scripts.reproduce.theory.theorems import PART
 from bilad.solvers import ConvexClusterer, attack, cluster, cluster_path
@@ -122,11 +120,11 @@ def test_a_report(tmp_path):
     assert "<html" in page.read_text()
 
 
-def test_runs_in_two_processes(tmp_path):
-    iris = Instance("entries", "iris", "entries", 5, "inf", "BL1")
-    plan = [RunSettings(iris, method, 0, 5, 10.0) for method in ("random", "corners")]
-    assert len(run_all(plan, tmp_path / "runs.csv", print, jobs=2)) == 2
-    joblib.externals.loky.get_reusable_executor().shutdown()
+def test_an_experiment(tmp_path):
+    given = {"methods": {"random": {"corners": 5}}, "problems": {"mine": problem("BL1")}}
+    table = run_experiment(given, tmp_path / "runs.sqlite")
+    assert table.status.tolist() == ["feasible"]
+    assert "<html" in write_report(table, tmp_path).read_text()
 
 
 @pytest.mark.skipif("PYTEST_XDIST_WORKER" in os.environ, reason="needs all tests in one process")

@@ -9,7 +9,8 @@ versions of the proofs can be compared on the same instances.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from bilad.models import (
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.certificates.check_rows import CheckRow
-from bilad.scripts.instances import entry_instances
+from bilad.scripts.instances import entry_problem
 from bilad.scripts.known_problems import known_problems
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, Clustering, attack, cluster
@@ -64,10 +65,28 @@ def check_gaps(
     for name, setting in settings.items():
         yield _gap(name, "rays", setting.max_deviation(), PROVING)
     numbers = range(seed, seed + seeds)
-    entries = entry_instances(numbers or [seed], COUNTS if seeds else COUNTS[:1])
+    entries = _entries(numbers or [seed], COUNTS if seeds else COUNTS[:1])
     entries = entries if seeds else entries[:2]
-    for instance in entries:
-        yield _gap(instance.name, instance.group, instance.problem(), SEARCHES)
+    for name, group, problem in entries:
+        yield _gap(name, group, problem(), SEARCHES)
+
+
+def _entries(
+    seeds: Sequence[int], counts: Sequence[int]
+) -> list[tuple[str, str, Callable[[], MaxDeviation]]]:
+    """Return name, group and problem of instances in which so many entries may change."""
+    return [
+        (
+            f"{group}, seed {seed}",
+            group,
+            partial(entry_problem, data, k, norm, seed),
+        )
+        for data in ("iris", "gaussians")
+        for k in counts
+        for norm in (np.inf, 2.0)
+        for group in [f"{data}, entries {k}, norm {norm:g}, BL1"]
+        for seed in seeds
+    ]
 
 
 def _gap(
@@ -148,9 +167,9 @@ def check_tightness(
         if known.problem.sense == "max":
             group = f"grid, {known.source}, p = {clustering_of(known.problem).p:g}"
             yield from _rows(group, known.name, known.problem, seed)
-    entries = entry_instances([seed], COUNTS[:2]) if "iris" in settings else []
-    for instance in entries[::every]:
-        yield from _rows(instance.group, instance.name, instance.problem(), seed)
+    entries = _entries([seed], COUNTS[:2]) if "iris" in settings else []
+    for name, group, entry in entries[::every]:
+        yield from _rows(group, name, entry(), seed)
 
 
 def _random_family(

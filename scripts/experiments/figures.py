@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
-from bilad.scripts.profiles import data_profile, performance_profile
+from bilad.scripts.profiles import Curves, data_profile, performance_profile
 from bilad.scripts.run_store import save_figure, write_table
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
 FORMATS = ("svg", "pdf")
 POINTS = 200  # of an anytime curve
-Curves = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)

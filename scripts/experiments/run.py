@@ -26,8 +26,6 @@ from threadpoolctl import threadpool_limits
 from bilad.models import BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import (
-    DRAWS,
-    FEW,
     FINAL,
     NAN,
     attained_value,
@@ -51,7 +49,7 @@ RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scala
 TARGET_VERTICES = 20  # random vertices that define a target in per cent
 SIMPLE = ("corners", "random")  # methods that only a limit ends
 MOST_NUMBERS = 50  # longer eps are not stored
-MANY = 10**9
+FEW, DRAWS, MANY = 10, 50, 10**9  # parameters; draws of each vertex on average; vertices else
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
 STAGED = {"build": "writing", "opening": "opening", "ipopt": "seconds"}  # columns, fields of stages
 

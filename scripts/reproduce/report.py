@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from bilad.scripts.display import grouped
+from bilad.scripts.experiments.versions import versions
 from bilad.scripts.reproduce.part import Claim, Section, Verdict
 from bilad.scripts.run_store import columns_of, write_table, write_text
 from bilad.scripts.settings import readable_settings
 
 FILE = "part.json"
-FLOORS = ("models", "formulations", "solvers", "scripts")
-PACKAGES = (
-    "bilad", "numpy", "scipy", "scikit-learn", "numba", "pyomo", "casadi", "highspy", "cvxpy",
-    "clarabel", "cma", "matplotlib",
-)  # fmt: skip
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PAGE, CLAIMS = "report.html", "claims.csv"
 INTRODUCTION = (
@@ -67,31 +60,15 @@ class Surroundings:
 @cache
 def surroundings() -> Surroundings:
     """Return the surroundings of this process."""
+    made = dict(versions())
     return Surroundings(
-        platform.python_version(),
+        made.pop("python"),
         f"{platform.system()} {platform.machine()}",
         os.cpu_count() or 1,
         list(readable_settings()),
-        {name: _version(name) for name in PACKAGES},
-        _digest(),
+        code=made.pop("code"),
+        versions=made,
     )
-
-
-def _digest() -> str:
-    """Return a hash of the source files of the package."""
-    code = hashlib.sha256()
-    for floor in FLOORS:
-        root = Path(str(files(f"bilad.{floor}")))
-        for path in sorted(root.rglob("*.py")):
-            code.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return code.hexdigest()[:12]
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 @dataclass(frozen=True)

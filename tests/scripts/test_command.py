@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from bilad.models import ArgumentError
 from bilad.scripts.cli import app
 from bilad.scripts.command import check_folder, command
-from bilad.scripts.compare_formulations import app as formulations
 from bilad.solvers.nlp import EngineError
 
 
@@ -91,12 +90,10 @@ def test_every_command_ends_so():
     alone = {
         "benchmark_lower": "benchmark",
         **{name: name for name in ("certify", "check_certificates")},
-        **{name: name for name in ("compare_methods", "check_time_limits")},
+        "check_time_limits": "check_time_limits",
     }
     commands = [getattr(importlib.import_module(f"bilad.scripts.{m}"), f) for m, f in alone.items()]
-    commands += [
-        one.callback for one in (*app.registered_commands, *formulations.registered_commands)
-    ]
+    commands += [one.callback for one in app.registered_commands]
     assert {one.__code__ for one in commands} == {command(raising).__code__}
 
 

@@ -5,15 +5,13 @@ import os
 import resource
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pytest
 from rich.console import Console
 
-from bilad.scripts.comparison import Row
 from bilad.scripts.run_store import (
     ROWS,
-    SETTINGS,
     Output,
     RunStore,
     columns_of,
@@ -23,6 +21,18 @@ from bilad.scripts.run_store import (
 )
 
 NUMBER = ("number",)
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int = 7
+    value: float = 2.0
+
+    @property
+    def line(self):
+        return f"{self.number}: {self.value}"
+
+
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -51,25 +61,24 @@ def own_files(folder):
     return sorted((folder / ROWS).iterdir())
 
 
-def test_rows_are_on_disk_at_once(tmp_path, row, rows_of):
+def test_rows_are_on_disk_at_once(tmp_path, rows_of):
     path = tmp_path / "new" / "some.csv"
-    with RunStore(path, columns_of(Row), SETTINGS) as log:
-        log.add(asdict(row()))
-        (written,) = merged(path, SETTINGS)
-        assert written["problem"] == row().problem
-        assert float(written["own"]) == 2.0
+    with RunStore(path, columns_of(Row), NUMBER) as log:
+        log.add(asdict(Row()))
+        (written,) = merged(path, NUMBER)
+        assert (written["number"], float(written["value"])) == ("7", 2.0)
     (table,) = rows_of(path)
     assert list(table) == columns_of(Row)
 
 
-def test_a_killed_part_keeps_its_rows(tmp_path, row, rows_of):
+def test_a_killed_part_keeps_its_rows(tmp_path, rows_of):
     def rows():
-        yield row()
+        yield Row()
         raise KeyboardInterrupt
 
     output = Output(tmp_path, Console(file=io.StringIO()))
     with pytest.raises(KeyboardInterrupt):
-        output.collect("grid", rows(), Row, SETTINGS)
+        output.collect("grid", rows(), Row, NUMBER)
     assert len(rows_of(tmp_path / "grid.csv")) == 1
 
 

@@ -20,7 +20,7 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 from bilad.scripts.display import grouped, mean
-from bilad.scripts.instances import Instance
+from bilad.scripts.instances import entry_problem
 from bilad.scripts.reproduce.part import Block, Table, Text
 from bilad.scripts.settings import readable_settings
 from bilad.solvers import Clustering
@@ -79,7 +79,7 @@ def loss_problems(small_clouds: Sequence[tuple[str, int]], seed: int) -> dict[st
         name: setting.max_deviation() for name, setting in readable_settings().items()
     }
     for name, k in small_clouds:
-        problems[name] = Instance("", name, "entries", k, "inf", "BL1", seed=seed).problem()
+        problems[name] = entry_problem(name, k, seed=seed)
     return problems
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import pandas as pd
 
-from bilad.models.validation import FloatArray
 from bilad.scripts.display import grouped
-from bilad.scripts.instances import SMALL_CLOUDS, TARGET_CORNERS, TARGET_SHARE, Instance
-from bilad.scripts.methods.rows import CLOSE, MethodRow, RunSettings, Score, of_methods, scores
-from bilad.scripts.methods.runs import run
+from bilad.scripts.experiments.run import TARGET_VERTICES, Row, Run
+from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.table import CLOSE, table_of, taken
+from bilad.scripts.instances import CONVEX, DIMENSIONS, SMALL_BUDGET, SMALL_CLOUDS, SMALL_MODELS
 from bilad.scripts.reproduce.part import Block, Table, Text
 from bilad.solvers.upper import REFORMULATIONS
 
@@ -25,7 +26,7 @@ KIND = {
     **dict.fromkeys(SEARCH, "simple search"),
 }
 # Targets of (BL2), as shares of the deviation that random vertices attain in (BL1).
-EASY, HARD = TARGET_SHARE, 0.95
+EASY, HARD = 0.5, 0.95
 LEVEL = 0.01  # smaller differences of the mean share of the best known are not counted
 SHOWN = {  # columns of the table, and their headings
     "kind": "kind", "method": "method", "problems": "problems", "mean": "BL1 mean",
@@ -59,56 +60,80 @@ class Standing:
         return 0.5 * (self.mean + self.length)
 
 
-def instances(data: Sequence[tuple[str, int]], seeds: Sequence[int]) -> list[Instance]:
-    """Return (BL1), (BL2) and (BL2) with a hard target for each (data, k) and seed."""
-    return [
-        Instance("small clouds", name, "entries", k, "inf", question, seed=seed, share=share)
-        for name, k in data
-        for seed in seeds
-        for question, share in (("BL1", EASY), ("BL2", EASY), ("BL2", HARD))
-    ]
-
-
-def attacks(
-    given: Sequence[Instance],
+def planned(
+    data: Sequence[tuple[str, int]],
+    seeds: Sequence[int],
     solves: int,
     seconds: float,
-    seed: int,
     methods: Sequence[str] = METHODS,
-) -> Iterator[MethodRow]:
-    """Yield a run of each method on each instance, with limits on solves and seconds."""
-    for instance in given:
-        for method in methods:
-            yield run(RunSettings(instance, method, seed, solves, seconds))
+) -> Sequence[Run]:
+    """Return the runs of each method on (BL1) and on (BL2) with an easy and a hard target.
+
+    Parameters
+    ----------
+    data : sequence of (str, int)
+        "plane N" or "line N" with N points, and the length of eps.
+    seeds : sequence of int
+    solves, seconds : int, float
+        The limits of a run.
+    methods : sequence of str
+    """
+    samples = {name: name.partition(" ") for name, _ in data}
+    specification = {
+        "name": "small clouds",
+        "seeds": list(seeds),
+        "restarts": True,
+        "limits": {"solves": solves, "seconds": seconds},
+        "data": {
+            name: {"kind": "clouds", "points": int(points), "dimension": DIMENSIONS[space]}
+            for name, (space, _, points) in samples.items()
+        },
+        "models": {
+            name: {"kind": CONVEX, **SMALL_MODELS[space]} for name, (space, _, _) in samples.items()
+        },
+        "perturbations": {
+            f"entries {k}": {"kind": "entries", "points": k, "features": [0]} for _, k in data
+        },
+        "methods": {method: {} for method in methods},
+        "problems": [
+            {
+                "data": name,
+                "models": name,
+                "perturbations": f"entries {k}",
+                "norms": np.inf,
+                "budgets": SMALL_BUDGET,
+                "targets": [f"{share:.0%}" for share in (EASY, HARD)],
+                "limit": SMALL_BUDGET,
+            }
+            for name, k in data
+        ],
+    }
+    return read_specification(specification).runs
 
 
-def standings(rows: Sequence[MethodRow]) -> list[Standing]:
+def standings(rows: Sequence[Row]) -> list[Standing]:
     """Return the results of each method, on problems for which an attack is known."""
-    taken = [score for score in of_methods(scores(rows)) if score.row.taken]
-    return [_standing(method, own) for method, own in grouped(taken, lambda s: s.row.method)]
+    own = taken(table_of(rows))
+    return [_standing(str(method), some) for method, some in own.groupby("base", sort=False)]
 
 
-def _standing(method: str, own: Sequence[Score]) -> Standing:
-    most = _qualities(own, "BL1", EASY)
-    easy, hard = (_qualities(own, "BL2", share) for share in (EASY, HARD))
+def _standing(method: str, own: pd.DataFrame) -> Standing:
+    shares = 1 - own.gap
+    most = shares[own.question == "BL1"]
+    easy, hard = (shares[(own.question == "BL2") & (own.level == share)] for share in (EASY, HARD))
     return Standing(
         KIND[method],
         method,
         problems=len(own),
-        mean=float(most.mean()),
-        worst=float(most.min()),
-        close=float((most >= CLOSE).mean()),
-        success=float((easy > 0).mean()),
-        hard=float((hard > 0).mean()),
-        length=float(np.append(easy, hard).mean()),
-        solves=float(np.median([s.row.solves for s in own])),
-        seconds=float(np.median([s.row.seconds for s in own])),
+        mean=most.mean(),
+        worst=most.min(),
+        close=(most >= 1 - CLOSE).mean(),
+        success=(easy > 0).mean(),
+        hard=(hard > 0).mean(),
+        length=pd.concat([easy, hard]).mean(),
+        solves=own.solves.median(),
+        seconds=own.seconds.median(),
     )
-
-
-def _qualities(own: Sequence[Score], question: str, share: float) -> FloatArray:
-    found = [s.quality for s in own if (s.instance.question, s.instance.share) == (question, share)]
-    return np.array(found or [np.nan])
 
 
 def compared(given: Sequence[Standing]) -> str:
@@ -139,7 +164,7 @@ def _described(own: Standing) -> str:
     )
 
 
-def gradient_blocks(rows: Sequence[MethodRow], solves: int, seconds: float) -> list[Block]:
+def gradient_blocks(rows: Sequence[Row], solves: int, seconds: float) -> list[Block]:
     """Return the table and the comparison of bilevel solvers and gradient attacks."""
     every = standings(rows)
     table = Table(
@@ -147,7 +172,7 @@ def gradient_blocks(rows: Sequence[MethodRow], solves: int, seconds: float) -> l
         [{name: asdict(own)[key] for key, name in SHOWN.items()} for own in every],
         f"Small problems: {SMALL_CLOUDS}. Limits: {solves} solves and {seconds:g} s. BL1: U / best "
         f"known; close: share of the problems with at least 95 %. BL2: the target is {EASY:g} of "
-        f"the deviation at {TARGET_CORNERS} random vertices of BL1, a hard target {HARD:g} of it; "
+        f"the deviation at {TARGET_VERTICES} random vertices of BL1, a hard target {HARD:g} of it; "
         "success, hard: share of the targets attained; norm: least known norm / norm, 0 for a "
         "failure. A method that does not support some problems is judged on the others, and is "
         "omitted if it supports none. solves, seconds: medians.",

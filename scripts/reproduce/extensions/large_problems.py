@@ -13,7 +13,7 @@ from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbati
 from bilad.models.validation import FloatArray, IntArray
 from bilad.scripts.attack_runs import outcome
 from bilad.scripts.display import grouped
-from bilad.scripts.instances import CENTRES
+from bilad.scripts.experiments.parts import CENTRES
 from bilad.scripts.reproduce.part import Block, Table, Text
 from bilad.solvers import Attack, DroppedEdges, DroppedPoints, attack, drop_edges, drop_points
 from bilad.solvers.clustering.cluster import solve_lower

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bilad.scripts.methods.rows import MethodRow
+from bilad.scripts.experiments.run import Row, carry_out
 from bilad.scripts.reproduce.extensions import gradient_attacks, large_problems, three_way
 from bilad.scripts.reproduce.extensions.large_problems import LargeAttack
 from bilad.scripts.reproduce.extensions.three_way import Ascent
@@ -52,13 +52,9 @@ QUICK = Sizes(
 def run(bench: Bench, sizes: Sizes) -> Section:
     """Carry out the three checks, and return the report."""
     ascents = bench.collect("three_way", _ascents(bench.seed, sizes), Ascent)
-    instances = gradient_attacks.instances(sizes.small, range(bench.seed, bench.seed + sizes.seeds))
-    runs = bench.collect(
-        "gradient_attacks",
-        gradient_attacks.attacks(instances, sizes.solves, sizes.seconds, bench.seed),
-        MethodRow,
-        len(instances) * len(gradient_attacks.METHODS),
-    )
+    seeds = range(bench.seed, bench.seed + sizes.seeds)
+    planned = gradient_attacks.planned(sizes.small, seeds, sizes.solves, sizes.seconds)
+    runs = bench.collect("gradient_attacks", map(carry_out, planned), Row, len(planned))
     methods = large_problems.METHODS
     large = bench.collect(
         "large_problems",

@@ -34,6 +34,12 @@ def line():
     return copy.deepcopy(LINE)
 
 
+@pytest.fixture(scope="module")
+def module_line():
+    """The same for all tests of a module."""
+    return copy.deepcopy(LINE)
+
+
 class InProcess:
     def carry_out(self, run):
         return carry_out(run)

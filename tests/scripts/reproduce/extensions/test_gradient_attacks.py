@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bilad.scripts.experiments.run import carry_out
 from bilad.scripts.reproduce.extensions import gradient_attacks
 from bilad.scripts.reproduce.extensions.gradient_attacks import gradient_blocks
 from bilad.solvers import attack
@@ -12,18 +13,21 @@ from bilad.solvers import attack
 
 @pytest.fixture(scope="module")
 def rows():
-    given = gradient_attacks.instances([("line 8", 1)], [0])
+    return [carry_out(run) for run in planned()]
+
+
+def planned():
     methods = ("exact", "hypergradient", "fgsm", "random")
-    return list(gradient_attacks.attacks(given, 20, 5.0, 0, methods))
+    return gradient_attacks.planned([("line 8", 1)], [0], 20, 5.0, methods)
 
 
 def test_the_exact_method_has_the_best_of_both_questions(rows):
     standing = {own.method: own for own in gradient_attacks.standings(rows)}
     exact = standing["exact"]
     assert exact.mean == exact.length == 1
-    problem = gradient_attacks.instances([("line 8", 1)], [0])[0].problem()
+    problem = planned()[0].problem
     again = attack(problem, "direct", step=problem.budget / 200)
-    assert again.deviation == next(r.value for r in rows if r.method == "exact")
+    assert again.deviation == next(r.own for r in rows if r.method == "exact")
 
 
 def test_no_method_beats_the_exact_one(rows):
@@ -33,8 +37,8 @@ def test_no_method_beats_the_exact_one(rows):
 
 
 def test_targets_are_counted_apart(rows):
-    found = [replace(row, value=np.inf) if "target" in row.instance else row for row in rows]
-    found += [replace(row, method="pgd") for row in rows]  # so that all have an attack
+    found = [replace(row, own=np.inf) if row.level == 0.95 else row for row in rows]
+    found += [replace(row, base="pgd") for row in rows]  # so that all have an attack
     failing = {own.method: own for own in gradient_attacks.standings(found)}["exact"]
     assert (failing.success, failing.hard, failing.length) == (1, 0, 0.5)
 

@@ -1,1 +1,0 @@
-"""The comparison of methods: runs, their quality, tables and pictures."""

@@ -1,0 +1,91 @@
+"""Gaps, sensitivities, costs and summaries, compared with values computed by hand."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bilad.scripts.experiments.run import failed
+from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.table import by_problem, costs, gap, summary, table_of
+
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("question", "sense", "best", "value", "expected"),
+    [
+        ("BL1", "max", 10.0, 8.0, 0.2),
+        ("BL1", "max", 10.0, 0.0, 1.0),
+        ("BL1", "max", 0.0, 0.0, NAN),
+        ("BL2", "min", 2.0, 4.0, 0.5),
+        ("BL2", "min", 2.0, INF, 1.0),
+        ("BL2", "min", INF, INF, NAN),
+        ("BL2", "min", 2.0, NAN, NAN),
+        ("bilevel", "min", -3.0, -1.0, 0.5),
+        ("bilevel", "max", -1.0, -3.0, 1.0),
+        ("bilevel", "min", -3.0, NAN, 1.0),
+        ("bilevel", "min", NAN, NAN, NAN),
+    ],
+)
+def test_gaps(question, sense, best, value, expected):
+    np.testing.assert_allclose(gap(question, sense, best, value), expected)
+
+
+@pytest.fixture
+def rows(line):
+    """Rows of one problem of (BL1) by two methods, the first with two options."""
+    line |= {"seeds": [0], "methods": {"a": {"method": "corners"}, "b": {"method": "random"}}}
+    line["methods"]["a"]["vary"] = {"corners": [1, 2]}
+    line["problems"][0] |= {"budgets": 1.0}
+    del line["problems"][0]["targets"]
+    made = [failed(run, "feasible", "converged") for run in read_specification(line).runs]
+    history = [(1, 0.1, 5.0), (4, 0.5, 9.6), (9, 2.0, 10.0)]
+    return [
+        replace(made[0], own=10.0, closed=11.0, history=json.dumps(history), solves=9),
+        replace(made[1], own=6.0, solves=4, history=json.dumps([(2, 0.2, 6.0)])),
+        replace(made[2], own=5.0, solves=2, history=json.dumps([(1, 0.1, 5.0)])),
+    ]
+
+
+def test_the_best_is_that_of_all_runs_or_the_known_optimum(rows):
+    table = table_of(rows)
+    assert table.best.tolist() == [11.0] * 3  # what closing found counts
+    np.testing.assert_allclose(table.gap, [1 / 11, 5 / 11, 6 / 11])
+    assert table.closed_gap.tolist()[0] == 0.0
+    np.testing.assert_allclose(table.sensitivity, [4 / 11, 4 / 11, NAN])
+    known = table_of([replace(row, optimum=20.0) for row in rows])
+    np.testing.assert_allclose(known.gap, [0.5, 0.7, 0.75])
+
+
+def test_costs_until_a_gap(rows):
+    table = table_of([replace(row, closed=NAN) for row in rows])
+    spent = costs(table, "solves")
+    assert {label: own.tolist() for label, own in spent.items()} == {
+        "a, corners = 1": [4.0], "a, corners = 2": [INF], "b": [INF],
+    }  # fmt: skip
+    assert costs(table, "seconds", 0.0)["a, corners = 1"].tolist() == [2.0]
+    assert costs(table, "seconds", 0.5)["b"].tolist() == [0.1]
+
+
+def test_summaries(rows):
+    refused = replace(rows[2], status="refused", own=0.0, key="x", label="c", base="c")
+    error = replace(rows[2], status="error", termination="error: no", own=0.0, key="y", seed=1)
+    table = table_of([*rows, refused, error])
+    cells = {row["method"]: row for row in summary(table)}
+    assert list(cells) == ["a, corners = 1", "a, corners = 2", "b"]
+    assert cells["b"]["errors"] == 1
+    assert cells["b"]["worst"] == 1.0
+    assert cells["a, corners = 1"]["within 5 %"] == "0.0%"
+    np.testing.assert_allclose(cells["a, corners = 1"]["sensitivity"], 4 / 11)
+    problems = by_problem(table)
+    assert [row["value"] for row in problems] == [10.0, 6.0, 5.0]
+    assert all({"gap", "sensitivity"} <= set(row) for row in problems)
+
+
+def test_a_table_without_rows_has_its_columns():
+    table = table_of([])
+    assert isinstance(table, pd.DataFrame)
+    assert {"own", "gap", "sensitivity"} <= set(table)
