@@ -1,6 +1,7 @@
 """A specification gives its runs, or all of its faults with their places."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pyomo.environ as pyo
@@ -297,3 +298,16 @@ def test_a_plugin_registers_parts_and_methods(tmp_path, monkeypatch):
     path.write_text(path.read_text().replace("own.py", "none.py"))
     with pytest.raises(SpecificationError, match=r"line 1, plugins\[0\]"):
         read_specification(path)
+
+
+def test_the_specification_of_the_documentation_has_no_fault_and_the_faults_that_it_shows(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "experiments.md").read_text()
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    assert len(read_specification(path, ["seeds = [0]"]).runs) == 2 * 5 * 3
+    faulty = text.replace("gamma = 10.0", "gamma = -10.0")
+    path.write_text(faulty.replace("vary.starts = [1, 5]", 'starts = "many"'))
+    with pytest.raises(SpecificationError) as error:
+        read_specification(path)
+    assert all(fault in page for fault in error.value.faults)
