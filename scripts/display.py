@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -57,11 +58,13 @@ def median(values: Sequence[float]) -> float:
 
 def show(console: Console, title: str, cells: Sequence[Cells], caption: str = "") -> None:
     """Print a table; NaN is left blank."""
-    view = Table(box=SIMPLE_HEAD, title=title, caption=caption)
+    view = Table(box=SIMPLE_HEAD, title=escape(title), caption=escape(caption))
     for name in cells[0] if cells else ():
-        view.add_column(name, justify="left" if name in WORDS else "right", no_wrap=name in WORDS)
+        view.add_column(
+            escape(name), justify="left" if name in WORDS else "right", no_wrap=name in WORDS
+        )
     for row in cells:
-        view.add_row(*map(shown, row.values()))
+        view.add_row(*(escape(shown(value)) for value in row.values()))
     console.print(view)
 
 
@@ -76,7 +79,7 @@ def progress_bar(console: Console) -> Progress:
     """Return a bar with the current task, how much of it is done, and the time spent and left."""
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -74,7 +74,7 @@ def sweep(
     console = Console(width=max(WIDTH, Console().width))
     path = study(specification)
     experiment = read_specification(path, changes or []).only(problems, methods)
-    console.print(f"{experiment.name}: {len(experiment.runs)} runs", highlight=False)
+    console.print(f"{experiment.name}: {len(experiment.runs)} runs", markup=False, highlight=False)
     if check:
         return
     where = Path("results") / f"{path.stem}.sqlite" if store is None else store
@@ -91,7 +91,8 @@ def sweep(
     for family, own in table.groupby("family", sort=False):
         show(console, str(family), _filled(summary(own)))
     console.print(SUMMARY, style="dim", highlight=False)
-    console.print(f"Written: {where}. Next: bilad report {where}", highlight=False)
+    written = f"Written: {where}. Next: bilad report {where}"
+    console.print(written, markup=False, highlight=False)
 
 
 def _filled(cells: Sequence[Cells]) -> list[Cells]:
@@ -121,4 +122,5 @@ def report(
     if not rows:
         raise ArgumentError("stores", ", ".join(map(str, stores)), "stores with finished runs")
     page = write_report(table_of(rows.values()), out)
-    Console().print(f"Written: {page}, with tables and figures beside it", highlight=False)
+    written = f"Written: {page}, with tables and figures beside it"
+    Console().print(written, markup=False, highlight=False)

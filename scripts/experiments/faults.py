@@ -7,12 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from bilad.models import ArgumentError, DatasetError
-from bilad.models.learning.learning_model import LearningModelError
-from bilad.solvers.errors import UnsupportedError
+from bilad.models import ArgumentError
 
 Path = tuple[str | int, ...]  # the keys that lead to a value, such as ("problems", 0, "budgets", 1)
-EXPECTED = (ArgumentError, DatasetError, UnsupportedError, LearningModelError, OSError)
 
 
 class SpecificationError(ArgumentError):
@@ -54,10 +51,8 @@ class Faults:
         """Add an error that is raised within the block as a fault at this place."""
         try:
             yield
-        except SpecificationError:
-            raise
-        except EXPECTED as error:
-            self.add(place, str(error))
+        except Exception as error:  # files and parts of the user can raise anything
+            self.add(place, described(error))
 
     def known(self, place: Path, given: Mapping[str, Any], choices: Iterable[str]) -> bool:
         """Add a fault for each key that is not one of the choices; return whether there is none."""
@@ -123,19 +118,22 @@ class Blame:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, ArgumentError):
-            self.faults.add((*self.place, *self._key(error.argument)), str(error))
-        elif isinstance(error, OSError | RuntimeError | TypeError | ValueError):
-            self.faults.add(self.place, f"{type(error).__name__}: {error}")
-        else:
+        if not isinstance(error, Exception):  # parts of the user can raise anything
             return False
+        self.faults.add((*self.place, *self._key(error)), described(error))
         return True
 
-    def _key(self, argument: str) -> Path:
-        name = argument.partition(" ")[0]
+    def _key(self, error: Exception) -> Path:
+        name = error.argument.partition(" ")[0] if isinstance(error, ArgumentError) else None
         if name in self.table.get("vary", {}):
             return ("vary", name)
         return (name,) if name in self.table else ()
+
+
+def described(error: Exception) -> str:
+    """Return the message of an error, with its type unless the message was written for users."""
+    own = isinstance(error, OSError) or type(error).__module__.startswith("bilad.")
+    return str(error) if own else f"{type(error).__name__}: {error}"
 
 
 def shown_path(place: Path) -> str:

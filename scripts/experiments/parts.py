@@ -158,11 +158,11 @@ def convex_clustering(
     weight : float or "1/n", default 1
         The weight of every edge of the complete graph.
     """
-    data = sample.data
+    data, decay = sample.data, real_number(phi, "phi", least=0)
+    equal = 1 / len(data) if weight == "1/n" else real_number(weight, "weight", above=0)
     if neighbours is not None:
-        graph = FusionGraph.knn(data, whole_number(neighbours, "neighbours", least=1), phi)
+        graph = FusionGraph.knn(data, whole_number(neighbours, "neighbours", least=1), decay)
     else:
-        equal = 1 / len(data) if weight == "1/n" else real_number(weight, "weight", above=0)
         graph = FusionGraph.complete(len(data), equal)
     return ConvexClustering(data, graph, gamma, p)
 

@@ -53,6 +53,7 @@ TOP = (
     "data", "models", "perturbations", "methods", "problems",
 )  # fmt: skip
 OF_BLOCK = ("family", "methods", "limits", "seeds", "closing", "restarts")
+MOST_SEEDS = 100_000
 LIMITS = ("solves", "seconds", "kill")
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
 
@@ -227,9 +228,12 @@ class _Reader:
         """Return seeds; a number n stands for 0 to n - 1."""
         seeds, inside = given["seeds"], (*place, "seeds")
         if isinstance(seeds, int) and not isinstance(seeds, bool):
-            seeds = range(seeds) if seeds > 0 else [seeds]
+            if not 1 <= seeds <= MOST_SEEDS:
+                self.faults.expect(inside, seeds, f"a number from 1 to {MOST_SEEDS}, or a list")
+                return []
+            return list(range(seeds))
         found = []
-        for k, seed in enumerate(self.faults.values(place, {"seeds": seeds}, "seeds")):
+        for k, seed in enumerate(self.faults.values(place, given, "seeds")):
             with self.faults.at(*inside, k):
                 found.append(whole_number(seed, "seeds", least=0))
         return found
@@ -263,6 +267,7 @@ class _Reader:
         family = block.get("family", experiment)
         if not isinstance(family, str):
             self.faults.expect((*place, "family"), repr(family), "a string")
+            return
         about = {"experiment": experiment, "family": family}
         for seed in conditions.seeds:
             for one in problems_of(place, block, seed, self.defined, self.faults):

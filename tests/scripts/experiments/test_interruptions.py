@@ -42,6 +42,14 @@ def specification(tmp_path):
     return path
 
 
+def stored(path):
+    """Return the keys in a store, none if it is not there yet."""
+    if not path.is_file():
+        return set()
+    with Store(path) as base:
+        return {row.key for row in base.rows()}
+
+
 @pytest.mark.slow
 def test_a_sweep_that_is_killed_at_random_moments_is_resumed(specification, tmp_path):
     store, moments = tmp_path / "rows.sqlite", random.Random(0)
@@ -50,9 +58,12 @@ def test_a_sweep_that_is_killed_at_random_moments_is_resumed(specification, tmp_
     before: set[str] = set()
     for _ in range(KILLS):
         sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(moments.uniform(1.0, 25.0))
+        wanted = len(before) + moments.randrange(2 * RUNS // (KILLS + 1))
+        while len(stored(store)) < wanted and sweep.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.1))
         os.kill(sweep.pid, signal.SIGKILL)
-        sweep.wait()
+        assert sweep.wait() == -signal.SIGKILL
         with Store(store) as base:
             now = {row.key for row in base.rows()}
             assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,5 +1,7 @@
 """A specification gives its runs, or all of its faults with their places."""
 
+import contextlib
+import copy
 import tomllib
 from pathlib import Path
 
@@ -311,3 +313,33 @@ def test_the_specification_of_the_documentation_has_no_fault_and_the_faults_that
     with pytest.raises(SpecificationError) as error:
         read_specification(path)
     assert all(fault in page for fault in error.value.faults)
+
+
+WRONG = [None, True, -1, 0, float("nan"), "x", [], [[]], {"a": 1}, [1, 1], ["a", 1], 10**400, b"x"]
+
+
+def places(value, before=()):
+    """Yield the paths of all values within a specification."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inside:
+        yield (*before, key)
+        if isinstance(one, dict | list):
+            yield from places(one, (*before, key))
+
+
+@pytest.mark.parametrize("offset", range(3))
+def test_a_wrong_value_anywhere_is_a_fault_and_never_another_error(line, offset):
+    """A third of the places and values of the specification for each offset."""
+    line |= {"tolerances": 1e-8, "closing": "none", "restarts": False, "name": "a"}
+    line["limits"] |= {"seconds": 1.0, "kill": 5.0}
+    line["methods"]["kkt"] = {"vary": {"relaxation": ["smoothing"]}, "closing": "ray"}
+    every = [(place, wrong) for place in places(line) for wrong in WRONG]
+    assert len(every) > 500
+    for place, wrong in every[offset * 7 :: 21]:
+        given = copy.deepcopy(line)
+        inner = given
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = wrong
+        with contextlib.suppress(SpecificationError):
+            read_specification(given)
