@@ -124,7 +124,7 @@ class Blame:
         return True
 
     def _key(self, error: Exception) -> Path:
-        name = error.argument.partition(" ")[0] if isinstance(error, ArgumentError) else None
+        name = error.argument.partition(" ")[0] if isinstance(error, ArgumentError) else ""
         if name in self.table.get("vary", {}):
             return ("vary", name)
         return (name,) if name in self.table else ()

@@ -160,8 +160,11 @@ class _Reader:
     """Reads one specification."""
 
     def __init__(self, given: Mapping[str, Any], folder: Path, faults: Faults) -> None:
-        self.given, self.folder, self.faults = given, folder, faults
         faults.known((), given, TOP)
+        if isinstance(given.get("methods"), list):  # of names, for methods without options
+            names = faults.values((), given, "methods")
+            given = {**given, "methods": {str(name): {} for name in names}}
+        self.given, self.folder, self.faults = given, folder, faults
         self.plugins = tuple(self._plugins())  # before the definitions, which may need them
         self.defined = Definitions(given, folder, faults)
         self._keys: set[str] = set()

@@ -179,6 +179,14 @@ def test_runs_are_the_product_of_all_that_is_listed(line):
     assert {run.solves for run in runs} == {12}
 
 
+def test_methods_without_options_may_be_a_list(line):
+    named = read_specification(line | {"methods": ["corners", "random"]}).runs
+    tables = read_specification(line | {"methods": {"corners": {}, "random": {}}}).runs
+    assert [run.key for run in named] == [run.key for run in tables]
+    with pytest.raises(SpecificationError, match="'corner'"):
+        read_specification(line | {"methods": ["corner"]})
+
+
 def test_the_key_depends_on_what_determines_the_result(line):
     def keys():
         return [run.key for run in read_specification(line).runs]
@@ -329,7 +337,7 @@ def places(value, before=()):
 
 @pytest.mark.parametrize("offset", range(3))
 def test_a_wrong_value_anywhere_is_a_fault_and_never_another_error(line, offset):
-    """A third of the places and values of the specification for each offset."""
+    """One in twenty-one of all places with all values for each offset."""
     line |= {"tolerances": 1e-8, "closing": "none", "restarts": False, "name": "a"}
     line["limits"] |= {"seconds": 1.0, "kill": 5.0}
     line["methods"]["kkt"] = {"vary": {"relaxation": ["smoothing"]}, "closing": "ray"}
