@@ -199,7 +199,7 @@ class Row:
         """The row in one line."""
         value = shown_value(self.own) if self.question != "bilevel" else f"{self.own:.6g}"
         closed = "" if np.isnan(self.closed) else f", closed {shown_value(self.closed)}"
-        final = self.status in FINAL or self.termination == CONVERGED
+        final = self.status in (*FINAL, REFUSED) or self.termination == CONVERGED
         ended = self.status if final else self.termination
         return (
             f"{self.problem} | {self.label} #{self.seed}: {value}{closed}, {self.solves} solves, "

@@ -289,7 +289,8 @@ class _Reader:
     ) -> Iterator[Run]:
         """Yield the runs of a method on a problem: one for each tolerance of the lower level."""
         bilevel, kill = is_bilevel_model(one.built), conditions.kill
-        if kill is None and conditions.seconds is not None:
+        # The limit in seconds does not end a ray, which is a reference and no search.
+        if kill is None and conditions.seconds is not None and method.method != RAY:
             kill = KILL[0] * conditions.seconds + KILL[1]
         chosen = tolerances[:1] if bilevel else tolerances
         for tol in chosen:

@@ -179,6 +179,14 @@ def test_runs_are_the_product_of_all_that_is_listed(line):
     assert {run.solves for run in runs} == {12}
 
 
+def test_a_run_is_killed_some_time_after_its_limit_in_seconds(line):
+    line |= {"limits": {"seconds": 20.0}, "methods": ["corners", "ray"], "seeds": [0]}
+    kills = {run.method: run.kill for run in read_specification(line).runs}
+    assert kills == {"corners": 100.0, "ray": None}  # a ray is not limited in seconds
+    kills = {run.kill for run in read_specification(line, ["limits.kill = 7"]).runs}
+    assert kills == {7.0}
+
+
 def test_methods_without_options_may_be_a_list(line):
     named = read_specification(line | {"methods": ["corners", "random"]}).runs
     tables = read_specification(line | {"methods": {"corners": {}, "random": {}}}).runs
