@@ -165,8 +165,8 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
         for future in distributed.as_completed(futures, loop=client.loop):
             if future.status in ("cancelled", "lost"):
                 raise OSError(errno.ECONNRESET, "the scheduler is lost", address)
+            run = futures.pop(future)  # the scheduler may forget it
             if future.status == "error":  # Dask gave up, after several lost workers
-                why = f"error: {future.exception()}"
-                yield failed(futures[future], FAILED, why)
+                yield failed(run, FAILED, f"error: {future.exception()}")
             else:
                 yield future.result()
