@@ -8,6 +8,7 @@ import os
 import random
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from bilad.scripts.experiments.specification import Experiment, read_specificati
 from bilad.scripts.experiments.store import Store
 from bilad.scripts.experiments.table import table_of
 from bilad.scripts.experiments.worker import Worker, carry_out_in_worker
+from bilad.solvers.termination import error_termination
 
 CONNECTING = 10.0  # seconds in which a scheduler has to answer
 Tell = Callable[[Row, int, int], object]
@@ -152,21 +154,38 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
     except ImportError:
         expected = "the package distributed: pip install 'bilad[distributed]'"
         raise ArgumentError("scheduler", address, expected) from None
+    _reach(address)
+    # A lost scheduler is reported by us, once.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
+    with client:
+        futures = {client.submit(carry_out_in_worker, run, pure=False): run for run in runs}
+        completed = distributed.as_completed(futures, loop=client.loop)
+        for future in completed:
+            run = futures.pop(future)  # the scheduler may forget it
+            try:
+                row = future.result()
+            except CancelledError:
+                _reach(address)
+                # The worker was lost between its answer and our reading it.
+                again = client.submit(carry_out_in_worker, run, pure=False)
+                futures[again] = run
+                completed.add(again)
+            except distributed.KilledWorker as error:  # Dask gave up, after several lost workers
+                yield failed(run, FAILED, error_termination(error))
+            except Exception as error:  # such as a worker without this package
+                why = f"a worker cannot carry out runs: {error_termination(error)}"
+                raise OSError(errno.EIO, why, address) from error
+            else:
+                yield row
+
+
+def _reach(address: str) -> None:
+    """Raise OSError if no scheduler answers."""
+    import distributed
+
     try:
         where = distributed.comm.parse_address(address)[1]
         socket.create_connection(distributed.comm.parse_host_port(where), CONNECTING).close()
     except (OSError, ValueError) as error:
         raise OSError(errno.ECONNREFUSED, f"no scheduler answers: {error}", address) from error
-    # A lost scheduler is reported by us, once.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
-    with client:
-        futures = {client.submit(carry_out_in_worker, run, key=run.key): run for run in runs}
-        for future in distributed.as_completed(futures, loop=client.loop):
-            if future.status in ("cancelled", "lost"):
-                raise OSError(errno.ECONNRESET, "the scheduler is lost", address)
-            run = futures.pop(future)  # the scheduler may forget it
-            if future.status == "error":  # Dask gave up, after several lost workers
-                yield failed(run, FAILED, f"error: {future.exception()}")
-            else:
-                yield future.result()

@@ -1,5 +1,6 @@
 """What kills a process or a worker costs no finished run, and Dask gives what one machine gives."""
 
+import json
 import os
 import random
 import signal
@@ -76,21 +77,38 @@ def test_a_sweep_that_is_killed_at_random_moments_is_resumed(specification, tmp_
     assert sorted(row.key for row in rows) == sorted(keys)
 
 
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers in processes of their own: the address and the workers."""
+    pytest.importorskip("distributed")
+    file = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(file), "--no-dashboard"]
+
+    def started(name, *more):
+        command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *common, *more]
+        return subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=tmp_path)
+
+    scheduler = started("scheduler", "--port", "0")
+    workers = [started("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
+    while not file.is_file():
+        assert scheduler.poll() is None
+        time.sleep(0.1)
+    yield json.loads(file.read_text())["address"], workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.slow
-def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specification):
-    distributed = pytest.importorskip("distributed")
-    serial = run_experiment(specification)
+def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specification, cluster):
+    address, workers = cluster
     killed = []
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as cluster:
 
-        def kill_one(row, done, total):
-            if not killed and done > total // 4:
-                worker = next(iter(cluster.workers.values()))
-                os.kill(worker.pid, signal.SIGKILL)
-                killed.append(worker)
+    def kill_one(row, done, total):
+        if not killed and done > total // 4:
+            workers[0].kill()
+            killed.append(workers[0].wait())
 
-        spread = run_experiment(specification, scheduler=cluster.scheduler_address, on_row=kill_one)
-    assert killed
-    pd.testing.assert_frame_equal(spread[RESULT], serial[RESULT])
+    spread = run_experiment(specification, scheduler=address, on_row=kill_one)
+    assert killed == [-signal.SIGKILL]
+    pd.testing.assert_frame_equal(spread[RESULT], run_experiment(specification)[RESULT])
