@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -27,6 +28,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 def table(module_line):
     """Rows of all kinds, with names that would break a page, a formula or a path."""
     line = module_line
+    del line["problems"][0]["targets"]
     line["problems"][0]["family"] = EVIL
     line["methods"] = {EVIL: {"method": "corners"}, "_hidden": {"method": "random"}}
     made = []
@@ -159,3 +161,30 @@ def test_a_specification_that_does_not_exist():
     answer = CliRunner().invoke(app, ["sweep", "none.toml"])
     assert answer.exit_code == 2
     assert "black-box" in answer.output
+
+
+def test_a_sweep_stores_its_rows_and_refuses_to_mix_them_up(in_process, tmp_path, monkeypatch):
+    """Also with names that are markup to a terminal."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(
+        'name = "[/] mine"\nlimits.solves = 5\nmethods."[red]x" = {method = "corners"}\n'
+        'data.d = {kind = "clouds", points = 9, dimension = 1}\n'
+        'models.m = {kind = "convex clustering", gamma = 2.4, weight = "1/n"}\n'
+        'perturbations.p = {kind = "entries", points = 2}\n'
+        '[[problems]]\nfamily = "[/b]"\ndata = "d"\nmodels = "m"\nperturbations = "p"\n'
+        "budgets = [1.0, 2.0]\n"
+    )
+
+    def sweep(*options):
+        return CliRunner().invoke(app, ["sweep", "mine.toml", *options])
+
+    first = sweep("--problems", "budget 1")
+    assert first.exit_code == 0, first.output
+    assert "[red]x" in first.output
+    assert "results/mine.sqlite" in first.output.replace("\n", "")
+    again = sweep()
+    assert (again.exit_code, "1 of the runs" in again.output) == (2, True)
+    assert sweep("--resume").exit_code == 0
+    with Store(Path("results/mine.sqlite")) as store:
+        assert len(store.rows()) == 2
+    assert sweep("--methods", "none", "--resume").exit_code == 2
