@@ -96,6 +96,8 @@ def _bind_changes(X: Any, model: LearningModel) -> DeviationFunction:
         smooth=partial(_smooth_changes, made, points) if made.is_smooth else None,
         decided=partial(_decided, made, points),
         bind=partial(_bind_changes, points),
+        least_change=1.0,
+        held_out=(points, None),
     )
 
 
@@ -112,6 +114,7 @@ def _bind_loss(X: Any, y: Any, model: LearningModel) -> DeviationFunction:
         smooth=partial(_smooth_increase, made, points, targets) if made.is_smooth else None,
         tolerance=partial(_loss_tolerance, made, points, targets),
         bind=partial(_bind_loss, X, y),
+        held_out=(points, targets),
     )
 
 
