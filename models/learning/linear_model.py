@@ -63,6 +63,16 @@ class Loss(ABC):
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the derivative of `slope` in y."""
 
+    def largest_target_slope(
+        self, low: FloatArray, high: FloatArray, z: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of |target_slope| over targets from low to high, or None.
+
+        It is a Lipschitz constant of `slope` in the target, from which bounds of the deviation
+        follow; there are none for a loss that does not define it.
+        """
+        return None
+
     @abstractmethod
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return a smooth approximation of l(y, z) for numbers, arrays or Pyomo expressions.

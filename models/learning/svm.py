@@ -11,6 +11,9 @@ from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray, one_of
 
 
+ROUNDING = 1e-9  # of a margin y z that decides whether a point is active
+
+
 def _smoothed_plus(m: Any, width: Any, functions: Any) -> Any:
     """Return (m + sqrt(m^2 + width^2)) / 2, which tends to max(m, 0)."""
     return 0.5 * (m + functions.sqrt(m**2 + width**2))
@@ -38,6 +41,16 @@ class SquaredHingeLoss(Loss):
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return -2 (1 - 2 y z) where y z < 1, and 0 elsewhere."""
         return np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
+
+    def largest_target_slope(
+        self, low: FloatArray, high: FloatArray, z: FloatArray
+    ) -> FloatArray:
+        """Return the larger of |2 (1 - 2 y z)| at both ends, where y z is reduced to 1."""
+        first, last = (np.minimum(y * z, 1.0) for y in (low, high))
+        active = np.minimum(low * z, high * z) < 1.0 + ROUNDING
+        return np.where(
+            active, np.maximum(np.abs(2.0 - 4.0 * first), np.abs(2.0 - 4.0 * last)), 0.0
+        )
 
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return the square of the smoothed positive part of 1 - y z."""
