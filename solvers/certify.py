@@ -39,8 +39,8 @@ class Certificate:
         "robust" if `lower` exceeds that budget or limit; otherwise "unknown".
     lower : float
         Proved lower bound, in the norm of the problem: no shorter eps changes the partition or a
-        prediction (BL1) or reaches the target (BL2). Infinite if no eps within the budget or the
-        limit does.
+        prediction (BL1) or reaches the target (BL2). Larger than the budget or the limit, and
+        often infinite, if no eps within it does.
     upper : float
         Norm of the shortest attack that was found and whose outcome is proved; infinite if there
         is none. It may exceed the budget.

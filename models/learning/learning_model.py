@@ -194,7 +194,7 @@ class Proof:
     Attributes
     ----------
     lower : float
-        No shorter eps reaches the target; infinite if none within the limit does.
+        No shorter eps reaches the target. It may be infinite if none within the limit does.
     method : str
         The name of the theorem; "none" if `lower` is 0 because nothing is proved.
     exact : bool

@@ -10,7 +10,6 @@ from scipy.special import expit
 from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray
 
-
 PEAK = 2.3993572805154676  # the m > 0 with m tanh(m / 2) = 2
 
 
@@ -34,9 +33,7 @@ class LogisticLoss(Loss):
         s = expit(-y * z)
         return -s + y * z * s * expit(y * z)
 
-    def largest_target_slope(
-        self, low: FloatArray, high: FloatArray, z: FloatArray
-    ) -> FloatArray:
+    def largest_target_slope(self, low: FloatArray, high: FloatArray, z: FloatArray) -> FloatArray:
         """Return the larger of |target_slope| at both ends and at y z = -PEAK between them.
 
         As a function of m = y z it is -s + m s (1 - s), which increases from m = -PEAK to m = PEAK,

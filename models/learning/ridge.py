@@ -29,9 +29,7 @@ class SquaredLoss(Loss):
         """Return -1."""
         return -np.ones_like(z)
 
-    def largest_target_slope(
-        self, low: FloatArray, high: FloatArray, z: FloatArray
-    ) -> FloatArray:
+    def largest_target_slope(self, low: FloatArray, high: FloatArray, z: FloatArray) -> FloatArray:
         """Return 1."""
         return np.ones_like(z)
 

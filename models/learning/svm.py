@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray, one_of
 
-
 ROUNDING = 1e-9  # of a margin y z that decides whether a point is active
 
 
@@ -42,9 +41,7 @@ class SquaredHingeLoss(Loss):
         """Return -2 (1 - 2 y z) where y z < 1, and 0 elsewhere."""
         return np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
 
-    def largest_target_slope(
-        self, low: FloatArray, high: FloatArray, z: FloatArray
-    ) -> FloatArray:
+    def largest_target_slope(self, low: FloatArray, high: FloatArray, z: FloatArray) -> FloatArray:
         """Return the larger of |2 (1 - 2 y z)| at both ends, where y z is reduced to 1."""
         first, last = (np.minimum(y * z, 1.0) for y in (low, high))
         active = np.minimum(low * z, high * z) < 1.0 + ROUNDING

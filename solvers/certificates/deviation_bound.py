@@ -1,4 +1,4 @@
-"""Upper bounds of the deviation as functions of the radius, and what follows for (BL1) and (BL2)."""
+"""Upper bounds of the deviation as functions of the radius, from which (BL1) and (BL2) follow."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ class DeviationBound(ABC):
         """Return the bound, which is rounded up."""
 
     def least(self, target: float, limit: float) -> float:
-        """Return a radius within which no eps reaches the target; infinite beyond the limit.
+        """Return a radius within which no eps reaches the target.
 
-        It is found by bisection: the bound at the radius is smaller than the target.
+        By default it is found by bisection, and infinite if it exceeds the limit: the bound at the
+        radius is smaller than the target.
         """
         if self.largest(limit) < target:
             return math.inf

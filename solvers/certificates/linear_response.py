@@ -16,7 +16,9 @@ a column (norm 1), or a times the largest singular value (norm 2).
 vertex of the ball (norm 1), or solves a trust region problem (norm 2). With A = C'C / m and
 b = C'r / m the increase is at most the dual value
 
-    mu a^2 / 2 + b'(mu I - A)^-1 b / 2        for every mu > lambda_max(A), and the least is attained.
+    mu a^2 / 2 + b'(mu I - A)^-1 b / 2        for every mu > lambda_max(A),
+
+and equals the least of these values.
 
 Maximising over the box (norm inf) is NP-hard, and no bound is computed then. Rounding errors are
 bounded, and all bounds are rounded to the safe side.
@@ -159,8 +161,7 @@ class ChangedPredictions(LinearResponse):
 
     def least(self, target: float, limit: float) -> float:
         """Return the t-th smallest radius, where t is the target rounded up."""
-        radius = float(np.sort(self.radii)[math.ceil(target) - 1])
-        return radius if radius <= limit else math.inf
+        return float(np.sort(self.radii)[math.ceil(target) - 1])
 
     def witness(self, radius: float) -> tuple[FloatArray, float] | None:
         """Return the shortest eps that changes the prediction whose radius this is."""
@@ -190,6 +191,11 @@ class Distance(LinearResponse):
     def largest(self, radius: float) -> float:
         """Return the radius times the norm of the linear map."""
         return self._fastest[0] * radius
+
+    def least(self, target: float, limit: float) -> float:
+        """Return the target over the norm of the linear map, rounded down."""
+        speed = self._fastest[0]
+        return target / speed * (1 - 4 * UNIT_ROUNDOFF) if speed > 0 else math.inf
 
     def witness(self, radius: float) -> tuple[FloatArray, float] | None:
         """Return the eps of the largest distance."""

@@ -15,7 +15,8 @@ it is also at most ||diag(L) X|| ||T|| ||eps||, in spectral norms. The resulting
 
 - the distance of the parameters;
 - the number of changed predictions, by the number of rows with |x'theta| <= ||x|| r;
-- the increase of a held-out loss, which is convex in the score, by its values at x'theta -+ ||x|| r.
+- the increase of a held-out loss, which is convex in the score, by its larger value at one of
+  x'theta - ||x|| r and x'theta + ||x|| r.
 """
 
 from __future__ import annotations
