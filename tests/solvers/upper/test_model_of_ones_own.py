@@ -37,7 +37,6 @@ LACKING = {
     "exact": "ray_steps",
     "milp": "write_milp",
     "duality": "duality",
-    "value-function": "value_function",
 }
 TAKING = [name for name in UPPER_METHODS if name not in LACKING]
 # Shares of the optimum that methods reach without closing. "random" looks at four corners only;
