@@ -1,6 +1,6 @@
 """Single-level reformulations of bilevel problems, as Pyomo and CVXPY models."""
 
-from bilad.formulations import clustering  # noqa: F401 (registers convex clustering)
+from bilad.formulations import clustering, learning  # noqa: F401 (registers learning models)
 from bilad.formulations.clustering.conic import ConicProgram
 from bilad.formulations.complementarity import Complementarity, register_relaxation
 from bilad.formulations.follower import Follower

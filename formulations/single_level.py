@@ -21,7 +21,7 @@ from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import written
 from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
-from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs, length_unit
+from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs, width_unit
 from bilad.models.validation import FloatArray, IntArray
 
 
@@ -71,12 +71,12 @@ class SingleLevel:
         reach: float = math.inf,
     ) -> None:
         self.problem, self.block_of = problem, block_of
-        self.unit = length_unit(baseline.state, problem.model.data)
+        smooth = problem.deviation.smoothed(baseline.outcome, kernel)
+        self.unit = width_unit(smooth, baseline.state, problem.model.data)
         self.model = model = pyo.ConcreteModel()
         leader.add_eps(model, problem)
         model.t, model.width = pyo.Var(), pyo.Var()
         self.conditions = replace(model, problem, self.unit, baseline)
-        smooth = problem.deviation.smoothed(baseline.outcome, kernel)
         relevant = self._within_reach(self.conditions.relevant(smooth), states, reach)
         expression = written(relevant, self.conditions, model.width)
         model.smooth_deviation = pyo.Expression(expr=expression)

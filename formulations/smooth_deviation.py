@@ -6,9 +6,10 @@ from functools import singledispatch
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr import LinearExpression
 
 from bilad.formulations.conditions import Conditions
-from bilad.models.smooth_deviation import SmoothDistance, SmoothPairs
+from bilad.models.smooth_deviation import SmoothDistance, SmoothPairs, SmoothScores
 
 
 @singledispatch
@@ -47,3 +48,13 @@ def _distance(deviation: SmoothDistance, conditions: Conditions, width: Any) -> 
     entries = zip(conditions.variables(), deviation.reference.ravel().tolist(), strict=True)
     squared = pyo.quicksum((entry - before) ** 2 for entry, before in entries)
     return deviation.term(squared, width, pyo)
+
+
+@written.register
+def _scores(deviation: SmoothScores, conditions: Conditions, width: Any) -> Any:
+    theta = conditions.variables()
+    terms = (
+        deviation.term(j, LinearExpression(linear_coefs=row, linear_vars=theta), width, pyo)
+        for j, row in enumerate(deviation.design.tolist())
+    )
+    return pyo.quicksum(terms) - deviation.offset

@@ -15,34 +15,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from operator import add
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.special import rel_entr
 
-from bilad.models.learning.learning_model import LearningModel
-from bilad.models.smooth_deviation import (
-    KERNELS,
-    Kernel,
-    SmoothDeviation,
-    SmoothDistance,
-    SmoothPairs,
+from bilad.models.deviation_function import (
+    DEVIATIONS,
+    DeviationFunction,
+    constant,
+    deviation_function,
+    register_deviations,
 )
+from bilad.models.prediction_deviation import changed_predictions, validation_loss
+from bilad.models.smooth_deviation import Kernel, SmoothDeviation, SmoothDistance
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
     IntArray,
     index_array,
     integer_array,
-    one_of,
 )
 
-Pairs = Callable[[int], tuple[IntArray, FloatArray]]
 UNCERTAINTY = 1e-6  # relative distance within which two solutions of one model agree
 
 
@@ -131,13 +128,12 @@ def parameter_distance(parameters: FloatArray, other: FloatArray) -> float:
     return float(np.linalg.norm(other - parameters))
 
 
+def _distance_tolerance(parameters: FloatArray) -> float:
+    return UNCERTAINTY * float(np.linalg.norm(parameters))
+
+
 def _smooth_distance(parameters: FloatArray, kernel: Kernel) -> SmoothDeviation:
     return SmoothDistance(parameters)
-
-
-# These are named functions and not lambdas, because a problem must be picklable.
-def _constant(value: float, n: int) -> float:
-    return value
 
 
 def _ordered_pairs(n: int) -> int:
@@ -153,126 +149,31 @@ def _all_pairs(coefficient: Callable[[int], float], n: int) -> tuple[IntArray, F
     return pairs, np.full(len(pairs), coefficient(n))
 
 
-@dataclass(frozen=True)
-class DeviationFunction:
-    """A deviation function U.
-
-    Attributes
-    ----------
-    name : str
-    value : callable(outcome, perturbed_outcome)
-        Returns U >= 0 from two outcomes: label arrays of shape (n,), or parameter arrays.
-    largest : callable(n)
-        Returns an upper bound of U over all outcomes on n points.
-    pairs : callable(n), or None
-        If U is additive over pairs, returns the pairs i < j with c_ij > 0, shape (P, 2), and their
-        coefficients c, shape (P,). None if U is not additive.
-    least_n : int
-        The smallest number of points for which U is defined. It exceeds 2 if U refers to points by
-        their index.
-    compares : {"labels", "parameters"}
-        The kind of outcome.
-    smooth : callable(outcome, kernel), or None
-        Returns the smooth approximation of U, if it is not the one that follows from `pairs`.
-    """
-
-    name: str
-    value: Callable[[Any, Any], float]
-    largest: Callable[[int], float]
-    pairs: Pairs | None = None
-    least_n: int = 2
-    compares: str = "labels"
-    smooth: Callable[[Any, Kernel], SmoothDeviation] | None = None
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether the deviation function has a smooth approximation."""
-        return self.pairs is not None or self.smooth is not None
-
-    def smoothed(self, outcome: Any, kernel: str = "rational") -> SmoothDeviation:
-        """Return the smooth approximation of the deviation from the outcome at eps = 0.
-
-        Parameters
-        ----------
-        outcome : ndarray
-            The labels, shape (n,), or the parameters, at eps = 0.
-        kernel : {"rational", "exponential"}
-            The kernel that approximates "together", for a deviation that is additive over pairs.
-
-        Raises
-        ------
-        ArgumentError
-            If the deviation has no smooth approximation, or the kernel is not known.
-        """
-        chosen = KERNELS[one_of(kernel, "kernel", KERNELS)]
-        if self.smooth is not None:
-            return self.smooth(outcome, chosen)
-        if self.pairs is None:
-            raise ArgumentError("deviation", repr(self.name), self._with_smooth_form())
-        return SmoothPairs(outcome, *self.pairs(len(outcome)), chosen)
-
-    def smoothing_refusal(self) -> str | None:
-        """Return an explanation if the deviation has no smooth approximation, else None."""
-        if self.is_smooth:
-            return None
-        return f"{self.name!r} has no smooth form; {self._with_smooth_form()} has one"
-
-    def _with_smooth_form(self) -> str:
-        """Return the names of the smooth deviations that compare the same kind of outcome."""
-        alike = [one for one in DEVIATIONS.values() if one.compares == self.compares]
-        able = [one.name for one in alike if one.is_smooth]
-        able += ["chosen_pairs", "between_clusters"] if self.compares == "labels" else []
-        return f"one of {', '.join(able)}"
-
-    def uncertainty(self, outcome: Any) -> float:
-        """Return the largest deviation of two accurate solutions of one model: 0 for labels."""
-        if self.compares == "labels":
-            return 0.0
-        return UNCERTAINTY * float(np.linalg.norm(outcome))
-
-    def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if the model has outcomes of another kind or too few points."""
-        if self.compares != model.outcomes:
-            kind = type(model).__name__
-            expected = f"a deviation of {model.outcomes}, the outcomes of {kind}"
-            raise ArgumentError("deviation", f"{self.name!r}, of {self.compares}", expected)
-        self.check_points(model.n)
-
-    def check_points(self, n: int) -> None:
-        """Raise `ArgumentError` if the function refers to a point whose index is n or larger."""
-        if n < self.least_n:
-            raise ArgumentError(
-                "deviation", f"{self.name!r} with point {self.least_n - 1}", f"points 0 to {n - 1}"
-            )
-
-
-DEVIATIONS = {
-    function.name: function
-    for function in (
-        DeviationFunction(
-            "delta", delta, _ordered_pairs, partial(_all_pairs, partial(_constant, 2.0))
-        ),
-        DeviationFunction(
-            "rand",
-            rand_deviation,
-            partial(_constant, 1.0),
-            partial(_all_pairs, _rand_coefficient),
-        ),
-        DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(_constant, 2.0)),
-        DeviationFunction("nmi", nmi_deviation, partial(_constant, 1.0)),
-        DeviationFunction("variation-of-information", variation_of_information, math.log),
-        DeviationFunction("changed", changed, int),
-        DeviationFunction("changed-matched", changed_matched, partial(add, -1)),
-        DeviationFunction(
-            "distance",
-            parameter_distance,
-            partial(_constant, math.inf),
-            least_n=1,
-            compares="parameters",
-            smooth=_smooth_distance,
-        ),
-    )
-}
+register_deviations(
+    DeviationFunction("delta", delta, _ordered_pairs, partial(_all_pairs, partial(constant, 2.0))),
+    DeviationFunction(
+        "rand",
+        rand_deviation,
+        partial(constant, 1.0),
+        partial(_all_pairs, _rand_coefficient),
+    ),
+    DeviationFunction("adjusted-rand", adjusted_rand_deviation, partial(constant, 2.0)),
+    DeviationFunction("nmi", nmi_deviation, partial(constant, 1.0)),
+    DeviationFunction("variation-of-information", variation_of_information, math.log),
+    DeviationFunction("changed", changed, int),
+    DeviationFunction("changed-matched", changed_matched, partial(add, -1)),
+    DeviationFunction(
+        "distance",
+        parameter_distance,
+        partial(constant, math.inf),
+        least_n=1,
+        compares="parameters",
+        smooth=_smooth_distance,
+        tolerance=_distance_tolerance,
+    ),
+    changed_predictions(),
+    validation_loss(),
+)
 
 # The deviation functions of two partitions.
 PARTITION_DEVIATIONS = {
@@ -304,7 +205,7 @@ def chosen_pairs(pairs: ArrayLike) -> DeviationFunction:
     return DeviationFunction(
         "chosen-pairs",
         partial(_changed_pairs, chosen),
-        partial(_constant, float(len(chosen))),
+        partial(constant, float(len(chosen))),
         partial(_given_pairs, chosen),
         int(chosen.max()) + 1,
     )
@@ -339,7 +240,7 @@ def between_clusters(points: ArrayLike, others: ArrayLike) -> DeviationFunction:
     return DeviationFunction(
         "between-clusters",
         partial(_changed_between, first, second),
-        partial(_constant, float(len(first) * len(second))),
+        partial(constant, float(len(first) * len(second))),
         partial(_pairs_between, first, second),
         int(max(first.max(), second.max())) + 1,
     )
@@ -377,13 +278,6 @@ def _changed_between(first: IntArray, second: IntArray, labels: IntArray, other:
     return together(before) + together(after) - 2 * together(both)
 
 
-def deviation_function(deviation: str | DeviationFunction) -> DeviationFunction:
-    """Return the deviation function of this name; a `DeviationFunction` is returned unchanged."""
-    if isinstance(deviation, DeviationFunction):
-        return deviation
-    return DEVIATIONS[one_of(deviation, "deviation", DEVIATIONS)]
-
-
 def deviation(
     labels: ArrayLike, perturbed_labels: ArrayLike, name: str | DeviationFunction = "delta"
 ) -> float:
@@ -417,6 +311,11 @@ def deviation(
         raise ArgumentError("perturbed_labels", f"length {len(second)}", f"length {len(first)}")
     function.check_points(len(first))
     return function.value(first, second)
+
+
+# The deviations of predictions are also found beside the function that compares partitions.
+deviation.changed_predictions = changed_predictions  # type: ignore[attr-defined]
+deviation.validation_loss = validation_loss  # type: ignore[attr-defined]
 
 
 def _check_labels(labels: ArrayLike, argument: str) -> IntArray:

@@ -26,8 +26,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction, deviation_function
-from bilad.models.learning.learning_model import LearningModel, NormalForm
+from bilad.models.deviation_function import DeviationFunction, deviation_function
+from bilad.models.learning.learning_model import LearningModel, NormalForm, Solution
 from bilad.models.norms import NORMS
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import (
@@ -96,8 +96,7 @@ class BilevelProblem(ABC):
         self.norm = 1.0 if self.is_binary else float(chosen)
         if self.is_binary:
             self._check_counts()
-        self.deviation = deviation_function(deviation)
-        self.deviation.check_fits(model)
+        self.deviation = deviation_function(deviation).bound_to(model)
 
     def _check_counts(self) -> None:
         bounds = self.perturbation.lower, self.perturbation.upper
@@ -149,6 +148,10 @@ class BilevelProblem(ABC):
         """Lower and upper bounds (k,) of every admissible eps, from its bounds and the radius."""
         lower, upper = self.perturbation.lower, self.perturbation.upper
         return np.maximum(lower, -self.radius), np.minimum(upper, self.radius)
+
+    def is_proved(self, solution: Solution) -> bool:
+        """Return whether a solution determines the deviation: its outcome, or its predictions."""
+        return solution.proved and self.deviation.decided(solution)
 
     @property
     def _k(self) -> int:

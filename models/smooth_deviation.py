@@ -6,7 +6,8 @@ and k(inf) = 0, where w > 0 is the smoothing width:
     U_w(X) = sum over pairs of  c_ij (1 - k) if i, j are together at eps = 0, c_ij k otherwise.
 
 U_w tends to U = sum c_ij [the relation of i and j changed] as w tends to 0. The distance of
-parameters, ||theta - theta_0||, is approximated by sqrt(||theta - theta_0||^2 + w^2) - w.
+parameters, ||theta - theta_0||, is approximated by sqrt(||theta - theta_0||^2 + w^2) - w, and
+deviations of predictions by sums of smooth functions of scores.
 
 Each formula is written once, for numbers and for Pyomo expressions. The argument `functions` is the
 module that provides `exp` and `sqrt`: NumPy for arrays, `pyomo.environ` for expressions.
@@ -192,6 +193,76 @@ class SmoothDistance:
         moved = state - self.reference
         squared = float(np.vdot(moved, moved))
         return self.term(squared, width, np), moved / np.sqrt(squared + width**2)
+
+
+@dataclass(frozen=True)
+class SmoothScores:
+    """factor sum_j f_w(y_j, z_j) - offset, a function of the scores z = D theta.
+
+    Attributes
+    ----------
+    design : ndarray, shape (m, p)
+        D; theta, shape (p,), is the state.
+    targets : ndarray, shape (m,)
+        y.
+    reference : ndarray, shape (p,)
+        theta_0, the state at eps = 0.
+    form : callable(y, z, w, functions)
+        f_w, elementwise for arrays, and for Pyomo expressions.
+    slope : callable(y, z, w)
+        Its derivative with respect to z, for arrays.
+    factor, offset : float
+    """
+
+    design: FloatArray
+    targets: FloatArray
+    reference: FloatArray
+    form: Callable[..., Any]
+    slope: Callable[..., FloatArray]
+    factor: float = 1.0
+    offset: float = 0.0
+
+    @property
+    def unit(self) -> float:
+        """The unit of the widths: the root mean square of the scores at theta_0, or 1."""
+        return float(np.sqrt(np.mean((self.design @ self.reference) ** 2))) or 1.0
+
+    def term(self, row: int, score: Any, width: Any, functions: Any) -> Any:
+        """Return the term of score number `row`."""
+        return self.factor * self.form(float(self.targets[row]), score, width, functions)
+
+    def at(self, state: FloatArray, width: float) -> tuple[float, FloatArray]:
+        """Return the value and its gradient with respect to theta, shape (p,)."""
+        z, y = self.design @ state, self.targets
+        value = self.factor * float(self.form(y, z, width, np).sum()) - self.offset
+        return value, self.factor * (self.design.T @ self.slope(y, z, width))
+
+
+def sign_changes(design: FloatArray, reference: FloatArray) -> SmoothScores:
+    """Return the smooth number of scores whose sign differs from that at the reference.
+
+    The step of a score z with the sign y is f_w(y, z) = (1 - y z / sqrt(z^2 + w^2)) / 2.
+    """
+    signs = np.where(design @ reference >= 0, 1.0, -1.0)
+    return SmoothScores(design, signs, reference, _step, _step_slope)
+
+
+# These are named functions and not lambdas, because a problem must be picklable.
+def _step(y: Any, z: Any, width: Any, functions: Any = np) -> Any:
+    return 0.5 * (1 - y * z / functions.sqrt(z**2 + width**2))
+
+
+def _step_slope(y: FloatArray, z: FloatArray, width: float) -> FloatArray:
+    return -0.5 * y * width**2 / (z**2 + width**2) ** 1.5
+
+
+def width_unit(deviation: SmoothDeviation, state: FloatArray, data: FloatArray) -> float:
+    """Return the unit of the widths of a smooth deviation.
+
+    It is its attribute `unit`, or by default the typical distance of two rows (`length_unit`).
+    """
+    own: float | None = getattr(deviation, "unit", None)
+    return length_unit(state, data) if own is None else own
 
 
 def length_unit(state: FloatArray, data: FloatArray) -> float:

@@ -27,6 +27,7 @@ from bilad.solvers.followers import (
     mpcc_stationarity,
     solve_bilevel,
 )
+from bilad.solvers.learning import fit
 from bilad.solvers.nlp import EngineError
 from bilad.solvers.upper import (
     Attack,
@@ -70,6 +71,7 @@ __all__ = [
     "drop_points",
     "exact_recovery_interval",
     "find_violation",
+    "fit",
     "is_recovered",
     "mpcc_stationarity",
     "register_method",

@@ -226,6 +226,9 @@ normal_form: Capability[NormalForm] = Capability("normal_form", NormalForm)
 state_gap: Capability[float | None] = Capability("state_gap", lambda model, state, solution: None)
 # write_follower(model, block, parts): writes the lower level on a Pyomo block; returns the state.
 write_follower: Capability[Any] = Capability("write_follower")
+# complete_follower(model, block): sets the variables of the block that are not part of the state to
+# optimal values for the current state and eps.
+complete_follower: Capability[None] = Capability("complete_follower", lambda model, block: None)
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
 # radius(model, problem, baseline): a proved bound; no shorter eps reaches the target of (BL2).

@@ -143,7 +143,8 @@ class LowerLevel:
             solution = self._baseline_within(zero, max(self.deadline - began, LEAST_SECONDS))
             self.seconds_solving += time.perf_counter() - began
             seconds = time.perf_counter() - self.began
-            self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, solution.proved, 0, seconds)
+            proved = self.problem.is_proved(solution)
+            self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, proved, 0, seconds)
             self._recent.append((zero, solution))
             self._baseline = solution
         return self._baseline
@@ -256,7 +257,7 @@ class LowerLevel:
             eps=eps,
             size=problem.size(eps),
             deviation=self.deviation(solution),
-            proved=solution.proved,
+            proved=problem.is_proved(solution),
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
             error=_failure_of(solution),

@@ -77,7 +77,7 @@ class Recomputation:
             value = lower.deviation(solution)
             agrees = abs(value - seen.deviation) <= self._uncertainty()
             still_counts = seen.size == 0 or lower.problem.is_attack(seen.size, value)
-            if solution.proved and agrees and still_counts:
+            if lower.problem.is_proved(solution) and agrees and still_counts:
                 return self._report(seen, solution)
             if solution.gap is None and not agrees:
                 self._report(self._nothing(), self.baseline)
@@ -95,5 +95,6 @@ class Recomputation:
         return self._lower.problem.deviation.uncertainty(self.baseline.outcome)
 
     def _nothing(self) -> Evaluation:
-        zero = np.zeros(self._lower.problem.perturbation.dim)
-        return Evaluation(zero, 0.0, 0.0, self.baseline.proved, 0, 0.0)
+        problem = self._lower.problem
+        zero, proved = np.zeros(problem.perturbation.dim), problem.is_proved(self.baseline)
+        return Evaluation(zero, 0.0, 0.0, proved, 0, 0.0)

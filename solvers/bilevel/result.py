@@ -198,5 +198,5 @@ class Attack:
 
     @property
     def proved(self) -> bool:
-        """Whether the labels at 0 and at eps, and thus the deviation, are proved."""
-        return self.baseline.proved and self.solution.proved
+        """Whether the outcomes at 0 and at eps, and thus the deviation, are proved."""
+        return all(map(self.problem.is_proved, (self.baseline, self.solution)))

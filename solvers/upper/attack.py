@@ -277,7 +277,7 @@ class _Steps:
             self._seek_bound(effort, lower.deadline)
             bound = self.bound
         claimed = bound if trace.bounds_all else None
-        status = _grade(problem, size, deviation, claimed, answer.solution.proved)
+        status = _grade(problem, size, deviation, claimed, problem.is_proved(answer.solution))
         return Attack(
             problem=problem,
             method=method,

@@ -49,7 +49,7 @@ def _improves(lower: LowerLevel, new: Evaluation, old: Evaluation | None) -> boo
     if not lower.is_better(new, old):
         return False
     problem = lower.problem
-    if old is None or problem.sense == "min" or problem.deviation.compares == "labels":
+    if old is None or problem.sense == "min" or problem.deviation.is_discrete:
         return True
     return new.deviation > old.deviation * (1 + ENOUGH)
 

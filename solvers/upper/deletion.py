@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.learning_model import (
     LearningModel,
     Solution,
@@ -204,8 +204,7 @@ def drop_edges(
     remove.require(model)
     if "weights" not in model.parts:
         raise ArgumentError("model", type(model).__name__, "a learning model with weights")
-    m, function = len(model.parts["weights"]), deviation_function(deviation)
-    function.check_fits(model)
+    m, function = len(model.parts["weights"]), deviation_function(deviation).bound_to(model)
     budget = whole_number(budget, "budget", least=0)
     chosen = np.arange(m) if edges is None else index_array(edges, "edges", m)
     search = _SubsetSearch(model, "edges", function, max_solves, lower, tol, time_limit)
@@ -323,8 +322,7 @@ class _SubsetSearch:
 
 def _symmetric(deviation: str | DeviationFunction, model: LearningModel) -> DeviationFunction:
     """Return the deviation; refuse one that names points, since the remaining are renumbered."""
-    function, n = deviation_function(deviation), model.n
-    function.check_fits(model)
+    function, n = deviation_function(deviation).bound_to(model), model.n
     some = function.pairs is not None and len(function.pairs(n)[0]) < comb(n, 2)
     if some or function.least_n > 2:
         raise ArgumentError("deviation", repr(function.name), "one that treats all points alike")

@@ -15,7 +15,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction
+from bilad.models.deviation_function import DeviationFunction
 from bilad.models.problem import BilevelProblem, MaxDeviation
 from bilad.models.validation import (
     ArgumentError,

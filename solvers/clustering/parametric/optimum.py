@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction
+from bilad.models.deviation_function import DeviationFunction
 from bilad.models.validation import FloatArray, IntArray, real_number
 from bilad.solvers.clustering.parametric.affine import smallest_double
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath

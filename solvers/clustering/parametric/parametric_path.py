@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.deviation import DeviationFunction, deviation_function
+from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from numpy.typing import ArrayLike
 
 from bilad.models.learning.learning_model import LearningModel, adjoint, smoothed
-from bilad.models.smooth_deviation import KERNELS, length_unit
+from bilad.models.smooth_deviation import KERNELS, width_unit
 from bilad.models.validation import ArgumentError, FloatArray, one_of, real_array, real_number
 from bilad.solvers.bilevel.oracle import LowerLevel
 
@@ -42,7 +42,7 @@ class Objective(Protocol):
     """A smooth function of eps, which approaches the deviation as the width goes to zero."""
 
     def at(self, eps: FloatArray, width: float) -> ValueAndGradient:
-        """Return value and gradient at eps (k,); the width > 0 is in units of `length_unit`.
+        """Return value and gradient at eps (k,); the width > 0 is in units of `width_unit`.
 
         Raises
         ------
@@ -67,8 +67,8 @@ class SolutionObjective:
     def __init__(self, lower: LowerLevel, kernel: str) -> None:
         self._lower = lower
         baseline, problem = lower.baseline, lower.problem
-        self._unit = length_unit(baseline.state, problem.model.data)
         self._deviation = problem.deviation.smoothed(baseline.outcome, kernel)
+        self._unit = width_unit(self._deviation, baseline.state, problem.model.data)
 
     def evaluate(self, eps: FloatArray) -> None:
         """Evaluate the true deviation."""
@@ -122,7 +122,7 @@ class Smoothing:
     ----------
     widths : sequence of float, default (0.3, 0.1, 0.03, 0.01)
         Decreasing widths > 0 of the smooth deviation, in units of the typical distance between
-        points of the solution (`length_unit`). Every other pair of ascents uses the second half of
+        points of the solution (`width_unit`). Every other pair of ascents uses the second half of
         the sequence only.
     smoothing : float, default 0.3
         Smoothing parameter of the lower level, > 0, relative to the width.

@@ -16,7 +16,7 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.models.deviation import DeviationFunction
+from bilad.models.deviation_function import DeviationFunction
 from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points, stationarity
 from bilad.solvers.bilevel import ipopt_options
 from bilad.solvers.certificates import bounds as certified
