@@ -123,12 +123,14 @@ def certify(
     whole_number(seed, "seed", least=0)
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     radius.require(problem.model)
-    within = _question(problem, problem.radius)
+    question = _question(problem)
+    within = question.within(problem.radius)
     check_magnitudes(problem)
     if refusal(UPPER_METHODS["exact"], within) is None:
         proof, found, termination = _by_parametric_path(within, seed, seconds)
-    else:
-        proof, found, termination = _by_bounds(_beyond(problem), most, seed, seconds)
+    else:  # the limit admits eps beyond the budget as well
+        beyond = question.within(max(problem.radius, question.radius))
+        proof, found, termination = _by_bounds(beyond, most, seed, seconds)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm
     return Certificate(
@@ -149,13 +151,12 @@ def _status(limit: float, lower: float, upper: float) -> str:
     return "robust" if lower > limit else "unknown"
 
 
-def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
+def _question(problem: BilevelProblem) -> BilevelProblem:
     """Return (BL2) for the target of the problem, or of (BL1) for any change of the outcome."""
     if problem.sense == "min":
         return problem
-    model, perturbation = problem.model, problem.perturbation
     deviation, least = problem.deviation.of_any_change()
-    return MinPerturbation(model, perturbation, least, problem.norm, deviation, limit)
+    return MinPerturbation(problem.model, problem.perturbation, least, problem.norm_name, deviation)
 
 
 def _by_parametric_path(
@@ -200,9 +201,3 @@ def _prove(problem: BilevelProblem, end: float) -> Proof:
     if baseline.status.startswith("error"):
         raise LowerLevelError(baseline.status)
     return radius(problem.model, problem, baseline)
-
-
-def _beyond(problem: BilevelProblem) -> BilevelProblem:
-    """Return (BL2) with a limit that admits eps beyond the budget as well."""
-    unlimited = _question(problem, None)
-    return _question(problem, max(problem.radius, unlimited.radius))

@@ -73,6 +73,16 @@ class Loss(ABC):
         """
         return None
 
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of the change of `slope` between two targets, or None.
+
+        It has to hold for every subgradient at scores that differ from z by at most the error, or
+        at z itself if the loss is differentiable.
+        """
+        return np.abs(self.slope(new, z) - self.slope(y, z)) if self.is_smooth else None
+
     @abstractmethod
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return a smooth approximation of l(y, z) for numbers, arrays or Pyomo expressions.

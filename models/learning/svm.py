@@ -84,6 +84,13 @@ class HingeLoss(Loss):
         """Return -1 where y z < 1, and 0 elsewhere."""
         return -np.asarray(y * z < 1, dtype=np.float64)
 
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray:
+        """Return the sum of |y| and |new|, each where the point may be inside its margin."""
+        sizes = [np.abs(t) * (t * z <= 1.0 + np.abs(t) * error) for t in (y, new)]
+        return sizes[0] + sizes[1]
+
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return the smoothed positive part of 1 - y z."""
         return _smoothed_plus(1.0 - y * z, width, functions)

@@ -39,12 +39,18 @@ def _optimum(problem: BilevelProblem, proved: DeviationBound | None) -> float | 
         return None
     if problem.sense == "max":
         return proved.largest(problem.radius)
-    return proved.least(problem.target, problem.radius)
+    return _least(problem, proved)
+
+
+def _least(problem: BilevelProblem, proved: DeviationBound) -> float:
+    """Return the lower bound of (BL2), which for the norm "count" is a whole number."""
+    lower = proved.least(problem.target, problem.radius)
+    return float(math.ceil(lower)) if problem.is_binary and math.isfinite(lower) else lower
 
 
 def _least_norm(problem: BilevelProblem, proved: DeviationBound | None) -> Proof:
     """Return the bound for (BL2) as a proof, which is exact if its witness reaches the target."""
-    lower = 0.0 if proved is None else proved.least(problem.target, problem.radius)
+    lower = 0.0 if proved is None else _least(problem, proved)
     if proved is None or lower == 0:
         return Proof(0.0, "none")
     if lower == math.inf:

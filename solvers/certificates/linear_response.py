@@ -165,13 +165,15 @@ class ChangedPredictions(LinearResponse):
 
     def witness(self, radius: float) -> tuple[FloatArray, float] | None:
         """Return the shortest eps that changes the prediction whose radius this is."""
-        row = [int(np.argmin(np.abs(self.radii - radius)))]
+        radii = np.ceil(self.radii) if self.problem.is_binary else self.radii
+        row = [int(np.argmin(np.abs(radii - radius)))]
         towards, error, gaps = (part[row] for part in self._towards)
         lower, upper = self.problem.perturbation.lower, self.problem.perturbation.upper
         bounds = np.where(towards > 0, upper, -lower)
         gap = gaps * (1 + BEYOND) + self.scores[1][row]
         eps = shortest(np.maximum(np.abs(towards) - error, 0.0), bounds, gap, self.problem.norm)[0]
-        return self._with_deviation(np.sign(towards[0]) * eps) if np.isfinite(eps).all() else None
+        eps = np.ceil(eps) if self.problem.is_binary else np.sign(towards[0]) * eps
+        return self._with_deviation(eps) if np.isfinite(eps).all() else None
 
 
 class Distance(LinearResponse):

@@ -42,16 +42,17 @@ def strong_convexity(problem: BilevelProblem, fit: Fit) -> DeviationBound | None
     ----------
     problem : BilevelProblem
         Its model is a linear model. There is no bound if eps acts on its data, or if the slope of
-        its loss is not Lipschitz continuous in the target.
+        its loss is not Lipschitz continuous in the target, except for the norm "count".
     fit : Fit
         At eps = 0.
     """
-    deviation, y = problem.deviation, fit.model.targets
-    has_constant = fit.model.loss_function.largest_target_slope(y, y, y) is not None
-    if set(problem.perturbation.operators) != {"targets"} or not has_constant:
+    deviation, distance = problem.deviation, Displacement(problem, fit)
+    if set(problem.perturbation.operators) != {"targets"}:
+        return None
+    if distance.lipschitz(problem.radius) is None:
         return None
     if deviation.held_out is None:
-        return Displacement(problem, fit) if deviation.value is parameter_distance else None
+        return distance if deviation.value is parameter_distance else None
     return UncertainSigns(problem, fit) if deviation.is_discrete else UncertainLoss(problem, fit)
 
 
@@ -75,17 +76,35 @@ class Displacement(DeviationBound):
         """The model at eps = 0."""
         return self.fit.model
 
+    def _box(self, radius: float) -> tuple[FloatArray, FloatArray]:
+        given = self.problem.perturbation
+        return np.maximum(given.lower, -radius), np.minimum(given.upper, radius)
+
+    def lipschitz(self, radius: float) -> FloatArray | None:
+        """Return L, shape (n,), over ||eps|| <= radius, or None if the loss has no such constants.
+
+        For the norm "count" it is |c_i| / |t_i| at eps = 1, if each target has its own eps.
+        """
+        loss, y, X = self.model.loss_function, self.model.targets, self.model.design
+        T, scores = self.problem.operator("targets"), X @ self.fit.theta
+        if self.problem.is_binary and np.diff(T.indptr).max() <= 1:
+            t = np.asarray(T.sum(axis=1)).ravel()
+            rounding = len(self.fit.theta) * UNIT_ROUNDOFF * float(np.linalg.norm(self.fit.theta))
+            error = row_norms(X, 2) * (self.fit.distance_bound + rounding)
+            changes = loss.largest_slope_change(y, y + t, scores, error)
+            return None if changes is None else changes / np.where(t == 0, 1.0, np.abs(t))
+        (low, high), up, down = self._box(radius), T.maximum(0), T.minimum(0)
+        return loss.largest_target_slope(
+            y + up @ low + down @ high, y + up @ high + down @ low, scores
+        )
+
     def largest(self, radius: float) -> float:
         """Return the bound r of ||theta(eps) - theta||, theta the computed parameters at 0."""
         model, problem, T = self.model, self.problem, self.problem.operator("targets")
-        low = np.maximum(problem.perturbation.lower, -radius)
-        high = np.minimum(problem.perturbation.upper, radius)
-        up, down = T.maximum(0), T.minimum(0)
-        y, scores = model.targets, model.design @ self.fit.theta
-        lipschitz = model.loss_function.largest_target_slope(
-            y + up @ low + down @ high, y + up @ high + down @ low, scores
-        )
-        rows = lipschitz[:, None] * model.design
+        low, high = self._box(radius)
+        constants = self.lipschitz(radius)
+        assert constants is not None  # otherwise there is no bound
+        rows = constants[:, None] * model.design
         weights = abs(T).T @ row_norms(rows, 2)
         force = _largest_product(weights, np.maximum(-low, high), problem.norm, radius)
         if problem.norm == 2:

@@ -207,8 +207,8 @@ def test_flips_by_brute_force():
     rng = np.random.default_rng(3)
     X, y = rng.normal(size=(10, 3)), np.where(rng.random(10) < 0.5, 1.0, -1.0)
     model, rows = Ridge(X, y), rng.normal(size=(12, 3))
-    U, flips = deviation.changed_predictions(rows), moved(np.diag(-2 * y), 0, 1)
-    problem = MaxDeviation(model, flips, 1.0, 1, U)
+    U, flips = deviation.changed_predictions(rows), Perturbation.flips()
+    problem = MaxDeviation(model, flips, 1, "count", U)
     found = np.ceil(ChangedPredictions(problem, fit(model)).radii)
     every = np.array(list(itertools.product([0.0, 1.0], repeat=10)))
     K = sensitivity(model, np.eye(10))
@@ -217,9 +217,17 @@ def test_flips_by_brute_force():
     least = [counts[column].min() if column.any() else np.inf for column in changed.T]
     np.testing.assert_array_equal(found, least)
     for k in (1, 2, 3, 5):
-        most = bound_of(MaxDeviation(model, flips, k, 1, U))
+        most = bound_of(MaxDeviation(model, flips, k, "count", U))
         assert most == np.count_nonzero(np.array(least) <= k)
         assert changed[counts <= k].sum(axis=1).max() <= most
+    for t in (1, 2, 3):
+        fewest = counts[changed.sum(axis=1) >= t].min()
+        proof = lower_of(MinPerturbation(model, flips, t, "count", U))
+        assert proof.lower <= fewest
+        assert not proof.exact or proof.lower == fewest
+        assert proof.exact or t > 1
+    proof = certify(MaxDeviation(model, flips, 10, "count", U))
+    assert (proof.status, proof.lower, proof.upper) == ("attacked", min(least), min(least))
 
 
 @pytest.mark.parametrize("norm", [1, 2])

@@ -1,5 +1,6 @@
 """Bounds from strong convexity: no attack passes them, and what they rest on is sampled."""
 
+import itertools
 import math
 
 import numpy as np
@@ -84,7 +85,7 @@ DEVIATIONS = {
     measure=st.sampled_from(sorted(DEVIATIONS)),
     is_bounded=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_no_attack_passes_a_bound(seed, norm, kind, measure, is_bounded):
     rng = np.random.default_rng(seed)
     n, d, k = (int(rng.integers(*ends)) for ends in ((3, 9), (1, 4), (1, 4)))
@@ -108,6 +109,34 @@ def test_no_attack_passes_a_bound(seed, norm, kind, measure, is_bounded):
     if best[0] > 1e-9:
         least = MinPerturbation(model, problem.perturbation, best[0], norm, U, 1e3)
         assert radius(model, least, base).lower <= -best[1] * (1 + 1e-6)
+
+
+@given(seed=seeds, kind=st.sampled_from(["hinge", *sorted(MODELS)]))
+@settings(max_examples=10, deadline=None)
+def test_no_flips_pass_a_bound(seed, kind):
+    """All flips of four labels."""
+    rng = np.random.default_rng(seed)
+    y = np.array([1.0, -1.0, 1.0, -1.0])
+    X, penalty = rng.normal(size=(4, 2)) + y[:, None], rng.choice([0.3, 3.0, 30.0])
+    hinge = SupportVectorMachine(X, y, penalty, "hinge")
+    model = hinge if kind == "hinge" else MODELS[kind](X, y, penalty)
+    base, rows, count = fit(model), rng.normal(size=(4, 2)), int(rng.integers(1, 4))
+    flips = Perturbation.flips().bound_to(model)
+    every = [np.array(eps) for eps in itertools.product([0.0, 1.0], repeat=4) if any(eps)]
+    fits = [(fit(flips.apply(model, eps)), eps.sum()) for eps in every]
+    for measure in DEVIATIONS.values():
+        problem = MaxDeviation(model, flips, count, "count", measure(rows, y))
+        most, U = bound(model, problem, base, "quick"), problem.deviation
+        found = [
+            (U.value(base.outcome, other.outcome), -flipped)
+            for other, flipped in fits
+            if flipped <= count and problem.is_proved(other) and problem.is_proved(base)
+        ]
+        best = max(found, default=(0.0, 0))
+        assert best[0] <= most * (1 + 1e-9) + 1e-9
+        if best[0] > 1e-6:
+            least = MinPerturbation(model, flips, best[0], "count", U)
+            assert radius(model, least, base).lower <= -best[1]
 
 
 def two_groups(kind=LogisticRegression, penalty=1.0):
@@ -149,6 +178,9 @@ def test_where_nothing_is_proved():
             bound(model, MaxDeviation(model, features, 1.0, 2, measure), fit(model), "quick")
             is None
         )
+    hinge = SupportVectorMachine(model.data, model.targets, loss="hinge")
+    free = MaxDeviation(hinge, moved(np.eye(4)), 1.0, 2, U)
+    assert bound(hinge, free, fit(hinge), "quick") is None
     proof = certify(MaxDeviation(model, features, 0.1, 2, U), max_solves=10)
     assert (proof.status, proof.lower, proof.method) == ("unknown", 0, "none")
     features = Perturbation.additive((4, 2), features=[0])
