@@ -187,8 +187,9 @@ def test_at_the_threshold(norm):
 
 def test_bounds_of_eps_matter():
     """Eps from -3 on leaves the score positive; from -5 on it does not."""
-    proof = certify(MaxDeviation(LINE, moved(FIRST, -3, 9), 10.0, 2, AT), max_solves=20)
-    assert (proof.status, proof.lower, proof.exact) == ("robust", math.inf, True)
+    for T, low, high in ((FIRST, -3, 9), (-FIRST, -9, 3)):
+        proof = certify(MaxDeviation(LINE, moved(T, low, high), 10.0, 2, AT), max_solves=20)
+        assert (proof.status, proof.lower, proof.exact) == ("robust", math.inf, True)
     proof = certify(MaxDeviation(LINE, moved(FIRST, -5, 0), 10.0, 2, AT), max_solves=20)
     assert (proof.status, proof.lower) == ("attacked", pytest.approx(4))
 
