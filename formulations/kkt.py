@@ -70,6 +70,9 @@ class FollowerConditions(FollowerState):
     def start_from(self, eps: FloatArray, solution: Any) -> None:
         """Set the state to a solution, and choose multipliers that minimise the KKT residual."""
         self.set_solution(solution)
+        self._start_multipliers()
+
+    def _start_multipliers(self) -> None:
         found = self.multipliers()
         for multiplier, value in zip(self.system.multipliers, found, strict=True):
             multiplier.set_value(float(value), skip_validation=True)
