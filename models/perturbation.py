@@ -346,7 +346,8 @@ class Perturbation:
         ArgumentError
             If the perturbation does not fit the model, or eps is not a valid argument of `vector`.
         """
-        return model.perturbed(self.bound_to(model).changes(eps))
+        changes = self.bound_to(model).changes(eps)
+        return model.perturbed(changes)
 
 
 class _Flips(Perturbation):

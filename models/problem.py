@@ -36,7 +36,6 @@ from bilad.models.validation import (
     one_of,
     real_number,
     real_vector,
-    whole_number,
 )
 
 ROUNDING = 1e-9  # relative rounding error of a deviation that is not an integer
@@ -108,9 +107,12 @@ class BilevelProblem(ABC):
 
     def _checked_radius(self, value: Any, argument: str) -> float:
         """Return a budget or a limit, which is a whole number for the norm "count"."""
-        if self.is_binary:
-            return float(min(whole_number(value, argument, least=1), self._k))
-        return real_number(value, argument, above=0.0)
+        radius = real_number(value, argument, above=0.0)
+        if not self.is_binary:
+            return radius
+        if radius < 1 or not radius.is_integer():
+            raise ArgumentError(argument, repr(value), "a whole number >= 1")
+        return min(radius, float(self._k))
 
     @property
     def norm_name(self) -> str | float:

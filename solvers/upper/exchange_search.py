@@ -55,6 +55,6 @@ def _changed(eps: FloatArray, value: float, rng: np.random.Generator) -> list[Fl
 
 def _improves(lower: LowerLevel, new: Evaluation, old: Evaluation) -> bool:
     """Return whether the deviation increases sufficiently, or does not decrease with fewer ones."""
-    share = 0.0 if lower.problem.deviation.compares == "labels" else ENOUGH
+    share = 0.0 if lower.problem.deviation.is_discrete else ENOUGH
     larger = new.deviation > old.deviation * (1 + share)
     return new.proved and (larger or (new.deviation >= old.deviation and new.size < old.size))

@@ -17,12 +17,12 @@ import numpy as np
 
 from bilad.models.learning.learning_model import Answer
 from bilad.models.problem import COUNT, BilevelProblem
-from bilad.models.smooth_deviation import length_unit
+from bilad.models.smooth_deviation import width_unit
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
 
-WIDTH = 0.3  # of the smooth form, in units of `length_unit`
+WIDTH = 0.3  # of the smooth form, in units of `width_unit`
 
 
 def refusal(problem: BilevelProblem) -> str | None:
@@ -66,7 +66,9 @@ class _SmoothForm:
         self._deviation, baseline = None, lower.baseline
         if lower.problem.deviation.is_smooth and not isinstance(baseline, Answer):
             self._deviation = lower.problem.deviation.smoothed(baseline.outcome)
-            self._width = WIDTH * length_unit(baseline.state, lower.problem.model.data)
+            self._width = WIDTH * width_unit(
+                self._deviation, baseline.state, lower.problem.model.data
+            )
 
     def value(self, eps: FloatArray) -> float:
         """Return the value at an eps that was just evaluated."""
