@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray, one_of
 
-
 ROUNDING = 1e-9  # of a margin y z that decides whether a point is active
 
 

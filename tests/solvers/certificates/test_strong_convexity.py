@@ -181,6 +181,13 @@ def test_where_nothing_is_proved():
     hinge = SupportVectorMachine(model.data, model.targets, loss="hinge")
     free = MaxDeviation(hinge, moved(np.eye(4)), 1.0, 2, U)
     assert bound(hinge, free, fit(hinge), "quick") is None
+    smoothed = SupportVectorMachine(model.data, model.targets).with_smoothing(0.1)
+    assert (
+        bound(
+            smoothed, MaxDeviation(smoothed, free.perturbation, 1.0, 2, U), fit(smoothed), "quick"
+        )
+        is None
+    )
     proof = certify(MaxDeviation(model, features, 0.1, 2, U), max_solves=10)
     assert (proof.status, proof.lower, proof.method) == ("unknown", 0, "none")
     features = Perturbation.additive((4, 2), features=[0])
