@@ -335,7 +335,7 @@ def _proved_signs(fit: Fit, design: FloatArray) -> BoolArray:
     norms = np.linalg.norm(design, axis=1)
     rounding = len(fit.theta) * UNIT_ROUNDOFF * float(np.linalg.norm(fit.theta))
     proved: BoolArray = np.abs(design @ fit.theta) > norms * (fit.distance_bound + rounding)
-    return proved
+    return proved | (norms == 0)  # a row of zeros has the score 0
 
 
 def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:

@@ -38,7 +38,8 @@ def _optimum(problem: BilevelProblem, proved: DeviationBound | None) -> float | 
     if proved is None:
         return None
     if problem.sense == "max":
-        return proved.largest(problem.radius)
+        most = proved.largest(problem.radius)
+        return most if math.isfinite(most) else None
     return _least(problem, proved)
 
 

@@ -121,13 +121,23 @@ class LinearResponse(DeviationBound):
     def scores(self) -> tuple[FloatArray, FloatArray]:
         """The held-out scores at eps = 0, and bounds of their errors: shape (m,).
 
-        The rounding errors of the targets y + T eps, at most u |y|, move theta by at most
-        ||H^-1 X'|| u ||y|| <= u ||y|| / (2 sqrt(penalty)).
+        The error of theta is at most the gradient over the penalty. It is computed in extended
+        precision where there is one, since small scores have small radii. The rounding errors of
+        the targets y + T eps, at most u |y|, move theta by at most ||H^-1 X'|| u ||y||, and
+        ||H^-1 X'|| <= 1 / (2 sqrt(penalty)).
         """
-        D, theta = self.rows, self.fit.theta
-        of_targets = UNIT_ROUNDOFF * np.linalg.norm(self.model.targets) / self.model.penalty**0.5
-        rounding = (D.shape[1] + 2) * UNIT_ROUNDOFF * (np.abs(D) @ np.abs(theta))
-        return D @ theta, row_norms(D, 2) * (self.fit.distance_bound + of_targets) + rounding
+        D, theta, penalty = self.rows, self.fit.theta, self.model.penalty
+        X, y = self.model.design.astype(np.longdouble), self.model.targets
+        long = theta.astype(np.longdouble)
+        slopes = X @ long - y
+        gradient = X.T @ slopes + penalty * long
+        size = np.abs(X).T @ (np.abs(X) @ np.abs(long) + np.abs(slopes)) + penalty * np.abs(long)
+        rounding = (sum(X.shape) + 4) * float(np.finfo(np.longdouble).eps)
+        error = float(np.linalg.norm(gradient) + rounding * np.linalg.norm(size)) / penalty
+        error = min(error * (1 + LAPACK), self.fit.distance_bound)
+        error += UNIT_ROUNDOFF * float(np.linalg.norm(y)) / penalty**0.5
+        in_product = (D.shape[1] + 2) * UNIT_ROUNDOFF * (np.abs(D) @ np.abs(theta))
+        return D @ theta, row_norms(D, 2) * error + in_product
 
     def _with_deviation(self, eps: FloatArray) -> tuple[FloatArray, float]:
         theta = self.fit.theta
@@ -152,8 +162,10 @@ class ChangedPredictions(LinearResponse):
         rising = np.where(towards > error, upper, np.maximum(upper, -lower))
         bounds = np.where(towards < -error, -lower, rising)
         safe = (gaps - self.scores[1]) * (1 - (4 * k + 16) * UNIT_ROUNDOFF)
-        eps = shortest(np.abs(towards) + error, bounds, safe, self.problem.norm)
-        return row_norms(eps, self.problem.norm) * (1 - (k + 8) * UNIT_ROUNDOFF)
+        sizes = np.abs(towards) + error
+        eps = shortest(sizes, bounds, safe, self.problem.norm)
+        radii = row_norms(eps, self.problem.norm) * (1 - (k + 8) * UNIT_ROUNDOFF)
+        return np.where(sizes.any(axis=1), radii, math.inf)
 
     def largest(self, radius: float) -> float:
         """Return the number of predictions that some eps changes."""
@@ -209,20 +221,24 @@ class HeldOutLoss(LinearResponse):
 
     @cached_property
     def _quadratic(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The residuals r, the singular values of C / sqrt(m), and their right vectors."""
+        """The residuals r, the singular values of C / sqrt(m), and their right vectors.
+
+        With the held-out rows D = Q R they are those of R M / sqrt(m), which has p rows.
+        """
         assert self.problem.deviation.held_out is not None
         residuals = self.scores[0] - self.problem.deviation.held_out[1]
-        scaled = self.changes[0] / math.sqrt(len(residuals))
-        _, sizes, directions = np.linalg.svd(scaled, full_matrices=False)
+        triangle = np.linalg.qr(self.rows, mode="r") / math.sqrt(len(residuals))
+        _, sizes, directions = np.linalg.svd(triangle @ self.response[0], full_matrices=False)
         return residuals, sizes, directions
 
     def largest(self, radius: float) -> float:
         """Return the largest increase, with the effect q of the errors on the root of the loss."""
         increase = self._maximum(radius)[0]
-        residuals, sizes, _ = self._quadratic
+        residuals = self._quadratic[0]
         peak = 0.5 * float(np.mean(residuals**2)) + increase
         errors = row_norms(self.changes[1], 2) * radius + self.scores[1]
-        errors += LAPACK * (np.abs(residuals) + sizes[0] * math.sqrt(len(residuals)) * radius)
+        spread = float(np.linalg.norm(self.rows) * np.linalg.norm(self.response[0]))
+        errors += LAPACK * (np.abs(residuals) + spread / math.sqrt(len(residuals)) * radius)
         q = math.sqrt(0.5 * float(np.mean(errors**2)))
         return increase * (1 + LAPACK) + 4 * math.sqrt(peak) * q + q**2
 

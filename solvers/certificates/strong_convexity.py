@@ -11,7 +11,8 @@ target, then
     ||grad f_eps(theta)|| <= ||grad f_0(theta)|| + ||sum_i c_i x_i||,        |c_i| <= L_i |t_i|,
 
 and with w_k = sum_i L_i |T_ik| ||x_i|| the last norm is at most the largest <w, |eps|>. For norm 2
-it is also at most ||diag(L) X|| ||T|| ||eps||, in spectral norms. The resulting distance r bounds
+it is also at most ||diag(L) X|| ||T|| ||eps||, in spectral norms, and ||T||^2 is at most the
+product of the largest absolute sums of a row and of a column. The resulting distance r bounds
 
 - the distance of the parameters;
 - the number of changed predictions, by the number of rows with |x'theta| <= ||x|| r;
@@ -21,6 +22,7 @@ it is also at most ||diag(L) X|| ||T|| ||eps||, in spectral norms. The resulting
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,8 +111,11 @@ class Displacement(DeviationBound):
         force = _largest_product(weights, np.maximum(-low, high), problem.norm, radius)
         if problem.norm == 2:
             moved = np.diff(T.indptr) > 0
-            spectral = np.linalg.norm(rows[moved], 2) * np.linalg.norm(T.toarray(), 2)
-            force = min(force, float(spectral) * radius)
+            size_of_T = math.sqrt(abs(T).sum(axis=0).max() * abs(T).sum(axis=1).max())
+            gram = rows[moved].T @ rows[moved]
+            lost = sum(rows.shape) * UNIT_ROUNDOFF * np.trace(gram)
+            size_of_rows = math.sqrt(max(np.linalg.eigvalsh(gram)[-1], 0.0) + lost)
+            force = min(force, size_of_rows * size_of_T * radius)
         return force * (1 + LAPACK * T.shape[0]) / model.penalty + self.fit.distance_bound
 
 
@@ -134,7 +139,8 @@ class UncertainSigns(_OfHeldOutData):
 
     def largest(self, radius: float) -> float:
         """Return the number of held-out scores that may change their sign."""
-        return float(np.count_nonzero(np.abs(self._rows[2]) <= self._moves(radius)))
+        scores, moves = np.abs(self._rows[2]), self._moves(radius)
+        return float(np.count_nonzero((scores <= moves) & (moves > 0)))
 
 
 class UncertainLoss(_OfHeldOutData):
@@ -145,8 +151,11 @@ class UncertainLoss(_OfHeldOutData):
         assert self.problem.deviation.held_out is not None
         y, scores, moves = self.problem.deviation.held_out[1], self._rows[2], self._moves(radius)
         loss = self.model.loss_function.value
-        worst = np.maximum(loss(y, scores - moves), loss(y, scores + moves))
-        increase = float(np.mean(worst) - np.mean(loss(y, scores)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            worst = np.maximum(loss(y, scores - moves), loss(y, scores + moves))
+            increase = float(np.mean(worst) - np.mean(loss(y, scores)))
+        if not math.isfinite(increase):  # an overflow
+            return math.inf
         return max(increase, 0.0) + 8 * UNIT_ROUNDOFF * (len(y) + 1) * float(np.mean(worst))
 
 

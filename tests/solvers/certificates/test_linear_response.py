@@ -203,6 +203,21 @@ def test_a_score_of_zero_has_radius_zero():
     assert certify(problem, max_solves=10).lower == 0
 
 
+def test_what_no_eps_moves_has_no_radius():
+    """A row of zeros has the score 0 for all parameters, and T = 0 moves none."""
+    rows = deviation.changed_predictions([[0.0, 0.0]])
+    model = Ridge([[1.0, 0.5], [0.0, 1.0]], [1.0, 2.0])
+    for T, U in ((np.eye(2), rows), (np.zeros((2, 2)), "changed-predictions")):
+        for norm in NORMS:
+            found = attack(MaxDeviation(model, moved(T), 5.0, norm, U), "corners", max_solves=9)
+            assert (found.status, found.bound) == ("no attack exists", 0)
+            proof = certify(MaxDeviation(model, moved(T), 5.0, norm, U), max_solves=9)
+            assert (proof.status, proof.lower) == ("robust", math.inf)
+    for U in ("distance", "validation-loss"):
+        problem = MaxDeviation(model, moved(np.zeros((2, 2))), 5.0, 2, U)
+        assert bound_of(problem) == pytest.approx(0, abs=1e-12)
+
+
 def test_flips_by_brute_force():
     """All flips of ten labels: the least number for each row, and the most rows for a number."""
     rng = np.random.default_rng(3)
