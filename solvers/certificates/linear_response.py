@@ -227,7 +227,7 @@ class HeldOutLoss(LinearResponse):
         """
         assert self.problem.deviation.held_out is not None
         residuals = self.scores[0] - self.problem.deviation.held_out[1]
-        triangle = np.linalg.qr(self.rows, mode="r") / math.sqrt(len(residuals))
+        triangle = np.asarray(np.linalg.qr(self.rows, mode="r")) / math.sqrt(len(residuals))
         _, sizes, directions = np.linalg.svd(triangle @ self.response[0], full_matrices=False)
         return residuals, sizes, directions
 
