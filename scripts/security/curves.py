@@ -1,0 +1,230 @@
+"""Test error against the attacker's budget: methods at equal seconds, on random splits.
+
+The attacker moves all features of ten training points by at most a standard deviations each and
+maximises the validation loss, (BL1) in norm inf. The test error is that of the model trained on the
+moved points. Nothing follows the method's own search (closing="none").
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from threadpoolctl import threadpool_limits
+
+from bilad.models import MaxDeviation, Perturbation, validation_loss
+from bilad.scripts.attack_runs import METHODS, warm_up
+from bilad.scripts.comparison import load_average
+from bilad.scripts.display import Cells, grouped
+from bilad.scripts.run_store import resumed, save_figure
+from bilad.scripts.security.settings import MODELS, split_of
+from bilad.solvers import attack
+from bilad.solvers.termination import INTERRUPTED
+
+ATTACKS = ("random", "fgsm", "pgd", "hypergradient", "kkt")
+# The expected order of the mean validation losses, and the only model for which it is expected.
+CLAIMS = (("hypergradient", "pgd", None), ("pgd", "random", None), ("kkt", "hypergradient", "svm"))
+QUARTILES = (0.25, 0.75)
+
+
+@dataclass(frozen=True)
+class CurveRun:
+    """One attack on one split."""
+
+    model: str
+    budget: float
+    method: str
+    split: int
+    seconds: float
+
+    def problem(self) -> MaxDeviation:
+        """Return the bilevel problem."""
+        given = split_of(self.model, self.split)
+        return MaxDeviation(
+            given.model,
+            Perturbation.additive(given.model.data.shape, points=given.moved),
+            self.budget,
+            np.inf,
+            validation_loss(given.X_validation, given.y_validation),
+        )
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """The result of one attack, as it is stored; budget 0 is the model without an attack."""
+
+    settings: str
+    model: str
+    budget: float
+    method: str
+    split: int
+    loss: float  # the mean loss on the validation points
+    error: float  # of the test points
+    solves: int = 0  # lower-level solves
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    load: float = 0.0  # load average of the machine at the beginning
+    termination: str = ""
+
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+        return (
+            f"{self.model}, a = {self.budget:g}, split {self.split} | {self.method}: "
+            f"loss {self.loss:.4f}, error {self.error:.4f}, {self.seconds:.1f} s"
+        )
+
+
+def planned(
+    models: Sequence[str],
+    budgets: Sequence[float],
+    methods: Sequence[str],
+    splits: int,
+    seconds: float,
+) -> list[CurveRun]:
+    """Return a run for each model, budget, method and split."""
+    every = product(models, budgets, methods, range(splits))
+    return [CurveRun(*given, seconds) for given in every]
+
+
+def curve_rows(
+    runs: Sequence[CurveRun], path: Path | None, say: Callable[[str], object]
+) -> list[CurveRow]:
+    """Carry out the runs that the table at `path` does not contain; return the rows of all."""
+    texts = [json.dumps(asdict(run), sort_keys=True) for run in runs]
+    return resumed(runs, texts, attacked, CurveRow, path, say)
+
+
+def attacked(run: CurveRun) -> CurveRow:
+    """Carry out one run.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended the attack.
+    """
+    problem, given = run.problem(), split_of(run.model, run.split)
+    variant = METHODS[run.method].on(problem)
+    with threadpool_limits(1):
+        warm_up(variant.method)
+        load, began = load_average(), time.process_time()
+        found = attack(
+            problem,
+            variant.method,
+            run.split,
+            run.seconds,
+            bound="none",
+            closing="none",
+            **variant.options,
+        )
+        cpu_seconds = time.process_time() - began
+    if found.termination == INTERRUPTED:
+        raise KeyboardInterrupt
+    loss, error = given.losses(problem.perturbation.apply(given.model, found.own.eps))
+    return CurveRow(
+        json.dumps(asdict(run), sort_keys=True),
+        run.model,
+        run.budget,
+        run.method,
+        run.split,
+        loss,
+        error,
+        found.lower_solves,
+        found.seconds,
+        cpu_seconds,
+        load,
+        found.termination,
+    )
+
+
+def without_attack(model: str, splits: int) -> list[CurveRow]:
+    """Return the rows of budget 0."""
+    given = [split_of(model, number) for number in range(splits)]
+    return [
+        CurveRow("", model, 0.0, "none", number, *one.losses(one.model))
+        for number, one in enumerate(given)
+    ]
+
+
+def summary(rows: Sequence[CurveRow]) -> list[Cells]:
+    """Return a row for each model, budget and method: means and quartiles over the splits."""
+    cells = []
+    for (model, budget, method), group in grouped(
+        rows, lambda row: (row.model, row.budget, row.method)
+    ):
+        cells.append(
+            {
+                "": model,
+                "a": budget,
+                "method": method,
+                **statistics("validation loss", [row.loss for row in group]),
+                **statistics("test error", [row.error for row in group]),
+                "solves": float(np.mean([row.solves for row in group])),
+                "seconds": float(np.mean([row.seconds for row in group])),
+                "CPU": float(np.mean([row.cpu_seconds for row in group])),
+            }
+        )
+    return cells
+
+
+def statistics(name: str, values: Sequence[float]) -> Cells:
+    """Return the mean, and the quartiles as one text."""
+    low, high = np.quantile(values, QUARTILES)
+    return {name: float(np.mean(values)), f"quartiles of {name}": f"{low:.4g} .. {high:.4g}"}
+
+
+def claims(rows: Sequence[CurveRow]) -> list[Cells]:
+    """Compare pairs of methods in the mean validation loss, for each model and budget."""
+    cells = []
+    for (model, budget), group in grouped(rows, lambda row: (row.model, row.budget)):
+        table = pd.DataFrame(group).pivot_table("loss", "split", "method")
+        for better, worse, only in CLAIMS:
+            if only in (None, model) and {better, worse} <= set(table):
+                more = table[better] - table[worse]
+                cells.append(
+                    {
+                        "": model,
+                        "a": budget,
+                        "expected": f"{better} >= {worse}",
+                        "mean difference": float(more.mean()),
+                        "splits": f"{int((more >= 0).sum())} of {len(more)}",
+                        "status": "holds" if more.mean() >= 0 else "lost",
+                    }
+                )
+    return cells
+
+
+def draw(rows: Sequence[CurveRow], clean: Sequence[CurveRow], path: Path) -> None:
+    """Draw the median test error against the budget, with the quartiles as bands."""
+    by_model = grouped(rows, lambda row: row.model)
+    with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
+        figure = Figure(figsize=(3.2 * len(by_model), 3.2), layout="constrained")
+        panels = figure.subplots(1, len(by_model), squeeze=False)[0]
+        for axes, (model, group) in zip(panels, by_model, strict=True):
+            zero = [row.error for row in clean if row.model == model]
+            for number, (method, runs) in enumerate(grouped(group, lambda row: row.method)):
+                points = [(0.0, zero)] + [
+                    (budget, [row.error for row in one])
+                    for budget, one in grouped(runs, lambda row: row.budget)
+                ]
+                budgets = [budget for budget, _ in points]
+                low, middle, high = np.array(
+                    [np.quantile(errors, (0.25, 0.5, 0.75)) for _, errors in points]
+                ).T
+                colour = f"C{number}"
+                axes.fill_between(budgets, low, high, color=colour, alpha=0.12, linewidth=0)
+                axes.plot(budgets, middle, "o-", color=colour, markersize=3, label=method)
+            axes.set_title(f"{model}, {MODELS[model][0]}" if model != MODELS[model][0] else "ridge")
+            axes.set_xlabel("budget a [standard deviations]")
+        panels[0].set_ylabel("test error")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        save_figure(figure, path)
