@@ -18,8 +18,11 @@ from bilad.formulations.bilevel_model import (
 )
 from bilad.formulations.complementarity import RELAXATIONS
 from bilad.formulations.conditions import Conditions
-from bilad.formulations.kkt import check_follower, kkt
+from bilad.formulations.follower_state import WrittenFollower
+from bilad.formulations.kkt import kkt
+from bilad.formulations.leader import add_eps
 from bilad.formulations.single_level import SingleLevel
+from bilad.formulations.value_function import value_function
 from bilad.models.learning.capability import Capability
 from bilad.models.learning.learning_model import solve
 from bilad.models.problem import BilevelProblem
@@ -28,10 +31,6 @@ from bilad.models.validation import IntArray, one_of
 
 # duality(learning model, model, problem, unit, baseline, aggregate=False): Conditions.
 duality: Capability[Conditions] = Capability("duality")
-# value_function(learning model, model, problem, unit, baseline): Conditions.
-value_function: Capability[Conditions] = Capability("value_function")
-
-
 # contract(learning model, problem, outcomes, rule): the block of each row of the state. The rows of
 # a block were equal at every eps at which the outcomes were observed, and the conditions, which
 # take the keyword `block_of`, hold them equal.
@@ -52,19 +51,30 @@ class Formulation:
         The options of `replace` and their admissible values.
     of_model : callable(model, **options)
         Reformulates a Pyomo model with blocks `Follower`; see `bilevel_model`.
-    check : callable(problem)
-        Raises `CapabilityError` if the functions that the learning model registered are unusable.
     """
 
     replace: Capability[Conditions]
     of_model: Callable[..., BilevelReformulation]
     options: Mapping[str, Collection[Any]] = field(default_factory=dict)
-    check: Callable[[BilevelProblem], None] = lambda problem: None
 
     @property
     def choices(self) -> Mapping[str, Collection[Any]]:
         """All options, with the kernel of the smooth deviation, and their admissible values."""
         return {"kernel": KERNELS, "contraction": CONTRACTIONS, **self.options}
+
+    def check(self, problem: BilevelProblem) -> None:
+        """Validate the follower of a problem if the conditions will be derived from it.
+
+        Raises
+        ------
+        CapabilityError
+            See `WrittenFollower`.
+        """
+        model = problem.model
+        if self.replace.lacking(model) is None and not self.replace.is_registered(model):
+            leading = pyo.ConcreteModel()
+            add_eps(leading, problem)
+            WrittenFollower(model, leading, problem)
 
     def refusal(self, problem: BilevelProblem) -> str | None:
         """Return why the reformulation does not apply to the problem, or None."""
@@ -149,6 +159,6 @@ class Formulation:
         return built
 
 
-KKT = Formulation(kkt, KktModel, {"relaxation": RELAXATIONS}, check_follower)
+KKT = Formulation(kkt, KktModel, {"relaxation": RELAXATIONS})
 DUALITY = Formulation(duality, DualityModel, {"aggregate": (False, True)})
 VALUE_FUNCTION = Formulation(value_function, ValueFunctionModel)

@@ -22,8 +22,8 @@ from bilad.formulations.clustering.edge_terms import difference_of_rows, turned_
 from bilad.formulations.clustering.points import PointConditions
 from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel, absolute_values
 from bilad.formulations.leader import set_parameter
-from bilad.formulations.reformulations import value_function
 from bilad.formulations.schedule import ScheduleStage
+from bilad.formulations.value_function import value_function
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, IntArray

@@ -37,7 +37,8 @@ class SquaredHingeLoss(Loss):
 
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return -2 (1 - 2 y z) where y z < 1, and 0 elsewhere."""
-        return np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
+        slopes: FloatArray = np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
+        return slopes
 
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return the square of the smoothed positive part of 1 - y z."""
@@ -71,7 +72,7 @@ class HingeLoss(Loss):
 
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return -1 where y z < 1, and 0 elsewhere."""
-        return -1.0 * (y * z < 1)
+        return -np.asarray(y * z < 1, dtype=np.float64)
 
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return the smoothed positive part of 1 - y z."""

@@ -141,6 +141,8 @@ class Reformulation:
         if not isinstance(ipopt_options, Mapping | None):
             raise ArgumentError("ipopt_options", type(ipopt_options).__name__, "a mapping")
         engine_options = dict(self.ipopt_options if ipopt_options is None else ipopt_options)
+        if ipopt_options is None and not problem.deviation.is_discrete:
+            engine_options["tol"] = CONTINUOUS_TOL
         self.formulation.check(problem)
         if solver is None:
             try_engine(engine_options)
@@ -201,6 +203,7 @@ def sampled_corners(problem: BilevelProblem, rng: np.random.Generator) -> FloatA
 CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse
 SAMPLES = 10  # eps at which the lower level is solved to see which rows are equal
 TURNS = ("observed", "neighbours", "none")
+CONTINUOUS_TOL = 1e-6  # tolerance for a deviation that is not piecewise constant
 SMOOTHING = 0.3  # mu / width of the default schedules
 WIDTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 

@@ -37,12 +37,12 @@ LACKING = {
     "exact": "ray_steps",
     "milp": "write_milp",
     "duality": "duality",
-    "value-function": "value_function",
 }
 TAKING = [name for name in UPPER_METHODS if name not in LACKING]
 # Shares of the optimum that methods reach without closing. "random" looks at four corners only;
-# "corners" stays at an axis that is not the best; the smooth distance of "kkt" is too small.
-LARGEST = {"random": 0.45, "finite-difference": 0.85, "cobyqa": 0.85}
+# "corners" stays at an axis that is not the best; the smooth distance of "kkt" is too small;
+# the linearised "value-function" ends at a local maximum.
+LARGEST = {"random": 0.45, "finite-difference": 0.85, "cobyqa": 0.85, "value-function": 0.7}
 LEAST = {"random": 0.45, "finite-difference": 0.7, "cobyqa": 0.7, "corners": 0.45, "kkt": 0.6}
 MEANS = {"inside": [0.5, 0.6], "at the bound": [0.1, -0.2], "deep": [-2.0, 0.4]}
 
@@ -107,8 +107,10 @@ def test_what_the_model_can_do():
     assert set(CAPABILITIES) >= able
 
 
-@pytest.mark.parametrize("mean", MEANS)
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(
+    ("mean", "norm"),
+    [("inside", 1), ("inside", 2), ("at the bound", 2), ("at the bound", np.inf), ("deep", 2)],
+)
 @pytest.mark.parametrize("method", TAKING)
 @pytest.mark.usefixtures("installed")
 def test_the_largest_distance(method, norm, mean):
@@ -124,8 +126,9 @@ def test_the_largest_distance(method, norm, mean):
     assert found.deviation <= largest(mean, 1.5, norm) * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("mean", ["inside", "at the bound"])
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(
+    ("mean", "norm"), [("inside", 2), ("at the bound", 1), ("at the bound", np.inf)]
+)
 @pytest.mark.parametrize("method", TAKING)
 @pytest.mark.usefixtures("installed")
 def test_the_least_perturbation(method, norm, mean):
@@ -268,9 +271,8 @@ def test_auto_uses_the_gradient_if_there_is_one():
 def test_units_of_the_data_and_of_eps_do_not_matter(method, unit):
     model = toy_model.NonnegativeMean(unit * data([0.5, 0.6]))
     moves = Perturbation.additive(model.data.shape, points=[0])
-    found = attack(
-        MaxDeviation(model, moves, 1.5 * unit, deviation="distance"), method, closing="none"
-    )
+    problem = MaxDeviation(model, moves, 1.5 * unit, deviation="distance")
+    found = attack(problem, method, max_solves=300, closing="none")
     assert found.deviation / unit == pytest.approx(1.5 / N, rel=0.03)
 
 

@@ -1,0 +1,178 @@
+"""Linear models: their losses, their arguments, and the deviations of their predictions."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bilad.models import (
+    ArgumentError,
+    ConvexClustering,
+    FusionGraph,
+    LogisticRegression,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    Ridge,
+    SupportVectorMachine,
+    changed_predictions,
+    deviation,
+    validation_loss,
+)
+from bilad.models.learning.logistic import LogisticLoss
+from bilad.models.learning.ridge import SquaredLoss
+from bilad.models.learning.svm import LOSSES
+
+ALL_LOSSES = {"squared": SquaredLoss(), "logistic": LogisticLoss(), **LOSSES}
+MODELS = [Ridge, LogisticRegression, SupportVectorMachine]
+X = np.random.default_rng(0).normal(size=(8, 3))
+Y = np.array([0, 1, 0, 1, 1, 0, 1, 0])
+number = st.floats(-3, 3)
+
+
+@pytest.mark.parametrize("name", ALL_LOSSES)
+@given(y=number, z=number)
+def test_derivatives_of_losses(name, y, z):
+    """Central differences, away from kinks."""
+    loss, h = ALL_LOSSES[name], 1e-6
+    if abs(1 - y * z) < 1e-3:
+        return
+    y, z = np.array([y]), np.array([z])
+
+    def difference(function, in_y=False):
+        step = (h, 0) if in_y else (0, h)
+        return (function(y + step[0], z + step[1]) - function(y - step[0], z - step[1])) / (2 * h)
+
+    near = {"abs": 1e-7, "rel": 1e-6}
+    assert loss.slope(y, z) == pytest.approx(difference(loss.value), **near)
+    assert loss.curvature(y, z) == pytest.approx(difference(loss.slope), **near)
+    assert loss.target_slope(y, z) == pytest.approx(difference(loss.slope, in_y=True), **near)
+    smooth = difference(lambda y, z: loss.smoothed(y, z, 0.5))
+    assert loss.smoothed_slope(y, z, 0.5) == pytest.approx(smooth, **near)
+    assert loss.smoothed(y, z, 1e-9) == pytest.approx(loss.value(y, z), abs=1e-8)
+
+
+def test_classes_are_sorted():
+    for labels in (Y, Y == 1, np.where(Y, "b", "a"), np.where(Y, 7.5, -2.0)):
+        model = LogisticRegression(X, labels)
+        assert model.targets.tolist() == (2.0 * Y - 1).tolist()
+        assert model.classes.tolist() == np.unique(labels).tolist()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LogisticRegression(X, np.zeros(8)), r"targets: got 1 class: 0.0, expected labels"),
+        (lambda: SupportVectorMachine(X, np.arange(8)), "targets: got 8 classes: 0, 1, 2, 3, ..."),
+        (lambda: LogisticRegression(X, [*Y[:7], np.nan]), "targets: got a label that is infinite"),
+        (lambda: LogisticRegression(X, Y[:7]), r"targets: got shape \(7,\), expected shape \(8,\)"),
+        (lambda: LogisticRegression(X, np.ma.masked_equal(Y, 1)), "targets: got masked entries"),
+        (lambda: LogisticRegression(X, Y * 1j), "targets: got complex numbers"),
+        (lambda: Ridge(X, np.ones(8)), "targets: got the constant 1, expected at least two"),
+        (lambda: Ridge(X, np.where(Y, "b", "a")), "targets: got text"),
+        (lambda: Ridge(X, [*Y[:7], np.inf]), "targets: got inf at index"),
+        (lambda: Ridge(X, Y, 0.0), "penalty: got 0.0, expected a finite number > 0"),
+        (lambda: Ridge(X, Y, -1.0), "penalty: got -1.0"),
+        (lambda: Ridge(X, Y, np.nan), "penalty: got nan"),
+        (lambda: Ridge(X, Y, intercept=1), "intercept: got 1, expected True or False"),
+        (lambda: SupportVectorMachine(X, Y, loss="log"), "loss: got 'log', expected one of"),
+        (lambda: Ridge(X[:1], Y[:1]), "data: got shape"),
+        (lambda: Ridge(X, Y).replace(weights=Y), "parts: got weights, expected 'data', 'targets'"),
+        (lambda: Ridge(X, Y).replace(targets=Y[:3]), "targets: got shape"),
+    ],
+)
+def test_bad_arguments(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_parts_are_replaced_without_changing_the_model():
+    model = SupportVectorMachine(X, Y, intercept=True)
+    _ = model.design
+    other = model.replace(data=X + 1, targets=np.linspace(-1, 1, 8))
+    assert (other.design[:, :3] == X + 1).all()
+    assert (other.design[:, 3] == 1).all()
+    assert other.targets[0] == -1
+    assert (model.data == X).all()
+    assert model.targets.tolist() == (2.0 * Y - 1).tolist()
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert (same.design == model.design).all()
+
+
+def problem(model, function, kind=MaxDeviation, size=1.0):
+    moves = Perturbation.additive(X.shape, points=[0])
+    return kind(model, moves, size, deviation=function)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_deviations_of_predictions(kind):
+    model = kind(X, Y)
+    held = np.random.default_rng(1).normal(size=(5, 3))
+    labels = np.array([0, 1, 1, 0, 1])
+    before, after = np.array([1.0, 2, -1]), np.array([-1.0, 2, 1])
+    changes = problem(model, changed_predictions(held)).deviation
+    assert changes.value(before, after) == np.sum((held @ before >= 0) != (held @ after >= 0)) > 0
+    assert changes.largest(8) == 5
+    assert changes.is_discrete
+    loss = problem(model, validation_loss(held, labels)).deviation
+    y = labels if kind is Ridge else 2.0 * labels - 1
+    values = [model.loss_function.value(y, held @ theta).mean() for theta in (before, after)]
+    for one, other, expected in (
+        (before, after, values[1] - values[0]),
+        (after, before, values[0] - values[1]),
+    ):
+        assert loss.value(one, other) == pytest.approx(max(0.0, expected), abs=1e-15)
+    assert not loss.is_discrete
+    for function in (changes, loss):
+        smooth, rng = function.smoothed(before), np.random.default_rng(2)
+        theta, v, h = rng.normal(size=3), rng.normal(size=3), 1e-6
+        value, gradient = smooth.at(theta, 0.3)
+        slope = (smooth.at(theta + h * v, 0.3)[0] - smooth.at(theta - h * v, 0.3)[0]) / (2 * h)
+        assert gradient @ v == pytest.approx(slope, rel=1e-6)
+        assert (
+            smooth.at(theta, 1e-9)[0] == pytest.approx(function.value(before, theta), abs=1e-6)
+            or value < 0
+        )
+        assert pickle.loads(pickle.dumps(function)).value(before, after) == function.value(
+            before, after
+        )
+
+
+def test_names_stand_for_the_training_data():
+    model = Ridge(X, 2.0 * Y - 1)
+    rng = np.random.default_rng(3)
+    before, after = rng.normal(size=(2, 3))
+    for name, function in (
+        ("changed-predictions", deviation.changed_predictions(X)),
+        ("validation-loss", deviation.validation_loss(X, 2.0 * Y - 1)),
+    ):
+        named, given_ = (problem(model, f).deviation for f in (name, function))
+        assert named.name == name
+        assert named.value(before, after) == given_.value(before, after)
+
+
+def test_bad_held_out_data():
+    ridge, svm = Ridge(X, Y), SupportVectorMachine(X, Y)
+    for call, message in (
+        (lambda: validation_loss(X), "y: got None, expected the held-out data with X"),
+        (lambda: validation_loss(y=Y), "X: got None, expected the held-out data with y"),
+        (lambda: changed_predictions(Y), "X: got shape"),
+        (lambda: changed_predictions(X * np.nan), "X: got nan"),
+        (lambda: problem(ridge, changed_predictions(X[:, :2])), r"X: got shape \(8, 2\), expected"),
+        (lambda: problem(ridge, validation_loss(X, Y[:5])), r"y: got shape \(5,\)"),
+        (lambda: problem(svm, validation_loss(X, Y + 1)), "y: got 2, expected the labels 0 and 1"),
+        (lambda: problem(svm, "delta"), "deviation: got 'delta', of labels"),
+        (lambda: changed_predictions(X).value(Y, Y), "deviation: got 'changed-predictions'"),
+        (
+            lambda: problem(ridge, changed_predictions(X), MinPerturbation, 9.0),
+            "target: got 9.0, expected at most 8",
+        ),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            call()
+    clusters = ConvexClustering(X, FusionGraph.complete(8), 0.1)
+    with pytest.raises(ArgumentError, match="model: got ConvexClustering.*'predictor'"):
+        problem(clusters, changed_predictions(X))

@@ -1,0 +1,174 @@
+"""Fits of linear models: against scikit-learn, their proofs, and their derivatives."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn.linear_model as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.datasets import load_breast_cancer
+from sklearn.svm import LinearSVC
+
+from bilad.models import ArgumentError, LogisticRegression, Ridge, SupportVectorMachine
+from bilad.models.learning.learning_model import adjoint, solve, state_gap
+from bilad.solvers import fit
+
+KINDS = {
+    "ridge": (Ridge, {}),
+    "logistic": (LogisticRegression, {}),
+    "squared hinge": (SupportVectorMachine, {}),
+    "hinge": (SupportVectorMachine, {"loss": "hinge"}),
+}
+
+
+def cancer(n=100):
+    data, labels = load_breast_cancer(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(labels))[:n]
+    return ((data - data.mean(axis=0)) / data.std(axis=0))[rows], labels[rows]
+
+
+def make(name, data, labels, penalty=1.0, **options):
+    kind, own = KINDS[name]
+    return kind(data, labels, penalty, **own, **options)
+
+
+def of_scikit_learn(name, data, labels, penalty, intercept):
+    columns = np.column_stack([data, np.ones(len(data))]) if intercept else data
+    if name == "ridge":
+        solver = sk.Ridge(alpha=penalty, fit_intercept=False, solver="cholesky")
+    elif name == "logistic":
+        solver = sk.LogisticRegression(
+            C=1 / penalty, fit_intercept=False, solver="newton-cholesky", tol=1e-12, max_iter=1000
+        )
+    else:
+        loss = name.replace(" ", "_")
+        solver = LinearSVC(C=1 / penalty, loss=loss, fit_intercept=False, tol=1e-10, max_iter=10**5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's own tolerance is not always reached
+        return np.ravel(solver.fit(columns, labels).coef_)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("penalty", [0.1, 1.0, 100.0])
+@pytest.mark.parametrize("name", KINDS)
+def test_against_scikit_learn(name, penalty, intercept):
+    data, labels = cancer()
+    found = fit(make(name, data, labels, penalty, intercept=intercept))
+    theirs = of_scikit_learn(name, data, labels, penalty, intercept)
+    assert found.status == "optimal"
+    assert found.proved
+    assert np.abs(found.theta - theirs).max() <= 1e-7
+    if name != "ridge":
+        assert set(found.predict(data)) == {0, 1}
+    assert found.proved_predictions(data).mean() > 0.98
+
+
+def random_model(name, rng, n=12, d=3):
+    data = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-1, 1)
+    labels = np.where(np.arange(n) < n // 2, 0, 1)
+    model = make(name, data, labels, 10.0 ** rng.uniform(-1, 1), intercept=bool(rng.integers(2)))
+    return model.replace(targets=rng.uniform(-1, 1, n)) if rng.integers(2) else model
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_the_gap_is_a_proof(name, seed):
+    """No point is better than the gap allows; the bound of the distance holds at any point."""
+    model = random_model(name, np.random.default_rng(seed))
+    found = fit(model)
+    assert found.proved
+    start = np.zeros(len(found.theta))
+    theirs = minimize(model.primal, start, method="Powell", options={"ftol": 1e-12, "xtol": 1e-12})
+    value = model.primal(found.theta)
+    rounding = 1e-14 * (1 + abs(value))  # of the two values that are compared here
+    assert theirs.fun >= value - found.absolute_gap - rounding
+    distance = np.sqrt(2 * (theirs.fun - value + found.absolute_gap + rounding) / model.penalty)
+    assert np.linalg.norm(theirs.x - found.theta) <= distance + found.distance_bound
+    gap = state_gap(model, theirs.x, found)
+    assert gap * (1 + abs(theirs.fun)) >= theirs.fun - value - 1e-12
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_derivatives_against_differences(name, seed):
+    rng = np.random.default_rng(seed)
+    model = random_model(name, rng)
+    found, h = fit(model), 1e-6
+    v = rng.normal(size=len(found.theta))
+    gradients = adjoint(model, found, v, ("data", "targets"))
+    for part, value in model.parts.items():
+        direction = rng.normal(size=value.shape)
+        ends = [fit(model.replace(**{part: value + s * h * direction})) for s in (1, -1)]
+        if name == "hinge" and not same_active_sets(found, *ends):
+            continue
+        if name == "squared hinge" and kinks(model, *ends):
+            continue
+        difference = (ends[0].theta - ends[1].theta) @ v / (2 * h)
+        slope = float(np.vdot(gradients[part], direction))
+        assert slope == pytest.approx(difference, rel=1e-4, abs=1e-5 * (1 + np.linalg.norm(v)))
+
+
+def same_active_sets(*fits):
+    sets = [(f.duals <= 0).tolist() + (f.duals >= 1).tolist() for f in fits]
+    return all(one == sets[0] for one in sets)
+
+
+def kinks(model, *fits):
+    inside = [f.model.targets * (f.model.design @ f.theta) < 1 for f in fits]
+    return (inside[0] != inside[1]).any()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_start_changes_nothing_but_the_effort(name):
+    data, labels = cancer()
+    model = make(name, data, labels)
+    first = fit(model)
+    moved = model.replace(data=data + 1e-3)
+    warm, cold = solve(moved, first, tol=1e-8), fit(moved)
+    assert np.linalg.norm(warm.theta - cold.theta) <= warm.distance_bound + cold.distance_bound
+    assert warm.proved
+
+
+def test_the_prediction_at_the_threshold_is_not_proved():
+    """theta = (1, 0) up to its bound, so that only rows with a first entry have a sign."""
+    model = Ridge([[1.0, 0.0], [-1.0, 0.0]], [1.5, -1.5])
+    found = fit(model)
+    assert found.theta == pytest.approx([1.0, 0.0])
+    assert found.proved_predictions([[1, 0], [0, 1], [-1e-3, 1], [0, 0]]).tolist() == [
+        True, False, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_time_limit_and_an_overflow_are_statuses(name):
+    data, labels = cancer()
+    model = make(name, data, labels)
+    found = fit(model, time_limit=1e-9)
+    assert found.status in ("time limit", "optimal")
+    huge = fit(model.replace(data=np.full_like(data, 1e300)))
+    assert huge.status.startswith("error") or not huge.proved
+
+
+def test_duplicates_and_more_features_than_points():
+    rng = np.random.default_rng(0)
+    for name in KINDS:
+        data = np.repeat(rng.normal(size=(3, 8)), 2, axis=0)
+        found = fit(make(name, data, [0, 0, 1, 1, 0, 0]))
+        assert found.status == "optimal"
+        assert found.proved
+
+
+def test_bad_arguments():
+    data, labels = cancer()
+    for call, message in (
+        (lambda: fit("ridge"), "model: got str, expected a LinearModel"),
+        (lambda: fit(Ridge(data, labels), tol=0), "tol: got 0.0"),
+        (lambda: fit(Ridge(data, labels), time_limit=-1), "time_limit: got -1.0"),
+        (lambda: fit(Ridge(data, labels)).predict(data[:, :2]), "X: got shape"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            call()
