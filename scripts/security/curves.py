@@ -84,6 +84,7 @@ class CurveRow:
 
 
 def planned(
+    kind: type[CurveRun],
     models: Sequence[str],
     budgets: Sequence[float],
     methods: Sequence[str],
@@ -92,7 +93,7 @@ def planned(
 ) -> list[CurveRun]:
     """Return a run for each model, budget, method and split."""
     every = product(models, budgets, methods, range(splits))
-    return [CurveRun(*given, seconds) for given in every]
+    return [kind(*given, seconds) for given in every]
 
 
 def curve_rows(
@@ -145,13 +146,13 @@ def attacked(run: CurveRun) -> CurveRow:
     )
 
 
-def without_attack(model: str, splits: int) -> list[CurveRow]:
-    """Return the rows of budget 0."""
-    given = [split_of(model, number) for number in range(splits)]
-    return [
-        CurveRow("", model, 0.0, "none", number, *one.losses(one.model))
-        for number, one in enumerate(given)
-    ]
+def without_attack(runs: Sequence[CurveRun]) -> list[CurveRow]:
+    """Return the rows of budget 0 for the models and splits of some runs."""
+    rows = []
+    for model, split in dict.fromkeys((run.model, run.split) for run in runs):
+        given = split_of(model, split)
+        rows.append(CurveRow("", model, 0.0, "none", split, *given.losses(given.model)))
+    return rows
 
 
 def summary(rows: Sequence[CurveRow]) -> list[Cells]:
