@@ -37,15 +37,12 @@ UNIT_ROUNDOFF = float(np.finfo(float).eps)
 
 
 class Loss(ABC):
-    """A loss l(y, z) that is convex in the score z; all methods are elementwise.
+    """A loss l(y, z) that is convex in the score z; all methods are elementwise."""
 
-    Attributes
-    ----------
-    is_smooth : bool
-        Whether the loss is differentiable in the score.
-    """
-
-    is_smooth: ClassVar[bool] = True
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the loss is differentiable in the score."""
+        return True
 
     @abstractmethod
     def value(self, y: Any, z: Any) -> FloatArray:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,79 +14,113 @@ from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray, one_of
 
 
-def _smoothed_plus(m: Any, width: Any, functions: Any) -> Any:
-    """Return (m + sqrt(m^2 + width^2)) / 2, which tends to max(m, 0)."""
-    return 0.5 * (m + functions.sqrt(m**2 + width**2))
+@dataclass(frozen=True)
+class MarginLoss(Loss):
+    """l(y, z) = g(1 - y z), where g is a function of the positive part max(m, 0).
 
-
-def _smoothed_plus_slope(m: FloatArray, width: float) -> FloatArray:
-    return 0.5 * (1.0 + m / np.sqrt(m**2 + width**2))
-
-
-class SquaredHingeLoss(Loss):
-    """l(y, z) = max(1 - y z, 0)^2."""
-
-    def value(self, y: Any, z: Any) -> FloatArray:
-        """Return max(1 - y z, 0)^2."""
-        return np.maximum(1.0 - y * z, 0.0) ** 2
-
-    def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -2 y max(1 - y z, 0)."""
-        return -2.0 * y * np.maximum(1.0 - y * z, 0.0)
-
-    def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return 2 y^2 where y z < 1, and 0 elsewhere."""
-        return 2.0 * y**2 * (y * z < 1)
-
-    def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -2 (1 - 2 y z) where y z < 1, and 0 elsewhere."""
-        slopes: FloatArray = np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
-        return slopes
-
-    def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return the square of the smoothed positive part of 1 - y z."""
-        return _smoothed_plus(1.0 - y * z, width, functions) ** 2
-
-    def smoothed_slope(self, y: FloatArray, z: FloatArray, width: float) -> FloatArray:
-        """Return the derivative of `smoothed` in z."""
-        m = 1.0 - y * z
-        return -2.0 * y * _smoothed_plus(m, width, np) * _smoothed_plus_slope(m, width)
-
-
-class HingeLoss(Loss):
-    """l(y, z) = max(1 - y z, 0), which is not differentiable at y z = 1.
-
-    `slope`, `curvature` and `target_slope` are those of the active pieces.
+    With a width w > 0 the positive part is smoothed, p_w(m) = (m + sqrt(m^2 + w^2)) / 2, and p_w'
+    and p_w'' are its derivatives; for w = 0 they are the indicator of m > 0, and 0.
     """
 
-    is_smooth = False
+    width: float = 0.0
+
+    @staticmethod
+    @abstractmethod
+    def of_part(p: Any) -> Any:
+        """Return g as a function of the positive part p."""
+
+    @staticmethod
+    @abstractmethod
+    def slope_of_part(p: FloatArray) -> FloatArray:
+        """Return the derivative of `of_part`."""
+
+    @staticmethod
+    @abstractmethod
+    def curvature_of_part(p: FloatArray) -> FloatArray:
+        """Return the second derivative of `of_part`."""
 
     def value(self, y: Any, z: Any) -> FloatArray:
-        """Return max(1 - y z, 0)."""
-        return np.maximum(1.0 - y * z, 0.0)
+        """Return g(1 - y z)."""
+        values: FloatArray = self.smoothed(y, z, self.width)
+        return values
 
     def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -y where y z < 1, and 0 elsewhere."""
-        return -y * (y * z < 1)
+        """Return -y g'."""
+        return -y * self._derivatives(1.0 - y * z)[0]
 
     def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return 0."""
-        return np.zeros_like(z)
+        """Return y^2 g''."""
+        return y**2 * self._derivatives(1.0 - y * z)[1]
 
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -1 where y z < 1, and 0 elsewhere."""
-        return -np.asarray(y * z < 1, dtype=np.float64)
+        """Return -g' + y z g''."""
+        first, second = self._derivatives(1.0 - y * z)
+        return -first + y * z * second
 
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return the smoothed positive part of 1 - y z."""
-        return _smoothed_plus(1.0 - y * z, width, functions)
+        """Return g(1 - y z) with the smoothed positive part."""
+        m = 1.0 - y * z
+        return self.of_part(0.5 * (m + functions.sqrt(m**2 + width**2)))
 
     def smoothed_slope(self, y: FloatArray, z: FloatArray, width: float) -> FloatArray:
         """Return the derivative of `smoothed` in z."""
-        return -y * _smoothed_plus_slope(1.0 - y * z, width)
+        return replace(self, width=width).slope(y, z)
+
+    def _derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return g' and g'' at m, by the chain rule."""
+        size = np.hypot(m, self.width)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            step = np.where(size > 0, 0.5 * (1.0 + m / size), 0.0)
+            bend = np.where(size > 0, 0.5 * self.width**2 / size**3, 0.0)
+        part = 0.5 * (m + size)
+        first, second = self.slope_of_part(part), self.curvature_of_part(part)
+        return first * step, second * step**2 + first * bend
 
 
-LOSSES = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
+class SquaredHingeLoss(MarginLoss):
+    """l(y, z) = max(1 - y z, 0)^2."""
+
+    @staticmethod
+    def of_part(p: Any) -> Any:
+        """Return p^2."""
+        return p**2
+
+    @staticmethod
+    def slope_of_part(p: FloatArray) -> FloatArray:
+        """Return 2 p."""
+        return 2.0 * p
+
+    @staticmethod
+    def curvature_of_part(p: FloatArray) -> FloatArray:
+        """Return 2."""
+        return np.full_like(p, 2.0)
+
+
+class HingeLoss(MarginLoss):
+    """l(y, z) = max(1 - y z, 0), which is not differentiable at y z = 1 unless it is smoothed."""
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the width is positive."""
+        return self.width > 0
+
+    @staticmethod
+    def of_part(p: Any) -> Any:
+        """Return p."""
+        return p
+
+    @staticmethod
+    def slope_of_part(p: FloatArray) -> FloatArray:
+        """Return 1."""
+        return np.ones_like(p)
+
+    @staticmethod
+    def curvature_of_part(p: FloatArray) -> FloatArray:
+        """Return 0."""
+        return np.zeros_like(p)
+
+
+LOSSES: dict[str, MarginLoss] = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
 
 
 class SupportVectorMachine(LinearClassifier):
@@ -111,6 +148,8 @@ class SupportVectorMachine(LinearClassifier):
         If an argument is invalid.
     """
 
+    loss_function: MarginLoss
+
     def __init__(
         self,
         data: ArrayLike,
@@ -123,3 +162,9 @@ class SupportVectorMachine(LinearClassifier):
         super().__init__(data, targets, penalty, intercept=intercept)
         self.loss = one_of(loss, "loss", LOSSES)
         self.loss_function = LOSSES[self.loss]
+
+    def with_smoothing(self, width: float) -> Self:
+        """Return the model with the smoothed positive part of width > 0 in its loss."""
+        new = copy.copy(self)
+        new.loss_function = replace(self.loss_function, width=width)
+        return new

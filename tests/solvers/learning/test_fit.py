@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.svm import LinearSVC
 
 from bilad.models import ArgumentError, LogisticRegression, Ridge, SupportVectorMachine
-from bilad.models.learning.learning_model import adjoint, solve, state_gap
+from bilad.models.learning.learning_model import adjoint, smoothed, solve, state_gap
 from bilad.solvers import fit
 
 KINDS = {
@@ -151,6 +151,24 @@ def test_a_time_limit_and_an_overflow_are_statuses(name):
     assert found.status in ("time limit", "optimal")
     huge = fit(model.replace(data=np.full_like(data, 1e300)))
     assert huge.status.startswith("error") or not huge.proved
+
+
+@pytest.mark.parametrize("name", ["squared hinge", "hinge"])
+def test_the_smoothed_model_tends_to_the_model(name):
+    data, labels = cancer()
+    model = make(name, data, labels)
+    exact, distances, last = fit(model), [], None
+    for width in (1.0, 0.1, 1e-2, 1e-3):
+        last = smoothed(model, width, last, float("inf"))
+        distances.append(np.linalg.norm(last.theta - exact.theta))
+        smooth = model.with_smoothing(width)
+        assert np.linalg.norm(smooth.gradient(last.theta)) <= 1e-5
+        v, h = np.random.default_rng(0).normal(size=data.shape), 1e-6
+        ends = [fit(smooth.replace(data=data + s * h * v)).theta.sum() for s in (1, -1)]
+        slope = np.vdot(adjoint(smooth, last, np.ones(30), ("data",))["data"], v)
+        assert slope == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-4)
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] <= 1e-2
 
 
 def test_duplicates_and_more_features_than_points():
