@@ -214,7 +214,7 @@ def draw(rows: Sequence[CurveRow], clean: Sequence[CurveRow], path: Path) -> Non
             for number, (method, runs) in enumerate(grouped(group, lambda row: row.method)):
                 points = [(0.0, zero)] + [
                     (budget, [row.error for row in one])
-                    for budget, one in grouped(runs, lambda row: row.budget)
+                    for budget, one in sorted(grouped(runs, lambda row: row.budget))
                 ]
                 budgets = [budget for budget, _ in points]
                 low, middle, high = np.array(
