@@ -20,11 +20,12 @@ from bilad.models import ArgumentError
 from bilad.models.validation import one_of, real_number, whole_number
 from bilad.scripts.command import command
 from bilad.scripts.display import show
-from bilad.scripts.run_store import Output
+from bilad.scripts.run_store import Output, stored
 from bilad.scripts.security.agreement import agreement
 from bilad.scripts.security.certified import by_brute_force, certified_shares
 from bilad.scripts.security.curves import (
     ATTACKS,
+    CurveRow,
     CurveRun,
     claims,
     curve_rows,
@@ -65,6 +66,10 @@ def security_curves(
     problems: Annotated[
         int, typer.Option(min=4, help="Number of random problems of the agreement.")
     ] = PROBLEMS,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Only show the attacks of this folder again.")
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Output folder; a comparison that it contains is continued.")
     ] = Path("results/security_curves"),
@@ -75,16 +80,19 @@ def security_curves(
     limits = [_budget(text) for text in budgets.split(",")]
     counts = [_flips_of(text) for text in flips.split(",")]
     given = _names(methods, "methods", (*ATTACKS, *FLIP_METHODS))
+    attacked = [name for name in named if name in FLIPPED]
+    runs = {
+        "curves": planned(CurveRun, named, limits, _in(given, ATTACKS), splits, seconds),
+        "flips": planned(FlipRun, attacked, counts, _in(given, FLIP_METHODS), splits, seconds),
+    }
     output = Output(out, Console(width=max(WIDTH, Console().width)))
     if "agreement" in chosen:
         show(output.console, "Agreement on random problems", agreement(problems))
-    if "curves" in chosen:
-        attacks = [name for name in given if name in ATTACKS]
-        _curves(planned(CurveRun, named, limits, attacks, splits, seconds), output)
-    if "flips" in chosen:
-        flippable = [name for name in named if name in FLIPPED]
-        attacks = [name for name in given if name in FLIP_METHODS]
-        _flips(planned(FlipRun, flippable, counts, attacks, splits, seconds), output)
+    for part, report in (("curves", _report_curves), ("flips", _report_flips)):
+        if part in chosen and source is not None:
+            report(_stored(source / f"{part}.csv"), output)
+        elif part in chosen:
+            report(curve_rows(runs[part], out / f"{part}.csv", output.say, jobs), output)
     if "certified" in chosen:
         title = "Ridge regression: test predictions that no flips of training labels change"
         show(output.console, title, certified_shares(splits))
@@ -92,21 +100,31 @@ def security_curves(
         show(output.console, title, by_brute_force(min(splits, SMALL_SETS)))
 
 
-def _curves(runs: Sequence[CurveRun], output: Output) -> None:
-    rows, clean = curve_rows(runs, output.folder / "curves.csv", output.say), without_attack(runs)
+def _report_curves(rows: Sequence[CurveRow], output: Output) -> None:
+    clean = without_attack(rows)
     title = (
         f"Features of {MOVED} of {TRAINING} training points moved by at most a standard "
-        f"deviations; {runs[0].seconds:g} s per attack; our setting"
+        "deviations: our setting"
     )
     show(output.console, title, summary([*clean, *rows]))
     show(output.console, "Expected order of the mean validation losses", claims(rows))
     draw(rows, clean, output.folder / "security_curves.svg")
 
 
-def _flips(runs: Sequence[CurveRun], output: Output) -> None:
-    rows, clean = curve_rows(runs, output.folder / "flips.csv", output.say), without_attack(runs)
-    title = f"Labels of {TRAINING} training points flipped; {runs[0].seconds:g} s per attack"
-    show(output.console, title, accuracies(rows, clean))
+def _report_flips(rows: Sequence[CurveRow], output: Output) -> None:
+    title = f"Labels of {TRAINING} training points flipped: our setting"
+    show(output.console, title, accuracies(rows, without_attack(rows)))
+
+
+def _stored(path: Path) -> list[CurveRow]:
+    rows = stored(path, CurveRow)
+    if not rows:
+        raise ArgumentError("from", str(path.parent), f"a folder with {path.name}")
+    return rows
+
+
+def _in(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    return [name for name in names if name in known]
 
 
 def _names(text: str, argument: str, known: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from statistics import mode
 
 import matplotlib
 import numpy as np
@@ -43,7 +44,12 @@ class CurveRun:
     budget: float
     method: str
     split: int
-    seconds: float
+    limit: float  # in seconds
+
+    @property
+    def text(self) -> str:
+        """All that the result depends on, as JSON."""
+        return json.dumps(asdict(self), sort_keys=True)
 
     def problem(self) -> MaxDeviation:
         """Return the bilevel problem."""
@@ -66,6 +72,7 @@ class CurveRow:
     budget: float
     method: str
     split: int
+    limit: float  # time limit in seconds
     loss: float  # the mean loss on the validation points
     error: float  # of the test points
     solves: int = 0  # lower-level solves
@@ -89,19 +96,18 @@ def planned(
     budgets: Sequence[float],
     methods: Sequence[str],
     splits: int,
-    seconds: float,
+    limit: float,
 ) -> list[CurveRun]:
     """Return a run for each model, budget, method and split."""
     every = product(models, budgets, methods, range(splits))
-    return [kind(*given, seconds) for given in every]
+    return [kind(*given, limit) for given in every]
 
 
 def curve_rows(
-    runs: Sequence[CurveRun], path: Path | None, say: Callable[[str], object]
+    runs: Sequence[CurveRun], path: Path, say: Callable[[str], object], jobs: int
 ) -> list[CurveRow]:
     """Carry out the runs that the table at `path` does not contain; return the rows of all."""
-    texts = [json.dumps(asdict(run), sort_keys=True) for run in runs]
-    return resumed(runs, texts, attacked, CurveRow, path, say)
+    return resumed(runs, [run.text for run in runs], attacked, CurveRow, path, say, jobs)
 
 
 def attacked(run: CurveRun) -> CurveRow:
@@ -121,7 +127,7 @@ def attacked(run: CurveRun) -> CurveRow:
             problem,
             variant.method,
             run.split,
-            run.seconds,
+            run.limit,
             bound="none",
             closing="none",
             **variant.options,
@@ -131,11 +137,12 @@ def attacked(run: CurveRun) -> CurveRow:
         raise KeyboardInterrupt
     loss, error = given.losses(problem.perturbation.apply(given.model, found.own.eps))
     return CurveRow(
-        json.dumps(asdict(run), sort_keys=True),
+        run.text,
         run.model,
         run.budget,
         run.method,
         run.split,
+        run.limit,
         loss,
         error,
         found.lower_solves,
@@ -146,20 +153,20 @@ def attacked(run: CurveRun) -> CurveRow:
     )
 
 
-def without_attack(runs: Sequence[CurveRun]) -> list[CurveRow]:
-    """Return the rows of budget 0 for the models and splits of some runs."""
-    rows = []
-    for model, split in dict.fromkeys((run.model, run.split) for run in runs):
+def without_attack(rows: Sequence[CurveRow]) -> list[CurveRow]:
+    """Return the rows of budget 0 for the models and splits of other rows."""
+    found = []
+    for model, split in dict.fromkeys((row.model, row.split) for row in rows):
         given = split_of(model, split)
-        rows.append(CurveRow("", model, 0.0, "none", split, *given.losses(given.model)))
-    return rows
+        found.append(CurveRow("", model, 0.0, "none", split, 0.0, *given.losses(given.model)))
+    return found
 
 
 def summary(rows: Sequence[CurveRow]) -> list[Cells]:
-    """Return a row for each model, budget and method: means and quartiles over the splits."""
+    """Return a row for each model, limit, budget and method: statistics over the splits."""
     cells = []
-    for (model, budget, method), group in grouped(
-        rows, lambda row: (row.model, row.budget, row.method)
+    for (model, _, budget, method), group in grouped(
+        rows, lambda row: (row.model, row.limit, row.budget, row.method)
     ):
         cells.append(
             {
@@ -185,7 +192,9 @@ def statistics(name: str, values: Sequence[float]) -> Cells:
 def claims(rows: Sequence[CurveRow]) -> list[Cells]:
     """Compare pairs of methods in the mean validation loss, for each model and budget."""
     cells = []
-    for (model, budget), group in grouped(rows, lambda row: (row.model, row.budget)):
+    for (model, limit, budget), group in grouped(
+        rows, lambda row: (row.model, row.limit, row.budget)
+    ):
         table = pd.DataFrame(group).pivot_table("loss", "split", "method")
         for better, worse, only in CLAIMS:
             if only in (None, model) and {better, worse} <= set(table):
@@ -194,6 +203,7 @@ def claims(rows: Sequence[CurveRow]) -> list[Cells]:
                     {
                         "": model,
                         "a": budget,
+                        "limit [s]": limit,
                         "expected": f"{better} >= {worse}",
                         "mean difference": float(more.mean()),
                         "splits": f"{int((more >= 0).sum())} of {len(more)}",
@@ -204,8 +214,12 @@ def claims(rows: Sequence[CurveRow]) -> list[Cells]:
 
 
 def draw(rows: Sequence[CurveRow], clean: Sequence[CurveRow], path: Path) -> None:
-    """Draw the median test error against the budget, with the quartiles as bands."""
-    by_model = grouped(rows, lambda row: row.model)
+    """Draw the median test error against the budget, with the quartiles as bands.
+
+    Of several time limits the one with most rows is drawn.
+    """
+    limit = mode(row.limit for row in rows)
+    by_model = grouped([row for row in rows if row.limit == limit], lambda row: row.model)
     with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(3.2 * len(by_model), 3.2), layout="constrained")
         panels = figure.subplots(1, len(by_model), squeeze=False)[0]

@@ -38,10 +38,10 @@ class FlipRun(CurveRun):
 
 
 def accuracies(rows: Sequence[CurveRow], clean: Sequence[CurveRow]) -> list[Cells]:
-    """Return a row for each model, share of flipped labels and method: means and quartiles."""
+    """Return a row for each model, limit, share of flipped labels and method."""
     cells = []
-    for (model, budget, method), group in grouped(
-        [*clean, *rows], lambda row: (row.model, row.budget, row.method)
+    for (model, _, budget, method), group in grouped(
+        [*clean, *rows], lambda row: (row.model, row.limit, row.budget, row.method)
     ):
         cells.append(
             {
@@ -51,6 +51,7 @@ def accuracies(rows: Sequence[CurveRow], clean: Sequence[CurveRow]) -> list[Cell
                 **statistics("accuracy", [1.0 - row.error for row in group]),
                 "validation loss": float(np.mean([row.loss for row in group])),
                 "solves": float(np.mean([row.solves for row in group])),
+                "seconds": float(np.mean([row.seconds for row in group])),
                 "CPU": float(np.mean([row.cpu_seconds for row in group])),
             }
         )

@@ -27,7 +27,7 @@ def command():
 
 @pytest.fixture
 def row():
-    return CurveRow("", "svm", 2.0, "kkt", 0, loss=1.0, error=0.25)
+    return CurveRow("", "svm", 2.0, "kkt", 0, 5.0, loss=1.0, error=0.25)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -104,11 +104,11 @@ def test_the_command_continues_where_it_was(command, tmp_path):
     assert "accuracy" in first.output
     assert first.output.count("split 0 |") == 2 * 2 * 2 + 3
     assert (tmp_path / "security_curves.svg").read_text().startswith("<?xml")
-    second = command(options)
-    assert second.exit_code == 0, second.output
-    assert "split 0 |" not in second.output
-    table = first.output[first.output.index("Features of") :]
-    assert table[:500] in second.output
+    for again in (options, ["--parts", "curves,flips", "--from", str(tmp_path), *options[-4:]]):
+        shown = command(again)
+        assert shown.exit_code == 0, shown.output
+        assert "split 0 |" not in shown.output
+        assert first.output[first.output.index("Features of") :][:500] in shown.output
 
 
 @pytest.mark.parametrize(
@@ -120,6 +120,7 @@ def test_the_command_continues_where_it_was(command, tmp_path):
         (["--models", "forest"], "models: got 'forest'"),
         (["--methods", "kkt,none"], "methods: got 'none'"),
         (["--parts", "all"], "parts: got 'all'"),
+        (["--parts", "curves", "--from", "nowhere"], "from: got nowhere, expected a folder with"),
     ],
 )
 def test_options_are_checked(command, options, words, tmp_path):
