@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 
-from bilad.models import MinPerturbation, Perturbation, Ridge, changed_predictions
+from bilad.models import LinearModel, MinPerturbation, Perturbation, Ridge, changed_predictions
 from bilad.models.validation import FloatArray
 from bilad.scripts.display import Cells
 from bilad.scripts.security.settings import split_of
@@ -23,7 +23,7 @@ POINTS = 100  # test points of a split whose predictions are certified
 SMALL, SMALL_TEST = 14, 30  # training and test points of the sets on which all flips are tried
 
 
-def least_flips(model: Ridge, X: FloatArray) -> FloatArray:
+def least_flips(model: LinearModel, X: FloatArray) -> FloatArray:
     """Return a proved lower bound of the number of flips that change each prediction: (m,).
 
     The bound is that of `certify` for a single test point; it is infinite if no flips suffice.
@@ -83,7 +83,7 @@ def by_brute_force(sets: int, counts: Sequence[int] = COUNTS[:-1]) -> list[Cells
     ]
 
 
-def changed_at(model: Ridge, X: FloatArray, most: int) -> FloatArray:
+def changed_at(model: LinearModel, X: FloatArray, most: int) -> FloatArray:
     """Return the least number of flips that change each prediction, by trying all: (m,).
 
     It is infinite where more than `most` flips are needed.
