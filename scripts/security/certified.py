@@ -16,11 +16,11 @@ from bilad.models import LinearModel, MinPerturbation, Perturbation, Ridge, chan
 from bilad.models.validation import FloatArray
 from bilad.scripts.display import Cells
 from bilad.scripts.security.settings import split_of
-from bilad.solvers import certify, fit
+from bilad.solvers import certify
 
 COUNTS = (1, 3, 5, 10)
 POINTS = 100  # test points of a split whose predictions are certified
-SMALL, SMALL_TEST = 14, 30  # training and test points of the sets on which all flips are tried
+SMALL, SMALL_TEST = 24, 30  # training and test points of the sets on which all flips are tried
 
 
 def least_flips(model: LinearModel, X: FloatArray) -> FloatArray:
@@ -83,20 +83,22 @@ def by_brute_force(sets: int, counts: Sequence[int] = COUNTS[:-1]) -> list[Cells
     ]
 
 
-def changed_at(model: LinearModel, X: FloatArray, most: int) -> FloatArray:
+def changed_at(model: Ridge, X: FloatArray, most: int) -> FloatArray:
     """Return the least number of flips that change each prediction, by trying all: (m,).
 
     It is infinite where more than `most` flips are needed.
     """
-    before = fit(model).decision_function(X) >= 0
+    to_scores = model.design_of(X) @ np.linalg.solve(
+        model.hessian(np.zeros(model.design.shape[1])), model.design.T
+    )
+    before = to_scores @ model.targets >= 0
     least = np.full(len(X), np.inf)
     for count in range(1, most + 1):
-        for chosen in itertools.combinations(range(model.n), count):
-            signs = np.ones(model.n)
-            signs[list(chosen)] = -1.0
-            flipped = model.replace(targets=signs * model.targets)
-            changed = (fit(flipped).decision_function(X) >= 0) != before
-            least[changed & np.isinf(least)] = count
+        chosen = np.array(list(itertools.combinations(range(model.n), count)))
+        signs = np.ones((len(chosen), model.n))
+        np.put_along_axis(signs, chosen, -1.0, axis=1)
+        after = to_scores @ (signs * model.targets).T >= 0
+        least[(after != before[:, None]).any(axis=1) & np.isinf(least)] = count
     return least
 
 

@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from bilad.models import Ridge
 from bilad.scripts.security import agreement as agreements
 from bilad.scripts.security.agreement import KINDS, agreement
-from bilad.scripts.security.certified import SMALL, by_brute_force, changed_at, least_flips
+from bilad.scripts.security.certified import SMALL, by_brute_force, changed_at
 from bilad.scripts.security.curves import CurveRow, claims, summary
 from bilad.scripts.security.flips import accuracies
 from bilad.scripts.security.settings import MODELS, MOVED, split_of
@@ -131,16 +133,21 @@ def test_options_are_checked(command, options, words, tmp_path):
 
 
 def test_certified_predictions_are_those_that_no_flips_change():
-    cells = by_brute_force(1, (1, 2))
-    assert [one["false certificates"] for one in cells] == [0, 0]
+    cells = by_brute_force(1, (1, 2, 3))
+    assert [one["false certificates"] for one in cells] == [0, 0, 0]
     for one in cells:
         assert 0 < one["certified"] == one["unchanged by all flips"] < one["predictions"]
 
 
 def test_brute_force_counts_the_flips():
     given = split_of("ridge", 0)
-    model = type(given.model)(given.model.data[:SMALL, :3], given.model.targets[:SMALL])
-    X = given.X_test[:5, :3]
-    tried = changed_at(model, X, 2)
-    least = least_flips(model, X)
-    assert ((np.ceil(least) == tried) | (least > 2)).all()
+    model = Ridge(given.model.data[:SMALL, :2], given.model.targets[:SMALL], intercept=True)
+    X = given.X_test[:5, :2]
+    before = fit(model).predict(X) >= 0
+    expected = np.full(5, np.inf)
+    for count in (2, 1):
+        for chosen in combinations(range(SMALL), count):
+            targets = model.targets.copy()
+            targets[list(chosen)] *= -1
+            expected[(fit(model.replace(targets=targets)).predict(X) >= 0) != before] = count
+    assert changed_at(model, X, 2).tolist() == expected.tolist()
