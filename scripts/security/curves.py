@@ -34,6 +34,7 @@ ATTACKS = ("random", "fgsm", "pgd", "hypergradient", "kkt")
 # The expected order of the mean validation losses, and the only model for which it is expected.
 CLAIMS = (("hypergradient", "pgd", None), ("pgd", "random", None), ("kkt", "hypergradient", "svm"))
 QUARTILES = (0.25, 0.75)
+ORDER = ("none", "random", "fgsm", "greedy", "pgd", "hypergradient", "kkt")  # of tables
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,21 @@ def attacked(run: CurveRun) -> CurveRow:
     )
 
 
+def in_order(rows: Sequence[CurveRow]) -> list[CurveRow]:
+    """Return the rows in the order of a table: by model, limit, budget and method."""
+    models = list(MODELS)
+    return sorted(
+        rows,
+        key=lambda row: (
+            models.index(row.model),
+            row.limit,
+            row.budget,
+            ORDER.index(row.method),
+            row.split,
+        ),
+    )
+
+
 def without_attack(rows: Sequence[CurveRow]) -> list[CurveRow]:
     """Return the rows of budget 0 for the models and splits of other rows."""
     found = []
@@ -166,7 +182,7 @@ def summary(rows: Sequence[CurveRow]) -> list[Cells]:
     """Return a row for each model, limit, budget and method: statistics over the splits."""
     cells = []
     for (model, _, budget, method), group in grouped(
-        rows, lambda row: (row.model, row.limit, row.budget, row.method)
+        in_order(rows), lambda row: (row.model, row.limit, row.budget, row.method)
     ):
         cells.append(
             {
@@ -193,7 +209,7 @@ def claims(rows: Sequence[CurveRow]) -> list[Cells]:
     """Compare pairs of methods in the mean validation loss, for each model and budget."""
     cells = []
     for (model, limit, budget), group in grouped(
-        rows, lambda row: (row.model, row.limit, row.budget)
+        in_order(rows), lambda row: (row.model, row.limit, row.budget)
     ):
         table = pd.DataFrame(group).pivot_table("loss", "split", "method")
         for better, worse, only in CLAIMS:
@@ -219,7 +235,8 @@ def draw(rows: Sequence[CurveRow], clean: Sequence[CurveRow], path: Path) -> Non
     Of several time limits the one with most rows is drawn.
     """
     limit = mode(row.limit for row in rows)
-    by_model = grouped([row for row in rows if row.limit == limit], lambda row: row.model)
+    drawn = [row for row in in_order(rows) if row.limit == limit]
+    by_model = grouped(drawn, lambda row: row.model)
     with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(figsize=(3.2 * len(by_model), 3.2), layout="constrained")
         panels = figure.subplots(1, len(by_model), squeeze=False)[0]
@@ -228,7 +245,7 @@ def draw(rows: Sequence[CurveRow], clean: Sequence[CurveRow], path: Path) -> Non
             for number, (method, runs) in enumerate(grouped(group, lambda row: row.method)):
                 points = [(0.0, zero)] + [
                     (budget, [row.error for row in one])
-                    for budget, one in sorted(grouped(runs, lambda row: row.budget))
+                    for budget, one in grouped(runs, lambda row: row.budget)
                 ]
                 budgets = [budget for budget, _ in points]
                 low, middle, high = np.array(

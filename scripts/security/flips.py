@@ -14,7 +14,7 @@ import numpy as np
 
 from bilad.models import MaxDeviation, Perturbation, validation_loss
 from bilad.scripts.display import Cells, grouped
-from bilad.scripts.security.curves import CurveRow, CurveRun, statistics
+from bilad.scripts.security.curves import CurveRow, CurveRun, in_order, statistics
 from bilad.scripts.security.settings import TRAINING, split_of
 
 FLIPPED = ("svm", "logistic")
@@ -41,7 +41,7 @@ def accuracies(rows: Sequence[CurveRow], clean: Sequence[CurveRow]) -> list[Cell
     """Return a row for each model, limit, share of flipped labels and method."""
     cells = []
     for (model, _, budget, method), group in grouped(
-        [*clean, *rows], lambda row: (row.model, row.limit, row.budget, row.method)
+        in_order([*clean, *rows]), lambda row: (row.model, row.limit, row.budget, row.method)
     ):
         cells.append(
             {
