@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression
 
 from bilad.models import (
     ArgumentError,
@@ -93,6 +94,7 @@ REALS = [
     ),
     ("data", A, lambda v: BlackBox(v, KMeans(2))),
     ("data", A, lambda v: BlackBox(A, KMeans(2)).replace(data=v)),
+    ("targets", [1.0, 2.0, 3.0, 4.0], lambda v: BlackBox(A, LinearRegression(), targets=v)),
     ("data", A, Perturbation.multiplicative),
     ("direction", A, Perturbation.shift),
     ("A", A, lambda v: FusionGraph.knn(v, 2)),
