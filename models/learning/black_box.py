@@ -55,6 +55,7 @@ class BlackBox(LearningModel):
     """
 
     methods: ClassVar[tuple[str, ...]] = ("fit_predict",)
+    expected: ClassVar[str] = "an object with fit_predict, or targets for a classifier or regressor"
     error: ClassVar[type[EstimatorError]] = ClustererError
     result: ClassVar[str] = "partitions"
 
@@ -83,8 +84,7 @@ class BlackBox(LearningModel):
         if isinstance(estimator, type) or not all(callables):
             given = estimator if isinstance(estimator, type) else type(estimator)
             what = "the class " if isinstance(estimator, type) else ""
-            expected = f"an object with {' and '.join(self.methods)}"
-            raise ArgumentError("estimator", what + given.__name__, expected)
+            raise ArgumentError("estimator", what + given.__name__, self.expected)
         self.estimator = clone(estimator, safe=False)
         self.max_queries = (
             None if max_queries is None else whole_number(max_queries, "max_queries", least=0)
@@ -164,6 +164,7 @@ class BlackBoxPredictor(BlackBox):
 
     outcomes = "predictions"
     methods = ("fit", "predict")
+    expected = "an object with fit and predict"
     error = EstimatorError
     result = "sets of predictions"
 
