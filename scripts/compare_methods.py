@@ -166,9 +166,9 @@ def available(chosen: Sequence[Instance], say: Callable[[str], None]) -> list[In
 
 
 def quick_methods() -> list[str]:
-    """Return the methods of --quick: without reformulations, MILP and the exact method."""
-    slow = ("milp", "exact")
-    return [name for name in UPPER_METHODS if name not in slow and not METHODS[name].takes_starts]
+    """Return the methods of --quick: those of all families, without reformulations."""
+    few = ("milp", "exact", "greedy")
+    return [name for name in UPPER_METHODS if name not in few and not METHODS[name].takes_starts]
 
 
 def check(instance: Instance) -> Cells:

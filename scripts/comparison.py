@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
 def fingerprint(problem: BilevelProblem) -> str:
     """Return a short text that differs if what defines two problems does."""
     model, free, digest = problem.model, problem.perturbation, hashlib.sha256()
-    words = [problem.sense, problem.norm, problem.radius, problem.target, problem.deviation]
+    words = [problem.sense, problem.norm_name, problem.radius, problem.target, problem.deviation]
     arrays: list[Any] = [*model.parts.values(), free.lower, free.upper]
     for operator in free.operators.values():
         entries = operator.tocoo()

@@ -168,7 +168,7 @@ def _question(problem: BilevelProblem, limit: float | None) -> BilevelProblem:
     if problem.sense == "min":
         return problem
     model, perturbation = problem.model, problem.perturbation
-    return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm, limit=limit)
+    return MinPerturbation(model, perturbation, ANY_CHANGE, problem.norm_name, limit=limit)
 
 
 def _by_parametric_path(

@@ -26,7 +26,7 @@ class Stage:
     eps : ndarray, shape (k,)
         The eps at the end of the stage, projected on the problem's ball.
     deviation : float
-        U(eps), recomputed from the lower-level solution.
+        U(eps), recomputed from the lower-level solution; for the norm "count" at the rounded eps.
     engine_status : str
         Status of the solver, which is no certificate for the bilevel problem.
     iterations : int
@@ -129,7 +129,8 @@ class Attack:
     seconds_bounding : float
         Time of the computation of the bound, which `seconds` does not include.
     history : tuple of Evaluation
-        The evaluations of all eps that were solved, in order.
+        The evaluations of all eps that were solved, in order. For the norm "count" they are binary;
+        `lower_solves` also counts the solves of gradient methods and formulations in between.
     stages : tuple of Stage
         The solves of a reformulation, in order.
     engine : str or None

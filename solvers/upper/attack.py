@@ -32,7 +32,7 @@ from bilad.solvers.termination import (
     overall,
     termination_of,
 )
-from bilad.solvers.upper import grid_search, milp, parametric, vertex_search
+from bilad.solvers.upper import greedy, grid_search, milp, parametric, vertex_search
 from bilad.solvers.upper.auto import best_method
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
@@ -62,6 +62,7 @@ UPPER_METHODS: Registry[UpperMethod] = Registry(
             parametric.refusal, parametric.prepare, ("ray_steps",), has_bound=True
         ),
         "direct": FunctionMethod(grid_search.refusal, grid_search.prepare),
+        "greedy": FunctionMethod(greedy.refusal, greedy.prepare),
         "corners": FunctionMethod(takes_every, vertex_search.prepare_coordinates),
         "random": FunctionMethod(takes_every, vertex_search.prepare_random),
         **DERIVATIVE_FREE,
