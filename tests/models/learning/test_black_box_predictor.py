@@ -251,3 +251,12 @@ def test_queries_are_counted(queries):
     assert found.lower_solves <= queries
     assert Constant.fits <= queries + 2 + 8  # twice at 0, and to confirm
     assert found.termination == "solve limit"
+
+
+@pytest.mark.parametrize("method", ["greedy", "random"])
+def test_labels_of_a_black_box_are_flipped(method):
+    box = BlackBox(A, KNeighborsClassifier(1), targets=np.where(LABELS == "yes", 1, -1))
+    flips = Perturbation.flips(points=range(6))
+    found = attack(MaxDeviation(box, flips, 2, "count", "changed-predictions"), method)
+    assert found.deviation == found.norm == 2
+    assert set(found.eps.tolist()) == {0.0, 1.0}
