@@ -202,7 +202,8 @@ def test_greedy_is_not_blind_on_a_plateau():
     problem = flips(MinPerturbation, 1, function=far)
     least = attack(problem, "direct", closing="none")
     assert least.norm > 1
-    assert attack(problem, "greedy", closing="none").norm == least.norm
+    norms = [attack(problem, "greedy", seed, closing="none").norm for seed in range(8)]
+    assert norms == [least.norm] * 8
 
 
 def test_greedy_needs_neither_derivatives_nor_a_state():
