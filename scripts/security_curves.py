@@ -63,9 +63,6 @@ def security_curves(
     seconds: Annotated[
         float, typer.Option(min=0.1, help="Time limit of each attack in seconds.")
     ] = 10.0,
-    problems: Annotated[
-        int, typer.Option(min=4, help="Number of random problems of the agreement.")
-    ] = PROBLEMS,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     source: Annotated[
         Path | None, typer.Option("--from", help="Only show the attacks of this folder again.")
@@ -87,7 +84,7 @@ def security_curves(
     }
     output = Output(out, Console(width=max(WIDTH, Console().width)))
     if "agreement" in chosen:
-        show(output.console, "Agreement on random problems", agreement(problems))
+        show(output.console, "Agreement on random problems", agreement(PROBLEMS))
     for part, report in (("curves", _report_curves), ("flips", _report_flips)):
         if part in chosen and source is not None:
             report(_stored(source / f"{part}.csv"), output)
