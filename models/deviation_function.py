@@ -51,6 +51,9 @@ class DeviationFunction:
         discrete values, so that it is 0.
     decided : callable(solution)
         Returns whether a solution with proved outcome determines U; it does for labels.
+    agree : callable(outcome, other), or None
+        Returns whether two outcomes of a model without proofs are the same. By default they are
+        if U does not tell them apart.
     bind : callable(model), or None
         Returns U for a learning model, if U depends on the model.
     least_change : float or None
@@ -68,6 +71,7 @@ class DeviationFunction:
     smooth: Callable[[Any, Kernel], SmoothDeviation] | None = None
     tolerance: Callable[[Any], float] | None = None
     decided: Callable[[Any], bool] = _always
+    agree: Callable[[Any, Any], bool] | None = None
     bind: Callable[[LearningModel], DeviationFunction] | None = None
     least_change: float | None = None
     held_out: tuple[Any, Any] | None = field(default=None, compare=False, repr=False)
@@ -120,6 +124,12 @@ class DeviationFunction:
     def uncertainty(self, outcome: Any) -> float:
         """Return the largest deviation of two accurate solutions of one model: 0 for labels."""
         return 0.0 if self.tolerance is None else self.tolerance(outcome)
+
+    def are_the_same(self, outcome: Any, other: Any) -> bool:
+        """Return whether two outcomes that a model without proofs gave for its parts agree."""
+        if self.agree is not None:
+            return self.agree(outcome, other)
+        return self.value(outcome, other) <= self.uncertainty(outcome)
 
     def bound_to(self, model: LearningModel) -> DeviationFunction:
         """Return the deviation function for a learning model.

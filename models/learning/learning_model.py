@@ -32,9 +32,9 @@ class LearningModel(ABC):
     ----------
     data : ndarray, shape (n, d)
         Read-only.
-    outcomes : {"labels", "parameters"}
-        The kind of outcome of a solution, which a deviation compares: cluster labels or learned
-        parameters.
+    outcomes : {"labels", "parameters", "predictions"}
+        The kind of outcome of a solution, which a deviation compares: cluster labels, learned
+        parameters, or a fitted estimator, known by its predictions.
     max_queries : int or None
         The largest number of times that an attack may solve the model; None if there is no limit.
     """

@@ -217,18 +217,14 @@ class LinearClassifier(LinearModel):
 
     def read_held_out(self, targets: ArrayLike, n: int) -> FloatArray:
         """Return held-out labels as -1 and 1: shape (n,)."""
-        given = _label_array(targets, "y", n)
-        known = (given[:, None] == self.classes).any(axis=1)
-        if not known.all():
-            expected = f"the labels {self.classes[0]!s} and {self.classes[1]!s}"
-            raise ArgumentError("y", str(given[~known][0]), expected)
+        given = known_labels(targets, self.classes, n)
         y = np.where(given == self.classes[1], 1.0, -1.0)
         y.flags.writeable = False
         return y
 
 
 def _two_classes(targets: ArrayLike, n: int) -> tuple[np.ndarray, FloatArray]:
-    given = _label_array(targets, "targets", n)
+    given = label_array(targets, "targets", n)
     classes, places = np.unique(given, return_inverse=True)
     if len(classes) != 2:
         found = ", ".join(map(str, classes[:4])) + (", ..." if len(classes) > 4 else "")
@@ -239,13 +235,24 @@ def _two_classes(targets: ArrayLike, n: int) -> tuple[np.ndarray, FloatArray]:
     return classes, y
 
 
-def _label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
-    """Return n labels: numbers, Booleans or strings."""
+def known_labels(targets: ArrayLike, classes: np.ndarray, n: int) -> np.ndarray:
+    """Return n held-out labels, which must be among the classes."""
+    given = label_array(targets, "y", n)
+    known = (given[:, None] == classes).any(axis=1)
+    if not known.all():
+        names = [str(one) for one in classes]
+        expected = f"the labels {', '.join(names[:-1])} and {names[-1]}"
+        raise ArgumentError("y", str(given[~known][0]), expected)
+    return given
+
+
+def label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
+    """Return a read-only copy of n labels: numbers, Booleans or strings."""
     expected = f"{n} labels, one for each point"
     if np.ma.is_masked(targets):
         raise ArgumentError(argument, "masked entries", expected)
     try:
-        given = np.asarray(targets)
+        given = np.array(targets)
         np.unique(given)
     except (TypeError, ValueError):
         raise ArgumentError(argument, "labels of different kinds", expected) from None
@@ -255,6 +262,7 @@ def _label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
         raise ArgumentError(argument, "a label that is infinite or NaN", expected)
     if given.dtype.kind == "c":
         raise ArgumentError(argument, "complex numbers", expected)
+    given.flags.writeable = False
     return given
 
 

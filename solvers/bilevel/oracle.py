@@ -154,8 +154,9 @@ class LowerLevel:
         solution = self._solve(zero, None, seconds)
         if solution.gap is None:
             again = self.confirm(zero, seconds)
-            deviation, outcome = self.problem.deviation, solution.outcome
-            if deviation.value(outcome, again.outcome) > deviation.uncertainty(outcome):
+            with _named(zero):
+                agree = self.problem.deviation.are_the_same(solution.outcome, again.outcome)
+            if not agree:
                 raise self.contradiction(zero)
         return _unbroken(solution)
 
@@ -253,10 +254,12 @@ class LowerLevel:
 
     def _learn(self, eps: FloatArray, solution: Solution) -> None:
         problem = self.problem
+        with _named(eps):
+            deviation = self.deviation(solution)
         evaluation = Evaluation(
             eps=eps,
             size=problem.size(eps),
-            deviation=self.deviation(solution),
+            deviation=deviation,
             proved=problem.is_proved(solution),
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
