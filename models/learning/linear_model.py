@@ -280,8 +280,9 @@ class Fit:
     status : str
         "optimal", "inaccurate", "time limit", or "error: ...".
     iterations : int
-    duals : ndarray, shape (n,), or None
-        For the hinge loss, the dual variables alpha in [0, 1].
+    duals : ndarray, shape (2 n,), or None
+        For the hinge loss, the dual variables of the pieces 1 - z_i and 1 + z_i of all points, from
+        0 to their weights w_+ and w_-.
     """
 
     model: LinearModel

@@ -10,77 +10,58 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.learning.linear_model import LinearClassifier, Loss
+from bilad.models.learning.linear_model import LinearClassifier
+from bilad.models.learning.margin_loss import MarginLoss, label_weights
 from bilad.models.validation import FloatArray, one_of
-
-ROUNDING = 1e-9  # of a margin y z that decides whether a point is active
 
 
 @dataclass(frozen=True)
-class MarginLoss(Loss):
-    """l(y, z) = g(1 - y z), where g is a function of the positive part max(m, 0).
+class PositivePartLoss(MarginLoss):
+    """phi(m) = g(p) is a function of the positive part p of 1 - m.
 
-    With a width w > 0 the positive part is smoothed, p_w(m) = (m + sqrt(m^2 + w^2)) / 2, and p_w'
-    and p_w'' are its derivatives; for w = 0 they are the indicator of m > 0, and 0.
+    With a width w > 0 the positive part is smoothed, p_w(t) = (t + sqrt(t^2 + w^2)) / 2, and p_w'
+    and p_w'' are its derivatives; for w = 0 they are the indicator of t > 0, and 0.
     """
 
     width: float = 0.0
 
+    @property
+    def own_width(self) -> float:
+        """The width."""
+        return self.width
+
     @staticmethod
     @abstractmethod
     def of_part(p: Any) -> Any:
-        """Return g as a function of the positive part p."""
+        """Return g(p)."""
 
     @staticmethod
     @abstractmethod
-    def slope_of_part(p: FloatArray) -> FloatArray:
-        """Return the derivative of `of_part`."""
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return g'(p) and g''(p)."""
 
-    @staticmethod
-    @abstractmethod
-    def curvature_of_part(p: FloatArray) -> FloatArray:
-        """Return the second derivative of `of_part`."""
+    def of_margin(self, m: Any, width: Any, functions: Any = np) -> Any:
+        """Return g(p_w(1 - m))."""
+        t = 1.0 - m
+        return self.of_part(0.5 * (t + functions.sqrt(t**2 + width**2)))
 
-    def value(self, y: Any, z: Any) -> FloatArray:
-        """Return g(1 - y z)."""
-        values: FloatArray = self.smoothed(y, z, self.width)
-        return values
-
-    def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -y g'."""
-        return -y * self._derivatives(1.0 - y * z)[0]
-
-    def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return y^2 g''."""
-        return y**2 * self._derivatives(1.0 - y * z)[1]
-
-    def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -g' + y z g''."""
-        first, second = self._derivatives(1.0 - y * z)
-        return -first + y * z * second
-
-    def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return g(1 - y z) with the smoothed positive part."""
-        m = 1.0 - y * z
-        return self.of_part(0.5 * (m + functions.sqrt(m**2 + width**2)))
+    def derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of g(p_w(1 - m)) by the chain rule."""
+        t = 1.0 - m
+        size = np.hypot(t, self.width)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            step = np.where(size > 0, 0.5 * (1.0 + t / size), 0.0)
+            bend = np.where(size > 0, 0.5 * self.width**2 / size**3, 0.0)
+        first, second = self.derivatives_of_part(0.5 * (t + size))
+        return -first * step, second * step**2 + first * bend
 
     def smoothed_slope(self, y: FloatArray, z: FloatArray, width: float) -> FloatArray:
         """Return the derivative of `smoothed` in z."""
         return replace(self, width=width).slope(y, z)
 
-    def _derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return g' and g'' at m, by the chain rule."""
-        size = np.hypot(m, self.width)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            step = np.where(size > 0, 0.5 * (1.0 + m / size), 0.0)
-            bend = np.where(size > 0, 0.5 * self.width**2 / size**3, 0.0)
-        part = 0.5 * (m + size)
-        first, second = self.slope_of_part(part), self.curvature_of_part(part)
-        return first * step, second * step**2 + first * bend
 
-
-class SquaredHingeLoss(MarginLoss):
-    """l(y, z) = max(1 - y z, 0)^2."""
+class SquaredHingeLoss(PositivePartLoss):
+    """phi(m) = max(1 - m, 0)^2."""
 
     @staticmethod
     def of_part(p: Any) -> Any:
@@ -88,46 +69,18 @@ class SquaredHingeLoss(MarginLoss):
         return p**2
 
     @staticmethod
-    def slope_of_part(p: FloatArray) -> FloatArray:
-        """Return 2 p."""
-        return 2.0 * p
-
-    @staticmethod
-    def curvature_of_part(p: FloatArray) -> FloatArray:
-        """Return 2."""
-        return np.full_like(p, 2.0)
-
-    def largest_target_slope(
-        self, low: FloatArray, high: FloatArray, z: FloatArray
-    ) -> FloatArray | None:
-        """Return the larger of |2 (1 - 2 y z)| at both ends, where y z is reduced to 1.
-
-        There is none if the loss is smoothed.
-        """
-        if self.width > 0:
-            return None
-        first, last = (np.minimum(y * z, 1.0) for y in (low, high))
-        active = np.minimum(low * z, high * z) < 1.0 + ROUNDING
-        slopes = np.maximum(np.abs(2.0 - 4.0 * first), np.abs(2.0 - 4.0 * last))
-        return np.where(active, slopes, 0.0)
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return 2 p and 2."""
+        return 2.0 * p, np.full_like(p, 2.0)
 
 
-class HingeLoss(MarginLoss):
-    """l(y, z) = max(1 - y z, 0), which is not differentiable at y z = 1 unless it is smoothed."""
+class HingeLoss(PositivePartLoss):
+    """phi(m) = max(1 - m, 0), which is not differentiable at m = 1 unless it is smoothed."""
 
     @property
     def is_smooth(self) -> bool:
         """Whether the width is positive."""
         return self.width > 0
-
-    def largest_slope_change(
-        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
-    ) -> FloatArray | None:
-        """Return the sum of |y| and |new|, each where the point may be inside its margin."""
-        if self.is_smooth:
-            return super().largest_slope_change(y, new, z, error)
-        sizes = [np.abs(t) * (t * z <= 1.0 + np.abs(t) * error) for t in (y, new)]
-        return sizes[0] + sizes[1]
 
     @staticmethod
     def of_part(p: Any) -> Any:
@@ -135,17 +88,25 @@ class HingeLoss(MarginLoss):
         return p
 
     @staticmethod
-    def slope_of_part(p: FloatArray) -> FloatArray:
-        """Return 1."""
-        return np.ones_like(p)
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return 1 and 0."""
+        return np.ones_like(p), np.zeros_like(p)
 
-    @staticmethod
-    def curvature_of_part(p: FloatArray) -> FloatArray:
-        """Return 0."""
-        return np.zeros_like(p)
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return the sum of the weights of both labels where a point may be inside its margin."""
+        if self.is_smooth:
+            return super().largest_slope_change(y, new, z, error)
+        near = [m <= 1.0 + error for m in (z, -z)]
+        sizes = [
+            sum(w * at for w, at in zip(label_weights(t), near, strict=True)) for t in (y, new)
+        ]
+        total: FloatArray = sizes[0] + sizes[1]
+        return total
 
 
-LOSSES: dict[str, MarginLoss] = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
+LOSSES: dict[str, PositivePartLoss] = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
 
 
 class SupportVectorMachine(LinearClassifier):
@@ -173,7 +134,7 @@ class SupportVectorMachine(LinearClassifier):
         If an argument is invalid.
     """
 
-    loss_function: MarginLoss
+    loss_function: PositivePartLoss
 
     def __init__(
         self,
