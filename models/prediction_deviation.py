@@ -98,6 +98,8 @@ def _bind_changes(X: Any, model: LearningModel) -> DeviationFunction:
         smooth=partial(_smooth_changes, made, points) if made.is_smooth else None,
         decided=partial(_decided, made, points),
         bind=partial(_bind_changes, points),
+        least_change=1.0,
+        held_out=(points, None),
     )
 
 
@@ -115,6 +117,7 @@ def _bind_loss(X: Any, y: Any, model: LearningModel) -> DeviationFunction:
         tolerance=partial(_loss_tolerance, made, points, targets),
         agree=partial(_agree, made, points),
         bind=partial(_bind_loss, X, y),
+        held_out=(points, targets),
     )
 
 

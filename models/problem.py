@@ -42,7 +42,8 @@ ROUNDING = 1e-9  # relative rounding error of a deviation that is not an integer
 # Relative optimality tolerance of ||eps||. The infimum of (BL2) need not be attained, because the
 # set of eps at which two points are in different clusters is open. An eps therefore counts as
 # optimal if its norm exceeds the infimum by at most this fraction. The method "exact" keeps eps
-# away from the end points of an interval of constant labels by this fraction of the budget.
+# away from the end points of an interval of constant labels by this fraction of the budget. A
+# deviation that is continuous counts as optimal if it is smaller than the bound by this fraction.
 LENGTH_TOL = 1e-6
 COUNT = "count"
 NO_ONE = 0.25  # a radius for the norm "count" within which every eps is rounded to zero
@@ -369,8 +370,11 @@ class MaxDeviation(BilevelProblem):
         return size <= self.budget and deviation > 0
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """Return whether the deviation equals the upper bound, up to rounding."""
-        return deviation >= bound * (1 - ROUNDING)
+        """Return whether the deviation equals the upper bound, up to rounding.
+
+        A continuous deviation may be smaller by the relative `LENGTH_TOL`.
+        """
+        return deviation >= bound * (1 - (ROUNDING if self.deviation.is_discrete else LENGTH_TOL))
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
         """Return whether the deviation exceeds the upper bound by more than rounding."""

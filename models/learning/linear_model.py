@@ -60,6 +60,26 @@ class Loss(ABC):
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the derivative of `slope` in y."""
 
+    def largest_target_slope(
+        self, low: FloatArray, high: FloatArray, z: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of |target_slope| over targets from low to high, or None.
+
+        It is a Lipschitz constant of `slope` in the target, from which bounds of the deviation
+        follow; there are none for a loss that does not define it.
+        """
+        return None
+
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of the change of `slope` between two targets, or None.
+
+        It has to hold for every subgradient at scores that differ from z by at most the error, or
+        at z itself if the loss is differentiable.
+        """
+        return np.abs(self.slope(new, z) - self.slope(y, z)) if self.is_smooth else None
+
     @abstractmethod
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return a smooth approximation of l(y, z) for numbers, arrays or Pyomo expressions.
@@ -323,7 +343,7 @@ def _proved_signs(fit: Fit, design: FloatArray) -> BoolArray:
     norms = np.linalg.norm(design, axis=1)
     rounding = len(fit.theta) * UNIT_ROUNDOFF * float(np.linalg.norm(fit.theta))
     proved: BoolArray = np.abs(design @ fit.theta) > norms * (fit.distance_bound + rounding)
-    return proved
+    return proved | (norms == 0)  # a row of zeros has the score 0
 
 
 def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:

@@ -10,6 +10,8 @@ from scipy.special import expit
 from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray
 
+PEAK = 2.3993572805154676  # the m > 0 with m tanh(m / 2) = 2
+
 
 class LogisticLoss(Loss):
     """l(y, z) = log(1 + exp(-y z))."""
@@ -30,6 +32,18 @@ class LogisticLoss(Loss):
         """Return -s + y z s (1 - s)."""
         s = expit(-y * z)
         return -s + y * z * s * expit(y * z)
+
+    def largest_target_slope(self, low: FloatArray, high: FloatArray, z: FloatArray) -> FloatArray:
+        """Return the larger of |target_slope| at both ends and at y z = -PEAK between them.
+
+        As a function of m = y z it is -s + m s (1 - s), which increases from m = -PEAK to m = PEAK,
+        where it is 0.1, and decreases elsewhere.
+        """
+        ends = np.maximum(*(np.abs(self.target_slope(y, z)) for y in (low, high)))
+        m = np.sort([low * z, high * z], axis=0)
+        peak = np.where((m[0] <= -PEAK) & (m[1] >= -PEAK), 1.1, 0.0)
+        crest = np.where(m[1] >= PEAK, 0.1, 0.0)
+        return np.maximum(np.maximum(ends, peak), crest)
 
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
         """Return the loss itself, in the form log(1 + exp(-|m|)) + max(-m, 0) for arrays."""

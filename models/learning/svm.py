@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.linear_model import LinearClassifier, Loss
 from bilad.models.validation import FloatArray, one_of
 
+ROUNDING = 1e-9  # of a margin y z that decides whether a point is active
+
 
 @dataclass(frozen=True)
 class MarginLoss(Loss):
@@ -95,6 +97,20 @@ class SquaredHingeLoss(MarginLoss):
         """Return 2."""
         return np.full_like(p, 2.0)
 
+    def largest_target_slope(
+        self, low: FloatArray, high: FloatArray, z: FloatArray
+    ) -> FloatArray | None:
+        """Return the larger of |2 (1 - 2 y z)| at both ends, where y z is reduced to 1.
+
+        There is none if the loss is smoothed.
+        """
+        if self.width > 0:
+            return None
+        first, last = (np.minimum(y * z, 1.0) for y in (low, high))
+        active = np.minimum(low * z, high * z) < 1.0 + ROUNDING
+        slopes = np.maximum(np.abs(2.0 - 4.0 * first), np.abs(2.0 - 4.0 * last))
+        return np.where(active, slopes, 0.0)
+
 
 class HingeLoss(MarginLoss):
     """l(y, z) = max(1 - y z, 0), which is not differentiable at y z = 1 unless it is smoothed."""
@@ -103,6 +119,15 @@ class HingeLoss(MarginLoss):
     def is_smooth(self) -> bool:
         """Whether the width is positive."""
         return self.width > 0
+
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return the sum of |y| and |new|, each where the point may be inside its margin."""
+        if self.is_smooth:
+            return super().largest_slope_change(y, new, z, error)
+        sizes = [np.abs(t) * (t * z <= 1.0 + np.abs(t) * error) for t in (y, new)]
+        return sizes[0] + sizes[1]
 
     @staticmethod
     def of_part(p: Any) -> Any:

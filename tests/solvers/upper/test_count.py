@@ -121,7 +121,7 @@ def test_direct_proves_what_it_enumerates():
     none = flips(MinPerturbation, len(HELD_OUT), limit=1)
     found = attack(none, "direct")
     assert (found.status, found.norm, found.closing_solves) == ("no attack exists", 0.0, 0)
-    few = attack(flips(MaxDeviation, 2), "direct", max_solves=5)
+    few = attack(flips(MaxDeviation, 2), "direct", max_solves=5, bound="none")
     assert (few.bound, few.termination) == (None, "solve limit")
 
 
@@ -142,7 +142,7 @@ def test_every_method_returns_binary_eps(method, kind):
     found = attack(problem, method, max_solves=120, **options)
     check(problem, found)
     assert found.termination in ("converged", "solve limit")
-    assert found.status in ("feasible", "no attack found")
+    assert found.status in ("optimal", "feasible", "no attack found")
     if method not in ("fgsm", "finite-difference", "cobyla"):
         assert found.norm == 2
         assert found.deviation >= (0.5 if kind is MaxDeviation else 1) * largest
