@@ -82,11 +82,15 @@ def _positive_part(
 ) -> Any:
     """Return sum_k u_k g(xi_k) with xi_k >= 1 - m_k and xi_k >= 0, for the pieces m_k = z_i, -z_i.
 
-    The bound is omitted if g'(0) = 0, where it is no restriction and would be degenerate.
+    The bound is omitted if g'(0) = 0, where it is no restriction and would be degenerate. A
+    smoothed loss needs no variables.
 
     Adds the variables `short[i, side]` and the constraints `margin[i, side]` of the label `side`, 1
     or -1, of point i; pieces whose weight is the number 0 are left out.
     """
+    if not (isinstance(loss.width, float) and loss.width == 0):
+        pairs = zip(targets, scores, strict=True)
+        return pyo.quicksum(loss.smoothed(y, z, loss.width, pyo) for y, z in pairs)
     weights = {
         (i, side): w
         for i, y in enumerate(targets)

@@ -149,8 +149,11 @@ class SupportVectorMachine(LinearClassifier):
         self.loss = one_of(loss, "loss", LOSSES)
         self.loss_function = LOSSES[self.loss]
 
-    def with_smoothing(self, width: float) -> Self:
-        """Return the model with the smoothed positive part of width > 0 in its loss."""
+    def with_smoothing(self, width: Any) -> Self:
+        """Return the model with the smoothed positive part of width > 0 in its loss.
+
+        The width is a number, or a variable of Pyomo in a model that is only written.
+        """
         new = copy.copy(self)
         new.loss_function = replace(self.loss_function, width=width)
         return new
