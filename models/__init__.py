@@ -3,7 +3,7 @@
 from bilad.models.datasets import load_dataset
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation
 from bilad.models.deviation_function import DeviationFunction
-from bilad.models.learning.black_box import BlackBox, ClustererError
+from bilad.models.learning.black_box import BlackBox, ClustererError, EstimatorError
 from bilad.models.learning.capability import CAPABILITIES, Capability, supports
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
@@ -31,6 +31,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DeviationFunction",
+    "EstimatorError",
     "Fit",
     "FusionGraph",
     "LearningModel",

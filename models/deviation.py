@@ -150,7 +150,13 @@ def _all_pairs(coefficient: Callable[[int], float], n: int) -> tuple[IntArray, F
 
 
 register_deviations(
-    DeviationFunction("delta", delta, _ordered_pairs, partial(_all_pairs, partial(constant, 2.0))),
+    DeviationFunction(
+        "delta",
+        delta,
+        _ordered_pairs,
+        partial(_all_pairs, partial(constant, 2.0)),
+        least_change=2.0,
+    ),
     DeviationFunction(
         "rand",
         rand_deviation,

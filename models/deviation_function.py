@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bilad.models.learning.learning_model import LearningModel
@@ -51,8 +51,15 @@ class DeviationFunction:
         discrete values, so that it is 0.
     decided : callable(solution)
         Returns whether a solution with proved outcome determines U; it does for labels.
+    agree : callable(outcome, other), or None
+        Returns whether two outcomes of a model without proofs are the same. By default they are
+        if U does not tell them apart.
     bind : callable(model), or None
         Returns U for a learning model, if U depends on the model.
+    least_change : float or None
+        The least positive value of U, if U is positive at every change of what it compares.
+    held_out : tuple (X, y), or None
+        The data on which the predictions are compared, if U is bound to a learning model.
     """
 
     name: str
@@ -64,7 +71,10 @@ class DeviationFunction:
     smooth: Callable[[Any, Kernel], SmoothDeviation] | None = None
     tolerance: Callable[[Any], float] | None = None
     decided: Callable[[Any], bool] = _always
+    agree: Callable[[Any, Any], bool] | None = None
     bind: Callable[[LearningModel], DeviationFunction] | None = None
+    least_change: float | None = None
+    held_out: tuple[Any, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_discrete(self) -> bool:
@@ -115,6 +125,12 @@ class DeviationFunction:
         """Return the largest deviation of two accurate solutions of one model: 0 for labels."""
         return 0.0 if self.tolerance is None else self.tolerance(outcome)
 
+    def are_the_same(self, outcome: Any, other: Any) -> bool:
+        """Return whether two outcomes that a model without proofs gave for its parts agree."""
+        if self.agree is not None:
+            return self.agree(outcome, other)
+        return self.value(outcome, other) <= self.uncertainty(outcome)
+
     def bound_to(self, model: LearningModel) -> DeviationFunction:
         """Return the deviation function for a learning model.
 
@@ -131,6 +147,22 @@ class DeviationFunction:
             raise ArgumentError("deviation", f"{self.name!r}, of {self.compares}", expected)
         self.check_points(model.n)
         return self
+
+    def of_any_change(self) -> tuple[DeviationFunction, float]:
+        """Return a deviation function and the value that it reaches at any change of the outcome.
+
+        A change of a partition is any change of its pairs, whatever U weighs.
+
+        Raises
+        ------
+        ArgumentError
+            If arbitrarily small values of U are possible, so that every eps may be a change.
+        """
+        function = DEVIATIONS["delta"] if self.compares == "labels" else self
+        if function.least_change is None:
+            given = f"{self.name!r} in (BL1), for which every eps may be an attack"
+            raise ArgumentError("deviation", given, "MinPerturbation with a target")
+        return function, function.least_change
 
     def check_points(self, n: int) -> None:
         """Raise `ArgumentError` if the function refers to a point whose index is n or larger."""

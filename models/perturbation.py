@@ -42,8 +42,8 @@ Model = TypeVar("Model", bound=LearningModel)
 class Perturbation:
     """Matrices T, one for each perturbed part, and bounds of eps.
 
-    Use `shift`, `additive`, `multiplicative` or `edges` for the usual perturbations, and `linear`
-    for any other affine perturbation of data and weights.
+    Use `shift`, `additive`, `multiplicative`, `targets`, `flips` or `edges` for the usual
+    perturbations, and `linear` for any other affine perturbation of data and weights.
 
     Parameters
     ----------
@@ -211,6 +211,37 @@ class Perturbation:
         return cls.linear((n, d), _selection(entries, factors, n * d))
 
     @classmethod
+    def targets(cls, shape: int | tuple[int], points: ArrayLike | None = None) -> Perturbation:
+        """Return y(eps) = y + eps on the chosen targets y, one eps for each.
+
+        Parameters
+        ----------
+        shape : int or tuple of int
+            n or (n,), the shape of the part "targets" of the model.
+        points : array_like of int, optional
+            The targets of these points are perturbed; all by default.
+        """
+        length = shape[0] if isinstance(shape, tuple | list) and len(shape) == 1 else shape
+        n = whole_number(length, "shape", least=1)
+        chosen = _entries(n, 1, points, None)
+        return cls({"targets": _selection(chosen, np.ones(len(chosen)), n)}, {"targets": (n,)})
+
+    @classmethod
+    def flips(cls, points: ArrayLike | None = None) -> Perturbation:
+        """Return y_i(eps) = y_i (1 - 2 eps_i), 0 <= eps_i <= 1; eps_i = 1 flips the label of i.
+
+        The model must have a part "targets" whose entries are -1 or 1. The matrix T depends on
+        them, so the result has no attributes until `bound_to` or a bilevel problem binds it to a
+        model.
+
+        Parameters
+        ----------
+        points : array_like of int, optional
+            The labels of these points are perturbed; all by default.
+        """
+        return _Flips(points)
+
+    @classmethod
     def edges(cls, graph: FusionGraph, edges: ArrayLike | None = None) -> Perturbation:
         """Return w_e(eps) = w_e (1 - eps_e), 0 <= eps_e <= 1; eps_e = 1 removes edge e.
 
@@ -285,8 +316,15 @@ class Perturbation:
             for name, T in self.operators.items()
         }
 
-    def check_fits(self, model: LearningModel) -> None:
-        """Raise `ArgumentError` if the model lacks a perturbed part, or shape or edges differ."""
+    def bound_to(self, model: LearningModel) -> Perturbation:
+        """Return the perturbation of this model, which is the same unless it depends on the model.
+
+        Raises
+        ------
+        ArgumentError
+            If the model lacks a perturbed part, if its shape or edges differ, or if labels to flip
+            are not -1 or 1.
+        """
         if not isinstance(model, LearningModel):
             raise ArgumentError("model", type(model).__name__, "a LearningModel")
         if not model.has_structure_of(self.structure):
@@ -298,17 +336,46 @@ class Perturbation:
                 raise ArgumentError("perturbation", f"part {name!r}", expected)
             if part.shape != shape:
                 raise ArgumentError("perturbation", f"shape {shape}", f"{part.shape} as the {name}")
+        return self
 
     def apply(self, model: Model, eps: ArrayLike) -> Model:
-        """Return the perturbed model, with data A(eps) and weights w(eps).
+        """Return the perturbed model, such as that with data A(eps) and weights w(eps).
 
         Raises
         ------
         ArgumentError
             If the perturbation does not fit the model, or eps is not a valid argument of `vector`.
         """
-        self.check_fits(model)
-        return model.perturbed(self.changes(eps))
+        changes = self.bound_to(model).changes(eps)
+        return model.perturbed(changes)
+
+
+class _Flips(Perturbation):
+    """Flips of labels, which become an affine perturbation with the labels of a model."""
+
+    def __init__(self, points: ArrayLike | None) -> None:
+        self._points = None if points is None else index_array(points, "points")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._points,)
+
+    def __getattr__(self, name: str) -> Any:
+        reason = "label flips depend on the labels of a model; bind them by `bound_to(model)`"
+        raise AttributeError(f"{name!r}: {reason}")
+
+    def bound_to(self, model: LearningModel) -> Perturbation:
+        """Return the flips of the model's own labels."""
+        if not isinstance(model, LearningModel):
+            raise ArgumentError("model", type(model).__name__, "a LearningModel")
+        labels = model.parts.get("targets")
+        if labels is None or labels.ndim != 1 or not (np.abs(labels) == 1).all():
+            given = f"label flips for {type(model).__name__}"
+            raise ArgumentError("perturbation", given, 'a model whose "targets" are all -1 or 1')
+        n = len(labels)
+        chosen = _entries(n, 1, self._points, None)
+        rates = -2 * labels / model.scale("targets")
+        flipped = _selection(chosen, rates[chosen], n)
+        return Perturbation({"targets": flipped}, {"targets": (n,)}, 0.0, 1.0)
 
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:

@@ -27,7 +27,8 @@ UNCERTAINTY = 1e-6  # relative distance within which the losses of two solutions
 def changed_predictions(X: ArrayLike | None = None) -> DeviationFunction:
     """Return the number of held-out points whose prediction differs from that at eps = 0.
 
-    The prediction of a linear model is the sign of the score x'theta, also for `Ridge`.
+    The prediction of a linear model is the sign of the score x'theta, also for `Ridge`. Those of a
+    `BlackBox` are labels, or the numbers that a regressor returns.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def changed_predictions(X: ArrayLike | None = None) -> DeviationFunction:
 def validation_loss(X: ArrayLike | None = None, y: ArrayLike | None = None) -> DeviationFunction:
     """Return the increase of the mean loss on held-out data over that at eps = 0, at least 0.
 
-    The loss of a linear model is its own, without the penalty.
+    The loss of a linear model is its own, without the penalty. That of a `BlackBox` is the 0/1 loss
+    of a classifier, or half the squared error of a regressor.
 
     Parameters
     ----------
@@ -96,6 +98,8 @@ def _bind_changes(X: Any, model: LearningModel) -> DeviationFunction:
         smooth=partial(_smooth_changes, made, points) if made.is_smooth else None,
         decided=partial(_decided, made, points),
         bind=partial(_bind_changes, points),
+        least_change=1.0,
+        held_out=(points, None),
     )
 
 
@@ -111,7 +115,9 @@ def _bind_loss(X: Any, y: Any, model: LearningModel) -> DeviationFunction:
         compares="predictions",
         smooth=partial(_smooth_increase, made, points, targets) if made.is_smooth else None,
         tolerance=partial(_loss_tolerance, made, points, targets),
+        agree=partial(_agree, made, points),
         bind=partial(_bind_loss, X, y),
+        held_out=(points, targets),
     )
 
 
@@ -125,6 +131,11 @@ def _increase(made: Predictor, X: Any, y: Any, before: Any, after: Any) -> float
 
 def _loss_tolerance(made: Predictor, X: Any, y: Any, outcome: Any) -> float:
     return UNCERTAINTY * (1.0 + made.loss(outcome, X, y))
+
+
+def _agree(made: Predictor, X: Any, one: Any, other: Any) -> bool:
+    """Return whether two outcomes make the same predictions; equal losses can be a coincidence."""
+    return _changes(made, X, one, other) == 0
 
 
 def _decided(made: Predictor, X: Any, solution: Any) -> bool:

@@ -8,13 +8,19 @@ its outcome at eps = 0, a > 0 is the budget and delta_0 > 0 is the target. The l
 computes the outcome, is the training problem of the learning model: for convex clustering, X in
 argmin CVC(A(eps)). An *attack* is an eps within the radius whose deviation is positive (BL1) or at
 least delta_0 (BL2). The classes of this file describe problems and do not solve them.
+
+For the norm "count", eps is binary and ||eps|| is the number of its ones, such as that of flipped
+labels. Methods search the relaxation: eps in [0, 1]^k and the 1-norm, which is the count of a
+binary eps. `BilevelProblem.rounded` takes an eps of the relaxation to a binary one.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from copy import copy
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,16 +28,25 @@ from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.learning_model import LearningModel, NormalForm, Solution
-from bilad.models.norms import check_norm
+from bilad.models.norms import NORMS
 from bilad.models.perturbation import Perturbation
-from bilad.models.validation import ArgumentError, FloatArray, real_number, real_vector
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    one_of,
+    real_number,
+    real_vector,
+)
 
 ROUNDING = 1e-9  # relative rounding error of a deviation that is not an integer
 # Relative optimality tolerance of ||eps||. The infimum of (BL2) need not be attained, because the
 # set of eps at which two points are in different clusters is open. An eps therefore counts as
 # optimal if its norm exceeds the infimum by at most this fraction. The method "exact" keeps eps
-# away from the end points of an interval of constant labels by this fraction of the budget.
+# away from the end points of an interval of constant labels by this fraction of the budget. A
+# deviation that is continuous counts as optimal if it is smaller than the bound by this fraction.
 LENGTH_TOL = 1e-6
+COUNT = "count"
+NO_ONE = 0.25  # a radius for the norm "count" within which every eps is rounded to zero
 
 
 class BilevelProblem(ABC):
@@ -44,7 +59,9 @@ class BilevelProblem(ABC):
     perturbation : Perturbation
         The map from eps to the perturbed model.
     norm : float
-        Exponent of the norm of eps: 1, 2 or inf.
+        Exponent of the norm of eps: 1, 2 or inf; 1 for the norm "count".
+    is_binary : bool
+        Whether the norm is "count", so that only a binary eps is an attack.
     deviation : DeviationFunction
         The function U.
     sense : {"max", "min"}
@@ -53,7 +70,7 @@ class BilevelProblem(ABC):
         delta_0 for (BL2); 0 for (BL1), for which every positive deviation is an attack.
     radius : float
         The largest norm of an eps that is admissible: the budget a of (BL1), the search limit of
-        (BL2).
+        (BL2); at most k for the norm "count".
     """
 
     sense: ClassVar[str]
@@ -71,12 +88,36 @@ class BilevelProblem(ABC):
             raise ArgumentError("model", type(model).__name__, "a LearningModel")
         if not isinstance(perturbation, Perturbation):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
-        perturbation.check_fits(model)
         self.model = model
-        self.perturbation = perturbation
+        self.perturbation = perturbation.bound_to(model)
         self._operators: dict[str, sp.csr_array] = {}
-        self.norm = check_norm(norm, "norm")
+        chosen = one_of(norm, "norm", (*NORMS, COUNT))
+        self.is_binary = chosen == COUNT
+        self.norm = 1.0 if self.is_binary else float(chosen)
+        if self.is_binary:
+            self._check_counts()
         self.deviation = deviation_function(deviation).bound_to(model)
+
+    def _check_counts(self) -> None:
+        bounds = self.perturbation.lower, self.perturbation.upper
+        if (bounds[0] != 0).any() or (bounds[1] != 1).any():
+            given = f"entries of eps from {bounds[0].min():g} to {bounds[1].max():g}"
+            expected = f"entries from 0 to 1 for the norm {COUNT!r}, as of `flips` and `edges`"
+            raise ArgumentError("perturbation", given, expected)
+
+    def _checked_radius(self, value: Any, argument: str) -> float:
+        """Return a budget or a limit, which is a whole number for the norm "count"."""
+        radius = real_number(value, argument, above=0.0)
+        if not self.is_binary:
+            return radius
+        if radius < 1 or not radius.is_integer():
+            raise ArgumentError(argument, repr(value), "a whole number >= 1")
+        return min(radius, float(self._k))
+
+    @property
+    def norm_name(self) -> str | float:
+        """The argument `norm` of the constructor: "count" or the exponent."""
+        return COUNT if self.is_binary else self.norm
 
     def operator(self, part: str) -> sp.csr_array:
         """Return the matrix T of the perturbation of one part: shape (size of the part, k).
@@ -138,6 +179,35 @@ class BilevelProblem(ABC):
             margin *= 2
         return scaled
 
+    def rounded(self, eps: FloatArray) -> FloatArray:
+        """Return the binary vector that an eps stands for; without the norm "count", eps itself.
+
+        Its m largest entries become 1, and the others 0, where m is the sum of its entries, rounded
+        to the nearest whole number and at most the radius. Of equal entries the first are taken, so
+        random eps should have distinct entries.
+
+        Parameters
+        ----------
+        eps : ndarray, shape (k,)
+            Within its bounds.
+        """
+        if not self.is_binary:
+            return eps
+        m = min(math.floor(float(eps.sum()) + 0.5), math.floor(self.radius))
+        ones = np.zeros(self._k)
+        ones[np.argsort(-eps, kind="stable")[:m]] = 1.0
+        return ones
+
+    def random_vertex(self, rng: np.random.Generator) -> FloatArray:
+        """Draw a vertex of the box, shape (k,), which need not be admissible.
+
+        For the norm "count" it is all ones up to distinct small differences, so that on the ray
+        through it the entries are rounded to 1 in random order.
+        """
+        if self.is_binary:
+            return 1.0 - rng.permutation(self._k) / self._k**2
+        return np.where(rng.random(self._k) < 0.5, *self.box)
+
     def largest_step(self, direction: ArrayLike) -> float:
         """Return the largest t such that t times the direction is an admissible eps.
 
@@ -174,23 +244,48 @@ class BilevelProblem(ABC):
 
     @abstractmethod
     def largest_deviation(self) -> BilevelProblem:
-        """Return (BL1) over the same admissible eps; for (BL2) its radius becomes the budget."""
+        """Return (BL1) over the same admissible eps; for (BL2) its radius becomes the budget.
+
+        For (BL2) and the norm "count" it is the relaxation, in the 1-norm.
+        """
 
     @abstractmethod
-    def within(self, radius: float) -> BilevelProblem:
-        """Return (BL2) with the search limit `radius`; (BL1) is returned unchanged.
+    def within(self, radius: float) -> Self:
+        """Return (BL2) with the search limit `radius`, > 0; (BL1) is returned unchanged."""
 
-        A search calls this once it knows an attack of norm `radius`. Only a shorter eps improves on
-        it in (BL2), but a longer one may in (BL1).
+    def improving(self, size: float) -> Self:
+        """Return the problem within a radius that contains every better eps than one of this norm.
+
+        Only a shorter eps improves on an attack in (BL2), but a longer one may in (BL1).
         """
+        return self.within(self.shortened(size, 1.0))
+
+    def shortened(self, size: float, share: float) -> float:
+        """Return the length `share * size`; for the norm "count" the next smaller whole number.
+
+        Parameters
+        ----------
+        size : float
+            The norm of an eps.
+        share : float
+            0 < share <= 1.
+        """
+        if not self.is_binary:
+            return share * size
+        return max(math.ceil(share * size) - 1.0, NO_ONE)
 
     def length_tolerance(self, bound: float) -> float:
         """Return by how much the norm of an optimal eps may exceed a lower bound on the infimum.
 
         The tolerance is `LENGTH_TOL * max(bound, LENGTH_TOL * radius)`, positive even if the bound
-        is 0.
+        is 0; for the norm "count" it is 1 less this number, since a norm is a whole number.
         """
-        return LENGTH_TOL * max(bound, LENGTH_TOL * self.radius)
+        rounding = self._length_rounding(bound)
+        return max(1.0 - rounding, rounding) if self.is_binary else rounding
+
+    def _length_rounding(self, size: float) -> float:
+        """Return the difference of norms of about this size that is neglected."""
+        return LENGTH_TOL * max(size, LENGTH_TOL * self.radius)
 
     @abstractmethod
     def value(self, size: float, deviation: float) -> float:
@@ -226,9 +321,10 @@ class MaxDeviation(BilevelProblem):
     perturbation : Perturbation
         Its shapes must be those of the parts of the model.
     budget : float
-        a > 0, in the unit of eps.
-    norm : {1, 2, inf}, default 2
-        Norm of eps.
+        a > 0, in the unit of eps; for the norm "count" a whole number.
+    norm : {1, 2, inf, "count"}, default 2
+        Norm of eps. "count" is the number of ones of a binary eps, for a perturbation whose entries
+        are bounded by 0 and 1, such as `Perturbation.flips`.
     deviation : str or DeviationFunction, default "delta"
         The function U: a name that `deviation` accepts, or the result of `chosen_pairs` or
         `between_clusters`, for example.
@@ -250,7 +346,7 @@ class MaxDeviation(BilevelProblem):
         deviation: str | DeviationFunction = "delta",
     ) -> None:
         super().__init__(model, perturbation, norm, deviation)
-        self.budget = self.radius = real_number(budget, "budget", above=0.0)
+        self.budget = self.radius = self._checked_radius(budget, "budget")
 
     def normalised(self, form: NormalForm) -> MaxDeviation:
         """Return (BL1) with budget 1 for the normal form of the model."""
@@ -261,7 +357,7 @@ class MaxDeviation(BilevelProblem):
         """Return the problem itself."""
         return self
 
-    def within(self, radius: float) -> MaxDeviation:
+    def within(self, radius: float) -> Self:
         """Return the problem itself, because a longer eps may have a larger deviation."""
         return self
 
@@ -274,8 +370,11 @@ class MaxDeviation(BilevelProblem):
         return size <= self.budget and deviation > 0
 
     def attains(self, bound: float, size: float, deviation: float) -> bool:
-        """Return whether the deviation equals the upper bound, up to rounding."""
-        return deviation >= bound * (1 - ROUNDING)
+        """Return whether the deviation equals the upper bound, up to rounding.
+
+        A continuous deviation may be smaller by the relative `LENGTH_TOL`.
+        """
+        return deviation >= bound * (1 - (ROUNDING if self.deviation.is_discrete else LENGTH_TOL))
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
         """Return whether the deviation exceeds the upper bound by more than rounding."""
@@ -302,7 +401,7 @@ class MinPerturbation(BilevelProblem):
     limit : float, optional
         The largest ||eps|| that is searched. The default is the norm of the vector whose entry j
         moves its data by the diameter of the bounding box of the data, or equals a bound of eps_j
-        if that is nearer.
+        if that is nearer; for the norm "count" it is k.
 
     Raises
     ------
@@ -329,9 +428,9 @@ class MinPerturbation(BilevelProblem):
                 "target", target, f"at most {largest:g} for {self.deviation.name!r}"
             )
         if limit is None:
-            self.radius = self._default_limit()
+            self.radius = float(self._k) if self.is_binary else self._default_limit()
         else:
-            self.radius = real_number(limit, "limit", above=0.0)
+            self.radius = self._checked_radius(limit, "limit")
 
     def normalised(self, form: NormalForm) -> MinPerturbation:
         """Return (BL2) with limit 1 for the normal form of the model."""
@@ -340,18 +439,18 @@ class MinPerturbation(BilevelProblem):
             form.model, scaled, self.target, self.norm, self.deviation, limit=1.0
         )
 
-    def within(self, radius: float) -> MinPerturbation:
+    def within(self, radius: float) -> Self:
         """Return (BL2) with another search limit."""
-        return MinPerturbation(
-            self.model, self.perturbation, self.target, self.norm, self.deviation, radius
-        )
+        narrowed = copy(self)
+        narrowed.radius = real_number(radius, "radius", above=0.0)
+        return narrowed
 
     def value(self, size: float, deviation: float) -> float:
         """Return the norm of eps."""
         return size
 
     def largest_deviation(self) -> MaxDeviation:
-        """Return (BL1) whose budget is the search limit of this problem."""
+        """Return (BL1) whose budget is the search limit of this problem, with the norm `norm`."""
         return MaxDeviation(self.model, self.perturbation, self.radius, self.norm, self.deviation)
 
     def _default_limit(self) -> float:
@@ -378,7 +477,7 @@ class MinPerturbation(BilevelProblem):
 
     def refutes(self, bound: float, size: float, deviation: float) -> bool:
         """Return whether an attack is shorter than the lower bound by more than the tolerance."""
-        return self.is_attack(size, deviation) and size + self.length_tolerance(size) < bound
+        return self.is_attack(size, deviation) and size + self._length_rounding(size) < bound
 
     def excludes(self, bound: float) -> bool:
         """Return whether the lower bound exceeds the search limit."""

@@ -7,6 +7,7 @@ has the value of "no attack".
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +20,21 @@ from bilad.models import (
 )
 from bilad.solvers import Attack, attack
 from bilad.solvers.termination import CONVERGED
-from bilad.solvers.upper import UPPER_METHODS, refusal
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 
 NAN = float("nan")
+SIMPLE = ("corners", "random")
+FEW, DRAWS, MANY = 10, 50, 10**9  # parameters; draws of each vertex on average; vertices else
+MANY_STARTS = 1000
 FINAL = ("optimal", "no attack exists")  # statuses that no longer search can change
+
+
+def unending(method: str, problem: BilevelProblem) -> dict[str, Any]:
+    """Return the options with which only the limits of a run end a search or a reformulation."""
+    k = problem.perturbation.dim
+    if method in SIMPLE:
+        return {"corners": DRAWS * 2**k if k <= FEW else MANY}
+    return {"starts": MANY_STARTS} if method in REFORMULATIONS else {}
 
 
 def outcome(found: Attack) -> str:

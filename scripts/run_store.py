@@ -14,12 +14,13 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from joblib import Parallel, delayed
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -29,7 +30,25 @@ ROWS = "rows"  # the folder with the files of the processes
 WRITTEN = "written"  # the first column of these files: when, in seconds since 1970
 DPI = 150
 PAUSE = 20  # between two merges, as a multiple of the duration of the previous one
+SETTINGS = ("settings",)  # the column that identifies the rows of runs
+TYPES: dict[str, Callable[[str], object]] = {"str": str, "int": int, "float": float}
 Row = TypeVar("Row")
+Settings = TypeVar("Settings")
+
+
+class Result(Protocol):
+    """A row of a run: a dataclass."""
+
+    @property
+    def settings(self) -> str:
+        """What identifies the run."""
+
+    @property
+    def line(self) -> str:
+        """The row in one line."""
+
+
+ResultRow = TypeVar("ResultRow", bound=Result)
 
 
 @contextmanager
@@ -190,6 +209,55 @@ def collect(
             done.append(row)
             tell(row, len(done))
     return done
+
+
+def stored(path: Path, row_type: type[ResultRow]) -> list[ResultRow]:
+    """Return the complete rows of a table whose rows are identified by the column "settings".
+
+    Rows of another format, and all rows of a file that does not exist, are omitted.
+    """
+    rows = []
+    for cells in merged(path, SETTINGS):
+        with suppress(TypeError, ValueError, KeyError):
+            values = {c.name: TYPES[str(c.type)](cells[c.name]) for c in fields(row_type)}  # type: ignore[arg-type]
+            rows.append(row_type(**values))
+    return rows
+
+
+def resumed(
+    wanted: Sequence[Settings],
+    texts: Sequence[str],
+    run: Callable[[Settings], ResultRow],
+    row_type: type[ResultRow],
+    path: Path | None,
+    say: Callable[[str], object],
+    jobs: int = 1,
+) -> list[ResultRow]:
+    """Carry out the runs that a table does not contain, and return the rows of all runs.
+
+    Parameters
+    ----------
+    wanted : sequence of settings
+    texts : sequence of str
+        What identifies each run: the column "settings" of its row.
+    run : callable(settings)
+        Carries out one run and returns its row.
+    row_type : type
+    path : Path or None
+        The path of the table; without it nothing is stored.
+    say : callable(str)
+        Called with the line of each new row.
+    jobs : int, default 1
+        Number of processes.
+    """
+    rows = {} if path is None else {row.settings: row for row in stored(path, row_type)}
+    missing = {text: one for one, text in zip(wanted, texts, strict=True) if text not in rows}
+    done = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(run)(one) for one in missing.values()
+    )
+    made = collect(path, done, row_type, SETTINGS, lambda row, count: say(row.line))
+    rows |= {row.settings: row for row in made}
+    return [rows[text] for text in texts]
 
 
 def columns_of(row_type: Any) -> list[str]:

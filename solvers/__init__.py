@@ -2,6 +2,7 @@
 
 from bilad.solvers.bilevel.stationarity import Stationarity, stationarity
 from bilad.solvers.certificates import bounds as _bounds  # noqa: F401 (registers bounds)
+from bilad.solvers.certificates import linear_models as _linear  # noqa: F401 (registers bounds)
 from bilad.solvers.certificates.counterexample import CounterexampleError, check_counterexample
 from bilad.solvers.certificates.recovery_gammas import (
     ExactInterval,

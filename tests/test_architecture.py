@@ -20,6 +20,7 @@ GENERIC = [
     ROOT / "models" / "problem.py",
     ROOT / "models" / "registry.py",
     ROOT / "models" / "smooth_deviation.py",
+    ROOT / "solvers" / "certify.py",
 ]
 OF_ONE_MODEL = ("ConvexClustering", "white_box", "clustering_of")
 OF_ONE_MODEL_IMPORTS = (
@@ -47,6 +48,8 @@ YET = {
     },
     # How the multipliers of the pair of a second-order cone are read.
     "solvers/bilevel/stationarity.py": {"formulations.clustering.edge_terms"},
+    # The file of a counterexample holds a partition and a graph.
+    "solvers/certify.py": {"solvers.certificates.counterexample"},
 }
 
 

@@ -1,3 +1,5 @@
 """Linear learning models as followers, in Pyomo."""
 
-from bilad.formulations.learning import follower as _follower  # noqa: F401 (registers)
+from bilad.formulations.learning import follower, kkt
+
+__all__ = ["follower", "kkt"]  # imported to register them

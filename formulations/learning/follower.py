@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from bilad.models.learning.learning_model import complete_follower, write_follower
 from bilad.models.learning.linear_model import LinearModel, Loss
-from bilad.models.learning.svm import HingeLoss, SquaredHingeLoss
+from bilad.models.learning.margin_loss import label_weights
+from bilad.models.learning.svm import PositivePartLoss
 
 
 @write_follower.register(LinearModel)
@@ -57,8 +59,8 @@ def complete_linear_model(model: LinearModel, block: Any) -> None:
         score.set_value(0.0)
         score.set_value(-float(pyo.value(row.body)))
     margins = block.component("margin")
-    for i, row in {} if margins is None else margins.items():
-        short = block.short[i]
+    for index, row in {} if margins is None else margins.items():
+        short = block.short[index]
         short.set_value(0.0)
         short.set_value(max(0.0, float(pyo.value(row.body - row.upper))))
 
@@ -75,25 +77,30 @@ def write_loss(loss: Loss, block: Any, targets: list[Any], scores: list[Any]) ->
 
 
 @write_loss.register
-def _squared_hinge(
-    loss: SquaredHingeLoss, block: Any, targets: list[Any], scores: list[Any]
+def _positive_part(
+    loss: PositivePartLoss, block: Any, targets: list[Any], scores: list[Any]
 ) -> Any:
-    """Return sum_i xi_i^2 with xi_i >= 1 - y_i z_i, which is positive where it matters."""
-    _add_margins(block, targets, scores, None)
-    return pyo.quicksum(xi**2 for xi in block.short.values())
+    """Return sum_k u_k g(xi_k) with xi_k >= 1 - m_k and xi_k >= 0, for the pieces m_k = z_i, -z_i.
 
+    The bound is omitted if g'(0) = 0, where it is no restriction and would be degenerate. A
+    smoothed loss needs no variables.
 
-@write_loss.register
-def _hinge(loss: HingeLoss, block: Any, targets: list[Any], scores: list[Any]) -> Any:
-    """Return sum_i xi_i with xi_i >= 1 - y_i z_i and xi_i >= 0."""
-    _add_margins(block, targets, scores, 0.0)
-    return pyo.quicksum(block.short.values())
-
-
-def _add_margins(block: Any, targets: list[Any], scores: list[Any], least: float | None) -> None:
-    """Add the variables `short[i]` and the constraints `margin[i]`."""
-    points = range(len(scores))
-    block.short = pyo.Var(points, bounds=(least, None))
+    Adds the variables `short[i, side]` and the constraints `margin[i, side]` of the label `side`, 1
+    or -1, of point i; pieces whose weight is the number 0 are left out.
+    """
+    if not (isinstance(loss.width, float) and loss.width == 0):
+        pairs = zip(targets, scores, strict=True)
+        return pyo.quicksum(loss.smoothed(y, z, loss.width, pyo) for y, z in pairs)
+    weights = {
+        (i, side): w
+        for i, y in enumerate(targets)
+        for side, w in zip((1, -1), label_weights(y), strict=True)
+        if not isinstance(w, float) or w > 0
+    }
+    slope = loss.derivatives_of_part(np.zeros(1))[0][0]
+    block.short = pyo.Var(list(weights), bounds=(0.0 if slope > 0 else None, None))
     block.margin = pyo.Constraint(
-        points, rule=lambda b, i: 1.0 - targets[i] * scores[i] - b.short[i] <= 0.0
+        list(weights),
+        rule=lambda b, i, side: 1.0 - side * scores[i] - b.short[i, side] <= 0.0,
     )
+    return pyo.quicksum(w * loss.of_part(block.short[index]) for index, w in weights.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
@@ -32,9 +32,9 @@ class LearningModel(ABC):
     ----------
     data : ndarray, shape (n, d)
         Read-only.
-    outcomes : {"labels", "parameters"}
-        The kind of outcome of a solution, which a deviation compares: cluster labels or learned
-        parameters.
+    outcomes : {"labels", "parameters", "predictions"}
+        The kind of outcome of a solution, which a deviation compares: cluster labels, learned
+        parameters, or a fitted estimator, known by its predictions.
     max_queries : int or None
         The largest number of times that an attack may solve the model; None if there is no limit.
     """
@@ -187,6 +187,29 @@ class NormalForm:
     out: Callable[[FloatArray], FloatArray] = lambda state: state
 
 
+@dataclass(frozen=True)
+class Proof:
+    """A proved lower bound on the norm of every eps that reaches the target of (BL2).
+
+    Attributes
+    ----------
+    lower : float
+        No shorter eps reaches the target. It may be infinite if none within the limit does.
+    method : str
+        The name of the theorem; "none" if `lower` is 0 because nothing is proved.
+    exact : bool
+        Whether `lower` is the infimum, up to a relative 1e-6. The search for an attack is then
+        confined to the starts.
+    starts : iterable of ndarray, shape (k,)
+        Points at which the search for an attack starts; empty by default.
+    """
+
+    lower: float
+    method: str
+    exact: bool = False
+    starts: Iterable[FloatArray] = ()
+
+
 def _solve_afresh(model: LearningModel, **options: Any) -> Solution:
     solution: Solution = solve(model, None, **options)
     return solution
@@ -231,8 +254,8 @@ write_follower: Capability[Any] = Capability("write_follower")
 complete_follower: Capability[None] = Capability("complete_follower", lambda model, block: None)
 # bound(model, problem, baseline, effort): a proved bound on the optimum, or None.
 bound: Capability[float | None] = Capability("bound")
-# radius(model, problem, baseline): a proved bound; no shorter eps reaches the target of (BL2).
-radius: Capability[Any] = Capability("radius")
+# radius(model, problem, baseline): a Proof for (BL2).
+radius: Capability[Proof] = Capability("radius")
 # ray_steps(model, perturbation, low, high): all changes of the outcome for scalar eps.
 ray_steps: Capability[Any] = Capability("ray_steps")
 # write_milp(model, problem, ...): the bilevel problem as a MILP.

@@ -37,15 +37,12 @@ UNIT_ROUNDOFF = float(np.finfo(float).eps)
 
 
 class Loss(ABC):
-    """A loss l(y, z) that is convex in the score z; all methods are elementwise.
+    """A loss l(y, z) that is convex in the score z; all methods are elementwise."""
 
-    Attributes
-    ----------
-    is_smooth : bool
-        Whether the loss is differentiable in the score.
-    """
-
-    is_smooth: ClassVar[bool] = True
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the loss is differentiable in the score."""
+        return True
 
     @abstractmethod
     def value(self, y: Any, z: Any) -> FloatArray:
@@ -62,6 +59,26 @@ class Loss(ABC):
     @abstractmethod
     def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Return the derivative of `slope` in y."""
+
+    def largest_target_slope(
+        self, low: FloatArray, high: FloatArray, z: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of |target_slope| over targets from low to high, or None.
+
+        It is a Lipschitz constant of `slope` in the target, from which bounds of the deviation
+        follow; there are none for a loss that does not define it.
+        """
+        return None
+
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return an upper bound of the change of `slope` between two targets, or None.
+
+        It has to hold for every subgradient at scores that differ from z by at most the error, or
+        at z itself if the loss is differentiable.
+        """
+        return np.abs(self.slope(new, z) - self.slope(y, z)) if self.is_smooth else None
 
     @abstractmethod
     def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
@@ -200,18 +217,14 @@ class LinearClassifier(LinearModel):
 
     def read_held_out(self, targets: ArrayLike, n: int) -> FloatArray:
         """Return held-out labels as -1 and 1: shape (n,)."""
-        given = _label_array(targets, "y", n)
-        known = (given[:, None] == self.classes).any(axis=1)
-        if not known.all():
-            expected = f"the labels {self.classes[0]!s} and {self.classes[1]!s}"
-            raise ArgumentError("y", str(given[~known][0]), expected)
+        given = known_labels(targets, self.classes, n)
         y = np.where(given == self.classes[1], 1.0, -1.0)
         y.flags.writeable = False
         return y
 
 
 def _two_classes(targets: ArrayLike, n: int) -> tuple[np.ndarray, FloatArray]:
-    given = _label_array(targets, "targets", n)
+    given = label_array(targets, "targets", n)
     classes, places = np.unique(given, return_inverse=True)
     if len(classes) != 2:
         found = ", ".join(map(str, classes[:4])) + (", ..." if len(classes) > 4 else "")
@@ -222,13 +235,24 @@ def _two_classes(targets: ArrayLike, n: int) -> tuple[np.ndarray, FloatArray]:
     return classes, y
 
 
-def _label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
-    """Return n labels: numbers, Booleans or strings."""
+def known_labels(targets: ArrayLike, classes: np.ndarray, n: int) -> np.ndarray:
+    """Return n held-out labels, which must be among the classes."""
+    given = label_array(targets, "y", n)
+    known = (given[:, None] == classes).any(axis=1)
+    if not known.all():
+        names = [str(one) for one in classes]
+        expected = f"the labels {', '.join(names[:-1])} and {names[-1]}"
+        raise ArgumentError("y", str(given[~known][0]), expected)
+    return given
+
+
+def label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
+    """Return a read-only copy of n labels: numbers, Booleans or strings."""
     expected = f"{n} labels, one for each point"
     if np.ma.is_masked(targets):
         raise ArgumentError(argument, "masked entries", expected)
     try:
-        given = np.asarray(targets)
+        given = np.array(targets)
         np.unique(given)
     except (TypeError, ValueError):
         raise ArgumentError(argument, "labels of different kinds", expected) from None
@@ -238,6 +262,7 @@ def _label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
         raise ArgumentError(argument, "a label that is infinite or NaN", expected)
     if given.dtype.kind == "c":
         raise ArgumentError(argument, "complex numbers", expected)
+    given.flags.writeable = False
     return given
 
 
@@ -255,8 +280,9 @@ class Fit:
     status : str
         "optimal", "inaccurate", "time limit", or "error: ...".
     iterations : int
-    duals : ndarray, shape (n,), or None
-        For the hinge loss, the dual variables alpha in [0, 1].
+    duals : ndarray, shape (2 n,), or None
+        For the hinge loss, the dual variables of the pieces 1 - z_i and 1 + z_i of all points, from
+        0 to their weights w_+ and w_-.
     """
 
     model: LinearModel
@@ -318,7 +344,7 @@ def _proved_signs(fit: Fit, design: FloatArray) -> BoolArray:
     norms = np.linalg.norm(design, axis=1)
     rounding = len(fit.theta) * UNIT_ROUNDOFF * float(np.linalg.norm(fit.theta))
     proved: BoolArray = np.abs(design @ fit.theta) > norms * (fit.distance_bound + rounding)
-    return proved
+    return proved | (norms == 0)  # a row of zeros has the score 0
 
 
 def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Logistic regression: l(y, z) = log(1 + exp(-y z))."""
+"""Logistic regression: the loss log(1 + exp(-y z)) of labels -1 and 1."""
 
 from __future__ import annotations
 
@@ -7,35 +7,24 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from bilad.models.learning.linear_model import LinearClassifier, Loss
+from bilad.models.learning.linear_model import LinearClassifier
+from bilad.models.learning.margin_loss import MarginLoss
 from bilad.models.validation import FloatArray
 
 
-class LogisticLoss(Loss):
-    """l(y, z) = log(1 + exp(-y z))."""
+class LogisticLoss(MarginLoss):
+    """The loss of the margin m is phi(m) = log(1 + exp(-m))."""
 
-    def value(self, y: Any, z: Any) -> FloatArray:
-        """Return log(1 + exp(-y z)) without overflow."""
-        return np.logaddexp(0.0, -y * z)
-
-    def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -y s with s = 1 / (1 + exp(y z))."""
-        return -y * expit(-y * z)
-
-    def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return y^2 s (1 - s)."""
-        return y**2 * expit(y * z) * expit(-y * z)
-
-    def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -s + y z s (1 - s)."""
-        s = expit(-y * z)
-        return -s + y * z * s * expit(y * z)
-
-    def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return the loss itself, in the form log(1 + exp(-|m|)) + max(-m, 0) for arrays."""
+    def of_margin(self, m: Any, width: Any, functions: Any = np) -> Any:
+        """Return log(1 + exp(-m)), without overflow for arrays; it needs no smoothing."""
         if functions is np:
-            return self.value(y, z)
-        return functions.log(1 + functions.exp(-y * z))
+            return np.logaddexp(0.0, -m)
+        return functions.log(1 + functions.exp(-m))
+
+    def derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return -s and s (1 - s) with s = 1 / (1 + exp(m))."""
+        s = expit(-m)
+        return -s, s * expit(m)
 
 
 class LogisticRegression(LinearClassifier):

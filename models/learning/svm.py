@@ -2,88 +2,111 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bilad.models.learning.linear_model import LinearClassifier, Loss
+from bilad.models.learning.linear_model import LinearClassifier
+from bilad.models.learning.margin_loss import MarginLoss, label_weights
 from bilad.models.validation import FloatArray, one_of
 
 
-def _smoothed_plus(m: Any, width: Any, functions: Any) -> Any:
-    """Return (m + sqrt(m^2 + width^2)) / 2, which tends to max(m, 0)."""
-    return 0.5 * (m + functions.sqrt(m**2 + width**2))
+@dataclass(frozen=True)
+class PositivePartLoss(MarginLoss):
+    """phi(m) = g(p) is a function of the positive part p of 1 - m.
 
-
-def _smoothed_plus_slope(m: FloatArray, width: float) -> FloatArray:
-    return 0.5 * (1.0 + m / np.sqrt(m**2 + width**2))
-
-
-class SquaredHingeLoss(Loss):
-    """l(y, z) = max(1 - y z, 0)^2."""
-
-    def value(self, y: Any, z: Any) -> FloatArray:
-        """Return max(1 - y z, 0)^2."""
-        return np.maximum(1.0 - y * z, 0.0) ** 2
-
-    def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -2 y max(1 - y z, 0)."""
-        return -2.0 * y * np.maximum(1.0 - y * z, 0.0)
-
-    def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return 2 y^2 where y z < 1, and 0 elsewhere."""
-        return 2.0 * y**2 * (y * z < 1)
-
-    def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -2 (1 - 2 y z) where y z < 1, and 0 elsewhere."""
-        slopes: FloatArray = np.where(y * z < 1, -2.0 * (1.0 - 2.0 * y * z), 0.0)
-        return slopes
-
-    def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return the square of the smoothed positive part of 1 - y z."""
-        return _smoothed_plus(1.0 - y * z, width, functions) ** 2
-
-    def smoothed_slope(self, y: FloatArray, z: FloatArray, width: float) -> FloatArray:
-        """Return the derivative of `smoothed` in z."""
-        m = 1.0 - y * z
-        return -2.0 * y * _smoothed_plus(m, width, np) * _smoothed_plus_slope(m, width)
-
-
-class HingeLoss(Loss):
-    """l(y, z) = max(1 - y z, 0), which is not differentiable at y z = 1.
-
-    `slope`, `curvature` and `target_slope` are those of the active pieces.
+    With a width w > 0 the positive part is smoothed, p_w(t) = (t + sqrt(t^2 + w^2)) / 2, and p_w'
+    and p_w'' are its derivatives; for w = 0 they are the indicator of t > 0, and 0.
     """
 
-    is_smooth = False
+    width: float = 0.0
 
-    def value(self, y: Any, z: Any) -> FloatArray:
-        """Return max(1 - y z, 0)."""
-        return np.maximum(1.0 - y * z, 0.0)
+    @property
+    def own_width(self) -> float:
+        """The width."""
+        return self.width
 
-    def slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -y where y z < 1, and 0 elsewhere."""
-        return -y * (y * z < 1)
+    @staticmethod
+    @abstractmethod
+    def of_part(p: Any) -> Any:
+        """Return g(p)."""
 
-    def curvature(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return 0."""
-        return np.zeros_like(z)
+    @staticmethod
+    @abstractmethod
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return g'(p) and g''(p)."""
 
-    def target_slope(self, y: FloatArray, z: FloatArray) -> FloatArray:
-        """Return -1 where y z < 1, and 0 elsewhere."""
-        return -np.asarray(y * z < 1, dtype=np.float64)
+    def of_margin(self, m: Any, width: Any, functions: Any = np) -> Any:
+        """Return g(p_w(1 - m))."""
+        t = 1.0 - m
+        return self.of_part(0.5 * (t + functions.sqrt(t**2 + width**2)))
 
-    def smoothed(self, y: Any, z: Any, width: Any, functions: Any = np) -> Any:
-        """Return the smoothed positive part of 1 - y z."""
-        return _smoothed_plus(1.0 - y * z, width, functions)
+    def derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the derivatives of g(p_w(1 - m)) by the chain rule."""
+        t = 1.0 - m
+        size = np.hypot(t, self.width)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            step = np.where(size > 0, 0.5 * (1.0 + t / size), 0.0)
+            bend = np.where(size > 0, 0.5 * self.width**2 / size**3, 0.0)
+        first, second = self.derivatives_of_part(0.5 * (t + size))
+        return -first * step, second * step**2 + first * bend
 
     def smoothed_slope(self, y: FloatArray, z: FloatArray, width: float) -> FloatArray:
         """Return the derivative of `smoothed` in z."""
-        return -y * _smoothed_plus_slope(1.0 - y * z, width)
+        return replace(self, width=width).slope(y, z)
 
 
-LOSSES = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
+class SquaredHingeLoss(PositivePartLoss):
+    """phi(m) = max(1 - m, 0)^2."""
+
+    @staticmethod
+    def of_part(p: Any) -> Any:
+        """Return p^2."""
+        return p**2
+
+    @staticmethod
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return 2 p and 2."""
+        return 2.0 * p, np.full_like(p, 2.0)
+
+
+class HingeLoss(PositivePartLoss):
+    """phi(m) = max(1 - m, 0), which is not differentiable at m = 1 unless it is smoothed."""
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the width is positive."""
+        return self.width > 0
+
+    @staticmethod
+    def of_part(p: Any) -> Any:
+        """Return p."""
+        return p
+
+    @staticmethod
+    def derivatives_of_part(p: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return 1 and 0."""
+        return np.ones_like(p), np.zeros_like(p)
+
+    def largest_slope_change(
+        self, y: FloatArray, new: FloatArray, z: FloatArray, error: FloatArray
+    ) -> FloatArray | None:
+        """Return the sum of the weights of both labels where a point may be inside its margin."""
+        if self.is_smooth:
+            return super().largest_slope_change(y, new, z, error)
+        near = [m <= 1.0 + error for m in (z, -z)]
+        sizes = [
+            sum(w * at for w, at in zip(label_weights(t), near, strict=True)) for t in (y, new)
+        ]
+        total: FloatArray = sizes[0] + sizes[1]
+        return total
+
+
+LOSSES: dict[str, PositivePartLoss] = {"squared_hinge": SquaredHingeLoss(), "hinge": HingeLoss()}
 
 
 class SupportVectorMachine(LinearClassifier):
@@ -111,6 +134,8 @@ class SupportVectorMachine(LinearClassifier):
         If an argument is invalid.
     """
 
+    loss_function: PositivePartLoss
+
     def __init__(
         self,
         data: ArrayLike,
@@ -123,3 +148,12 @@ class SupportVectorMachine(LinearClassifier):
         super().__init__(data, targets, penalty, intercept=intercept)
         self.loss = one_of(loss, "loss", LOSSES)
         self.loss_function = LOSSES[self.loss]
+
+    def with_smoothing(self, width: Any) -> Self:
+        """Return the model with the smoothed positive part of width > 0 in its loss.
+
+        The width is a number, or a variable of Pyomo in a model that is only written.
+        """
+        new = copy.copy(self)
+        new.loss_function = replace(self.loss_function, width=width)
+        return new

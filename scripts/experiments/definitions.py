@@ -120,8 +120,7 @@ class Definitions:
         rng.bit_generator.state = state
         with self._blamed("perturbations", change):
             free: Perturbation = self.parts["perturbations"][change](made, rng)
-            free.check_fits(made)
-            return made, free
+            return made, free.bound_to(made)
         return None
 
     def _sample(self, data: str, seed: int) -> tuple[Sample, Any] | None:

@@ -156,7 +156,7 @@ def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
         is_most = own.sense.iloc[0] == "max"
         x, y = ("budget", "mean deviation") if is_most else ("target", "mean norm")
         data, model, change, norm, deviation = names
-        title = f"{about}: {data}, {model}, {change}, norm {norm:g}, {deviation}"
+        title = f"{about}: {data}, {model}, {change}, norm {norm}, {deviation}"
         yield Plot(f"{stem}_security_{number}", title, x, y, curves, drawstyle="default")
         number += 1
 

@@ -23,7 +23,7 @@ def fingerprint(problem: Any) -> str:
         problem.pprint(ostream=text)
         return hashlib.sha256(text.getvalue().encode()).hexdigest()
     model, free = problem.model, problem.perturbation
-    words = [problem.sense, problem.norm, problem.radius, problem.target, problem.deviation]
+    words = [problem.sense, problem.norm_name, problem.radius, problem.target, problem.deviation]
     arrays: list[Any] = [*model.parts.values(), free.lower, free.upper]
     for operator in free.operators.values():
         entries = operator.tocoo()

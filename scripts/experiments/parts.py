@@ -307,6 +307,16 @@ def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Pert
     return Perturbation.edges(graph, _drawn(edges, "edges", graph.m, rng))
 
 
+def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
+    """Change targets, each by an eps of its own; `points` is that of `shift`."""
+    return Perturbation.targets(model.n, _drawn(points, "points", model.n, rng))
+
+
+def flips(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
+    """Flip labels -1 and 1; `points` is that of `shift`."""
+    return Perturbation.flips(_drawn(points, "points", model.n, rng))
+
+
 def _columns(given: Any, model: LearningModel, rng: np.random.Generator) -> IntArray | None:
     return None if given is None else _drawn(given, "features", model.d, rng)
 
@@ -352,4 +362,6 @@ PERTURBATIONS: dict[str, Change] = {
     "entries": entries,
     "factors": factors,
     "edges": edges,
+    "targets": targets,
+    "flips": flips,
 }

@@ -17,7 +17,8 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.models.norms import check_norm
+from bilad.models.norms import NORMS
+from bilad.models.problem import COUNT
 from bilad.models.validation import one_of
 from bilad.scripts.experiments.definitions import KINDS, Definitions
 from bilad.scripts.experiments.faults import Faults
@@ -98,13 +99,13 @@ def _named(
     """Yield a problem that is known by its name only."""
     names: dict[str, Any] = {
         "problem": name, "data": "", "model": "", "perturbation": "", "deviation": "",
-        "norm": NAN, "question": "bilevel", "level": NAN, "sense": "min",
+        "norm": "", "question": "bilevel", "level": NAN, "sense": "min",
     }  # fmt: skip
     if isinstance(built, BilevelProblem):
         is_most = built.sense == "max"
         names |= {
             "deviation": built.deviation.name,
-            "norm": float(built.norm),
+            "norm": shown_norm(built),
             "question": "BL1" if is_most else "BL2",
             "level": built.radius if is_most else built.target,
             "sense": built.sense,
@@ -137,10 +138,10 @@ def _product(
                 MaxDeviation(*parts, 1.0, deviation=deviation)
                 accepted += 1
             with faults.at(*place, "norms", j):
-                check_norm(norm, "norm")
+                one_of(norm, "norm", (*NORMS, COUNT))
                 accepted += 1
             if accepted == 2:
-                yield from _questions(place, block, names, parts, (float(norm), deviation), faults)
+                yield from _questions(place, block, names, parts, (norm, deviation), faults)
 
 
 def _chosen(
@@ -162,7 +163,7 @@ def _questions(
     block: Mapping[str, Any],
     names: tuple[str, ...],
     parts: tuple[LearningModel, Perturbation],
-    how: tuple[float, str],
+    how: tuple[Any, str],
     faults: Faults,
 ) -> Iterator[Problem]:
     """Yield (BL1) for each budget, and (BL2) for each target."""
@@ -182,6 +183,12 @@ def _questions(
                 raise ArgumentError("limit", None, "a number, for a target in per cent")
             within = MaxDeviation(model, free, limit, norm, deviation)
             yield _problem(names, within, share, f"target {target}", share)
+
+
+def shown_norm(problem: BilevelProblem) -> str:
+    """Return the norm of eps as text."""
+    name = problem.norm_name
+    return name if isinstance(name, str) else f"{name:g}"
 
 
 def _per_cent(text: str) -> float:
@@ -208,12 +215,12 @@ def _problem(
     counted = [] if deviation == "delta" else [deviation]
     is_most = made.sense == "max" and share is None
     about = {
-        "problem": ", ".join([data, model, change, f"norm {made.norm:g}", *counted, asked]),
+        "problem": ", ".join([data, model, change, f"norm {shown_norm(made)}", *counted, asked]),
         "data": data,
         "model": model,
         "perturbation": change,
         "deviation": deviation,
-        "norm": float(made.norm),
+        "norm": shown_norm(made),
         "question": "BL1" if is_most else "BL2",
         "level": float(level),
         "sense": "max" if is_most else "min",

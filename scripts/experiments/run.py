@@ -28,10 +28,12 @@ from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import (
     FINAL,
     NAN,
+    SIMPLE,
     attained_value,
     better,
     no_value,
     shown_value,
+    unending,
     warm_up,
 )
 from bilad.scripts.experiments.fingerprint import is_bilevel_model, plain
@@ -47,9 +49,7 @@ from bilad.solvers.upper import UPPER_METHODS
 REFUSED, FAILED, KILLED = "refused", "error", "killed"
 RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scalar eps
 TARGET_VERTICES = 20  # random vertices that define a target in per cent
-SIMPLE = ("corners", "random")  # methods that only a limit ends
 MOST_NUMBERS = 50  # longer eps are not stored
-FEW, DRAWS, MANY = 10, 50, 10**9  # parameters; draws of each vertex on average; vertices else
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
 STAGED = {"build": "writing", "opening": "opening", "ipopt": "seconds"}  # columns, fields of stages
 
@@ -132,7 +132,7 @@ class Run:
         found = attack(made, "random", bound="none", closing="none", corners=TARGET_VERTICES)
         least = 2.0 if made.deviation.name == "delta" else np.finfo(float).tiny
         target = max(self.share * found.deviation, least)
-        parts = (made.model, made.perturbation, target, made.norm, made.deviation)
+        parts = (made.model, made.perturbation, target, made.norm_name, made.deviation)
         return MinPerturbation(*parts, limit=made.budget)
 
 
@@ -148,7 +148,7 @@ class Row:
     model: str
     perturbation: str
     deviation: str
-    norm: float
+    norm: str  # "1", "2", "inf" or "count"
     question: str  # "BL1", "BL2" or "bilevel"
     level: float  # the budget (BL1) or the target (BL2)
     fingerprint: str
@@ -348,9 +348,7 @@ def _starts(run: Run, problem: BilevelProblem) -> Iterator[tuple[dict[str, Any],
     """Yield the options and the seed of each attack: one, or many with restarts."""
     options = dict(run.options)
     if run.method in SIMPLE and not (run.solves is None and run.seconds is None):
-        # The limits of the run end the search.
-        few = DRAWS * 2**problem.perturbation.dim if problem.perturbation.dim <= FEW else MANY
-        options.setdefault("corners", few)
+        options = unending(run.method, problem) | options
     if run.method == "direct" and run.solves is not None:
         options.setdefault("step", _grid_step(problem, run.solves))
     yield options, run.seed

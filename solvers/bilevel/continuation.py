@@ -19,7 +19,7 @@ from bilad.formulations.reformulations import contract
 from bilad.formulations.schedule import Schedule, ScheduleStage
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.learning.learning_model import state_gap
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import NO_ONE, BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
@@ -318,9 +318,11 @@ class Continuation:
             )
             self.follow(model, model.scaling.given.project(point), self.schedule)
         best = best_returned(lower, self.trace)
-        c, opened = SHRINK, None
+        c, opened, failed = SHRINK, None, 0.0
         while best is not None and 1 - c > LEAST_CUT:
-            target = c * best.size
+            target = problem.shortened(best.size, c)
+            if problem.is_binary and target in (failed, NO_ONE):
+                break
             if opened is None or target < REOPEN * opened.scaling.given.radius:
                 opened = self._open(problem.within(best.size).largest_deviation(), contraction)
             opened.set_radius(target / opened.scaling.given.radius)
@@ -331,7 +333,7 @@ class Continuation:
                     best = new
                     break
             else:
-                c = 1 - (1 - c) / SLOWER
+                c, failed = 1 - (1 - c) / SLOWER, target
 
     def _attempts(
         self, model: ContinuationState, best: Evaluation, c: float

@@ -90,7 +90,7 @@ class LowerLevel:
     best_solution : Solution or None
         The solution at the best attack.
     history : list of Evaluation
-        The evaluations of all eps that were solved, in order.
+        The evaluations of all eps that were solved, in order, without those of the relaxation.
     seconds_solving : float
         Time spent in the learning model, also at eps = 0; the rest is the time of the method.
     """
@@ -118,6 +118,7 @@ class LowerLevel:
         self._recent: deque[tuple[FloatArray, Solution]] = deque(maxlen=WARM_STARTS)
         self._baseline: Solution | None = None
         self.seconds_solving = 0.0
+        self._relaxed = 0  # solves at eps that are not binary, for the norm "count"
 
     @property
     def has_baseline(self) -> bool:
@@ -153,8 +154,9 @@ class LowerLevel:
         solution = self._solve(zero, None, seconds)
         if solution.gap is None:
             again = self.confirm(zero, seconds)
-            deviation, outcome = self.problem.deviation, solution.outcome
-            if deviation.value(outcome, again.outcome) > deviation.uncertainty(outcome):
+            with _named(zero):
+                agree = self.problem.deviation.are_the_same(solution.outcome, again.outcome)
+            if not agree:
                 raise self.contradiction(zero)
         return _unbroken(solution)
 
@@ -187,7 +189,7 @@ class LowerLevel:
     @property
     def solves(self) -> int:
         """Number of lower-level solves so far, without that at eps = 0."""
-        return len(self.history)
+        return len(self.history) + self._relaxed
 
     @property
     def undecided(self) -> int:
@@ -207,8 +209,11 @@ class LowerLevel:
         return left
 
     def evaluate(self, eps: ArrayLike) -> Evaluation:
-        """Return the evaluation of eps; one that was evaluated before needs no solve."""
-        vector = self._vector(eps)
+        """Return the evaluation of eps; one that was evaluated before needs no solve.
+
+        For the norm "count", eps is rounded first (`BilevelProblem.rounded`).
+        """
+        vector = self.problem.rounded(self._vector(eps))
         known = self._known.get(vector.tobytes())
         if known is None:
             self._solution(vector)
@@ -216,11 +221,12 @@ class LowerLevel:
         return known
 
     def known(self, eps: FloatArray) -> Evaluation | None:
-        """Return the stored evaluation of eps, or None."""
-        return self._known.get((self.problem.perturbation.vector(eps) + 0.0).tobytes())
+        """Return the stored evaluation of eps, rounded as by `evaluate`, or None."""
+        vector = self.problem.rounded(self.problem.perturbation.vector(eps) + 0.0)
+        return self._known.get(vector.tobytes())
 
     def solve(self, eps: ArrayLike) -> Solution:
-        """Return the solution at eps; a recent one needs no solve."""
+        """Return the solution at eps, which is not rounded; a recent one needs no solve."""
         return self._solution(self._vector(eps))
 
     def _solution(self, vector: FloatArray) -> Solution:
@@ -235,7 +241,10 @@ class LowerLevel:
         solution = self._solve(vector, nearest, left)
         self.seconds_solving += time.perf_counter() - began
         self._recent.append((vector, solution))
-        self._learn(vector, solution)
+        if np.array_equal(vector, self.problem.rounded(vector)):
+            self._learn(vector, solution)
+        else:
+            self._relaxed += 1
         return solution
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
@@ -245,10 +254,12 @@ class LowerLevel:
 
     def _learn(self, eps: FloatArray, solution: Solution) -> None:
         problem = self.problem
+        with _named(eps):
+            deviation = self.deviation(solution)
         evaluation = Evaluation(
             eps=eps,
             size=problem.size(eps),
-            deviation=self.deviation(solution),
+            deviation=deviation,
             proved=problem.is_proved(solution),
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,

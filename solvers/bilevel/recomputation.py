@@ -75,7 +75,7 @@ class Recomputation:
             finally:
                 lower.seconds_solving += time.perf_counter() - began
             value = lower.deviation(solution)
-            agrees = abs(value - seen.deviation) <= self._uncertainty()
+            agrees = abs(value - seen.deviation) <= self.uncertainty()
             still_counts = seen.size == 0 or lower.problem.is_attack(seen.size, value)
             if lower.problem.is_proved(solution) and agrees and still_counts:
                 return self._report(seen, solution)
@@ -91,7 +91,8 @@ class Recomputation:
         self.best, self.solution = best, solution
         self.deviation = self._lower.deviation(solution) if best.size > 0 else 0.0
 
-    def _uncertainty(self) -> float:
+    def uncertainty(self) -> float:
+        """Return the largest deviation of two accurate solutions at one eps."""
         return self._lower.problem.deviation.uncertainty(self.baseline.outcome)
 
     def _nothing(self) -> Evaluation:

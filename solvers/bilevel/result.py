@@ -26,7 +26,7 @@ class Stage:
     eps : ndarray, shape (k,)
         The eps at the end of the stage, projected on the problem's ball.
     deviation : float
-        U(eps), recomputed from the lower-level solution.
+        U(eps), recomputed from the lower-level solution; for the norm "count" at the rounded eps.
     engine_status : str
         Status of the solver, which is no certificate for the bilevel problem.
     iterations : int
@@ -101,18 +101,20 @@ class Attack:
         Time of closing, a part of `seconds`.
     bound : float or None
         Proved upper (BL1) or lower (BL2) bound on the optimum: that of the method, or that of the
-        pairs of points that no eps can separate or fuse. The bound of "exact" holds for A + eps V
-        in exact arithmetic; rounding of this sum can decide a tie differently. The bound of "milp"
-        and a status derived from it hold up to the tolerances of HiGHS, 1e-9 in scaled variables;
-        with `coincidences=False` it does not hold for some eps, and no status is derived from it. A
-        bound that the attack itself contradicts is omitted.
+        learning model, such as from pairs of points that no eps can separate or fuse. The bound of
+        "exact" holds for A + eps V in exact arithmetic; rounding of this sum can decide a tie
+        differently. The bound of "milp" and a status derived from it hold up to the
+        tolerances of HiGHS, 1e-9 in scaled variables; with `coincidences=False` it does not hold
+        for some eps, and no status is derived from it. A bound that the attack itself contradicts
+        is omitted.
     margin : float or None
         Distance by which eps may change in either direction without a change of the deviation. The
         method "exact" computes it in exact arithmetic and rounds it down; it is 0 if eps is a
         breakpoint. None if it is not known, or without an attack.
     status : str
         What is proved about the result, for every termination: "optimal" (the bound is
-        attained, for (BL2) within `bilad.models.problem.LENGTH_TOL`); "feasible" (an attack, which
+        attained, for (BL2) and for continuous deviations within the relative tolerance
+        `bilad.models.problem.LENGTH_TOL`); "feasible" (an attack, which
         may not be optimal); "unproved" (the labels were proved when the attack was found but not
         in the recomputation, or "exact" knows the optimum but no floating-point number that it
         evaluated attains it); "no attack found"; or "no attack exists" (proved by the bound).
@@ -129,7 +131,8 @@ class Attack:
     seconds_bounding : float
         Time of the computation of the bound, which `seconds` does not include.
     history : tuple of Evaluation
-        The evaluations of all eps that were solved, in order.
+        The evaluations of all eps that were solved, in order. For the norm "count" they are binary;
+        `lower_solves` also counts the solves of gradient methods and formulations in between.
     stages : tuple of Stage
         The solves of a reformulation, in order.
     engine : str or None

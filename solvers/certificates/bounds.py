@@ -15,17 +15,21 @@ for (BL2). Both claims follow from the definition of a fixed pair.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.learning_model import Proof
 from bilad.models.learning.learning_model import bound as capability_bound
 from bilad.models.learning.learning_model import radius as capability_radius
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.certificates.attack_directions import attack_directions
 from bilad.solvers.certificates.contracted_problem import CentroidMotion, ContractedSolution
+from bilad.solvers.certificates.exact_radius import ExactRadius, exact_radius
 from bilad.solvers.certificates.flip_bounds import (
     flips_of_partitions,
     flips_within_motion,
@@ -41,10 +45,12 @@ from bilad.solvers.certificates.separable import is_supported, lines
 from bilad.solvers.certificates.stable_blocks import certified_radius, stable_blocks
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.errors import UnsupportedError
 
 TOL = 1e-10  # of a new solution at eps = 0, computed if the given labels are not proved
 ROUNDING = 1 + 1e-12  # covers the rounding errors of a sum of coefficients that are not integers
 QUICK_TRIES, TIGHT_TRIES = 4, 12  # number of radii that are tried for (BL2)
+LEAST_START = 1e-6  # relative to the limit: size of the first eps if nothing is proved
 QUICK_POINTS, QUICK_NUMBERS = 500, 5_000_000  # no quick bound for larger n or n d k
 
 
@@ -321,5 +327,30 @@ def _bound(
 
 
 @capability_radius.register(ConvexClustering)
-def _radius(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> float:
-    return norm_bound(problem, baseline)
+def _proof(model: ConvexClustering, problem: BilevelProblem, baseline: Clustering) -> Proof:
+    """Prove a bound by the exact radius if it is known, and otherwise by fixed pairs."""
+    exact = _exact_radius(problem)
+    if exact is not None and exact.exact:
+        return Proof(exact.radius, "facets", True, [exact.eps])
+    lower = norm_bound(problem, baseline) if exact is None else exact.radius
+    bounding = "flows and nonexpansiveness" if lower > 0 else "none"
+    method = bounding if exact is None else "facets"
+    return Proof(lower, method, False, _starts(problem, baseline, lower))
+
+
+def _exact_radius(problem: BilevelProblem) -> ExactRadius | None:
+    """Return the exact radius, if it is known and any change of the partition is an attack."""
+    pairs, n = problem.deviation.pairs, problem.model.n
+    if pairs is None or 2 * len(pairs(n)[0]) < n * (n - 1) or problem.target > pairs(n)[1].min():
+        return None
+    try:
+        return exact_radius(problem)
+    except UnsupportedError:
+        return None
+
+
+def _starts(problem: BilevelProblem, clustering: Clustering, lower: float) -> Iterator[FloatArray]:
+    """Yield directions of attacks in the norm of the bound, below which there is no attack."""
+    size = max(min(lower, problem.radius), LEAST_START * problem.radius)
+    for eps in attack_directions(problem, clustering):
+        yield size * eps

@@ -5,11 +5,14 @@ a differentiable loss, q = H^-1 v and the scores z,
 
     d/dx_i = -[l'_i q + l''_i (x_i'q) theta],        d/dy_i = -(d l'_i / d y_i) (x_i'q).
 
-With the hinge loss, theta minimises penalty / 2 ||theta||^2 - sum_{i inside} y_i x_i'theta subject
-to y_i x_i'theta = 1 for the points on the margin, as long as the active sets do not change. With
-r_i = y_i x_i, R = (r_i)_{i on the margin}, q = (I - R^+ R) v / penalty and s = (R^+)' v,
+With the hinge loss and the pieces r_k and weights u_k of module `hinge`, theta minimises
+penalty / 2 ||theta||^2 - sum_{k inside} u_k r_k'theta subject to r_k'theta = 1 for the pieces on
+their margin, as long as the active sets do not change. With R = (r_k)_{k on the margin},
+q = (I - R^+ R) v / penalty and s = (R^+)' v,
 
-    d/dr_i = q  inside,        d/dr_i = alpha_i q - s_i theta  on the margin.
+    d/dr_k = alpha_k q - s_k theta,        d/du_k = r_k'q for pieces inside,
+
+where s_k = 0 for pieces that are not on their margin.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from bilad.models.learning.linear_model import Fit
+from bilad.models.learning.margin_loss import label_weights
 from bilad.models.validation import FloatArray
 
 
@@ -46,13 +50,18 @@ def _smooth(fit: Fit, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _hinge(fit: Fit, direction: FloatArray) -> tuple[FloatArray, FloatArray]:
-    model, alpha = fit.model, fit.duals
-    if alpha is None:
+    model, X = fit.model, fit.model.design
+    if fit.duals is None:
         raise ValueError("a fit of the hinge loss has dual variables")
-    y, on = model.targets[:, None], (alpha > 0) & (alpha < 1)
-    inverse = np.linalg.pinv(y[on] * model.design[on])
-    forces = inverse.T @ direction
-    q = (direction - (y[on] * model.design[on]).T @ forces) / model.penalty
-    in_rows = np.outer(alpha, q)
+    weights = np.concatenate(label_weights(model.targets))
+    rows = np.concatenate([X, -X])
+    on = (fit.duals > 0) & (fit.duals < weights)
+    inside = np.where(weights > 0, fit.duals >= weights, rows @ fit.theta < 1.0)
+    forces = np.linalg.pinv(rows[on]).T @ direction
+    q = (direction - rows[on].T @ forces) / model.penalty
+    in_rows = np.outer(fit.duals, q)
     in_rows[on] -= np.outer(forces, fit.theta)
-    return y * in_rows, np.einsum("ij,ij->i", in_rows, model.design)
+    in_weights = np.where(inside, rows @ q, 0.0)
+    y, n = model.targets, model.n
+    in_targets = np.where(y >= -1, in_weights[:n], 0.0) - np.where(y <= 1, in_weights[n:], 0.0)
+    return in_rows[:n] - in_rows[n:], 0.5 * in_targets

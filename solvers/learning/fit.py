@@ -53,6 +53,6 @@ def fit_from(model: LinearModel, start: Fit | None, tol: float, seconds: float) 
             return solve_hinge(model, start, tol, deadline)
         except (np.linalg.LinAlgError, ValueError) as error:  # an overflow
             theta = np.zeros(model.design.shape[1])
-            duals = None if model.loss_function.is_smooth else np.zeros(model.n)
+            duals = None if model.loss_function.is_smooth else np.zeros(2 * model.n)
             status = f"error: {type(error).__name__}: {error}"
             return Fit(model, theta, math.inf, status, 0, duals)

@@ -32,7 +32,7 @@ from bilad.solvers.termination import (
     overall,
     termination_of,
 )
-from bilad.solvers.upper import grid_search, milp, parametric, vertex_search
+from bilad.solvers.upper import greedy, grid_search, milp, parametric, vertex_search
 from bilad.solvers.upper.auto import best_method
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
@@ -62,6 +62,7 @@ UPPER_METHODS: Registry[UpperMethod] = Registry(
             parametric.refusal, parametric.prepare, ("ray_steps",), has_bound=True
         ),
         "direct": FunctionMethod(grid_search.refusal, grid_search.prepare),
+        "greedy": FunctionMethod(greedy.refusal, greedy.prepare),
         "corners": FunctionMethod(takes_every, vertex_search.prepare_coordinates),
         "random": FunctionMethod(takes_every, vertex_search.prepare_random),
         **DERIVATIVE_FREE,
@@ -269,12 +270,13 @@ class _Steps:
         self._run(lambda: answer.run(end), end)
         size, deviation = answer.best.size, answer.deviation
         seconds = time.perf_counter() - lower.began
-        bound = self.bound if trace.bound is None else trace.bound
-        if bound is not None and problem.refutes(bound, size, deviation):
-            bound = None
-        if bound is None and INTERRUPTED not in self.endings:
-            self._seek_bound(effort, lower.deadline)
-            bound = self.bound
+        # Two accurate solutions can differ by the uncertainty, which refutes no bound.
+        least = deviation - answer.uncertainty() if size > 0 else 0.0
+        bound = _unrefuted(problem, trace.bound, size, least)
+        if bound is None:
+            if self.bound is None and INTERRUPTED not in self.endings:
+                self._seek_bound(effort, lower.deadline)
+            bound = _unrefuted(problem, self.bound, size, least)
         claimed = bound if trace.bounds_all else None
         status = _grade(problem, size, deviation, claimed, problem.is_proved(answer.solution))
         return Attack(
@@ -332,6 +334,13 @@ class _Steps:
     ) -> None:
         """Run a step until a given time, and store its termination."""
         self.endings.append(termination_of(step, end - time.perf_counter(), raising))
+
+
+def _unrefuted(
+    problem: BilevelProblem, bound: float | None, size: float, deviation: float
+) -> float | None:
+    """Return the bound, or None if the attack contradicts it."""
+    return None if bound is None or problem.refutes(bound, size, deviation) else bound
 
 
 def _grade(

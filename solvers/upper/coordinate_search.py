@@ -14,6 +14,7 @@ import numpy as np
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
+from bilad.solvers.upper.exchange_search import ENOUGH, exchange_search
 from bilad.solvers.upper.line_search import least_attack
 
 # Lengths at which a ray is evaluated as long as no attack is known, relative to its whole length.
@@ -21,7 +22,6 @@ from bilad.solvers.upper.line_search import least_attack
 SCAN = np.geomspace(1e-3, 1.0, 32)
 FEW = 16  # entries, up to which no vertex is drawn twice
 SHORTER = 1e-3  # relative reduction of the norm (BL2) that a new direction must achieve
-ENOUGH = 1e-4  # relative increase that a continuous deviation (BL1) must achieve
 
 
 def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Generator) -> None:
@@ -29,8 +29,11 @@ def coordinate_search(lower: LowerLevel, start: FloatArray, rng: np.random.Gener
 
     The entries are tried in random order. For (BL2) the extreme values of an entry are plus and
     minus the largest absolute value in eps, and a change is an improvement if the new direction can
-    be shortened to less than the norm of the best attack.
+    be shortened to less than the norm of the best attack. For the norm "count" see
+    `exchange_search`.
     """
+    if lower.problem.is_binary:
+        return exchange_search(lower, start, rng)
     current, eps, improved = try_direction(lower, start), start, True
     while improved:
         improved = False
@@ -70,17 +73,25 @@ def _extremes(problem: BilevelProblem, eps: FloatArray, entry: int) -> list[floa
 def random_vertices(
     problem: BilevelProblem, rng: np.random.Generator, most: int
 ) -> Iterator[FloatArray]:
-    """Draw vertices of the box; with at most 16 entries none is drawn twice."""
+    """Draw vertices of the box; with at most 16 entries none is drawn twice.
+
+    For the norm "count" see `BilevelProblem.random_vertex`.
+    """
     low, high = problem.box
     k = len(low)
-    if k <= FEW:
+    if k <= FEW and not problem.is_binary:
         numbers = rng.permutation(2**k)[:most]
         return (np.where((number >> np.arange(k)) & 1, high, low) for number in numbers)
-    return (np.where(rng.random(k) < 0.5, low, high) for _ in range(most))
+    return (problem.random_vertex(rng) for _ in range(most))
 
 
 def vertex_near(problem: BilevelProblem, eps: FloatArray) -> FloatArray:
-    """Return the vertex of the box in the orthant of eps; entries that are zero remain zero."""
+    """Return the vertex of the box in the orthant of eps; entries that are zero remain zero.
+
+    For the norm "count" it is eps itself, whose entries are rounded in their order.
+    """
+    if problem.is_binary:
+        return eps
     low, high = problem.box
     return np.where(eps > 0, high, np.where(eps < 0, low, 0.0))
 
@@ -105,8 +116,8 @@ def try_direction(lower: LowerLevel, eps: FloatArray) -> Evaluation | None:
     if before is None:
         _scan(lower, eps / size, longest)
         return lower.best
-    length = before.size * (1 - SHORTER)
-    if size < before.size:  # a point that is shorter is tried itself
+    length = problem.shortened(before.size, 1 - SHORTER)
+    if problem.size(problem.rounded(eps)) < before.size:  # a shorter point is tried itself
         length = max(size, length)
     length = min(longest, length)
     if not lower.counts(lower.evaluate(problem.project(length * eps / size))):

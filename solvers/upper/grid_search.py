@@ -3,17 +3,19 @@
 The grid is `-a : step : a` for one parameter, and a lattice with this step for up to six. It begins
 at the lower bounds of eps and is cut by the upper bounds and the norm ball. Points are evaluated in
 increasing order of their norm, so that for (BL2) the first attack is the best of the grid.
-Optionally the grid is refined around the breakpoints of the piecewise constant deviation.
+Optionally the grid is refined around the breakpoints of the piecewise constant deviation. For the
+norm "count" the grid consists of the binary eps, and their number is limited instead of k.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import COUNT, BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number, whole_number
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
@@ -30,6 +32,10 @@ Value = tuple[float, bool]  # the deviation of a point, and whether its labels a
 def refusal(problem: BilevelProblem) -> str | None:
     """Return the reason why the method cannot be applied to the problem, or None."""
     k = problem.perturbation.dim
+    if problem.is_binary:
+        if _count_subsets(problem) <= MOST_POINTS:
+            return None
+        return f"more than {MOST_POINTS} subsets of {k} entries have at most {problem.radius:g}"
     return None if k <= FEW else f"a lattice is for at most {FEW} parameters, eps has {k}"
 
 
@@ -45,7 +51,8 @@ def prepare(
     Parameters
     ----------
     step : float, optional
-        Distance of neighbours on the grid. By default the grid of the box has about 1001 points.
+        Distance of neighbours on the grid. By default the grid of the box has about 1001 points;
+        for the norm "count" every binary eps is evaluated, and the optimum is proved.
     refinements : int, default 0
         Number of refinements, at most 40. Each divides every cell whose vertices have different
         deviations into 2^k cells of half the step; the next refinement considers only these. For
@@ -54,6 +61,11 @@ def prepare(
     halvings = whole_number(refinements, "refinements", least=0)
     if halvings > MOST_REFINEMENTS:
         raise ArgumentError("refinements", refinements, f"at most {MOST_REFINEMENTS}")
+    if problem.is_binary:
+        for name, value in (("step", step), ("refinements", refinements or None)):
+            if value is not None:
+                raise ArgumentError(name, value, f"no such option with the norm {COUNT!r}")
+        return _enumerate
     lattice = Lattice(problem, step)
     indices = lattice.indices()
 
@@ -70,6 +82,45 @@ def prepare(
             cells = [half for cell in cut for half in _vertices(_doubled(cell))]
 
     return run
+
+
+def _count_subsets(problem: BilevelProblem) -> int:
+    """Return the number of admissible binary eps, or a number above the largest that is allowed."""
+    total = 0
+    for size in range(int(problem.radius) + 1):
+        total += math.comb(problem.perturbation.dim, size)
+        if total > MOST_POINTS:
+            break
+    return total
+
+
+def _enumerate(lower: LowerLevel, trace: Trace) -> None:
+    """Evaluate the binary eps in increasing order of their norm, and prove the optimum."""
+    problem, total = lower.problem, _count_subsets(lower.problem)
+    places, largest = range(problem.perturbation.dim), problem.deviation.largest(problem.model.n)
+    sizes = range(1, int(problem.radius) + 1)
+    subsets = itertools.chain.from_iterable(itertools.combinations(places, s) for s in sizes)
+    for done, subset in enumerate(subsets):
+        best = lower.best
+        if best and problem.rank(len(subset), largest) < problem.rank(best.size, best.deviation):
+            break
+        eps = np.zeros(len(places))
+        eps[list(subset)] = 1.0
+        lower.evaluate(eps)
+        trace.progress(done + 1, total)
+    if all(seen.proved for seen in lower.history):
+        trace.bound = _proved_optimum(lower)
+
+
+def _proved_optimum(lower: LowerLevel) -> float | None:
+    """Return the optimum, given that every better eps was evaluated; None if rounding decides."""
+    problem, best = lower.problem, lower.best
+    slack = problem.deviation.uncertainty(lower.baseline.outcome)
+    if problem.sense == "max":
+        return 0.0 if best is None else best.deviation + slack
+    optimum = math.inf if best is None else best.size
+    fewer = [seen.deviation for seen in lower.history if seen.size < optimum]
+    return optimum if max(fewer, default=0.0) + slack < problem.target else None
 
 
 class Lattice:

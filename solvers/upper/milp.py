@@ -43,6 +43,8 @@ SHARE = 0.9  # share of the time left for one solve; the rest is for the evaluat
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Return the reason why the method cannot be applied to the problem, or None."""
+    if problem.is_binary:
+        return "it is for a continuous eps, and with the norm 'count' eps is binary"
     return write_milp.refusal(problem.model, problem)
 
 

@@ -39,6 +39,8 @@ FARTHER = 10  # ratio of the distances of successive candidates from the end of 
 
 def refusal(problem: BilevelProblem) -> str | None:
     """Return the reason why the method cannot be applied to the problem, or None."""
+    if problem.is_binary:
+        return "it is for a continuous eps, and with the norm 'count' eps is binary"
     return ray_steps.refusal(problem.model, problem.perturbation)
 
 

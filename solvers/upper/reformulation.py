@@ -195,9 +195,7 @@ def chosen_contractions(problem: BilevelProblem, contraction: str | None) -> tup
 
 def sampled_corners(problem: BilevelProblem, rng: np.random.Generator) -> FloatArray:
     """Return random corners of the box, projected on the ball: shape (SAMPLES, k)."""
-    low, high = problem.box
-    corners = np.where(rng.random((SAMPLES, len(low))) < 0.5, low, high)
-    return np.array([problem.project(corner) for corner in corners])
+    return np.array([problem.project(problem.random_vertex(rng)) for _ in range(SAMPLES)])
 
 
 CONTRACTED_FROM = 60  # rows of the state: from here on blocks are cheaper than they are coarse

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.cluster import KMeans
+from sklearn.linear_model import LinearRegression
 
 from bilad.models import (
     ArgumentError,
@@ -57,6 +58,9 @@ def ragged(array):
     return [*np.asarray(array).tolist()[:-1], [[0]]]
 
 
+TARGETS = [1.0, 2.0, 3.0, 4.0]
+REGRESSION = BlackBox(A, LinearRegression(), targets=TARGETS)
+
 BAD = {
     "complex": lambda array: np.asarray(array) + 0j,
     "masked": masked,
@@ -93,6 +97,7 @@ REALS = [
     ),
     ("data", A, lambda v: BlackBox(v, KMeans(2))),
     ("data", A, lambda v: BlackBox(A, KMeans(2)).replace(data=v)),
+    ("targets", TARGETS, lambda v: REGRESSION.replace(targets=v)),
     ("data", A, Perturbation.multiplicative),
     ("direction", A, Perturbation.shift),
     ("A", A, lambda v: FusionGraph.knn(v, 2)),

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import problems
 
-from bilad.models import ArgumentError, ConvexClustering, FusionGraph, Perturbation
+from bilad.models import (
+    ArgumentError,
+    ConvexClustering,
+    FusionGraph,
+    LogisticRegression,
+    MaxDeviation,
+    Perturbation,
+    Ridge,
+)
 
 
 def test_shift_is_eps_times_the_direction():
@@ -209,6 +217,39 @@ THREE = sp.csr_array(np.eye(4)[:, :3])
 def test_parts_that_do_not_agree_are_refused(argument, arguments):
     with pytest.raises(ArgumentError, match=f"^{argument}"):
         Perturbation.linear(*arguments)
+
+
+@pytest.mark.parametrize("shape", [3, (3,), [3]])
+def test_targets_are_moved_one_by_one(shape):
+    model = Ridge([[0.0], [1.0], [2.0]], [1.0, -1.0, 5.0])
+    moved = Perturbation.targets(shape).apply(model, [0.5, 0.0, -2.0])
+    assert moved.targets.tolist() == [1.5, -1.0, 3.0]
+    assert np.array_equal(moved.data, model.data)
+    two = Perturbation.targets(shape, points=[2, 0]).apply(model, [0.25, 4.0])
+    assert two.targets.tolist() == [5.0, -1.0, 5.25]
+
+
+@pytest.mark.parametrize("kind", [Ridge, LogisticRegression])
+@pytest.mark.parametrize("points", [None, [0, 1, 2], np.array([0, 1, 2])])
+def test_flips_take_the_labels_of_the_model(kind, points):
+    flips = Perturbation.flips(points)
+    for labels in ([1.0, -1.0, 1.0], [-1.0, -1.0, 1.0]):
+        y = np.array(labels)
+        model = kind([[0.0], [1.0], [2.0]], y)
+        moved = flips.apply(model, [1.0, 0.25, 0.0])
+        assert moved.targets.tolist() == [-y[0], 0.5 * y[1], y[2]]
+        bound = flips.bound_to(model)
+        assert (bound.lower.tolist(), bound.upper.tolist()) == ([0.0] * 3, [1.0] * 3)
+        assert bound.bound_to(model) is bound
+        assert MaxDeviation(model, flips, 1, "count", "distance").perturbation.dim == 3
+
+
+def test_flips_of_chosen_points_keep_their_order_and_survive_a_copy():
+    model = Ridge([[0.0], [1.0], [2.0]], [1.0, -1.0, 1.0])
+    flips = pickle.loads(pickle.dumps(deepcopy(Perturbation.flips([2, 1]))))
+    assert flips.apply(model, [1.0, 0.0]).targets.tolist() == [1.0, -1.0, -1.0]
+    with pytest.raises(AttributeError, match="bound_to"):
+        _ = flips.dim
 
 
 def test_another_model_is_refused():

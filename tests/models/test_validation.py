@@ -10,6 +10,7 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    Ridge,
     between_clusters,
     chosen_pairs,
     deviation,
@@ -23,6 +24,9 @@ MOVE = Perturbation.additive((3, 2))
 PROBLEM = MaxDeviation(MODEL, MOVE, 1)
 SMALL = Perturbation.additive((2, 2))
 CUT = Perturbation.edges(GRAPH)
+HALVES = Perturbation.linear(A.shape, None, GRAPH, np.eye(3), 0.0, 0.5)
+LABELLED = Ridge(A, [1.0, -1.0, 1.0])
+RELAXED = LABELLED.replace(targets=[1.0, -1.0, 0.5])
 PATH_CUT = Perturbation.edges(FusionGraph(3, [[0, 1], [1, 2]], [1.0, 1.0]))
 FAR, WIDE, NEAR = (
     chosen_pairs([[0, 3]]),
@@ -116,6 +120,14 @@ TABLE = [
     ("eps", lambda: CUT.apply(MODEL, [0, 0, -1e-9]), "-1e-09 at index 2", "from 0 to 1"),
     ("eps", lambda: CUT.vector([0, 0]), r"shape \(2,\)", "shape 3"),
     ("perturbation", lambda: PATH_CUT.apply(MODEL, [0, 0]), "other edges", "the edges"),
+    ("shape", lambda: Perturbation.targets((3, 2)), r"\(3, 2\)", "whole number >= 1"),
+    ("points", lambda: Perturbation.targets(3, [3]), "3", "integers from 0 to 2"),
+    ("points", lambda: Perturbation.flips([0, 0]), "0 twice", "distinct"),
+    ("points", lambda: Perturbation.flips([3]).bound_to(LABELLED), "3", "integers from 0 to 2"),
+    ("perturbation", lambda: Perturbation.flips().apply(MODEL, [0]), "label flips", "-1 or 1"),
+    ("perturbation", lambda: MaxDeviation(RELAXED, Perturbation.flips(), 1), "flips", "-1 or 1"),
+    ("perturbation", lambda: MaxDeviation(MODEL, Perturbation.targets(3), 1), "targets", "'data'"),
+    ("model", lambda: Perturbation.flips().apply(A, [0]), "ndarray", "a LearningModel"),
     ("weights", lambda: GRAPH.with_weights([1, 2]), r"shape \(2,\)", "shape 3"),
     ("weights", lambda: GRAPH.with_weights([1, 2, -1]), "-1.0", "nonnegative"),
     # bilevel problems
@@ -127,7 +139,12 @@ TABLE = [
     ("budget", lambda: MaxDeviation(MODEL, MOVE, 0), "0.0", "finite number > 0"),
     ("budget", lambda: MaxDeviation(MODEL, MOVE, -1), "-1.0", "finite number > 0"),
     ("budget", lambda: MaxDeviation(MODEL, MOVE, INF), "inf", "finite number > 0"),
-    ("norm", lambda: MaxDeviation(MODEL, MOVE, 1, norm=0), "0", "one of 1, 2, inf"),
+    ("norm", lambda: MaxDeviation(MODEL, MOVE, 1, norm=0), "0", "one of 1, 2, inf, 'count'"),
+    ("perturbation", lambda: MaxDeviation(MODEL, MOVE, 1, "count"), "-inf to inf", "from 0 to 1"),
+    ("perturbation", lambda: MaxDeviation(MODEL, HALVES, 1, "count"), "0 to 0.5", "from 0 to 1"),
+    ("budget", lambda: MaxDeviation(MODEL, CUT, 0, "count"), "0", "finite number > 0"),
+    ("budget", lambda: MaxDeviation(MODEL, CUT, 1.5, "count"), "1.5", "whole number >= 1"),
+    ("limit", lambda: MinPerturbation(MODEL, CUT, 2, "count", limit=0.5), "0.5", "whole number"),
     ("norm", lambda: MinPerturbation(MODEL, MOVE, 1, norm="fro"), "'fro'", "one of 1, 2, inf"),
     ("deviation", lambda: MaxDeviation(MODEL, MOVE, 1, deviation="ri"), "'ri'", "one of 'delta'"),
     ("target", lambda: MinPerturbation(MODEL, MOVE, 0), "0.0", "finite number > 0"),

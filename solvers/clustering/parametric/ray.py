@@ -51,7 +51,7 @@ def check_ray(
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
     if not isinstance(perturbation, Perturbation):
         raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
-    perturbation.check_fits(model)
+    perturbation.bound_to(model)
     if perturbation.dim != 1:
         raise ArgumentError("perturbation", f"{perturbation.dim} parameters", "one")
     low, high = real_number(low, "low"), real_number(high, "high")

@@ -5,6 +5,8 @@
 
 U is the deviation, U_max its largest possible value (1 if it is unbounded), and r the radius of the
 ball that is searched. An outcome that is not proved has the merit of an outcome without a change.
+For the norm "count" the merit is constant near each point, and a search can end long before its
+steps are small.
 """
 
 from __future__ import annotations
@@ -17,9 +19,15 @@ from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.upper.derivative_free.search_space import SearchSpace
 
+MOST_REPEATED = 50  # evaluations in a row, besides two per parameter, that need no solve
+
 
 class LineSearchDueError(Exception):
     """Only the solves that are reserved for the final line search are left."""
+
+
+class StalledError(Exception):
+    """A search for the norm "count" has evaluated only known eps for a long time."""
 
 
 class MeritFunction:
@@ -56,6 +64,7 @@ class MeritFunction:
         self.last = last
         self.on_call = on_call
         self.failure: BaseException | None = None
+        self._repeated = 0  # evaluations in a row that needed no solve
 
     def __call__(self, z: FloatArray) -> float:
         """Return the merit of a point, shape (dim,)."""
@@ -73,7 +82,12 @@ class MeritFunction:
         if self.last is not None and lower.solves >= self.last and lower.best is not None:
             raise LineSearchDueError
         self.on_call()
-        return merit(lower, lower.evaluate(self.space.eps(z)), self.space.radius)
+        solves = lower.solves
+        seen = lower.evaluate(self.space.eps(z))
+        self._repeated = self._repeated + 1 if lower.solves == solves else 0
+        if lower.problem.is_binary and self._repeated > MOST_REPEATED + 2 * self.space.dim:
+            raise StalledError
+        return merit(lower, seen, self.space.radius)
 
 
 def merit(lower: LowerLevel, seen: Evaluation, radius: float) -> float:

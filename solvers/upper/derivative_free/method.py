@@ -17,7 +17,11 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
-from bilad.solvers.upper.derivative_free.merit import LineSearchDueError, MeritFunction
+from bilad.solvers.upper.derivative_free.merit import (
+    LineSearchDueError,
+    MeritFunction,
+    StalledError,
+)
 from bilad.solvers.upper.derivative_free.search_space import STRETCH, SearchSpace
 from bilad.solvers.upper.line_search import line_search
 from bilad.solvers.upper.method import keywords, takes_every
@@ -117,7 +121,7 @@ def _completes(
     except BaseException:
         if objective.failure is None:  # the search itself failed, and no evaluation
             raise
-    if objective.failure is None:
+    if objective.failure is None or isinstance(objective.failure, StalledError):
         return True
     if isinstance(objective.failure, LineSearchDueError):
         return False
@@ -125,8 +129,8 @@ def _completes(
 
 
 def _within_best(lower: LowerLevel) -> BilevelProblem:
-    """Return the problem; for (BL2), its limit is the norm of the best attack if there is one."""
-    return lower.problem if lower.best is None else lower.problem.within(lower.best.size)
+    """Return the problem within the ball of the eps that are better than the best attack."""
+    return lower.problem if lower.best is None else lower.problem.improving(lower.best.size)
 
 
 def _last_before_line_search(lower: LowerLevel) -> int | None:

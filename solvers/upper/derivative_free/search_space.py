@@ -15,6 +15,9 @@ from bilad.models.validation import FloatArray
 # larger by this factor, and clips them, samples the bounds often: in each entry, two thirds of a
 # uniform sample are clipped.
 STRETCH = 3.0
+# For the norm "count" the part of eps that distinguishes points of the larger cube that are clipped
+# to the same bound: of equal entries, the rounding always takes the first.
+DISTINCT = 1e-6
 
 
 class RadialMap:
@@ -64,8 +67,8 @@ class RadialMap:
 class SearchSpace:
     """The cube [-1, 1]^dim and its map to eps.
 
-    A point outside the cube is replaced by the nearest point of the cube. Entries of eps whose two
-    bounds are equal are fixed and not searched.
+    A point outside the cube is replaced by the nearest point of the cube, up to a difference of
+    1e-6 for the norm "count". Entries of eps whose two bounds are equal are fixed and not searched.
 
     Parameters
     ----------
@@ -89,8 +92,11 @@ class SearchSpace:
 
     def eps(self, z: FloatArray) -> FloatArray:
         """Return the eps, shape (k,), of a point z, shape (dim,)."""
+        inside = np.clip(z, -1.0, 1.0)
+        if self._radial.problem.is_binary:
+            inside = (1 - DISTINCT) * inside + DISTINCT * z / (1 + np.abs(z))
         y = self._middle.copy()
-        y[self._free] += self._half[self._free] * np.clip(z, -1.0, 1.0)
+        y[self._free] += self._half[self._free] * inside
         return self._radial.eps(y)
 
     def point(self, eps: FloatArray) -> FloatArray:
@@ -101,12 +107,16 @@ class SearchSpace:
     def random(self, rng: np.random.Generator, stretch: float = STRETCH) -> FloatArray:
         """Draw a uniform point of the cube enlarged by `stretch`, and clip it to the cube.
 
+        For the norm "count" the cube is not enlarged, because the entries should be distinct.
+
         Parameters
         ----------
         rng : numpy.random.Generator
         stretch : float, default 3
             With 3, each entry is at a bound with probability 2/3; with 1, the point is uniform.
         """
+        if self._radial.problem.is_binary:
+            stretch = 1.0
         return np.clip(rng.uniform(-stretch, stretch, self.dim), -1.0, 1.0)
 
     def sample(self, rng: np.random.Generator, count: int) -> FloatArray:

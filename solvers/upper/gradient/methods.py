@@ -204,7 +204,7 @@ def _first_ascent(
 def _next_ball(lower: LowerLevel, rng: np.random.Generator) -> BilevelProblem:
     """Return the problem in the ball of the next ascent; for (BL1) the ball does not change."""
     if lower.best is not None:
-        return lower.problem.within(lower.best.size)
+        return lower.problem.improving(lower.best.size)
     return lower.problem.within(lower.problem.radius * INCREASING[0] ** rng.random())
 
 

@@ -35,7 +35,7 @@ def test_it_clusters_its_data():
     assert labels[0] == labels[1] != labels[2] == labels[3]
     moved = box.replace(data=A[::-1] * np.array([[1.0], [1.0], [1.0], [60.0]]))
     assert len(set(moved.query().tolist())) == 2
-    assert moved.clusterer.get_params() == box.clusterer.get_params()
+    assert moved.estimator.get_params() == box.estimator.get_params()
 
 
 def test_a_query_leaves_the_clusterer_as_it_was():
@@ -64,7 +64,9 @@ def test_what_is_no_clustering_is_named(answer, words):
 
 
 def test_arguments_are_checked():
-    with pytest.raises(ArgumentError, match="clusterer: got int, expected an object"):
+    with pytest.raises(
+        ArgumentError, match="estimator: got int, expected an object with fit_predict"
+    ):
         BlackBox(A, 3)
     with pytest.raises(ArgumentError, match="max_queries"):
         BlackBox(A, KMeans(2), max_queries=-1)

@@ -107,6 +107,29 @@ def test_linear_models_are_attacked(in_process, model, deviation):
     assert deviation != "distance" or row.own > 0
 
 
+def test_labels_are_flipped_and_counted(in_process):
+    given = {
+        "limits": {"solves": 40},
+        "data": {"flowers": {"source": "iris", "rows": "40:60", "columns": [2, 3]}},
+        "models": {"linear": {"kind": "logistic"}},
+        "perturbations": {"six": {"kind": "flips", "points": 6}},
+        "methods": ["greedy"],
+        "problems": [
+            {
+                "data": "flowers",
+                "models": "linear",
+                "perturbations": "six",
+                "deviations": "distance",
+                "norms": "count",
+                "budgets": 2,
+            }
+        ],
+    }
+    (row,) = run_experiment(given).itertuples()
+    assert (row.norm, sorted(row.eps)) == ("count", [0, 0, 0, 0, 1, 1])
+    assert row.own > 0
+
+
 def test_an_error_and_a_refusal_are_rows(line, in_process, monkeypatch):
     line["methods"] = {"branching": {}, "corners": {}, "ray": {}}
     monkeypatch.setattr("bilad.scripts.experiments.run.warm_up", lambda method: 1 / 0)

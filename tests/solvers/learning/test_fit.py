@@ -12,7 +12,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.svm import LinearSVC
 
 from bilad.models import ArgumentError, LogisticRegression, Ridge, SupportVectorMachine
-from bilad.models.learning.learning_model import adjoint, solve, state_gap
+from bilad.models.learning.learning_model import adjoint, smoothed, solve, state_gap
+from bilad.models.learning.margin_loss import label_weights
 from bilad.solvers import fit
 
 KINDS = {
@@ -101,24 +102,30 @@ def test_derivatives_against_differences(name, seed):
     v = rng.normal(size=len(found.theta))
     gradients = adjoint(model, found, v, ("data", "targets"))
     for part, value in model.parts.items():
-        direction = rng.normal(size=value.shape)
-        ends = [fit(model.replace(**{part: value + s * h * direction})) for s in (1, -1)]
+        direction, steps = rng.normal(size=value.shape), (1, -1)
+        if part == "targets" and name != "ridge" and (np.abs(value) == 1).all():
+            direction, steps = -value * np.abs(direction), (1, 0)  # labels move inwards only
+        ends = [fit(model.replace(**{part: value + s * h * direction})) for s in steps]
         if name == "hinge" and not same_active_sets(found, *ends):
             continue
         if name == "squared hinge" and kinks(model, *ends):
             continue
-        difference = (ends[0].theta - ends[1].theta) @ v / (2 * h)
+        difference = (ends[0].theta - ends[1].theta) @ v / ((steps[0] - steps[1]) * h)
         slope = float(np.vdot(gradients[part], direction))
         assert slope == pytest.approx(difference, rel=1e-4, abs=1e-5 * (1 + np.linalg.norm(v)))
 
 
 def same_active_sets(*fits):
-    sets = [(f.duals <= 0).tolist() + (f.duals >= 1).tolist() for f in fits]
+    weights = [np.concatenate(label_weights(f.model.targets)) for f in fits]
+    sets = [
+        [(f.duals <= 0).tolist(), (f.duals >= w).tolist(), (w > 0).tolist()]
+        for f, w in zip(fits, weights, strict=True)
+    ]
     return all(one == sets[0] for one in sets)
 
 
 def kinks(model, *fits):
-    inside = [f.model.targets * (f.model.design @ f.theta) < 1 for f in fits]
+    inside = [np.abs(f.model.design @ f.theta) < 1 for f in fits]
     return (inside[0] != inside[1]).any()
 
 
@@ -134,12 +141,12 @@ def test_a_start_changes_nothing_but_the_effort(name):
 
 
 def test_the_prediction_at_the_threshold_is_not_proved():
-    """theta = (1, 0) up to its bound, so that only rows with a first entry have a sign."""
+    """theta = (1, 0) up to its bound: rows with a first entry have a sign, and zero has score 0."""
     model = Ridge([[1.0, 0.0], [-1.0, 0.0]], [1.5, -1.5])
     found = fit(model)
     assert found.theta == pytest.approx([1.0, 0.0])
     assert found.proved_predictions([[1, 0], [0, 1], [-1e-3, 1], [0, 0]]).tolist() == [
-        True, False, True, False,
+        True, False, True, True,
     ]  # fmt: skip
 
 
@@ -151,6 +158,24 @@ def test_a_time_limit_and_an_overflow_are_statuses(name):
     assert found.status in ("time limit", "optimal")
     huge = fit(model.replace(data=np.full_like(data, 1e300)))
     assert huge.status.startswith("error") or not huge.proved
+
+
+@pytest.mark.parametrize("name", ["squared hinge", "hinge"])
+def test_the_smoothed_model_tends_to_the_model(name):
+    data, labels = cancer()
+    model = make(name, data, labels)
+    exact, distances, last = fit(model), [], None
+    for width in (1.0, 0.1, 1e-2, 1e-3):
+        last = smoothed(model, width, last, float("inf"))
+        distances.append(np.linalg.norm(last.theta - exact.theta))
+        smooth = model.with_smoothing(width)
+        assert np.linalg.norm(smooth.gradient(last.theta)) <= 1e-5
+        v, h = np.random.default_rng(0).normal(size=data.shape), 1e-6
+        ends = [fit(smooth.replace(data=data + s * h * v)).theta.sum() for s in (1, -1)]
+        slope = np.vdot(adjoint(smooth, last, np.ones(30), ("data",))["data"], v)
+        assert slope == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-4)
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] <= 1e-2
 
 
 def test_duplicates_and_more_features_than_points():

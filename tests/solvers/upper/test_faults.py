@@ -246,9 +246,9 @@ def plane(kind=MaxDeviation, size=1.2):
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        (certify_module, "solve_lower"),
+        (certify_module, "confirm"),
         (certified, "norm_bound"),
-        (certify_module, "attack_directions"),
+        (certified, "attack_directions"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -38,7 +38,7 @@ LACKING = {
     "milp": "write_milp",
     "duality": "duality",
 }
-TAKING = [name for name in UPPER_METHODS if name not in LACKING]
+TAKING = [name for name in UPPER_METHODS if name not in {*LACKING, "greedy"}]
 # Shares of the optimum that methods reach without closing. "random" looks at four corners only;
 # "corners" stays at an axis that is not the best; the smooth distance of "kkt" is too small;
 # the linearised "value-function" ends at a local maximum.

@@ -87,7 +87,7 @@ def test_every_method_that_takes_iris_is_run_with_its_variants():
     variants = {DIRECT_SSNAL, ONE_START, INTERIOR_POINT}
     extras = {"nomad": "PyNomad", "nlopt-crs": "nlopt"}
     not_here = {name for name, module in extras.items() if find_spec(module) is None}
-    assert set(names) == (set(UPPER_METHODS) - {"milp"} - not_here) | variants
+    assert set(names) == (set(UPPER_METHODS) - {"milp", "greedy"} - not_here) | variants
     assert len(names) == len(set(names))
     for most, problems in (((100, 99), {("BL1",)}), ((99, 99), set())):
         some = entries(IRIS, replace(SMALL, reformulation_points=most))

@@ -1,0 +1,50 @@
+"""Upper bounds of the deviation as functions of the radius, from which (BL1) and (BL2) follow."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from bilad.models.validation import FloatArray
+
+BISECTIONS, CLOSE = 200, 1e-9  # most steps, and the relative length at which the bisection ends
+
+
+class DeviationBound(ABC):
+    """A proved upper bound of the deviation of every eps with ||eps|| <= radius.
+
+    Attributes
+    ----------
+    method : str
+        The name of the theorem.
+    """
+
+    method: ClassVar[str]
+
+    @abstractmethod
+    def largest(self, radius: float) -> float:
+        """Return the bound, which is rounded up."""
+
+    def least(self, target: float, limit: float) -> float:
+        """Return a radius within which no eps reaches the target.
+
+        By default it is found by bisection, and infinite if it exceeds the limit: the bound at the
+        radius is smaller than the target.
+        """
+        if self.largest(limit) < target:
+            return math.inf
+        low, high = 0.0, limit
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            if self.largest(middle) < target:
+                low = middle
+            else:
+                high = middle
+            if high - low <= CLOSE * high:
+                break
+        return low
+
+    def witness(self, radius: float) -> tuple[FloatArray, float] | None:
+        """Return an eps (k,) just beyond this least radius, and its deviation; None if unknown."""
+        return None

@@ -1,0 +1,197 @@
+"""Bounds from strong convexity: no attack passes them, and what they rest on is sampled."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bilad.models import (
+    LogisticRegression,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+    SupportVectorMachine,
+    deviation,
+)
+from bilad.models.learning.learning_model import bound, radius
+from bilad.models.learning.logistic import LogisticLoss
+from bilad.models.learning.ridge import SquaredLoss
+from bilad.models.learning.svm import SquaredHingeLoss
+from bilad.models.validation import ArgumentError
+from bilad.solvers import attack, certify, fit
+from bilad.solvers.certificates.strong_convexity import _largest_product
+
+NORMS = (1, 2, np.inf)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def moved(T, low=-np.inf, high=np.inf):
+    return Perturbation({"targets": T}, {"targets": (len(T),)}, low, high)
+
+
+@given(seed=seeds, loss=st.sampled_from([LogisticLoss(), SquaredHingeLoss(), SquaredLoss()]))
+@settings(max_examples=60, deadline=None)
+def test_slopes_are_lipschitz_in_the_target(seed, loss):
+    rng = np.random.default_rng(seed)
+    low, high = np.sort(rng.normal(scale=3, size=(2, 20)), axis=0)
+    z = rng.normal(scale=2, size=20)
+    constant = loss.largest_target_slope(low, high, z)
+    between = np.linspace(low, high, 400)
+    assert (constant >= np.abs(loss.target_slope(between, z)).max(axis=0) * (1 - 1e-12)).all()
+    jumps = np.abs(np.diff(loss.slope(between, z), axis=0)) - constant * np.diff(between, axis=0)
+    assert jumps.max() <= 1e-12
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_largest_product(norm):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        weights, bounds = rng.random(4), rng.random(4)
+        eps = rng.random((20_000, 4)) * bounds
+        eps /= np.maximum(np.linalg.norm(eps, norm, axis=1) / 0.7, 1.0)[:, None]
+        most = _largest_product(weights, np.minimum(bounds, 0.7), norm, 0.7)
+        assert (eps @ weights).max() <= most
+    assert _largest_product(np.array([2.0, 1.0]), np.ones(2), norm, 1.5) == pytest.approx(
+        {1: 2.5, 2: 3.0, np.inf: 3.0}[norm]
+    )
+
+
+MODELS = {
+    "logistic": LogisticRegression,
+    "squared hinge": SupportVectorMachine,
+}
+DEVIATIONS = {
+    "changes": lambda X, y: deviation.changed_predictions(X),
+    "loss": deviation.validation_loss,
+    "distance": lambda X, y: "distance",
+}
+
+
+@given(
+    seed=seeds,
+    norm=st.sampled_from(NORMS),
+    kind=st.sampled_from(sorted(MODELS)),
+    measure=st.sampled_from(sorted(DEVIATIONS)),
+    is_bounded=st.booleans(),
+)
+@settings(max_examples=30, deadline=None)
+def test_no_attack_passes_a_bound(seed, norm, kind, measure, is_bounded):
+    rng = np.random.default_rng(seed)
+    n, d, k = (int(rng.integers(*ends)) for ends in ((3, 9), (1, 4), (1, 4)))
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    X = rng.normal(size=(n, d)) + 0.5 * y[:, None]
+    model = MODELS[kind](X, y, rng.choice([0.1, 1.0, 30.0]))
+    T = np.eye(n)[:, :k] if rng.random() < 0.5 else rng.normal(size=(n, k))
+    low, high = (-rng.random(k), rng.random(k)) if is_bounded else (-np.inf, np.inf)
+    U = DEVIATIONS[measure](rng.normal(size=(5, d)), rng.permutation(np.resize(y, 5)))
+    size = 10.0 ** rng.uniform(-3, 0.5)
+    problem = MaxDeviation(model, moved(T, low, high), size, norm, U)
+    base = fit(model)
+    most, best = bound(model, problem, base, "quick"), (0.0, 0.0)
+    for eps in [*rng.normal(size=(3, k)), *np.eye(k), *rng.choice([-1.0, 1.0], (3, k))]:
+        eps = problem.project(eps * (size / problem.size(eps)))
+        found = fit(problem.perturbation.apply(model, eps))
+        value = problem.deviation.value(base.outcome, found.outcome)
+        if problem.is_proved(found) and problem.is_proved(base):
+            assert value <= most + (0 if measure == "changes" else 1e-9 * (1 + most))
+            best = max(best, (value, -problem.size(eps)))
+    if best[0] > 1e-9:
+        least = MinPerturbation(model, problem.perturbation, best[0], norm, U, 1e3)
+        assert radius(model, least, base).lower <= -best[1] * (1 + 1e-6)
+
+
+@given(seed=seeds, kind=st.sampled_from(["hinge", *sorted(MODELS)]))
+@settings(max_examples=10, deadline=None)
+def test_no_flips_pass_a_bound(seed, kind):
+    """All flips of four labels."""
+    rng = np.random.default_rng(seed)
+    y = np.array([1.0, -1.0, 1.0, -1.0])
+    X, penalty = rng.normal(size=(4, 2)) + y[:, None], rng.choice([0.3, 3.0, 30.0])
+    hinge = SupportVectorMachine(X, y, penalty, "hinge")
+    model = hinge if kind == "hinge" else MODELS[kind](X, y, penalty)
+    base, rows, count = fit(model), rng.normal(size=(4, 2)), int(rng.integers(1, 4))
+    flips = Perturbation.flips().bound_to(model)
+    every = [np.array(eps) for eps in itertools.product([0.0, 1.0], repeat=4) if any(eps)]
+    fits = [(fit(flips.apply(model, eps)), eps.sum()) for eps in every]
+    for measure in DEVIATIONS.values():
+        problem = MaxDeviation(model, flips, count, "count", measure(rows, y))
+        most, U = bound(model, problem, base, "quick"), problem.deviation
+        found = [
+            (U.value(base.outcome, other.outcome), -flipped)
+            for other, flipped in fits
+            if flipped <= count and problem.is_proved(other) and problem.is_proved(base)
+        ]
+        best = max(found, default=(0.0, 0))
+        assert best[0] <= most * (1 + 1e-9) + 1e-9
+        if best[0] > 1e-6:
+            least = MinPerturbation(model, flips, best[0], "count", U)
+            assert radius(model, least, base).lower <= -best[1]
+
+
+def two_groups(kind=LogisticRegression, penalty=1.0):
+    """Two groups of points, far apart, and a held-out point in each."""
+    X = np.array([[-2.0, 0.0], [-2.0, 1.0], [2.0, 0.0], [2.0, -1.0]])
+    model = kind(X, [0, 0, 1, 1], penalty)
+    return model, deviation.changed_predictions([[-2.0, 0.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", MODELS.values(), ids=MODELS)
+def test_robust_below_and_attacked_above(kind, norm):
+    model, U = two_groups(kind)
+    free = moved(np.eye(4))
+    large = certify(MaxDeviation(model, free, 50.0, norm, U), max_solves=100)
+    assert (large.status, large.method, large.exact) == ("attacked", "strong convexity", False)
+    assert 0 < large.lower <= large.upper
+    small = MaxDeviation(model, free, 0.99 * large.lower, norm, U)
+    assert certify(small, max_solves=20).status == "robust"
+    found = attack(small, "corners")
+    assert (found.status, found.bound) == ("no attack exists", 0)
+    between = MaxDeviation(model, free, math.sqrt(large.lower * large.upper), norm, U)
+    assert certify(between, max_solves=0).status == "unknown"
+
+
+def test_the_bound_is_attained_where_one_point_moves_one_parameter():
+    """With d = 1 and a large penalty theta is nearly linear in the slopes of the losses."""
+    model = LogisticRegression([[1.0], [-1.0]], [0, 1], penalty=1e6)
+    problem = MaxDeviation(model, moved(np.eye(2)[:, :1], 0, 2), 2.0, 2, "distance")
+    found = attack(problem, "corners")
+    assert found.deviation <= found.bound <= found.deviation * (1 + 1e-3)
+
+
+def test_where_nothing_is_proved():
+    model, U = two_groups()
+    features = Perturbation.additive((4, 2), points=[0])
+    for measure in (U, "distance", "validation-loss"):
+        assert (
+            bound(model, MaxDeviation(model, features, 1.0, 2, measure), fit(model), "quick")
+            is None
+        )
+    hinge = SupportVectorMachine(model.data, model.targets, loss="hinge")
+    free = MaxDeviation(hinge, moved(np.eye(4)), 1.0, 2, U)
+    assert bound(hinge, free, fit(hinge), "quick") is None
+    proof = certify(MaxDeviation(model, features, 0.1, 2, U), max_solves=10)
+    assert (proof.status, proof.lower, proof.method) == ("unknown", 0, "none")
+    features = Perturbation.additive((4, 2), features=[0])
+    proof = certify(MaxDeviation(model, features, 50.0, 2, U), max_solves=200)
+    assert (proof.status, proof.lower) == ("attacked", 0)
+
+
+@pytest.mark.parametrize("measure", ["distance", "validation-loss"])
+def test_any_change_needs_a_least_change(measure):
+    model, _ = two_groups()
+    with pytest.raises(ArgumentError, match=f"deviation: got '{measure}'.*MinPerturbation"):
+        certify(MaxDeviation(model, moved(np.eye(4)), 1.0, 2, measure))
+    proof = certify(MinPerturbation(model, moved(np.eye(4)), 0.01, 2, measure), max_solves=50)
+    assert proof.status == "attacked"
+    assert 0 < proof.lower <= proof.upper
+
+
+def test_a_file_of_a_counterexample_is_refused(tmp_path):
+    model, U = two_groups()
+    proof = certify(MaxDeviation(model, moved(np.eye(4)), 50.0, 2, U), max_solves=100)
+    with pytest.raises(ArgumentError, match="model: got LogisticRegression"):
+        proof.write(tmp_path / "attack.json")
