@@ -123,7 +123,7 @@ def test_a_report(tmp_path):
 def test_an_experiment(tmp_path):
     given = {"methods": {"random": {"corners": 5}}, "problems": {"mine": problem("BL1")}}
     table = run_experiment(given, tmp_path / "runs.sqlite")
-    assert table.termination.tolist() == ["converged"]
+    assert table.termination.tolist() == ["converged"], table.termination.tolist()
     assert "<html" in write_report(table, tmp_path).read_text()
 
 
