@@ -3,7 +3,8 @@
 The models are random: 20 to 60 points, 2 to 8 features, two overlapping classes or a linear
 regression, penalties from 0.1 to 10. The hypergradient is the derivative of the smooth validation
 loss along a random direction in which data and targets move, as gradient methods compute it. For
-it the labels are random numbers strictly between -1 and 1, where the loss is differentiable in them.
+it the labels are random numbers strictly between -1 and 1, where the loss is differentiable in
+them.
 """
 
 from __future__ import annotations
