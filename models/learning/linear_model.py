@@ -14,7 +14,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -139,6 +139,10 @@ class LinearModel(LearningModel):
         intercept: bool = False,
     ) -> None:
         super().__init__(data)
+        loss = getattr(self, "loss_function", None)
+        if not isinstance(loss, Loss):
+            expected = f"an instance of Loss as an attribute of {type(self).__name__}"
+            raise ArgumentError("loss_function", repr(loss), expected)
         self.targets = self._read_targets(targets)
         self.penalty = real_number(penalty, "penalty", above=0.0)
         if not isinstance(intercept, bool | np.bool_):
@@ -290,7 +294,7 @@ class Fit:
     absolute_gap: float
     status: str
     iterations: int
-    duals: FloatArray | None = None
+    duals: FloatArray | None = field(default=None, repr=False)
 
     @property
     def outcome(self) -> FloatArray:

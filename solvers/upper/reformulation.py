@@ -103,7 +103,8 @@ class Reformulation:
         Parameters
         ----------
         start : array_like, shape (k,), optional
-            First starting point; zero by default.
+            First starting point. The default is zero, or a random point for a distance of
+            parameters, which has a minimum at zero.
         starts : int, default 1
             Number of starts; those after the first are random.
         schedule : Schedule, optional
@@ -175,10 +176,18 @@ class Reformulation:
 def starting_points(
     problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
 ) -> list[FloatArray]:
-    """Return `start` (zero by default) and random points of the ball, `starts` points in all."""
+    """Return `start` and random points of the ball, `starts` points in all.
+
+    The default of `start` is zero, and a random point for a distance of parameters, which has a
+    minimum at zero.
+    """
     k = problem.perturbation.dim
-    first = np.zeros(k) if start is None else real_vector(start, "start", k)
     low, high = problem.box
+    is_stationary = problem.deviation.compares == "parameters"
+    if start is not None:
+        first = real_vector(start, "start", k)
+    else:
+        first = rng.uniform(low, high) if is_stationary else np.zeros(k)
     box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
 
