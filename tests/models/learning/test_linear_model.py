@@ -68,6 +68,7 @@ def test_classes_are_sorted():
 
 def test_labels_are_numbers_booleans_or_strings():
     few, text = np.eye(4), np.array(["a", "b", "a", "b"])
+    model = LogisticRegression(few, text)
     for labels in (text.astype(object), text.astype(np.dtypes.StringDType()), pd.Categorical(text)):
         assert LogisticRegression(few, labels).classes.dtype == text.dtype
     assert Ridge(few, [1e308, -1e308] * 2).targets[0] == 1e308
@@ -82,7 +83,6 @@ def test_labels_are_numbers_booleans_or_strings():
         [frozenset([1]), frozenset([2])] * 2,
         [Decimal(1), Decimal(2)] * 2,
     ):
-        model = LogisticRegression(few, [0, 1, 0, 1])
         for read in (
             lambda given: LogisticRegression(few, given),
             lambda given: BlackBox(few, sk.LogisticRegression(), targets=given),
