@@ -145,3 +145,13 @@ def test_the_least_change_of_one_prediction(method):
     assert found.status in ("feasible", "optimal")
     assert found.norm == pytest.approx(2.0, rel=1e-3)
     assert found.norm > 2.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kkt_leaves_the_minimum_of_a_distance(seed):
+    """With moved targets the largest distance of ridge regression is known exactly."""
+    X, y = data(seed=seed)
+    moves = Perturbation.targets(len(y), points=[0, 1, 2])
+    found = attack(MaxDeviation(Ridge(X, y), moves, 3.0, deviation="distance"), "kkt")
+    assert found.bound is not None
+    assert found.own.deviation >= 0.99 * found.bound
