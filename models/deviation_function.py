@@ -143,7 +143,10 @@ class DeviationFunction:
             return self.bind(model)
         if self.compares != model.outcomes:
             kind = type(model).__name__
-            expected = f"a deviation of {model.outcomes}, the outcomes of {kind}"
+            able = [one.name for one in DEVIATIONS.values() if one.compares == model.outcomes]
+            if model.outcomes != "labels":
+                able += [one.name for one in DEVIATIONS.values() if one.compares == "predictions"]
+            expected = f"a deviation of {model.outcomes}, the outcomes of {kind}: {', '.join(able)}"
             raise ArgumentError("deviation", f"{self.name!r}, of {self.compares}", expected)
         self.check_points(model.n)
         return self

@@ -28,7 +28,7 @@ TABLE_WIDTH = 130  # characters that the tables need; a narrower terminal wraps 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Bilevel attacks on convex clustering. Every answer is recomputed from an accurate "
+    help="Bilevel attacks on learning models. Every answer is recomputed from an accurate "
     "lower-level solution, and its cluster assignment is certified.",
 )
 

@@ -18,6 +18,7 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    SupportVectorMachine,
     load_dataset,
 )
 from bilad.scripts.cli import app
@@ -25,7 +26,7 @@ from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.reproduce.reproduce import reproduce
 from bilad.scripts.reproduce.theory.theorems import PART
-from bilad.solvers import ConvexClusterer, attack, cluster, cluster_path
+from bilad.solvers import ConvexClusterer, attack, cluster, cluster_path, fit
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
 DATA = np.array([[0.0, 0.1], [0.2, 0.0], [9.0, 9.1], [9.2, 9.0], [4.0, 4.5]])
@@ -103,6 +104,16 @@ def test_the_proofs_of_highs_and_of_the_exact_method_agree(kind):
     answers = [attack(problem(kind, 1, 1), method) for method in ("exact", "milp")]
     assert {found.status for found in answers} == {"optimal"}
     assert answers[0].deviation == answers[1].deviation
+
+
+@pytest.mark.parametrize("loss", ["squared_hinge", "hinge"])
+def test_support_vector_machines_are_attacked(loss):
+    model = SupportVectorMachine(DATA, [0, 0, 1, 1, 1], loss=loss)
+    assert fit(model).proved
+    moves = Perturbation.additive(DATA.shape, points=[4])
+    found = attack(MaxDeviation(model, moves, 4.0, deviation="validation-loss"), "kkt")
+    assert found.proved
+    assert found.deviation > 0
 
 
 def test_the_command_line(tmp_path):

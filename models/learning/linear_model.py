@@ -14,7 +14,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -139,6 +139,10 @@ class LinearModel(LearningModel):
         intercept: bool = False,
     ) -> None:
         super().__init__(data)
+        loss = getattr(self, "loss_function", None)
+        if not isinstance(loss, Loss):
+            expected = f"an instance of Loss as an attribute of {type(self).__name__}"
+            raise ArgumentError("loss_function", repr(loss), expected)
         self.targets = self._read_targets(targets)
         self.penalty = real_number(penalty, "penalty", above=0.0)
         if not isinstance(intercept, bool | np.bool_):
@@ -148,7 +152,7 @@ class LinearModel(LearningModel):
     def _read_targets(self, targets: ArrayLike) -> FloatArray:
         """Return the targets of a regression, which must not be constant."""
         y = real_array(targets, "targets", (self.n,))
-        if np.ptp(y) == 0:
+        if (y == y[0]).all():
             raise ArgumentError(
                 "targets", f"the constant {y[0]:g}", "at least two different values"
             )
@@ -248,20 +252,25 @@ def known_labels(targets: ArrayLike, classes: np.ndarray, n: int) -> np.ndarray:
 
 def label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
     """Return a read-only copy of n labels: numbers, Booleans or strings."""
-    expected = f"{n} labels, one for each point"
+    expected = f"{n} numbers, Booleans or strings, one for each point"
     if np.ma.is_masked(targets):
         raise ArgumentError(argument, "masked entries", expected)
     try:
-        given = np.array(targets)
-        np.unique(given)
+        entries, given = np.array(targets, dtype=object), np.array(targets)
     except (TypeError, ValueError):
         raise ArgumentError(argument, "labels of different kinds", expected) from None
     if given.shape != (n,):
         raise ArgumentError(argument, f"shape {given.shape}", f"shape ({n},)")
+    # NumPy would turn the numbers of a list that has strings too into strings.
+    if len({isinstance(entry, str) for entry in entries}) > 1:
+        raise ArgumentError(argument, "labels of different kinds", expected)
+    if given.dtype.kind in "OT" and all(np.isscalar(entry) for entry in entries):
+        given = np.array(entries.tolist())
+    if given.dtype.kind not in "biufU":
+        kind = type(entries[0]).__name__
+        raise ArgumentError(argument, f"labels of type {kind} or of different kinds", expected)
     if given.dtype.kind == "f" and not np.isfinite(given).all():
         raise ArgumentError(argument, "a label that is infinite or NaN", expected)
-    if given.dtype.kind == "c":
-        raise ArgumentError(argument, "complex numbers", expected)
     given.flags.writeable = False
     return given
 
@@ -290,7 +299,7 @@ class Fit:
     absolute_gap: float
     status: str
     iterations: int
-    duals: FloatArray | None = None
+    duals: FloatArray | None = field(default=None, repr=False)
 
     @property
     def outcome(self) -> FloatArray:

@@ -39,7 +39,8 @@ class LogisticRegression(LinearClassifier):
     ----------
     data : array_like, shape (n, d)
     targets : array_like, shape (n,)
-        Labels of two classes; in sorted order they become -1 and 1.
+        Labels of two classes; in sorted order they become -1 and 1. A perturbation may relax them
+        to numbers between, whose loss is that of module `margin_loss`.
     penalty : float, default 1
     intercept : bool, default False
         As in `LinearModel`.

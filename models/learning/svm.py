@@ -122,7 +122,8 @@ class SupportVectorMachine(LinearClassifier):
     ----------
     data : array_like, shape (n, d)
     targets : array_like, shape (n,)
-        Labels of two classes; in sorted order they become -1 and 1.
+        Labels of two classes; in sorted order they become -1 and 1. A perturbation may relax them
+        to numbers between, whose loss is that of module `margin_loss`.
     penalty : float, default 1
     loss : {"squared_hinge", "hinge"}, default "squared_hinge"
     intercept : bool, default False
@@ -145,9 +146,9 @@ class SupportVectorMachine(LinearClassifier):
         *,
         intercept: bool = False,
     ) -> None:
-        super().__init__(data, targets, penalty, intercept=intercept)
         self.loss = one_of(loss, "loss", LOSSES)
         self.loss_function = LOSSES[self.loss]
+        super().__init__(data, targets, penalty, intercept=intercept)
 
     def with_smoothing(self, width: Any) -> Self:
         """Return the model with the smoothed positive part of width > 0 in its loss.

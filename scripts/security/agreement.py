@@ -2,7 +2,9 @@
 
 The models are random: 20 to 60 points, 2 to 8 features, two overlapping classes or a linear
 regression, penalties from 0.1 to 10. The hypergradient is the derivative of the smooth validation
-loss along a random direction in which data and targets move, as gradient methods compute it.
+loss along a random direction in which data and targets move, as gradient methods compute it. For
+it the labels are random numbers strictly between -1 and 1, where the loss is differentiable in
+them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import sklearn.linear_model
 import sklearn.svm
 
 from bilad.models import (
+    LinearClassifier,
     LinearModel,
     LogisticRegression,
     MaxDeviation,
@@ -130,6 +133,8 @@ def hypergradient_difference(
 
     It is relative to 1 plus their magnitude.
     """
+    if isinstance(model, LinearClassifier):
+        model = model.replace(targets=rng.uniform(0.1, 0.9, model.n) * model.targets)
     directions = {name: rng.normal(size=(part.size, 1)) for name, part in model.parts.items()}
     shapes = {name: part.shape for name, part in model.parts.items()}
     free = Perturbation(directions, shapes)

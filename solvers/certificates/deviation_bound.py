@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
+from bilad.models.learning.linear_model import Fit, LinearModel
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 BISECTIONS, CLOSE = 200, 1e-9  # most steps, and the relative length at which the bisection ends
 
 
+@dataclass(frozen=True)
 class DeviationBound(ABC):
     """A proved upper bound of the deviation of every eps with ||eps|| <= radius.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    fit : Fit
+        At eps = 0.
 
     Attributes
     ----------
@@ -20,7 +30,14 @@ class DeviationBound(ABC):
         The name of the theorem.
     """
 
+    problem: BilevelProblem
+    fit: Fit
     method: ClassVar[str]
+
+    @property
+    def model(self) -> LinearModel:
+        """The model at eps = 0."""
+        return self.fit.model
 
     @abstractmethod
     def largest(self, radius: float) -> float:

@@ -27,7 +27,6 @@ bounded, and all bounds are rounded to the safe side.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +34,7 @@ import scipy.optimize
 from scipy.linalg import cho_factor, cho_solve
 
 from bilad.models.deviation import parameter_distance
-from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit, LinearModel
+from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit
 from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -68,25 +67,10 @@ def linear_response(problem: BilevelProblem, fit: Fit) -> DeviationBound | None:
     return Distance(problem, fit) if deviation.value is parameter_distance else None
 
 
-@dataclass(frozen=True)
 class LinearResponse(DeviationBound):
-    """The map M from eps to the change of the parameters, with bounds of its errors.
+    """The map M from eps to the change of the parameters, with bounds of its errors."""
 
-    Parameters
-    ----------
-    problem : BilevelProblem
-    fit : Fit
-        At eps = 0.
-    """
-
-    problem: BilevelProblem
-    fit: Fit
     method = "linear response"
-
-    @property
-    def model(self) -> LinearModel:
-        """The model at eps = 0."""
-        return self.fit.model
 
     @cached_property
     def response(self) -> tuple[FloatArray, FloatArray]:

@@ -23,13 +23,12 @@ product of the largest absolute sums of a row and of a column. The resulting dis
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from bilad.models.deviation import parameter_distance
-from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit, LinearModel
+from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit
 from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
@@ -58,25 +57,10 @@ def strong_convexity(problem: BilevelProblem, fit: Fit) -> DeviationBound | None
     return UncertainSigns(problem, fit) if deviation.is_discrete else UncertainLoss(problem, fit)
 
 
-@dataclass(frozen=True)
 class Displacement(DeviationBound):
-    """The distance of the parameters, on which the bounds of other deviations rest.
+    """The distance of the parameters, on which the bounds of other deviations rest."""
 
-    Parameters
-    ----------
-    problem : BilevelProblem
-    fit : Fit
-        At eps = 0.
-    """
-
-    problem: BilevelProblem
-    fit: Fit
     method = "strong convexity"
-
-    @property
-    def model(self) -> LinearModel:
-        """The model at eps = 0."""
-        return self.fit.model
 
     def _box(self, radius: float) -> tuple[FloatArray, FloatArray]:
         given = self.problem.perturbation

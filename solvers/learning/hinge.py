@@ -160,7 +160,7 @@ def _interior(dual: HingeDual, seconds: float) -> tuple[FloatArray, int, str]:
     """
     K, p = dual.rows.shape
     options = clarabel.DefaultSettings()
-    options.verbose, options.max_threads = False, 1
+    options.verbose = False
     options.time_limit = seconds
     options.tol_gap_abs = options.tol_gap_rel = options.tol_feas = INTERIOR_TOL
     quadratic = [dual.model.penalty * sp.eye_array(p), sp.csc_array((K, K))]

@@ -30,14 +30,16 @@ def solve_smooth(model: LinearModel, start: FloatArray | None, tol: float, deadl
     start : ndarray, shape (p,), or None
     tol : float
         Tolerance of the relative gap. Newton's last step costs little and squares the error, so
-        that the distance bound is reduced to 1e-4 sqrt(tol), relative to 1 + ||theta||.
+        that the distance bound is reduced to 1e-4 sqrt(tol), relative to ||theta||, or as far as
+        rounding errors allow. The unit of theta is that of the targets over that of the data, so
+        that no absolute distance is small.
     deadline : float
         Value of `time.perf_counter()`.
     """
     theta = np.zeros(model.design.shape[1]) if start is None else start
     best = _bounded(model, theta)
     for step in range(1, MOST_STEPS + 1):
-        if best[0] <= 1e-4 * np.sqrt(tol) * (1.0 + np.linalg.norm(best[1])):
+        if best[0] <= 1e-4 * np.sqrt(tol) * np.linalg.norm(best[1]):
             return _result(model, best, "optimal", step - 1)
         if time.perf_counter() > deadline:
             return _result(model, best, "time limit", step - 1)

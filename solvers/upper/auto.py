@@ -11,7 +11,7 @@ from bilad.solvers.upper.method import UpperMethod, refusal
 # computed, and otherwise the gradient method, which performed best on free entries and factors.
 # Problems without derivatives are left to a method that evaluates deviations only.
 FIRST = ("exact", "hypergradient")
-BINARY = "greedy"  # for the norm "count", whose relaxation can mislead the gradient method
+BINARY = "greedy"  # for the norm "count"
 BY_EVALUATIONS = {"max": "nes", "min": "corners"}
 
 
@@ -23,9 +23,7 @@ def best_method(problem: BilevelProblem, methods: Mapping[str, UpperMethod]) -> 
     problem : BilevelProblem
     methods : mapping of str to UpperMethod
     """
-    if problem.is_binary:
-        return BINARY
     for name in FIRST:
         if refusal(methods[name], problem) is None:
             return name
-    return BY_EVALUATIONS[problem.sense]
+    return BINARY if problem.is_binary else BY_EVALUATIONS[problem.sense]

@@ -35,7 +35,10 @@ def refusal(problem: BilevelProblem) -> str | None:
     if problem.is_binary:
         if _count_subsets(problem) <= MOST_POINTS:
             return None
-        return f"more than {MOST_POINTS} subsets of {k} entries have at most {problem.radius:g}"
+        return (
+            f"more than {MOST_POINTS} of the subsets of {k} entries have at most "
+            f"{problem.radius:g} elements; a smaller budget or limit reduces their number"
+        )
     return None if k <= FEW else f"a lattice is for at most {FEW} parameters, eps has {k}"
 
 

@@ -56,6 +56,9 @@ class Reformulation:
         The widths of the default schedule, in decreasing order.
     ipopt_options : mapping
         IPOPT's own options.
+    near : float, default 0
+        For a distance of parameters, which has a minimum at eps = 0, the default start is this
+        share of a random point of the box.
     """
 
     formulation: Formulation
@@ -63,6 +66,7 @@ class Reformulation:
     slack: Callable[[float, float], float]
     widths: tuple[float, ...]
     ipopt_options: Mapping[str, Any]
+    near: float = 0.0
     has_bound: ClassVar[bool] = False
 
     def refusal(self, problem: BilevelProblem) -> str | None:
@@ -103,7 +107,8 @@ class Reformulation:
         Parameters
         ----------
         start : array_like, shape (k,), optional
-            First starting point; zero by default.
+            First starting point. The default is zero, or a random point near zero for a distance of
+            parameters, which has a minimum there.
         starts : int, default 1
             Number of starts; those after the first are random.
         schedule : Schedule, optional
@@ -132,7 +137,7 @@ class Reformulation:
             If IPOPT cannot be started.
         """
         sampled = sampled_corners(problem, rng)  # first, so that more starts do not change them
-        points = starting_points(problem, start, starts, rng)
+        points = starting_points(problem, start, starts, rng, self.near)
         for name, value in writing.items():
             one_of(value, name, self.formulation.choices[name])
         if not isinstance(schedule, Schedule | None):
@@ -173,12 +178,21 @@ class Reformulation:
 
 
 def starting_points(
-    problem: BilevelProblem, start: ArrayLike | None, starts: int, rng: np.random.Generator
+    problem: BilevelProblem,
+    start: ArrayLike | None,
+    starts: int,
+    rng: np.random.Generator,
+    near: float = 0.0,
 ) -> list[FloatArray]:
-    """Return `start` (zero by default) and random points of the ball, `starts` points in all."""
+    """Return `start` and random points of the ball, `starts` points in all; see `Reformulation`."""
     k = problem.perturbation.dim
-    first = np.zeros(k) if start is None else real_vector(start, "start", k)
     low, high = problem.box
+    if start is not None:
+        first = real_vector(start, "start", k)
+    elif near > 0 and problem.deviation.compares == "parameters":
+        first = near * rng.uniform(low, high)
+    else:
+        first = np.zeros(k)
     box = rng.uniform(low, high, (whole_number(starts, "starts", least=1) - 1, k))
     return [problem.project(point) for point in [first, *box]]
 
@@ -211,6 +225,7 @@ BY_KKT = Reformulation(
     slack=lambda width, smoothing: width,
     widths=WIDTHS,
     ipopt_options={**MUMPS, "tol": 1e-2, "max_iter": 40, "mu_init": 1e-3},
+    near=0.1,
 )
 
 REFORMULATIONS = {

@@ -59,21 +59,37 @@ def test_the_written_follower_has_the_solution_of_the_model(name, intercept):
     assert [v.value for v in follower.state] == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("formulation", [KKT, VALUE_FUNCTION], ids=["kkt", "value-function"])
-@pytest.mark.parametrize("name", MODELS)
-def test_a_solution_is_feasible(name, formulation):
-    """At eps with its own solution all conditions hold, in the limit t = 0 for smoothed pairs."""
-    case = problem(name)
-    single = formulation(case)
-    eps = case.project(np.array([0.3, -0.2, 0.1, 0.4]))
-    single.set_stage(ScheduleStage(1e-9, 0.1))
-    single.start_from(eps, fit(case.perturbation.apply(case.model, eps)))
+def check_feasible(single):
     for row in single.model.component_data_objects(pyo.Constraint, active=True):
-        low, high = (row.lower, row.upper)
+        low, high = row.lower, row.upper
         body = pyo.value(row.body)
         assert low is None or body >= pyo.value(low) - 1e-6, row.name
         assert high is None or body <= pyo.value(high) + 1e-6, row.name
+
+
+@pytest.mark.parametrize("method", ["kkt", "value-function"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_solution_is_feasible(name, method):
+    """At eps with its own solution all conditions hold, in the limit t = 0."""
+    case = problem(name)
+    single = VALUE_FUNCTION(case) if method != "kkt" else KKT(case, relaxation="scholtes")
+    eps = case.project(np.array([0.3, -0.2, 0.1, 0.4]))
+    single.set_stage(ScheduleStage(1e-9, 0.1))
+    single.start_from(eps, fit(case.perturbation.apply(case.model, eps)))
+    check_feasible(single)
     assert single.violation() <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["squared hinge", "hinge"])
+def test_smoothed_conditions_hold_at_the_solution_of_the_smoothed_model(name):
+    case = problem(name)
+    single = KKT(case)
+    eps = case.project(np.array([0.3, -0.2, 0.1, 0.4]))
+    for width in (0.5, 0.01):
+        single.set_stage(ScheduleStage(width, 0.1))
+        single.start_from(eps, fit(case.perturbation.apply(case.model, eps).with_smoothing(width)))
+        check_feasible(single)
+        assert single.violation() == width
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -129,3 +145,13 @@ def test_the_least_change_of_one_prediction(method):
     assert found.status in ("feasible", "optimal")
     assert found.norm == pytest.approx(2.0, rel=1e-3)
     assert found.norm > 2.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kkt_leaves_the_minimum_of_a_distance(seed):
+    """With moved targets the largest distance of ridge regression is known exactly."""
+    X, y = data(seed=seed)
+    moves = Perturbation.targets(len(y), points=[0, 1, 2])
+    found = attack(MaxDeviation(Ridge(X, y), moves, 3.0, deviation="distance"), "kkt")
+    assert found.bound is not None
+    assert found.own.deviation >= 0.99 * found.bound

@@ -2,14 +2,18 @@
 
 import copy
 import pickle
+from decimal import Decimal
 
 import numpy as np
+import pandas as pd
 import pytest
+import sklearn.linear_model as sk
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models import (
     ArgumentError,
+    BlackBox,
     ConvexClustering,
     FusionGraph,
     LogisticRegression,
@@ -62,6 +66,32 @@ def test_classes_are_sorted():
         assert model.classes.tolist() == np.unique(labels).tolist()
 
 
+def test_labels_are_numbers_booleans_or_strings():
+    few, text = np.eye(4), np.array(["a", "b", "a", "b"])
+    model = LogisticRegression(few, text)
+    for labels in (text.astype(object), text.astype(np.dtypes.StringDType()), pd.Categorical(text)):
+        assert LogisticRegression(few, labels).classes.dtype == text.dtype
+    assert Ridge(few, [1e308, -1e308] * 2).targets[0] == 1e308
+    for labels in (
+        ["a", 1, "a", 1],
+        ["a", None] * 2,
+        np.array([np.nan, 1.0] * 2, dtype=object),
+        np.array(["2020", "NaT"] * 2, dtype="M8[Y]"),
+        np.array([1, 2] * 2, dtype="m8[s]"),
+        np.array([(1, 2)] * 4, dtype=[("a", int), ("b", int)]),
+        [b"a", b"b"] * 2,
+        [frozenset([1]), frozenset([2])] * 2,
+        [Decimal(1), Decimal(2)] * 2,
+    ):
+        for read in (
+            lambda given: LogisticRegression(few, given),
+            lambda given: BlackBox(few, sk.LogisticRegression(), targets=given),
+            lambda given: model.read_held_out(given, 4),
+        ):
+            with pytest.raises(ArgumentError, match=r"(targets|y): got .*label"):
+                read(labels)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -70,7 +100,7 @@ def test_classes_are_sorted():
         (lambda: LogisticRegression(X, [*Y[:7], np.nan]), "targets: got a label that is infinite"),
         (lambda: LogisticRegression(X, Y[:7]), r"targets: got shape \(7,\), expected shape \(8,\)"),
         (lambda: LogisticRegression(X, np.ma.masked_equal(Y, 1)), "targets: got masked entries"),
-        (lambda: LogisticRegression(X, Y * 1j), "targets: got complex numbers"),
+        (lambda: LogisticRegression(X, Y * 1j), "targets: got labels of type complex"),
         (lambda: Ridge(X, np.ones(8)), "targets: got the constant 1, expected at least two"),
         (lambda: Ridge(X, np.where(Y, "b", "a")), "targets: got text"),
         (lambda: Ridge(X, [*Y[:7], np.inf]), "targets: got inf at index"),

@@ -187,6 +187,19 @@ def test_duplicates_and_more_features_than_points():
         assert found.proved
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e3, 1e6, 1e12])
+@pytest.mark.parametrize("name", KINDS)
+def test_the_accuracy_does_not_depend_on_the_units(name, unit):
+    """Data in another unit, and the penalty in its square, give theta in the inverse unit."""
+    data, labels = cancer(20)
+    one, other = make(name, data, labels), make(name, unit * data, labels, unit**2)
+    theta, scaled = (solve(model, None, tol=1e-8).theta for model in (one, other))
+    assert unit * scaled == pytest.approx(theta, rel=1e-8, abs=1e-9 * np.linalg.norm(theta))
+    if name == "ridge":
+        small = solve(Ridge(data, unit * labels), None, tol=1e-8).theta
+        assert small / unit == pytest.approx(theta, rel=1e-8, abs=1e-9 * np.linalg.norm(theta))
+
+
 def test_bad_arguments():
     data, labels = cancer()
     for call, message in (

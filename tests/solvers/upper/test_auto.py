@@ -33,7 +33,7 @@ def model(p):
         (MaxDeviation(model(2), FREE, 1.0, deviation="nmi"), "nes"),
         (MaxDeviation(BlackBox(A, AgglomerativeClustering(2)), FREE, 4.0), "nes"),
         (MinPerturbation(BlackBox(A, AgglomerativeClustering(2)), FREE, 2.0), "corners"),
-        (MaxDeviation(model(1), Perturbation.edges(model(1).graph), 2, "count"), "greedy"),
+        (MaxDeviation(model(1), Perturbation.edges(model(1).graph), 2, "count"), "hypergradient"),
     ],
 )
 def test_the_choice_takes_the_problem_and_is_named(problem, name):
