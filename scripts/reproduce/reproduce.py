@@ -21,18 +21,26 @@ from bilad.scripts.reproduce.extensions import next_checks, open_questions
 from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
 from bilad.scripts.reproduce.section import Bench, Part, Section
 from bilad.scripts.reproduce.table1 import table1
-from bilad.scripts.reproduce.theory import deviations, examples, theorems
+from bilad.scripts.reproduce.theory import (
+    deviations,
+    examples,
+    losses,
+    theorems,
+    three_clusters,
+)
 
 # In the order in which they are run and reported.
 IN_ORDER = (
-    transitional.converted(theorems.PART),
-    transitional.converted(examples.PART),
-    transitional.converted(deviations.PART),
+    theorems.PART,
+    examples.PART,
+    deviations.PART,
     transitional.converted(robustness.PART),
     transitional.converted(jumps.PART),
     transitional.converted(optima.PART),
     *map(transitional.converted, indices.PARTS),
     transitional.converted(table1.PART),
+    three_clusters.PART,
+    losses.PART,
     transitional.converted(next_checks.PART),
     transitional.converted(open_questions.PART),
 )
