@@ -175,7 +175,7 @@ def _paper_claims(direct: pd.DataFrame) -> list[Claim]:
 def _pairs(bl1: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return the rows of direct search beside those of a method, on the same data."""
     own = {label: bl1[bl1.method == label].set_index("data") for label in (DIRECT, name)}
-    return own[DIRECT].join(own[name], how="inner", rsuffix="_other")
+    return own[DIRECT].join(own[name].add_suffix("_other"), how="inner")
 
 
 def _larger_delta(bl1: pd.DataFrame, name: str, where: str) -> Claim:
