@@ -68,8 +68,9 @@ def run(bench: Bench) -> Section:
         on_row=lambda row, done, total: bench.advance("runs", done, total),
     )
     rows = rows_of(table, rays)
-    shown = [
-        Table(name, f"{name}, our settings: {asked}", rows[rows.question == name][COLUMNS], CAPTION)
+    shown = rows[COLUMNS].round({"eps": 4, "gap": 4, "seconds": 2})
+    tables = [
+        Table(name, f"{name}, our settings: {asked}", shown[rows.question == name], CAPTION)
         for name, asked in QUESTIONS.items()
     ]
     limits = given["limits"]
@@ -86,7 +87,7 @@ def run(bench: Bench) -> Section:
         "Quoted. Its gamma, weights, units and perturbed points are lost, so that it cannot be "
         "compared with the rows above.",
     )
-    return Section([Text(text + " ".join(missing)), *shown, paper], claims_of(rows, rays))
+    return Section([Text(text + " ".join(missing)), *tables, paper], claims_of(rows, rays))
 
 
 def specification(datasets: Sequence[str], seed: int, quick: bool) -> dict[str, Any]:
