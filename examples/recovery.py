@@ -75,4 +75,5 @@ for family, levels in FAMILIES.items():
         returned = never and any(is_recovered(model, labels) for model in models)
         rows.append((family, 1, len(sure), refuted, never, returned))
 names = ["family", "instances", "guaranteed gammas", "refuted", "no guarantee", "yet returned"]
-print(pd.DataFrame(rows, columns=names).groupby("family", sort=False).sum().to_string())
+found = pd.DataFrame(rows, columns=names).groupby("family", sort=False).sum()
+print(found.to_string())
