@@ -13,16 +13,7 @@ from matplotlib.figure import Figure
 from bilad.models import ConvexClustering, FusionGraph, Perturbation, deviation, recovery_interval
 from bilad.scripts.display import Cells
 from bilad.scripts.experiments.page import Table, Text
-from bilad.scripts.reproduce.section import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    Bench,
-    Claim,
-    Part,
-    Section,
-    agrees_if,
-)
+from bilad.scripts.reproduce.section import Bench, Claim, Part, Section, agrees_if
 from bilad.scripts.reproduce.theory.reassignment import (
     Counts,
     all_sizes,
@@ -48,7 +39,7 @@ LINE = ConvexClustering(
 )
 GROUPS = partition([5, 5])
 SHIFT = Perturbation.shift(np.eye(10)[:, [9]])
-REACH, STEPS = 8.0, 128  # on each side of 0
+REACH = 8.0
 
 
 def run(bench: Bench) -> Section:
@@ -86,7 +77,7 @@ def conditions() -> pd.DataFrame:
     """Return the conditions of Theorem 2 and the partition at equidistant eps."""
     path = parametric_path(LINE, SHIFT, -REACH, REACH)
     rows = []
-    for eps in REACH * np.arange(-STEPS, STEPS + 1) / STEPS:
+    for eps in np.linspace(-REACH, REACH, 257):
         own, labels = recovery_interval(SHIFT.apply(LINE, eps), GROUPS), path.labels_at(eps)
         clusters, same = "+".join(map(str, np.bincount(labels))), np.array_equal(labels, GROUPS)
         interval = own.gamma_min, own.gamma_max, own.holds_c2, own.recovers
@@ -130,7 +121,7 @@ def draw_line(figure: Figure, chosen: Sequence[float]) -> None:
     for height, eps in enumerate(chosen):
         solved = cluster(SHIFT.apply(LINE, eps))
         for a, x, label in zip(solved.model.data[:, 0], solved.X[:, 0], solved.labels, strict=True):
-            colour = (BLUE, ORANGE, GREEN)[label % 3]
+            colour = f"C{label}"
             axes.plot([a, x], [height, height + 0.4], color=colour, linewidth=0.7, alpha=0.5)
             axes.plot(a, height, "o", color=colour)
             axes.plot(x, height + 0.4, "x", color=colour)
@@ -152,11 +143,6 @@ class Pattern(NamedTuple):
     moved: Callable[[Counts], bool] = bool
 
 
-def all_equal(counts: Counts) -> bool:
-    """Return whether all counts are equal."""
-    return len(set(counts)) == 1
-
-
 PATTERNS = (
     Pattern(
         ["5", "6", "7"],
@@ -169,8 +155,8 @@ PATTERNS = (
         "Three equal clusters, s_2 = s_3: more points move, and delta increases.",
         3,
         lambda n, S, delta: S[0] < S[1] and delta[0] < delta[1],
-        all_equal,
-        all_equal,
+        lambda sizes: len(set(sizes)) == 1,
+        lambda moved: len(set(moved)) == 1,
     ),
     Pattern(
         ["10", "11", "12"],
@@ -178,7 +164,7 @@ PATTERNS = (
         3,
         lambda n, S, delta: S[0] < S[1] < S[2] and delta[0] < delta[1] > delta[2],
         lambda sizes: sizes[0] != sizes[1] == sizes[2],
-        all_equal,
+        lambda moved: len(set(moved)) == 1,
     ),
     Pattern(
         ["13", "14", "15"],

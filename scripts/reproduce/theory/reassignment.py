@@ -37,11 +37,7 @@ def reassigned(sizes: Sequence[int], moved: Sequence[int]) -> IntArray:
 
 
 def closed_form(sizes: Sequence[int], moved: Sequence[int]) -> int:
-    """Return delta of `partition` and `reassigned` by the formula of Theorem 5.
-
-    For K = 2 it is 2 s (n - s) (Theorem 3), for K = 3 it is
-    2 [S (n_1 - S) + s_2 s_3 + n_2 s_2 + n_3 s_3] (Theorem 4).
-    """
+    """Return delta of `partition` and `reassigned` by the formula of Theorem 5."""
     total = sum(moved)
     crossing = sum(one * other for one, other in combinations(moved, 2))
     joining = sum(size * count for size, count in zip(sizes[1:], moved, strict=True))

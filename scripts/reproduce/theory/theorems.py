@@ -70,16 +70,11 @@ def walks(most_n: int, direction: Counts) -> pd.DataFrame:
             values = [delta(before, reassigned(sizes, moved)) for moved in steps]
             formula = [closed_form(sizes, moved) for moved in steps]
             largest = int(np.argmax(np.diff([*values, -1]) < 0))
-            rows.append(
-                {
-                    **{"n": n, "n1": sizes[0], "n2": sizes[1], "tried": 1},
-                    **{"possible": possible, "largest": largest, "always": largest == possible},
-                    "wrong": np.count_nonzero(np.not_equal(values, formula)),
-                    "sizes": "+".join(map(str, sizes)),
-                    "delta": " ".join(map(str, values)),
-                }
-            )
-    return pd.DataFrame(rows)
+            texts = "+".join(map(str, sizes)), " ".join(map(str, values))
+            wrong = np.count_nonzero(np.not_equal(values, formula))
+            rows.append((n, *sizes[:2], possible, largest, largest == possible, wrong, 1, *texts))
+    names = ["n", "n1", "n2", "possible", "largest", "always", "wrong", "tried", "sizes", "delta"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def ranges(one: pd.DataFrame, into_one: pd.DataFrame, both: pd.DataFrame) -> pd.DataFrame:

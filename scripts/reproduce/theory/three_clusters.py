@@ -119,21 +119,16 @@ def row(experiment: str, path: str, moves: Iterable[Move], groups: IntArray) -> 
 
 def claims(found: pd.DataFrame, size: int) -> list[Claim]:
     """Return the claims that delta does not decrease, on partitions and on the model."""
-    said = []
-    for where, what, own in (
-        ("partitions", "of one move", found[found.experiment == "partitions"]),
-        ("the model", "of one are shifted", found[found.experiment != "partitions"]),
-    ):
-        falls, changes = own.delta.sum(), own.changes.sum()
-        said.append(
-            Claim(
-                f"Next check 1, {where}",
-                f"Three clusters of {size}: as points {what}, delta does not decrease.",
-                f"It decreases at {falls} of {changes} changes of the partition, at most by "
-                f"{own['largest %'].max():.2g} %.",
-                agrees_if(falls == 0),
-            )
+    text = (
+        f"As points of one of three clusters of {size} move to the others, delta never decreases."
+    )
+    said, on_partitions = [], found.experiment == "partitions"
+    for where, own in ("partitions", found[on_partitions]), ("the model", found[~on_partitions]):
+        measured = (
+            f"It decreases at {own.delta.sum()} of {own.changes.sum()} changes of the partition, "
+            f"at most by {own['largest %'].max():.2g} %."
         )
+        said.append(Claim(f"Next check 1, {where}", text, measured, agrees_if(not own.delta.any())))
     return said
 
 
