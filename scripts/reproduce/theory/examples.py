@@ -92,7 +92,7 @@ def recovery_claims(found: pd.DataFrame) -> list[Claim]:
     likely = f"{(~holds & changed).sum()} of {(~holds).sum()} eps at which (C2') fails"
     return [
         Claim(
-            "Theorem 2 and its corollary (with gamma), Example 3",
+            "Theorem 1 (eps = 0), Theorem 2 and its corollary (with gamma), Example 3",
             "If (C1') and (C2') hold and gamma is in [gamma_min(eps), gamma_max(eps)), the "
             "partition is unchanged.",
             f"It changes at {(inside & changed).sum()} of {inside.sum()} eps at which this holds.",
