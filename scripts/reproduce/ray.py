@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from bilad.models import deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
@@ -92,19 +91,3 @@ def _row(before: IntArray, piece: Piece) -> dict[str, Any]:
         "joined": int((new & ~old).sum()) // 2,
         "same": bool((old == new).all()),
     }
-
-
-def draw_staircase(axes: Axes, ray: Ray, column: str, label: str, **style: Any) -> None:
-    """Draw a column as a function of eps, with its values at the breakpoints as dots."""
-    pieces = ray.pieces
-    low = (pieces.side * pieces.start).where(pieces.side > 0, -pieces.end)
-    steps = pieces.assign(low=low)[pieces.start < pieces.end].sort_values("low")
-    edges = [*steps.low, ray.setting.budget]
-    axes.stairs(steps[column], edges, baseline=None, label=label, **style)
-    is_break = pieces.start == pieces.end
-    axes.plot(low[is_break], pieces[column][is_break], ".", color=style["color"], markersize=3)
-
-
-def name_eps(axes: Axes, ray: Ray) -> None:
-    """Label the axis of eps."""
-    axes.set_xlabel(f"eps [{ray.setting.unit}], points {'..'.join(map(str, ray.setting.shifted))}")

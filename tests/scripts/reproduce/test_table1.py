@@ -91,7 +91,7 @@ def bl1(*rows):
 
 def verdicts(*rows):
     """Return the verdicts by the text of the claim."""
-    return {claim.claim: claim.verdict for claim in claims_of(bl1(*rows), [])}
+    return {claim.claim: claim.verdict for claim in claims_of(bl1(*rows))}
 
 
 def test_direct_must_win_everywhere():
