@@ -105,8 +105,8 @@ def figure4(bench: Bench, ray: Ray) -> Section:
         "first_changes",
         "The first change on either side",
         changes,
-        "moved: s, the changed labels after the best renaming. torn, joined: pairs of points. by "
-        "Theorem 3: 2 s (n - s), which is delta for two clusters before and after.",
+        "moved: s, the changed labels after the best renaming. by Theorem 3: 2 s (n - s), which is "
+        "delta for two clusters before and after.",
     )
     return Section(
         [bench.picture("figure4", caption, picture, data=ray.pieces), table],
@@ -120,14 +120,13 @@ def first_changes(ray: Ray) -> pd.DataFrame:
     first = pieces[~pieces.same & (pieces.end - pieces.start > SPLIT)].groupby("side").head(1)
     changes = first.assign(eps=first.side * first.start, moved=first["changed-matched"])
     changes["by Theorem 3"] = 2 * changes.moved * (ray.setting.points - changes.moved)
-    columns = ["eps", "moved", "clusters", "delta", "torn", "joined", "by Theorem 3"]
-    return changes[columns].sort_values("eps")
+    return changes[["eps", "moved", "clusters", "delta", "by Theorem 3"]].sort_values("eps")
 
 
 def robustness_claims(ray: Ray, changes: pd.DataFrame, certified: float) -> list[Claim]:
     """Return the claims of section 6.1; no |eps| < `certified` changes the partition."""
     where, (low, high) = "Section 6.1, Figure 4", ray.interval
-    jumps = [f"{row[3]:g}, 2 s (n - s) = {row[6]:g}" for row in changes.to_numpy()]
+    jumps = [f"{row[3]:g}, 2 s (n - s) = {row[4]:g}" for row in changes.to_numpy()]
     return [
         Claim(
             where,

@@ -29,11 +29,9 @@ class Ray:
 
         side                          1 or -1
         start, end                    |eps| at the ends, which are equal for a breakpoint
-        exact                         `start` as a fraction
         delta, changed, ..            every deviation of the partition from that at eps = 0
         RI, NMI                       the Rand index and the normalised mutual information
         clusters                      their number
-        torn, joined                  the pairs of points that are separated, and joined
         same                          whether the partition is that at eps = 0
     """
 
@@ -77,17 +75,13 @@ def pieces_of(path: ParametricPath) -> pd.DataFrame:
 def _row(before: IntArray, piece: Piece) -> dict[str, Any]:
     after = piece.labels
     values = {name: float(deviation(before, after, name)) for name in PARTITION_DEVIATIONS}
-    old, new = before[:, None] == before, after[:, None] == after
     return {
         "side": piece.sign,
         "start": float(piece.start),
         "end": float(piece.end),
-        "exact": str(piece.start),
         **values,
         "RI": 1.0 - values["rand"],
         "NMI": 1.0 - values["nmi"],
         "clusters": int(after.max()) + 1,
-        "torn": int((old & ~new).sum()) // 2,
-        "joined": int((new & ~old).sum()) // 2,
-        "same": bool((old == new).all()),
+        "same": bool((before == after).all()),  # both are numbered by first appearance
     }

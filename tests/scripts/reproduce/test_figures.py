@@ -65,14 +65,6 @@ def test_jumps_are_met_outwards_on_either_side():
     assert hand_made([START]).interval == (-1, 1)
 
 
-def test_pieces_count_pairs():
-    found = pieces_of(MONOTONE.path).query("side == 1").drop_duplicates("delta")
-    assert found.start.tolist() == [0, 1, 2]
-    assert found[["delta", "torn", "joined", "clusters"]].to_numpy().tolist() == [
-        [0, 0, 0, 2], [2, 1, 0, 3], [4, 2, 0, 4],
-    ]  # fmt: skip
-
-
 def test_the_first_changes_and_their_form():
     other = [0, 1, 1, 1]  # one point has moved: 2 s (n - s) = 6
     moved, alone = hand_made([START, other]), hand_made([START, other], left=[START, ONE_OFF])
