@@ -155,3 +155,6 @@ def test_a_data_set_that_cannot_be_read_is_left_out_and_named(monkeypatch, tmp_p
     again = table1.run(bench)  # the store has all runs
     assert len(moved) == 6
     assert again.claims == section.claims
+    monkeypatch.setattr(table1, "versions", lambda: {"code": "another"})
+    table1.run(bench)
+    assert len(moved) == 12
