@@ -57,6 +57,7 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     for name, value in (("gap", "own"), ("closed_gap", "closed")):
         cells = zip(table.question, table.sense, table.best, table[value], strict=True)
         table[name] = np.array([gap(*one) for one in cells], dtype=float)
+    table["closed_gap"] = table.closed_gap.where(table.closed.notna())
     varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
     spread = varied.transform("max") - varied.transform("min")
     table["sensitivity"] = spread.where(varied.transform("size") > 1)
