@@ -89,7 +89,7 @@ def plots_of(family: str, slug: str, table: pd.DataFrame) -> Iterator[Plot]:
         yield from _profiles(about, stem, own)
         yield from _anytime(about, stem, own)
         yield from _security(about, stem, own)
-    yield from _staircases(slug, table)
+    yield from staircases(slug, table)
 
 
 def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
@@ -155,7 +155,7 @@ def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
         number += 1
 
 
-def _staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
+def staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
     """Yield the deviation along the ray of each problem with a scalar eps, with the answers."""
     rays = table[table.curve.map(len) > 0]
     for number, ray in enumerate(rays.itertuples()):

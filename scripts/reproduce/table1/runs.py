@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from bilad.models import deviation
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
 from bilad.scripts.attack_runs import attained_value
 from bilad.scripts.attack_runs import share as share_of
-from bilad.scripts.compare import methods_for, recompute
 from bilad.scripts.reproduce.figures.ray import Ray, ray_of
 from bilad.scripts.settings import Setting
 from bilad.solvers import Attack, attack
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.parametric.optimum import largest_deviation, least_perturbation
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
-from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS
+from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 
 DIRECT, DIRECT_SSNAL = "direct", "direct, SSNAL"
 FMINCON = "finite-difference"  # five starts; takes the place of the paper's fmincon
@@ -84,9 +85,12 @@ def _least(ray: Ray) -> float:
 
 def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -> Row:
     """Return the row of an answer to (BL1) or (BL2); `optimum` is a delta or an |eps|."""
-    counted = recompute(problem, found)
-    value = counted.delta / optimum if problem == "BL1" else optimum / (counted.norm or np.inf)
-    reached = counted.delta > 0 if problem == "BL1" else counted.delta >= ray.setting.target
+    shift, model = found.problem.perturbation, clustering_of(found.problem)
+    before, after = (solve_lower(shift.apply(model, e), tol=1e-10) for e in (0.0, found.eps))
+    delta = int(deviation(before.labels, after.labels, "delta"))
+    proved = before.proved and after.proved
+    value = delta / optimum if problem == "BL1" else optimum / (found.norm or np.inf)
+    reached = delta > 0 if problem == "BL1" else delta >= ray.setting.target
     best = found.own
     own = attained_value(found.problem, best.norm, best.deviation, found.baseline.proved)
     return Row(
@@ -95,21 +99,21 @@ def row_of(ray: Ray, problem: str, method: str, found: Attack, optimum: float) -
         method=method,
         n=ray.setting.points,
         K=len(np.unique(found.baseline.outcome)),
-        eps=counted.eps,
-        norm=counted.norm,
-        delta=counted.delta,
+        eps=float(found.eps[0]),
+        norm=found.norm,
+        delta=delta,
         n_changed=int(deviation(found.baseline.outcome, found.labels, "changed")),
-        n_changed_matched=counted.n_changed_matched,
-        clusters=counted.clusters,
-        proved=counted.labels_proved,
-        share=float(value) if reached and counted.labels_proved else 0.0,
+        n_changed_matched=int(deviation(before.labels, after.labels, "changed-matched")),
+        clusters=after.n_clusters,
+        proved=proved,
+        share=float(value) if reached and proved else 0.0,
         own_share=share_of(found.problem, optimum, own),
-        solves=counted.lower_solves,
-        seconds=counted.seconds,
+        solves=found.lower_solves,
+        seconds=found.seconds,
         share_solving=found.seconds_solving / found.seconds,
-        status=counted.status,
+        status=found.status,
         bound=optimum,
-        flat=is_flat(ray.path, counted.eps),
+        flat=is_flat(ray.path, float(found.eps[0])),
     )
 
 
@@ -152,7 +156,12 @@ class Entry:
 
 def entries(setting: Setting, sizes: Sizes) -> list[Entry]:
     """Return all methods that support the setting's problems, and variants of two of them."""
-    names = methods_for(setting)
+    problems = (setting.max_deviation(), setting.min_perturbation())
+    names = [
+        name
+        for name, method in UPPER_METHODS.usable().items()
+        if all(refusal(method, problem) is None for problem in problems)
+    ]
     return [entry for name in names for entry in _entries_of(name, setting, sizes)]
 
 
