@@ -17,7 +17,6 @@ from bilad.scripts.experiments.page import Chapter, Table, Text, write_page
 from bilad.scripts.experiments.report import shown_versions
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.reproduce import part as transitional
-from bilad.scripts.reproduce.extensions import next_checks, open_questions
 from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
 from bilad.scripts.reproduce.section import Bench, Part, Section
 from bilad.scripts.reproduce.table1 import table1
@@ -33,8 +32,6 @@ IN_ORDER = (
     transitional.converted(optima.PART),
     *map(transitional.converted, indices.PARTS),
     transitional.converted(table1.PART),
-    transitional.converted(next_checks.PART),
-    transitional.converted(open_questions.PART),
 )
 PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
 TITLE = "Bilevel models for adversarial learning: reproduction"
