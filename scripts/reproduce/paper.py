@@ -22,11 +22,6 @@ class PaperRow:
     n_changed: int
     seconds: float
 
-    @property
-    def by_theorem_3(self) -> int:
-        """2 N_chg (n - N_chg), the value of delta for two clusters before and after (Theorem 3)."""
-        return 2 * self.n_changed * (self.n - self.n_changed)
-
 
 PAPER_ROWS = (
     PaperRow("iris", DIRECT, 100, 2, -6.45, 4974, 52, 12.90),
