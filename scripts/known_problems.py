@@ -27,14 +27,18 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray, one_of
 from bilad.scripts.ray_optimum import ray_optimum
+from bilad.scripts.settings import readable_settings
 from bilad.solvers import attack
 from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.parametric.optimum import least_perturbation
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 COUNT_TOLERANCE = 1e-9  # relative, for (BL1): deviations are integers
 SIZE_TOLERANCE = 1e-3  # relative, for (BL2): the infimum of ||eps|| is often not attained
 BEATEN_TOLERANCE = 1e-6  # relative; an answer that is better by more refutes the known optimum
 
 INF = float("inf")
+Problems = dict[str, tuple[BilevelProblem, float]]  # by name, with the optimum
 
 
 @dataclass(frozen=True)
@@ -90,14 +94,34 @@ def known_problems(name: str = "first") -> dict[str, KnownProblem]:
     return {known.name: known for known in problems}
 
 
-def first_set() -> dict[str, tuple[BilevelProblem, float]]:
+def first_set() -> Problems:
     """Return the problems of the first set with their optima, for a specification."""
     return {name: (one.problem, one.optimum) for name, one in known_problems("first").items()}
 
 
-def second_set() -> dict[str, tuple[BilevelProblem, float]]:
+def second_set() -> Problems:
     """Return those of the second set."""
     return {name: (one.problem, one.optimum) for name, one in known_problems("second").items()}
+
+
+def least_perturbations() -> Problems:
+    """Return (BL2) of the first set."""
+    return {name: one for name, one in first_set().items() if one[0].sense == "min"}
+
+
+@cache
+def settings() -> Problems:
+    """Return (BL2) of the settings whose data can be read; the parametric path solves it."""
+    found: Problems = {}
+    for name, setting in readable_settings().items():
+        problem = setting.min_perturbation()
+        path = parametric_path(
+            setting.model(), problem.perturbation, -problem.radius, problem.radius
+        )
+        answer = least_perturbation(path, setting.target)
+        if answer is not None:
+            found[name] = problem, float(answer.infimum)
+    return found
 
 
 def _both(
