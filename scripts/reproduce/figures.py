@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.experiments.page import Table, Text
-from bilad.scripts.reproduce.paper import PAPER_ROWS, contradictions
-from bilad.scripts.reproduce.ray import INDICES, Ray, draw_staircase, name_eps, ray_of
+from bilad.scripts.reproduce.paper import PAPER, contradictions
+from bilad.scripts.reproduce.ray import INDICES, Ray, ray_of
 from bilad.scripts.reproduce.section import (
     BLUE,
     GREEN,
@@ -34,7 +35,7 @@ SPLIT = 1e-9  # shorter intervals of eps arise from rounding of gamma and are no
 LARGE = 0.5  # N_chg is called large if it exceeds this share of its maximum
 # The paper does not rename clusters before it compares labels.
 COUNTS = {"changed": "as numbered", "changed-matched": "matched"}
-LOOKS: dict[str, tuple[str, dict[str, str]]] = {  # label and style of each column
+LOOKS: dict[str, tuple[str, dict[str, Any]]] = {  # label and style of each column
     "delta": ("delta", {"color": ORANGE}),
     "changed": ("N_chg, as numbered", {"color": PURPLE, "linestyle": "--"}),
     "changed-matched": ("N_chg, matched", {"color": BLUE}),
@@ -55,38 +56,34 @@ def figure_part(number: int, title: str, figure: Callable[[Bench, Ray], Section]
     return Part(f"fig{number}", f"Figure {number}: {title}", run)
 
 
-def draw(figure: Figure, ray: Ray, panels: Mapping[str, Sequence[str]], reversals: bool) -> Any:
-    """Draw columns of the ray below each other; return the axes.
-
-    Parameters
-    ----------
-    figure : Figure
-    ray : Ray
-    panels : mapping of str to sequence of str
-        The label of each vertical axis, and the columns.
-    reversals : bool
-        Whether jumps back towards the partition of eps = 0 are marked.
-    """
-    every = figure.subplots(len(panels), 1, sharex=True)
+def draw(figure: Figure, ray: Ray, panels: Mapping[str, Sequence[str]], back: bool) -> Any:
+    """Draw columns of the ray in panels, if wanted with their jumps back; return all axes."""
+    every = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (label, columns) in zip(every, panels.items(), strict=True):
         for column in columns:
-            name, style = LOOKS[column]
-            draw_staircase(axes, ray, column, name, **style)
-            if reversals:
-                back = ray.reversals(column)
-                axes.plot(back.eps, back.after, "v", color=GREEN, label="jump back")
+            draw_staircase(axes, ray, column)
+            jumps = ray.reversals(column)
+            if back:
+                axes.plot(jumps.eps, jumps.after, "v", color=GREEN, label="jump back")
         axes.axvspan(*ray.interval, color=GREY, alpha=0.15, label="partition of eps = 0")
         axes.set_ylabel(label)
-    name_eps(every[-1], ray)
-    legend(figure, *every)
+    first, last = ray.setting.shifted
+    every[-1].set_xlabel(f"eps [{ray.setting.unit}], points {first}..{last}")
+    handles = [handle for axes in every for handle in axes.get_legend_handles_labels()[0]]
+    known = {handle.get_label(): handle for handle in handles}
+    figure.legend(handles=list(known.values()), loc="outside upper center", ncols=5)
     return every
 
 
-def legend(figure: Figure, *every: Any) -> None:
-    """Add a legend above all axes, without repetitions."""
-    handles = [handle for one in every for handle in one.get_legend_handles_labels()[0]]
-    known = {handle.get_label(): handle for handle in handles}
-    figure.legend(handles=list(known.values()), loc="outside upper center", ncols=5)
+def draw_staircase(axes: Axes, ray: Ray, column: str) -> None:
+    """Draw a column as a function of eps, with its values at the breakpoints as dots."""
+    pieces, (label, style) = ray.pieces, LOOKS[column]
+    low = (pieces.side * pieces.start).where(pieces.side > 0, -pieces.end)
+    steps = pieces.assign(low=low)[pieces.start < pieces.end].sort_values("low")
+    edges = [*steps.low, ray.setting.budget]
+    axes.stairs(steps[column], edges, baseline=None, label=label, **style)
+    is_break = pieces.start == pieces.end
+    axes.plot(low[is_break], pieces[column][is_break], ".", color=style["color"], markersize=3)
 
 
 def figure4(bench: Bench, ray: Ray) -> Section:
@@ -108,9 +105,8 @@ def figure4(bench: Bench, ray: Ray) -> Section:
         "first_changes",
         "The first change on either side",
         changes,
-        "moved: s, the number of changed labels after the best renaming of clusters. torn, joined: "
-        "pairs of points; delta = 2 (torn + joined). by Theorem 3: 2 s (n - s), the value of delta "
-        "for two clusters before and after.",
+        "moved: s, the changed labels after the best renaming. by Theorem 3: 2 s (n - s), which is "
+        "delta for two clusters before and after.",
     )
     return Section(
         [bench.picture("figure4", caption, picture, data=ray.pieces), table],
@@ -124,14 +120,13 @@ def first_changes(ray: Ray) -> pd.DataFrame:
     first = pieces[~pieces.same & (pieces.end - pieces.start > SPLIT)].groupby("side").head(1)
     changes = first.assign(eps=first.side * first.start, moved=first["changed-matched"])
     changes["by Theorem 3"] = 2 * changes.moved * (ray.setting.points - changes.moved)
-    columns = ["eps", "moved", "clusters", "delta", "torn", "joined", "by Theorem 3"]
-    return changes[columns].sort_values("eps")
+    return changes[["eps", "moved", "clusters", "delta", "by Theorem 3"]].sort_values("eps")
 
 
 def robustness_claims(ray: Ray, changes: pd.DataFrame, certified: float) -> list[Claim]:
     """Return the claims of section 6.1; no |eps| < `certified` changes the partition."""
     where, (low, high) = "Section 6.1, Figure 4", ray.interval
-    jumps = [f"{row[3]:g}, 2 s (n - s) = {row[6]:g}" for row in changes.to_numpy()]
+    jumps = [f"{row[3]:g}, 2 s (n - s) = {row[4]:g}" for row in changes.to_numpy()]
     return [
         Claim(
             where,
@@ -172,8 +167,8 @@ def deviation_claims(ray: Ray) -> list[Claim]:
     left = ray.pieces[ray.pieces.side < 0]
     drops = {name: (left[column].max(), left[column].iloc[-1]) for column, name in COUNTS.items()}
     rows = [
-        f"{near.dataset}: {near.delta} at {near.eps:g}, {far.delta} at {far.eps:g}"
-        for near, far in contradictions(PAPER_ROWS)
+        f"{row.data}: {row.delta} at {row.eps:g}, {row.delta_far} at {row.eps_far:g}"
+        for row in contradictions(PAPER).itertuples()
     ]
     return [
         Claim(
@@ -218,7 +213,7 @@ def apart(ray: Ray, column: str, other: str) -> tuple[int, int]:
 
 def figure6(bench: Bench, ray: Ray) -> Section:
     """Report the optima of (BL1) and (BL2) beside the staircase."""
-    setting, reached = ray.setting, largest_delta(ray)
+    setting = ray.setting
     problems = {"BL1": setting.max_deviation(), "BL2": setting.min_perturbation()}
     found = {name: attack(problem, "exact") for name, problem in problems.items()}
     optima = pd.DataFrame(
@@ -232,13 +227,16 @@ def figure6(bench: Bench, ray: Ray) -> Section:
         }
         for name, one in found.items()
     )
-    picture = bench.picture(
-        "figure6",
-        "Left: delta along the ray, and the solutions of (BL1) and (BL2) by `exact` as stars. "
-        "Right: the largest delta for |eps| <= a, the optimum of (BL1) as a function of the "
-        "budget; the least a at which it attains the target is the optimum of (BL2).",
-        lambda figure: draw_optima(figure, ray, optima, reached),
-        data=reached,
+
+    def picture(figure: Figure) -> None:
+        (axes,) = draw(figure, ray, {"delta [pairs]": ["delta"]}, False)
+        axes.axhline(setting.target, color=GREEN, linestyle="--")
+        for one, size, colour in zip(optima.itertuples(), (20, 9), (PURPLE, BLUE), strict=True):
+            axes.plot(one.eps, one.delta, "*", color=colour, markersize=size)
+
+    caption = (
+        "delta along the ray, the target of (BL2) as a dashed line, and the solutions of (BL1) "
+        "and, smaller, of (BL2) by `exact` as stars."
     )
     table = Table(
         "optima",
@@ -246,35 +244,32 @@ def figure6(bench: Bench, ray: Ray) -> Section:
         optima,
         "bound: the proved bound, on delta for BL1 and on |eps| for BL2.",
     )
-    return Section([picture, table], optimum_claims(ray, optima, reached))
+    return Section(
+        [bench.picture("figure6", caption, picture, data=ray.pieces), table],
+        optimum_claims(ray, optima),
+    )
 
 
-def largest_delta(ray: Ray) -> pd.DataFrame:
-    """Return the budgets at which the largest delta for |eps| <= budget increases."""
-    most = ray.pieces.groupby("start").delta.max().cummax()
-    rising = most[most.diff().fillna(1) > 0]
-    return pd.DataFrame({"budget": rising.index, "largest": rising.to_numpy()})
-
-
-def optimum_claims(ray: Ray, optima: pd.DataFrame, reached: pd.DataFrame) -> list[Claim]:
+def optimum_claims(ray: Ray, optima: pd.DataFrame) -> list[Claim]:
     """Return the claims of section 6.3 on Figure 6."""
     where, budget, target = "Section 6.3, Figure 6", ray.setting.budget, ray.setting.target
-    bl1, bl2 = optima.itertuples()
-    top, ends = reached.iloc[-1], ray.pieces.groupby("side").delta.last()
-    least = reached.budget[reached.largest >= target].min()
+    (bl1, bl2), pieces = optima.itertuples(), ray.pieces
+    top, ends = pieces.delta.max(), pieces.groupby("side").delta.last()
+    nearest = pieces[pieces.delta == top].start.min()
+    least = pieces[pieces.delta >= target].start.min()
     return [
         Claim(
             where,
             "The star of (BL1) is the maximum of the curve.",
-            f"curve: {top.largest:g}; `exact`: {bl1.delta}, bound {bl1.bound:g}",
-            agrees_if(bl1.delta == top.largest == bl1.bound),
+            f"curve: {top:g}; `exact`: {bl1.delta}, bound {bl1.bound:g}",
+            agrees_if(bl1.delta == top == bl1.bound),
         ),
         Claim(
             where,
             "delta attains its maximum inside the feasible interval, not at its ends.",
-            f"delta is {ends[-1]:g} and {ends[1]:g} at the two ends, and {top.largest:g} for some "
-            f"|eps| from {top.budget:.6g} on; the budget is {budget:g}",
-            agrees_if(top.budget < budget and ends.max() < top.largest),
+            f"delta is {ends[-1]:g} and {ends[1]:g} at the two ends, and {top:g} for some |eps| "
+            f"from {nearest:.6g} on; the budget is {budget:g}",
+            agrees_if(nearest < budget and ends.max() < top),
         ),
         Claim(
             where,
@@ -283,23 +278,6 @@ def optimum_claims(ray: Ray, optima: pd.DataFrame, reached: pd.DataFrame) -> lis
             agrees_if(bl2.delta >= target and least <= bl2.norm <= least * (1 + LENGTH_TOL)),
         ),
     ]
-
-
-def draw_optima(figure: Figure, ray: Ray, optima: pd.DataFrame, reached: pd.DataFrame) -> None:
-    """Draw delta with both solutions, and the largest delta against the budget."""
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-    draw_staircase(left, ray, "delta", "delta", color=GREY)
-    right.stairs(reached.largest, [*reached.budget, ray.setting.budget], baseline=None, color=GREY)
-    for one, size, colour in zip(optima.itertuples(), (20, 9), (ORANGE, BLUE), strict=True):
-        style: Any = {"color": colour, "markersize": size, "linestyle": "none"}
-        left.plot(one.eps, one.delta, "*", label=f"{one.problem}: {one.eps:.4g}", **style)
-        right.plot(one.norm, one.delta, "*", **style)
-    for axes in (left, right):
-        axes.axhline(ray.setting.target, color=GREEN, linestyle="--", label="target of BL2")
-    left.set_ylabel("delta [pairs]")
-    name_eps(left, ray)
-    right.set_xlabel(f"budget a [{ray.setting.unit}]")
-    legend(figure, left)
 
 
 def figure7(bench: Bench, ray: Ray) -> Section:

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+import pandas as pd
 
 DIRECT, FMINCON = "direct method", "fmincon"
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """A row of the table: a solution of (BL1) on one feature."""
-
-    dataset: str  # "iris", "seeds" or "wine"
-    method: str  # "direct method" or "fmincon"
-    n: int
-    K: int
-    eps: float
-    delta: int
-    n_changed: int
-    seconds: float
-
-
-PAPER_ROWS = (
-    PaperRow("iris", DIRECT, 100, 2, -6.45, 4974, 52, 12.90),
-    PaperRow("iris", FMINCON, 100, 2, -7.97, 4470, 40, 2.202),
-    PaperRow("seeds", DIRECT, 140, 2, 0.95, 5750, 25, 16.49),
-    PaperRow("seeds", FMINCON, 140, 2, 1.985, 4752, 75, 4.815),
-    PaperRow("wine", DIRECT, 178, 3, -0.154, 7422, 115, 13.51),
-    PaperRow("wine", FMINCON, 178, 3, 0.0387, 7316, 116, 4.562),
+# Each row is a solution of (BL1) on one feature.
+PAPER = pd.DataFrame(
+    [
+        ("iris", DIRECT, 100, 2, -6.45, 4974, 52, 12.90),
+        ("iris", FMINCON, 100, 2, -7.97, 4470, 40, 2.202),
+        ("seeds", DIRECT, 140, 2, 0.95, 5750, 25, 16.49),
+        ("seeds", FMINCON, 140, 2, 1.985, 4752, 75, 4.815),
+        ("wine", DIRECT, 178, 3, -0.154, 7422, 115, 13.51),
+        ("wine", FMINCON, 178, 3, 0.0387, 7316, 116, 4.562),
+    ],
+    columns=["data", "method", "n", "K", "eps", "delta", "N_chg", "seconds"],
 )
 
 
-def contradictions(rows: Sequence[PaperRow]) -> list[tuple[PaperRow, PaperRow]]:
-    """Return the pairs with equal data set and sign of eps whose larger |eps| has less delta."""
-    found = []
-    for pair in combinations(rows, 2):
-        near, far = sorted(pair, key=lambda row: abs(row.eps))
-        alike = near.dataset == far.dataset and near.eps * far.eps > 0
-        if alike and abs(near.eps) < abs(far.eps) and near.delta > far.delta:
-            found.append((near, far))
-    return found
+def contradictions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs with equal data set and sign of eps whose larger |eps| has less delta.
+
+    The columns of the row with the larger |eps| end in "_far".
+    """
+    pairs = rows.merge(rows, on="data", suffixes=("", "_far"))
+    is_farther = (pairs.eps * pairs.eps_far > 0) & (pairs.eps.abs() < pairs.eps_far.abs())
+    return pairs[is_farther & (pairs.delta > pairs.delta_far)]

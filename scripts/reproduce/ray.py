@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from bilad.models import deviation
 from bilad.models.deviation import PARTITION_DEVIATIONS
@@ -30,11 +29,9 @@ class Ray:
 
         side                          1 or -1
         start, end                    |eps| at the ends, which are equal for a breakpoint
-        exact                         `start` as a fraction
         delta, changed, ..            every deviation of the partition from that at eps = 0
         RI, NMI                       the Rand index and the normalised mutual information
         clusters                      their number
-        torn, joined                  the pairs of points that are separated, and joined
         same                          whether the partition is that at eps = 0
     """
 
@@ -78,33 +75,13 @@ def pieces_of(path: ParametricPath) -> pd.DataFrame:
 def _row(before: IntArray, piece: Piece) -> dict[str, Any]:
     after = piece.labels
     values = {name: float(deviation(before, after, name)) for name in PARTITION_DEVIATIONS}
-    old, new = before[:, None] == before, after[:, None] == after
     return {
         "side": piece.sign,
         "start": float(piece.start),
         "end": float(piece.end),
-        "exact": str(piece.start),
         **values,
         "RI": 1.0 - values["rand"],
         "NMI": 1.0 - values["nmi"],
         "clusters": int(after.max()) + 1,
-        "torn": int((old & ~new).sum()) // 2,
-        "joined": int((new & ~old).sum()) // 2,
-        "same": bool((old == new).all()),
+        "same": bool((before == after).all()),  # both are numbered by first appearance
     }
-
-
-def draw_staircase(axes: Axes, ray: Ray, column: str, label: str, **style: Any) -> None:
-    """Draw a column as a function of eps, with its values at the breakpoints as dots."""
-    pieces = ray.pieces
-    low = (pieces.side * pieces.start).where(pieces.side > 0, -pieces.end)
-    steps = pieces.assign(low=low)[pieces.start < pieces.end].sort_values("low")
-    edges = [*steps.low, ray.setting.budget]
-    axes.stairs(steps[column], edges, baseline=None, label=label, **style)
-    is_break = pieces.start == pieces.end
-    axes.plot(low[is_break], pieces[column][is_break], ".", color=style["color"], markersize=3)
-
-
-def name_eps(axes: Axes, ray: Ray) -> None:
-    """Label the axis of eps."""
-    axes.set_xlabel(f"eps [{ray.setting.unit}], points {'..'.join(map(str, ray.setting.shifted))}")

@@ -132,7 +132,7 @@ def say(title: str, section: Section, console: Console) -> None:
         if isinstance(block, Text):
             console.print(block.text, highlight=False, markup=False)
         elif isinstance(block, Table):
-            show(console, block.title, block.cells, block.caption)
+            show(console, block.title, block.rows, block.caption)
     for claim in section.claims:
         console.print(
             f"{claim.where}: {claim.claim} Our measurement: {claim.measured} -> {claim.verdict}",

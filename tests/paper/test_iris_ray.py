@@ -1,6 +1,5 @@
 """The Iris ray of Figures 4 to 8: what is stated of it, recomputed with other tools."""
 
-from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from sklearn.metrics import normalized_mutual_info_score, rand_score
 
 from bilad.models import recovery_interval
-from bilad.scripts.reproduce.figures import apart, first_changes, largest_delta
+from bilad.scripts.reproduce.figures import apart, first_changes
 from bilad.scripts.reproduce.ray import ray_of
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers import attack, cluster
@@ -37,12 +36,9 @@ def test_every_long_interval_is_what_the_lower_level_says_in_its_middle(method, 
         found = cluster(SHIFT.apply(MODEL, eps), method)
         assert found.proved
         after = first_appearance(found.labels)
-        pairs = [
-            (before[i] == before[j], after[i] == after[j]) for i, j in combinations(range(100), 2)
-        ]
-        assert piece.torn == pairs.count((True, False))
-        assert piece.joined == pairs.count((False, True))
-        assert piece.delta == 2 * (piece.torn + piece.joined)
+        pairs = combinations(range(100), 2)
+        wrong = sum((before[i] == before[j]) != (after[i] == after[j]) for i, j in pairs)
+        assert piece.delta == 2 * wrong
         assert piece.changed == np.count_nonzero(before != after)
         assert pytest.approx(rand_score(before, after), abs=1e-12) == piece.RI
         assert pytest.approx(normalized_mutual_info_score(before, after), abs=1e-9) == piece.NMI
@@ -54,9 +50,6 @@ def test_pieces_cover_the_budget_on_either_side():
     for _, side in RAY.pieces.groupby("side"):
         assert (side.start.iloc[0], side.end.iloc[-1]) == (0, 8)
         assert (side.end[:-1].to_numpy() == side.start[1:].to_numpy()).all()
-        exact = side.exact.map(Fraction)
-        assert exact.is_monotonic_increasing
-        assert (exact.map(float) == side.start).all()
 
 
 def test_the_partition_is_unchanged_between_the_first_changes():
@@ -77,20 +70,10 @@ def test_delta_is_not_monotone_and_jumps_by_itself():
 
 
 def test_the_optima_are_those_of_the_curve():
-    reached, least = largest_delta(RAY), attack(IRIS.min_perturbation(), "exact")
-    assert reached.largest.iloc[-1] == attack(IRIS.max_deviation(), "exact").deviation == 4998
-    assert least.norm == pytest.approx(reached.budget.iloc[-1], rel=1e-5)
+    most, least = attack(IRIS.max_deviation(), "exact"), attack(IRIS.min_perturbation(), "exact")
+    assert most.deviation == RAY.pieces.delta.max() == 4998
+    assert least.norm == pytest.approx(RAY.pieces.query("delta >= 1200").start.min(), rel=1e-5)
     assert least.norm == pytest.approx(1.968, abs=1e-4)
-
-
-def test_the_largest_delta_by_budget_is_the_best_of_a_grid():
-    reached, before, best = largest_delta(RAY), cluster(MODEL).labels, 0
-    for size in np.linspace(0.05, 7.95, 40):
-        for eps in (size, -size):
-            after = cluster(SHIFT.apply(MODEL, eps)).labels
-            together = before[:, None] == before, after[:, None] == after
-            best = max(best, int((together[0] != together[1]).sum()))
-        assert best == reached.largest[reached.budget <= size].max()
 
 
 def test_ssnal_returns_the_exact_solution():

@@ -1,5 +1,6 @@
 """Table 1: rows recomputed by brute force, and the verdicts for given rows."""
 
+from fractions import Fraction
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -13,17 +14,19 @@ from bilad.scripts.experiments.run import carry_out
 from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.table import table_of
 from bilad.scripts.reproduce import table1
-from bilad.scripts.reproduce.ray import ray_of
+from bilad.scripts.reproduce.ray import Ray, ray_of
 from bilad.scripts.reproduce.section import Bench
 from bilad.scripts.reproduce.table1 import (
     DIRECT,
     FMINCONS,
+    _of_paper,
     claims_of,
     rows_of,
     specification,
 )
 from bilad.scripts.settings import SETTINGS, readable_settings
 from bilad.solvers import cluster
+from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
 from bilad.solvers.upper import REFORMULATIONS
 
 IRIS = SETTINGS["iris"]
@@ -80,6 +83,16 @@ def test_gaps_are_to_the_optimum(rows):
     assert by.gap["BL1", ONE_START] == 1
 
 
+def test_flat_is_inside_an_interval_or_at_an_end_like_its_interval():
+    a, b = np.array([0, 0]), np.array([0, 1])
+    ends = tuple(map(Fraction, (-1, 0, 1)))
+    stairs = ParametricPath(-1.0, 1.0, ends, np.array([a, b]), np.array([a, b, a]))
+    ray = Ray(IRIS, stairs, pd.DataFrame())
+    found = [_of_paper(ray, [eps])["flat"] for eps in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+    assert found == [True, True, False, True, False]
+    assert _of_paper(ray, [1 + 1e-12])["delta"] == 2  # within the tolerance of the budget
+
+
 def bl1(*rows):
     """Return rows of (BL1): a method with values that replace those of a typical one."""
     typical = {
@@ -91,7 +104,7 @@ def bl1(*rows):
 
 def verdicts(*rows):
     """Return the verdicts by the text of the claim."""
-    return {claim.claim: claim.verdict for claim in claims_of(bl1(*rows), [])}
+    return {claim.claim: claim.verdict for claim in claims_of(bl1(*rows))}
 
 
 def test_direct_must_win_everywhere():
@@ -155,3 +168,6 @@ def test_a_data_set_that_cannot_be_read_is_left_out_and_named(monkeypatch, tmp_p
     again = table1.run(bench)  # the store has all runs
     assert len(moved) == 6
     assert again.claims == section.claims
+    monkeypatch.setattr(table1, "versions", lambda: {"code": "another"})
+    table1.run(bench)
+    assert len(moved) == 12
