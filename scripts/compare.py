@@ -51,7 +51,7 @@ def compare(
     ----------
     setting : Setting
     methods : list of str
-        A method that does not support the problems is omitted from the table.
+        Those that do not support the problems are omitted from the table, with the reason.
     folder : Path
     console : Console
     lower : str, default "auto"
@@ -102,7 +102,11 @@ def _compared(
     if store.exists():
         console.print(f"Finished runs in {store} are kept.", markup=False, highlight=False)
     table = carried_out(experiment, store, console)
-    cells = [_cells(run, problems[run.problem]) for run in table.itertuples() if _applies(run)]
+    refused = table[table.status == REFUSED]
+    for why in dict.fromkeys(refused.label + ": " + refused.termination):
+        console.print(why, markup=False, highlight=False)
+    kept = table[table.status != REFUSED]
+    cells = [_cells(run, problems[run.problem]) for run in kept.itertuples()]
     answers = Table(
         name,
         f"BL1: largest delta for |eps| <= {setting.budget:g}; BL2: least |eps| for delta >= "
@@ -117,10 +121,6 @@ def _compared(
     written = f"Written: tables and pictures in {folder}. Next: bilad report {store}"
     console.print(written, markup=False, highlight=False)
     return table
-
-
-def _applies(run: Any) -> bool:
-    return bool(run.status != REFUSED)
 
 
 def _cells(run: Any, problem: BilevelProblem) -> Cells:

@@ -82,6 +82,13 @@ def test_the_staircase_is_drawn_with_the_answers(tmp_path):
         assert value == deviation(before, after)
 
 
+def test_a_method_that_does_not_apply_is_named_with_the_reason(tmp_path):
+    result = run("compare", "iris", "--methods", "greedy,corners", "--out", tmp_path)
+    assert result.exit_code == 0
+    assert result.output.count("\ngreedy: ") == 1
+    assert "greedy" not in pd.read_csv(tmp_path / "iris" / "compare.csv").method.tolist()
+
+
 def test_finished_runs_are_kept(tmp_path, carried):
     compare(COARSE, ["corners"], tmp_path, QUIET)
     assert len(carried) == 4
