@@ -6,7 +6,6 @@ import itertools
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from bilad.formulations.bilevel_model import BilevelProgram
@@ -24,7 +23,7 @@ from bilad.models.validation import one_of
 from bilad.scripts.experiments.definitions import KINDS, Definitions
 from bilad.scripts.experiments.faults import Faults
 from bilad.scripts.experiments.faults import Path as Place
-from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
+from bilad.scripts.experiments.fingerprint import is_bilevel_model
 from bilad.scripts.experiments.python_file import PythonFile, PythonProblem, with_optimum
 
 # The keys of a block, beside those that say how its problems are solved.
@@ -55,11 +54,6 @@ class Problem:
     built: Any
     optimum: float = NAN
     share: float | None = None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the content."""
-        return fingerprint(self.built) + (f" {self.share:g}" if self.share else "")
 
 
 def problems_of(

@@ -43,7 +43,7 @@ from bilad.models.validation import one_of, real_number, whole_number
 from bilad.scripts.experiments.definitions import BILEVEL, LOWER, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
-from bilad.scripts.experiments.fingerprint import is_bilevel_model
+from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
 from bilad.scripts.experiments.problems import FROM_PYTHON, PRODUCT, Problem, problems_of
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import RAY, Run
@@ -302,7 +302,7 @@ class _Reader:
             yield Run(
                 names={**about, **one.names},
                 problem=one.sent,
-                fingerprint=one.fingerprint,
+                fingerprint=fingerprint(one.built) + (f" {one.share:g}" if one.share else ""),
                 label=method.label + varies,
                 base=method.name,
                 method=method.method,
