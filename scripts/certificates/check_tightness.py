@@ -60,7 +60,7 @@ def check_gaps(
     """
     for known in list(known_problems().values())[::every]:
         if known.problem.sense == "max":
-            kind = f"{known.source}, p = {clustering_of(known.problem).p:g}"
+            kind = f"known, p = {clustering_of(known.problem).p:g}"
             yield _gap(known.name, f"grid, {kind}", known.problem, PROVING, known.optimum)
     for name, setting in settings.items():
         yield _gap(name, "rays", setting.max_deviation(), PROVING)
@@ -165,7 +165,7 @@ def check_tightness(
             yield from _rows(f"{family}, {kind}", name, problem, seed)
     for known in list(known_problems().values())[::every]:
         if known.problem.sense == "max":
-            group = f"grid, {known.source}, p = {clustering_of(known.problem).p:g}"
+            group = f"grid, known, p = {clustering_of(known.problem).p:g}"
             yield from _rows(group, known.name, known.problem, seed)
     entries = _entries([seed], COUNTS[:2]) if "iris" in settings else []
     for name, group, entry in entries[::every]:

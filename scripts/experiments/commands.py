@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 
@@ -16,7 +17,7 @@ from bilad.scripts.display import Cells, progress_bar, show
 from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.run import Row
 from bilad.scripts.experiments.runner import run_experiment
-from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.specification import Experiment, read_specification
 from bilad.scripts.experiments.store import open_existing
 from bilad.scripts.experiments.table import SUMMARY, summary, table_of
 
@@ -78,6 +79,16 @@ def sweep(
     if check:
         return
     where = Path("results") / f"{path.stem}.sqlite" if store is None else store
+    table = carried_out(experiment, where, console, resume=resume, jobs=jobs, scheduler=scheduler)
+    for family, own in table.groupby("family", sort=False):
+        show(console, str(family), _filled(summary(own)))
+    console.print(SUMMARY, style="dim", highlight=False)
+    written = f"Written: {where}. Next: bilad report {where}"
+    console.print(written, markup=False, highlight=False)
+
+
+def carried_out(experiment: Experiment, store: Path, console: Console, **how: Any) -> pd.DataFrame:
+    """Carry out an experiment with `run_experiment`, and print each row and the progress."""
     with progress_bar(console) as progress:
         task = progress.add_task(experiment.name, total=len(experiment.runs))
 
@@ -85,14 +96,7 @@ def sweep(
             progress.update(task, completed=done)
             progress.console.print(row.line, style="dim", highlight=False, markup=False)
 
-        table = run_experiment(
-            experiment, where, resume=resume, jobs=jobs, scheduler=scheduler, on_row=tell
-        )
-    for family, own in table.groupby("family", sort=False):
-        show(console, str(family), _filled(summary(own)))
-    console.print(SUMMARY, style="dim", highlight=False)
-    written = f"Written: {where}. Next: bilad report {where}"
-    console.print(written, markup=False, highlight=False)
+        return run_experiment(experiment, store, on_row=tell, **how)
 
 
 def _filled(cells: Sequence[Cells]) -> list[Cells]:

@@ -291,20 +291,29 @@ def factors(
     return Perturbation.multiplicative(model.data, rows, _columns(features, model, rng))
 
 
-def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Perturbation:
+def edges(
+    model: LearningModel, rng: np.random.Generator, *, edges: Any = None, points: Any = None
+) -> Perturbation:
     """Reduce the weights of edges of the graph.
 
     Parameters
     ----------
     model : LearningModel
     rng : Generator
-    edges : int, list of int or "first:end"
+    edges : int, list of int or "first:end", optional
         As `points` of `shift`.
+    points : int, list of int or "first:end", optional
+        In place of `edges`: all edges of these points.
     """
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")
-    return Perturbation.edges(graph, _drawn(edges, "edges", graph.m, rng))
+    if (edges is None) == (points is None):
+        raise ArgumentError("edges", edges, "either edges or points")
+    if points is None:
+        return Perturbation.edges(graph, _drawn(edges, "edges", graph.m, rng))
+    ends = _drawn(points, "points", model.n, rng)
+    return Perturbation.edges(graph, np.flatnonzero(np.isin(graph.edges, ends).any(axis=1)))
 
 
 def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:

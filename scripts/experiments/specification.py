@@ -29,15 +29,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 
+from bilad.formulations.follower import ModelError
 from bilad.models import ArgumentError, BilevelProblem
 from bilad.models.validation import one_of, real_number, whole_number
-from bilad.scripts.experiments.definitions import BILEVEL, Definitions, Method
+from bilad.scripts.experiments.definitions import BILEVEL, LOWER, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
@@ -45,6 +48,7 @@ from bilad.scripts.experiments.problems import FROM_PYTHON, PRODUCT, Problem, pr
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import RAY, Run
 from bilad.solvers import solve_bilevel
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS
 
@@ -332,10 +336,13 @@ class _Reader:
         with self.faults.blamed(("methods", method.name), self.given["methods"][method.name]):
             if not isinstance(built, BilevelProblem):
                 if name in BILEVEL:
-                    solve_bilevel(built, name, time_limit=1e-9, **options)
+                    with suppress(ModelError):  # of the empty model, once the options are checked
+                        solve_bilevel(pyo.ConcreteModel(), name, **options)
             elif name == RAY:
                 whole_number(options.get("points", 2), "points", least=2)
             elif name in UPPER_METHODS and refusal(UPPER_METHODS[name], built) is None:
+                if LOWER in options:
+                    LowerLevel(built, options.pop(LOWER))
                 UPPER_METHODS[name].prepare(built, np.random.default_rng(0), **options)
 
     def _note(self, place: Place, run: Run) -> None:

@@ -57,6 +57,7 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     for name, value in (("gap", "own"), ("closed_gap", "closed")):
         cells = zip(table.question, table.sense, table.best, table[value], strict=True)
         table[name] = np.array([gap(*one) for one in cells], dtype=float)
+    table["closed_gap"] = table.closed_gap.where(table.closed.notna())
     varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
     spread = varied.transform("max") - varied.transform("min")
     table["sensitivity"] = spread.where(varied.transform("size") > 1)
@@ -96,12 +97,13 @@ def taken(table: pd.DataFrame) -> pd.DataFrame:
 
 SUMMARY = (
     "gap: mean distance of the method's own result to the best known value over all runs, relative "
-    "to it; 1 without a result. worst: the largest gap. sensitivity: mean over the problems of the "
-    "largest less the smallest gap over tolerances and options that vary. within 5 %: share of "
-    "runs. closed: mean gap after closing. attained: share of the known optima that the method "
-    "itself attains; refuted: answers better than a known optimum. solves to 5 %, solves, "
-    "seconds: medians. overhead: time outside the lower-level solves over time within them. "
-    "undecided: solves whose outcome is not proved. refused: runs that the method does not support."
+    "to it; 1 without a result. worst: the largest gap. found: share of runs with a result. "
+    "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
+    "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
+    "of the known optima that the method itself attains; refuted: answers better than a known "
+    "optimum. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
+    "solves over time within them. undecided: solves whose outcome is not proved. refused: runs "
+    "that the method does not support."
 )
 
 
@@ -121,6 +123,7 @@ def summary(table: pd.DataFrame) -> list[Cells]:
                 "runs": len(some),
                 "gap": some.gap.mean(),
                 "worst": some.gap.max(),
+                "found": as_percent(int((some.gap < 1).sum()), len(some)),
                 "sensitivity": some.sensitivity.mean(),
                 "within 5 %": as_percent(int((some.gap <= CLOSE).sum()), len(some)),
                 "closed": some.closed_gap.mean(),

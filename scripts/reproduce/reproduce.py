@@ -17,8 +17,6 @@ from bilad.scripts.experiments.page import Chapter, Table, Text, write_page
 from bilad.scripts.experiments.report import shown_versions
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.reproduce import figures, table1
-from bilad.scripts.reproduce import part as transitional
-from bilad.scripts.reproduce.extensions import next_checks, open_questions
 from bilad.scripts.reproduce.section import Bench, Part, Section
 from bilad.scripts.reproduce.theory import (
     deviations,
@@ -37,8 +35,6 @@ IN_ORDER = (
     table1.PART,
     three_clusters.PART,
     losses.PART,
-    transitional.converted(next_checks.PART),
-    transitional.converted(open_questions.PART),
 )
 PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
 TITLE = "Bilevel models for adversarial learning: reproduction"

@@ -90,7 +90,6 @@ def test_every_command_ends_so():
     alone = {
         "benchmark_lower": "benchmark",
         **{name: name for name in ("certify", "check_certificates")},
-        "check_time_limits": "check_time_limits",
     }
     commands = [getattr(importlib.import_module(f"bilad.scripts.{m}"), f) for m, f in alone.items()]
     commands += [one.callback for one in app.registered_commands]
