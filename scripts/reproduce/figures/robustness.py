@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from bilad.models import deviation, recovery_interval
 from bilad.models.deviation import contingency
 from bilad.models.validation import IntArray
-from bilad.scripts.certificates.summary_ray import moved_points
+from bilad.scripts.certificates.ray_steps import moved_points
 from bilad.scripts.reproduce.figures.ray import (
     Ray,
     delta,
