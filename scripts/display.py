@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -41,30 +42,22 @@ def as_percent(count: int, total: int) -> str:
     return f"{count / total:.1%}" if total else ""
 
 
-def as_share(value: float) -> str:
-    """Return a share in per cent; blank if it is NaN."""
-    return "" if np.isnan(value) else f"{value:.2%}"
-
-
 def mean(values: Sequence[float]) -> float:
     """Return the mean."""
     return float(np.mean(values))
 
 
-def median(values: Sequence[float]) -> float:
-    """Return the median; NaN if there are no values."""
-    return float(np.median(values)) if values else float("nan")
-
-
-def show(console: Console, title: str, cells: Sequence[Cells], caption: str = "") -> None:
+def show(
+    console: Console, title: str, cells: pd.DataFrame | Sequence[Cells], caption: str = ""
+) -> None:
     """Print a table; NaN is left blank."""
+    table = pd.DataFrame(cells, dtype=object)
     view = Table(box=SIMPLE_HEAD, title=escape(title), caption=escape(caption))
-    for name in cells[0] if cells else ():
-        view.add_column(
-            escape(name), justify="left" if name in WORDS else "right", no_wrap=name in WORDS
-        )
-    for row in cells:
-        view.add_row(*(escape(shown(value)) for value in row.values()))
+    for name in table:
+        is_text = name in WORDS
+        view.add_column(escape(name), justify="left" if is_text else "right", no_wrap=is_text)
+    for row in table.itertuples(index=False):
+        view.add_row(*(escape(shown(value)) for value in row))
     console.print(view)
 
 
@@ -77,13 +70,12 @@ def shown(value: Any) -> str:
 
 def progress_bar(console: Console) -> Progress:
     """Return a bar with the current task, how much of it is done, and the time spent and left."""
-    return Progress(
+    columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
     )
+    return Progress(*columns, console=console, transient=True)

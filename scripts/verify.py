@@ -9,10 +9,10 @@ different certified partitions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
@@ -29,38 +29,25 @@ LARGE = 1_000_000
 AROUND = (1e-9, 1e-7, 1e-5)  # relative changes of gamma that are tried around a tie
 
 
-@dataclass
-class Worst:
-    """The worst case of one method, compared with Clarabel."""
-
-    problems: int = 0
-    objective: float = 0.0  # relative difference
-    distance: float = 0.0  # ||X - X'|| over its proved bound, 2 sqrt(2 gap) plus rounding errors
-    disagreements: int = 0
-    unproved: int = 0
-    at_boundary: int = 0
-    iterations: int = 0
-    seconds: float = 0.0
-    clarabel_seconds: float = 0.0
-
-    def add(self, ours: Clustering, theirs: Clustering) -> None:
-        """Compare one pair of solutions of the same model."""
-        model = ours.model
-        difference = abs(ours.objective - theirs.objective) / (1 + abs(theirs.objective))
-        gap = max(model.absolute_gap(c.X, c.Z) for c in (ours, theirs))
-        rounding = 2 * np.finfo(float).eps * model.d * ours.objective  # of the gap's terms
-        bound = 2 * np.sqrt(2 * (gap + rounding)) + 1e-14 * (1 + np.linalg.norm(model.data))
-        self.problems += 1
-        self.objective = max(self.objective, difference)
-        self.distance = max(self.distance, float(np.linalg.norm(ours.X - theirs.X) / bound))
-        if ours.proved and theirs.proved:
-            self.disagreements += deviation(ours.labels, theirs.labels) > 0
-        if not ours.proved:
-            self.unproved += 1
-            self.at_boundary += is_at_boundary(model)
-        self.iterations = max(self.iterations, ours.iterations)
-        self.seconds += ours.seconds
-        self.clarabel_seconds += theirs.seconds
+def compared(method: str, ours: Clustering, theirs: Clustering) -> Cells:
+    """Compare two solutions of the same model."""
+    model, undecided = ours.model, not ours.proved
+    gap = max(model.absolute_gap(one.X, one.Z) for one in (ours, theirs))
+    rounding = 2 * np.finfo(float).eps * model.d * ours.objective  # of the gap's terms
+    bound = 2 * np.sqrt(2 * (gap + rounding)) + 1e-14 * (1 + np.linalg.norm(model.data))
+    both = ours.proved and theirs.proved
+    return {
+        "method": method,
+        "p": model.p,
+        "objective": abs(ours.objective - theirs.objective) / (1 + abs(theirs.objective)),
+        "distance": float(np.linalg.norm(ours.X - theirs.X) / bound),
+        "disagree": both and deviation(ours.labels, theirs.labels) > 0,
+        "unproved": undecided,
+        "boundary": undecided and is_at_boundary(model),
+        "steps": ours.iterations,
+        "seconds": ours.seconds,
+        "Clarabel": theirs.seconds,
+    }
 
 
 def is_at_boundary(model: ConvexClustering) -> bool:
@@ -82,12 +69,16 @@ def is_at_boundary(model: ConvexClustering) -> bool:
 def verify(problems: int, seed: int, console: Console) -> bool:
     """Print the worst cases; return whether no two certified partitions differ."""
     rng = np.random.default_rng(seed)
-    worsts = _compare(rng, "ssnal", random_model, problems, console)
-    worsts |= _compare(rng, "exact", random_exact_model, max(problems // 10, 1), console)
+    rows = [
+        *_compare(rng, "ssnal", random_model, problems, console),
+        *_compare(rng, "exact", random_exact_model, max(problems // 10, 1), console),
+    ]
     title = f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
-    show(console, title, [_cells(name, worst) for name, worst in worsts.items()])
+    groups = pd.DataFrame(rows).sort_values(["method", "p"], ascending=[False, True])
+    cells = [_worst(name, own) for name, own in groups.groupby(["method", "p"], sort=False)]
+    show(console, title, cells)
     console.print(_large(rng))
-    return all(worst.disagreements == 0 for worst in worsts.values())
+    return not any(row["disagree"] for row in rows)
 
 
 def _compare(
@@ -96,28 +87,27 @@ def _compare(
     draw: Callable[[np.random.Generator], ConvexClustering],
     problems: int,
     console: Console,
-) -> dict[str, Worst]:
-    """Compare a method with Clarabel; return the worst case for each norm."""
-    worsts = {f"{method}, p = {p:g}": Worst() for p in NORMS}
+) -> Iterator[Cells]:
+    """Compare a method with Clarabel on random problems."""
     for _ in track(range(problems), method, console=console, transient=True):
         model = draw(rng)
         ours = solve_lower(model, method, SSNAL_TOL, refine=True)
-        theirs = solve_lower(model, "clarabel", CLARABEL_TOL)
-        worsts[f"{method}, p = {model.p:g}"].add(ours, theirs)
-    return {name: worst for name, worst in worsts.items() if worst.problems}
+        yield compared(method, ours, solve_lower(model, "clarabel", CLARABEL_TOL))
 
 
-def _cells(name: str, worst: Worst) -> Cells:
+def _worst(group: tuple[str, float], rows: pd.DataFrame) -> Cells:
+    method, p = group
     return {
-        "": name,
-        "problems": worst.problems,
-        "objective (relative)": f"{worst.objective:.1e}",
-        "distance / its bound": f"{worst.distance:.2f}",
-        "disagree": worst.disagreements,
-        "labels unproved": worst.unproved,
-        "of these at a boundary": worst.at_boundary,
-        "most steps": worst.iterations,
-        "time / Clarabel": f"{worst.seconds / worst.clarabel_seconds:.3f}",
+        "": f"{method}, p = {p:g}",
+        "problems": len(rows),
+        "objective (relative)": f"{rows.objective.max():.1e}",
+        # ||X - X'|| over its proved bound, 2 sqrt(2 gap) plus rounding errors
+        "distance / its bound": f"{rows.distance.max():.2f}",
+        "disagree": rows.disagree.sum(),
+        "labels unproved": rows.unproved.sum(),
+        "of these at a boundary": rows.boundary.sum(),
+        "most steps": rows.steps.max(),
+        "time / Clarabel": f"{rows.seconds.sum() / rows.Clarabel.sum():.3f}",
     }
 
 
