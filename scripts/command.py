@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from types import FrameType
@@ -27,14 +28,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 P = ParamSpec("P")
 
 
+@dataclass
 class Interrupts:
-    """Records whether an interrupt came.
-
-    Attributes
-    ----------
-    number : int
-        The number of the signal; 0 if none came.
-    """
+    """The number of the signal that interrupted the command; 0 if none came."""
 
     number: int = 0
 

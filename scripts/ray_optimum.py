@@ -40,9 +40,8 @@ class _Ray:
     """The deviation at each eps of a ray, -1 where the labels are not certified."""
 
     def __init__(self, problem: BilevelProblem) -> None:
-        self.problem = problem
+        self.problem, self.seen = problem, dict[float, float]()
         self._before = self._last = self._solve(0.0, None)
-        self.seen = {0.0: 0.0 if self._before.proved else -1.0}
 
     def _solve(self, eps: float, start: Clustering | None) -> Clustering:
         model = self.problem.perturbation.apply(clustering_of(self.problem), eps)
@@ -59,11 +58,9 @@ class _Ray:
         """Bisect an interval as long as the deviations at its ends differ."""
         middle = 0.5 * (low + high)
         narrow = high - low <= STEP_WIDTH * self.problem.radius or not low < middle < high
-        if narrow or self.deviation(low) == self.deviation(high):
-            return
-        self.deviation(middle)
-        self.bisect(low, middle)
-        self.bisect(middle, high)
+        if self.deviation(low) != self.deviation(high) and not narrow:
+            self.bisect(low, middle)
+            self.bisect(middle, high)
 
     def curve(self) -> list[tuple[float, float]]:
         """Return the ends of the intervals with equal, certified deviations."""
@@ -83,20 +80,14 @@ def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
     """
     if problem.perturbation.dim != 1:
         raise ArgumentError("problem", f"eps of length {problem.perturbation.dim}", "length 1")
+    count = whole_number(points, "points", least=2)
     ray, (low, high) = _Ray(problem), problem.box
-    grid = np.linspace(low[0], high[0], whole_number(points, "points", least=2)).tolist()
-    for eps in grid:
-        ray.deviation(eps)
-    for left, right in pairwise(grid):
+    grid = np.linspace(low[0], high[0], count).tolist()
+    for left, right in pairwise(sorted({0.0, *grid})):
         ray.bisect(left, right)
-    attacks = [
-        (problem.rank(abs(eps), value), eps)
-        for eps, value in ray.seen.items()
-        if problem.is_attack(abs(eps), value)
-    ]
-    wanted_size = problem.sense == "min"
-    value, eps = (np.inf if wanted_size else 0.0), 0.0
+    attacks = [eps for eps, value in ray.seen.items() if problem.is_attack(abs(eps), value)]
+    eps, value = 0.0, np.inf if problem.sense == "min" else 0.0
     if attacks:
-        _, eps = max(attacks)
-        value = abs(eps) if wanted_size else ray.seen[eps]
+        eps = max(attacks, key=lambda one: problem.rank(abs(one), ray.seen[one]))
+        value = problem.value(abs(eps), ray.seen[eps])
     return RayOptimum(eps, value, len(ray.seen), ray.curve())
