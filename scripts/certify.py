@@ -94,10 +94,10 @@ def certify(
         with whole(out / ATTACK) as fresh:
             summary.certificate.write(fresh)
         written.append(ATTACK)
-    console.print(f"Written: {', '.join(written)} in {out}", highlight=False)
+    console.print(f"Written: {', '.join(written)} in {out}", highlight=False, markup=False)
     if ATTACK in written:
         text = f"To check the counterexample:\n{_check(out / ATTACK)}"
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(path: Path) -> str:
@@ -109,9 +109,12 @@ def _check(path: Path) -> str:
 
 def _direction(path: Path) -> FloatArray:
     try:
-        return np.atleast_1d(np.loadtxt(path)).astype(np.float64).ravel()
+        found = np.loadtxt(path, ndmin=1).ravel()
     except ValueError:
-        raise ArgumentError("ray", str(path), "a text file of numbers") from None
+        found = np.array([np.nan])
+    if not np.isfinite(found).all():
+        raise ArgumentError("ray", str(path), "a text file of finite numbers")
+    return found
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bilad.models import recovery_interval
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray
 from bilad.scripts.certificates.ray_steps import RaySteps, changes, moved_points, ray_steps
@@ -54,7 +55,7 @@ def make_summary(
     ArgumentError
         If the direction is zero or has another shape.
     """
-    problem, model = subject.bl1, subject.model
+    problem, model = subject.bl1, clustering_of(subject.bl1)
     clustering = solve_lower(model, tol=TOL, refine=True)
     with noted_interrupts() as interrupts:
         known = certify(problem, seed=seed)
@@ -70,7 +71,16 @@ def make_summary(
         trivial = 0.0, "the budget is less than the radius"
     exact = exact_recovery_interval(model, labels) if clustering.proved else None
     values = {
-        "subject": subject.describe(),
+        "subject": {
+            "title": subject.title,
+            "unit": subject.unit,
+            **{name: getattr(model, name) for name in ("n", "d", "p", "gamma")},
+            "edges": model.graph.m,
+            "parameters": problem.perturbation.dim,
+            "norm": problem.norm,
+            "budget": problem.budget,
+            "target": subject.bl2.target,
+        },
         "labels": {"values": labels, "proved": clustering.proved},
         "radius": {name: value for name, value in vars(known).items() if name != "attack"}
         | {"eps": None if known.attack is None else known.attack.eps},

@@ -1,11 +1,8 @@
-"""The problems that `certify` is asked about: a named setting, or a data set with options.
-
-Sets of points and of features are texts such as "1,4:7", counted from 1, both ends included.
-"""
+"""The problems that `certify` is asked about: a named setting, or a data set with options."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +16,6 @@ from bilad.models import (
     Perturbation,
     load_dataset,
 )
-from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.validation import one_of
 from bilad.scripts.experiments.parts import Sample, convex_clustering
 from bilad.scripts.settings import SETTINGS
@@ -40,25 +36,6 @@ class Subject:
     unit: str
     bl1: MaxDeviation
     bl2: MinPerturbation  # ||eps|| is at most the budget of (BL1)
-
-    @property
-    def model(self) -> ConvexClustering:
-        """The unperturbed model."""
-        return clustering_of(self.bl1)
-
-    def describe(self) -> dict[str, Any]:
-        """Return the numbers that define it."""
-        model = self.model
-        return {
-            "title": self.title,
-            "unit": self.unit,
-            **{name: getattr(model, name) for name in ("n", "d", "p", "gamma")},
-            "edges": model.graph.m,
-            "parameters": self.bl1.perturbation.dim,
-            "norm": self.bl1.norm,
-            "budget": self.bl1.budget,
-            "target": self.bl2.target,
-        }
 
 
 def subject_of(data: str, *, gamma: float | None = None, **options: Any) -> Subject:
@@ -81,16 +58,17 @@ def subject_of(data: str, *, gamma: float | None = None, **options: Any) -> Subj
 
 
 def _of_setting(
-    name: str, *, kind: str = "shift", moving: str | None = None, **options: Any
+    name: str, *, kind: str = "shift", moving: str | None = None, **question: Any
 ) -> Subject:
-    _refuse(options, QUESTION, "a named setting; --gamma describes a data set")
+    _refuse(question, QUESTION, "a named setting; --gamma describes a data set")
     setting = SETTINGS[name]
     model, free, title = setting.model(), setting.shift(), setting.describe()
     if kind != "shift" or moving is not None:
-        free = _perturbation(kind, model, moving or "{}:{}".format(*setting.shifted), None)
+        places = "{}:{}".format(*setting.shifted) if moving is None else moving
+        free = _perturbation(kind, model, places, None)
         title = f"{title.split(', points ')[0]}; {kind} perturbation, {free.dim} parameters"
-    question = {"budget": setting.budget, "target": setting.target} | options
-    return _subject(title, setting.unit, model, free, **question)
+    given = {"budget": setting.budget, "target": setting.target, **question}
+    return Subject(title, setting.unit, *_questions(model, free, **given))
 
 
 def _of_data(
@@ -108,38 +86,34 @@ def _of_data(
 ) -> Subject:
     of_graph = WEIGHTS[one_of(weights, "weights", WEIGHTS)]
     _refuse(options, (*of_graph, *QUESTION), f"--weights {weights}")
-    given = {name: options.pop(name, default) for name, default in of_graph.items()}
+    graph = {name: options.pop(name, default) for name, default in of_graph.items()}
     table = load_dataset(data).data
     chosen = _places(rows, "rows", len(table)), _places(features, "features", table.shape[1])
-    model = convex_clustering(Sample(table[np.ix_(*chosen)]), gamma=gamma, p=p, **given)
+    model = convex_clustering(Sample(table[np.ix_(*chosen)]), gamma=gamma, p=p, **graph)
     free = _perturbation(kind, model, moving, moving_features)
     title = (
         f"{data}, {model.n} points, {model.d} features, p = {model.p:g}, {weights} weights, "
         f"gamma = {model.gamma:g}; {kind} perturbation, {free.dim} parameters"
     )
-    return _subject(title, "", model, free, **({"budget": 1.0, "target": 2.0} | options))
+    return Subject(title, "", *_questions(model, free, **options))
 
 
-def _subject(
-    title: str,
-    unit: str,
+def _questions(
     model: ConvexClustering,
     free: Perturbation,
-    *,
-    budget: float,
-    target: float,
+    budget: float = 1.0,
+    target: float = 2.0,
     norm: float = 2.0,
-) -> Subject:
+) -> tuple[MaxDeviation, MinPerturbation]:
     most = MaxDeviation(model, free, budget, norm)
-    return Subject(title, unit, most, MinPerturbation(model, free, target, norm, limit=budget))
+    return most, MinPerturbation(model, free, target, norm, limit=budget)
 
 
-def _refuse(options: Collection[str], known: Collection[str], where: str) -> None:
+def _refuse(options: Mapping[str, Any], known: Collection[str], where: str) -> None:
     """Raise `ArgumentError` for an option that would have no effect."""
-    for name in options:
+    for name, value in options.items():
         if name not in known:
-            option = name.replace("_", "-")
-            raise ArgumentError(option, f"--{option}", f"no such option with {where}")
+            raise ArgumentError(name.replace("_", "-"), value, f"no such option with {where}")
 
 
 def _perturbation(
@@ -160,7 +134,7 @@ def _perturbation(
 
 
 def _places(text: str | None, name: str, count: int) -> list[int]:
-    """Return the indices, from 0, of a list such as "1,4:7"; all without a list."""
+    """Return the indices, from 0, of a list such as "1,4:7", counted from 1; all without one."""
     if text is None:
         return list(range(count))
     places: set[int] = set()

@@ -84,7 +84,7 @@ def rounded_up(value: float) -> str:
 
 def _rounded(value: float, rounding: str) -> str:
     if not math.isfinite(value) or value == 0:
-        return f"{value:g}"
+        return f"{value + 0.0:g}"  # 0, not -0
     exact = Decimal(value)
     unit = Decimal(1).scaleb(exact.adjusted() - DIGITS + 1)
     return f"{float(exact.quantize(unit, rounding)):.{DIGITS}g}"
@@ -112,7 +112,7 @@ def draw_summary(summary: Summary, paths: list[Path]) -> None:
         axes.set_ylabel("delta")
         along = "" if about["parameters"] == 1 else f" along the ray, in norm {about['norm']:g}"
         axes.set_xlabel(f"eps{along}" + (f" [{about['unit']}]" if about["unit"] else ""))
-        axes.set_title(about["title"], fontsize=8)
+        axes.set_title(about["title"].replace("$", r"\$"), fontsize=8)
         axes.legend(loc="best", fontsize=8)
         for path in paths:
             save_figure(figure, path)

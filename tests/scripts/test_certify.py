@@ -140,9 +140,9 @@ def test_a_csv_file_with_p_2_in_the_plane(two_clouds, tmp_path):
     assert summary["radius"]["lower"] <= summary["bl2"]["bound"] <= summary["bl2"]["found"]
     assert summary["radius"]["upper"] < 3 * summary["radius"]["lower"]
     found = subject_of(str(two_clouds), gamma=1.5, neighbours=4, budget=2.0)
-    before = cluster(found.model, refine=True)
+    before = cluster(found.bl1.model, refine=True)
     after = cluster(
-        found.bl1.perturbation.apply(found.model, summary["radius"]["eps"]), refine=True
+        found.bl1.perturbation.apply(found.bl1.model, summary["radius"]["eps"]), refine=True
     )
     assert before.proved
     assert after.proved
@@ -187,6 +187,7 @@ def test_a_ray_of_ones_own(two_clouds, tmp_path):
         ("iris", {"kind": "other"}, "kind"),
         ("iris", {"norm": 3.0}, "norm"),
         ("iris", {"budget": 0.0}, "budget"),
+        ("iris", {"moving": ""}, "moving"),
     ],
 )
 def test_refuses_options_that_describe_nothing(data, options, name):
@@ -213,6 +214,25 @@ def test_refuses_options_that_describe_nothing(data, options, name):
 def test_an_option_that_would_be_ignored_is_refused(options, name):
     with pytest.raises(ArgumentError, match=f"^{name}: .*no such option with"):
         subject_of("iris", **options)
+
+
+@pytest.mark.parametrize("content", ["nan", "1 x", "inf 1"])
+def test_a_ray_that_is_no_direction_is_refused(content, tmp_path):
+    (tmp_path / "ray.txt").write_text(content)
+    result = run("iris", "--ray", tmp_path / "ray.txt", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "ray: got" in result.output
+
+
+def test_names_of_files_are_shown_as_they_are(tmp_path):
+    """A formula, markup, and the separator of the template of the text."""
+    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{[red]|.csv"
+    np.savetxt(path, [[0.0], [0.1], [1.0], [1.1]], header="x", comments="")
+    result = run(path, "--gamma", 0.1, "--neighbours", 2, "--seconds", 0.3, "--out", out)
+    assert result.exit_code == 0, result.output
+    text = result.output.replace("\n", "").replace(" ", "")
+    assert "a$b_{[red]|.csv" in text
+    assert "[bold]out" in text
 
 
 def test_a_setting_with_points_of_their_own():
@@ -264,7 +284,7 @@ def test_weights_fade_from_zero_on():
 def test_the_interval_agrees_with_the_parametric_path(iris_summary):
     low, high = iris_summary[1]["certified_interval_of_the_ray"]
     subject = subject_of("iris")
-    stairs = parametric_path(subject.model, subject.bl1.perturbation, -8, 8)
+    stairs = parametric_path(subject.bl1.model, subject.bl1.perturbation, -8, 8)
     assert (stairs.labels_at(low * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(high * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(low - 1e-9) != stairs.labels_at(0.0)).any()
@@ -287,4 +307,4 @@ def test_what_is_printed_is_on_the_safe_side(value):
 
 
 def test_what_needs_no_rounding():
-    assert (rounded_down(0.5), rounded_up(math.inf), rounded_down(0.0)) == ("0.5", "inf", "0")
+    assert (rounded_down(0.5), rounded_up(math.inf), rounded_up(-0.0)) == ("0.5", "inf", "0")
