@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
+from bilad.scripts.experiments.page import Picture, write_picture
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
 from bilad.scripts.profiles import Curves, data_profile, performance_profile
-from bilad.scripts.run_store import save_figure, write_table
+from bilad.scripts.run_store import write_table
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
-FORMATS = ("svg", "pdf")
 POINTS = 200  # of an anytime curve
 
 
@@ -50,8 +49,8 @@ class Plot:
     log: bool = False
     drawstyle: str = "default"
 
-    def write(self, folder: Path) -> None:
-        """Write the drawing as SVG and PDF, and its data as CSV."""
+    def write(self, folder: Path) -> Picture:
+        """Write the drawing, and its data as CSV."""
         rows = [
             {"kind": kind, "curve": name, "x": x, "y": y}
             for kind, curves in (("curve", self.curves), ("mark", self.marks))
@@ -59,12 +58,7 @@ class Plot:
             for x, y in zip(*points, strict=True)
         ]
         write_table(folder / f"{self.name}.csv", ["kind", "curve", "x", "y"], rows)
-        settings: Any = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
-        with matplotlib.rc_context(settings):
-            figure = Figure(figsize=(8, 4.2), layout="constrained")
-            self._draw(figure)
-            for suffix in FORMATS:
-                save_figure(figure, folder / f"{self.name}.{suffix}")
+        return write_picture(folder / self.name, self.title, self._draw, (8.0, 4.2))
 
     def _draw(self, figure: Figure) -> None:
         axes = figure.subplots()
