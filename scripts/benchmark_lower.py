@@ -26,16 +26,16 @@ import qdldl
 import scipy.sparse as sp
 import typer
 from rich.console import Console
-from sklearn.datasets import make_moons
 from threadpoolctl import threadpool_limits
 
 from bilad.formulations.clustering.conic import ConicProgram
-from bilad.models import ConvexClustering, FusionGraph
-from bilad.models.validation import FloatArray, one_of
+from bilad.models import ConvexClustering
+from bilad.models.validation import one_of, whole_number
 from bilad.scripts.command import command, noted_interrupts
 from bilad.scripts.conic_solvers import CONIC_SOLVERS, smallest_gap, time_solver
 from bilad.scripts.display import show, shown
-from bilad.scripts.files import write_table
+from bilad.scripts.experiments.parts import Sample, convex_clustering, moons
+from bilad.scripts.files import write_text
 from bilad.solvers import Clustering, cluster_path
 from bilad.solvers.clustering.labels.partition import Partition, prove_partition
 from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
@@ -59,23 +59,17 @@ class Instance:
 
     def model(self) -> ConvexClustering:
         """Build the model; every call gives the same."""
-        points = KINDS[self.kind](self.n)
-        return ConvexClustering(points, FusionGraph.knn(points, 10, 0.5), self.gamma, self.p)
+        sample = KINDS[self.kind](np.random.default_rng(0), points=self.n)
+        return convex_clustering(sample, gamma=self.gamma, p=self.p, neighbours=10)
 
 
-def moons(n: int) -> FloatArray:
-    """Return two half moons with noise 0.05: shape (n, 2)."""
-    return np.asarray(make_moons(n, noise=0.05, random_state=0)[0])
-
-
-def gaussians(n: int) -> FloatArray:
-    """Return eight Gaussian clouds with centres drawn from 3 N(0, 1): shape (n, 10)."""
-    rng = np.random.default_rng(0)
+def gaussians(rng: np.random.Generator, *, points: int) -> Sample:
+    """Draw eight Gaussian clouds in ten dimensions, with centres drawn from 3 N(0, 1)."""
     centres = 3 * rng.normal(size=(8, 10))
-    return centres[rng.integers(0, 8, n)] + rng.normal(size=(n, 10))
+    return Sample(centres[rng.integers(0, 8, points)] + rng.normal(size=(points, 10)))
 
 
-KINDS = {"moons": moons, "gaussians": gaussians}
+KINDS: dict[str, Callable[..., Sample]] = {"moons": moons, "gaussians": gaussians}
 
 COLD = tuple(
     Instance(kind, n, gamma)
@@ -242,9 +236,9 @@ def measure(rows: Iterable[Row], path: Path, console: Console) -> pd.DataFrame:
                 text = ", ".join(f"{name} {shown(value)}" for name, value in row.items())
                 console.print(f"{path.stem}: {text}", style="dim", highlight=False, markup=False)
     finally:
-        if done:
-            write_table(path, done)
-    return pd.DataFrame(done)
+        table = pd.DataFrame(done)
+        write_text(path, table.to_csv(index=False))
+    return table
 
 
 @command
@@ -258,7 +252,9 @@ def benchmark(
 ) -> None:
     """Time the lower level against CVXPY with Clarabel and with SCS."""
     chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
-    console = Console(width=max(150, Console().width))
+    smallest = [min(instance.n for instance in TABLES[name][2]) for name in chosen]
+    whole_number(largest, "largest", least=max(smallest))
+    console = Console(width=max(180, Console().width))
     with threadpool_limits(1):
         for kind, gamma in (("moons", 10.0), ("gaussians", 20.0)):
             solve_ssnal(Instance(kind, 1_000, gamma).model(), 1e-2)  # compiles

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from bilad.models.validation import ArgumentError
@@ -67,12 +65,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file."""
     with whole(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
-
-
-def write_table(path: Path, rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> None:
-    """Write a table, or the rows of one, to a CSV file."""
-    with whole(path) as fresh:
-        pd.DataFrame(rows).to_csv(fresh, index=False)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from typer import Typer
+from typer.testing import CliRunner
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts import conic_solvers
 from bilad.scripts.benchmark_lower import (
     TABLES,
     Instance,
+    benchmark,
     cold_row,
     factorisation_time,
     growth_exponent,
@@ -94,3 +97,13 @@ def test_instances_are_the_same_each_time():
         assert np.array_equal(first.graph.edges, second.graph.edges)
     for _, _, instances in TABLES.values():
         assert len({instance.name for instance in instances}) == len(instances)
+
+
+def test_a_size_without_instances_is_refused(tmp_path):
+    app = Typer()
+    app.command()(benchmark)
+    asked = ["--largest", "1999", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 2
+    assert "largest: got 1999, expected a whole number >= 2000" in result.output
+    assert not (tmp_path / "out").exists()

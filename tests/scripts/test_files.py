@@ -3,18 +3,15 @@
 import os
 import resource
 
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from bilad.models import ArgumentError
-from bilad.scripts.files import check_folder, save_figure, write_table, write_text
+from bilad.scripts.files import check_folder, save_figure, write_text
 
 LONG = "after" * 200
 WRITES = {
     "text": lambda path: write_text(path, LONG),
-    "rows": lambda path: write_table(path, [{"a": LONG}]),
-    "table": lambda path: write_table(path, pd.DataFrame({"a": [LONG]})),
     "figure": lambda path: save_figure(Figure(), path),
 }
 
@@ -39,10 +36,9 @@ def test_a_file_is_whole_or_as_it_was(kind, tmp_path, small_files):
     assert os.listdir(tmp_path) == ["some.svg"]
 
 
-def test_rows_become_a_table_in_a_new_folder(tmp_path):
-    path = tmp_path / "new" / "some.csv"
-    write_table(path, [{"a": 1, "b": "x, y\n"}, {"a": 2, "b": 'say "z"'}])
-    assert pd.read_csv(path).to_dict("list") == {"a": [1, 2], "b": ["x, y\n", 'say "z"']}
+def test_a_file_in_a_new_folder(tmp_path):
+    write_text(tmp_path / "new" / "some.txt", "text")
+    assert (tmp_path / "new" / "some.txt").read_text() == "text"
 
 
 def test_a_folder_is_looked_at_without_a_trace(tmp_path):
