@@ -14,21 +14,23 @@ import platform
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, delayed
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from bilad.scripts.command import naming_file, noted_interrupts
+from bilad.scripts.command import noted_interrupts
+from bilad.scripts.files import naming_file
+from bilad.scripts.files import save_figure as save_figure
+from bilad.scripts.files import whole as whole
+from bilad.scripts.files import write_text as write_text
 
 ROWS = "rows"  # the folder with the files of the processes
 WRITTEN = "written"  # the first column of these files: when, in seconds since 1970
-DPI = 150
 PAUSE = 20  # between two merges, as a multiple of the duration of the previous one
 SETTINGS = ("settings",)  # the column that identifies the rows of runs
 TYPES: dict[str, Callable[[str], object]] = {"str": str, "int": int, "float": float}
@@ -51,43 +53,12 @@ class Result(Protocol):
 ResultRow = TypeVar("ResultRow", bound=Result)
 
 
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, which is renamed to `path` at the end of the block.
-
-    Raises
-    ------
-    OSError
-        With the name of the file.
-    """
-    fresh = path.with_name(f".{_process()}.{path.name}")
-    try:
-        with naming_file(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            yield fresh
-            os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file."""
-    with whole(path) as fresh:
-        fresh.write_text(text, encoding="utf-8")
-
-
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write the given columns of the rows to a CSV file."""
     with whole(path) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure; the suffix of the path determines the format."""
-    with whole(path) as fresh:
-        figure.savefig(fresh, dpi=DPI)
 
 
 def merged(path: Path, key: Sequence[str]) -> list[dict[str, str]]:

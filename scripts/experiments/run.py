@@ -78,7 +78,7 @@ class Run:
         As `max_solves` and `time_limit` of `attack`.
     kill : float or None
         The seconds after which the process of the run is ended.
-    closing, tol
+    bound, closing, tol
         As in `attack`.
     restarts : bool
         Whether the method is restarted with other random numbers until a limit is reached.
@@ -102,6 +102,7 @@ class Run:
     solves: int | None = None
     seconds: float | None = None
     kill: float | None = None
+    bound: str = "none"
     closing: str = "none"
     tol: float = 1e-8
     restarts: bool = False
@@ -321,7 +322,7 @@ def _attacked(run: Run, problem: BilevelProblem) -> Row:
             _left(run.seconds, tally.seconds),
             _left(run.solves, tally.solves),
             tol=run.tol,
-            bound="none",
+            bound="none" if tally.found else run.bound,
             closing="none" if run.restarts else run.closing,
             **options,
         )

@@ -50,13 +50,14 @@ from bilad.scripts.experiments.run import RAY, Run
 from bilad.solvers import solve_bilevel
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.upper import UPPER_METHODS, refusal
+from bilad.solvers.upper.attack import EFFORTS
 from bilad.solvers.upper.closing import CLOSINGS
 
 TOP = (
-    "name", "seeds", "tolerances", "closing", "restarts", "limits", "plugins",
+    "name", "seeds", "tolerances", "bound", "closing", "restarts", "limits", "plugins",
     "data", "models", "perturbations", "methods", "problems",
 )  # fmt: skip
-OF_BLOCK = ("family", "methods", "limits", "seeds", "closing", "restarts")
+OF_BLOCK = ("family", "methods", "limits", "seeds", "bound", "closing", "restarts")
 MOST_SEEDS = 100_000
 LIMITS = ("solves", "seconds", "kill")
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
@@ -104,6 +105,7 @@ class Conditions:
     """What holds for all runs of a block."""
 
     seeds: Sequence[int] = (0,)
+    bound: str = "none"
     closing: str = "none"
     restarts: bool = False
     solves: int | None = None
@@ -204,13 +206,14 @@ class _Reader:
         return found
 
     def _conditions(self, place: Place, given: Mapping[str, Any], base: Conditions) -> Conditions:
-        """Return the seeds, limits and closing of a block, those of `base` where it has none."""
+        """Return the conditions of a block, those of `base` where it has none."""
         faults, changed = self.faults, dict[str, Any]()
         if "seeds" in given:
             changed["seeds"] = self._seeds(place, given)
-        if "closing" in given:
-            with faults.at(*place, "closing"):
-                changed["closing"] = one_of(given["closing"], "closing", CLOSINGS)
+        for name, known in (("bound", EFFORTS), ("closing", CLOSINGS)):
+            if name in given:
+                with faults.at(*place, name):
+                    changed[name] = one_of(given[name], name, known)
         if "restarts" in given:
             changed["restarts"] = given["restarts"]
             if not isinstance(given["restarts"], bool):
@@ -311,6 +314,7 @@ class _Reader:
                 solves=conditions.solves,
                 seconds=conditions.seconds,
                 kill=kill,
+                bound="none" if bilevel else conditions.bound,
                 closing="none" if bilevel else method.closing or conditions.closing,
                 tol=tol,
                 restarts=conditions.restarts,

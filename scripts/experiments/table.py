@@ -18,7 +18,7 @@ CLOSE = 0.05  # a gap within which a problem counts as solved in the tables and 
 COUNT_TOLERANCE = 1e-9  # of the gap at which a known optimum of (BL1) is attained: an integer
 SIZE_TOLERANCE = 1e-3  # of (BL2), whose infimum is often not attained, and of bilevel models
 BEATEN = 1e-6  # a gap below its negative refutes the known optimum
-DERIVED = ("best", "gap", "closed_gap", "sensitivity")
+DERIVED = ("best", "gap", "closed_gap", "slack", "sensitivity")
 PARSED = ("options", "history", "curve", "eps")
 Cells = dict[str, Any]
 
@@ -58,6 +58,8 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
         cells = zip(table.question, table.sense, table.best, table[value], strict=True)
         table[name] = np.array([gap(*one) for one in cells], dtype=float)
     table["closed_gap"] = table.closed_gap.where(table.closed.notna())
+    cells = zip(table.question, table.sense, table["bound"], table.best, strict=True)
+    table["slack"] = np.array([slack(*one) for one in cells], dtype=float)
     varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
     spread = varied.transform("max") - varied.transform("min")
     table["sensitivity"] = spread.where(varied.transform("size") > 1)
@@ -90,6 +92,14 @@ def gap(question: str, sense: str, best: float, value: float) -> float:
     return 1 - (value / best if sense == "max" else best / value)
 
 
+def slack(question: str, sense: str, bound: float, best: float) -> float:
+    """Return how far a proved bound is from the best value; NaN if either is not known."""
+    if question == "bilevel":
+        return gap(question, sense, bound, best)
+    low, high = (best, bound) if sense == "max" else (bound, best)
+    return 1 - low / high if 0 < high < np.inf else float("nan")
+
+
 def taken(table: pd.DataFrame) -> pd.DataFrame:
     """Return the runs whose method applies to the problem, on problems with a known attack."""
     return table[(table.status != REFUSED) & table.gap.notna()]
@@ -101,7 +111,8 @@ SUMMARY = (
     "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
     "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
     "of the known optima that the method itself attains; refuted: answers better than a known "
-    "optimum. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
+    "optimum. slack: median distance of the proved bound to the best known value, relative to the "
+    "larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
     "solves over time within them. undecided: solves whose outcome is not proved. refused: runs "
     "that the method does not support."
 )
@@ -130,6 +141,7 @@ def summary(table: pd.DataFrame) -> list[Cells]:
                 "attained": as_percent(sum(attained(known)), len(known)),
                 "refuted": int((known.gap < -BEATEN).sum()),
                 "proved": int((some.status == "optimal").sum()),
+                "slack": some.slack.median(),
                 "solves to 5 %": float(np.median([cost(run, 0) for run in some.itertuples()])),
                 "solves": int(some.solves.median()),
                 "seconds": some.seconds.median(),
@@ -181,6 +193,7 @@ def by_problem(table: pd.DataFrame) -> list[Cells]:
                 "value": float(best.own),
                 "closed": float(best.closed),
                 "bound": float(best["bound"]),
+                "slack": float(best.slack),
                 "gap": float(best.gap),
                 "worst": some.gap.max(),
                 "sensitivity": some.sensitivity.mean(),

@@ -1,7 +1,6 @@
 """Rows are written at once, by several processes; other files are whole or not written."""
 
 import io
-import os
 import resource
 import subprocess
 import sys
@@ -16,8 +15,6 @@ from bilad.scripts.run_store import (
     RunStore,
     columns_of,
     merged,
-    write_table,
-    write_text,
 )
 
 NUMBER = ("number",)
@@ -154,17 +151,3 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_written(tmp_path, small_f
     assert caught.value.filename == str(own)
     with pytest.warns(UserWarning, match="incomplete"):
         assert [row["text"] for row in merged(table, NUMBER)] == ["short"]
-
-
-def test_a_file_is_whole_or_as_it_was(tmp_path, small_files):
-    path = tmp_path / "some.txt"
-    write_text(path, "before")
-    for write in (
-        lambda: write_text(path, "after" * 200),
-        lambda: write_table(path, ["a"], [{"a": "after" * 200}]),
-    ):
-        with pytest.raises(OSError, match="too large") as caught:
-            write()
-        assert caught.value.filename == str(path)
-        assert path.read_text() == "before"
-        assert os.listdir(tmp_path) == ["some.txt"]
