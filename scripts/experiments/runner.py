@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import queue
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from bilad.scripts.experiments.worker import Worker, carry_out_in_worker
 from bilad.solvers.termination import error_termination
 
 CONNECTING = 10.0  # seconds in which a scheduler has to answer
+ASKING = 5.0  # seconds between two questions whether there is a worker
+PATIENCE = 120.0  # seconds that a sweep waits for the first worker, or for another one
 Tell = Callable[[Row, int, int], object]
 
 
@@ -157,20 +161,25 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
     _reach(address)
     # A lost scheduler is reported by us, once.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
-    with client:
-        futures = {client.submit(carry_out_in_worker, run, pure=False): run for run in runs}
-        completed = distributed.as_completed(futures, loop=client.loop)
-        for future in completed:
-            run = futures.pop(future)  # the scheduler may forget it
+    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    futures = {}
+    with distributed.Client(address, timeout=CONNECTING, set_as_default=False) as client:
+
+        def submit(run: Run) -> None:
+            future = client.submit(carry_out_in_worker, run, pure=False)
+            futures[future] = run  # the scheduler may forget it
+            future.add_done_callback(ended.put)
+
+        for run in runs:
+            submit(run)
+        while futures:
+            future = _next(ended, client, address)
+            run = futures.pop(future)
             try:
                 row = future.result()
             except CancelledError:
                 _reach(address)
-                # The worker was lost between its answer and our reading it.
-                again = client.submit(carry_out_in_worker, run, pure=False)
-                futures[again] = run
-                completed.add(again)
+                submit(run)  # the worker was lost between its answer and our reading it
             except distributed.KilledWorker as error:  # Dask gave up, after several lost workers
                 yield failed(run, FAILED, error_termination(error))
             except Exception as error:  # such as a worker without this package
@@ -178,6 +187,31 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
                 raise OSError(errno.EIO, why, address) from error
             else:
                 yield row
+
+
+def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
+    """Return the next future that has ended.
+
+    Raises
+    ------
+    OSError
+        If the scheduler is lost, or has no worker for more than `PATIENCE` seconds.
+    """
+    last = time.monotonic()  # when there was a worker
+    while True:
+        with suppress(queue.Empty):
+            return ended.get(timeout=min(ASKING, PATIENCE))
+        _reach(address)
+        try:
+            workers = client.sync(client.scheduler.ncores, callback_timeout=CONNECTING)
+        except (OSError, ValueError) as error:  # a time-out, or a connection that was closed
+            raise OSError(errno.ETIMEDOUT, f"the scheduler is lost: {error}", address) from error
+        now = time.monotonic()
+        if workers:
+            last = now
+        elif now - last > PATIENCE:
+            why = f"the scheduler has had no worker for {PATIENCE:g} s"
+            raise OSError(errno.ETIMEDOUT, why, address)
 
 
 def _reach(address: str) -> None:
