@@ -5,18 +5,36 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bilad.formulations.schedule import Schedule
-from bilad.models import ArgumentError, LearningModel, Perturbation
+from bilad.models import (
+    ArgumentError,
+    LearningModel,
+    LinearModel,
+    MaxDeviation,
+    Perturbation,
+    changed_predictions,
+    validation_loss,
+)
 from bilad.models.validation import one_of
-from bilad.scripts.experiments.faults import Blame, Faults
+from bilad.scripts.experiments.faults import Faults
 from bilad.scripts.experiments.faults import Path as Place
-from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, SOURCES, Sample
+from bilad.scripts.experiments.parts import (
+    MODELS,
+    PERTURBATIONS,
+    SOURCES,
+    HeldOut,
+    Sample,
+    split,
+    supervised,
+)
 from bilad.scripts.experiments.run import RAY
 from bilad.solvers import solve_bilevel
 from bilad.solvers.followers.solve import METHODS as BILEVEL_METHODS
@@ -44,6 +62,31 @@ class Method:
     closing: str | None = None  # None for that of the experiment
 
 
+@dataclass(frozen=True)
+class Built:
+    """A learning model and a perturbation, with the held-out points of its data."""
+
+    model: LearningModel
+    free: Perturbation
+    validation: HeldOut | None = None
+    test: HeldOut | None = None
+
+    def deviation(self, name: Any) -> Any:
+        """Return a deviation of the model; of predictions for the validation points, if any.
+
+        Raises
+        ------
+        ArgumentError
+            If there is none of this name, or it does not apply to the model.
+        """
+        chosen = name
+        if self.validation is not None and name == "validation-loss":
+            chosen = validation_loss(*self.validation)
+        elif self.validation is not None and name == "changed-predictions":
+            chosen = changed_predictions(self.validation[0])
+        return MaxDeviation(self.model, self.free, 1.0, deviation=chosen).deviation
+
+
 class Definitions:
     """The definitions that have no fault.
 
@@ -60,7 +103,7 @@ class Definitions:
     def __init__(self, given: Mapping[str, Any], folder: Path, faults: Faults) -> None:
         self.given, self.folder, self.faults = given, folder, faults
         self._samples: dict[tuple[str, int], tuple[Sample, Any]] = {}
-        self._models: dict[tuple[str, str, int], LearningModel] = {}
+        self._models: dict[tuple[str, str, int], tuple[Any, ...]] = {}
         self.parts = {kind: dict(self._defined(kind)) for kind in KINDS}
         for name in self.parts["data"]:
             self._sample(name, 0)
@@ -84,7 +127,10 @@ class Definitions:
             with self.faults.at(kind, name, "kind"):
                 function = KINDS[kind][one_of(which, "kind", KINDS[kind])]
                 if self._fits((kind, name), function, options):
-                    yield name, _partial(function, self._with_path(which, options))
+                    if kind == "data":
+                        yield name, _sampler(function, self._with_path(which, options))
+                    else:
+                        yield name, partial(function, **options)
 
     def _fits(self, place: Place, function: Callable[..., Any], options: Mapping[str, Any]) -> bool:
         """Check the keys of a table against the keyword-only parameters of a function."""
@@ -93,7 +139,8 @@ class Definitions:
         missing = [p.name for p in own if p.default is p.empty and p.name not in options]
         for name in missing:
             self.faults.add(place, f"{name!r} is missing")
-        return self.faults.known(place, options, [*(p.name for p in own), "kind"]) and not missing
+        able = [*(p.name for p in own), "kind", *(keywords(split) if place[0] == "data" else ())]
+        return self.faults.known(place, options, able) and not missing
 
     def _with_path(self, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options in which the path of a data file is relative to the specification."""
@@ -102,26 +149,36 @@ class Definitions:
             return {**options, "source": str(self.folder / source)}
         return dict(options)
 
-    def build(
-        self, data: str, model: str, change: str, seed: int
-    ) -> tuple[LearningModel, Perturbation] | None:
-        """Return the model and the perturbation of a combination, None if one has a fault."""
-        drawn = self._sample(data, seed)
+    def build(self, data: str, model: str, change: str, seed: int) -> Built | None:
+        """Return the parts of a combination, None if one has a fault."""
+        key, drawn = (data, model, seed), self._sample(data, seed)
         if drawn is None:
             return None
         sample, state = drawn
-        if (data, model, seed) not in self._models:
+        if key not in self._models:
             with self._blamed("models", model):
-                self._models[data, model, seed] = self.parts["models"][model](sample)
-        made = self._models.get((data, model, seed))
-        if made is None:
+                made = self.parts["models"][model](sample)
+                held_out = [
+                    self._held_out(model, made, p) for p in (sample.validation, sample.test)
+                ]
+                self._models[key] = made, *held_out
+        if key not in self._models:
             return None
-        rng = np.random.default_rng(seed)
+        made, *held_out = self._models[key]
+        rng, built = np.random.default_rng(seed), None
         rng.bit_generator.state = state
         with self._blamed("perturbations", change):
             free: Perturbation = self.parts["perturbations"][change](made, rng)
-            return made, free.bound_to(made)
-        return None
+            built = Built(made, free.bound_to(made), *held_out)
+        return built
+
+    def _held_out(self, name: str, model: LearningModel, part: Sample | None) -> HeldOut | None:
+        """Return held-out points for a linear model."""
+        if part is None or not isinstance(model, LinearModel):
+            return None
+        X, y = supervised(part, self.given["models"][name].get("target"))
+        model.read_held_out(y, len(X))  # raises if the training points lack a class
+        return X, y
 
     def _sample(self, data: str, seed: int) -> tuple[Sample, Any] | None:
         """Return the points of a data set, and the state of the random numbers after them."""
@@ -132,8 +189,8 @@ class Definitions:
                 self._samples[data, seed] = sample, rng.bit_generator.state
         return self._samples.get((data, seed))
 
-    def _blamed(self, kind: str, name: str) -> Blame:
-        return self.faults.blamed((kind, name), self.given[kind][name])
+    def _blamed(self, kind: str, name: str) -> AbstractContextManager[None]:
+        return self.faults.at(kind, name, table=self.given[kind][name])
 
     def _methods(self) -> Iterator[tuple[str, list[Method]]]:
         for name, given in self.tables("methods").items():
@@ -148,9 +205,8 @@ class Definitions:
     ) -> Iterator[Method]:
         """Yield the method with each combination of the options that vary."""
         closing, vary, known = given.get("closing"), given.get("vary", {}), options_of(method)
-        if closing is not None:
-            with self.faults.at(*place, "closing"):
-                one_of(closing, "closing", CLOSINGS)
+        with self.faults.at(*place, "closing"):
+            one_of(given.get("closing", "none"), "closing", CLOSINGS)
         if not isinstance(vary, Mapping):
             self.faults.expect((*place, "vary"), repr(vary), "a table of lists")
             return
@@ -167,8 +223,9 @@ class Definitions:
                 yield Method(name, label, method, made, closing)
 
 
-def _partial(function: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
-    return lambda *given: function(*given, **options)
+def _sampler(function: Callable[..., Sample], options: dict[str, Any]) -> Callable[..., Sample]:
+    held = {key: options.pop(key) for key in keywords(split) if key in options}
+    return lambda rng: split(function(rng, **options), rng, **held)
 
 
 def options_of(method: str) -> list[str]:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from bilad.models.validation import FloatArray
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
 from bilad.scripts.profiles import Curves, data_profile, performance_profile
-from bilad.scripts.run_store import save_figure, write_table
+from bilad.scripts.run_store import save_figure, write_text
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
 FORMATS = ("svg", "pdf")
@@ -24,7 +24,7 @@ POINTS = 200  # of an anytime curve
 
 @dataclass(frozen=True)
 class Plot:
-    """Curves by name, with marks that may lie on one of them.
+    """Curves by name, with marks that may lie on one of them, and bands around curves.
 
     Attributes
     ----------
@@ -32,9 +32,10 @@ class Plot:
         Of its files.
     title, x, y : str
         The title, and the labels of the axes.
-    curves : mapping of str to (ndarray, ndarray)
-    marks : mapping of str to (ndarray, ndarray)
-        Single points.
+    curves, marks : mapping of str to (ndarray, ndarray)
+        Lines, and single points.
+    bands : mapping of str to (ndarray, ndarray)
+        The lower and the upper ends of the band around the curve of this name.
     log : bool
         Whether the horizontal axis is logarithmic.
     drawstyle : str
@@ -47,18 +48,24 @@ class Plot:
     y: str
     curves: Curves
     marks: Curves = field(default_factory=dict)
+    bands: Curves = field(default_factory=dict)
     log: bool = False
     drawstyle: str = "default"
 
     def write(self, folder: Path) -> None:
         """Write the drawing as SVG and PDF, and its data as CSV."""
+        ends = [
+            ("band", {name: (self.curves[name][0], end[side]) for name, end in self.bands.items()})
+            for side in (0, 1)
+        ]
         rows = [
-            {"kind": kind, "curve": name, "x": x, "y": y}
-            for kind, curves in (("curve", self.curves), ("mark", self.marks))
+            (kind, name, x, y)
+            for kind, curves in (("curve", self.curves), ("mark", self.marks), *ends)
             for name, points in curves.items()
             for x, y in zip(*points, strict=True)
         ]
-        write_table(folder / f"{self.name}.csv", ["kind", "curve", "x", "y"], rows)
+        data = pd.DataFrame(rows, columns=["kind", "curve", "x", "y"])
+        write_text(folder / f"{self.name}.csv", data.to_csv(index=False))
         settings: Any = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
         with matplotlib.rc_context(settings):
             figure = Figure(figsize=(8, 4.2), layout="constrained")
@@ -71,6 +78,10 @@ class Plot:
         for k, (name, (x, y)) in enumerate(self.curves.items()):
             line: Any = {"color": f"C{k % COLOURS}", "linestyle": LINES[k // COLOURS % len(LINES)]}
             axes.plot(x, y, drawstyle=self.drawstyle, label=plain_text(name), **line)
+            if name in self.bands:
+                axes.fill_between(
+                    x, *self.bands[name], color=line["color"], alpha=0.12, linewidth=0
+                )
         for k, (name, (x, y)) in enumerate(self.marks.items()):
             style: Any = {"color": f"C{(k + 1) % COLOURS}", "markerfacecolor": "none"}
             axes.plot(x, y, "o", markersize=5 + 1.5 * (k % 6), label=plain_text(name), **style)
@@ -99,21 +110,18 @@ def plots_of(family: str, slug: str, table: pd.DataFrame) -> Iterator[Plot]:
 
 
 def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
-    least, share = {"seconds": 1e-3, "solves": 1.0}, "share of the problems"
-    for unit in ("seconds", "solves"):
+    for unit, least in (("seconds", 1e-3), ("solves", 1.0)):
         spent = costs(table, unit)
-        if unit == "solves" and not table.solves.any():
+        count = len(next(iter(spent.values()), ()))
+        if not count or not table[unit].any():
             continue
-        if not spent or not len(next(iter(spent.values()))):
-            continue
-        count = len(next(iter(spent.values())))
         title = f"{about}: {unit} to a gap of {CLOSE:.0%}, {count} problems"
         for kind, curves, x in (
-            ("performance", performance_profile(spent, least[unit]), "relative to the fastest"),
-            ("data", data_profile(spent, least[unit]), ""),
+            ("performance", performance_profile(spent, least), f"{unit}, relative to the fastest"),
+            ("data", data_profile(spent, least), unit),
         ):
-            label, name = f"{unit}, {x}" if x else unit, f"{stem}_{kind}_{unit}"
-            yield Plot(name, title, label, share, curves, log=True, drawstyle="steps-post")
+            name, y = f"{stem}_{kind}_{unit}", "share of the problems"
+            yield Plot(name, title, x, y, curves, log=True, drawstyle="steps-post")
 
 
 def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
@@ -134,31 +142,53 @@ def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
 
 def gaps_at(run: Any, unit: int, axis: FloatArray) -> FloatArray:
     """Return the gap of a run after each number of solves (0) or seconds (1); 1 before any."""
-    values = [gap(run.question, run.sense, run.best, moment[2]) for moment in run.history]
-    gaps = np.minimum([1.0, *values], 1.0)
+    values = gap(run.question, run.sense, run.best, [moment[2] for moment in run.history])
+    gaps = np.minimum(np.concatenate([[1.0], values]), 1.0)
     moments = np.array([moment[unit] for moment in run.history])
     return gaps[np.searchsorted(moments, axis, side="right")]
 
 
 def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
-    """Yield the mean value of each method over the budgets, or over the targets."""
+    """Yield the mean value and the median test error over the budgets, or over the targets."""
     parts = ["data", "model", "perturbation", "norm", "deviation"]
-    number = 0
-    for names, own in table.groupby(parts, sort=False):
-        if own.level.nunique() < 2:
-            continue
-        found = own[(own.own > 0) & np.isfinite(own.own) | (own.sense == "max")]
-        means = found.groupby(["label", "level"], sort=False).own.mean()
-        curves = {
-            str(label): (points.index.get_level_values("level").to_numpy(), points.to_numpy())
-            for label, points in means.groupby(level="label", sort=False)
-        }
-        is_most = own.sense.iloc[0] == "max"
-        x, y = ("budget", "mean deviation") if is_most else ("target", "mean norm")
+    several = table.groupby(parts)["level"].transform("nunique") > 1
+    for number, (names, own) in enumerate(table[several].groupby(parts, sort=False)):
         data, model, change, norm, deviation = names
-        title = f"{about}: {data}, {model}, {change}, norm {norm}, {deviation}"
-        yield Plot(f"{stem}_security_{number}", title, x, y, curves, drawstyle="default")
-        number += 1
+        title, is_most = (
+            f"{about}: {data}, {model}, {change}, norm {norm}, {deviation}",
+            (own.sense.iloc[0] == "max"),
+        )
+        found = own[(own.own > 0) & np.isfinite(own.own) | is_most]
+        x, y = ("budget", "mean deviation") if is_most else ("target", "mean norm")
+        curves = {
+            str(label): _points(one.groupby("level").own.mean())
+            for label, one in found.groupby("label", sort=False)
+        }
+        yield Plot(f"{stem}_security_{number}", title, x, y, curves)
+        scored = own[own.score.notna()]
+        if is_most and len(scored):
+            quantiles = {
+                str(label): pd.concat([one.assign(level=0.0, score=one.clean_score), one])
+                .groupby("level")
+                .score.quantile([0.25, 0.5, 0.75])
+                .unstack()
+                for label, one in scored.groupby("label", sort=False)
+            }
+            yield Plot(
+                f"{stem}_error_{number}",
+                f"{title}: median and quartiles",
+                x,
+                "test error",
+                {label: _points(one[0.5]) for label, one in quantiles.items()},
+                bands={
+                    label: (one[0.25].to_numpy(), one[0.75].to_numpy())
+                    for label, one in quantiles.items()
+                },
+            )
+
+
+def _points(values: pd.Series) -> tuple[FloatArray, FloatArray]:
+    return values.index.to_numpy(), values.to_numpy()
 
 
 def _staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:

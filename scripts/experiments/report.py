@@ -16,13 +16,23 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from bilad.scripts.display import Cells, shown
+from bilad.scripts.display import shown
 from bilad.scripts.experiments.figures import Plot, plots_of
 from bilad.scripts.experiments.run import REFUSED
-from bilad.scripts.experiments.table import SUMMARY, TIMES, by_problem, errors, summary, times
-from bilad.scripts.run_store import write_table, write_text
+from bilad.scripts.experiments.table import (
+    SCORES,
+    SUMMARY,
+    TIMES,
+    by_problem,
+    errors,
+    scores,
+    summary,
+    times,
+)
+from bilad.scripts.run_store import write_text
 
 PAGE, RUNS = "report.html", "runs.csv"
+FAILURES = "Errors and refusals"
 MOST_FAILURES = 50  # that the page lists
 
 
@@ -32,19 +42,19 @@ class Table:
 
     name: str  # of its files
     title: str
-    cells: Sequence[Cells]
+    frame: pd.DataFrame
     caption: str = ""
 
     def write(self, folder: Path) -> None:
         """Write the table as CSV and as LaTeX."""
-        frame = pd.DataFrame(self.cells)
-        write_table(folder / f"{self.name}.csv", list(frame), self.cells)
-        latex = frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
+        write_text(folder / f"{self.name}.csv", self.frame.to_csv(index=False))
+        latex = self.frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
         write_text(folder / f"{self.name}.tex", latex)
 
     def rows(self) -> list[list[tuple[str, str]]]:
         """Return the text of each cell, and what it is sorted by."""
-        return [[(shown(value), _key(value)) for value in row.values()] for row in self.cells]
+        rows = self.frame.itertuples(index=False)
+        return [[(shown(value), _key(value)) for value in row] for row in rows]
 
 
 def _key(value: object) -> str:
@@ -78,13 +88,19 @@ def write_report(table: pd.DataFrame, folder: Path) -> Path:
     sections = []
     for number, (family, own) in enumerate(table.groupby("family", sort=False)):
         sections.append(_section(str(family), f"{number}_{slug(str(family))}", own))
+    write_text(folder / RUNS, table.to_csv(index=False))
+    failures = table[errors(table) | (table.status == REFUSED)]
+    listed = failures[["problem", "label", "seed", "status", "termination"]].head(MOST_FAILURES)
+    more = (
+        f"and {len(failures) - len(listed)} more in {RUNS}" if len(failures) > len(listed) else ""
+    )
+    if len(failures):
+        sections.append(Section(FAILURES, [Table("failures", "", listed, more)], []))
     for section in sections:
         for table_of_section in section.tables:
             table_of_section.write(folder)
         for plot in section.plots:
             plot.write(folder)
-    write_table(folder / RUNS, list(table), table.to_dict("records"))
-    failures = table[errors(table) | (table.status == REFUSED)]
     environment = Environment(
         loader=PackageLoader("bilad.scripts.experiments", ""),
         autoescape=select_autoescape(default=True),
@@ -100,8 +116,6 @@ def write_report(table: pd.DataFrame, folder: Path) -> Path:
         experiments=list(dict.fromkeys(table.experiment)),
         runs=len(table),
         sections=sections,
-        failures=failures.head(MOST_FAILURES).to_dict("records"),
-        more_failures=max(len(failures) - MOST_FAILURES, 0),
         picture=picture,
         made_with=[json.loads(text) for text in dict.fromkeys(table.versions)],
         hosts=sorted(set(table.host)),
@@ -115,10 +129,12 @@ def write_report(table: pd.DataFrame, folder: Path) -> Path:
 def _section(family: str, stem: str, own: pd.DataFrame) -> Section:
     tables = [
         Table(f"{stem}_methods", "Methods", summary(own), SUMMARY),
+        Table(f"{stem}_scores", "Test errors", scores(own), SCORES),
         Table(f"{stem}_problems", "Problems: the best result over the seeds", by_problem(own)),
         Table(f"{stem}_times", "Parts of the time", times(own), TIMES),
     ]
-    return Section(family, [one for one in tables if one.cells], list(plots_of(family, stem, own)))
+    plots = list(plots_of(family, stem, own))
+    return Section(family, [one for one in tables if len(one.frame)], plots)
 
 
 def slug(name: str) -> str:

@@ -37,6 +37,7 @@ from bilad.scripts.attack_runs import (
     warm_up,
 )
 from bilad.scripts.experiments.fingerprint import is_bilevel_model, plain
+from bilad.scripts.experiments.parts import HeldOut, held_out_error
 from bilad.scripts.experiments.python_file import PythonFile, PythonProblem
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.ray_optimum import ray_optimum
@@ -87,6 +88,8 @@ class Run:
     share : float or None
         For (BL2) with a target in per cent: the share of the largest deviation at random vertices.
         `problem` is then (BL1).
+    test : tuple of ndarray, optional
+        Held-out data and targets, for the test error of a linear model.
     plugins : tuple of PythonFile
         Files that register parts and methods.
     """
@@ -107,12 +110,13 @@ class Run:
     restarts: bool = False
     optimum: float = NAN
     share: float | None = None
+    test: HeldOut | None = None
     plugins: tuple[PythonFile, ...] = ()
 
     @cached_property
     def key(self) -> str:
         """The SHA-256 hash of all of this, with the content of the problem in place of itself."""
-        skipped = ("problem", "optimum", "plugins")
+        skipped = ("problem", "test", "optimum", "plugins")
         given = {
             one.name: getattr(self, one.name)
             for one in dataclasses.fields(self)
@@ -168,6 +172,8 @@ class Row:
     own: float = NAN  # what the method found itself
     closed: float = NAN  # what closing made of it; NaN without closing
     bound: float = NAN  # proved
+    score: float = NAN  # test error of a linear model that is trained at the method's own eps
+    clean_score: float = NAN  # the same at eps = 0
     eps: str = "[]"  # JSON; empty if it is long
     solves: int = 0  # lower-level solves, without those of closing
     closing_solves: int = 0
@@ -332,7 +338,13 @@ def _attacked(run: Run, problem: BilevelProblem) -> Row:
             break
     if run.restarts and run.closing != "none":
         tally.close()
-    return row_of(run, **tally.result(), load=load, cpu_seconds=time.process_time() - began)
+    result = {**tally.result(), "load": load, "cpu_seconds": time.process_time() - began}
+    if run.test is not None:
+        at_zero = np.zeros(problem.perturbation.dim)
+        for name, eps in (("clean_score", at_zero), ("score", tally.eps)):
+            model: Any = problem.perturbation.apply(problem.model, at_zero if eps is None else eps)
+            result[name] = held_out_error(model, *run.test)
+    return row_of(run, **result)
 
 
 def _left(most: Any, spent: Any) -> Any:

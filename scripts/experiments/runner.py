@@ -205,7 +205,8 @@ def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
         try:
             workers = client.sync(client.scheduler.ncores, callback_timeout=CONNECTING)
         except (OSError, ValueError) as error:  # a time-out, or a connection that was closed
-            raise OSError(errno.ETIMEDOUT, f"the scheduler is lost: {error}", address) from error
+            why = f"the scheduler does not answer within {CONNECTING:g} s"
+            raise OSError(errno.ETIMEDOUT, why, address) from error
         now = time.monotonic()
         if workers:
             last = now

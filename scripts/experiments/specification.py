@@ -28,7 +28,7 @@ before any run.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from bilad.scripts.experiments.definitions import BILEVEL, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
+from bilad.scripts.experiments.parts import boolean
 from bilad.scripts.experiments.problems import FROM_PYTHON, PRODUCT, Problem, problems_of
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import RAY, Run
@@ -54,8 +55,33 @@ TOP = (
 )  # fmt: skip
 OF_BLOCK = ("family", "methods", "limits", "seeds", "closing", "restarts")
 MOST_SEEDS = 100_000
-LIMITS = ("solves", "seconds", "kill")
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
+
+Check = Callable[[Any], Any]
+LISTED: Mapping[str, Check] = {
+    "seeds": lambda given: whole_number(given, "seeds", least=0),
+    "tolerances": lambda given: real_number(given, "tolerances", above=0),
+}
+SINGLE: Mapping[str, Check] = {
+    "closing": lambda given: one_of(given, "closing", CLOSINGS),
+    "restarts": lambda given: boolean(given, "restarts"),
+}
+LIMITS: Mapping[str, Check] = {
+    "solves": lambda given: whole_number(given, "solves", least=0),
+    "seconds": lambda given: real_number(given, "seconds", above=0),
+    "kill": lambda given: real_number(given, "kill", above=0),
+}
+
+
+def _is_count(given: Any) -> bool:
+    """Return whether seeds are a number n, which stands for 0 to n - 1."""
+    return isinstance(given, int) and not isinstance(given, bool)
+
+
+def _count(given: int) -> int:
+    if not 1 <= given <= MOST_SEEDS:
+        raise ArgumentError("seeds", given, f"a number from 1 to {MOST_SEEDS}, or a list")
+    return given
 
 
 @dataclass(frozen=True)
@@ -100,11 +126,40 @@ class Conditions:
     """What holds for all runs of a block."""
 
     seeds: Sequence[int] = (0,)
+    tolerances: Sequence[float] = (1e-8,)
     closing: str = "none"
     restarts: bool = False
     solves: int | None = None
     seconds: float | None = None
     kill: float | None = None
+
+    def runs(self, one: Problem, method: Method, seed: int) -> Iterator[Run]:
+        """Yield the runs of a method on a problem: one for each tolerance of the lower level."""
+        bilevel, kill = is_bilevel_model(one.built), self.kill
+        # The limit in seconds does not end a ray, which is a reference and no search.
+        if kill is None and self.seconds is not None and method.method != RAY:
+            kill = KILL[0] * self.seconds + KILL[1]
+        chosen = self.tolerances[:1] if bilevel else self.tolerances
+        for tol in chosen:
+            yield Run(
+                names=one.names,
+                problem=one.sent,
+                fingerprint="",
+                label=method.label + (f", tol = {tol:g}" if len(chosen) > 1 else ""),
+                base=method.name,
+                method=method.method,
+                options=method.options,
+                seed=seed,
+                solves=self.solves,
+                seconds=self.seconds,
+                kill=kill,
+                closing="none" if bilevel else method.closing or self.closing,
+                tol=tol,
+                restarts=self.restarts,
+                optimum=one.optimum,
+                share=one.share,
+                test=one.test,
+            )
 
 
 def read_specification(
@@ -165,7 +220,8 @@ class _Reader:
             names = faults.values((), given, "methods")
             given = {**given, "methods": {str(name): {} for name in names}}
         self.given, self.folder, self.faults = given, folder, faults
-        self.plugins = tuple(self._plugins())  # before the definitions, which may need them
+        # Before the definitions, which may need them.
+        self.plugins = tuple(faults.each((), given, "plugins", self._plugin))
         self.defined = Definitions(given, folder, faults)
         self._keys: set[str] = set()
         self._contents: dict[tuple[str, str, int], str] = {}
@@ -175,71 +231,39 @@ class _Reader:
         faults, name = self.faults, self.given.get("name", stem)
         if not isinstance(name, str) or not name:
             faults.expect(("name",), repr(name), "a string")
-        base, tolerances = self._conditions((), self.given, Conditions()), self._tolerances()
+        base = self._conditions((), self.given, Conditions())
         runs = []
         for place, block in self._blocks():
-            for run in self._runs(place, block, base, tolerances, str(name)):
+            for run in self._runs(place, block, base, str(name)):
                 self._note(place, run)
                 runs.append(run)
         if not runs and not faults:
             faults.add((), "there is no run: no problem or no method")
         return Experiment(str(name), tuple(runs))
 
-    def _plugins(self) -> Iterator[PythonFile]:
-        for k, name in enumerate(self.faults.values((), self.given, "plugins")):
-            with self.faults.at("plugins", k):
-                file = PythonFile.read(str(name), self.folder)
-                file.names()
-                yield file
-
-    def _tolerances(self) -> list[float]:
-        found = []
-        for k, value in enumerate(self.faults.values((), self.given, "tolerances", [1e-8])):
-            with self.faults.at("tolerances", k):
-                found.append(real_number(value, "tolerances", above=0))
-        return found
+    def _plugin(self, name: Any) -> PythonFile:
+        file = PythonFile.read(str(name), self.folder)
+        file.names()
+        return file
 
     def _conditions(self, place: Place, given: Mapping[str, Any], base: Conditions) -> Conditions:
-        """Return the seeds, limits and closing of a block, those of `base` where it has none."""
-        faults, changed = self.faults, dict[str, Any]()
-        if "seeds" in given:
-            changed["seeds"] = self._seeds(place, given)
-        if "closing" in given:
-            with faults.at(*place, "closing"):
-                changed["closing"] = one_of(given["closing"], "closing", CLOSINGS)
-        if "restarts" in given:
-            changed["restarts"] = given["restarts"]
-            if not isinstance(given["restarts"], bool):
-                faults.expect((*place, "restarts"), repr(given["restarts"]), "true or false")
-        return replace(base, **changed, **self._limits((*place, "limits"), given.get("limits", {})))
-
-    def _limits(self, place: Place, given: Any) -> dict[str, Any]:
-        if not isinstance(given, Mapping):
-            self.faults.expect(place, repr(given), "a table")
-            return {}
-        self.faults.known(place, given, LIMITS)
-        found: dict[str, Any] = {}
-        for name in (name for name in LIMITS if name in given):
-            with self.faults.at(*place, name):
-                if name == "solves":
-                    found[name] = whole_number(given[name], name, least=0)
-                else:
-                    found[name] = real_number(given[name], name, above=0)
-        return found
-
-    def _seeds(self, place: Place, given: Mapping[str, Any]) -> list[int]:
-        """Return seeds; a number n stands for 0 to n - 1."""
-        seeds, inside = given["seeds"], (*place, "seeds")
-        if isinstance(seeds, int) and not isinstance(seeds, bool):
-            if not 1 <= seeds <= MOST_SEEDS:
-                self.faults.expect(inside, seeds, f"a number from 1 to {MOST_SEEDS}, or a list")
-                return []
-            return list(range(seeds))
-        found = []
-        for k, seed in enumerate(self.faults.values(place, given, "seeds")):
-            with self.faults.at(*inside, k):
-                found.append(whole_number(seed, "seeds", least=0))
-        return found
+        """Return what holds for the runs of a block: what it says, otherwise that of `base`."""
+        faults, limits, changed = self.faults, given.get("limits", {}), dict[str, Any]()
+        for key, check in LISTED.items():
+            if key == "seeds" and _is_count(given.get(key)):
+                with faults.at(*place, key):
+                    changed[key] = range(_count(given[key]))
+            elif key in given:
+                changed[key] = faults.each(place, given, key, check)
+        if not isinstance(limits, Mapping):
+            faults.expect((*place, "limits"), repr(limits), "a table")
+            limits = {}
+        faults.known((*place, "limits"), limits, LIMITS)
+        for inside, table, checks in ((place, given, SINGLE), ((*place, "limits"), limits, LIMITS)):
+            for key in (key for key in checks if key in table):
+                with faults.at(*inside, key):
+                    changed[key] = checks[key](table[key])
+        return replace(base, **changed)
 
     def _blocks(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
         given = self.given.get("problems", [])
@@ -258,78 +282,42 @@ class _Reader:
                 self.faults.expect(("problems", k), repr(block), "a table")
 
     def _runs(
-        self,
-        place: Place,
-        block: Mapping[str, Any],
-        base: Conditions,
-        tolerances: Sequence[float],
-        experiment: str,
+        self, place: Place, block: Mapping[str, Any], base: Conditions, experiment: str
     ) -> Iterator[Run]:
         """Yield the runs of a block."""
         conditions, methods = self._conditions(place, block, base), self._methods(place, block)
-        family = block.get("family", experiment)
-        if not isinstance(family, str):
-            self.faults.expect((*place, "family"), repr(family), "a string")
+        about = {"experiment": experiment, "family": block.get("family", experiment)}
+        if not isinstance(about["family"], str):
+            self.faults.expect((*place, "family"), repr(about["family"]), "a string")
             return
-        about = {"experiment": experiment, "family": family}
         for seed in conditions.seeds:
             for one in problems_of(place, block, seed, self.defined, self.faults):
+                content = fingerprint(one.built, one.test or ())
+                content += f" {one.share:g}" if one.share else ""
                 for method in methods:
                     self._check(method, one)
-                    yield from self._of(one, about, method, seed, conditions, tolerances)
-
-    def _of(
-        self,
-        one: Problem,
-        about: Mapping[str, str],
-        method: Method,
-        seed: int,
-        conditions: Conditions,
-        tolerances: Sequence[float],
-    ) -> Iterator[Run]:
-        """Yield the runs of a method on a problem: one for each tolerance of the lower level."""
-        bilevel, kill = is_bilevel_model(one.built), conditions.kill
-        # The limit in seconds does not end a ray, which is a reference and no search.
-        if kill is None and conditions.seconds is not None and method.method != RAY:
-            kill = KILL[0] * conditions.seconds + KILL[1]
-        chosen = tolerances[:1] if bilevel else tolerances
-        for tol in chosen:
-            varies = f", tol = {tol:g}" if len(chosen) > 1 else ""
-            yield Run(
-                names={**about, **one.names},
-                problem=one.sent,
-                fingerprint=fingerprint(one.built) + (f" {one.share:g}" if one.share else ""),
-                label=method.label + varies,
-                base=method.name,
-                method=method.method,
-                options=method.options,
-                seed=seed,
-                solves=conditions.solves,
-                seconds=conditions.seconds,
-                kill=kill,
-                closing="none" if bilevel else method.closing or conditions.closing,
-                tol=tol,
-                restarts=conditions.restarts,
-                optimum=one.optimum,
-                share=one.share,
-                plugins=self.plugins,
-            )
+                    for run in conditions.runs(one, method, seed):
+                        yield replace(
+                            run,
+                            names={**about, **one.names},
+                            fingerprint=content,
+                            plugins=self.plugins,
+                        )
 
     def _methods(self, place: Place, block: Mapping[str, Any]) -> list[Method]:
         """Return the methods of a block: those that it names, or all that are defined."""
-        every = self.defined.methods
+        every, tables = self.defined.methods, self.defined.tables("methods")
         if "methods" not in block:
             return [one for own in every.values() for one in own]
-        found: list[Method] = []
-        for k, name in enumerate(self.faults.values(place, block, "methods")):
-            with self.faults.at(*place, "methods", k):
-                found += every.get(one_of(name, "methods", self.defined.tables("methods")), [])
-        return found
+        named = self.faults.each(
+            place, block, "methods", lambda name: every.get(one_of(name, "methods", tables), [])
+        )
+        return [one for own in named for one in own]
 
     def _check(self, method: Method, one: Problem) -> None:
         """Check the options of a method on a problem to which it applies."""
         name, built, options = method.method, one.built, dict(method.options)
-        with self.faults.blamed(("methods", method.name), self.given["methods"][method.name]):
+        with self.faults.at("methods", method.name, table=self.given["methods"][method.name]):
             if not isinstance(built, BilevelProblem):
                 if name in BILEVEL:
                     solve_bilevel(built, name, time_limit=1e-9, **options)
