@@ -122,7 +122,7 @@ class Run:
             for one in dataclasses.fields(self)
             if one.name not in skipped
         }
-        given["plugins"] = [plugin.text for plugin in self.plugins]
+        given["plugins"] = [one.name if one.text is None else one.text for one in self.plugins]
         text = json.dumps(given, sort_keys=True, default=plain)
         return hashlib.sha256(text.encode()).hexdigest()
 
