@@ -99,12 +99,6 @@ def reproduce(
     quick: Annotated[
         bool, typer.Option("--quick", help="Use small sizes, which take two minutes.")
     ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Keep parts computed with the same sizes, seed, code and data."
-        ),
-    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
     out: Annotated[
         Path, typer.Option(help="Output folder for rows, pictures and the report.")
@@ -118,7 +112,6 @@ def reproduce(
         _console(),
         seed=seed,
         quick=quick,
-        resume=resume,
     )
     typer.echo(f"Written: {page}, and a folder for each part")
 

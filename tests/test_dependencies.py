@@ -24,8 +24,7 @@ from bilad.models import (
 from bilad.scripts.cli import app
 from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.runner import run_experiment
-from bilad.scripts.reproduce.reproduce import reproduce
-from bilad.scripts.reproduce.theory.theorems import PART
+from bilad.scripts.reproduce.reproduce import PARTS, reproduce
 from bilad.solvers import ConvexClusterer, attack, cluster, cluster_path, fit
 from bilad.solvers.upper import UPPER_METHODS, refusal
 
@@ -127,7 +126,7 @@ def test_the_command_line(tmp_path):
 
 
 def test_a_report(tmp_path):
-    page = reproduce([PART], tmp_path, Console(file=io.StringIO()), quick=True)
+    page = reproduce([PARTS["theorems"]], tmp_path, Console(file=io.StringIO()), quick=True)
     assert "<html" in page.read_text()
 
 

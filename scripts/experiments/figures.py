@@ -7,55 +7,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
+from bilad.scripts.experiments.page import Picture, write_picture
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
 from bilad.scripts.profiles import Curves, data_profile, performance_profile
-from bilad.scripts.run_store import save_figure, write_text
+from bilad.scripts.run_store import write_text
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
-FORMATS = ("svg", "pdf")
 POINTS = 200  # of an anytime curve
+QUARTILES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Curves by name, with marks that may lie on one of them, and bands around curves.
+    """Curves by name, with marks that may lie on one of them, and bands around curves."""
 
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    title, x, y : str
-        The title, and the labels of the axes.
-    curves, marks : mapping of str to (ndarray, ndarray)
-        Lines, and single points.
-    bands : mapping of str to (ndarray, ndarray)
-        The lower and the upper ends of the band around the curve of this name.
-    log : bool
-        Whether the horizontal axis is logarithmic.
-    drawstyle : str
-        Of Matplotlib.
-    """
-
-    name: str
+    name: str  # of its files
     title: str
-    x: str
+    x: str  # the label of the axis
     y: str
     curves: Curves
-    marks: Curves = field(default_factory=dict)
-    bands: Curves = field(default_factory=dict)
-    log: bool = False
+    marks: Curves = field(default_factory=dict)  # single points
+    bands: Curves = field(default_factory=dict)  # lower and upper ends, by the name of the curve
+    log: bool = False  # whether the horizontal axis is logarithmic
     drawstyle: str = "default"
 
-    def write(self, folder: Path) -> None:
-        """Write the drawing as SVG and PDF, and its data as CSV."""
+    def write(self, folder: Path) -> Picture:
+        """Write the drawing, and its data as CSV."""
         ends = [
-            ("band", {name: (self.curves[name][0], end[side]) for name, end in self.bands.items()})
+            (
+                "band",
+                {name: (self.curves[name][0], band[side]) for name, band in self.bands.items()},
+            )
             for side in (0, 1)
         ]
         rows = [
@@ -66,12 +53,7 @@ class Plot:
         ]
         data = pd.DataFrame(rows, columns=["kind", "curve", "x", "y"])
         write_text(folder / f"{self.name}.csv", data.to_csv(index=False))
-        settings: Any = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}
-        with matplotlib.rc_context(settings):
-            figure = Figure(figsize=(8, 4.2), layout="constrained")
-            self._draw(figure)
-            for suffix in FORMATS:
-                save_figure(figure, folder / f"{self.name}.{suffix}")
+        return write_picture(folder / self.name, self.title, self._draw, (8.0, 4.2))
 
     def _draw(self, figure: Figure) -> None:
         axes = figure.subplots()
@@ -79,9 +61,7 @@ class Plot:
             line: Any = {"color": f"C{k % COLOURS}", "linestyle": LINES[k // COLOURS % len(LINES)]}
             axes.plot(x, y, drawstyle=self.drawstyle, label=plain_text(name), **line)
             if name in self.bands:
-                axes.fill_between(
-                    x, *self.bands[name], color=line["color"], alpha=0.12, linewidth=0
-                )
+                axes.fill_between(x, *self.bands[name], color=line["color"], alpha=0.12)
         for k, (name, (x, y)) in enumerate(self.marks.items()):
             style: Any = {"color": f"C{(k + 1) % COLOURS}", "markerfacecolor": "none"}
             axes.plot(x, y, "o", markersize=5 + 1.5 * (k % 6), label=plain_text(name), **style)
@@ -149,63 +129,44 @@ def gaps_at(run: Any, unit: int, axis: FloatArray) -> FloatArray:
 
 
 def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
-    """Yield the mean value and the median test error over the budgets, or over the targets."""
+    """Yield the value and the test error over the budgets, or the value over the targets."""
     parts = ["data", "model", "perturbation", "norm", "deviation"]
     several = table.groupby(parts)["level"].transform("nunique") > 1
     for number, (names, own) in enumerate(table[several].groupby(parts, sort=False)):
-        data, model, change, norm, deviation = names
-        title, is_most = (
-            f"{about}: {data}, {model}, {change}, norm {norm}, {deviation}",
-            (own.sense.iloc[0] == "max"),
-        )
-        found = own[(own.own > 0) & np.isfinite(own.own) | is_most]
-        x, y = ("budget", "mean deviation") if is_most else ("target", "mean norm")
-        curves = {
-            str(label): _points(one.groupby("level").own.mean())
-            for label, one in found.groupby("label", sort=False)
-        }
-        yield Plot(f"{stem}_security_{number}", title, x, y, curves)
-        scored = own[own.score.notna()]
-        if is_most and len(scored):
-            quantiles = {
-                str(label): pd.concat([one.assign(level=0.0, score=one.clean_score), one])
-                .groupby("level")
-                .score.quantile([0.25, 0.5, 0.75])
-                .unstack()
-                for label, one in scored.groupby("label", sort=False)
-            }
-            yield Plot(
-                f"{stem}_error_{number}",
-                f"{title}: median and quartiles",
-                x,
-                "test error",
-                {label: _points(one[0.5]) for label, one in quantiles.items()},
-                bands={
-                    label: (one[0.25].to_numpy(), one[0.75].to_numpy())
-                    for label, one in quantiles.items()
-                },
-            )
+        is_most = own.sense.iloc[0] == "max"
+        x, value = ("budget", "deviation") if is_most else ("target", "norm")
+        at_zero = own.assign(level=0.0, own=0.0, score=own.clean_score)
+        points = pd.concat([at_zero, own]) if is_most else own[np.isfinite(own.own)]
+        title = f"{about}: {', '.join(names)}; median and quartiles"
+        for kind, column, y in (("security", "own", value), ("error", "score", "test error")):
+            curves, bands = _over_levels(points[points[column].notna()], column)
+            if curves:
+                yield Plot(f"{stem}_{kind}_{number}", title, x, y, curves, bands=bands)
 
 
-def _points(values: pd.Series) -> tuple[FloatArray, FloatArray]:
-    return values.index.to_numpy(), values.to_numpy()
+def _over_levels(points: pd.DataFrame, column: str) -> tuple[Curves, Curves]:
+    """Return the medians of each method over the levels, and the lower and upper quartiles."""
+    curves, bands = {}, {}
+    for label, own in points.groupby("label", sort=False):
+        quartiles = own.groupby("level")[column].quantile(QUARTILES).unstack()
+        low, middle, high = quartiles.to_numpy().T
+        curves[str(label)], bands[str(label)] = (quartiles.index.to_numpy(), middle), (low, high)
+    return curves, bands
 
 
 def _staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
     """Yield the deviation along the ray of each problem with a scalar eps, with the answers."""
-    rays = table[table.curve.map(len) > 0]
-    for number, ray in enumerate(rays.itertuples()):
+    is_ray = table.curve.map(len) > 0
+    for number, ray in enumerate(table[is_ray].itertuples()):
         points = np.array(ray.curve)
-        near = table[(table.fingerprint == ray.fingerprint) & (table.curve.map(len) == 0)]
+        near = table[(table.fingerprint == ray.fingerprint) & ~is_ray & (table.eps.map(len) == 1)]
         marks = {
-            str(run.label): (np.array(run.eps), np.array([_value_at(points, run.eps[0])]))
+            str(run.label): (
+                np.array(run.eps),
+                points[[np.argmin(np.abs(points[:, 0] - run.eps[0]))], 1],
+            )
             for run in near.itertuples()
-            if len(run.eps) == 1
         }
         curves = {"deviation": (points[:, 0], points[:, 1])}
-        title, name = f"{ray.problem}", f"{slug}_staircase_{number}"
-        yield Plot(name, title, "eps", "deviation", curves, marks)
-
-
-def _value_at(points: FloatArray, eps: float) -> float:
-    return float(points[int(np.argmin(np.abs(points[:, 0] - eps))), 1])
+        name = f"{slug}_staircase_{number}"
+        yield Plot(name, ray.problem, "eps", "deviation", curves, marks)

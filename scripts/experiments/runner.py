@@ -113,38 +113,27 @@ def _rows(
     if scheduler is not None:
         yield _on_dask(list(left), scheduler)
         return
-    workers = _Workers()
+    idle: list[Worker] = []  # as many processes as there are runs at a time
+    every: list[Worker] = []
+
+    def carry_out(run: Run) -> Row:
+        try:
+            worker = idle.pop()  # in one step: another thread may have taken the last one
+        except IndexError:
+            worker = Worker()
+            every.append(worker)
+        row = worker.carry_out(run)
+        idle.append(worker)
+        return row
+
     try:
         # Threads: each waits for a process of its own, which can be replaced. A killed process of
         # joblib's own pool would break the pool.
         yield Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")(
-            delayed(workers.carry_out)(run) for run in left
+            delayed(carry_out)(run) for run in left
         )
     finally:
-        workers.close()
-
-
-class _Workers:
-    """As many processes as there are runs at a time."""
-
-    def __init__(self) -> None:
-        self._idle: list[Worker] = []
-        self._all: list[Worker] = []
-
-    def carry_out(self, run: Run) -> Row:
-        """Carry out a run in an idle process."""
-        if self._idle:
-            worker = self._idle.pop()
-        else:
-            worker = Worker()
-            self._all.append(worker)
-        row = worker.carry_out(run)
-        self._idle.append(worker)
-        return row
-
-    def close(self) -> None:
-        """End all processes."""
-        for worker in self._all:
+        for worker in every:
             worker.close()
 
 

@@ -28,8 +28,8 @@ before any run.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ import numpy as np
 
 from bilad.models import ArgumentError, BilevelProblem
 from bilad.models.validation import one_of, real_number, whole_number
-from bilad.scripts.experiments.definitions import BILEVEL, Definitions, Method
+from bilad.scripts.experiments.definitions import BILEVEL, KINDS, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
@@ -49,15 +49,10 @@ from bilad.solvers import solve_bilevel
 from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS
 
-TOP = (
-    "name", "seeds", "tolerances", "closing", "restarts", "limits", "plugins",
-    "data", "models", "perturbations", "methods", "problems",
-)  # fmt: skip
-OF_BLOCK = ("family", "methods", "limits", "seeds", "closing", "restarts")
 MOST_SEEDS = 100_000
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
-
 Check = Callable[[Any], Any]
+# The conditions of runs: keys of the specification and of a block, and of their table `limits`.
 LISTED: Mapping[str, Check] = {
     "seeds": lambda given: whole_number(given, "seeds", least=0),
     "tolerances": lambda given: real_number(given, "tolerances", above=0),
@@ -71,17 +66,12 @@ LIMITS: Mapping[str, Check] = {
     "seconds": lambda given: real_number(given, "seconds", above=0),
     "kill": lambda given: real_number(given, "kill", above=0),
 }
-
-
-def _is_count(given: Any) -> bool:
-    """Return whether seeds are a number n, which stands for 0 to n - 1."""
-    return isinstance(given, int) and not isinstance(given, bool)
-
-
-def _count(given: int) -> int:
-    if not 1 <= given <= MOST_SEEDS:
-        raise ArgumentError("seeds", given, f"a number from 1 to {MOST_SEEDS}, or a list")
-    return given
+CONDITIONS: Mapping[str, Any] = {
+    "seeds": (0,), "tolerances": (1e-8,), "closing": "none", "restarts": False,
+    "solves": None, "seconds": None, "kill": None,
+}  # fmt: skip
+OF_BLOCK = ("family", "methods", "limits", *LISTED, *SINGLE)
+TOP = ("name", "plugins", "problems", "methods", "limits", *LISTED, *SINGLE, *KINDS)
 
 
 @dataclass(frozen=True)
@@ -119,47 +109,6 @@ class Experiment:
             names = "; ".join(dict.fromkeys(run.names["problem"] for run in self.runs[:300:100]))
             raise ArgumentError("problems", repr(problems), f"a part of names such as: {names}")
         return Experiment(self.name, tuple(runs))
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What holds for all runs of a block."""
-
-    seeds: Sequence[int] = (0,)
-    tolerances: Sequence[float] = (1e-8,)
-    closing: str = "none"
-    restarts: bool = False
-    solves: int | None = None
-    seconds: float | None = None
-    kill: float | None = None
-
-    def runs(self, one: Problem, method: Method, seed: int) -> Iterator[Run]:
-        """Yield the runs of a method on a problem: one for each tolerance of the lower level."""
-        bilevel, kill = is_bilevel_model(one.built), self.kill
-        # The limit in seconds does not end a ray, which is a reference and no search.
-        if kill is None and self.seconds is not None and method.method != RAY:
-            kill = KILL[0] * self.seconds + KILL[1]
-        chosen = self.tolerances[:1] if bilevel else self.tolerances
-        for tol in chosen:
-            yield Run(
-                names=one.names,
-                problem=one.sent,
-                fingerprint="",
-                label=method.label + (f", tol = {tol:g}" if len(chosen) > 1 else ""),
-                base=method.name,
-                method=method.method,
-                options=method.options,
-                seed=seed,
-                solves=self.solves,
-                seconds=self.seconds,
-                kill=kill,
-                closing="none" if bilevel else method.closing or self.closing,
-                tol=tol,
-                restarts=self.restarts,
-                optimum=one.optimum,
-                share=one.share,
-                test=one.test,
-            )
 
 
 def read_specification(
@@ -231,7 +180,7 @@ class _Reader:
         faults, name = self.faults, self.given.get("name", stem)
         if not isinstance(name, str) or not name:
             faults.expect(("name",), repr(name), "a string")
-        base = self._conditions((), self.given, Conditions())
+        base = self._conditions((), self.given, CONDITIONS)
         runs = []
         for place, block in self._blocks():
             for run in self._runs(place, block, base, str(name)):
@@ -246,24 +195,28 @@ class _Reader:
         file.names()
         return file
 
-    def _conditions(self, place: Place, given: Mapping[str, Any], base: Conditions) -> Conditions:
+    def _conditions(
+        self, place: Place, given: Mapping[str, Any], base: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Return what holds for the runs of a block: what it says, otherwise that of `base`."""
-        faults, limits, changed = self.faults, given.get("limits", {}), dict[str, Any]()
-        for key, check in LISTED.items():
-            if key == "seeds" and _is_count(given.get(key)):
-                with faults.at(*place, key):
-                    changed[key] = range(_count(given[key]))
-            elif key in given:
-                changed[key] = faults.each(place, given, key, check)
+        faults, limits, made = self.faults, given.get("limits", {}), dict(base)
         if not isinstance(limits, Mapping):
             faults.expect((*place, "limits"), repr(limits), "a table")
             limits = {}
         faults.known((*place, "limits"), limits, LIMITS)
+        seeds = given.get("seeds")
+        if isinstance(seeds, int) and not isinstance(seeds, bool):  # for 0 to seeds - 1
+            if not 1 <= seeds <= MOST_SEEDS:
+                expected = f"a number from 1 to {MOST_SEEDS}, or a list"
+                faults.expect((*place, "seeds"), seeds, expected)
+            given = {**given, "seeds": range(min(max(seeds, 1), MOST_SEEDS))}
+        for key in (key for key in LISTED if key in given):
+            made[key] = faults.each(place, given, key, LISTED[key])
         for inside, table, checks in ((place, given, SINGLE), ((*place, "limits"), limits, LIMITS)):
             for key in (key for key in checks if key in table):
                 with faults.at(*inside, key):
-                    changed[key] = checks[key](table[key])
-        return replace(base, **changed)
+                    made[key] = checks[key](table[key])
+        return made
 
     def _blocks(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
         given = self.given.get("problems", [])
@@ -282,7 +235,7 @@ class _Reader:
                 self.faults.expect(("problems", k), repr(block), "a table")
 
     def _runs(
-        self, place: Place, block: Mapping[str, Any], base: Conditions, experiment: str
+        self, place: Place, block: Mapping[str, Any], base: Mapping[str, Any], experiment: str
     ) -> Iterator[Run]:
         """Yield the runs of a block."""
         conditions, methods = self._conditions(place, block, base), self._methods(place, block)
@@ -290,19 +243,23 @@ class _Reader:
         if not isinstance(about["family"], str):
             self.faults.expect((*place, "family"), repr(about["family"]), "a string")
             return
-        for seed in conditions.seeds:
+        seeds, tolerances = conditions.pop("seeds"), conditions.pop("tolerances")
+        for seed in seeds:
             for one in problems_of(place, block, seed, self.defined, self.faults):
+                is_model = is_bilevel_model(one.built)
                 content = fingerprint(one.built, one.test or ())
                 content += f" {one.share:g}" if one.share else ""
+                same = {"names": {**about, **one.names}, "problem": one.sent, "seed": seed}
+                same |= {"optimum": one.optimum, "share": one.share, "test": one.test}
+                chosen = tolerances[:1] if is_model else tolerances
                 for method in methods:
-                    self._check(method, one)
-                    for run in conditions.runs(one, method, seed):
-                        yield replace(
-                            run,
-                            names={**about, **one.names},
-                            fingerprint=content,
-                            plugins=self.plugins,
-                        )
+                    if seed == seeds[0]:
+                        self._check(method, one)
+                    own = _own(method, conditions, is_model)
+                    for tol in chosen:
+                        label = method.label + (f", tol = {tol:g}" if len(chosen) > 1 else "")
+                        own |= {"label": label, "tol": tol, "fingerprint": content}
+                        yield Run(**same, **own, plugins=self.plugins)
 
     def _methods(self, place: Place, block: Mapping[str, Any]) -> list[Method]:
         """Return the methods of a block: those that it names, or all that are defined."""
@@ -335,3 +292,13 @@ class _Reader:
         content = self._contents.setdefault((family, name, run.seed), run.fingerprint)
         if content != run.fingerprint:
             self.faults.add(place, f"two problems have the name {name!r}; give them families")
+
+
+def _own(method: Method, conditions: Mapping[str, Any], is_model: bool) -> dict[str, Any]:
+    """Return the fields of the runs by a method."""
+    own = {**conditions, "base": method.name, "method": method.method, "options": method.options}
+    own["closing"] = "none" if is_model else method.closing or own["closing"]
+    # The limit in seconds does not end a ray, which is a reference and no search.
+    if own["kill"] is None and own["seconds"] is not None and method.method != RAY:
+        own["kill"] = KILL[0] * own["seconds"] + KILL[1]
+    return own

@@ -112,7 +112,8 @@ class Store:
         """Return the rows with these keys in this order; by default all, the oldest first."""
         stored = self._ask("SELECT * FROM runs ORDER BY finished, key")
         # SQLite stores NaN as NULL.
-        found = [Row(*(math.nan if one is None else one for one in row)) for row in stored]
+        values: Any = ([math.nan if one is None else one for one in row] for row in stored)
+        found = [Row(*row) for row in values]
         if keys is None:
             return found
         known = {row.key: row for row in found}

@@ -60,30 +60,26 @@ class Worker:
 
     def _ask(self, run: Run, over: threading.Event) -> Row | None:
         """Send a run and return its row; None if the process died, which the limit also causes."""
-        timer: threading.Timer | None = None
+        process, timer = self._alive(), None
         try:
-            process = self._alive()
             assert process.stdin is not None
             assert process.stdout is not None
+            pickle.load(process.stdout)  # it is ready; no limit counts its start
             if run.kill:
-                timer = threading.Timer(run.kill, self._end, (process, over))
+                timer = threading.Timer(run.kill, _kill, (process, over))
                 timer.start()
             _send(run, process.stdin)
             row: Row = pickle.load(process.stdout)
             return row
         except (EOFError, BrokenPipeError, ValueError, pickle.UnpicklingError):
-            if self._process is not None:
-                _kill(self._process)
+            _kill(process)
             return None
         finally:
             if timer:
                 timer.cancel()
 
-    def _end(self, process: subprocess.Popen[bytes], over: threading.Event) -> None:
-        over.set()
-        _kill(process)
-
     def _alive(self) -> subprocess.Popen[bytes]:
+        """Return the process, which is started if there is none or it has ended."""
         if self._process is None or self._process.poll() is not None:
             self._release()
             self._log.seek(0)
@@ -95,8 +91,6 @@ class Worker:
                 stderr=self._log,
                 start_new_session=True,  # Ctrl-C reaches the parent only
             )
-            assert self._process.stdout is not None
-            pickle.load(self._process.stdout)  # it is ready; no limit counts its start
         return self._process
 
     def _death(self) -> str:
@@ -118,19 +112,18 @@ class Worker:
 
     def _release(self) -> None:
         """Close the pipes of a process that has ended."""
-        if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    with suppress(OSError):  # what was still to be written
-                        stream.close()
+        for stream in (self._process.stdin, self._process.stdout) if self._process else ():
+            if stream is not None:
+                with suppress(OSError):  # what was still to be written
+                    stream.close()
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], over: threading.Event | None = None) -> None:
     """End a process with all that it has started, such as an executable of a solver."""
-    try:
+    if over is not None:
+        over.set()
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 _own = threading.local()
@@ -145,13 +138,13 @@ def carry_out_in_worker(run: Run) -> Row:
 
 
 def main() -> None:
-    """Carry out runs until the input ends."""
+    """Carry out runs until the input ends; before each, say that the process is ready."""
     rows = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what solvers print must not be read as rows
     runs: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(runs,), daemon=True).start()
-    _send("ready", rows)
     while True:
+        _send("ready", rows)
         run = runs.get()
         if run.kill:
             # A timer that needs no interpreter, in case that the parent was killed too.

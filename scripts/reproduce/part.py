@@ -1,4 +1,4 @@
-"""A part of the reproduction: its sizes, where it writes its results, and what it reports."""
+"""Transitional: the former form of a part. New parts use `section.py`; `converted` adapts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from bilad.scripts.display import shown
+from bilad.scripts.experiments import page
+from bilad.scripts.reproduce import section
 from bilad.scripts.run_store import collect, save_figure
 
 Row = TypeVar("Row")
@@ -57,7 +59,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, which is stored in the folder of the part as PNG and as SVG."""
+    """A picture, which is stored in the folder of the part in all formats."""
 
     name: str  # of the files, without suffix
     caption: str
@@ -167,11 +169,11 @@ class Bench:
         draw: Callable[[Figure], None],
         size: tuple[float, float] = (8.0, 4.0),
     ) -> Picture:
-        """Draw a picture of the given size in inches, and write it as `name`.png and `name`.svg."""
+        """Draw a picture of the given size in inches, and write it in all formats."""
         with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
             figure = Figure(figsize=size, layout="constrained")
             draw(figure)
-            for suffix in ("png", "svg"):
+            for suffix in page.FORMATS:
                 save_figure(figure, self.folder / f"{name}.{suffix}")
         return Picture(name, caption)
 
@@ -186,3 +188,25 @@ class Part:
     # the sizes of the experiments, and those for `--quick`
     full: Any
     quick: Any
+
+
+def converted(old: Part) -> section.Part:
+    """Return a part of the former form in the present one."""
+
+    def run(bench: section.Bench) -> section.Section:
+        given = Bench(bench.folder, bench.seed, bench.advance)
+        found = old.run(given, old.quick if bench.quick else old.full)
+        blocks: list[page.Block] = []
+        for block in found.blocks:
+            if isinstance(block, Table):
+                blocks.append(
+                    page.Table(f"table{len(blocks)}", block.title, block.cells, block.caption)
+                )
+            elif isinstance(block, Picture):
+                blocks.append(page.Picture(bench.folder / block.name, block.caption))
+            else:
+                blocks.append(page.Text(block.text))
+        claims = [section.Claim(**asdict(claim)) for claim in found.claims]
+        return section.Section(blocks, claims)
+
+    return section.Part(old.name, old.title, run)

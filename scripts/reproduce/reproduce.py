@@ -1,11 +1,10 @@
-"""`bilad reproduce`: the parts are run one after another, and each is written before the next."""
+"""`bilad reproduce`: the parts are run one after another, and the report is written after each."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -14,27 +13,51 @@ from threadpoolctl import threadpool_limits
 
 from bilad.scripts.command import noted_interrupts
 from bilad.scripts.display import progress_bar, show
+from bilad.scripts.experiments.page import Chapter, Table, Text, write_page
+from bilad.scripts.experiments.report import shown_versions
+from bilad.scripts.experiments.versions import versions
+from bilad.scripts.reproduce import part as transitional
 from bilad.scripts.reproduce.extensions import next_checks, open_questions
 from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
-from bilad.scripts.reproduce.part import Bench, Part, Section, Table, Text
-from bilad.scripts.reproduce.report import FILE, Record, read_record, surroundings, write_report
+from bilad.scripts.reproduce.section import Bench, Part, Section
 from bilad.scripts.reproduce.table1 import table1
 from bilad.scripts.reproduce.theory import deviations, examples, theorems
 
 # In the order in which they are run and reported.
 IN_ORDER = (
-    theorems.PART,
-    examples.PART,
-    deviations.PART,
-    robustness.PART,
-    jumps.PART,
-    optima.PART,
-    *indices.PARTS,
-    table1.PART,
-    next_checks.PART,
-    open_questions.PART,
+    transitional.converted(theorems.PART),
+    transitional.converted(examples.PART),
+    transitional.converted(deviations.PART),
+    transitional.converted(robustness.PART),
+    transitional.converted(jumps.PART),
+    transitional.converted(optima.PART),
+    *map(transitional.converted, indices.PARTS),
+    transitional.converted(table1.PART),
+    transitional.converted(next_checks.PART),
+    transitional.converted(open_questions.PART),
 )
 PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
+TITLE = "Bilevel models for adversarial learning: reproduction"
+INTRODUCTION = (
+    "This page reproduces Bilevel Models for Adversarial Learning and A Case Study (arXiv "
+    "2510.25121) in our settings, with its open questions. The paper's gamma, weights and "
+    "perturbed points are partly lost with its formulas, so none of its numbers is claimed to be "
+    "reproduced. All deviations are recomputed from accurate lower-level solutions. delta is the "
+    "number of ordered pairs of points that are in one cluster in exactly one of the partitions at "
+    "eps and at 0. N_chg is the number of points whose label changes, with the clusters numbered "
+    "by first appearance ('as numbered') or after the renaming with the fewest changes "
+    "('matched'). RI is the Rand index, NMI the normalised mutual information. (BL1) maximises a "
+    "deviation U for ||eps|| <= a; (BL2) minimises ||eps|| for U >= delta_0."
+)
+LEGEND = (
+    "Each verdict is computed from the measurements of this run in our settings. 'agrees' and "
+    "'differs' mean that the claim holds in them, or that it does not; neither is a statement "
+    "about the paper's own experiments. 'cannot be compared' means that the claim depends on lost "
+    "parameters, on other software, or on the machine. Times are wall-clock times of one run on "
+    "this machine. 'Beyond' and 'Next check' mark questions that the paper does not study itself; "
+    "'Summary' marks claims that are taken from a summary of the paper."
+)
+Finished = tuple[Part, Section]
 
 
 def reproduce(
@@ -44,79 +67,72 @@ def reproduce(
     *,
     seed: int = 0,
     quick: bool = False,
-    resume: bool = False,
 ) -> Path:
-    """Run the parts, and write rows, pictures and a report of all parts that the folder contains.
+    """Run the parts, and write tables, pictures and a report of all parts that are finished.
 
     Parameters
     ----------
     parts : sequence of Part
     folder : Path
+        It gets a folder for each part.
     console : Console
     seed : int, default 0
     quick : bool, default False
-        Whether to use the small sizes of the parts.
-    resume : bool, default False
-        Whether to keep parts that were computed with the same sizes, seed, code and data.
+        Whether to use small sizes.
 
     Returns
     -------
     Path
         The path of the report.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with threadpool_limits(1), progress_bar(console) as progress:
-            whole = progress.add_task("reproduce", total=len(parts))
-            for part in parts:
-                sizes = part.quick if quick else part.full
-                old = read_record(folder / part.name) if resume else None
-                if old is not None and old.is_made_with(asdict(sizes), seed):
-                    console.print(f"{part.name}: kept, made {old.began}", highlight=False)
-                else:
-                    record = _run(part, quick, seed, folder / part.name, progress)
-                    say(record.title, record.section, console)
-                    console.print(f"{part.name}: {record.seconds:.1f} s", highlight=False)
-                write_report(folder, records(folder))
-                progress.advance(whole)
-    finally:  # a part that was interrupted is no longer in the report
-        page = write_report(folder, records(folder))
+    finished: list[Finished] = []
+    with threadpool_limits(1), progress_bar(console) as progress:
+        whole = progress.add_task("reproduce", total=len(parts))
+        for part in parts:
+            section = _run(part, folder / part.name, seed, quick, progress)
+            say(part.title, section, console)
+            finished.append((part, section))
+            page = write_report(folder, finished)
+            progress.advance(whole)
     return page
 
 
-def records(folder: Path) -> list[Record]:
-    """Return the records in a folder, in the order of the parts."""
-    found = (read_record(folder / name) for name in PARTS)
-    return [record for record in found if record is not None]
-
-
-def _run(part: Part, quick: bool, seed: int, folder: Path, progress: Progress) -> Record:
-    """Run one part; its old record is removed first, because its rows are overwritten."""
-    sizes = part.quick if quick else part.full
+def _run(part: Part, folder: Path, seed: int, quick: bool, progress: Progress) -> Section:
+    """Run one part and write its tables."""
+    folder.mkdir(parents=True, exist_ok=True)
     task = progress.add_task(part.name, total=None)
-
-    def advance(text: str, done: int, total: int | None) -> None:
-        progress.update(task, description=f"{part.name}: {text}", completed=done, total=total)
-
-    (folder / FILE).unlink(missing_ok=True)
-    began, clock = datetime.now(UTC), time.perf_counter()
     with noted_interrupts() as interrupts:
-        section = part.run(Bench(folder, seed, advance), sizes)
+
+        def advance(text: str, done: int, total: int | None) -> None:
+            interrupts.check()
+            progress.update(task, description=f"{part.name}: {text}", completed=done, total=total)
+
+        began = time.perf_counter()
+        section = part.run(Bench(folder, seed, quick, advance))
         interrupts.check()
-    record = Record(
-        part=part.name,
-        title=part.title,
-        sizes=asdict(sizes),
-        quick=quick,
-        seed=seed,
-        surroundings=surroundings(),
-        began=began.isoformat(timespec="seconds"),
-        seconds=time.perf_counter() - clock,
-        section=section,
-    )
-    record.write(folder)
     progress.remove_task(task)
-    return record
+    for block in section.blocks:
+        if isinstance(block, Table):
+            block.write(folder)
+    command = f"bilad reproduce {part.name}{' --quick' if quick else ''} --seed {seed}"
+    made = f"Computed in {time.perf_counter() - began:.1f} s by `{command}`."
+    return Section([*section.blocks, Text(made)], section.claims)
+
+
+def write_report(folder: Path, finished: Sequence[Finished]) -> Path:
+    """Write `report.html` with the claims and the sections of these parts, and `claims.csv`."""
+    chapters = [Chapter(part.title, section.blocks) for part, section in finished]
+    claims = [
+        {"part": part.name, **asdict(claim)}
+        for part, section in finished
+        for claim in section.claims
+    ]
+    if claims:
+        table = Table("claims", "Claims and measurements", claims)
+        table.write(folder)
+        chapters.insert(0, Chapter("The paper's claims", [Text(LEGEND), table]))
+    chapters.append(Chapter("Software", [Text(shown_versions(versions()))]))
+    return write_page(folder, TITLE, INTRODUCTION, chapters)
 
 
 def say(title: str, section: Section, console: Console) -> None:
@@ -126,7 +142,7 @@ def say(title: str, section: Section, console: Console) -> None:
         if isinstance(block, Text):
             console.print(block.text, highlight=False, markup=False)
         elif isinstance(block, Table):
-            show(console, block.title, [dict(row) for row in block.cells], block.caption)
+            show(console, block.title, block.cells, block.caption)
     for claim in section.claims:
         console.print(
             f"{claim.where}: {claim.claim} Our measurement: {claim.measured} -> {claim.verdict}",

@@ -82,7 +82,7 @@ def test_every_table_and_figure_is_a_file_with_its_data(report):
         assert any(kind in name for name in figures), kind
     assert all({f"{name}.pdf", f"{name}.csv"} <= names for name in figures)
     tables = {name.removesuffix(".tex") for name in names if name.endswith(".tex")}
-    assert len(tables) == 5
+    assert len(tables) == 4
     assert all(f"{name}.csv" in names for name in tables)
     latex = "".join((folder / f"{name}.tex").read_text() for name in tables)
     assert r"\$a\_b\$" in latex
