@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,26 +86,46 @@ class Built:
         return MaxDeviation(self.model, self.free, 1.0, deviation=chosen).deviation
 
 
-class Definitions:
-    """The definitions that have no fault.
+def _sample(source: Callable[..., Sample], rng: np.random.Generator, /, **options: Any) -> Sample:
+    held = {key: options.pop(key) for key in keywords(split) if key in options}
+    return split(source(rng, **options), rng, **held)
 
-    Parameters
-    ----------
-    given : mapping
-        The specification.
-    folder : Path
-        The paths of data files are relative to it.
-    faults : Faults
-        To which the faults are added.
-    """
+
+def _model(learner: Callable[..., LearningModel], sample: Sample, /, **options: Any) -> list[Any]:
+    """Return a model, and the validation and the test points of a linear one."""
+    found: list[Any] = [learner(sample, **options)]
+    for part in (sample.validation, sample.test):
+        points = None
+        if part is not None and isinstance(found[0], LinearModel):
+            points = supervised(part, options.get("target"))
+            found[0].read_held_out(points[1], len(points[0]))  # of the classes of the model
+        found.append(points)
+    return found
+
+
+def _perturbation(
+    change: Callable[..., Perturbation], model: LearningModel, rng: Any, /, **options: Any
+) -> Perturbation:
+    return change(model, rng, **options).bound_to(model)
+
+
+MAKERS: Mapping[str, Callable[..., Any]] = {
+    "data": _sample,
+    "models": _model,
+    "perturbations": _perturbation,
+}
+
+
+class Definitions:
+    """The definitions without faults; the paths of data files are relative to a folder."""
 
     def __init__(self, given: Mapping[str, Any], folder: Path, faults: Faults) -> None:
         self.given, self.folder, self.faults = given, folder, faults
-        self._samples: dict[tuple[str, int], tuple[Sample, Any]] = {}
-        self._models: dict[tuple[str, str, int], tuple[Any, ...]] = {}
+        self._samples: dict[tuple[str, int], tuple[Sample | None, Any]] = {}
+        self._models: dict[tuple[str, str, int], list[Any] | None] = {}
         self.parts = {kind: dict(self._defined(kind)) for kind in KINDS}
         for name in self.parts["data"]:
-            self._sample(name, 0)
+            self._drawn(name, 0)
         self.methods = {name: own for name, own in self._methods() if own}
 
     def tables(self, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -127,10 +146,11 @@ class Definitions:
             with self.faults.at(kind, name, "kind"):
                 function = KINDS[kind][one_of(which, "kind", KINDS[kind])]
                 if self._fits((kind, name), function, options):
-                    if kind == "data":
-                        yield name, _sampler(function, self._with_path(which, options))
-                    else:
-                        yield name, partial(function, **options)
+                    source = options.get("source")
+                    if which == "table" and isinstance(source, str):
+                        path = self.folder / source
+                        options["source"] = str(path) if path.is_file() else source
+                    yield name, partial(MAKERS[kind], function, **options)
 
     def _fits(self, place: Place, function: Callable[..., Any], options: Mapping[str, Any]) -> bool:
         """Check the keys of a table against the keyword-only parameters of a function."""
@@ -142,55 +162,35 @@ class Definitions:
         able = [*(p.name for p in own), "kind", *(keywords(split) if place[0] == "data" else ())]
         return self.faults.known(place, options, able) and not missing
 
-    def _with_path(self, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options in which the path of a data file is relative to the specification."""
-        source = options.get("source")
-        if kind == "table" and isinstance(source, str) and (self.folder / source).is_file():
-            return {**options, "source": str(self.folder / source)}
-        return dict(options)
-
     def build(self, data: str, model: str, change: str, seed: int) -> Built | None:
         """Return the parts of a combination, None if one has a fault."""
-        key, drawn = (data, model, seed), self._sample(data, seed)
-        if drawn is None:
+        key, (sample, state) = (data, model, seed), self._drawn(data, seed)
+        if sample is None:
             return None
-        sample, state = drawn
         if key not in self._models:
-            with self._blamed("models", model):
-                made = self.parts["models"][model](sample)
-                held_out = [
-                    self._held_out(model, made, p) for p in (sample.validation, sample.test)
-                ]
-                self._models[key] = made, *held_out
-        if key not in self._models:
+            self._models[key] = self._part("models", model, sample)
+        made = self._models[key]
+        if made is None:
             return None
-        made, *held_out = self._models[key]
-        rng, built = np.random.default_rng(seed), None
+        rng = np.random.default_rng(seed)
         rng.bit_generator.state = state
-        with self._blamed("perturbations", change):
-            free: Perturbation = self.parts["perturbations"][change](made, rng)
-            built = Built(made, free.bound_to(made), *held_out)
-        return built
+        free = self._part("perturbations", change, made[0], rng)
+        return None if free is None else Built(made[0], free, *made[1:])
 
-    def _held_out(self, name: str, model: LearningModel, part: Sample | None) -> HeldOut | None:
-        """Return held-out points for a linear model."""
-        if part is None or not isinstance(model, LinearModel):
-            return None
-        X, y = supervised(part, self.given["models"][name].get("target"))
-        model.read_held_out(y, len(X))  # raises if the training points lack a class
-        return X, y
-
-    def _sample(self, data: str, seed: int) -> tuple[Sample, Any] | None:
+    def _drawn(self, data: str, seed: int) -> tuple[Sample | None, Any]:
         """Return the points of a data set, and the state of the random numbers after them."""
         if (data, seed) not in self._samples:
-            with self._blamed("data", data):
-                rng = np.random.default_rng(seed)
-                sample = self.parts["data"][data](rng)
-                self._samples[data, seed] = sample, rng.bit_generator.state
-        return self._samples.get((data, seed))
+            rng = np.random.default_rng(seed)
+            sample = self._part("data", data, rng)
+            self._samples[data, seed] = sample, rng.bit_generator.state
+        return self._samples[data, seed]
 
-    def _blamed(self, kind: str, name: str) -> AbstractContextManager[None]:
-        return self.faults.at(kind, name, table=self.given[kind][name])
+    def _part(self, kind: str, name: str, *given: Any) -> Any:
+        """Return a part, None if it has a fault."""
+        made = None
+        with self.faults.at(kind, name, table=self.given[kind][name]):
+            made = self.parts[kind][name](*given)
+        return made
 
     def _methods(self) -> Iterator[tuple[str, list[Method]]]:
         for name, given in self.tables("methods").items():
@@ -221,11 +221,6 @@ class Definitions:
             with self.faults.at(*place):
                 made = {key: _option(key, value) for key, value in {**options, **varied}.items()}
                 yield Method(name, label, method, made, closing)
-
-
-def _sampler(function: Callable[..., Sample], options: dict[str, Any]) -> Callable[..., Sample]:
-    held = {key: options.pop(key) for key in keywords(split) if key in options}
-    return lambda rng: split(function(rng, **options), rng, **held)
 
 
 def options_of(method: str) -> list[str]:

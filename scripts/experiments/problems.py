@@ -34,26 +34,13 @@ NAN = float("nan")
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem for one seed.
+    """A problem for one seed."""
 
-    Attributes
-    ----------
-    names : mapping
-        What a row says about the problem.
-    sent : object
-        The problem as it is sent to where it is solved.
-    built : BilevelProblem or Pyomo model
-    optimum : float
-        NaN if it is not known.
-    share, test
-        As in `Run`.
-    """
-
-    names: Mapping[str, Any]
-    sent: Any
-    built: Any
-    optimum: float = NAN
-    share: float | None = None
+    names: Mapping[str, Any]  # what a row says about it
+    sent: Any  # the problem as it is sent to where it is solved
+    built: Any  # a BilevelProblem or a Pyomo model
+    optimum: float = NAN  # if it is known
+    share: float | None = None  # as in `Run`
     test: HeldOut | None = None
 
 

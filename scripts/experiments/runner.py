@@ -44,16 +44,12 @@ def run_experiment(
 ) -> pd.DataFrame:
     """Carry out the runs of a specification, and return their results.
 
-    Each run has a process of its own, which is ended at the limit `kill`. A run whose process dies
-    twice is a row with an error.
-
     Parameters
     ----------
     specification : path, mapping or Experiment
         As in `read_specification`.
     store : path, optional
-        The SQLite file to which each row is written when its run ends. Without it, nothing is
-        written.
+        The SQLite file to which each row is written when its run ends; by default none is.
     resume : bool, default True
         Whether runs that the store contains are kept; if False and there are any, it is an error.
     jobs : int, default 1
@@ -76,9 +72,8 @@ def run_experiment(
     ArgumentError
         If another argument is wrong.
     OSError
-        If the store cannot be written or the scheduler does not answer. Finished runs are stored.
-    KeyboardInterrupt
-        After Ctrl-C; finished runs are stored.
+        If the store cannot be written, or the scheduler does not answer or has no worker.
+        Finished runs are stored, also after Ctrl-C, which raises KeyboardInterrupt.
     """
     whole_number(jobs, "jobs", least=1)
     if isinstance(specification, Experiment):
@@ -184,24 +179,22 @@ def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
     Raises
     ------
     OSError
-        If the scheduler is lost, or has no worker for more than `PATIENCE` seconds.
+        If the scheduler is lost, or has no worker or does not answer for `PATIENCE` seconds.
     """
     last = time.monotonic()  # when there was a worker
     while True:
         with suppress(queue.Empty):
             return ended.get(timeout=min(ASKING, PATIENCE))
         _reach(address)
+        workers, why = {}, "the scheduler has no worker"
         try:
             workers = client.sync(client.scheduler.ncores, callback_timeout=CONNECTING)
-        except (OSError, ValueError) as error:  # a time-out, or a connection that was closed
-            why = f"the scheduler does not answer within {CONNECTING:g} s"
-            raise OSError(errno.ETIMEDOUT, why, address) from error
-        now = time.monotonic()
+        except (OSError, ValueError):  # a time-out, or a connection that was closed
+            why = "the scheduler does not answer"
         if workers:
-            last = now
-        elif now - last > PATIENCE:
-            why = f"the scheduler has had no worker for {PATIENCE:g} s"
-            raise OSError(errno.ETIMEDOUT, why, address)
+            last = time.monotonic()
+        elif time.monotonic() - last > PATIENCE:
+            raise OSError(errno.ETIMEDOUT, f"{why} for more than {PATIENCE:g} s", address)
 
 
 def _reach(address: str) -> None:

@@ -127,9 +127,9 @@ def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specified, 
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        ("workers", "the scheduler has had no worker for 3 s"),
+        ("workers", "the scheduler has no worker for more than 3 s"),
         ("scheduler", "no scheduler answers"),
-        ("stopped", "the scheduler does not answer within 10 s"),
+        ("stopped", "the scheduler does not answer for more than 3 s"),
     ],
 )
 def test_what_is_lost_is_named_and_the_sweep_can_be_resumed(
