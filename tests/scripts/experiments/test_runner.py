@@ -284,7 +284,7 @@ def test_a_process_that_hangs_or_dies_is_replaced(line, tmp_path, monkeypatch):
     assert "SIGSEGV" in row.termination
     assert worker.carry_out(works).status == "no attack found"
     process = worker._process
-    process.stdin.close()  # what the end of the parent does, also within a run
+    worker._connection.close()  # what the end of the parent does, also within a run
     assert process.wait(timeout=60) == -signal.SIGKILL
     worker.close()
 
