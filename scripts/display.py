@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -56,15 +57,17 @@ def median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else float("nan")
 
 
-def show(console: Console, title: str, cells: Sequence[Cells], caption: str = "") -> None:
+def show(
+    console: Console, title: str, cells: pd.DataFrame | Sequence[Cells], caption: str = ""
+) -> None:
     """Print a table; NaN is left blank."""
+    table = pd.DataFrame(cells, dtype=object)
     view = Table(box=SIMPLE_HEAD, title=escape(title), caption=escape(caption))
-    for name in cells[0] if cells else ():
-        view.add_column(
-            escape(name), justify="left" if name in WORDS else "right", no_wrap=name in WORDS
-        )
-    for row in cells:
-        view.add_row(*(escape(shown(value)) for value in row.values()))
+    for name in table:
+        is_text = name in WORDS
+        view.add_column(escape(name), justify="left" if is_text else "right", no_wrap=is_text)
+    for row in table.itertuples(index=False):
+        view.add_row(*(escape(shown(value)) for value in row))
     console.print(view)
 
 

@@ -1,6 +1,7 @@
 """Settings of all tests: Hypothesis profiles, threads, signals and pairwise parametrisation."""
 
 import itertools
+import os
 import signal
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import settings
 from threadpoolctl import threadpool_limits
 
 import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
+
+# Programs of the gallery show their figures; this backend draws nothing and waits for nobody.
+os.environ["MPLBACKEND"] = "template"
 
 # The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(

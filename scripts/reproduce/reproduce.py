@@ -16,11 +16,10 @@ from bilad.scripts.display import progress_bar, show
 from bilad.scripts.experiments.page import Chapter, Table, Text, write_page
 from bilad.scripts.experiments.report import shown_versions
 from bilad.scripts.experiments.versions import versions
+from bilad.scripts.reproduce import figures, table1
 from bilad.scripts.reproduce import part as transitional
 from bilad.scripts.reproduce.extensions import next_checks, open_questions
-from bilad.scripts.reproduce.figures import indices, jumps, optima, robustness
 from bilad.scripts.reproduce.section import Bench, Part, Section
-from bilad.scripts.reproduce.table1 import table1
 from bilad.scripts.reproduce.theory import deviations, examples, theorems
 
 # In the order in which they are run and reported.
@@ -28,34 +27,28 @@ IN_ORDER = (
     transitional.converted(theorems.PART),
     transitional.converted(examples.PART),
     transitional.converted(deviations.PART),
-    transitional.converted(robustness.PART),
-    transitional.converted(jumps.PART),
-    transitional.converted(optima.PART),
-    *map(transitional.converted, indices.PARTS),
-    transitional.converted(table1.PART),
+    *figures.PARTS,
+    table1.PART,
     transitional.converted(next_checks.PART),
     transitional.converted(open_questions.PART),
 )
 PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
 TITLE = "Bilevel models for adversarial learning: reproduction"
 INTRODUCTION = (
-    "This page reproduces Bilevel Models for Adversarial Learning and A Case Study (arXiv "
-    "2510.25121) in our settings, with its open questions. The paper's gamma, weights and "
-    "perturbed points are partly lost with its formulas, so none of its numbers is claimed to be "
-    "reproduced. All deviations are recomputed from accurate lower-level solutions. delta is the "
-    "number of ordered pairs of points that are in one cluster in exactly one of the partitions at "
-    "eps and at 0. N_chg is the number of points whose label changes, with the clusters numbered "
-    "by first appearance ('as numbered') or after the renaming with the fewest changes "
-    "('matched'). RI is the Rand index, NMI the normalised mutual information. (BL1) maximises a "
-    "deviation U for ||eps|| <= a; (BL2) minimises ||eps|| for U >= delta_0."
+    "Bilevel Models for Adversarial Learning and A Case Study (arXiv 2510.25121) in our settings. "
+    "Its gamma, weights and perturbed points are partly lost, so none of its numbers is claimed to "
+    "be reproduced. All deviations are recomputed from accurate lower-level solutions. delta is "
+    "the number of ordered pairs of points that are in one cluster in exactly one of the "
+    "partitions at eps and at 0; N_chg is the number of points whose label changes, with the "
+    "clusters numbered by first appearance, or matched by the best renaming; RI is the Rand index, "
+    "NMI the normalised mutual information."
 )
 LEGEND = (
-    "Each verdict is computed from the measurements of this run in our settings. 'agrees' and "
-    "'differs' mean that the claim holds in them, or that it does not; neither is a statement "
-    "about the paper's own experiments. 'cannot be compared' means that the claim depends on lost "
-    "parameters, on other software, or on the machine. Times are wall-clock times of one run on "
-    "this machine. 'Beyond' and 'Next check' mark questions that the paper does not study itself; "
-    "'Summary' marks claims that are taken from a summary of the paper."
+    "Each verdict is computed from the measurements of this run in our settings, and is no "
+    "statement about the paper's own experiments. 'cannot be compared' means that the claim "
+    "depends on lost parameters, on other software, or on the machine. 'Beyond' and 'Next check' "
+    "mark questions that the paper does not study itself; 'Summary' marks claims of a summary of "
+    "it."
 )
 Finished = tuple[Part, Section]
 
@@ -142,7 +135,7 @@ def say(title: str, section: Section, console: Console) -> None:
         if isinstance(block, Text):
             console.print(block.text, highlight=False, markup=False)
         elif isinstance(block, Table):
-            show(console, block.title, block.cells, block.caption)
+            show(console, block.title, block.rows, block.caption)
     for claim in section.claims:
         console.print(
             f"{claim.where}: {claim.claim} Our measurement: {claim.measured} -> {claim.verdict}",
