@@ -23,7 +23,7 @@ from bilad.scripts.experiments.table import SCORES, SUMMARY, scores, summary, ta
 STUDIES = Path(str(files("bilad.scripts"))) / "studies"
 NAN = float("nan")
 KEPT = ("gap", "worst", "sensitivity")
-WIDTH = 170  # characters that the tables need
+WIDTH = 210  # characters that the tables need
 
 
 def study(name: str) -> Path:

@@ -25,15 +25,7 @@ class SpecificationError(ArgumentError):
 
 
 class Faults:
-    """A list of faults.
-
-    Parameters
-    ----------
-    source : str
-        The name of the specification, for the message.
-    text : str, optional
-        The text of the TOML file, in which the lines are found.
-    """
+    """A list of faults of a source, with the lines of its text if it is a TOML file."""
 
     def __init__(self, source: str, text: str = "") -> None:
         self.source, self.lines = source, Lines(text)

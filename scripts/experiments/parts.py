@@ -126,8 +126,8 @@ def table(
         if most > min(data.shape):
             raise ArgumentError("components", most, f"at most {min(data.shape)}")
         data = _components(data.tobytes(), data.shape, most)
-    chosen = _leading(rows, "rows", len(data))
-    kept = data[np.ix_(chosen, _leading(columns, "columns", data.shape[1]))]
+    chosen = _chosen(rows, "rows", len(data))
+    kept = data[np.ix_(chosen, _chosen(columns, "columns", data.shape[1]))]
     if real_number(scale, "scale", above=0) != 1:
         kept = np.round(kept * scale, ROUNDING)
     return Sample(kept, None if found.labels is None else found.labels[chosen])
@@ -189,10 +189,10 @@ def clusterer(
 
     It must be deterministic: set `random_state` in its options.
     """
-    import sklearn.cluster  # slow to import
+    import sklearn.cluster as clusterers  # slow to import
 
-    able = [one for one in sklearn.cluster.__all__ if hasattr(_class(one), "fit_predict")]
-    kind = _class(one_of(name, "name", able))
+    able = [one for one in clusterers.__all__ if hasattr(getattr(clusterers, one), "fit_predict")]
+    kind = getattr(clusterers, one_of(name, "name", able))
     try:
         made = kind(**options or {})
     except TypeError as error:
@@ -243,23 +243,13 @@ def held_out_error(model: LinearModel, X: FloatArray, y: FloatArray) -> float:
     return float(np.mean((scores - wanted) ** 2))
 
 
-def _class(name: str) -> Any:
-    import sklearn.cluster
-
-    return getattr(sklearn.cluster, name)
-
-
 def shift(
-    model: LearningModel,
-    rng: np.random.Generator,
-    *,
-    points: Any,
-    feature: int = 0,
+    model: LearningModel, rng: np.random.Generator, *, points: Any, feature: int = 0
 ) -> Perturbation:
     """Shift points in one feature, all by the same eps."""
     direction = np.zeros(model.data.shape)
     which = index_array([feature], "feature", model.d)
-    direction[_drawn(points, "points", model.n, rng), which] = 1.0
+    direction[_chosen(points, "points", model.n, rng), which] = 1.0
     return Perturbation.shift(direction)
 
 
@@ -267,16 +257,20 @@ def entries(
     model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
 ) -> Perturbation:
     """Change single entries of the data, each by an eps of its own; by default all features."""
-    rows = _drawn(points, "points", model.n, rng)
-    return Perturbation.additive(model.data.shape, rows, _columns(features, model, rng))
+    rows = _chosen(points, "points", model.n, rng)
+    return Perturbation.additive(
+        model.data.shape, rows, _chosen(features, "features", model.d, rng)
+    )
 
 
 def factors(
     model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
 ) -> Perturbation:
     """Multiply single entries of the data by 1 + eps; by default all features."""
-    rows = _drawn(points, "points", model.n, rng)
-    return Perturbation.multiplicative(model.data, rows, _columns(features, model, rng))
+    rows = _chosen(points, "points", model.n, rng)
+    return Perturbation.multiplicative(
+        model.data, rows, _chosen(features, "features", model.d, rng)
+    )
 
 
 def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Perturbation:
@@ -284,63 +278,41 @@ def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Pert
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")
-    return Perturbation.edges(graph, _drawn(edges, "edges", graph.m, rng))
+    return Perturbation.edges(graph, _chosen(edges, "edges", graph.m, rng))
 
 
 def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
     """Change targets, each by an eps of its own."""
-    return Perturbation.targets(model.n, _drawn(points, "points", model.n, rng))
+    return Perturbation.targets(model.n, _chosen(points, "points", model.n, rng))
 
 
 def flips(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
     """Flip labels -1 and 1."""
-    return Perturbation.flips(_drawn(points, "points", model.n, rng))
+    return Perturbation.flips(_chosen(points, "points", model.n, rng))
 
 
-def _columns(given: Any, model: LearningModel, rng: np.random.Generator) -> IntArray | None:
-    return None if given is None else _drawn(given, "features", model.d, rng)
-
-
-def _drawn(given: Any, key: str, size: int, rng: np.random.Generator) -> IntArray:
-    """Return random indices for a number; otherwise those that are given."""
+def _chosen(given: Any, key: str, size: int, rng: np.random.Generator | None = None) -> IntArray:
+    """Return indices: all for None, for a number so many random ones, or the first without rng."""
+    if given is None:
+        return np.arange(size)
     if isinstance(given, int) and not isinstance(given, bool):
         if not 1 <= given <= size:
             raise ArgumentError(key, given, f"a number from 1 to {size}")
-        return rng.choice(size, given, replace=False)
-    return _indices(given, key, size)
-
-
-def _leading(given: Any, key: str, size: int) -> IntArray:
-    """Return the first indices for a number, all for None; otherwise those that are given."""
-    if given is None:
-        return np.arange(size)
-    is_number = isinstance(given, int) and not isinstance(given, bool)
-    return _indices(f"0:{given}" if is_number else given, key, size)
-
-
-def _indices(given: Any, key: str, size: int) -> IntArray:
+        return np.arange(given) if rng is None else rng.choice(size, given, replace=False)
     if isinstance(given, str):
         first, _, end = given.partition(":")
         if not (first.strip().isdigit() and end.strip().isdigit()):
             raise ArgumentError(key, repr(given), 'a number, a list of indices, or "first:end"')
+        if int(end) > size:
+            raise ArgumentError(key, repr(given), f"an end of at most {size}")
         given = list(range(int(first), int(end)))
     return index_array(given, key, size)
 
 
 # By name. A source without the key `kind` is a table.
 SOURCES: dict[str, Source] = {"table": table, "clouds": clouds, "moons": moons}
-MODELS: dict[str, Learner] = {
-    "convex clustering": convex_clustering,
-    "clusterer": clusterer,
-    "ridge": ridge,
-    "logistic": logistic,
-    "svm": svm,
-}
+MODELS: dict[str, Learner] = {"convex clustering": convex_clustering}
+MODELS |= {one.__name__: one for one in (clusterer, ridge, logistic, svm)}
 PERTURBATIONS: dict[str, Change] = {
-    "shift": shift,
-    "entries": entries,
-    "factors": factors,
-    "edges": edges,
-    "targets": targets,
-    "flips": flips,
+    one.__name__: one for one in (shift, entries, factors, edges, targets, flips)
 }

@@ -1,28 +1,8 @@
 """The specification of an experiment, in TOML or in Python, and the runs that it describes.
 
-    [data.flowers]
-    source = "iris"
-
-    [models.cc]
-    kind = "convex clustering"
-    gamma = 10.0
-    neighbours = 10
-
-    [perturbations.ten]
-    kind = "entries"
-    points = 10
-
-    [methods.corners]
-
-    [[problems]]
-    data = "flowers"
-    models = "cc"
-    perturbations = "ten"
-    budgets = [1.0, 2.0]
-
 A block of `problems` is the product of everything that it lists; the runs are its product with
-the methods, the tolerances and the seeds. All faults are reported at once, each with its place,
-before any run.
+the methods, the tolerances and the seeds. docs/experiments.md describes all keys. All faults are
+reported at once, each with its place, before any run.
 """
 
 from __future__ import annotations
@@ -84,26 +64,17 @@ class Experiment:
     def only(self, problems: str | None = None, methods: str | None = None) -> Experiment:
         """Return the runs on problems or families with a text in their name, by some methods.
 
-        Parameters
-        ----------
-        problems : str, optional
-        methods : str, optional
-            Names of methods, comma-separated.
-
-        Raises
-        ------
-        ArgumentError
-            If no run is left, or a method is not known.
+        `methods` are names, comma-separated. It is an `ArgumentError` if one is not known, or no
+        run is left.
         """
         known = dict.fromkeys(run.base for run in self.runs)
-        chosen = (
-            [one_of(n.strip(), "methods", known) for n in methods.split(",")] if methods else known
-        )
+        given = methods.split(",") if methods else []
+        chosen = [one_of(name.strip(), "methods", known) for name in given] or known
+        wanted = (run for run in self.runs if run.base in chosen)
         runs = [
             run
-            for run in self.runs
-            if run.base in chosen
-            and (problems or "") in f"{run.names['family']}\n{run.names['problem']}"
+            for run in wanted
+            if (problems or "") in f"{run.names['family']}\n{run.names['problem']}"
         ]
         if not runs:
             names = "; ".join(dict.fromkeys(run.names["problem"] for run in self.runs[:300:100]))
@@ -136,7 +107,7 @@ def read_specification(
         try:
             text = Path(source).read_text(encoding="utf-8")
             given = tomllib.loads(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SpecificationError(named, [str(error)]) from None
     else:
         raise ArgumentError("specification", type(source).__name__, "a path or a mapping")
@@ -144,7 +115,7 @@ def read_specification(
     for change in changes:
         try:
             given = _merged(given, tomllib.loads(change))
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             faults.add((), f"{change!r}: {error}")
     experiment = _Reader(given, folder, faults).experiment(Path(named).stem)
     faults.raise_any()

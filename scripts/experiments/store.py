@@ -37,12 +37,7 @@ MEANINGS = (
 
 
 class Store:
-    """The rows of finished runs.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file, which is created if it does not exist; None for a store in memory.
+    """The rows of finished runs in a file, which is created if it does not exist, or in memory.
 
     Raises
     ------
@@ -145,13 +140,7 @@ class Store:
 
 
 def open_existing(path: Path) -> Store:
-    """Return a store that exists.
-
-    Raises
-    ------
-    ArgumentError, OSError
-        As `Store` does, or if the file does not exist.
-    """
+    """Return a store that exists; otherwise raise `ArgumentError`."""
     if not path.is_file():
         raise ArgumentError("store", str(path), "a store that `bilad sweep` has written")
     return Store(path)

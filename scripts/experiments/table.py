@@ -234,13 +234,9 @@ def _costs(table: pd.DataFrame, unit: str, level: float = CLOSE) -> list[float]:
 def costs(table: pd.DataFrame, unit: str, level: float = CLOSE) -> dict[str, FloatArray]:
     """Return, for each label, the cost of each problem and seed; the best label comes first.
 
-    Parameters
-    ----------
-    table : DataFrame
-    unit : {"solves", "seconds"}
-    level : float, default 0.05
-        The gap that the method itself has to reach. The cost is infinite if it does not, or if the
-        label has no run. A problem on which no run found an attack does not count.
+    The cost is the number of solves or seconds until the method's own gap is at most the level,
+    infinite if it is not reached, or if the label has no run. A problem on which no run found an
+    attack does not count.
     """
     keys = pd.MultiIndex.from_frame(table[table.gap.notna()][["fingerprint", "seed"]]).unique()
     some = taken(table)

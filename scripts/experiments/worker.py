@@ -40,11 +40,8 @@ class Worker:
     def carry_out(self, run: Run) -> Row:
         """Carry out a run in the process.
 
-        Returns
-        -------
-        Row
-            With the status "killed" if the run exceeds `run.kill` seconds; with the status "error"
-            if the process dies twice.
+        The status of the row is "killed" if the run exceeds `run.kill` seconds, and "error" if the
+        process dies twice.
         """
         death = ""
         for _ in range(LIVES):

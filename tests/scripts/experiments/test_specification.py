@@ -135,6 +135,23 @@ def test_a_text_that_is_no_toml_has_one_fault(faults_of):
     assert "line 2" in fault
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = '\udcff'", "\x00"])
+def test_a_text_that_cannot_be_read_has_one_fault(tmp_path, text):
+    path = tmp_path / "given.toml"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(SpecificationError) as error:
+        read_specification(path)
+    assert len(error.value.faults) == 1
+
+
+@pytest.mark.parametrize("key", ["rows", "columns"])
+@pytest.mark.parametrize("given", ["0:99999999999999", 10**30, 0, "1:0", "a:b", [1, 1]])
+def test_rows_that_do_not_exist_are_faults(line, key, given):
+    line["data"]["line"] = {"source": "iris", key: given}
+    with pytest.raises(SpecificationError, match=f"data.line.{key}"):
+        read_specification(line)
+
+
 @pytest.mark.parametrize(
     "given",
     [
