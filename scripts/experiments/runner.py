@@ -161,7 +161,7 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
             run = futures.pop(future)
             try:
                 row = future.result()
-            except CancelledError:
+            except (CancelledError, distributed.comm.CommClosedError):
                 _reach(address)
                 submit(run)  # the worker was lost between its answer and our reading it
             except distributed.KilledWorker as error:  # Dask gave up, after several lost workers

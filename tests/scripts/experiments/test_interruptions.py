@@ -99,13 +99,15 @@ def cluster(tmp_path):
 
     scheduler = started("scheduler", "--port", "0")
     workers = [started("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
-    while not file.is_file():
-        assert scheduler.poll() is None
-        time.sleep(0.1)
-    yield json.loads(file.read_text())["address"], scheduler, workers
-    for process in (*workers, scheduler):
-        process.kill()
-        process.wait()
+    try:
+        while not file.is_file() or not file.read_text().endswith("}"):  # it is being written
+            assert scheduler.poll() is None
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"], scheduler, workers
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.slow
