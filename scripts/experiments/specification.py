@@ -31,6 +31,7 @@ from bilad.solvers.upper.closing import CLOSINGS
 
 MOST_SEEDS = 100_000
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
+LONGEST = 2e6  # seconds, 23 days: no timer of the operating system takes more
 Check = Callable[[Any], Any]
 # The conditions of runs: keys of the specification and of a block, and of their table `limits`.
 LISTED: Mapping[str, Check] = {
@@ -272,4 +273,6 @@ def _own(method: Method, conditions: Mapping[str, Any], is_model: bool) -> dict[
     # The limit in seconds does not end a ray, which is a reference and no search.
     if own["kill"] is None and own["seconds"] is not None and method.method != RAY:
         own["kill"] = KILL[0] * own["seconds"] + KILL[1]
+    if own["kill"] is not None:
+        own["kill"] = min(own["kill"], LONGEST)
     return own

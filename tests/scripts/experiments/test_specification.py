@@ -201,6 +201,9 @@ def test_a_run_is_killed_some_time_after_its_limit_in_seconds(line):
     assert kills == {"corners": 100.0, "ray": None}  # a ray is not limited in seconds
     kills = {run.kill for run in read_specification(line, ["limits.kill = 7"]).runs}
     assert kills == {7.0}
+    for change in ("limits.kill = 1e300", "limits.seconds = 1e300"):  # no timer takes that
+        kills = {run.kill for run in read_specification(line, [change]).runs if run.kill}
+        assert kills == {2e6}
 
 
 def test_methods_without_options_may_be_a_list(line):
