@@ -31,9 +31,9 @@ STARTS = (0.0, -0.75, -0.375, 0.375, 0.875)  # as multiples of the budget
 CAPTION = (
     "delta, N_chg (labels matched) and clusters are recomputed from an exact lower-level solution "
     "at eps, which is what the method found itself. proved: whether its labels are certified. "
-    "closed: delta or norm after closing. solves: lower-level solves. undecided: solves whose "
-    "labels are not certified (ties); none of them counts as an attack. status: of the answer. "
-    "ended: what ended the search. ray: a uniform grid with bisection at each jump."
+    "closed: delta or norm after closing, if any. solves: lower-level solves. undecided: solves "
+    "whose labels are not certified (ties); none of them counts as an attack. status: of the "
+    "answer. ended: what ended the search. ray: a uniform grid with bisection at each jump."
 )
 
 
@@ -126,7 +126,7 @@ def _compared(
 def _cells(run: Any, problem: BilevelProblem) -> Cells:
     closed = {} if run.closing == "none" else {"closed": shown_value(run.closed)}
     return {
-        "": run.problem,
+        "problem": run.problem,
         "method": run.label,
         **_recomputed(problem, run.eps),
         **closed,
