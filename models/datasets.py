@@ -1,8 +1,8 @@
 """The data sets of the experiments, and a reader for the user's own tables.
 
-Iris, Wine and digits are part of scikit-learn. Seeds (UCI 236; Charytanowicz et al., 2010; CC BY
-4.0) is downloaded once from the UCI repository, stored in a cache folder, and compared with the
-published values.
+Iris, Wine, digits, breast cancer and diabetes are part of scikit-learn. Seeds (UCI 236;
+Charytanowicz et al., 2010; CC BY 4.0) is downloaded once from the UCI repository, stored in a cache
+folder, and compared with the published values.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SEEDS_FEATURES = (
 )  # fmt: skip
 # SHA-256 of the 210 x 8 values times 10,000 as little-endian 64-bit integers in row-major order.
 SEEDS_SHA256 = "3c89e9979e5d195740c39fcf9e9d4a6dde490a5da20ba19ee985a4aebeb31f26"
-BUNDLED = ("iris", "wine", "digits")
+BUNDLED = ("iris", "wine", "digits", "breast-cancer", "diabetes")
 KNOWN = (
-    "'iris', 'wine', 'digits', 'seeds', the path of a file "
+    f"{', '.join(map(repr, BUNDLED))}, 'seeds', the path of a file "
     f"({', '.join(FILES)}), or a data frame of pandas"
 )
 
@@ -46,7 +46,9 @@ def load_dataset(
 
     Parameters
     ----------
-    name : {"iris", "wine", "digits", "seeds"}, path of a file, or DataFrame
+    name : str, path of a file, or DataFrame
+        "iris", "wine", "digits", "breast-cancer", "diabetes" or "seeds". Diabetes has no classes;
+        its last column, "progression", is what regressions predict.
         A file is a text file (.csv, .tsv, .txt, .data), a Parquet file (.parquet), or a NumPy array
         of shape (n, d) without pickled objects (.npy). A table has one row per point. All of its
         columns except the label column must be numeric and have no missing values.
@@ -105,13 +107,12 @@ def load_dataset(
         raise ArgumentError("name", repr(name), KNOWN)
     import sklearn.datasets  # slow to import
 
-    bunch = getattr(sklearn.datasets, f"load_{name}")()
-    return Dataset(
-        str(name),
-        real_array(bunch.data, "data", (None, None)),
-        tuple(map(str, bunch.feature_names)),
-        bunch.target.astype(np.int64),
-    )
+    bunch = getattr(sklearn.datasets, f"load_{str(name).replace('-', '_')}")()
+    data, names, labels = bunch.data, tuple(map(str, bunch.feature_names)), bunch.target
+    if name == "diabetes":
+        data, names, labels = np.column_stack([data, labels]), (*names, "progression"), None
+    classes = None if labels is None else labels.astype(np.int64)
+    return Dataset(str(name), real_array(data, "data", (None, None)), names, classes)
 
 
 def _refuse(**arguments: object) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -29,7 +30,10 @@ UNDISTURBED = (
     "weakref.py",
     "_weakrefset.py",
     "<frozen importlib._bootstrap>",
-    "compiler_lock.py",  # Numba compiles; callbacks of LLVM suppress exceptions
+    # Numba compiles, or loads what it compiled before: callbacks of LLVM suppress exceptions, and a
+    # table of types that is half filled makes all later compilations fail.
+    "compiler_lock.py",
+    os.path.join("numba", "core", "dispatcher.py"),
 )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 
@@ -16,13 +16,14 @@ from bilad.scripts.display import Cells, progress_bar, show
 from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.run import Row
 from bilad.scripts.experiments.runner import run_experiment
-from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.specification import Experiment, read_specification
 from bilad.scripts.experiments.store import open_existing
-from bilad.scripts.experiments.table import SUMMARY, summary, table_of
+from bilad.scripts.experiments.table import SCORES, SUMMARY, scores, summary, table_of
 
 STUDIES = Path(str(files("bilad.scripts"))) / "studies"
+NAN = float("nan")
 KEPT = ("gap", "worst", "sensitivity")
-WIDTH = 170  # characters that the tables need
+WIDTH = 210  # characters that the tables need
 
 
 def study(name: str) -> Path:
@@ -78,6 +79,17 @@ def sweep(
     if check:
         return
     where = Path("results") / f"{path.stem}.sqlite" if store is None else store
+    table = carried_out(experiment, where, console, resume=resume, jobs=jobs, scheduler=scheduler)
+    for family, own in table.groupby("family", sort=False):
+        for cells, caption in ((summary(own), SUMMARY), (scores(own), SCORES)):
+            if len(cells):
+                show(console, str(family), _filled(cells), caption)
+    written = f"Written: {where}. Next: bilad report {where}"
+    console.print(written, markup=False, highlight=False)
+
+
+def carried_out(experiment: Experiment, store: Path, console: Console, **how: Any) -> pd.DataFrame:
+    """Carry out an experiment with `run_experiment`, and print each row and the progress."""
     with progress_bar(console) as progress:
         task = progress.add_task(experiment.name, total=len(experiment.runs))
 
@@ -85,28 +97,14 @@ def sweep(
             progress.update(task, completed=done)
             progress.console.print(row.line, style="dim", highlight=False, markup=False)
 
-        table = run_experiment(
-            experiment, where, resume=resume, jobs=jobs, scheduler=scheduler, on_row=tell
-        )
-    for family, own in table.groupby("family", sort=False):
-        show(console, str(family), _filled(summary(own)))
-    console.print(SUMMARY, style="dim", highlight=False)
-    written = f"Written: {where}. Next: bilad report {where}"
-    console.print(written, markup=False, highlight=False)
+        return run_experiment(experiment, store, on_row=tell, **how)
 
 
-def _filled(cells: Sequence[Cells]) -> list[Cells]:
+def _filled(table: pd.DataFrame) -> list[Cells]:
     """Return a table without columns that are empty, or zero throughout."""
-    kept = [
-        name
-        for name in (cells[0] if cells else ())
-        if name in KEPT or any(_says(row[name]) for row in cells)
-    ]
-    return [{name: row[name] for name in kept} for row in cells]
-
-
-def _says(value: object) -> bool:
-    return value not in ("", 0) and value == value  # NaN differs from itself
+    is_filled = [name in KEPT or not table[name].isin(["", 0, NAN]).all() for name in table]
+    rows: list[Cells] = table.loc[:, is_filled].to_dict("records")
+    return rows
 
 
 @command

@@ -6,17 +6,34 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bilad.formulations.schedule import Schedule
-from bilad.models import ArgumentError, LearningModel, Perturbation
+from bilad.models import (
+    ArgumentError,
+    LearningModel,
+    LinearModel,
+    MaxDeviation,
+    Perturbation,
+    changed_predictions,
+    validation_loss,
+)
 from bilad.models.validation import one_of
-from bilad.scripts.experiments.faults import Blame, Faults
+from bilad.scripts.experiments.faults import Faults
 from bilad.scripts.experiments.faults import Path as Place
-from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, SOURCES, Sample
+from bilad.scripts.experiments.parts import (
+    MODELS,
+    PERTURBATIONS,
+    SOURCES,
+    HeldOut,
+    Sample,
+    split,
+    supervised,
+)
 from bilad.scripts.experiments.run import RAY
 from bilad.solvers import solve_bilevel
 from bilad.solvers.followers.solve import METHODS as BILEVEL_METHODS
@@ -31,6 +48,7 @@ KINDS: dict[str, Mapping[str, Callable[..., Any]]] = {
 }
 OF_METHOD = ("method", "closing", "vary")  # keys that are not options of the method
 BILEVEL = ("auto", *BILEVEL_METHODS)
+LOWER = "lower"  # an option of `attack` that every method has
 
 
 @dataclass(frozen=True)
@@ -44,26 +62,71 @@ class Method:
     closing: str | None = None  # None for that of the experiment
 
 
-class Definitions:
-    """The definitions that have no fault.
+@dataclass(frozen=True)
+class Built:
+    """A learning model and a perturbation, with the held-out points of its data."""
 
-    Parameters
-    ----------
-    given : mapping
-        The specification.
-    folder : Path
-        The paths of data files are relative to it.
-    faults : Faults
-        To which the faults are added.
-    """
+    model: LearningModel
+    free: Perturbation
+    validation: HeldOut | None = None
+    test: HeldOut | None = None
+
+    def deviation(self, name: Any) -> Any:
+        """Return a deviation of the model; of predictions for the validation points, if any.
+
+        Raises
+        ------
+        ArgumentError
+            If there is none of this name, or it does not apply to the model.
+        """
+        chosen = name
+        if self.validation is not None and name == "validation-loss":
+            chosen = validation_loss(*self.validation)
+        elif self.validation is not None and name == "changed-predictions":
+            chosen = changed_predictions(self.validation[0])
+        return MaxDeviation(self.model, self.free, 1.0, deviation=chosen).deviation
+
+
+def _sample(source: Callable[..., Sample], rng: np.random.Generator, /, **options: Any) -> Sample:
+    held = {key: options.pop(key) for key in keywords(split) if key in options}
+    return split(source(rng, **options), rng, **held)
+
+
+def _model(learner: Callable[..., LearningModel], sample: Sample, /, **options: Any) -> list[Any]:
+    """Return a model, and the validation and the test points of a linear one."""
+    found: list[Any] = [learner(sample, **options)]
+    for part in (sample.validation, sample.test):
+        points = None
+        if part is not None and isinstance(found[0], LinearModel):
+            points = supervised(part, options.get("target"))
+            found[0].read_held_out(points[1], len(points[0]))  # of the classes of the model
+        found.append(points)
+    return found
+
+
+def _perturbation(
+    change: Callable[..., Perturbation], model: LearningModel, rng: Any, /, **options: Any
+) -> Perturbation:
+    return change(model, rng, **options).bound_to(model)
+
+
+MAKERS: Mapping[str, Callable[..., Any]] = {
+    "data": _sample,
+    "models": _model,
+    "perturbations": _perturbation,
+}
+
+
+class Definitions:
+    """The definitions without faults; the paths of data files are relative to a folder."""
 
     def __init__(self, given: Mapping[str, Any], folder: Path, faults: Faults) -> None:
         self.given, self.folder, self.faults = given, folder, faults
-        self._samples: dict[tuple[str, int], tuple[Sample, Any]] = {}
-        self._models: dict[tuple[str, str, int], LearningModel] = {}
+        self._samples: dict[tuple[str, int], tuple[Sample | None, Any]] = {}
+        self._models: dict[tuple[str, str, int], list[Any] | None] = {}
         self.parts = {kind: dict(self._defined(kind)) for kind in KINDS}
         for name in self.parts["data"]:
-            self._sample(name, 0)
+            self._drawn(name, 0)
         self.methods = {name: own for name, own in self._methods() if own}
 
     def tables(self, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -84,7 +147,11 @@ class Definitions:
             with self.faults.at(kind, name, "kind"):
                 function = KINDS[kind][one_of(which, "kind", KINDS[kind])]
                 if self._fits((kind, name), function, options):
-                    yield name, _partial(function, self._with_path(which, options))
+                    source = options.get("source")
+                    if which == "table" and isinstance(source, str):
+                        path = self.folder / source
+                        options["source"] = str(path) if path.is_file() else source
+                    yield name, partial(MAKERS[kind], function, **options)
 
     def _fits(self, place: Place, function: Callable[..., Any], options: Mapping[str, Any]) -> bool:
         """Check the keys of a table against the keyword-only parameters of a function."""
@@ -93,47 +160,38 @@ class Definitions:
         missing = [p.name for p in own if p.default is p.empty and p.name not in options]
         for name in missing:
             self.faults.add(place, f"{name!r} is missing")
-        return self.faults.known(place, options, [*(p.name for p in own), "kind"]) and not missing
+        able = [*(p.name for p in own), "kind", *(keywords(split) if place[0] == "data" else ())]
+        return self.faults.known(place, options, able) and not missing
 
-    def _with_path(self, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return options in which the path of a data file is relative to the specification."""
-        source = options.get("source")
-        if kind == "table" and isinstance(source, str) and (self.folder / source).is_file():
-            return {**options, "source": str(self.folder / source)}
-        return dict(options)
-
-    def build(
-        self, data: str, model: str, change: str, seed: int
-    ) -> tuple[LearningModel, Perturbation] | None:
-        """Return the model and the perturbation of a combination, None if one has a fault."""
-        drawn = self._sample(data, seed)
-        if drawn is None:
+    def build(self, data: str, model: str, change: str, seed: int) -> Built | None:
+        """Return the parts of a combination, None if one has a fault."""
+        key, (sample, state) = (data, model, seed), self._drawn(data, seed)
+        if sample is None:
             return None
-        sample, state = drawn
-        if (data, model, seed) not in self._models:
-            with self._blamed("models", model):
-                self._models[data, model, seed] = self.parts["models"][model](sample)
-        made = self._models.get((data, model, seed))
+        if key not in self._models:
+            self._models[key] = self._part("models", model, sample)
+        made = self._models[key]
         if made is None:
             return None
         rng = np.random.default_rng(seed)
         rng.bit_generator.state = state
-        with self._blamed("perturbations", change):
-            free: Perturbation = self.parts["perturbations"][change](made, rng)
-            return made, free.bound_to(made)
-        return None
+        free = self._part("perturbations", change, made[0], rng)
+        return None if free is None else Built(made[0], free, *made[1:])
 
-    def _sample(self, data: str, seed: int) -> tuple[Sample, Any] | None:
+    def _drawn(self, data: str, seed: int) -> tuple[Sample | None, Any]:
         """Return the points of a data set, and the state of the random numbers after them."""
         if (data, seed) not in self._samples:
-            with self._blamed("data", data):
-                rng = np.random.default_rng(seed)
-                sample = self.parts["data"][data](rng)
-                self._samples[data, seed] = sample, rng.bit_generator.state
-        return self._samples.get((data, seed))
+            rng = np.random.default_rng(seed)
+            sample = self._part("data", data, rng)
+            self._samples[data, seed] = sample, rng.bit_generator.state
+        return self._samples[data, seed]
 
-    def _blamed(self, kind: str, name: str) -> Blame:
-        return self.faults.blamed((kind, name), self.given[kind][name])
+    def _part(self, kind: str, name: str, *given: Any) -> Any:
+        """Return a part, None if it has a fault."""
+        made = None
+        with self.faults.at(kind, name, table=self.given[kind][name]):
+            made = self.parts[kind][name](*given)
+        return made
 
     def _methods(self) -> Iterator[tuple[str, list[Method]]]:
         for name, given in self.tables("methods").items():
@@ -148,9 +206,8 @@ class Definitions:
     ) -> Iterator[Method]:
         """Yield the method with each combination of the options that vary."""
         closing, vary, known = given.get("closing"), given.get("vary", {}), options_of(method)
-        if closing is not None:
-            with self.faults.at(*place, "closing"):
-                one_of(closing, "closing", CLOSINGS)
+        with self.faults.at(*place, "closing"):
+            one_of(given.get("closing", "none"), "closing", CLOSINGS)
         if not isinstance(vary, Mapping):
             self.faults.expect((*place, "vary"), repr(vary), "a table of lists")
             return
@@ -167,15 +224,11 @@ class Definitions:
                 yield Method(name, label, method, made, closing)
 
 
-def _partial(function: Callable[..., Any], options: Mapping[str, Any]) -> Callable[..., Any]:
-    return lambda *given: function(*given, **options)
-
-
 def options_of(method: str) -> list[str]:
     """Return the names of the options of a method of `attack` and of `solve_bilevel`."""
     if method == RAY:
         return ["points"]
-    own = list(UPPER_METHODS[method].options) if method in UPPER_METHODS else []
+    own = [LOWER, *UPPER_METHODS[method].options] if method in UPPER_METHODS else []
     if method in BILEVEL:
         own += [name for name in keywords(solve_bilevel) if name not in ("seed", "time_limit")]
     return list(dict.fromkeys(own))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,50 +14,45 @@ from matplotlib.figure import Figure
 from bilad.models.validation import FloatArray
 from bilad.scripts.experiments.page import Picture, write_picture
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
-from bilad.scripts.profiles import Curves, data_profile, performance_profile
-from bilad.scripts.run_store import write_table
+from bilad.scripts.files import write_text
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
 POINTS = 200  # of an anytime curve
+QUARTILES = (0.25, 0.5, 0.75)
+Curves = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
 class Plot:
-    """Curves by name, with marks that may lie on one of them.
+    """Curves by name, with marks that may lie on one of them, and bands around curves."""
 
-    Attributes
-    ----------
-    name : str
-        Of its files.
-    title, x, y : str
-        The title, and the labels of the axes.
-    curves : mapping of str to (ndarray, ndarray)
-    marks : mapping of str to (ndarray, ndarray)
-        Single points.
-    log : bool
-        Whether the horizontal axis is logarithmic.
-    drawstyle : str
-        Of Matplotlib.
-    """
-
-    name: str
+    name: str  # of its files
     title: str
-    x: str
+    x: str  # the label of the axis
     y: str
     curves: Curves
-    marks: Curves = field(default_factory=dict)
-    log: bool = False
+    marks: Curves = field(default_factory=dict)  # single points
+    bands: Curves = field(default_factory=dict)  # lower and upper ends, by the name of the curve
+    log: bool = False  # whether the horizontal axis is logarithmic
     drawstyle: str = "default"
 
     def write(self, folder: Path) -> Picture:
         """Write the drawing, and its data as CSV."""
+        ends = [
+            (
+                "band",
+                {name: (self.curves[name][0], band[side]) for name, band in self.bands.items()},
+            )
+            for side in (0, 1)
+        ]
         rows = [
-            {"kind": kind, "curve": name, "x": x, "y": y}
-            for kind, curves in (("curve", self.curves), ("mark", self.marks))
+            (kind, name, x, y)
+            for kind, curves in (("curve", self.curves), ("mark", self.marks), *ends)
             for name, points in curves.items()
             for x, y in zip(*points, strict=True)
         ]
-        write_table(folder / f"{self.name}.csv", ["kind", "curve", "x", "y"], rows)
+        data = pd.DataFrame(rows, columns=["kind", "curve", "x", "y"])
+        write_text(folder / f"{self.name}.csv", data.to_csv(index=False))
         return write_picture(folder / self.name, self.title, self._draw, (8.0, 4.2))
 
     def _draw(self, figure: Figure) -> None:
@@ -65,6 +60,8 @@ class Plot:
         for k, (name, (x, y)) in enumerate(self.curves.items()):
             line: Any = {"color": f"C{k % COLOURS}", "linestyle": LINES[k // COLOURS % len(LINES)]}
             axes.plot(x, y, drawstyle=self.drawstyle, label=plain_text(name), **line)
+            if name in self.bands:
+                axes.fill_between(x, *self.bands[name], color=line["color"], alpha=0.12)
         for k, (name, (x, y)) in enumerate(self.marks.items()):
             style: Any = {"color": f"C{(k + 1) % COLOURS}", "markerfacecolor": "none"}
             axes.plot(x, y, "o", markersize=5 + 1.5 * (k % 6), label=plain_text(name), **style)
@@ -89,25 +86,46 @@ def plots_of(family: str, slug: str, table: pd.DataFrame) -> Iterator[Plot]:
         yield from _profiles(about, stem, own)
         yield from _anytime(about, stem, own)
         yield from _security(about, stem, own)
-    yield from _staircases(slug, table)
+    yield from staircases(slug, table)
 
 
 def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
-    least, share = {"seconds": 1e-3, "solves": 1.0}, "share of the problems"
-    for unit in ("seconds", "solves"):
+    for unit, least in (("seconds", 1e-3), ("solves", 1.0)):
         spent = costs(table, unit)
-        if unit == "solves" and not table.solves.any():
+        count = len(next(iter(spent.values()), ()))
+        if not count or not table[unit].any():
             continue
-        if not spent or not len(next(iter(spent.values()))):
-            continue
-        count = len(next(iter(spent.values())))
         title = f"{about}: {unit} to a gap of {CLOSE:.0%}, {count} problems"
-        for kind, curves, x in (
-            ("performance", performance_profile(spent, least[unit]), "relative to the fastest"),
-            ("data", data_profile(spent, least[unit]), ""),
-        ):
-            label, name = f"{unit}, {x}" if x else unit, f"{stem}_{kind}_{unit}"
-            yield Plot(name, title, label, share, curves, log=True, drawstyle="steps-post")
+        for kind, x in (("performance", f"{unit}, relative to the fastest"), ("data", unit)):
+            curves = profile(spent, least, relative=kind == "performance")
+            name, y = f"{stem}_{kind}_{unit}", "share of the problems"
+            yield Plot(name, title, x, y, curves, log=True, drawstyle="steps-post")
+
+
+def profile(costs: Mapping[str, FloatArray], least: float, relative: bool) -> Curves:
+    """Return, for each method, costs and the share of the problems that it solves within them.
+
+    A performance profile (Dolan and More, Math. Program. 91, 2002) has the costs relative to the
+    best method on each problem, a data profile (More and Wild, SIAM J. Optim. 20, 2009) the costs
+    themselves. A problem that no method solves remains in the count.
+
+    Parameters
+    ----------
+    costs : mapping of str to ndarray, shape (problems,)
+        Infinite where a method failed; the problems are in the same order for all methods.
+    least : float
+        Smaller costs are replaced by this value.
+    relative : bool
+        Whether to return a performance profile.
+    """
+    table = np.maximum(np.column_stack(list(costs.values())), least)
+    first = 1.0 if relative else least
+    if relative:
+        best = table.min(axis=1, keepdims=True)
+        table /= np.where(np.isinf(best), 1.0, best)
+    axis = np.geomspace(first, 1.2 * max(2 * first, table[np.isfinite(table)].max(initial=0)), 400)
+    shares = (np.searchsorted(np.sort(own), axis, side="right") / len(own) for own in table.T)
+    return {name: (axis, own) for name, own in zip(costs, shares, strict=True)}
 
 
 def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
@@ -128,48 +146,51 @@ def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
 
 def gaps_at(run: Any, unit: int, axis: FloatArray) -> FloatArray:
     """Return the gap of a run after each number of solves (0) or seconds (1); 1 before any."""
-    values = [gap(run.question, run.sense, run.best, moment[2]) for moment in run.history]
-    gaps = np.minimum([1.0, *values], 1.0)
+    values = gap(run.question, run.sense, run.best, [moment[2] for moment in run.history])
+    gaps = np.minimum(np.concatenate([[1.0], values]), 1.0)
     moments = np.array([moment[unit] for moment in run.history])
     return gaps[np.searchsorted(moments, axis, side="right")]
 
 
 def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
-    """Yield the mean value of each method over the budgets, or over the targets."""
+    """Yield the value and the test error over the budgets, or the value over the targets."""
     parts = ["data", "model", "perturbation", "norm", "deviation"]
-    number = 0
-    for names, own in table.groupby(parts, sort=False):
-        if own.level.nunique() < 2:
-            continue
-        found = own[(own.own > 0) & np.isfinite(own.own) | (own.sense == "max")]
-        means = found.groupby(["label", "level"], sort=False).own.mean()
-        curves = {
-            str(label): (points.index.get_level_values("level").to_numpy(), points.to_numpy())
-            for label, points in means.groupby(level="label", sort=False)
-        }
+    several = table.groupby(parts)["level"].transform("nunique") > 1
+    for number, (names, own) in enumerate(table[several].groupby(parts, sort=False)):
         is_most = own.sense.iloc[0] == "max"
-        x, y = ("budget", "mean deviation") if is_most else ("target", "mean norm")
-        data, model, change, norm, deviation = names
-        title = f"{about}: {data}, {model}, {change}, norm {norm}, {deviation}"
-        yield Plot(f"{stem}_security_{number}", title, x, y, curves, drawstyle="default")
-        number += 1
+        x, value = ("budget", "deviation") if is_most else ("target", "norm")
+        at_zero = own.assign(level=0.0, own=0.0, score=own.clean_score)
+        points = pd.concat([at_zero, own]) if is_most else own[np.isfinite(own.own)]
+        title = f"{about}: {', '.join(names)}; median and quartiles"
+        for kind, column, y in (("security", "own", value), ("error", "score", "test error")):
+            curves, bands = _over_levels(points[points[column].notna()], column)
+            if curves:
+                yield Plot(f"{stem}_{kind}_{number}", title, x, y, curves, bands=bands)
 
 
-def _staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
+def _over_levels(points: pd.DataFrame, column: str) -> tuple[Curves, Curves]:
+    """Return the medians of each method over the levels, and the lower and upper quartiles."""
+    curves, bands = {}, {}
+    for label, own in points.groupby("label", sort=False):
+        quartiles = own.groupby("level")[column].quantile(QUARTILES).unstack()
+        low, middle, high = quartiles.to_numpy().T
+        curves[str(label)], bands[str(label)] = (quartiles.index.to_numpy(), middle), (low, high)
+    return curves, bands
+
+
+def staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
     """Yield the deviation along the ray of each problem with a scalar eps, with the answers."""
-    rays = table[table.curve.map(len) > 0]
-    for number, ray in enumerate(rays.itertuples()):
+    is_ray = table.curve.map(len) > 0
+    for number, ray in enumerate(table[is_ray].itertuples()):
         points = np.array(ray.curve)
-        near = table[(table.fingerprint == ray.fingerprint) & (table.curve.map(len) == 0)]
+        near = table[(table.fingerprint == ray.fingerprint) & ~is_ray & (table.eps.map(len) == 1)]
         marks = {
-            str(run.label): (np.array(run.eps), np.array([_value_at(points, run.eps[0])]))
+            str(run.label): (
+                np.array(run.eps),
+                points[[np.argmin(np.abs(points[:, 0] - run.eps[0]))], 1],
+            )
             for run in near.itertuples()
-            if len(run.eps) == 1
         }
         curves = {"deviation": (points[:, 0], points[:, 1])}
-        title, name = f"{ray.problem}", f"{slug}_staircase_{number}"
-        yield Plot(name, title, "eps", "deviation", curves, marks)
-
-
-def _value_at(points: FloatArray, eps: float) -> float:
-    return float(points[int(np.argmin(np.abs(points[:, 0] - eps))), 1])
+        name = f"{slug}_staircase_{number}"
+        yield Plot(name, ray.problem, "eps", "deviation", curves, marks)

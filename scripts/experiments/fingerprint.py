@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +15,8 @@ from pyomo.core.base.block import BlockData
 from bilad.models import FusionGraph
 
 
-def fingerprint(problem: Any) -> str:
-    """Return a hash of the content of a BilevelProblem or of a Pyomo model."""
+def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
+    """Return a hash of the content of a BilevelProblem, with test points, or of a Pyomo model."""
     digest = hashlib.sha256()
     if is_bilevel_model(problem):
         text = io.StringIO()
@@ -24,7 +24,8 @@ def fingerprint(problem: Any) -> str:
         return hashlib.sha256(text.getvalue().encode()).hexdigest()
     model, free = problem.model, problem.perturbation
     words = [problem.sense, problem.norm_name, problem.radius, problem.target, problem.deviation]
-    arrays: list[Any] = [*model.parts.values(), free.lower, free.upper]
+    held_out = problem.deviation.held_out or ()
+    arrays: list[Any] = [*model.parts.values(), free.lower, free.upper, *held_out, *test]
     for operator in free.operators.values():
         entries = operator.tocoo()
         arrays += [entries.row, entries.col, entries.data]

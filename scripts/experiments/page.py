@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
 from bilad.scripts.display import shown
-from bilad.scripts.run_store import save_figure, write_table, write_text
+from bilad.scripts.files import save_figure, write_text
 
 PAGE = "report.html"
 FORMATS = ("svg", "pdf")
@@ -40,30 +41,26 @@ class Table:
     rows: pd.DataFrame | Sequence[Mapping[str, Any]]
     caption: str = ""
 
-    @property
-    def cells(self) -> list[dict[str, Any]]:
-        """One mapping for each row."""
-        if isinstance(self.rows, pd.DataFrame):
-            return self.rows.to_dict("records")
-        return [dict(row) for row in self.rows]
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The table; numbers keep their types, also beside texts."""
+        return pd.DataFrame(self.rows)
 
     @property
     def headings(self) -> list[str]:
         """The names of the columns."""
-        if isinstance(self.rows, pd.DataFrame):
-            return list(map(str, self.rows))
-        return list(self.rows[0]) if self.rows else []
+        return list(map(str, self.frame))
 
     def write(self, folder: Path) -> None:
         """Write the table as CSV and as LaTeX."""
-        frame = pd.DataFrame(self.cells, columns=self.headings)
-        write_table(folder / f"{self.name}.csv", self.headings, self.cells)
-        latex = frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
+        write_text(folder / f"{self.name}.csv", self.frame.to_csv(index=False))
+        latex = self.frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
         write_text(folder / f"{self.name}.tex", latex)
 
     def texts(self) -> list[list[tuple[str, str]]]:
         """Return the text of each cell, and what it is sorted by."""
-        return [[(shown(value), _key(value)) for value in row.values()] for row in self.cells]
+        rows = self.frame.itertuples(index=False)
+        return [[(shown(value), _key(value)) for value in row] for row in rows]
 
     def kinds(self) -> list[str]:
         """Return "number" or "words" for each column, which determines its alignment."""

@@ -2,7 +2,9 @@
 
 Each part is a function in a table. Its keyword-only parameters are the keys of its table in a
 specification; it checks them and raises `ArgumentError` with the name of the key. A part of one's
-own is one more entry, which a file of `plugins` can add.
+own is one more entry, which a file of `plugins` can add. Rows and columns, points, features and
+edges are given as a list of indices, as a range "first:end", or as a number: of the first rows or
+columns, or of random points, features or edges.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from bilad.models import (
     ConvexClustering,
     FusionGraph,
     LearningModel,
+    LinearModel,
     LogisticRegression,
     Perturbation,
     Ridge,
@@ -34,6 +37,7 @@ from bilad.models.validation import (
     real_number,
     whole_number,
 )
+from bilad.solvers import fit
 
 CENTRES = 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # of the clouds in the plane
 CLOUDS = 3
@@ -42,15 +46,62 @@ ROUNDING = 9  # decimals of scaled data: 0.3 cm times 10 would be 3.000000000000
 
 @dataclass(frozen=True)
 class Sample:
-    """Points, and the class of each if it is known."""
+    """Points, the class of each if it is known, and held-out points if there are any."""
 
     data: FloatArray
     classes: IntArray | None = None
+    validation: Sample | None = None
+    test: Sample | None = None
 
 
+def boolean(given: Any, argument: str) -> bool:
+    """Return `given` if it is true or false, else raise `ArgumentError`."""
+    if not isinstance(given, bool):
+        raise ArgumentError(argument, repr(given), "true or false")
+    return given
+
+
+HeldOut = tuple[FloatArray, Any]  # data and targets that the model does not see
 Source = Callable[..., Sample]  # source(rng, **options)
 Learner = Callable[..., LearningModel]  # learner(sample, **options)
 Change = Callable[..., Perturbation]  # change(model, rng, **options)
+
+
+def split(
+    sample: Sample,
+    rng: np.random.Generator,
+    *,
+    training: int | None = None,
+    validation: int = 0,
+    standardise: bool = False,
+) -> Sample:
+    """Hold out points, and standardise all by the training points; keys of every source.
+
+    Two classes become -1 and 1.
+    The points are put in random order: the first `training` of them are those of the model, the
+    next `validation` are held out for deviations, and the rest for the test error.
+    """
+    n, (data, classes) = len(sample.data), (sample.data, sample.classes)
+    if classes is not None and len(np.unique(classes)) == 2:
+        classes = np.where(classes == classes.max(), 1, -1)
+    held = whole_number(validation, "validation", least=0)
+    if training is None and held:
+        raise ArgumentError("validation", held, "the number of training points too")
+    first = n if training is None else whole_number(training, "training", least=1)
+    if first + held > n:
+        key = "validation" if first <= n else "training"
+        raise ArgumentError(key, first + held, f"at most {n} points in all")
+    order = np.arange(n) if training is None else rng.permutation(n)
+    if boolean(standardise, "standardise"):
+        from sklearn.preprocessing import StandardScaler  # slow to import
+
+        data = StandardScaler().fit(data[order[:first]]).transform(data)
+
+    def part(chosen: IntArray) -> Sample:
+        return Sample(data[chosen], None if classes is None else classes[chosen])
+
+    own, *others = (part(one) for one in np.split(order, [first, first + held]))
+    return Sample(own.data, own.classes, *(one if len(one.data) else None for one in others))
 
 
 def table(
@@ -66,20 +117,7 @@ def table(
 ) -> Sample:
     """Read a data set that `load_dataset` accepts.
 
-    Parameters
-    ----------
-    rng : Generator
-        Not used.
-    source : str
-        "iris", "wine", "digits", "seeds" or the path of a file.
-    rows, columns : int, list of int or "first:end", optional
-        Those that are kept: the first ones, those with these indices, or a range.
-    scale : float, default 1
-        A factor of all values.
-    components : int, optional
-        The data are the first principal components of all rows.
-    label, header
-        As in `load_dataset`.
+    `components` are the first principal components of all rows; `scale` is a factor of all values.
     """
     found = load_dataset(source, label=label, header=header)
     data = found.data
@@ -88,8 +126,8 @@ def table(
         if most > min(data.shape):
             raise ArgumentError("components", most, f"at most {min(data.shape)}")
         data = _components(data.tobytes(), data.shape, most)
-    chosen = _leading(rows, "rows", len(data))
-    kept = data[np.ix_(chosen, _leading(columns, "columns", data.shape[1]))]
+    chosen = _chosen(rows, "rows", len(data))
+    kept = data[np.ix_(chosen, _chosen(columns, "columns", data.shape[1]))]
     if real_number(scale, "scale", above=0) != 1:
         kept = np.round(kept * scale, ROUNDING)
     return Sample(kept, None if found.labels is None else found.labels[chosen])
@@ -104,14 +142,7 @@ def _components(content: bytes, shape: tuple[int, int], count: int) -> FloatArra
 
 
 def clouds(rng: np.random.Generator, *, points: int, dimension: int = 2) -> Sample:
-    """Draw three Gaussian clouds, 3.5 apart in the plane, or 5 apart on a line.
-
-    Parameters
-    ----------
-    rng : Generator
-    points : int
-    dimension : {1, 2}, default 2
-    """
+    """Draw three Gaussian clouds, 3.5 apart in the plane, or 5 apart on a line."""
     n = whole_number(points, "points", least=2)
     group = np.arange(n) % CLOUDS
     if one_of(dimension, "dimension", (1, 2)) == 1:
@@ -120,14 +151,7 @@ def clouds(rng: np.random.Generator, *, points: int, dimension: int = 2) -> Samp
 
 
 def moons(rng: np.random.Generator, *, points: int, noise: float = 0.05) -> Sample:
-    """Draw two half circles.
-
-    Parameters
-    ----------
-    rng : Generator
-    points : int
-    noise : float, default 0.05
-    """
+    """Draw two half circles."""
     from sklearn.datasets import make_moons  # slow to import
 
     n, spread = whole_number(points, "points", least=2), real_number(noise, "noise", least=0)
@@ -146,17 +170,8 @@ def convex_clustering(
 ) -> ConvexClustering:
     """Return convex clustering.
 
-    Parameters
-    ----------
-    sample : Sample
-    gamma : float
-    p : {1, 2, inf}, default 2
-    neighbours : int, optional
-        The graph joins so many nearest neighbours, with weights exp(-phi ||a_i - a_j||^2). Without
-        it, the graph is complete, and has equal weights.
-    phi : float, default 0.5
-    weight : float or "1/n", default 1
-        The weight of every edge of the complete graph.
+    The graph joins nearest neighbours, with weights exp(-phi ||a_i - a_j||^2). Without
+    `neighbours` it is complete, and `weight` is that of every edge: a number or "1/n".
     """
     data, decay = sample.data, real_number(phi, "phi", least=0)
     equal = 1 / len(data) if weight == "1/n" else real_number(weight, "weight", above=0)
@@ -170,22 +185,14 @@ def convex_clustering(
 def clusterer(
     sample: Sample, *, name: str, options: Mapping[str, Any] | None = None, queries: Any = None
 ) -> BlackBox:
-    """Return a clusterer of scikit-learn as a black box.
+    """Return a clusterer of scikit-learn as a black box; `queries` is its `max_queries`.
 
-    Parameters
-    ----------
-    sample : Sample
-    name : str
-        Its class, such as "KMeans".
-    options : mapping, optional
-        Its parameters. It must be deterministic: set `random_state`.
-    queries : int, optional
-        As `max_queries` of `BlackBox`.
+    It must be deterministic: set `random_state` in its options.
     """
-    import sklearn.cluster  # slow to import
+    import sklearn.cluster as clusterers  # slow to import
 
-    able = [one for one in sklearn.cluster.__all__ if hasattr(_class(one), "fit_predict")]
-    kind = _class(one_of(name, "name", able))
+    able = [one for one in clusterers.__all__ if hasattr(getattr(clusterers, one), "fit_predict")]
+    kind = getattr(clusterers, one_of(name, "name", able))
     try:
         made = kind(**options or {})
     except TypeError as error:
@@ -200,168 +207,129 @@ def ridge(
     intercept: bool = False,
     target: int | None = None,
 ) -> Ridge:
-    """Return ridge regression.
-
-    Parameters
-    ----------
-    sample : Sample
-    penalty, intercept
-        As in `Ridge`.
-    target : int, optional
-        The column that is predicted from the others; by default the classes are.
-    """
-    if target is None:
-        return Ridge(sample.data, _classes(sample), penalty, intercept=intercept)
-    which = index_array([target], "target", sample.data.shape[1])
-    others = np.delete(sample.data, which, axis=1)
-    return Ridge(others, sample.data[:, which[0]], penalty, intercept=intercept)
+    """Return ridge regression of a column `target` on the others, or else of the classes."""
+    return Ridge(*supervised(sample, target), penalty, intercept=intercept)
 
 
 def logistic(
     sample: Sample, *, penalty: float = 1.0, intercept: bool = False
 ) -> LogisticRegression:
-    """Return logistic regression of two classes; the parameters are those of the class."""
-    return LogisticRegression(sample.data, _classes(sample), penalty, intercept=intercept)
+    """Return logistic regression of two classes."""
+    return LogisticRegression(*supervised(sample), penalty, intercept=intercept)
 
 
 def svm(
     sample: Sample, *, penalty: float = 1.0, loss: str = "squared_hinge", intercept: bool = False
 ) -> SupportVectorMachine:
-    """Return a support vector machine for two classes; the parameters are those of the class."""
-    classes = _classes(sample)
-    return SupportVectorMachine(sample.data, classes, penalty, loss=loss, intercept=intercept)
+    """Return a support vector machine for two classes."""
+    return SupportVectorMachine(*supervised(sample), penalty, loss=loss, intercept=intercept)
 
 
-def _classes(sample: Sample) -> IntArray:
+def supervised(sample: Sample, target: int | None = None) -> tuple[FloatArray, Any]:
+    """Return features and targets: a column, or the classes."""
+    if target is not None:
+        which = index_array([target], "target", sample.data.shape[1])
+        return np.delete(sample.data, which, axis=1), sample.data[:, which[0]]
     if sample.classes is None:
         raise ArgumentError("kind", "data without classes", "data with a column of classes")
-    return sample.classes
+    return sample.data, sample.classes
 
 
-def _class(name: str) -> Any:
-    import sklearn.cluster
-
-    return getattr(sklearn.cluster, name)
+def held_out_error(model: LinearModel, X: FloatArray, y: FloatArray) -> float:
+    """Return the share of false signs for targets -1 and 1, otherwise the mean squared error."""
+    wanted, scores = model.read_held_out(y, len(X)), fit(model).decision_function(X)
+    if set(np.unique(wanted)) <= {-1.0, 1.0}:
+        return float(np.mean(np.where(scores >= 0, 1.0, -1.0) != wanted))
+    return float(np.mean((scores - wanted) ** 2))
 
 
 def shift(
-    model: LearningModel,
-    rng: np.random.Generator,
-    *,
-    points: Any,
-    feature: int = 0,
+    model: LearningModel, rng: np.random.Generator, *, points: Any, feature: int = 0
 ) -> Perturbation:
-    """Shift points in one feature, all by the same eps.
-
-    Parameters
-    ----------
-    model : LearningModel
-    rng : Generator
-    points : int, list of int or "first:end"
-        So many random points, those with these indices, or a range.
-    feature : int, default 0
-    """
+    """Shift points in one feature, all by the same eps."""
     direction = np.zeros(model.data.shape)
     which = index_array([feature], "feature", model.d)
-    direction[_drawn(points, "points", model.n, rng), which] = 1.0
+    direction[_chosen(points, "points", model.n, rng), which] = 1.0
     return Perturbation.shift(direction)
 
 
 def entries(
     model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
 ) -> Perturbation:
-    """Change single entries of the data, each by an eps of its own.
-
-    Parameters
-    ----------
-    model : LearningModel
-    rng : Generator
-    points, features : int, list of int or "first:end"
-        As `points` of `shift`; all features by default.
-    """
-    rows = _drawn(points, "points", model.n, rng)
-    return Perturbation.additive(model.data.shape, rows, _columns(features, model, rng))
+    """Change single entries of the data, each by an eps of its own; by default all features."""
+    rows = _chosen(points, "points", model.n, rng)
+    return Perturbation.additive(
+        model.data.shape, rows, _chosen(features, "features", model.d, rng)
+    )
 
 
 def factors(
     model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
 ) -> Perturbation:
-    """Multiply single entries of the data by 1 + eps; the parameters are those of `entries`."""
-    rows = _drawn(points, "points", model.n, rng)
-    return Perturbation.multiplicative(model.data, rows, _columns(features, model, rng))
+    """Multiply single entries of the data by 1 + eps; by default all features."""
+    rows = _chosen(points, "points", model.n, rng)
+    return Perturbation.multiplicative(
+        model.data, rows, _chosen(features, "features", model.d, rng)
+    )
 
 
-def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Perturbation:
+def edges(
+    model: LearningModel, rng: np.random.Generator, *, edges: Any = None, points: Any = None
+) -> Perturbation:
     """Reduce the weights of edges of the graph.
 
     Parameters
     ----------
     model : LearningModel
     rng : Generator
-    edges : int, list of int or "first:end"
+    edges : int, list of int or "first:end", optional
         As `points` of `shift`.
+    points : int, list of int or "first:end", optional
+        In place of `edges`: all edges of these points.
     """
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")
-    return Perturbation.edges(graph, _drawn(edges, "edges", graph.m, rng))
+    if (edges is None) == (points is None):
+        raise ArgumentError("edges", edges, "either edges or points")
+    if points is None:
+        return Perturbation.edges(graph, _chosen(edges, "edges", graph.m, rng))
+    ends = _chosen(points, "points", model.n, rng)
+    return Perturbation.edges(graph, np.flatnonzero(np.isin(graph.edges, ends).any(axis=1)))
 
 
 def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
-    """Change targets, each by an eps of its own; `points` is that of `shift`."""
-    return Perturbation.targets(model.n, _drawn(points, "points", model.n, rng))
+    """Change targets, each by an eps of its own."""
+    return Perturbation.targets(model.n, _chosen(points, "points", model.n, rng))
 
 
 def flips(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
-    """Flip labels -1 and 1; `points` is that of `shift`."""
-    return Perturbation.flips(_drawn(points, "points", model.n, rng))
+    """Flip labels -1 and 1."""
+    return Perturbation.flips(_chosen(points, "points", model.n, rng))
 
 
-def _columns(given: Any, model: LearningModel, rng: np.random.Generator) -> IntArray | None:
-    return None if given is None else _drawn(given, "features", model.d, rng)
-
-
-def _drawn(given: Any, key: str, size: int, rng: np.random.Generator) -> IntArray:
-    """Return random indices for a number; otherwise those that are given."""
-    if isinstance(given, int) and not isinstance(given, bool):
-        if not 1 <= given <= size:
-            raise ArgumentError(key, given, f"a number from 1 to {size}")
-        return rng.choice(size, given, replace=False)
-    return _indices(given, key, size)
-
-
-def _leading(given: Any, key: str, size: int) -> IntArray:
-    """Return the first indices for a number, all for None; otherwise those that are given."""
+def _chosen(given: Any, key: str, size: int, rng: np.random.Generator | None = None) -> IntArray:
+    """Return indices: all for None, for a number so many random ones, or the first without rng."""
     if given is None:
         return np.arange(size)
     if isinstance(given, int) and not isinstance(given, bool):
-        return _indices(f"0:{given}", key, size)
-    return _indices(given, key, size)
-
-
-def _indices(given: Any, key: str, size: int) -> IntArray:
+        if not 1 <= given <= size:
+            raise ArgumentError(key, given, f"a number from 1 to {size}")
+        return np.arange(given) if rng is None else rng.choice(size, given, replace=False)
     if isinstance(given, str):
         first, _, end = given.partition(":")
         if not (first.strip().isdigit() and end.strip().isdigit()):
             raise ArgumentError(key, repr(given), 'a number, a list of indices, or "first:end"')
+        if int(end) > size:
+            raise ArgumentError(key, repr(given), f"an end of at most {size}")
         given = list(range(int(first), int(end)))
     return index_array(given, key, size)
 
 
 # By name. A source without the key `kind` is a table.
 SOURCES: dict[str, Source] = {"table": table, "clouds": clouds, "moons": moons}
-MODELS: dict[str, Learner] = {
-    "convex clustering": convex_clustering,
-    "clusterer": clusterer,
-    "ridge": ridge,
-    "logistic": logistic,
-    "svm": svm,
-}
+MODELS: dict[str, Learner] = {"convex clustering": convex_clustering}
+MODELS |= {one.__name__: one for one in (clusterer, ridge, logistic, svm)}
 PERTURBATIONS: dict[str, Change] = {
-    "shift": shift,
-    "entries": entries,
-    "factors": factors,
-    "edges": edges,
-    "targets": targets,
-    "flips": flips,
+    one.__name__: one for one in (shift, entries, factors, edges, targets, flips)
 }

@@ -14,18 +14,10 @@ from bilad.models.validation import ArgumentError
 
 @dataclass(frozen=True)
 class PythonFile:
-    """A file with its text, so that it can be executed on another machine, or a module.
+    """A file with its text, so that it can be executed on another machine, or a module."""
 
-    Attributes
-    ----------
-    name : str
-        The path of a file, or the name of an importable module.
-    text : str
-        Empty for a module.
-    """
-
-    name: str
-    text: str = ""
+    name: str  # the path of a file, or the name of an importable module
+    text: str | None = None  # of a file
 
     @classmethod
     def read(cls, name: str, folder: Path) -> PythonFile:
@@ -35,9 +27,17 @@ class PythonFile:
         path = folder / name
         return cls(str(path), path.read_text(encoding="utf-8"))
 
+    @lru_cache(maxsize=32)  # noqa: B019  it has the life of the process
     def names(self) -> Mapping[str, Any]:
         """Execute the file once in this process, and return its global names."""
-        return _executed(self)
+        try:
+            if self.text is None:
+                return vars(importlib.import_module(self.name))
+            names: dict[str, Any] = {"__name__": Path(self.name).stem, "__file__": self.name}
+            exec(compile(self.text, self.name, "exec"), names)
+        except Exception as error:  # the user's code can raise anything
+            raise self._raised(error) from error
+        return names
 
     def problems(self, function: str) -> Mapping[str, Any]:
         """Call a function of the file, which returns problems by name."""
@@ -47,26 +47,14 @@ class PythonFile:
         try:
             found = made()
         except Exception as error:  # the user's code can raise anything
-            raise _raised(self.name, error) from error
+            raise self._raised(error) from error
         if not isinstance(found, Mapping) or not found:
             raise ArgumentError("function", type(found).__name__, "a mapping of names to problems")
         return found
 
-
-@lru_cache(maxsize=32)
-def _executed(file: PythonFile) -> Mapping[str, Any]:
-    try:
-        if not file.text:
-            return vars(importlib.import_module(file.name))
-        names: dict[str, Any] = {"__name__": Path(file.name).stem, "__file__": file.name}
-        exec(compile(file.text, file.name, "exec"), names)
-    except Exception as error:  # the user's code can raise anything
-        raise _raised(file.name, error) from error
-    return names
-
-
-def _raised(name: str, error: Exception) -> ArgumentError:
-    return ArgumentError(name, f"{type(error).__name__}: {error}", "Python that runs")
+    def _raised(self, error: Exception) -> ArgumentError:
+        given = f"{type(error).__name__}: {error}"
+        return ArgumentError(self.name, given, "Python that runs")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,17 @@ import pandas as pd
 from bilad.scripts.experiments.figures import plots_of
 from bilad.scripts.experiments.page import Block, Chapter, Table, Text, write_page
 from bilad.scripts.experiments.run import REFUSED
-from bilad.scripts.experiments.table import SUMMARY, TIMES, by_problem, errors, summary, times
-from bilad.scripts.run_store import write_table
+from bilad.scripts.experiments.table import (
+    SCORES,
+    SUMMARY,
+    TIMES,
+    by_problem,
+    errors,
+    scores,
+    summary,
+    times,
+)
+from bilad.scripts.files import write_text
 
 RUNS = "runs.csv"
 MOST_FAILURES = 50  # that the page lists
@@ -33,7 +42,7 @@ def write_report(table: pd.DataFrame, folder: Path) -> Path:
     folder : Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / RUNS, list(table), table.to_dict("records"))
+    write_text(folder / RUNS, table.to_csv(index=False))
     chapters = [
         Chapter(
             str(family), list(_blocks(str(family), f"{number}_{slug(str(family))}", own, folder))
@@ -65,10 +74,11 @@ def _blocks(family: str, stem: str, own: pd.DataFrame, folder: Path) -> Iterator
     """Write and yield the tables and the figures of a family of problems."""
     for table in (
         Table(f"{stem}_methods", "Methods", summary(own), SUMMARY),
+        Table(f"{stem}_scores", "Test errors", scores(own), SCORES),
         Table(f"{stem}_problems", "Problems: the best result over the seeds", by_problem(own)),
         Table(f"{stem}_times", "Parts of the time", times(own), TIMES),
     ):
-        if table.cells:
+        if len(table.frame):
             table.write(folder)
             yield table
     for plot in plots_of(family, stem, own):

@@ -37,6 +37,7 @@ from bilad.scripts.attack_runs import (
     warm_up,
 )
 from bilad.scripts.experiments.fingerprint import is_bilevel_model, plain
+from bilad.scripts.experiments.parts import HeldOut, held_out_error
 from bilad.scripts.experiments.python_file import PythonFile, PythonProblem
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.ray_optimum import ray_optimum
@@ -51,75 +52,41 @@ RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scala
 TARGET_VERTICES = 20  # random vertices that define a target in per cent
 MOST_NUMBERS = 50  # longer eps are not stored
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
-STAGED = {"build": "writing", "opening": "opening", "ipopt": "seconds"}  # columns, fields of stages
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """All that the result of a run depends on.
+    """All that the result of a run depends on."""
 
-    Attributes
-    ----------
-    names : mapping of str to str or float
-        What the row says about the problem: the first fields of `Row`.
-    problem : BilevelProblem, Pyomo model or PythonProblem
-    fingerprint : str
-        A hash of the content of the problem.
-    label : str
-        The name of the method with the options and the tolerance that vary.
-    base : str
-        The name without them.
-    method : str
-        A method of `attack` or of `solve_bilevel`, or "ray".
-    options : mapping
-    seed : int
-        Of the method.
-    solves, seconds : int, float or None
-        As `max_solves` and `time_limit` of `attack`.
-    kill : float or None
-        The seconds after which the process of the run is ended.
-    bound, closing, tol
-        As in `attack`.
-    restarts : bool
-        Whether the method is restarted with other random numbers until a limit is reached.
-    optimum : float
-        NaN if it is not known.
-    share : float or None
-        For (BL2) with a target in per cent: the share of the largest deviation at random vertices.
-        `problem` is then (BL1).
-    plugins : tuple of PythonFile
-        Files that register parts and methods.
-    """
-
-    names: Mapping[str, Any]
-    problem: Any
-    fingerprint: str
-    label: str
-    base: str
-    method: str
+    names: Mapping[str, Any]  # what the row says about the problem: fields of `Row`
+    problem: Any  # a BilevelProblem, a Pyomo model, or a PythonProblem
+    fingerprint: str  # a hash of the content of the problem
+    label: str  # the name of the method with the options and the tolerance that vary
+    base: str  # the name without them
+    method: str  # of `attack` or of `solve_bilevel`, or "ray"
     options: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    solves: int | None = None
-    seconds: float | None = None
-    kill: float | None = None
-    bound: str = "none"
+    seed: int = 0  # of the method
+    solves: int | None = None  # `max_solves` of `attack`
+    seconds: float | None = None  # `time_limit`
+    kill: float | None = None  # the seconds after which the process of the run is ended
+    bound: str = "none"  # as in `attack`
     closing: str = "none"
     tol: float = 1e-8
-    restarts: bool = False
-    optimum: float = NAN
+    restarts: bool = False  # with other random numbers, until a limit is reached
+    optimum: float = NAN  # if it is known
+    # Of (BL2) with a target in per cent: the share of the largest deviation at random vertices.
+    # The problem is then (BL1).
     share: float | None = None
-    plugins: tuple[PythonFile, ...] = ()
+    test: HeldOut | None = None  # held-out points, for the test error of a linear model
+    plugins: tuple[PythonFile, ...] = ()  # files that register parts and methods
 
     @cached_property
     def key(self) -> str:
         """The SHA-256 hash of all of this, with the content of the problem in place of itself."""
-        skipped = ("problem", "optimum", "plugins")
-        given = {
-            one.name: getattr(self, one.name)
-            for one in dataclasses.fields(self)
-            if one.name not in skipped
-        }
-        given["plugins"] = [plugin.text for plugin in self.plugins]
+        skipped = ("problem", "test", "optimum", "plugins")
+        names = [one.name for one in dataclasses.fields(self) if one.name not in skipped]
+        given = {name: getattr(self, name) for name in names}
+        given["plugins"] = [one.name if one.text is None else one.text for one in self.plugins]
         text = json.dumps(given, sort_keys=True, default=plain)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -169,6 +136,8 @@ class Row:
     own: float = NAN  # what the method found itself
     closed: float = NAN  # what closing made of it; NaN without closing
     bound: float = NAN  # proved
+    score: float = NAN  # test error of a linear model that is trained at the method's own eps
+    clean_score: float = NAN  # the same at eps = 0
     eps: str = "[]"  # JSON; empty if it is long
     solves: int = 0  # lower-level solves, without those of closing
     closing_solves: int = 0
@@ -210,21 +179,13 @@ class Row:
 
 def row_of(run: Run, **result: Any) -> Row:
     """Return the row of a run with these results."""
-    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    same = ("key", "fingerprint", "label", "base", "method", "seed", "tol", "closing", "optimum")
     return Row(
-        key=run.key,
-        fingerprint=run.fingerprint,
-        label=run.label,
-        base=run.base,
-        method=run.method,
+        **{name: getattr(run, name) for name in same},
         options=json.dumps(dict(run.options), sort_keys=True, default=plain),
-        seed=run.seed,
-        tol=run.tol,
-        closing=run.closing,
-        optimum=run.optimum,
         versions=json.dumps(versions()),
         host=platform.node(),
-        finished=stamp,
+        finished=datetime.now(UTC).isoformat(timespec="milliseconds"),
         **{**run.names, **result},
     )
 
@@ -313,27 +274,22 @@ def _attacked(run: Run, problem: BilevelProblem) -> Row:
         raise UnsupportedError(run.method, "it solves models of Pyomo only", list(UPPER_METHODS))
     if run.method != "auto":
         warm_up(run.method)
-    tally, load, began = _Tally(run, problem), load_average(), time.process_time()
+    load, began = load_average(), time.process_time()
+    tally = _Tally(run, problem)
     for options, seed in _starts(run, problem):
-        found = attack(
-            problem,
-            run.method,
-            seed,
-            _left(run.seconds, tally.seconds),
-            _left(run.solves, tally.solves),
-            tol=run.tol,
-            bound="none" if tally.found else run.bound,
-            closing="none" if run.restarts else run.closing,
-            **options,
-        )
-        if found.termination == INTERRUPTED:
-            raise KeyboardInterrupt
+        limits = _left(run.seconds, tally.seconds), _left(run.solves, tally.solves)
+        how = {"closing": "none" if run.restarts else run.closing, "tol": run.tol}
+        how["bound"] = "none" if tally.found else run.bound
+        found = tally.attack(run.method, seed, *limits, **how, **options)
         is_new = tally.add(found)
         if not is_new or found.status in FINAL or found.termination != CONVERGED:
             break
-    if run.restarts and run.closing != "none":
-        tally.close()
-    return row_of(run, **tally.result(), load=load, cpu_seconds=time.process_time() - began)
+    if run.restarts and run.closing != "none" and tally.eps is not None:
+        # From the best attack of all restarts; no limit counts this.
+        only = {"corners": 0, "starts": [tally.eps], "bound": "none", "closing": run.closing}
+        tally.close(tally.attack("corners", run.seed, run.seconds, **only))
+    spent = time.process_time() - began
+    return row_of(run, **tally.result(), **tally.scores(), load=load, cpu_seconds=spent)
 
 
 def _left(most: Any, spent: Any) -> Any:
@@ -375,11 +331,17 @@ class _Tally:
         self.run, self.problem = run, problem
         self.own = self.closed = no_value(problem)
         self.eps: FloatArray | None = None  # of the best attack
-        self.bound = NAN
-        self.seconds, self.starts = 0.0, 0
+        self.seconds = 0.0
         self.moments: list[Moment] = []
         self.found: list[Attack] = []
         self._evaluated: set[bytes] = set()
+
+    def attack(self, *how: Any, **options: Any) -> Attack:
+        """Attack the problem."""
+        found = attack(self.problem, *how, **options)
+        if found.termination == INTERRUPTED:
+            raise KeyboardInterrupt
+        return found
 
     @property
     def solves(self) -> int:
@@ -399,41 +361,34 @@ class _Tally:
         ]
         if better(self.problem, own, self.own):
             self.own, self.eps = own, found.own.eps
-        closed = attained_value(self.problem, found.norm, found.deviation, found.proved)
-        if better(self.problem, closed, self.closed):
-            self.closed = closed
-        if found.bound is not None:
-            self.bound = float(found.bound)
+        self.close(found)
         self.found.append(found)
         self.seconds += found.seconds
         return True
 
-    def close(self) -> None:
-        """Search from the best attack of all restarts; no limit counts this."""
-        if self.eps is None:
-            return
-        found = attack(
-            self.problem,
-            "corners",
-            self.run.seed,
-            self.run.seconds,
-            bound="none",
-            closing=self.run.closing,
-            corners=0,
-            starts=[self.eps],
-        )
-        if found.termination == INTERRUPTED:
-            raise KeyboardInterrupt
+    def close(self, found: Attack) -> None:
+        """Add what closing found."""
         closed = attained_value(self.problem, found.norm, found.deviation, found.proved)
         if better(self.problem, closed, self.closed):
             self.closed = closed
+
+    def scores(self) -> dict[str, float]:
+        """Return the test error of a linear model with the own eps, and with 0."""
+        if self.run.test is None:
+            return {}
+        free, at_zero = self.problem.perturbation, np.zeros(self.problem.perturbation.dim)
+        both = {"score": at_zero if self.eps is None else self.eps, "clean_score": at_zero}
+        model: Any = self.problem.model
+        return {
+            name: held_out_error(free.apply(model, eps), *self.run.test)
+            for name, eps in both.items()
+        }
 
     def result(self) -> dict[str, Any]:
         """Return the fields of the row."""
         last, stages = self.found[-1], [stage for found in self.found for stage in found.stages]
         blocks = max((stage.blocks or 0 for stage in stages), default=0)
         by_default = "observed" if blocks else "none"
-        spent = {name: sum(getattr(stage, of) for stage in stages) for name, of in STAGED.items()}
         inside = [NAN if stage.evaluating is None else stage.evaluating for stage in stages]
         eps = [] if self.eps is None or len(self.eps) > MOST_NUMBERS else self.eps.tolist()
         return {
@@ -443,7 +398,7 @@ class _Tally:
             "termination": last.termination,
             "own": self.own,
             "closed": NAN if self.run.closing == "none" else self.closed,
-            "bound": self.bound,
+            "bound": next((f.bound for f in self.found[::-1] if f.bound is not None), NAN),
             "eps": json.dumps(eps),
             "solves": self.solves,
             "closing_solves": sum(found.closing_solves for found in self.found),
@@ -455,7 +410,9 @@ class _Tally:
             "seconds": self.seconds,
             "closing_seconds": sum(found.closing_seconds for found in self.found),
             "lower": sum(found.seconds_solving for found in self.found),
-            **spent,
+            "build": sum(stage.writing for stage in stages),
+            "opening": sum(stage.opening for stage in stages),
+            "ipopt": sum(stage.seconds for stage in stages),
             "evaluations": sum(inside, 0.0),
             "history": json.dumps(list(improving(self.problem, self.moments))),
             "engine": last.engine or "",

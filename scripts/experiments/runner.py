@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import queue
 import random
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from bilad.scripts.experiments.worker import Worker, carry_out_in_worker
 from bilad.solvers.termination import error_termination
 
 CONNECTING = 10.0  # seconds in which a scheduler has to answer
+ASKING = 5.0  # seconds between two questions whether there is a worker
+PATIENCE = 120.0  # seconds that a sweep waits for the first worker, or for another one
 Tell = Callable[[Row, int, int], object]
 
 
@@ -40,16 +44,12 @@ def run_experiment(
 ) -> pd.DataFrame:
     """Carry out the runs of a specification, and return their results.
 
-    Each run has a process of its own, which is ended at the limit `kill`. A run whose process dies
-    twice is a row with an error.
-
     Parameters
     ----------
     specification : path, mapping or Experiment
         As in `read_specification`.
     store : path, optional
-        The SQLite file to which each row is written when its run ends. Without it, nothing is
-        written.
+        The SQLite file to which each row is written when its run ends; by default none is.
     resume : bool, default True
         Whether runs that the store contains are kept; if False and there are any, it is an error.
     jobs : int, default 1
@@ -72,9 +72,8 @@ def run_experiment(
     ArgumentError
         If another argument is wrong.
     OSError
-        If the store cannot be written or the scheduler does not answer. Finished runs are stored.
-    KeyboardInterrupt
-        After Ctrl-C; finished runs are stored.
+        If the store cannot be written, or the scheduler does not answer or has no worker.
+        Finished runs are stored, also after Ctrl-C, which raises KeyboardInterrupt.
     """
     whole_number(jobs, "jobs", least=1)
     if isinstance(specification, Experiment):
@@ -109,38 +108,27 @@ def _rows(
     if scheduler is not None:
         yield _on_dask(list(left), scheduler)
         return
-    workers = _Workers()
+    idle: list[Worker] = []  # as many processes as there are runs at a time
+    every: list[Worker] = []
+
+    def carry_out(run: Run) -> Row:
+        try:
+            worker = idle.pop()  # in one step: another thread may have taken the last one
+        except IndexError:
+            worker = Worker()
+            every.append(worker)
+        row = worker.carry_out(run)
+        idle.append(worker)
+        return row
+
     try:
         # Threads: each waits for a process of its own, which can be replaced. A killed process of
         # joblib's own pool would break the pool.
         yield Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")(
-            delayed(workers.carry_out)(run) for run in left
+            delayed(carry_out)(run) for run in left
         )
     finally:
-        workers.close()
-
-
-class _Workers:
-    """As many processes as there are runs at a time."""
-
-    def __init__(self) -> None:
-        self._idle: list[Worker] = []
-        self._all: list[Worker] = []
-
-    def carry_out(self, run: Run) -> Row:
-        """Carry out a run in an idle process."""
-        if self._idle:
-            worker = self._idle.pop()
-        else:
-            worker = Worker()
-            self._all.append(worker)
-        row = worker.carry_out(run)
-        self._idle.append(worker)
-        return row
-
-    def close(self) -> None:
-        """End all processes."""
-        for worker in self._all:
+        for worker in every:
             worker.close()
 
 
@@ -157,20 +145,25 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
     _reach(address)
     # A lost scheduler is reported by us, once.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
-    with client:
-        futures = {client.submit(carry_out_in_worker, run, pure=False): run for run in runs}
-        completed = distributed.as_completed(futures, loop=client.loop)
-        for future in completed:
-            run = futures.pop(future)  # the scheduler may forget it
+    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    futures = {}
+    with distributed.Client(address, timeout=CONNECTING, set_as_default=False) as client:
+
+        def submit(run: Run) -> None:
+            future = client.submit(carry_out_in_worker, run, pure=False)
+            futures[future] = run  # the scheduler may forget it
+            future.add_done_callback(ended.put)
+
+        for run in runs:
+            submit(run)
+        while futures:
+            future = _next(ended, client, address)
+            run = futures.pop(future)
             try:
                 row = future.result()
-            except CancelledError:
+            except (CancelledError, distributed.comm.CommClosedError):
                 _reach(address)
-                # The worker was lost between its answer and our reading it.
-                again = client.submit(carry_out_in_worker, run, pure=False)
-                futures[again] = run
-                completed.add(again)
+                submit(run)  # the worker was lost between its answer and our reading it
             except distributed.KilledWorker as error:  # Dask gave up, after several lost workers
                 yield failed(run, FAILED, error_termination(error))
             except Exception as error:  # such as a worker without this package
@@ -178,6 +171,30 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
                 raise OSError(errno.EIO, why, address) from error
             else:
                 yield row
+
+
+def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
+    """Return the next future that has ended.
+
+    Raises
+    ------
+    OSError
+        If the scheduler is lost, or has no worker or does not answer for `PATIENCE` seconds.
+    """
+    last = time.monotonic()  # when there was a worker
+    while True:
+        with suppress(queue.Empty):
+            return ended.get(timeout=min(ASKING, PATIENCE))
+        _reach(address)
+        workers, why = {}, "the scheduler has no worker"
+        try:
+            workers = client.sync(client.scheduler.ncores, callback_timeout=CONNECTING)
+        except (OSError, ValueError):  # a time-out, or a connection that was closed
+            why = "the scheduler does not answer"
+        if workers:
+            last = time.monotonic()
+        elif time.monotonic() - last > PATIENCE:
+            raise OSError(errno.ETIMEDOUT, f"{why} for more than {PATIENCE:g} s", address)
 
 
 def _reach(address: str) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import errno
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,18 @@ from typing import Any
 from bilad.models.validation import ArgumentError
 from bilad.scripts.experiments.run import Row
 
-VERSION = 1  # of the columns
+VERSION = 2  # of the columns
 APPLICATION = 0x62696C61  # "bila": the mark of our files
 PATIENCE = 60.0  # seconds that a writer waits for the others
 TYPES = {"str": "TEXT", "int": "INTEGER", "float": "REAL"}
-PYTHON: dict[str, Callable[[Any], Any]] = {"TEXT": str, "INTEGER": int, "REAL": float}
-COLUMNS = {one.name: TYPES[str(one.type)] for one in fields(Row)}
+PYTHON: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float}
+COLUMNS = {one.name: str(one.type) for one in fields(Row)}
 # What SQLite reports, and the error of the operating system with the same meaning.
 MEANINGS = (
     ("locked", errno.EAGAIN, f"locked by another process for more than {PATIENCE:g} s"),
     ("readonly", errno.EROFS, "read-only"),
     ("full", errno.ENOSPC, "the disk is full"),
+    ("disk I/O", errno.EIO, "cannot be written; is the disk full?"),
     ("not a database", errno.EINVAL, "not a store of experiments"),
     ("malformed", errno.EIO, "damaged"),
     ("unable to open", errno.ENOENT, "cannot be opened"),
@@ -37,86 +37,96 @@ MEANINGS = (
 
 
 class Store:
-    """The rows of finished runs.
-
-    Parameters
-    ----------
-    path : Path or None
-        The file, which is created if it does not exist; None for a store in memory.
+    """The rows of finished runs in a file, which is created if it does not exist, or in memory.
 
     Raises
     ------
     ArgumentError
         If the file is a store of another version, or not a store.
     OSError
-        With the name of the file, if it cannot be read or written: it is locked or read-only, or
-        the disk is full. What was written before is kept.
+        With the name of the file, also from each method, if it cannot be read or written: it is
+        locked or read-only, or the disk is full. What was written before is kept.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        with self._named():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
             self._base = sqlite3.connect(
                 ":memory:" if path is None else path,
                 timeout=PATIENCE,
                 isolation_level=None,
                 check_same_thread=False,  # joblib asks in several threads, one at a time
             )
-            try:
-                self._prepare()
-            except BaseException:
-                self._base.close()
-                raise
+        except sqlite3.Error as error:
+            raise self._named(error) from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._base.close()
+            raise
 
     def _prepare(self) -> None:
-        (application,) = self._base.execute("PRAGMA application_id").fetchone()
-        (version,) = self._base.execute("PRAGMA user_version").fetchone()
-        (tables,) = self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        """Check the file, or create the table."""
+        ((application,),) = self._ask("PRAGMA application_id")
+        ((version,),) = self._ask("PRAGMA user_version")
+        ((tables,),) = self._ask("SELECT count(*) FROM sqlite_master")
         if tables and application != APPLICATION:
             raise ArgumentError("store", f"{self.path}, another database", "a store of experiments")
         if tables and version != VERSION:
             expected = f"version {VERSION}; write to another store"
             raise ArgumentError("store", f"{self.path} of version {version}", expected)
-        if tables:
-            return
-        self._base.execute("PRAGMA journal_mode = WAL")
-        listed = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        self._base.executescript(
-            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION}; "
-            f"PRAGMA user_version = {VERSION}; "
-            f"CREATE TABLE IF NOT EXISTS runs ({listed}, PRIMARY KEY (key)); COMMIT;"
-        )
+        if not tables:
+            listed = ", ".join(f"{name} {TYPES[kind]}" for name, kind in COLUMNS.items())
+            for statement in (
+                "PRAGMA journal_mode = WAL",
+                "BEGIN IMMEDIATE",
+                f"PRAGMA application_id = {APPLICATION}",
+                f"PRAGMA user_version = {VERSION}",
+                f"CREATE TABLE IF NOT EXISTS runs ({listed}, PRIMARY KEY (key))",
+                "COMMIT",
+            ):
+                self._ask(statement)
 
     def add(self, row: Row) -> bool:
         """Write a row; return whether the run was new."""
         marks = ", ".join("?" * len(COLUMNS))
         values = [PYTHON[kind](getattr(row, name)) for name, kind in COLUMNS.items()]
-        with self._named():
-            done = self._base.execute(f"INSERT OR IGNORE INTO runs VALUES ({marks})", values)
-            return done.rowcount == 1
+        self._ask(f"INSERT OR IGNORE INTO runs VALUES ({marks})", values)
+        return self._ask("SELECT changes()") == [(1,)]
 
     def finished(self, keys: Iterable[str]) -> set[str]:
         """Return those of the keys whose runs are finished."""
-        with self._named():
-            found = {key for (key,) in self._base.execute("SELECT key FROM runs")}
-        return found & set(keys)
+        return {key for (key,) in self._ask("SELECT key FROM runs")} & set(keys)
 
     def __contains__(self, key: object) -> bool:
-        with self._named():
-            found = self._base.execute("SELECT 1 FROM runs WHERE key = ?", (key,)).fetchone()
-        return found is not None
+        return bool(self._ask("SELECT 1 FROM runs WHERE key = ?", [key]))
 
     def rows(self, keys: Sequence[str] | None = None) -> list[Row]:
         """Return the rows with these keys in this order; by default all, the oldest first."""
-        with self._named():
-            rows = self._base.execute("SELECT * FROM runs ORDER BY finished, key").fetchall()
-        found = [_row(row) for row in rows]
+        stored = self._ask("SELECT * FROM runs ORDER BY finished, key")
+        # SQLite stores NaN as NULL.
+        values: Any = ([math.nan if one is None else one for one in row] for row in stored)
+        found = [Row(*row) for row in values]
         if keys is None:
             return found
         known = {row.key: row for row in found}
         return [known[key] for key in keys if key in known]
+
+    def _ask(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Execute a statement, and return the rows that it gives."""
+        try:
+            return self._base.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._named(error) from error
+
+    def _named(self, error: sqlite3.Error) -> OSError:
+        """Return an error that names the file and the reason."""
+        for word, number, meaning in MEANINGS:
+            if word in str(error):
+                return OSError(number, meaning, str(self.path))
+        return OSError(errno.EIO, str(error), str(self.path))
 
     def close(self) -> None:
         """Close the file."""
@@ -128,32 +138,9 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Replace an error of SQLite by one that names the file and the reason."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            for word, number, meaning in MEANINGS:
-                if word in str(error):
-                    raise OSError(number, meaning, str(self.path)) from error
-            raise OSError(errno.EIO, str(error), str(self.path)) from error
-
-
-def _row(values: Sequence[Any]) -> Row:
-    """Return a stored row; SQLite stores NaN as NULL."""
-    given: Any = [math.nan if value is None else value for value in values]
-    return Row(*given)
-
 
 def open_existing(path: Path) -> Store:
-    """Return a store that exists.
-
-    Raises
-    ------
-    ArgumentError, OSError
-        As `Store` does, or if the file does not exist.
-    """
+    """Return a store that exists; otherwise raise `ArgumentError`."""
     if not path.is_file():
         raise ArgumentError("store", str(path), "a store that `bilad sweep` has written")
     return Store(path)

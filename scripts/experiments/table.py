@@ -1,26 +1,27 @@
-"""The table of the results of an experiment, and summaries of it."""
+"""The table of the results of an experiment, and summaries of it.
+
+Each summary is a DataFrame with a row for each method, or for each problem and method.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from bilad.models.validation import FloatArray
-from bilad.scripts.display import as_percent
 from bilad.scripts.experiments.run import FAILED, KILLED, REFUSED, Row, Run
 
 CLOSE = 0.05  # a gap within which a problem counts as solved in the tables and profiles
 COUNT_TOLERANCE = 1e-9  # of the gap at which a known optimum of (BL1) is attained: an integer
 SIZE_TOLERANCE = 1e-3  # of (BL2), whose infimum is often not attained, and of bilevel models
 BEATEN = 1e-6  # a gap below its negative refutes the known optimum
-DERIVED = ("best", "gap", "closed_gap", "slack", "sensitivity")
 PARSED = ("options", "history", "curve", "eps")
-Cells = dict[str, Any]
 
 
 def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
@@ -50,13 +51,20 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     """
     known = {run.key: run.optimum for run in runs}
     made = [asdict(row) | {"optimum": known.get(row.key, row.optimum)} for row in rows]
-    table = pd.DataFrame(made, columns=[one.name for one in fields(Row)])
+    numbers = {one.name: one.type for one in fields(Row) if one.type in ("int", "float")}
+    table = pd.DataFrame(made, columns=[one.name for one in fields(Row)]).astype(numbers)
     for name in PARSED:
         table[name] = [json.loads(text) for text in table[name]]
-    table["best"] = table["fingerprint"].map(_best(table)).astype(float)
+    values = table[["own", "closed"]]
+    found = values.max(axis=1).where(table.sense == "max", values.min(axis=1))
+    of_problem = found.groupby(table.fingerprint)
+    best = of_problem.transform("max").where(table.sense == "max", of_problem.transform("min"))
+    optimum = table.groupby("fingerprint").optimum.transform("first")
+    table["best"] = optimum.where(optimum.notna(), best).astype(float)
     for name, value in (("gap", "own"), ("closed_gap", "closed")):
         cells = zip(table.question, table.sense, table.best, table[value], strict=True)
-        table[name] = np.array([gap(*one) for one in cells], dtype=float)
+        table[name] = np.array([float(gap(*one)) for one in cells], dtype=float)
+    table["closed_gap"] = table.closed_gap.where(table.closed.notna())
     cells = zip(table.question, table.sense, table["bound"], table.best, strict=True)
     table["slack"] = np.array([slack(*one) for one in cells], dtype=float)
     varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
@@ -65,36 +73,21 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     return table
 
 
-def _best(table: pd.DataFrame) -> dict[str, float]:
-    """Return the best value known of each problem."""
-    best: dict[str, float] = {}
-    for content, own in table.groupby("fingerprint"):
-        values = np.concatenate([own.own, own.closed])
-        values = values[~np.isnan(values)]
-        optimum = own.optimum.dropna()
-        if len(optimum):
-            best[str(content)] = float(optimum.iloc[0])
-        elif len(values):
-            best[str(content)] = float(values.max() if own.sense.iloc[0] == "max" else values.min())
-    return best
-
-
-def gap(question: str, sense: str, best: float, value: float) -> float:
-    """Return how far a value is from the best: 0 if it is as good, negative if it is better."""
+def gap(question: str, sense: str, best: float, value: ArrayLike) -> FloatArray:
+    """Return how far values are from the best: 0 if they are as good, negative if better."""
+    values = np.asarray(value, dtype=float)
     if question == "bilevel":
-        if np.isnan(best):
-            return float("nan")
-        worse = best - value if sense == "max" else value - best
-        return 1.0 if np.isnan(value) else worse / (1 + abs(best))
-    if np.isnan(value) or not 0 < best < np.inf:
-        return float("nan")
-    return 1 - (value / best if sense == "max" else best / value)
+        worse = (best - values if sense == "max" else values - best) / (1 + abs(best))
+        return np.where(np.isnan(values) & ~np.isnan(best), 1.0, worse)
+    if not 0 < best < np.inf:
+        return np.full(values.shape, np.nan)
+    return 1 - (values / best if sense == "max" else best / values)
 
 
 def slack(question: str, sense: str, bound: float, best: float) -> float:
     """Return how far a proved bound is from the best value; NaN if either is not known."""
     if question == "bilevel":
-        return gap(question, sense, bound, best)
+        return float(gap(question, sense, bound, best))
     low, high = (best, bound) if sense == "max" else (bound, best)
     return 1 - low / high if 0 < high < np.inf else float("nan")
 
@@ -104,102 +97,123 @@ def taken(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table.status != REFUSED) & table.gap.notna()]
 
 
-SUMMARY = (
-    "gap: mean distance of the method's own result to the best known value over all runs, relative "
-    "to it; 1 without a result. worst: the largest gap. sensitivity: mean over the problems of the "
-    "largest less the smallest gap over tolerances and options that vary. within 5 %: share of "
-    "runs. closed: mean gap after closing. attained: share of the known optima that the method "
-    "itself attains; refuted: answers better than a known optimum. slack: median distance of the "
-    "proved bound to the best known value, relative to the larger one. solves to 5 %, solves, "
-    "seconds: medians. overhead: time outside the lower-level solves over time within them. "
-    "undecided: solves whose outcome is not proved. refused: runs that the method does not support."
-)
-
-
-def summary(table: pd.DataFrame) -> list[Cells]:
-    """Return the quality and the cost of each method, for each question."""
-    made = []
-    for (question, label), own in table.groupby(["question", "label"], sort=False):
-        some = taken(own)
-        if not len(some):
-            continue
-        known = some[some.optimum.notna()]
-        solving = some.lower.sum()
-        made.append(
-            {
-                "": question,
-                "method": label,
-                "runs": len(some),
-                "gap": some.gap.mean(),
-                "worst": some.gap.max(),
-                "sensitivity": some.sensitivity.mean(),
-                "within 5 %": as_percent(int((some.gap <= CLOSE).sum()), len(some)),
-                "closed": some.closed_gap.mean(),
-                "attained": as_percent(sum(attained(known)), len(known)),
-                "refuted": int((known.gap < -BEATEN).sum()),
-                "proved": int((some.status == "optimal").sum()),
-                "slack": some.slack.median(),
-                "solves to 5 %": float(np.median([cost(run, 0) for run in some.itertuples()])),
-                "solves": int(some.solves.median()),
-                "seconds": some.seconds.median(),
-                "overhead": f"{some.seconds.sum() / solving - 1:.0%}" if solving else "",
-                "undecided": as_percent(int(some.undecided.sum()), int(some.solves.sum())),
-                "time limit": int((some.termination == "time limit").sum()),
-                "killed": int((some.status == KILLED).sum()),
-                "errors": int(errors(some).sum()),
-                "refused": int((own.status == REFUSED).sum()),
-            }
-        )
-    return made
-
-
 def errors(table: pd.DataFrame) -> pd.Series:
     """Return whether each run ended with an error."""
     return (table.status == FAILED) | table.termination.str.startswith("error")
 
 
-def attained(table: pd.DataFrame) -> list[bool]:
-    """Return whether each run attains the best value, within the tolerances above."""
-    return [
-        bool(run.gap <= (COUNT_TOLERANCE if run.question == "BL1" else SIZE_TOLERANCE))
-        for run in table.itertuples()
-    ]
+SUMMARY = (
+    "gap: mean distance of the method's own result to the best known value over all runs, relative "
+    "to it; 1 without a result. worst: the largest gap. found: share of runs with a result. "
+    "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
+    "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
+    "of the known optima that the method itself attains; refuted: answers better than a known "
+    "optimum. slack: median distance of the proved bound to the best known value, relative to the "
+    "larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
+    "solves over time within them. undecided: solves whose outcome is not proved. refused: runs "
+    "that the method does not support."
+)
 
 
-def cost(run: Any, unit: int, level: float = CLOSE) -> float:
-    """Return the solves (0) or seconds (1) until the gap is at most a level; else infinity."""
-    for moment in run.history:
-        if gap(run.question, run.sense, run.best, moment[2]) <= level:
-            return float(moment[unit])
-    return np.inf
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the quality and the cost of each method, for each question."""
+    by = ["question", "label"]
+    some = taken(table)
+    known = some.optimum.notna()
+    tolerance = np.where(some.question == "BL1", COUNT_TOLERANCE, SIZE_TOLERANCE)
+    made = some.assign(
+        found=some.gap < 1,
+        close=some.gap <= CLOSE,
+        attained=(some.gap <= tolerance).astype(float).where(known),
+        refuted=known & (some.gap < -BEATEN),
+        proved=some.status == "optimal",
+        near=_costs(some, "solves"),
+        late=some.termination == "time limit",
+        killed=some.status == KILLED,
+        errors=errors(some),
+    ).groupby(by, sort=False)
+    sums = made[["seconds", "lower", "undecided", "solves"]].sum()
+    refused = (table.status == REFUSED).groupby([table[name] for name in by]).sum()
+    columns = {
+        "runs": made.size(),
+        "gap": made.gap.mean(),
+        "worst": made.gap.max(),
+        "found": _per_cent(made.found.mean()),
+        "sensitivity": made.sensitivity.mean(),
+        "within 5 %": _per_cent(made.close.mean()),
+        "closed": made.closed_gap.mean(),
+        "attained": _per_cent(made.attained.mean()),
+        "refuted": made.refuted.sum(),
+        "proved": made.proved.sum(),
+        "slack": made.slack.median(),
+        "solves to 5 %": made.near.median(),
+        "solves": made.solves.median(),
+        "seconds": made.seconds.median(),
+        "overhead": _per_cent(sums.seconds / sums.lower.where(sums.lower > 0) - 1),
+        "undecided": _per_cent(sums.undecided / sums.solves.where(sums.solves > 0)),
+        "time limit": made.late.sum(),
+        "killed": made.killed.sum(),
+        "errors": made["errors"].sum(),
+    }
+    found = pd.DataFrame(columns).join(refused.rename("refused"))
+    return found.reset_index().rename(columns={"question": "", "label": "method"})
 
 
-def by_problem(table: pd.DataFrame) -> list[Cells]:
+def _per_cent(shares: pd.Series) -> pd.Series:
+    return shares.map(lambda share: "" if np.isnan(share) else f"{share:.1%}")
+
+
+def by_problem(table: pd.DataFrame) -> pd.DataFrame:
     """Return, for each problem and method, the best result over the seeds."""
-    made = []
-    for (problem, label), own in table.groupby(["problem", "label"], sort=False):
-        some = taken(own)
-        if not len(some):
-            continue
-        best = some.loc[some.gap.idxmin()]
-        made.append(
-            {
-                "problem": problem,
-                "method": label,
-                "seeds": len(some),
-                "value": float(best.own),
-                "closed": float(best.closed),
-                "bound": float(best["bound"]),
-                "slack": float(best.slack),
-                "gap": float(best.gap),
-                "worst": some.gap.max(),
-                "sensitivity": some.sensitivity.mean(),
-                "solves": int(some.solves.median()),
-                "seconds": some.seconds.median(),
-                "status": best.status,
-            }
-        )
-    return made
+    some = taken(table)
+    own = some.groupby(["problem", "label"], sort=False)
+    best = some.loc[own.gap.idxmin()].set_index(["problem", "label"])
+    columns = {
+        "seeds": own.size(),
+        "value": best.own,
+        "closed": best.closed,
+        "bound": best.bound,
+        "slack": best.slack,
+        "gap": best.gap,
+        "worst": own.gap.max(),
+        "sensitivity": own.sensitivity.mean(),
+        "solves": own.solves.median(),
+        "seconds": own.seconds.median(),
+        "status": best.status,
+    }
+    return pd.DataFrame(columns).reset_index().rename(columns={"label": "method"})
+
+
+SCORES = (
+    "Means over the seeds, and quartiles. value: the deviation. test error: of the model that is "
+    "trained at the method's own eps (a share of false labels, or the mean squared error); clean: "
+    "that at eps = 0. solves, seconds, CPU: means."
+)
+
+
+def scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each problem and method, the value and the test error over the seeds."""
+    own = table[table.score.notna()].groupby(["problem", "label"], sort=False)
+    columns = {
+        "seeds": own.size(),
+        "value": own.own.mean(),
+        "quartiles of value": _quartiles(own.own),
+        "clean": own.clean_score.mean(),
+        "test error": own.score.mean(),
+        "quartiles of test error": _quartiles(own.score),
+        "gap": own.gap.mean(),
+        "sensitivity": own.sensitivity.mean(),
+        "solves": own.solves.mean(),
+        "seconds": own.seconds.mean(),
+        "CPU": own.cpu_seconds.mean(),
+    }
+    return pd.DataFrame(columns).reset_index().rename(columns={"label": "method"})
+
+
+def _quartiles(values: Any) -> pd.Series:
+    low, high = values.quantile(0.25), values.quantile(0.75)
+    texts = [f"{a:.4g} .. {b:.4g}" for a, b in zip(low, high, strict=True)]
+    return pd.Series(texts, index=low.index, dtype=object)
 
 
 TIMES = (
@@ -208,51 +222,44 @@ TIMES = (
     "rest of IPOPT's time, where the stages report them. blocks: rows of the model."
 )
 COLUMNS_OF_TIME = {
-    "lower": "lower", "Pyomo": "build", "opening": "opening", "total": "seconds",
-    "CPU": "cpu_seconds", "IPOPT": "ipopt", "evaluations": "evaluations",
+    "lower": "lower", "build": "Pyomo", "opening": "opening", "seconds": "total",
+    "cpu_seconds": "CPU", "ipopt": "IPOPT", "evaluations": "evaluations", "algebra": "algebra",
+    "iterations": "iterations", "blocks": "blocks",
 }  # fmt: skip
 
 
-def times(table: pd.DataFrame) -> list[Cells]:
+def times(table: pd.DataFrame) -> pd.DataFrame:
     """Return the parts of the time of the runs that solve a reformulation."""
-    made = []
     staged = table[table.contraction != ""]
-    for (problem, label), own in staged.groupby(["problem", "label"], sort=False):
-        seconds = {name: round(own[of].median(), 2) for name, of in COLUMNS_OF_TIME.items()}
-        made.append(
-            {
-                "problem": problem,
-                "method": label,
-                "gap": own.gap.mean(),
-                "sensitivity": own.sensitivity.mean(),
-                **seconds,
-                "algebra": round(seconds["IPOPT"] - seconds["evaluations"], 2),
-                "iterations": int(own.iterations.median()),
-                "blocks": int(own.blocks.median()),
-                "contraction": own.contraction.iloc[0],
-            }
-        )
-    return made
+    staged = staged.assign(algebra=staged.ipopt - staged.evaluations)
+    own = staged.groupby(["problem", "label"], sort=False)
+    parts = own[list(COLUMNS_OF_TIME)].median().round(2).rename(columns=COLUMNS_OF_TIME)
+    found = own[["gap", "sensitivity"]].mean().join(parts).join(own.contraction.first())
+    return found.reset_index().rename(columns={"label": "method"})
+
+
+def _costs(table: pd.DataFrame, unit: str, level: float = CLOSE) -> list[float]:
+    """Return the solves or seconds of each run until the gap is at most a level; else infinity."""
+    which, found = ("solves", "seconds").index(unit), []
+    for run in table.itertuples():
+        gaps = gap(run.question, run.sense, run.best, [moment[2] for moment in run.history])
+        reached = np.flatnonzero(gaps <= level)
+        found.append(float(run.history[reached[0]][which]) if len(reached) else np.inf)
+    return found
 
 
 def costs(table: pd.DataFrame, unit: str, level: float = CLOSE) -> dict[str, FloatArray]:
     """Return, for each label, the cost of each problem and seed; the best label comes first.
 
-    Parameters
-    ----------
-    table : DataFrame
-    unit : {"solves", "seconds"}
-    level : float, default 0.05
-        The gap that the method itself has to reach. The cost is infinite if it does not, or if the
-        label has no run. A problem on which no run found an attack does not count.
+    The cost is the number of solves or seconds until the method's own gap is at most the level,
+    infinite if it is not reached, or if the label has no run. A problem on which no run found an
+    attack does not count.
     """
-    which = ("solves", "seconds").index(unit)
-    found = table[table.gap.notna()]
-    keys = list(dict.fromkeys(zip(found.fingerprint, found.seed, strict=True)))
-    made: Mapping[str, dict[Any, float]] = {
-        label: dict.fromkeys(keys, np.inf) for label in taken(table).label.unique()
+    keys = pd.MultiIndex.from_frame(table[table.gap.notna()][["fingerprint", "seed"]]).unique()
+    some = taken(table)
+    spent = some.assign(cost=_costs(some, unit, level)).set_index(["fingerprint", "seed"])
+    arrays = {
+        str(label): own.groupby(level=[0, 1]).cost.last().reindex(keys).fillna(np.inf).to_numpy()
+        for label, own in spent.groupby("label", sort=False)
     }
-    for run in taken(table).itertuples():
-        made[run.label][run.fingerprint, run.seed] = cost(run, which, level)
-    arrays = {label: np.array(list(own.values())) for label, own in made.items()}
     return dict(sorted(arrays.items(), key=lambda one: -int(np.isfinite(one[1]).sum())))

@@ -1,15 +1,14 @@
 """A process that carries out runs, and can be ended when it exceeds a limit or hangs.
 
-`python -m bilad.scripts.experiments.worker` reads runs from its standard input and writes their
-rows to its standard output, both pickled. It ends when its input does, even within a run: when the
-process that started it was killed.
+`python -m bilad.scripts.experiments.worker FD` receives runs from a connection, and sends their
+rows. It ends when the connection is closed, even within a run: when the process that started it was
+killed. It is no process of `multiprocessing`, because workers of Dask may not start those.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import os
-import pickle
 import queue
 import signal
 import subprocess
@@ -17,7 +16,9 @@ import sys
 import tempfile
 import threading
 from contextlib import suppress
-from typing import IO, Any
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
 
 from bilad.scripts.experiments.run import FAILED, KILLED, Row, Run, carry_out, failed
 from bilad.solvers.termination import MOST_WORDS
@@ -32,76 +33,59 @@ class Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Any = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the process
         self._closed = False
 
     def carry_out(self, run: Run) -> Row:
         """Carry out a run in the process.
 
-        Returns
-        -------
-        Row
-            With the status "killed" if the run exceeds `run.kill` seconds; with the status "error"
-            if the process dies twice.
+        The status of the row is "killed" if the run exceeds `run.kill` seconds, and "error" if the
+        process dies twice.
         """
         death = ""
         for _ in range(LIVES):
-            over = threading.Event()
-            row = self._ask(run, over)
-            if row is not None:
-                return row
-            if over.is_set():
+            process = self._alive()
+            try:
+                self._connection.recv()  # it is ready; no limit counts its start
+                self._connection.send(run)
+                if self._connection.poll(run.kill):
+                    row: Row = self._connection.recv()
+                    return row
+            except (EOFError, OSError):  # it died
+                _kill(process)
+                if self._closed:
+                    break
+                death = self._death(process)
+            else:
+                _kill(process)
+                process.wait()
                 seconds = float(run.kill or 0)
                 return failed(run, KILLED, f"time limit: killed after {seconds:g} s", seconds)
-            death = self._death()
-            if self._closed:
-                break
         return failed(run, FAILED, f"error: the process of the run died {death}")
 
-    def _ask(self, run: Run, over: threading.Event) -> Row | None:
-        """Send a run and return its row; None if the process died, which the limit also causes."""
-        timer: threading.Timer | None = None
-        try:
-            process = self._alive()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            if run.kill:
-                timer = threading.Timer(run.kill, self._end, (process, over))
-                timer.start()
-            _send(run, process.stdin)
-            row: Row = pickle.load(process.stdout)
-            return row
-        except (EOFError, BrokenPipeError, ValueError, pickle.UnpicklingError):
-            if self._process is not None:
-                _kill(self._process)
-            return None
-        finally:
-            if timer:
-                timer.cancel()
-
-    def _end(self, process: subprocess.Popen[bytes], over: threading.Event) -> None:
-        over.set()
-        _kill(process)
-
     def _alive(self) -> subprocess.Popen[bytes]:
+        """Return the process, which is started if there is none or it has ended."""
         if self._process is None or self._process.poll() is not None:
-            self._release()
+            if self._connection is not None:
+                self._connection.close()
             self._log.seek(0)
             self._log.truncate()
-            self._process = subprocess.Popen(
-                COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                start_new_session=True,  # Ctrl-C reaches the parent only
-            )
-            assert self._process.stdout is not None
-            pickle.load(self._process.stdout)  # it is ready; no limit counts its start
+            self._connection, theirs = Pipe()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [*COMMAND, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._log,
+                    stderr=self._log,
+                    start_new_session=True,  # Ctrl-C reaches the parent only
+                )
         return self._process
 
-    def _death(self) -> str:
+    def _death(self, process: subprocess.Popen[bytes]) -> str:
         """Describe how the process died, with the last line that it wrote."""
-        code = self._process.wait() if self._process else 0
+        code = process.wait()
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         how = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
@@ -113,24 +97,14 @@ class Worker:
         if self._process is not None:
             _kill(self._process)
             self._process.wait()
-        self._release()
+            self._connection.close()
         self._log.close()
-
-    def _release(self) -> None:
-        """Close the pipes of a process that has ended."""
-        if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    with suppress(OSError):  # what was still to be written
-                        stream.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a process with all that it has started, such as an executable of a solver."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 _own = threading.local()
@@ -145,32 +119,26 @@ def carry_out_in_worker(run: Run) -> Row:
 
 
 def main() -> None:
-    """Carry out runs until the input ends."""
-    rows = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what solvers print must not be read as rows
+    """Carry out runs until the connection is closed; before each, say that the process is ready."""
+    connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     runs: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(runs,), daemon=True).start()
-    _send("ready", rows)
+    threading.Thread(target=_listen, args=(connection, runs), daemon=True).start()
     while True:
+        connection.send("ready")
         run = runs.get()
         if run.kill:
             # A timer that needs no interpreter, in case that the parent was killed too.
             faulthandler.dump_traceback_later(run.kill + LATER, exit=True)
         row = carry_out(run)
         faulthandler.cancel_dump_traceback_later()
-        _send(row, rows)
+        connection.send(row)
 
 
-def _send(what: object, stream: IO[bytes]) -> None:
-    pickle.dump(what, stream)
-    stream.flush()
-
-
-def _listen(runs: queue.SimpleQueue[Any]) -> None:
+def _listen(connection: Any, runs: queue.SimpleQueue[Any]) -> None:
     try:
         while True:
-            runs.put(pickle.load(sys.stdin.buffer))
-    except EOFError:
+            runs.put(connection.recv())
+    except (EOFError, OSError):
         os.killpg(0, signal.SIGKILL)  # with all that this process has started
 
 

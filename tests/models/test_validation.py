@@ -174,7 +174,7 @@ TABLE = [
     ("others", lambda: between_clusters([0], [1, 1]), "1 twice", "distinct"),
     ("others", lambda: between_clusters([0, 2], [1, 2]), "point 2", "no point that is in `points`"),
     # data sets
-    ("name", lambda: load_dataset("irises"), "'irises'", "'iris', 'wine', 'digits', 'seeds', "),
+    ("name", lambda: load_dataset("irises"), "'irises'", "'breast-cancer', 'diabetes', 'seeds', "),
     ("name", lambda: load_dataset(3), "3", "path of a file"),
     ("name", lambda: load_dataset(None), "None", "path of a file"),
     ("name", lambda: load_dataset(["iris"]), r"\['iris'\]", "path of a file"),

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 
+import numba
 import pytest
 from numba.core.compiler_lock import global_compiler_lock
 
@@ -95,6 +96,35 @@ def test_an_error_that_compiled_code_makes_of_the_time_limit(error):
 
     assert termination_of(step, 0.1) == "time limit"
     assert termination_of(lambda: (_ for _ in ()).throw(error), 5.0).startswith("error: ")
+
+
+def test_numba_is_not_disturbed_while_it_loads_compiled_code(monkeypatch):
+    """It fills its tables of types then, before it takes the lock of its compiler."""
+    done = []
+
+    class Cache:
+        def load_overload(self, signature, context):
+            until = time.perf_counter() + 0.4
+            while time.perf_counter() < until:
+                pass
+            done.append(signature)
+
+        def save_overload(self, signature, compiled):
+            pass
+
+    @numba.njit
+    def half(x):
+        return 0.5 * x
+
+    monkeypatch.setattr(half, "_cache", Cache())
+
+    def step():
+        half(1.0)
+        while True:
+            pass
+
+    assert termination_of(step, 0.1) == "time limit"
+    assert len(done) == 1
 
 
 def test_numba_is_not_disturbed_while_it_compiles():

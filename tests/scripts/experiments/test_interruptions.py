@@ -1,7 +1,7 @@
 """What kills a process or a worker costs no finished run, and Dask gives what one machine gives."""
 
 import json
-import os
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -11,14 +11,12 @@ import time
 import pandas as pd
 import pytest
 
+from bilad.scripts.experiments import runner
 from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.store import Store
 
 RESULT = ["problem", "label", "seed", "status", "termination", "own", "closed", "bound", "solves"]
-# More of both are for a machine that has the time.
-KILLS = int(os.environ.get("BILAD_KILLS", "2"))
-RUNS = int(os.environ.get("BILAD_RUNS", "24"))
 SPECIFICATION = """
 closing = "ray"
 limits.solves = 20
@@ -33,53 +31,64 @@ perturbations = "two"
 norms = [inf]
 budgets = [1.0, 3.0]
 """
-SWEEP = [sys.executable, "-m", "bilad.scripts.cli", "sweep"]
 
 
 @pytest.fixture
-def specification(tmp_path):
-    path = tmp_path / "line.toml"
-    path.write_text(f"seeds = {RUNS // 4}\n{SPECIFICATION}")
-    return path
+def specified(tmp_path):
+    """Write a specification of so many runs, a multiple of four, and return its path."""
+
+    def write(runs):
+        path = tmp_path / "line.toml"
+        path.write_text(f"seeds = {runs // 4}\n{SPECIFICATION}")
+        return path
+
+    return write
 
 
-def stored(path):
-    """Return the keys in a store, none if it is not there yet."""
-    if not path.is_file():
-        return set()
-    with Store(path) as base:
-        return {row.key for row in base.rows()}
+@pytest.mark.parametrize(
+    ("kills", "at_once", "runs"), [(2, 2, 40), pytest.param(50, 4, 1000, marks=pytest.mark.slow)]
+)
+def test_sweeps_that_are_killed_at_random_moments_are_resumed(
+    specified, tmp_path, kills, at_once, runs
+):
+    """Several sweeps write to one store; each that is killed is started again."""
+    specification, store = specified(runs), tmp_path / "rows.sqlite"
+    keys, moments = {run.key for run in read_specification(specification).runs}, random.Random(0)
+    server = multiprocessing.get_context("forkserver")  # a start without importing all again
+    server.set_forkserver_preload([runner.__name__])
 
+    def start():
+        sweep = server.Process(target=run_experiment, args=(specification, store))
+        sweep.start()
+        return sweep
 
-@pytest.mark.slow
-def test_a_sweep_that_is_killed_at_random_moments_is_resumed(specification, tmp_path):
-    store, moments = tmp_path / "rows.sqlite", random.Random(0)
-    keys = {run.key for run in read_specification(specification).runs}
-    command = [*SWEEP, str(specification), "--store", str(store), "--resume"]
-    before: set[str] = set()
-    for _ in range(KILLS):
-        sweep = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-        wanted = len(before) + moments.randrange(2 * RUNS // (KILLS + 1))
-        while len(stored(store)) < wanted and sweep.poll() is None:
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0.0, 0.1))
-        os.kill(sweep.pid, signal.SIGKILL)
-        assert sweep.wait() == -signal.SIGKILL
-        with Store(store) as base:
-            now = {row.key for row in base.rows()}
-            assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        assert before <= now <= keys
-        before = now
-    sweeps = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [sweep.wait(timeout=600) for sweep in sweeps] == [0, 0]
+    Store(store).close()
+    sweeps, before = [start() for _ in range(at_once)], set()
     with Store(store) as base:
-        rows = base.rows()
-    assert sorted(row.key for row in rows) == sorted(keys)
+        for _ in range(kills):
+            wanted = len(before) + moments.randrange(6)
+            while len(base.finished(keys)) < wanted:
+                time.sleep(0.01)
+            time.sleep(moments.uniform(0.0, 0.05))
+            sweep = sweeps.pop(moments.randrange(at_once))
+            sweep.kill()
+            sweep.join()
+            assert sweep.exitcode == -signal.SIGKILL
+            assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            now = {row.key for row in base.rows()}
+            assert before <= now < keys
+            before = now
+            sweeps.append(start())
+        for sweep in sweeps:
+            sweep.join()
+        assert [sweep.exitcode for sweep in sweeps] == [0] * at_once
+        assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert sorted(row.key for row in base.rows()) == sorted(keys)
 
 
 @pytest.fixture
 def cluster(tmp_path):
-    """A scheduler and two workers in processes of their own: the address and the workers."""
+    """A scheduler and two workers in processes of their own: the address and the processes."""
     pytest.importorskip("distributed")
     file = tmp_path / "scheduler.json"
     common = ["--scheduler-file", str(file), "--no-dashboard"]
@@ -90,19 +99,20 @@ def cluster(tmp_path):
 
     scheduler = started("scheduler", "--port", "0")
     workers = [started("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
-    while not file.is_file():
-        assert scheduler.poll() is None
-        time.sleep(0.1)
-    yield json.loads(file.read_text())["address"], workers
-    for process in (*workers, scheduler):
-        process.kill()
-        process.wait()
+    try:
+        while not file.is_file() or not file.read_text().endswith("}"):  # it is being written
+            assert scheduler.poll() is None
+            time.sleep(0.1)
+        yield json.loads(file.read_text())["address"], scheduler, workers
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
 
 
 @pytest.mark.slow
-def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specification, cluster):
-    address, workers = cluster
-    killed = []
+def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specified, cluster):
+    (address, _, workers), specification, killed = cluster, specified(500), []
 
     def kill_one(row, done, total):
         if not killed and done > total // 4:
@@ -111,4 +121,39 @@ def test_dask_gives_what_one_machine_gives_though_a_worker_is_killed(specificati
 
     spread = run_experiment(specification, scheduler=address, on_row=kill_one)
     assert killed == [-signal.SIGKILL]
+    assert len(spread) == 500
     pd.testing.assert_frame_equal(spread[RESULT], run_experiment(specification)[RESULT])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ("workers", "the scheduler has no worker for more than 20 s"),
+        ("scheduler", "no scheduler answers"),
+        ("stopped", "the scheduler does not answer for more than 20 s"),
+    ],
+)
+def test_what_is_lost_is_named_and_the_sweep_can_be_resumed(
+    specified, cluster, tmp_path, monkeypatch, in_process, lost, words
+):
+    (address, scheduler, workers), specification = cluster, specified(24)
+    monkeypatch.setattr(runner, "PATIENCE", 20.0)
+    if lost == "workers":  # from the beginning
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    stored = []
+
+    def lose(row, done, total):
+        stored.append(row.key)
+        if done == 5:
+            scheduler.send_signal(signal.SIGKILL if lost == "scheduler" else signal.SIGSTOP)
+
+    store = tmp_path / "rows.sqlite"
+    with pytest.raises(OSError, match=words) as error:
+        run_experiment(specification, store, scheduler=address, on_row=lose)
+    assert error.value.filename == address
+    with Store(store) as base:
+        assert {row.key for row in base.rows()} == set(stored)
+    assert len(run_experiment(specification, store)) == 24

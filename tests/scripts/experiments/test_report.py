@@ -37,6 +37,7 @@ def table(module_line):
         moments = [(1, 0.1, 2.0), (3 + k, 0.2 + k, 4.0 + k)]
         made.append(replace(row, own=4.0 + k, history=json.dumps(moments), solves=3 + k))
     made[0] = replace(made[0], status="error", termination=f"error: {EVIL}")
+    made[3] = replace(made[3], score=0.3, clean_score=0.1)
     curve = json.dumps([(-1.0, 2.0), (0.0, 0.0), (1.0, 4.0)])
     made[1] = replace(made[1], curve=curve, eps="[1.0]")
     staged = {"contraction": "observed", "ipopt": 0.5}
@@ -69,7 +70,7 @@ def test_the_page_stands_alone_and_escapes_names(report):
     assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in page.links)
     assert EVIL in page.texts
     assert sum(f"error: {EVIL}" in text for text in page.texts) == 1
-    assert page.tags.count("table") == 4
+    assert page.tags.count("table") == 5
 
 
 def test_every_table_and_figure_is_a_file_with_its_data(report):
@@ -77,16 +78,18 @@ def test_every_table_and_figure_is_a_file_with_its_data(report):
     names = {path.name for path in folder.iterdir()}
     assert all(path.parent == folder for path in folder.rglob("*"))
     figures = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
-    for kind in ("performance", "data", "anytime", "security", "staircase"):
+    for kind in ("performance", "data", "anytime", "security", "error", "staircase"):
         assert any(kind in name for name in figures), kind
     assert all({f"{name}.pdf", f"{name}.csv"} <= names for name in figures)
     tables = {name.removesuffix(".tex") for name in names if name.endswith(".tex")}
-    assert len(tables) == 3
+    assert len(tables) == 4
     assert all(f"{name}.csv" in names for name in tables)
     latex = "".join((folder / f"{name}.tex").read_text() for name in tables)
     assert r"\$a\_b\$" in latex
     assert "gap" in latex
     assert "sensitivity" in latex
+    (band,) = ((folder / f"{name}.csv").read_text() for name in figures if "error" in name)
+    assert len(re.findall(r"^band,.*,0\.0,0\.1$", band, re.MULTILINE)) == 2
     marks = next((folder / f"{name}.csv").read_text() for name in figures if "staircase" in name)
     assert re.search(r"^mark,.*,0\.5,0\.0", marks, re.MULTILINE)
 
@@ -140,7 +143,7 @@ def test_the_command_writes_the_report_of_several_stores(line, tmp_path):
     assert (answer.exit_code, "finished runs" in answer.output) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["black-box", "size"])
+@pytest.mark.parametrize("name", ["black-box", "security", "size"])
 def test_a_study_of_the_project_has_no_fault(name):
     answer = CliRunner().invoke(app, ["sweep", name, "--check", "--set", "seeds = 1"])
     assert answer.exit_code == 0, answer.output

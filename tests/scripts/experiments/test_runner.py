@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bilad.models import ArgumentError
+from bilad.models import ArgumentError, Ridge, SupportVectorMachine, load_dataset
 from bilad.scripts.experiments import runner
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import carry_out
@@ -16,7 +16,7 @@ from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.store import Store
 from bilad.scripts.experiments.worker import Worker
-from bilad.solvers import attack
+from bilad.solvers import attack, fit
 
 RESULT = ["problem", "label", "seed", "status", "termination", "own", "closed", "bound", "solves"]
 
@@ -130,6 +130,75 @@ def test_labels_are_flipped_and_counted(in_process):
     assert row.own > 0
 
 
+def test_a_split_has_validation_and_test_points(in_process):
+    """The deviation is that of the validation points, and the score that of the others."""
+    given = {
+        "seeds": [3],
+        "limits": {"solves": 5},
+        "data": {
+            "d": {"source": "diabetes", "training": 50, "validation": 40, "standardise": True}
+        },
+        "models": {"m": {"kind": "ridge", "intercept": True, "target": 10}},
+        "perturbations": {"p": {"kind": "entries", "points": 4}},
+        "methods": ["corners"],
+        "problems": [
+            {
+                "data": "d",
+                "models": "m",
+                "perturbations": "p",
+                "deviations": ["validation-loss", "changed-predictions", "distance"],
+                "budgets": 2.0,
+            }
+        ],
+    }
+    table = run_experiment(given)
+    order = np.random.default_rng(3).permutation(442)
+    rows = load_dataset("diabetes").data[order]
+    rows = (rows - rows[:50].mean(axis=0)) / rows[:50].std(axis=0)
+    X, y = rows[:, :10], rows[:, 10]
+    model = Ridge(X[:50], y[:50], intercept=True)
+    for run, row in zip(read_specification(given).runs, table.itertuples(), strict=True):
+        moved = run.problem.perturbation.apply(run.problem.model, row.eps or np.zeros(40))
+        losses, errors = [], []
+        for trained in (fit(model), fit(moved)):
+            losses.append(np.mean((trained.decision_function(X[50:90]) - y[50:90]) ** 2) / 2)
+            errors.append(np.mean((trained.decision_function(X[90:]) - y[90:]) ** 2))
+        assert (row.clean_score, row.score) == pytest.approx(tuple(errors))
+        if row.deviation == "validation-loss":
+            assert row.own == pytest.approx(losses[1] - losses[0])
+            assert row.own > 0
+    assert len(set(table.fingerprint)) == 3
+
+
+def test_the_score_of_a_classifier_is_the_share_of_false_labels(in_process):
+    given = {
+        "limits": {"solves": 5},
+        "data": {"d": {"source": "breast-cancer", "training": 60, "validation": 0}},
+        "models": {kind: {"kind": kind} for kind in ("ridge", "svm")},
+        "perturbations": {"p": {"kind": "flips", "points": 3}},
+        "methods": ["corners"],
+        "problems": [
+            {
+                "data": "d",
+                "models": ["ridge", "svm"],
+                "perturbations": "p",
+                "deviations": "distance",
+                "norms": "count",
+                "budgets": 2,
+            }
+        ],
+    }
+    found, order = load_dataset("breast-cancer"), np.random.default_rng(0).permutation(569)
+    labels = 2.0 * found.labels[order] - 1.0
+    for row, kind in zip(
+        run_experiment(given).itertuples(), (Ridge, SupportVectorMachine), strict=True
+    ):
+        model = kind(found.data[order][:60], labels[:60])
+        scores = fit(model).decision_function(found.data[order][60:])
+        assert row.clean_score == np.mean(np.where(scores >= 0, 1.0, -1.0) != labels[60:])
+        assert 0 <= row.score <= 1
+
+
 def test_an_error_and_a_refusal_are_rows(line, in_process, monkeypatch):
     line["methods"] = {"branching": {}, "corners": {}, "ray": {}}
     monkeypatch.setattr("bilad.scripts.experiments.run.warm_up", lambda method: 1 / 0)
@@ -178,9 +247,8 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
 
 def test_a_bilevel_model_of_a_python_file_is_solved(in_process, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from bilad.scripts.bilevel_problems import PROBLEMS\n"
-        "one = PROBLEMS[0]\n"
-        "def problems():\n    return {one.name: (one.model(), one.target)}\n"
+        "from bilad.scripts.bilevel_problems import problems as published\n"
+        "def problems():\n    return dict(list(published().items())[:1])\n"
     )
     path = tmp_path / "spec.toml"
     path.write_text(
@@ -215,7 +283,7 @@ def test_a_process_that_hangs_or_dies_is_replaced(line, tmp_path, monkeypatch):
     assert "SIGSEGV" in row.termination
     assert worker.carry_out(works).status == "no attack found"
     process = worker._process
-    process.stdin.close()  # what the end of the parent does, also within a run
+    worker._connection.close()  # what the end of the parent does, also within a run
     assert process.wait(timeout=60) == -signal.SIGKILL
     worker.close()
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 from bilad.formulations import Follower
 from bilad.models import ArgumentError, MaxDeviation
-from bilad.scripts.experiments.faults import SpecificationError, lines_of
+from bilad.scripts.experiments.faults import Lines, SpecificationError
 from bilad.scripts.experiments.specification import read_specification
 
 FAULTY = """\
@@ -136,6 +135,23 @@ def test_a_text_that_is_no_toml_has_one_fault(faults_of):
     assert "line 2" in fault
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = '\udcff'", "\x00"])
+def test_a_text_that_cannot_be_read_has_one_fault(tmp_path, text):
+    path = tmp_path / "given.toml"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(SpecificationError) as error:
+        read_specification(path)
+    assert len(error.value.faults) == 1
+
+
+@pytest.mark.parametrize("key", ["rows", "columns"])
+@pytest.mark.parametrize("given", ["0:99999999999999", 10**30, 0, "1:0", "a:b", [1, 1]])
+def test_rows_that_do_not_exist_are_faults(line, key, given):
+    line["data"]["line"] = {"source": "iris", key: given}
+    with pytest.raises(SpecificationError, match=f"data.line.{key}"):
+        read_specification(line)
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -159,13 +175,13 @@ def test_the_line_of_a_key_is_that_of_its_statement():
         '# a comment\na.b = 1\n"c d" = [\n  1, # ]\n  2]\n'
         '[[t]]\nx = """\n[no]\ny = 1\n"""\n[[t]]\nx = 2\n[t.u]\nv = {w = 1}\n'
     )
-    tomllib.loads(text)
-    lines = lines_of(text)
-    assert lines["a", "b"] == 2
-    assert lines["c d", 1] == 3
-    assert (lines["t", 0, "x"], lines["t", 1, "x"]) == (7, 12)
-    assert lines["t", 1, "u", "v", "w"] == 14
-    assert ("no",) not in lines
+    lines = Lines(text)
+    assert lines.number(("a", "b")) == 2
+    assert lines.number(("c d", 1)) == 3
+    assert [lines.number(("t", k, "x")) for k in (0, 1)] == [7, 12]
+    assert lines.number(("t", 1, "u", "v", "w")) == 14
+    assert lines.number(("t", 1, "u", "none")) == 13  # the nearest place that contains it
+    assert lines.number(("no",)) == Lines("").number(("no",)) == 0
 
 
 def test_runs_are_the_product_of_all_that_is_listed(line):
@@ -185,6 +201,9 @@ def test_a_run_is_killed_some_time_after_its_limit_in_seconds(line):
     assert kills == {"corners": 100.0, "ray": None}  # a ray is not limited in seconds
     kills = {run.kill for run in read_specification(line, ["limits.kill = 7"]).runs}
     assert kills == {7.0}
+    for change in ("limits.kill = 1e300", "limits.seconds = 1e300"):  # no timer takes that
+        kills = {run.kill for run in read_specification(line, [change]).runs if run.kill}
+        assert kills == {2e6}
 
 
 def test_methods_without_options_may_be_a_list(line):
@@ -243,6 +262,44 @@ def test_some_runs_can_be_chosen(line):
         experiment.only(None, "corner")
 
 
+@pytest.mark.parametrize(
+    ("keys", "fault"),
+    [
+        (
+            {"training": 9, "validation": 1},
+            "data.line.validation: got 10, expected at most 9 points",
+        ),
+        ({"training": 10}, "data.line.training: got 10, expected at most 9 points"),
+        ({"validation": 2}, "data.line.validation: got 2, expected the number of training points"),
+        ({"standardise": 1}, "data.line.standardise: got 1, expected true or false"),
+        ({"train": 3}, "data.line.train: got 'train', expected one of"),
+    ],
+)
+def test_a_split_is_checked(line, keys, fault):
+    line["data"]["line"] |= keys
+    with pytest.raises(SpecificationError) as error:
+        read_specification(line)
+    assert [one for one in error.value.faults if one.startswith(fault)]
+
+
+def test_a_split_draws_disjoint_points_which_the_key_contains(line):
+    line["data"]["line"] = {"source": "breast-cancer", "training": 100, "standardise": True}
+    line["models"]["cc"] = {"kind": "svm"}
+    line["problems"][0] |= {"deviations": "validation-loss"}
+    runs = {}
+    for validation in (100, 101):  # the test points differ, and the model does not
+        line["data"]["line"]["validation"] = validation
+        runs[validation] = read_specification(line).runs[0]
+    one, other = runs.values()
+    data = one.problem.model.data
+    np.testing.assert_allclose(data.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.std(axis=0), 1)
+    every = np.vstack([data, one.problem.deviation.held_out[0], one.test[0]])
+    assert every.shape == np.unique(every, axis=0).shape == (569, 30)
+    assert np.array_equal(data, other.problem.model.data)
+    assert one.key != other.key
+
+
 def test_a_seed_draws_the_data_and_the_entries(line):
     problems = {run.seed: run.problem for run in read_specification(line).runs}
     assert not np.array_equal(problems[0].model.data, problems[1].model.data)
@@ -272,9 +329,9 @@ def test_problems_may_be_objects_with_an_optimum(line):
 def test_a_python_file_makes_problems(tmp_path):
     source = tmp_path / "mine.py"
     source.write_text(
-        "from bilad.scripts.bilevel_problems import PROBLEMS\n"
+        "from bilad.scripts.bilevel_problems import problems as published\n"
         "def problems():\n"
-        "    return {one.name: (one.model(), one.target) for one in PROBLEMS[:2]}\n"
+        "    return dict(list(published().items())[:2])\n"
         "def wrong():\n    raise KeyError('lost')\n"
         "def nothing():\n    return {}\n"
     )

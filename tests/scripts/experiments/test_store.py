@@ -48,7 +48,7 @@ def test_another_version_and_another_file_are_named(tmp_path, row):
     with Store(path) as store:
         store.add(row)
         store._base.execute("PRAGMA user_version = 7")
-    with pytest.raises(ArgumentError, match=r"rows\.sqlite of version 7, expected version 1"):
+    with pytest.raises(ArgumentError, match=r"rows\.sqlite of version 7, expected version 2"):
         Store(path)
     path.write_text("no database at all, but long enough for a header of one" * 10)
     with pytest.raises(OSError, match=r"not a store") as error:
@@ -81,6 +81,31 @@ def test_a_read_only_and_a_full_disk_are_named_and_nothing_is_lost(tmp_path, row
         assert error.value.errno == number
     with Store(path) as store:
         assert [one.key for one in store.rows()] == [row.key]
+
+
+def test_a_file_that_cannot_grow_is_named_and_nothing_is_lost(tmp_path, row):
+    """The limit of the size of a file stands in for a full disk."""
+    resource = pytest.importorskip("resource")
+    path, before = tmp_path / "rows.sqlite", resource.getrlimit(resource.RLIMIT_FSIZE)
+    kept = []
+
+    def fill(store):
+        for k in range(100):
+            store.add(replace(row, key=f"{k:02}", history="x" * 10_000))
+            kept.append(f"{k:02}")
+
+    with Store(path) as store:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with pytest.raises(OSError, match="is the disk full") as error:
+                fill(store)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert error.value.filename == str(path)
+        assert store.add(replace(row, key="later"))
+    with Store(path) as store:
+        assert sorted(one.key for one in store.rows()) == [*kept, "later"]
+        assert store._ask("PRAGMA integrity_check") == [("ok",)]
 
 
 def test_a_locked_store_is_named(tmp_path, row, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from bilad.scripts.experiments.run import failed
 from bilad.scripts.experiments.specification import read_specification
-from bilad.scripts.experiments.table import by_problem, costs, gap, summary, table_of
+from bilad.scripts.experiments.table import by_problem, costs, gap, scores, summary, table_of, times
 
 INF, NAN = float("inf"), float("nan")
 
@@ -74,18 +74,31 @@ def test_summaries(rows):
     refused = replace(rows[2], status="refused", own=0.0, key="x", label="c", base="c")
     error = replace(rows[2], status="error", termination="error: no", own=0.0, key="y", seed=1)
     table = table_of([*rows, refused, error])
-    cells = {row["method"]: row for row in summary(table)}
+    cells = summary(table).set_index("method", drop=False).to_dict("index")
     assert list(cells) == ["a, corners = 1", "a, corners = 2", "b"]
     assert cells["b"]["errors"] == 1
     assert cells["b"]["worst"] == 1.0
     assert cells["a, corners = 1"]["within 5 %"] == "0.0%"
     np.testing.assert_allclose(cells["a, corners = 1"]["sensitivity"], 4 / 11)
     problems = by_problem(table)
-    assert [row["value"] for row in problems] == [10.0, 6.0, 5.0]
-    assert all({"gap", "sensitivity"} <= set(row) for row in problems)
+    assert problems.value.tolist() == [10.0, 6.0, 5.0]
+    for found in (summary(table), problems, times(table), scores(table)):
+        assert {"gap", "sensitivity"} <= set(found)
+
+
+def test_scores_are_means_and_quartiles(rows):
+    made = [
+        replace(rows[0], key=str(k), seed=k, own=float(k), score=0.1 * k, clean_score=0.05)
+        for k in range(5)
+    ]
+    (found,) = scores(table_of([*made, rows[1]])).itertuples(index=False)
+    assert found[1:5] == ("a, corners = 1", 5, 2.0, "1 .. 3")
+    assert found[7] == "0.1 .. 0.3"
+    np.testing.assert_allclose(found[5:7], [0.05, 0.2])
 
 
 def test_a_table_without_rows_has_its_columns():
     table = table_of([])
     assert isinstance(table, pd.DataFrame)
     assert {"own", "gap", "sensitivity"} <= set(table)
+    assert not any(len(of(table)) for of in (summary, by_problem, scores, times))
