@@ -18,8 +18,7 @@ from bilad.models import (
     MaxDeviation,
     Perturbation,
 )
-from bilad.solvers import Attack, attack
-from bilad.solvers.termination import CONVERGED
+from bilad.solvers import attack
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 
 NAN = float("nan")
@@ -37,12 +36,6 @@ def unending(method: str, problem: BilevelProblem) -> dict[str, Any]:
     return {"starts": MANY_STARTS} if method in REFORMULATIONS else {}
 
 
-def outcome(found: Attack) -> str:
-    """Return the status of an attack if it is final, otherwise what ended the search early."""
-    final = found.status in FINAL or found.termination == CONVERGED
-    return found.status if final else found.termination
-
-
 def shown_value(value: float) -> str:
     """Return a value as text; a dash if there is no attack."""
     return f"{value:.6g}" if 0 < value < float("inf") else "-"
@@ -51,11 +44,6 @@ def shown_value(value: float) -> str:
 def no_value(problem: BilevelProblem) -> float:
     """Return the value that stands for "no attack": 0 for (BL1), infinity for (BL2)."""
     return float("inf") if problem.sense == "min" else 0.0
-
-
-def share(problem: BilevelProblem, optimum: float, value: float) -> float:
-    """Return the share of the optimum that a value attains: between 0 and 1."""
-    return optimum / value if problem.sense == "min" else value / optimum
 
 
 def better(problem: BilevelProblem, value: float, other: float) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -19,111 +19,85 @@ from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
 from bilad.models.validation import FloatArray
-from bilad.scripts.certificates.robustness_summary import Summary, make_summary
-from bilad.scripts.certificates.subject import KINDS, WEIGHTS, Options, subject_of
+from bilad.scripts.certificates.robustness_summary import make_summary
+from bilad.scripts.certificates.subject import KINDS, WEIGHTS, subject_of
 from bilad.scripts.certificates.summary_report import draw_summary, summary_json, summary_table
 from bilad.scripts.command import command
-from bilad.scripts.run_store import whole, write_text
+from bilad.scripts.files import whole, write_text
 from bilad.scripts.settings import SETTINGS
 
 ATTACK = "counterexample.json"
 WIDTH = 118  # characters that the summary needs
-PLACES = 'such as "1,4:7", counted from 1'
+OWN = ("data", "ray", "seconds", "seed", "out")  # what does not describe the problem
+
+
+def option(text: str, **limits: Any) -> Any:
+    """Return an option with its help."""
+    return typer.Option(help=text, **limits)
+
+
+Text = str | None
+Number = float | None
 
 
 @command
 def certify(
+    context: typer.Context,
     data: Annotated[
         str,
         typer.Argument(
             help=f"A named setting ({', '.join(SETTINGS)}); with --gamma, a data set or a CSV file."
         ),
     ],
-    gamma: Annotated[
-        float | None, typer.Option(min=0.0, help="Regularisation gamma; required for data sets.")
-    ] = None,
-    rows: Annotated[str | None, typer.Option(help=f"Points that are used, {PLACES}.")] = None,
-    features: Annotated[str | None, typer.Option(help=f"Features that are used, {PLACES}.")] = None,
-    p: Annotated[float, typer.Option(help="Norm of the fusion terms: 1, 2 or inf.")] = 2.0,
-    weights: Annotated[
-        str, typer.Option(help=f"Weights of the graph, one of: {', '.join(WEIGHTS)}.")
-    ] = "knn",
-    neighbours: Annotated[int, typer.Option(min=1, help="Number of neighbours for knn.")] = 10,
+    gamma: Annotated[Number, option("Required for data sets.", min=0.0)] = None,
+    rows: Annotated[Text, option('Points that are used, such as "1,4:7", from 1.')] = None,
+    features: Annotated[Text, option("Features that are used.")] = None,
+    p: Annotated[Number, option("Norm of the fusion terms: 1, 2 (default) or inf.")] = None,
+    weights: Annotated[Text, option(f"One of: {', '.join(WEIGHTS)}; by default knn.")] = None,
+    neighbours: Annotated[int | None, option("Of knn; by default 10.", min=1)] = None,
     phi: Annotated[
-        float, typer.Option(min=0.0, help="phi of the weights exp(-phi ||a_i - a_j||^2) for knn.")
-    ] = 0.5,
-    weight: Annotated[float, typer.Option(min=0.0, help="Weight of each edge for complete.")] = 1.0,
+        Number, option("Of the weights exp(-phi ||a_i - a_j||^2) of knn; by default 0.5.", min=0.0)
+    ] = None,
+    weight: Annotated[Number, option("Of each edge for complete; by default 1.", min=0.0)] = None,
     kind: Annotated[
-        str | None,
-        typer.Option(
-            help=f"Kind of perturbation, one of: {', '.join(KINDS)}; by default that of the "
-            "setting, or additive."
+        Text,
+        option(
+            f"Kind of perturbation, one of: {', '.join(KINDS)}; by default that of the setting, or "
+            "additive."
         ),
     ] = None,
-    moving: Annotated[
-        str | None, typer.Option(help=f"Points that are perturbed, {PLACES}.")
-    ] = None,
-    moving_features: Annotated[
-        str | None, typer.Option(help=f"Features that are perturbed, {PLACES}.")
-    ] = None,
-    norm: Annotated[float, typer.Option(help="Norm of eps: 1, 2 or inf.")] = 2.0,
-    budget: Annotated[
-        float | None, typer.Option(help="Budget of BL1; BL2 is searched up to it.")
-    ] = None,
-    target: Annotated[float | None, typer.Option(help="Target delta_0 of BL2.")] = None,
+    moving: Annotated[Text, option("Points that are perturbed.")] = None,
+    moving_features: Annotated[Text, option("Features that are perturbed.")] = None,
+    norm: Annotated[Number, option("Norm of eps: 1, 2 (default) or inf.")] = None,
+    budget: Annotated[Number, option("Of BL1; BL2 is searched up to it.")] = None,
+    target: Annotated[Number, option("Target delta_0 of BL2.")] = None,
     ray: Annotated[
-        Path | None,
-        typer.Option(
-            help="Text file with the direction of the ray; by default that of the attack."
-        ),
+        Path | None, option("Text file with the direction of the ray; by default the attack's.")
     ] = None,
-    seconds: Annotated[
-        float, typer.Option(min=0.1, help="Time limit of the searches if no method is exact.")
-    ] = 10.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 0,
-    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("results/certify"),
+    seconds: Annotated[float, option("Time limit of each search.", min=0.1)] = 10.0,
+    seed: Annotated[int, option("Seed of the random numbers.", min=0)] = 0,
+    out: Annotated[Path, option("Output folder.")] = Path("results/certify"),
 ) -> None:
     """Print how much a data set must be perturbed to change its partition, with proofs."""
     console = Console(width=max(WIDTH, Console().width))
-    chosen = Options(
-        data=data,
-        gamma=gamma,
-        rows=rows,
-        features=features,
-        p=p,
-        weights=weights,
-        neighbours=neighbours,
-        phi=phi,
-        weight=weight,
-        kind=kind,
-        moving=moving,
-        moving_features=moving_features,
-        norm=norm,
-        budget=budget,
-        target=target,
-    )
-    subject = subject_of(chosen)
+    given = {name: value for name, value in context.params.items() if value is not None}
+    subject = subject_of(data, **{name: given[name] for name in given if name not in OWN})
     direction = None if ray is None else _direction(ray)
     with threadpool_limits(1):
         summary = make_summary(subject, direction, seconds, seed)
     draw_summary(summary, [out / "summary.png", out / "summary.svg"])
-    write_text(out / "summary.json", json.dumps(summary_json(summary), indent=1) + "\n")
-    written = ["summary.json", "summary.png", "summary.svg", *_counterexample(summary, out)]
+    write_text(out / "summary.json", summary_json(summary))
     console.print(summary_table(summary), highlight=False)
-    console.print(f"Written: {', '.join(written)} in {out}", highlight=False)
+    written = ["summary.json", "summary.png", "summary.svg"]
+    (out / ATTACK).unlink(missing_ok=True)  # it may belong to an earlier summary
+    if summary.certificate.attack is not None:
+        with whole(out / ATTACK) as fresh:
+            summary.certificate.write(fresh)
+        written.append(ATTACK)
+    console.print(f"Written: {', '.join(written)} in {out}", highlight=False, markup=False)
     if ATTACK in written:
         text = f"To check the counterexample:\n{_check(out / ATTACK)}"
-        console.print(text, highlight=False, soft_wrap=True)
-
-
-def _counterexample(summary: Summary, folder: Path) -> list[str]:
-    """Write the shortest attack, if there is one; return the names of the files written."""
-    (folder / ATTACK).unlink(missing_ok=True)  # it may belong to an earlier summary
-    if summary.certificate.attack is None:
-        return []
-    with whole(folder / ATTACK) as fresh:
-        summary.certificate.write(fresh)
-    return [ATTACK]
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _check(path: Path) -> str:
@@ -135,9 +109,12 @@ def _check(path: Path) -> str:
 
 def _direction(path: Path) -> FloatArray:
     try:
-        return np.atleast_1d(np.loadtxt(path)).astype(np.float64).ravel()
+        found = np.loadtxt(path, ndmin=1).ravel()
     except ValueError:
-        raise ArgumentError("ray", str(path), "a text file of numbers") from None
+        found = np.array([np.nan])
+    if not np.isfinite(found).all():
+        raise ArgumentError("ray", str(path), "a text file of finite numbers")
+    return found
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from rich.console import Console
 from bilad.models.validation import one_of
 from bilad.scripts.command import command
 from bilad.scripts.compare import compare as run_compare
-from bilad.scripts.compare import methods_for
 from bilad.scripts.compare import starts as run_starts
 from bilad.scripts.experiments.commands import report, sweep
 from bilad.scripts.reproduce.reproduce import PARTS
@@ -23,7 +22,7 @@ from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.closing import CLOSINGS
 
 ALL = "all"  # the parts of a reproduction
-TABLE_WIDTH = 130  # characters that the tables need; a narrower terminal wraps them
+TABLE_WIDTH = 140  # characters that the tables need; a narrower terminal wraps them
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,9 +40,9 @@ def compare(
         str | None,
         typer.Option(help="Methods, comma-separated; by default all that support the setting."),
     ] = None,
-    out: Annotated[
-        Path, typer.Option(help="Output folder; CSV files and picture go to a subfolder.")
-    ] = Path("results"),
+    out: Annotated[Path, typer.Option(help="Output folder; the files go to a subfolder.")] = Path(
+        "results"
+    ),
     lower: Annotated[
         str, typer.Option(help=f"Lower-level method: auto, {', '.join(LOWER_METHODS)}.")
     ] = "auto",
@@ -57,28 +56,20 @@ def compare(
 ) -> None:
     """Attack one setting by several methods, and print the results side by side."""
     chosen = SETTINGS[one_of(setting, "setting", SETTINGS)]
-    names = methods_for(chosen) if methods is None else _named(methods)
-    one_of(lower, "lower", ["auto", *LOWER_METHODS])
-    one_of(closing, "closing", CLOSINGS)
-    run_compare(
-        chosen,
-        names,
-        out / setting,
-        _console(),
-        lower=lower,
-        closing=closing,
-        seed=seed,
-        time_limit=time_limit,
-    )
+    names = list(UPPER_METHODS.usable()) if methods is None else _named(methods)
+    limits = {} if time_limit is None else {"seconds": time_limit}
+    conditions = {"closing": closing, "seeds": [seed], "limits": limits}
+    run_compare(chosen, names, out / setting, _console(), lower, **conditions)
 
 
 @app.command()
 @command
 def starts(
     setting: Annotated[str, typer.Argument(help=f"One of: {', '.join(SETTINGS)}.")],
+    out: Annotated[Path, typer.Option(help="As of `compare`.")] = Path("results"),
 ) -> None:
     """Compare reformulations from five starts with direct search by SSNAL."""
-    run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], _console())
+    run_starts(SETTINGS[one_of(setting, "setting", SETTINGS)], out / setting, _console())
 
 
 @app.command()

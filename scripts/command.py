@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bilad.models import ArgumentError, DatasetError
+from bilad.scripts.files import check_folder
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp import EngineError
 
@@ -27,14 +28,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 P = ParamSpec("P")
 
 
+@dataclass
 class Interrupts:
-    """Records whether an interrupt came.
-
-    Attributes
-    ----------
-    number : int
-        The number of the signal; 0 if none came.
-    """
+    """The number of the signal that interrupted the command; 0 if none came."""
 
     number: int = 0
 
@@ -74,32 +70,6 @@ def noted_interrupts() -> Iterator[Interrupts]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Add the name of the file to an OSError; Python omits it if the disk is full."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def check_folder(folder: Path) -> None:
-    """Check, without leaving a trace, that files can be written to a folder.
-
-    Raises
-    ------
-    ArgumentError
-        If the path is a file, or lies below one.
-    OSError
-        If the file system or its permissions do not allow writing.
-    """
-    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
-    if not nearest.is_dir():
-        raise ArgumentError("out", str(folder), f"a folder; {nearest} is not one")
-    with naming_file(folder), tempfile.TemporaryFile(dir=nearest):
-        pass
 
 
 def command(run: Callable[P, None]) -> Callable[P, None]:

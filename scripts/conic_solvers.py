@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cvxpy as cp
 import numpy as np
@@ -20,24 +19,19 @@ from bilad.models.validation import FloatArray
 
 TOLERANCES = (1e-5, 1e-6, 1e-7, 1e-8)
 ENOUGH = 15.0  # total seconds of runs after which a solver is not run again
-Pair = tuple[FloatArray, FloatArray]
+Pair = tuple[FloatArray, FloatArray]  # X and Z
+Solver = Callable[[ConvexClustering, float, float], Pair | None]  # model, tolerance, time limit
 
 
-@dataclass(frozen=True)
-class ConicSolver:
-    """A solver, called with a model, a tolerance and a time limit."""
-
-    name: str
-    solve: Callable[[ConvexClustering, float, float], Pair | None]
-
-
-def _clarabel(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
+def clarabel(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
+    """Solve the conic program of this package by Clarabel."""
     program = ConicProgram(model)
     program.solve(tol_gap_abs=tol, tol_gap_rel=tol, tol_feas=tol, time_limit=time_limit)
     return None if program.X is None or program.Z is None else (program.X, program.Z)
 
 
-def _scs(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
+def scs(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
+    """Solve the form with a variable for every difference by SCS."""
     scaled, centre, unit = model.standardised()
     X, U = cp.Variable((model.n, model.d)), cp.Variable((model.graph.m, model.d))
     coupling = model.graph.incidence @ X - U == 0
@@ -53,19 +47,11 @@ def _scs(model: ConvexClustering, tol: float, time_limit: float) -> Pair | None:
     return centre + unit * np.asarray(X.value), unit * Z
 
 
-CONIC_SOLVERS = (ConicSolver("Clarabel", _clarabel), ConicSolver("SCS", _scs))
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Median seconds and gap; the seconds are a lower bound if the gap was not attained."""
-
-    seconds: float
-    gap: float
+CONIC_SOLVERS: dict[str, Solver] = {"Clarabel": clarabel, "SCS": scs}
 
 
 def smallest_gap(model: ConvexClustering, pair: Pair | None) -> float:
-    """Return the smaller of the gaps of (X, Z) and of (A - B'Z, Z)."""
+    """Return the smaller of the gaps of (X, Z) and of (A - B'Z, Z); infinite without a solution."""
     if pair is None:
         return float("inf")
     X, Z = pair
@@ -74,9 +60,17 @@ def smallest_gap(model: ConvexClustering, pair: Pair | None) -> float:
 
 
 def time_solver(
-    solver: ConicSolver, model: ConvexClustering, gap: float, repeats: int, time_limit: float
-) -> Timing:
-    """Find the loosest tolerance that attains the gap, and repeat the run with it."""
+    solver: Solver, model: ConvexClustering, gap: float, repeats: int, time_limit: float
+) -> tuple[float, float]:
+    """Find the loosest tolerance that attains a gap, and repeat the run with it.
+
+    Returns
+    -------
+    seconds : float
+        The median; a lower bound if no tolerance attains the gap.
+    gap : float
+        That of the solution.
+    """
     best, reached = float("inf"), float("inf")
     for tol in TOLERANCES:
         seconds, reached = _once(solver, model, tol, time_limit)
@@ -85,18 +79,18 @@ def time_solver(
             runs = [seconds]
             while len(runs) < repeats and sum(runs) < ENOUGH:
                 runs.append(_once(solver, model, tol, time_limit)[0])
-            return Timing(float(np.median(runs)), reached)
+            return float(np.median(runs)), reached
         if seconds >= time_limit:
-            return Timing(seconds, reached)
-    return Timing(best, reached)
+            return seconds, reached
+    return best, reached
 
 
 def _once(
-    solver: ConicSolver, model: ConvexClustering, tol: float, time_limit: float
+    solver: Solver, model: ConvexClustering, tol: float, time_limit: float
 ) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         began = time.perf_counter()
-        pair = solver.solve(model, tol, time_limit)
+        pair = solver(model, tol, time_limit)
         seconds = time.perf_counter() - began
     return seconds, smallest_gap(model, pair)

@@ -42,19 +42,9 @@ def as_percent(count: int, total: int) -> str:
     return f"{count / total:.1%}" if total else ""
 
 
-def as_share(value: float) -> str:
-    """Return a share in per cent; blank if it is NaN."""
-    return "" if np.isnan(value) else f"{value:.2%}"
-
-
 def mean(values: Sequence[float]) -> float:
     """Return the mean."""
     return float(np.mean(values))
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the median; NaN if there are no values."""
-    return float(np.median(values)) if values else float("nan")
 
 
 def show(
@@ -80,13 +70,12 @@ def shown(value: Any) -> str:
 
 def progress_bar(console: Console) -> Progress:
     """Return a bar with the current task, how much of it is done, and the time spent and left."""
-    return Progress(
+    columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
     )
+    return Progress(*columns, console=console, transient=True)

@@ -1,10 +1,10 @@
-"""Bilevel problems whose optimum is known, and the tolerances by which an answer is judged.
+"""Bilevel problems whose optimum is known.
 
 For two points, and for two clusters on a line, the optimum has a closed form: it is the least eps
-at which the partition changes. For small random problems it was proved by a MILP, or for p = 2 and
-d > 1 found on a fine grid along a ray (`ray_optimum`); `prove` computes it again. There are two
-sets, made with different data, sizes and gammas: parameters that were chosen on the first are to be
-judged on the second.
+at which the partition changes. For small random problems it is in `studies/known_optima.csv`: it
+was proved by a MILP, or for p = 2 and d > 1 found on a fine grid along a ray (`ray_optimum`). There
+are two sets, made with different data, sizes and gammas: parameters that were chosen on the first
+are to be judged on the second.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bilad.models import (
     BilevelProblem,
@@ -23,18 +26,17 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
-from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray, one_of
-from bilad.scripts.ray_optimum import ray_optimum
-from bilad.solvers import attack
+from bilad.scripts.settings import readable_settings
 from bilad.solvers.clustering.cluster import solve_lower
-
-COUNT_TOLERANCE = 1e-9  # relative, for (BL1): deviations are integers
-SIZE_TOLERANCE = 1e-3  # relative, for (BL2): the infimum of ||eps|| is often not attained
-BEATEN_TOLERANCE = 1e-6  # relative; an answer that is better by more refutes the known optimum
+from bilad.solvers.clustering.parametric.optimum import least_perturbation
+from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 INF = float("inf")
+OPTIMA = Path(str(files("bilad.scripts"))) / "studies" / "known_optima.csv"
+PROVED: dict[str, float] = pd.read_csv(OPTIMA, index_col="name").optimum.to_dict()
+Problems = dict[str, tuple[BilevelProblem, float]]  # by name, with the optimum
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,6 @@ class KnownProblem:
     name: str
     problem: BilevelProblem
     optimum: float  # the largest deviation (BL1), or the infimum of ||eps|| (BL2)
-    source: str  # how the optimum is known: "closed form", "MILP" or "ray"
-
-
-def is_attained(problem: BilevelProblem, of_optimum: float) -> bool:
-    """Return whether a share of the optimum is 1 within the tolerances above."""
-    tolerance = SIZE_TOLERANCE if problem.sense == "min" else COUNT_TOLERANCE
-    return of_optimum >= 1 - tolerance
 
 
 @dataclass(frozen=True)
@@ -90,14 +85,34 @@ def known_problems(name: str = "first") -> dict[str, KnownProblem]:
     return {known.name: known for known in problems}
 
 
-def first_set() -> dict[str, tuple[BilevelProblem, float]]:
+def first_set() -> Problems:
     """Return the problems of the first set with their optima, for a specification."""
     return {name: (one.problem, one.optimum) for name, one in known_problems("first").items()}
 
 
-def second_set() -> dict[str, tuple[BilevelProblem, float]]:
+def second_set() -> Problems:
     """Return those of the second set."""
     return {name: (one.problem, one.optimum) for name, one in known_problems("second").items()}
+
+
+def least_perturbations() -> Problems:
+    """Return (BL2) of the first set."""
+    return {name: one for name, one in first_set().items() if one[0].sense == "min"}
+
+
+@cache
+def settings() -> Problems:
+    """Return (BL2) of the settings whose data can be read; the parametric path solves it."""
+    found: Problems = {}
+    for name, setting in readable_settings().items():
+        problem = setting.min_perturbation()
+        path = parametric_path(
+            setting.model(), problem.perturbation, -problem.radius, problem.radius
+        )
+        answer = least_perturbation(path, setting.target)
+        if answer is not None:
+            found[name] = problem, float(answer.infimum)
+    return found
 
 
 def _both(
@@ -118,8 +133,8 @@ def _both(
     size, deviation = step
     least = MinPerturbation(model, perturbation, deviation, norm)
     most = MaxDeviation(model, perturbation, budget, norm)
-    yield KnownProblem(f"{name}, BL1", most, deviation, "closed form")
-    yield KnownProblem(f"{name}, BL2", least, size, "closed form")
+    yield KnownProblem(f"{name}, BL1", most, deviation)
+    yield KnownProblem(f"{name}, BL2", least, size)
 
 
 FIRST = KnownSet(
@@ -249,11 +264,9 @@ DRAWN = {
 def random_problem(name: str) -> KnownProblem:
     """Return the random problem of a name such as "random BL1 edges p=1 d=2 norm=inf #3".
 
-    The number at the end is the seed; the optimum is in `PROVED`.
+    The number at the end is the seed.
     """
-    problem = draw_problem(name)
-    source = "MILP" if clustering_of(problem).p != 2 or clustering_of(problem).d == 1 else "ray"
-    return KnownProblem(name, problem, PROVED[name], source)
+    return KnownProblem(name, draw_problem(name), PROVED[name])
 
 
 def draw_problem(name: str) -> BilevelProblem:
@@ -304,82 +317,3 @@ def _random_perturbation(
 def _random_budget(rng: np.random.Generator, kind: str) -> float:
     most = {"shift": 2.0, "additive": 2.0, "multiplicative": 1.0, "edges": 1.0}[kind]
     return float(most * rng.uniform(0.5, 1.0))
-
-
-def prove(name: str, time_limit: float = 60.0) -> float | None:
-    """Compute the optimum of a random problem; None if it has no attack or is not proved."""
-    problem = draw_problem(name)
-    if clustering_of(problem).p == 2 and clustering_of(problem).d > 1:
-        best = ray_optimum(problem).value
-        return best if 0 < best < INF else None
-    found = attack(problem, "milp", time_limit=time_limit)
-    if found.status != "optimal" or found.bound is None or found.deviation == 0:
-        return None
-    return found.bound
-
-
-# The optima that `prove` computed: for p = 2 and d > 1 on a ray, otherwise by the MILP with gap 0.
-PROVED: dict[str, float] = {
-    "random BL1 additive p=1 d=1 norm=inf #1": 4.0,
-    "random BL2 additive p=1 d=1 norm=inf #2": 1.0290970087367006,
-    "random BL1 additive p=1 d=2 norm=2 #4": 14.0,
-    "random BL2 additive p=1 d=2 norm=2 #7": 0.2872162845729755,
-    "random BL1 additive p=inf d=2 norm=1 #8": 4.0,
-    "random BL2 additive p=inf d=2 norm=1 #10": 1.6138958699925994,
-    "random BL1 shift p=1 d=3 norm=2 #11": 2.0,
-    "random BL2 shift p=1 d=3 norm=2 #13": 0.501482457449228,
-    "random BL1 shift p=inf d=2 norm=2 #15": 4.0,
-    "random BL2 shift p=inf d=2 norm=2 #16": 6.465252017254726,
-    "random BL1 shift p=2 d=1 norm=2 #17": 12.0,
-    "random BL2 shift p=2 d=1 norm=2 #18": 2.1010467915490696,
-    "random BL1 multiplicative p=1 d=1 norm=1 #19": 8.0,
-    "random BL2 multiplicative p=1 d=1 norm=1 #20": 0.22243189428278956,
-    "random BL1 multiplicative p=1 d=2 norm=inf #21": 2.0,
-    "random BL2 multiplicative p=1 d=2 norm=inf #22": 0.5594938993434967,
-    "random BL1 multiplicative p=inf d=2 norm=2 #23": 4.0,
-    "random BL2 multiplicative p=inf d=2 norm=2 #25": 1.7011418360086719,
-    "random BL1 edges p=1 d=1 norm=2 #27": 4.0,
-    "random BL2 edges p=1 d=1 norm=2 #32": 0.7211456660760602,
-    "random BL1 edges p=1 d=2 norm=1 #33": 2.0,
-    "random BL2 edges p=1 d=2 norm=1 #39": 0.004820613928106478,
-    "random BL1 edges p=inf d=2 norm=inf #42": 2.0,
-    "random BL2 edges p=inf d=2 norm=inf #47": 0.8033701888435955,
-    "random BL1 shift p=2 d=2 norm=2 #50": 18.0,
-    "random BL1 shift p=2 d=2 norm=2 #51": 2.0,
-    "random BL2 shift p=2 d=2 norm=2 #62": 0.6481378755433507,
-    "random BL1 shift p=2 d=3 norm=2 #65": 2.0,
-    "random BL1 shift p=2 d=3 norm=2 #71": 6.0,
-    "random BL2 shift p=2 d=3 norm=2 #74": 0.2142926982676061,
-    "random BL2 shift p=2 d=3 norm=2 #77": 0.9222302978728957,
-    "fresh BL1 additive p=1 d=1 norm=inf #101": 6.0,
-    "fresh BL2 additive p=1 d=1 norm=inf #109": 0.5987437082414014,
-    "fresh BL1 additive p=1 d=2 norm=2 #117": 6.0,
-    "fresh BL2 additive p=1 d=2 norm=2 #126": 0.26989164831044876,
-    "fresh BL1 additive p=inf d=2 norm=1 #133": 4.0,
-    "fresh BL2 additive p=inf d=2 norm=1 #141": 1.9838190965682632,
-    "fresh BL1 shift p=1 d=3 norm=2 #149": 2.0,
-    "fresh BL2 shift p=1 d=3 norm=2 #158": 0.8233326929010459,
-    "fresh BL1 shift p=inf d=2 norm=2 #165": 2.0,
-    "fresh BL2 shift p=inf d=2 norm=2 #504": 2.883074144189294,
-    "fresh BL1 shift p=2 d=1 norm=2 #181": 6.0,
-    "fresh BL2 shift p=2 d=1 norm=2 #189": 0.012070134182803945,
-    "fresh BL1 multiplicative p=1 d=1 norm=1 #197": 8.0,
-    "fresh BL2 multiplicative p=1 d=1 norm=1 #205": 0.03888642729492157,
-    "fresh BL1 multiplicative p=1 d=2 norm=inf #213": 4.0,
-    "fresh BL2 multiplicative p=1 d=2 norm=inf #221": 7.546981820389116,
-    "fresh BL1 multiplicative p=inf d=2 norm=2 #229": 2.0,
-    "fresh BL2 multiplicative p=inf d=2 norm=2 #238": 0.20485992266039002,
-    "fresh BL1 edges p=1 d=1 norm=2 #245": 2.0,
-    "fresh BL2 edges p=1 d=1 norm=2 #258": 0.08615227070019486,
-    "fresh BL1 edges p=1 d=2 norm=1 #263": 6.0,
-    "fresh BL2 edges p=1 d=2 norm=1 #272": 0.45913820222813334,
-    "fresh BL1 edges p=inf d=2 norm=inf #277": 2.0,
-    "fresh BL2 edges p=inf d=2 norm=inf #290": 0.4354716014265467,
-    "fresh BL1 shift p=2 d=2 norm=2 #293": 2.0,
-    "fresh BL1 shift p=2 d=2 norm=2 #302": 2.0,
-    "fresh BL2 shift p=2 d=2 norm=2 #310": 0.06003994686057598,
-    "fresh BL1 shift p=2 d=3 norm=2 #319": 2.0,
-    "fresh BL1 shift p=2 d=3 norm=2 #326": 2.0,
-    "fresh BL2 shift p=2 d=3 norm=2 #341": 0.6284902863240741,
-    "fresh BL2 shift p=2 d=3 norm=2 #642": 0.09482957523074226,
-}

@@ -1,7 +1,7 @@
 """The optimum of a problem with one parameter, from a fine grid with bisection at each jump.
 
 Attacks along one direction are compared with this value. It is independent of them: only the lower
-level is shared. An interval narrower than the grid with the same deviation on both sides can be
+level is shared. An interval narrower than the grid with the same partition on both sides can be
 missed.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, whole_number
 from bilad.solvers.clustering.cluster import solve_lower
-from bilad.solvers.clustering.result import Clustering
+from bilad.solvers.clustering.parametric.bracketed import bracket_breakpoints
 
 POINTS = 20_001
 STEP_WIDTH = 1e-9  # the width to which a jump is bisected, relative to the radius
@@ -36,42 +36,6 @@ class RayOptimum:
     curve: Sequence[tuple[float, float]] = field(repr=False, default=())
 
 
-class _Ray:
-    """The deviation at each eps of a ray, -1 where the labels are not certified."""
-
-    def __init__(self, problem: BilevelProblem) -> None:
-        self.problem = problem
-        self._before = self._last = self._solve(0.0, None)
-        self.seen = {0.0: 0.0 if self._before.proved else -1.0}
-
-    def _solve(self, eps: float, start: Clustering | None) -> Clustering:
-        model = self.problem.perturbation.apply(clustering_of(self.problem), eps)
-        return solve_lower(model, tol=TOL, start=start, refine=True)
-
-    def deviation(self, eps: float) -> float:
-        if eps not in self.seen:
-            self._last = after = self._solve(eps, self._last)
-            value = self.problem.deviation.value(self._before.labels, after.labels)
-            self.seen[eps] = float(value) if after.proved else -1.0
-        return self.seen[eps]
-
-    def bisect(self, low: float, high: float) -> None:
-        """Bisect an interval as long as the deviations at its ends differ."""
-        middle = 0.5 * (low + high)
-        narrow = high - low <= STEP_WIDTH * self.problem.radius or not low < middle < high
-        if narrow or self.deviation(low) == self.deviation(high):
-            return
-        self.deviation(middle)
-        self.bisect(low, middle)
-        self.bisect(middle, high)
-
-    def curve(self) -> list[tuple[float, float]]:
-        """Return the ends of the intervals with equal, certified deviations."""
-        steps = [list(own) for _, own in groupby(sorted(self.seen.items()), lambda at: at[1])]
-        ends = [end for own in steps for end in dict.fromkeys((own[0], own[-1]))]
-        return [(eps, value) for eps, value in ends if value >= 0]
-
-
 def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
     """Return the best eps of a problem with one parameter.
 
@@ -81,22 +45,23 @@ def ray_optimum(problem: BilevelProblem, points: int = POINTS) -> RayOptimum:
     points : int, default 20001
         Number of points of the grid on the feasible interval.
     """
-    if problem.perturbation.dim != 1:
-        raise ArgumentError("problem", f"eps of length {problem.perturbation.dim}", "length 1")
-    ray, (low, high) = _Ray(problem), problem.box
-    grid = np.linspace(low[0], high[0], whole_number(points, "points", least=2)).tolist()
-    for eps in grid:
-        ray.deviation(eps)
-    for left, right in pairwise(grid):
-        ray.bisect(left, right)
-    attacks = [
-        (problem.rank(abs(eps), value), eps)
-        for eps, value in ray.seen.items()
-        if problem.is_attack(abs(eps), value)
+    free, model = problem.perturbation, clustering_of(problem)
+    count = whole_number(points, "points", least=2)
+    if free.dim != 1:
+        raise ArgumentError("problem", f"eps of length {free.dim}", "length 1")
+    (low,), (high,) = problem.box
+    width = STEP_WIDTH * problem.radius
+    found = bracket_breakpoints(model, free, low, high, width=width, points=count, tol=TOL)
+    before = solve_lower(model, tol=TOL, refine=True).labels
+    seen = [
+        (eps, float(problem.deviation.value(before, labels)) if proved else -1.0)
+        for eps, labels, proved in zip(found.eps.tolist(), found.labels, found.proved, strict=True)
     ]
-    wanted_size = problem.sense == "min"
-    value, eps = (np.inf if wanted_size else 0.0), 0.0
+    attacks = [(abs(eps), value, eps) for eps, value in seen if problem.is_attack(abs(eps), value)]
+    best, eps = (np.inf if problem.sense == "min" else 0.0), 0.0
     if attacks:
-        _, eps = max(attacks)
-        value = abs(eps) if wanted_size else ray.seen[eps]
-    return RayOptimum(eps, value, len(ray.seen), ray.curve())
+        size, value, eps = max(attacks, key=lambda one: problem.rank(*one[:2]))
+        best = problem.value(size, value)
+    steps = [list(own) for _, own in groupby(seen, lambda at: at[1])]
+    ends = [end for own in steps for end in dict.fromkeys((own[0], own[-1]))]
+    return RayOptimum(eps, best, len(seen), [end for end in ends if end[1] >= 0])

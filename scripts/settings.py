@@ -32,10 +32,10 @@ class Setting:
     unit: str  # the unit of the scaled feature and of eps
     shifted: tuple[int, int]  # the first and the last shifted point, counted from 1, both included
     gamma: float
-    weight: float  # of every edge of the complete graph
     budget: float  # a of (BL1)
     step: float  # of direct search
     target: float  # delta_0 of (BL2)
+    weight: float = 1.0  # of every edge of the complete graph
 
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""
@@ -70,49 +70,22 @@ class Setting:
 
 SETTINGS = {
     "iris": Setting(
-        dataset="iris",
-        points=100,
-        feature=3,
-        scale=10.0,
-        unit="mm",
-        shifted=(51, 70),
-        gamma=0.1,
-        weight=1.0,
-        budget=8.0,
-        step=0.01,
-        target=1200,
+        dataset="iris", points=100, feature=3, scale=10.0, unit="mm", shifted=(51, 70),
+        gamma=0.1, budget=8.0, step=0.01, target=1200,
     ),
     # Two large clusters, close to the varieties, and eight small ones. With equal weights on the
     # complete graph, every gamma with fewer clusters gives a single cluster and outliers.
     "seeds": Setting(
-        dataset="seeds",
-        points=140,
-        feature=0,
-        scale=1.0,
-        unit="mm^2",
-        shifted=(71, 95),
-        gamma=0.0297,
-        weight=1.0,
-        budget=2.0,
-        step=0.0025,
-        target=1200,
+        dataset="seeds", points=140, feature=0, scale=1.0, unit="mm^2", shifted=(71, 95),
+        gamma=0.0297, budget=2.0, step=0.0025, target=1200,
     ),
     # The classes overlap in proline: most points form one cluster, and twelve of the first class
     # another.
     "wine": Setting(
-        dataset="wine",
-        points=178,
-        feature=12,
-        scale=0.01,
-        unit="100 mg/l",
-        shifted=(40, 59),
-        gamma=0.0356,
-        weight=1.0,
-        budget=4.0,
-        step=0.005,
-        target=1200,
+        dataset="wine", points=178, feature=12, scale=0.01, unit="100 mg/l", shifted=(40, 59),
+        gamma=0.0356, budget=4.0, step=0.005, target=1200,
     ),
-}
+}  # fmt: skip
 
 
 def readable_settings(

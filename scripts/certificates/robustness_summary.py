@@ -7,82 +7,33 @@ of attacks are recomputed, with certified labels. The moduli of calmness are com
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
-from bilad.models import MaxDeviation, MinPerturbation, RecoveryInterval, recovery_interval
+from bilad.models import recovery_interval
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
-from bilad.models.validation import ArgumentError, FloatArray, IntArray
+from bilad.models.validation import ArgumentError, FloatArray
+from bilad.scripts.certificates.ray_steps import RaySteps, changes, moved_points, ray_steps
 from bilad.scripts.certificates.subject import Subject
-from bilad.scripts.certificates.summary_ray import RaySteps, changes, moved_points, ray_steps
 from bilad.scripts.command import noted_interrupts
-from bilad.solvers import (
-    Attack,
-    Certificate,
-    Clustering,
-    ExactInterval,
-    attack,
-    certify,
-    exact_recovery_interval,
-)
+from bilad.solvers import Attack, Certificate, Clustering, attack, certify, exact_recovery_interval
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
 from bilad.solvers.clustering.cluster import solve_lower
-from bilad.solvers.upper import UPPER_METHODS, refusal
 
-SEARCHES = ("auto", "corners", "random")  # used if no method is exact
 MOST_HISTORY = 50  # number of eps for the empirical modulus
 TOL = 1e-12
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """Bounds on an optimum: [found, bound] for (BL1), [bound, found] for (BL2)."""
-
-    found: float | None  # the deviation, or ||eps||; None if no attack was found
-    bound: float
-    method: str  # the method that found the attack
-    why: str  # the argument that proves the bound
-    eps: FloatArray = field(repr=False)  # shape (k,)
-
-
-@dataclass(frozen=True)
-class Calmness:
-    """Moduli of calmness of the solution in the data; None if weights are perturbed."""
-
-    everywhere: float
-    local: float | None
-    empirical: float | None
-
-
-@dataclass(frozen=True)
 class Summary:
-    """The results for one problem."""
+    """The results for one problem; `values` are those of `summary.json`, points from 1."""
 
-    subject: Subject
-    clustering: Clustering
     certificate: Certificate
     ray: RaySteps
-    changes: tuple[str, ...]
-    points: tuple[int, ...]
-    bl1: Bounds
-    bl2: Bounds
-    theorem: RecoveryInterval
-    interval: ExactInterval | None
-    calmness: Calmness
-
-    @property
-    def labels(self) -> IntArray:
-        """The labels at eps = 0."""
-        return self.clustering.labels
-
-    @property
-    def safe(self) -> tuple[float, float]:
-        """The open interval of the ray on which the partition is proved to be unchanged."""
-        if self.ray.interval is not None:
-            return self.ray.interval
-        lower = self.certificate.lower
-        return max(self.ray.low, -lower), min(self.ray.high, lower)
+    values: dict[str, Any]
 
 
 def make_summary(
@@ -96,7 +47,7 @@ def make_summary(
     direction : ndarray, shape (k,), or None
         The direction of the ray; by default that of the shortest attack.
     seconds : float
-        Time limit of the searches for each of (BL1) and (BL2).
+        Time limit of the search for each of (BL1) and (BL2).
     seed : int
 
     Raises
@@ -104,94 +55,84 @@ def make_summary(
     ArgumentError
         If the direction is zero or has another shape.
     """
-    problem, model = subject.bl1, subject.model
+    problem, model = subject.bl1, clustering_of(subject.bl1)
     clustering = solve_lower(model, tol=TOL, refine=True)
     with noted_interrupts() as interrupts:
-        certificate = certify(problem, seed=seed)
+        known = certify(problem, seed=seed)
         interrupts.check()
-        ray = ray_steps(problem, _direction(subject, direction, certificate))
-        bl1, history = _largest(problem, certificate, seconds, seed)
+        ray = ray_steps(problem, _direction(problem, direction, known))
+        most = attack(problem, seed=seed, time_limit=seconds)
         interrupts.check()
-        bl2 = _least(subject.bl2, certificate, seconds, seed)
+        least = attack(subject.bl2, seed=seed, time_limit=seconds)
         interrupts.check()
-    before = clustering.labels
-    after = before if ray.first is None else ray.first.labels
-    return Summary(
-        subject=subject,
-        clustering=clustering,
-        certificate=certificate,
-        ray=ray,
-        changes=tuple(changes(before, after)),
-        points=tuple(moved_points(before, after)),
-        bl1=bl1,
-        bl2=bl2,
-        theorem=recovery_interval(model, before),
-        interval=exact_recovery_interval(model, before) if clustering.proved else None,
-        calmness=_calmness(subject, clustering, history),
-    )
+    labels, step = clustering.labels, ray.first
+    trivial = float(problem.deviation.largest(model.n)), "largest possible deviation"
+    if known.status == "robust":
+        trivial = 0.0, "the budget is less than the radius"
+    exact = exact_recovery_interval(model, labels) if clustering.proved else None
+    values = {
+        "subject": {
+            "title": subject.title,
+            "unit": subject.unit,
+            **{name: getattr(model, name) for name in ("n", "d", "p", "gamma")},
+            "edges": model.graph.m,
+            "parameters": problem.perturbation.dim,
+            "norm": problem.norm,
+            "budget": problem.budget,
+            "target": subject.bl2.target,
+        },
+        "labels": {"values": labels, "proved": clustering.proved},
+        "radius": {name: value for name, value in vars(known).items() if name != "attack"}
+        | {"eps": None if known.attack is None else known.attack.eps},
+        "certified_interval_of_the_ray": ray.unchanged(known.lower),
+        "ray": {"exact": ray.exact, "steps": len(ray.steps), "low": ray.low, "high": ray.high},
+        "first_step": None if step is None else vars(step),
+        "changes": [] if step is None else changes(labels, step.labels),
+        "points": [] if step is None else moved_points(labels, step.labels),
+        "bl1": _bounds(problem, most, known, *trivial),
+        "bl2": _bounds(subject.bl2, least, known, known.lower, "the radius"),
+        "recovery": {
+            "theorem_1": asdict(recovery_interval(model, labels)),
+            "exact": None if exact is None else asdict(exact),
+        },
+        "calmness": _calmness(clustering, most),
+    }
+    return Summary(known, ray, values)
 
 
-def _direction(subject: Subject, given: FloatArray | None, certificate: Certificate) -> FloatArray:
+def _direction(
+    problem: BilevelProblem, given: FloatArray | None, certificate: Certificate
+) -> FloatArray:
     """Return the direction of the ray, of norm 1: the given one, or that of the shortest attack."""
-    k = subject.perturbation.dim
+    k = problem.perturbation.dim
     if given is not None and (given.shape != (k,) or not given.any()):
         raise ArgumentError("ray", f"shape {given.shape}", f"{k} numbers, not all zero")
     chosen = np.ones(k) if k == 1 or certificate.attack is None else certificate.attack.eps
     chosen = chosen if given is None else given
-    return chosen / subject.bl1.size(chosen)
+    return chosen / problem.size(chosen)
 
 
-def _attacks(problem: BilevelProblem, seconds: float, seed: int) -> list[Attack]:
-    """Return the attack of the exact method if it applies, otherwise those of some searches."""
-    if refusal(UPPER_METHODS["exact"], problem) is None:
-        return [attack(problem, "exact")]
-    return [attack(problem, name, seed, seconds / len(SEARCHES)) for name in SEARCHES]
+def _bounds(
+    problem: BilevelProblem, run: Attack, certificate: Certificate, bound: float, why: str
+) -> dict[str, Any]:
+    """Return the better attack of the search and of the certificate, and the better bound."""
+    sign = 1 if problem.sense == "max" else -1
+    if run.bound is not None and sign * run.bound < sign * bound:
+        bound = run.bound
+        why = "method 'exact'" if run.method == "exact" else "pairs that no eps can change"
+    tried = [run] if certificate.attack is None else [run, certificate.attack]
+    attacks = [one for one in tried if one.proved and problem.is_attack(one.norm, one.deviation)]
+    best = max(attacks, key=lambda one: problem.rank(one.norm, one.deviation), default=run)
+    found = problem.value(best.norm, best.deviation) if attacks else 0.0 if sign > 0 else None
+    return {"found": found, "bound": bound, "method": best.method, "why": why, "eps": best.eps}
 
 
-def _largest(
-    problem: MaxDeviation, certificate: Certificate, seconds: float, seed: int
-) -> tuple[Bounds, list[FloatArray]]:
-    """Return bounds on the optimum of (BL1), and the eps that the searches evaluated."""
-    runs = _attacks(problem, seconds, seed)
-    best = _best(problem, runs, certificate)
-    bound, why = float(problem.deviation.largest(problem.model.n)), "largest possible deviation"
-    if certificate.status == "robust":
-        bound, why = 0.0, "the budget is less than the radius"
-    proved = min((run.bound for run in runs if run.bound is not None), default=np.inf)
-    if proved <= bound:
-        bound, why = proved, _why(best)
-    history = [seen.eps for run in runs for seen in run.history if seen.size > 0]
-    places = history[:: max(1, len(history) // MOST_HISTORY)]
-    found = best.deviation if best.proved else 0.0
-    return Bounds(found, bound, best.method, why, best.eps), places
-
-
-def _least(problem: MinPerturbation, certificate: Certificate, seconds: float, seed: int) -> Bounds:
-    """Return bounds on the optimum of (BL2)."""
-    runs = _attacks(problem, seconds, seed)
-    best = _best(problem, runs, certificate)
-    bound, why = certificate.lower, "the radius"
-    proved = max((run.bound for run in runs if run.bound is not None), default=0.0)
-    if proved > bound:
-        bound, why = proved, _why(best)
-    found = best.norm if best.norm > 0 and best.proved else None
-    return Bounds(found, bound, best.method, why, best.eps)
-
-
-def _best(problem: BilevelProblem, runs: list[Attack], certificate: Certificate) -> Attack:
-    """Return the best attack, including that of the certificate; if none, the first run."""
-    tried = [*runs, certificate.attack] if certificate.attack is not None else runs
-    attacks = [run for run in tried if run.proved and problem.is_attack(run.norm, run.deviation)]
-    return max(attacks, key=lambda run: problem.rank(run.norm, run.deviation), default=runs[0])
-
-
-def _why(best: Attack) -> str:
-    return "method 'exact'" if best.method == "exact" else "pairs that no eps can change"
-
-
-def _calmness(subject: Subject, clustering: Clustering, places: list[FloatArray]) -> Calmness:
-    perturbation = subject.perturbation
-    if "weights" in perturbation.operators:
-        return Calmness(GLOBAL_MODULUS, None, None)
-    seen = empirical_modulus(clustering, perturbation, places)
-    return Calmness(GLOBAL_MODULUS, local_modulus(clustering, perturbation), seen.modulus)
+def _calmness(clustering: Clustering, run: Attack) -> dict[str, float | None]:
+    """Return moduli of calmness of the solution in the data; None if weights are perturbed."""
+    free = run.problem.perturbation
+    if "weights" in free.operators:
+        return {"everywhere": GLOBAL_MODULUS, "local": None, "empirical": None}
+    places = [seen.eps for seen in run.history if seen.size > 0]
+    seen = empirical_modulus(clustering, free, places[:: max(1, len(places) // MOST_HISTORY)])
+    local = local_modulus(clustering, free)
+    return {"everywhere": GLOBAL_MODULUS, "local": local, "empirical": seen.modulus}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -16,7 +16,7 @@ from bilad.scripts.display import Cells, progress_bar, show
 from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.run import Row
 from bilad.scripts.experiments.runner import run_experiment
-from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.specification import Experiment, read_specification
 from bilad.scripts.experiments.store import open_existing
 from bilad.scripts.experiments.table import SCORES, SUMMARY, scores, summary, table_of
 
@@ -79,6 +79,17 @@ def sweep(
     if check:
         return
     where = Path("results") / f"{path.stem}.sqlite" if store is None else store
+    table = carried_out(experiment, where, console, resume=resume, jobs=jobs, scheduler=scheduler)
+    for family, own in table.groupby("family", sort=False):
+        for cells, caption in ((summary(own), SUMMARY), (scores(own), SCORES)):
+            if len(cells):
+                show(console, str(family), _filled(cells), caption)
+    written = f"Written: {where}. Next: bilad report {where}"
+    console.print(written, markup=False, highlight=False)
+
+
+def carried_out(experiment: Experiment, store: Path, console: Console, **how: Any) -> pd.DataFrame:
+    """Carry out an experiment with `run_experiment`, and print each row and the progress."""
     with progress_bar(console) as progress:
         task = progress.add_task(experiment.name, total=len(experiment.runs))
 
@@ -86,15 +97,7 @@ def sweep(
             progress.update(task, completed=done)
             progress.console.print(row.line, style="dim", highlight=False, markup=False)
 
-        table = run_experiment(
-            experiment, where, resume=resume, jobs=jobs, scheduler=scheduler, on_row=tell
-        )
-    for family, own in table.groupby("family", sort=False):
-        for cells, caption in ((summary(own), SUMMARY), (scores(own), SCORES)):
-            if len(cells):
-                show(console, str(family), _filled(cells), caption)
-    written = f"Written: {where}. Next: bilad report {where}"
-    console.print(written, markup=False, highlight=False)
+        return run_experiment(experiment, store, on_row=tell, **how)
 
 
 def _filled(table: pd.DataFrame) -> list[Cells]:

@@ -48,6 +48,7 @@ KINDS: dict[str, Mapping[str, Callable[..., Any]]] = {
 }
 OF_METHOD = ("method", "closing", "vary")  # keys that are not options of the method
 BILEVEL = ("auto", *BILEVEL_METHODS)
+LOWER = "lower"  # an option of `attack` that every method has
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,7 @@ def options_of(method: str) -> list[str]:
     """Return the names of the options of a method of `attack` and of `solve_bilevel`."""
     if method == RAY:
         return ["points"]
-    own = list(UPPER_METHODS[method].options) if method in UPPER_METHODS else []
+    own = [LOWER, *UPPER_METHODS[method].options] if method in UPPER_METHODS else []
     if method in BILEVEL:
         own += [name for name in keywords(solve_bilevel) if name not in ("seed", "time_limit")]
     return list(dict.fromkeys(own))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from bilad.models.validation import FloatArray
 from bilad.scripts.experiments.page import Picture, write_picture
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
-from bilad.scripts.profiles import Curves, data_profile, performance_profile
-from bilad.scripts.run_store import write_text
+from bilad.scripts.files import write_text
 
 LINES, COLOURS = ("-", "--", ":", "-."), 10
 POINTS = 200  # of an anytime curve
 QUARTILES = (0.25, 0.5, 0.75)
+Curves = Mapping[str, tuple[FloatArray, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def plots_of(family: str, slug: str, table: pd.DataFrame) -> Iterator[Plot]:
         yield from _profiles(about, stem, own)
         yield from _anytime(about, stem, own)
         yield from _security(about, stem, own)
-    yield from _staircases(slug, table)
+    yield from staircases(slug, table)
 
 
 def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
@@ -96,12 +96,36 @@ def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
         if not count or not table[unit].any():
             continue
         title = f"{about}: {unit} to a gap of {CLOSE:.0%}, {count} problems"
-        for kind, curves, x in (
-            ("performance", performance_profile(spent, least), f"{unit}, relative to the fastest"),
-            ("data", data_profile(spent, least), unit),
-        ):
+        for kind, x in (("performance", f"{unit}, relative to the fastest"), ("data", unit)):
+            curves = profile(spent, least, relative=kind == "performance")
             name, y = f"{stem}_{kind}_{unit}", "share of the problems"
             yield Plot(name, title, x, y, curves, log=True, drawstyle="steps-post")
+
+
+def profile(costs: Mapping[str, FloatArray], least: float, relative: bool) -> Curves:
+    """Return, for each method, costs and the share of the problems that it solves within them.
+
+    A performance profile (Dolan and More, Math. Program. 91, 2002) has the costs relative to the
+    best method on each problem, a data profile (More and Wild, SIAM J. Optim. 20, 2009) the costs
+    themselves. A problem that no method solves remains in the count.
+
+    Parameters
+    ----------
+    costs : mapping of str to ndarray, shape (problems,)
+        Infinite where a method failed; the problems are in the same order for all methods.
+    least : float
+        Smaller costs are replaced by this value.
+    relative : bool
+        Whether to return a performance profile.
+    """
+    table = np.maximum(np.column_stack(list(costs.values())), least)
+    first = 1.0 if relative else least
+    if relative:
+        best = table.min(axis=1, keepdims=True)
+        table /= np.where(np.isinf(best), 1.0, best)
+    axis = np.geomspace(first, 1.2 * max(2 * first, table[np.isfinite(table)].max(initial=0)), 400)
+    shares = (np.searchsorted(np.sort(own), axis, side="right") / len(own) for own in table.T)
+    return {name: (axis, own) for name, own in zip(costs, shares, strict=True)}
 
 
 def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
@@ -154,7 +178,7 @@ def _over_levels(points: pd.DataFrame, column: str) -> tuple[Curves, Curves]:
     return curves, bands
 
 
-def _staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
+def staircases(slug: str, table: pd.DataFrame) -> Iterator[Plot]:
     """Yield the deviation along the ray of each problem with a scalar eps, with the answers."""
     is_ray = table.curve.map(len) > 0
     for number, ray in enumerate(table[is_ray].itertuples()):

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
 from bilad.scripts.display import shown
-from bilad.scripts.run_store import save_figure, write_text
+from bilad.scripts.files import save_figure, write_text
 
 PAGE = "report.html"
 FORMATS = ("svg", "pdf")

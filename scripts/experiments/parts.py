@@ -273,12 +273,29 @@ def factors(
     )
 
 
-def edges(model: LearningModel, rng: np.random.Generator, *, edges: Any) -> Perturbation:
-    """Reduce the weights of edges of the graph."""
+def edges(
+    model: LearningModel, rng: np.random.Generator, *, edges: Any = None, points: Any = None
+) -> Perturbation:
+    """Reduce the weights of edges of the graph.
+
+    Parameters
+    ----------
+    model : LearningModel
+    rng : Generator
+    edges : int, list of int or "first:end", optional
+        As `points` of `shift`.
+    points : int, list of int or "first:end", optional
+        In place of `edges`: all edges of these points.
+    """
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")
-    return Perturbation.edges(graph, _chosen(edges, "edges", graph.m, rng))
+    if (edges is None) == (points is None):
+        raise ArgumentError("edges", edges, "either edges or points")
+    if points is None:
+        return Perturbation.edges(graph, _chosen(edges, "edges", graph.m, rng))
+    ends = _chosen(points, "points", model.n, rng)
+    return Perturbation.edges(graph, np.flatnonzero(np.isin(graph.edges, ends).any(axis=1)))
 
 
 def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:

@@ -22,7 +22,7 @@ from bilad.scripts.experiments.table import (
     summary,
     times,
 )
-from bilad.scripts.run_store import write_text
+from bilad.scripts.files import write_text
 
 RUNS = "runs.csv"
 MOST_FAILURES = 50  # that the page lists

@@ -69,6 +69,7 @@ class Run:
     solves: int | None = None  # `max_solves` of `attack`
     seconds: float | None = None  # `time_limit`
     kill: float | None = None  # the seconds after which the process of the run is ended
+    bound: str = "none"  # as in `attack`
     closing: str = "none"
     tol: float = 1e-8
     restarts: bool = False  # with other random numbers, until a limit is reached
@@ -277,14 +278,15 @@ def _attacked(run: Run, problem: BilevelProblem) -> Row:
     tally = _Tally(run, problem)
     for options, seed in _starts(run, problem):
         limits = _left(run.seconds, tally.seconds), _left(run.solves, tally.solves)
-        closing = "none" if run.restarts else run.closing
-        found = tally.attack(run.method, seed, *limits, tol=run.tol, closing=closing, **options)
+        how = {"closing": "none" if run.restarts else run.closing, "tol": run.tol}
+        how["bound"] = "none" if tally.found else run.bound
+        found = tally.attack(run.method, seed, *limits, **how, **options)
         is_new = tally.add(found)
         if not is_new or found.status in FINAL or found.termination != CONVERGED:
             break
     if run.restarts and run.closing != "none" and tally.eps is not None:
         # From the best attack of all restarts; no limit counts this.
-        only = {"corners": 0, "starts": [tally.eps], "closing": run.closing}
+        only = {"corners": 0, "starts": [tally.eps], "bound": "none", "closing": run.closing}
         tally.close(tally.attack("corners", run.seed, run.seconds, **only))
     spent = time.process_time() - began
     return row_of(run, **tally.result(), **tally.scores(), load=load, cpu_seconds=spent)
@@ -336,7 +338,7 @@ class _Tally:
 
     def attack(self, *how: Any, **options: Any) -> Attack:
         """Attack the problem."""
-        found = attack(self.problem, *how, bound="none", **options)
+        found = attack(self.problem, *how, **options)
         if found.termination == INTERRUPTED:
             raise KeyboardInterrupt
         return found

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 
+from bilad.formulations.follower import ModelError
 from bilad.models import ArgumentError, BilevelProblem
 from bilad.models.validation import one_of, real_number, whole_number
-from bilad.scripts.experiments.definitions import BILEVEL, KINDS, Definitions, Method
+from bilad.scripts.experiments.definitions import BILEVEL, KINDS, LOWER, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
@@ -26,7 +29,9 @@ from bilad.scripts.experiments.problems import FROM_PYTHON, PRODUCT, Problem, pr
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import RAY, Run
 from bilad.solvers import solve_bilevel
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.upper import UPPER_METHODS, refusal
+from bilad.solvers.upper.attack import EFFORTS
 from bilad.solvers.upper.closing import CLOSINGS
 
 MOST_SEEDS = 100_000
@@ -39,6 +44,7 @@ LISTED: Mapping[str, Check] = {
     "tolerances": lambda given: real_number(given, "tolerances", above=0),
 }
 SINGLE: Mapping[str, Check] = {
+    "bound": lambda given: one_of(given, "bound", EFFORTS),
     "closing": lambda given: one_of(given, "closing", CLOSINGS),
     "restarts": lambda given: boolean(given, "restarts"),
 }
@@ -48,7 +54,7 @@ LIMITS: Mapping[str, Check] = {
     "kill": lambda given: real_number(given, "kill", above=0),
 }
 CONDITIONS: Mapping[str, Any] = {
-    "seeds": (0,), "tolerances": (1e-8,), "closing": "none", "restarts": False,
+    "seeds": (0,), "tolerances": (1e-8,), "bound": "none", "closing": "none", "restarts": False,
     "solves": None, "seconds": None, "kill": None,
 }  # fmt: skip
 OF_BLOCK = ("family", "methods", "limits", *LISTED, *SINGLE)
@@ -249,10 +255,13 @@ class _Reader:
         with self.faults.at("methods", method.name, table=self.given["methods"][method.name]):
             if not isinstance(built, BilevelProblem):
                 if name in BILEVEL:
-                    solve_bilevel(built, name, time_limit=1e-9, **options)
+                    with suppress(ModelError):  # of the empty model, once the options are checked
+                        solve_bilevel(pyo.ConcreteModel(), name, **options)
             elif name == RAY:
                 whole_number(options.get("points", 2), "points", least=2)
             elif name in UPPER_METHODS and refusal(UPPER_METHODS[name], built) is None:
+                if LOWER in options:
+                    LowerLevel(built, options.pop(LOWER))
                 UPPER_METHODS[name].prepare(built, np.random.default_rng(0), **options)
 
     def _note(self, place: Place, run: Run) -> None:
@@ -270,6 +279,7 @@ def _own(method: Method, conditions: Mapping[str, Any], is_model: bool) -> dict[
     """Return the fields of the runs by a method."""
     own = {**conditions, "base": method.name, "method": method.method, "options": method.options}
     own["closing"] = "none" if is_model else method.closing or own["closing"]
+    own["bound"] = "none" if is_model else own["bound"]
     # The limit in seconds does not end a ray, which is a reference and no search.
     if own["kill"] is None and own["seconds"] is not None and method.method != RAY:
         own["kill"] = KILL[0] * own["seconds"] + KILL[1]

@@ -64,6 +64,9 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     for name, value in (("gap", "own"), ("closed_gap", "closed")):
         cells = zip(table.question, table.sense, table.best, table[value], strict=True)
         table[name] = np.array([float(gap(*one)) for one in cells], dtype=float)
+    table["closed_gap"] = table.closed_gap.where(table.closed.notna())
+    cells = zip(table.question, table.sense, table["bound"], table.best, strict=True)
+    table["slack"] = np.array([slack(*one) for one in cells], dtype=float)
     varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
     spread = varied.transform("max") - varied.transform("min")
     table["sensitivity"] = spread.where(varied.transform("size") > 1)
@@ -81,6 +84,14 @@ def gap(question: str, sense: str, best: float, value: ArrayLike) -> FloatArray:
     return 1 - (values / best if sense == "max" else best / values)
 
 
+def slack(question: str, sense: str, bound: float, best: float) -> float:
+    """Return how far a proved bound is from the best value; NaN if either is not known."""
+    if question == "bilevel":
+        return float(gap(question, sense, bound, best))
+    low, high = (best, bound) if sense == "max" else (bound, best)
+    return 1 - low / high if 0 < high < np.inf else float("nan")
+
+
 def taken(table: pd.DataFrame) -> pd.DataFrame:
     """Return the runs whose method applies to the problem, on problems with a known attack."""
     return table[(table.status != REFUSED) & table.gap.notna()]
@@ -93,12 +104,14 @@ def errors(table: pd.DataFrame) -> pd.Series:
 
 SUMMARY = (
     "gap: mean distance of the method's own result to the best known value over all runs, relative "
-    "to it; 1 without a result. worst: the largest gap. sensitivity: mean over the problems of the "
-    "largest less the smallest gap over tolerances and options that vary. within 5 %: share of "
-    "runs. closed: mean gap after closing. attained: share of the known optima that the method "
-    "itself attains; refuted: answers better than a known optimum. solves to 5 %, solves, "
-    "seconds: medians. overhead: time outside the lower-level solves over time within them. "
-    "undecided: solves whose outcome is not proved. refused: runs that the method does not support."
+    "to it; 1 without a result. worst: the largest gap. found: share of runs with a result. "
+    "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
+    "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
+    "of the known optima that the method itself attains; refuted: answers better than a known "
+    "optimum. slack: median distance of the proved bound to the best known value, relative to the "
+    "larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
+    "solves over time within them. undecided: solves whose outcome is not proved. refused: runs "
+    "that the method does not support."
 )
 
 
@@ -109,6 +122,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     known = some.optimum.notna()
     tolerance = np.where(some.question == "BL1", COUNT_TOLERANCE, SIZE_TOLERANCE)
     made = some.assign(
+        found=some.gap < 1,
         close=some.gap <= CLOSE,
         attained=(some.gap <= tolerance).astype(float).where(known),
         refuted=known & (some.gap < -BEATEN),
@@ -124,12 +138,14 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         "runs": made.size(),
         "gap": made.gap.mean(),
         "worst": made.gap.max(),
+        "found": _per_cent(made.found.mean()),
         "sensitivity": made.sensitivity.mean(),
         "within 5 %": _per_cent(made.close.mean()),
         "closed": made.closed_gap.mean(),
         "attained": _per_cent(made.attained.mean()),
         "refuted": made.refuted.sum(),
         "proved": made.proved.sum(),
+        "slack": made.slack.median(),
         "solves to 5 %": made.near.median(),
         "solves": made.solves.median(),
         "seconds": made.seconds.median(),
@@ -157,6 +173,7 @@ def by_problem(table: pd.DataFrame) -> pd.DataFrame:
         "value": best.own,
         "closed": best.closed,
         "bound": best.bound,
+        "slack": best.slack,
         "gap": best.gap,
         "worst": own.gap.max(),
         "sensitivity": own.sensitivity.mean(),

@@ -17,20 +17,24 @@ from bilad.scripts.experiments.page import Chapter, Table, Text, write_page
 from bilad.scripts.experiments.report import shown_versions
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.reproduce import figures, table1
-from bilad.scripts.reproduce import part as transitional
-from bilad.scripts.reproduce.extensions import next_checks, open_questions
 from bilad.scripts.reproduce.section import Bench, Part, Section
-from bilad.scripts.reproduce.theory import deviations, examples, theorems
+from bilad.scripts.reproduce.theory import (
+    deviations,
+    examples,
+    losses,
+    theorems,
+    three_clusters,
+)
 
 # In the order in which they are run and reported.
 IN_ORDER = (
-    transitional.converted(theorems.PART),
-    transitional.converted(examples.PART),
-    transitional.converted(deviations.PART),
+    theorems.PART,
+    examples.PART,
+    deviations.PART,
     *figures.PARTS,
     table1.PART,
-    transitional.converted(next_checks.PART),
-    transitional.converted(open_questions.PART),
+    three_clusters.PART,
+    losses.PART,
 )
 PARTS: dict[str, Part] = {part.name: part for part in IN_ORDER}
 TITLE = "Bilevel models for adversarial learning: reproduction"

@@ -22,7 +22,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bilad.scripts.experiments.page import Block, Picture, write_picture
-from bilad.scripts.run_store import write_text
+from bilad.scripts.files import write_text
 
 Item = TypeVar("Item")
 Verdict = Literal["agrees", "differs", "cannot be compared"]

@@ -23,11 +23,6 @@ from bilad.models import (
     deviation,
     recovery_interval,
 )
-from bilad.scripts.reproduce.reassignment import (
-    monotone_range,
-    reassignment,
-    reassignment_deviation,
-)
 from bilad.solvers import (
     ConvexClusterer,
     attack,
@@ -137,10 +132,6 @@ INTEGERS = [
     ("labels", LABELS, lambda v: recovery_interval(MODEL, v)),
     ("labels", LABELS, lambda v: is_recovered(MODEL, v)),
     ("labels", LABELS, lambda v: exact_recovery_interval(MODEL, v)),
-    ("sizes", [3, 2], lambda v: reassignment(v, [1])),
-    ("moved", [1, 1], lambda v: reassignment([3, 2, 2], v)),
-    ("sizes", [3, 2], lambda v: reassignment_deviation(v, [1])),
-    ("direction", [1, 1], lambda v: monotone_range([3, 2, 2], v)),
 ]
 OPTIONAL = {"start", "points", "features", "edges"}  # None says: the default
 NUMBERS = [

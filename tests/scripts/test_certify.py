@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.problem import LENGTH_TOL
-from bilad.scripts.certificates.subject import Options, subject_of
-from bilad.scripts.certificates.summary_ray import changes, moved_points, ray_steps
+from bilad.scripts.certificates.ray_steps import changes, moved_points, ray_steps
+from bilad.scripts.certificates.subject import subject_of
 from bilad.scripts.certificates.summary_report import rounded_down, rounded_up
 from bilad.scripts.certify import certify
 from bilad.solvers import certify as known
@@ -77,7 +77,7 @@ def test_the_attack_at_the_radius_can_be_checked(iris_summary):
 
 def test_the_status_is_that_of_certify(iris_summary):
     text, summary, _ = iris_summary
-    found = known(subject_of(Options("iris")).bl1)
+    found = known(subject_of("iris").bl1)
     assert summary["radius"]["status"] == found.status == "attacked"
     assert (summary["radius"]["lower"], summary["radius"]["upper"]) == (found.lower, found.upper)
     assert "attacked: some ||eps|| <= 8 changes the partition" in text
@@ -139,9 +139,11 @@ def test_a_csv_file_with_p_2_in_the_plane(two_clouds, tmp_path):
     assert 0 < summary["bl1"]["found"] <= summary["bl1"]["bound"] <= 12 * 11
     assert summary["radius"]["lower"] <= summary["bl2"]["bound"] <= summary["bl2"]["found"]
     assert summary["radius"]["upper"] < 3 * summary["radius"]["lower"]
-    found = subject_of(Options(str(two_clouds), gamma=1.5, neighbours=4, budget=2.0))
-    before = cluster(found.model, refine=True)
-    after = cluster(found.perturbation.apply(found.model, summary["radius"]["eps"]), refine=True)
+    found = subject_of(str(two_clouds), gamma=1.5, neighbours=4, budget=2.0)
+    before = cluster(found.bl1.model, refine=True)
+    after = cluster(
+        found.bl1.perturbation.apply(found.bl1.model, summary["radius"]["eps"]), refine=True
+    )
     assert before.proved
     assert after.proved
     assert (before.labels != after.labels).any()
@@ -176,19 +178,21 @@ def test_a_ray_of_ones_own(two_clouds, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("data", "options", "name"),
     [
-        Options("digits"),
-        Options("iris", gamma=1.0, rows="1:151"),
-        Options("iris", gamma=1.0, rows="a"),
-        Options("iris", gamma=1.0, weights="all"),
-        Options("iris", kind="other"),
-        Options("iris", norm=3.0),
+        ("digits", {}, "gamma"),
+        ("iris", {"gamma": 1.0, "rows": "1:151"}, "rows"),
+        ("iris", {"gamma": 1.0, "rows": "a"}, "rows"),
+        ("iris", {"gamma": 1.0, "weights": "all"}, "weights"),
+        ("iris", {"kind": "other"}, "kind"),
+        ("iris", {"norm": 3.0}, "norm"),
+        ("iris", {"budget": 0.0}, "budget"),
+        ("iris", {"moving": ""}, "moving"),
     ],
 )
-def test_refuses_options_that_describe_nothing(options):
-    with pytest.raises(ArgumentError):
-        subject_of(options)
+def test_refuses_options_that_describe_nothing(data, options, name):
+    with pytest.raises(ArgumentError, match=f"^{name}: "):
+        subject_of(data, **options)
 
 
 @pytest.mark.parametrize(
@@ -209,12 +213,31 @@ def test_refuses_options_that_describe_nothing(options):
 )
 def test_an_option_that_would_be_ignored_is_refused(options, name):
     with pytest.raises(ArgumentError, match=f"^{name}: .*no such option with"):
-        subject_of(Options("iris", **options))
+        subject_of("iris", **options)
+
+
+@pytest.mark.parametrize("content", ["nan", "1 x", "inf 1"])
+def test_a_ray_that_is_no_direction_is_refused(content, tmp_path):
+    (tmp_path / "ray.txt").write_text(content)
+    result = run("iris", "--ray", tmp_path / "ray.txt", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "ray: got" in result.output
+
+
+def test_names_of_files_are_shown_as_they_are(tmp_path):
+    """A formula, markup, and the separator of the template of the text."""
+    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{[red]|.csv"
+    np.savetxt(path, [[0.0], [0.1], [1.0], [1.1]], header="x", comments="")
+    result = run(path, "--gamma", 0.1, "--neighbours", 2, "--seconds", 0.3, "--out", out)
+    assert result.exit_code == 0, result.output
+    text = result.output.replace("\n", "").replace(" ", "")
+    assert "a$b_{[red]|.csv" in text
+    assert "[bold]out" in text
 
 
 def test_a_setting_with_points_of_their_own():
-    subject = subject_of(Options("iris", kind="additive", moving="51,60:62", budget=3.0))
-    assert subject.perturbation.dim == 4
+    subject = subject_of("iris", kind="additive", moving="51,60:62", budget=3.0)
+    assert subject.bl1.perturbation.dim == 4
     assert subject.bl1.budget == subject.bl2.radius == 3.0
     assert "additive perturbation, 4 parameters" in subject.title
 
@@ -228,13 +251,13 @@ def line(data, r, V, budget=10.0):
 def test_the_first_step_of_two_points():
     """Points at distance 3 with r = 1 merge at distance 2, eps = 1, and separate at eps = 5."""
     ray = ray_steps(line([0.0, 3.0], 1.0, [1.0, 0.0]), np.ones(1))
-    assert ray.interval == (-10.0, 1.0)
-    assert (ray.steps, ray.first.exact, ray.first.labels.tolist()) == (2, "1", [0, 0])
+    assert ray.unchanged(0.0) == (-10.0, 1.0)
+    assert (len(ray.steps), ray.first.exact, ray.first.labels.tolist()) == (2, "1", [0, 0])
 
 
 def test_a_step_at_zero_leaves_no_interval():
     ray = ray_steps(line([0.0, 2.0], 1.0, [1.0, 0.0]), np.ones(1))
-    assert ray.interval == (0.0, 0.0)
+    assert ray.unchanged(0.0) == (0.0, 0.0)
     assert ray.first.outer == 0.0
     assert ray.first.labels.tolist() == [0, 1]
 
@@ -254,14 +277,14 @@ def test_weights_fade_from_zero_on():
     model = ConvexClustering([[0.0], [2.0]], graph, 2.0)
     ray = ray_steps(MaxDeviation(model, Perturbation.edges(graph), 5.0), np.ones(1))
     assert (ray.low, ray.high) == (0.0, 1.0)
-    assert ray.interval == (0.0, 0.5)
+    assert ray.unchanged(0.0) == (0.0, 0.5)
     assert ray.first.exact == "1/2"
 
 
 def test_the_interval_agrees_with_the_parametric_path(iris_summary):
     low, high = iris_summary[1]["certified_interval_of_the_ray"]
-    subject = subject_of(Options("iris"))
-    stairs = parametric_path(subject.model, subject.perturbation, -8, 8)
+    subject = subject_of("iris")
+    stairs = parametric_path(subject.bl1.model, subject.bl1.perturbation, -8, 8)
     assert (stairs.labels_at(low * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(high * (1 - 1e-12)) == stairs.labels_at(0.0)).all()
     assert (stairs.labels_at(low - 1e-9) != stairs.labels_at(0.0)).any()
@@ -284,4 +307,4 @@ def test_what_is_printed_is_on_the_safe_side(value):
 
 
 def test_what_needs_no_rounding():
-    assert (rounded_down(0.5), rounded_up(math.inf), rounded_down(0.0)) == ("0.5", "inf", "0")
+    assert (rounded_down(0.5), rounded_up(math.inf), rounded_up(-0.0)) == ("0.5", "inf", "0")

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import importlib
-import os
 import signal
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from typer.testing import CliRunner
 
 from bilad.models import ArgumentError
 from bilad.scripts.cli import app
-from bilad.scripts.command import check_folder, command
+from bilad.scripts.command import command
 from bilad.solvers.nlp import EngineError
 
 
@@ -89,18 +88,8 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work():
 def test_every_command_ends_so():
     alone = {
         "benchmark_lower": "benchmark",
-        **{name: name for name in ("certify", "check_certificates")},
-        "check_time_limits": "check_time_limits",
+        "certify": "certify",
     }
     commands = [getattr(importlib.import_module(f"bilad.scripts.{m}"), f) for m, f in alone.items()]
     commands += [one.callback for one in app.registered_commands]
     assert {one.__code__ for one in commands} == {command(raising).__code__}
-
-
-def test_a_folder_is_looked_at_without_a_trace(tmp_path):
-    (tmp_path / "taken").touch()
-    check_folder(tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path) == ["taken"]
-    for wrong in (tmp_path / "taken", tmp_path / "taken" / "within"):
-        with pytest.raises(ArgumentError, match="out: got .*taken.*, expected a folder"):
-            check_folder(wrong)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.scripts.certificates.check_radius import random_cloud
 from bilad.scripts.known_problems import two_points
 from bilad.solvers import attack, certify, check_counterexample, cluster
 from bilad.solvers.certificates.attack_directions import attack_directions
@@ -119,8 +118,28 @@ def test_at_a_step(p):
     assert found.status == ("unknown" if p == 2 else "attacked")
 
 
+def random_cloud(seed, d):
+    """Up to three clouds, on the complete graph or nearest neighbours."""
+    rng = np.random.default_rng([0, seed])
+    n = int(rng.integers(6, 16))
+    A = rng.normal(size=(n, d))
+    A[:, 0] += 5 * rng.integers(0, 3, n)
+    if rng.random() < 0.5:
+        graph, gamma = FusionGraph.complete(n, 1 / n), 10 ** rng.uniform(0.0, 0.6)
+    else:
+        graph, gamma = FusionGraph.knn(A, 4, 0.1), 10 ** rng.uniform(-0.5, 0.6)
+    return MaxDeviation(ConvexClustering(A, graph, gamma), Perturbation.additive((n, d)), 1.0)
+
+
+@pytest.mark.parametrize("seeds", [range(4), pytest.param(range(4, 24), marks=pytest.mark.slow)])
+def test_no_attack_on_a_cloud_is_shorter_than_the_radius(seeds):
+    ends = [certify(random_cloud(seed, 2 + seed % 4), FEW) for seed in seeds]
+    assert all(found.lower <= found.upper for found in ends)
+    assert max(found.lower / found.upper for found in ends) > 0.5, "some radius is no trivial one"
+
+
 def test_unknown_between_the_ends():
-    cloud = random_cloud(np.random.default_rng([0, 9]), 3)
+    cloud = random_cloud(9, 3)
     first = certify(cloud, FEW)
     between = math.sqrt(first.lower * first.upper)
     found = certify(with_budget(cloud, between), FEW)

@@ -2,200 +2,134 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+import numpy as np
+import pandas as pd
 
-from bilad.scripts.display import grouped
-from bilad.scripts.reproduce.part import Bench, Claim, Part, Section, Table, Text, agrees_if
-from bilad.scripts.reproduce.theory.reassignment_checks import (
-    FormulaCheck,
-    check_all_moves,
-    check_all_points,
-    check_random,
-)
-from bilad.scripts.reproduce.theory.reassignment_ranges import (
-    CASES,
-    EQUAL,
-    NEAREST,
-    ROUNDED_UP,
-    THREE_INTO_ONE,
-    TWO,
-    UNEQUAL,
-    Case,
-    Range,
-    deltas_along,
-    ranges,
+from bilad.models.deviation import delta
+from bilad.scripts.experiments.page import Table, Text
+from bilad.scripts.reproduce.section import Bench, Claim, Part, Section, agrees_if
+from bilad.scripts.reproduce.theory.reassignment import (
+    Counts,
+    all_sizes,
+    closed_form,
+    partition,
+    reassigned,
 )
 
 INTRODUCTION = (
-    "In section 5 of the paper, s_k points move from cluster 1 to cluster k, S in total. The "
-    "formulas for delta, and the function of the package that computes delta from labels, are "
-    "compared with ||D D' - E E'||_F^2, where D and E are the membership matrices. The conditions "
-    "of the theorems are partly lost: the bounds are our reading of them, and are compared with "
-    "the true range, found step by step. That delta does not decrease in s does not imply that it "
-    "does not decrease in ||eps||, because s need not grow with ||eps|| (see the part deviations)."
+    "In section 5 of the paper, s_k points move from cluster 1 to cluster k, S in total. For all "
+    "sizes (n_1, .., n_K) up to n, the same number s of points, or none, moves to each other "
+    "cluster, s = 0, 1, .. The formulas for delta are compared with delta of the labels. The "
+    "conditions of the theorems are partly lost: the bounds are our reading of them, and are "
+    "compared with the true range, found step by step. That delta does not decrease in s does not "
+    "imply that it does not decrease in ||eps||, because s need not grow with ||eps|| (see the "
+    "part deviations)."
 )
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """The sizes of the experiments: numbers of points, unless stated otherwise."""
-
-    moves_n: int = 12  # for all sizes and moves
-    points_n: int = 7  # for all choices of the points that move
-    random: int = 1000  # the number of random partitions for each K
-    random_n: int = 200
-    random_clusters: int = 8  # the largest K of random partitions
-    ranges_two: int = 60  # for the ranges of two clusters
-    ranges_three: int = 30  # for the ranges of three clusters
-
-
-FULL = Sizes()
-QUICK = Sizes(moves_n=8, points_n=6, random=50, ranges_two=24, ranges_three=12)
-
-
-def run(bench: Bench, sizes: Sizes) -> Section:
-    """Check the formulas and the ranges, and return the report."""
-    checks = bench.collect("formulas", _checks(bench.seed, sizes), FormulaCheck)
-    most_n = {2: sizes.ranges_two, 3: sizes.ranges_three}
-    found = bench.collect("ranges", ranges(CASES, most_n), Range)
-    tables = [_formula_table(checks), _range_table(found), _fall_table(found)]
-    return Section([Text(INTRODUCTION), *tables], [*formula_claims(checks), *range_claims(found)])
-
-
-def _checks(seed: int, sizes: Sizes) -> Iterator[FormulaCheck]:
-    yield from check_all_moves(sizes.moves_n)
-    yield from check_all_points(sizes.points_n)
-    yield from check_random(sizes.random, sizes.random_n, sizes.random_clusters, seed)
-
-
-def _formula_table(checks: Sequence[FormulaCheck]) -> Table:
-    cells = [
-        {
-            "partitions": how,
-            "n up to": max(row.n for row in rows),
-            "K up to": max(row.clusters for row in rows),
-            "tried": sum(row.tried for row in rows),
-            "Theorem 3 or 4 wrong": sum(row.wrong_own for row in rows),
-            "Theorem 5 wrong": sum(row.wrong_general for row in rows),
-            "library wrong": sum(row.wrong_library for row in rows),
-        }
-        for how, rows in grouped(checks, lambda row: row.how)
+def run(bench: Bench) -> Section:
+    """Compare the formulas and the ranges with delta at each step, and return the report."""
+    two, three, four = (24, 12, 8) if bench.quick else (60, 30, 20)
+    one, into_one, both = walks(two, (1,)), walks(three, (1, 0)), walks(three, (1, 1))
+    found = ranges(one, into_one, both)
+    counts = {"n": "max", "tried": "sum", "unsafe": "sum", "sharp": "sum", "always": "sum"}
+    by_condition = found.groupby(["theorem", "condition"], sort=False, as_index=False).agg(counts)
+    decreasing = found[~found.always].drop_duplicates("theorem").drop_duplicates("sizes")
+    tables = [
+        Table(
+            "ranges",
+            "Ranges in which delta does not decrease",
+            by_condition,
+            "condition: our reading of it. tried: the number of sizes up to n. unsafe: delta "
+            "decreases within the bound. sharp: the bound is the largest possible. always: delta "
+            "never decreases.",
+        ),
+        Table(
+            "decreases",
+            "The smallest sizes with which delta decreases",
+            decreasing[["theorem", "sizes", "delta"]],
+            "delta: its values for s = 0, 1, ..",
+        ),
     ]
-    caption = (
-        "wrong: partitions for which a formula differs from the norm of the matrices. Theorems 3 "
-        "and 4 are about K = 2 and K = 3."
+    all_walks = [one, into_one, both, walks(four, (1, 1, 1))]
+    said = [*formula_claims(all_walks), *range_claims(by_condition)]
+    return Section([Text(INTRODUCTION), *tables], said)
+
+
+def walks(most_n: int, direction: Counts) -> pd.DataFrame:
+    """Return a row for all sizes up to `most_n`; at each step, `direction` points move.
+
+    `possible` is the number of steps for which cluster 1 has enough points, `largest` the number of
+    steps before the first decrease of delta, `wrong` the number with another closed form.
+    """
+    rows = []
+    for n in range(len(direction) + 1, most_n + 1):
+        for sizes in all_sizes(n, len(direction) + 1):
+            before, possible = partition(sizes), sizes[0] // sum(direction)
+            steps = [[t * d for d in direction] for t in range(possible + 1)]
+            values = [delta(before, reassigned(sizes, moved)) for moved in steps]
+            formula = [closed_form(sizes, moved) for moved in steps]
+            largest = int(np.argmax(np.diff([*values, -1]) < 0))
+            texts = "+".join(map(str, sizes)), " ".join(map(str, values))
+            wrong = np.count_nonzero(np.not_equal(values, formula))
+            rows.append((n, *sizes[:2], possible, largest, largest == possible, wrong, 1, *texts))
+    names = ["n", "n1", "n2", "possible", "largest", "always", "wrong", "tried", "sizes", "delta"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def ranges(one: pd.DataFrame, into_one: pd.DataFrame, both: pd.DataFrame) -> pd.DataFrame:
+    """Return the walks with the bound of each condition of a theorem.
+
+    `unsafe`: delta decreases within the bound; `sharp`: the bound is the largest possible.
+    """
+    equal = both[(both.n1 == both.n2) & (3 * both.n1 == both.n)]
+    half, six = into_one.n1 + into_one.n2, both.n1 + both.n  # six: six times the bound of 4 (iii)
+    cases = (
+        ("3 (ii)", "s <= min(n_1, ceil(n / 2))", one, -(one.n // -2)),
+        ("4 (i)", "s_3 = 0, s_2 <= ceil((n_1 + n_2) / 2)", into_one, -(half // -2)),
+        ("4 (ii)", "n_1 = n_2 = n_3, s_2 = s_3, all s", equal, equal.n1),
+        ("4 (iii)", "s_2 = s_3 = s <= (2 n_1 + n_2 + n_3) / 6", both, six // 6),
+        ("4 (iii), nearest", "the same bound, rounded", both, (six + 3) // 6),
+        ("4 (iii), up", "the same bound, rounded up", both, -(six // -6)),
     )
-    return Table("The closed forms", cells, caption)
+    found = []
+    for theorem, condition, own, most in cases:
+        bound, known = np.minimum(most, own.possible), {"theorem": theorem, "condition": condition}
+        found.append(own.assign(**known, unsafe=bound > own.largest, sharp=bound == own.largest))
+    return pd.concat(found, ignore_index=True)
 
 
-def _range_table(found: Sequence[Range]) -> Table:
-    conditions = {case.name: case.condition for case in CASES}
-    cells = [
-        {
-            "theorem": name,
-            "our reading": conditions[name],
-            "n up to": max(row.n for row in rows),
-            "sizes": len(rows),
-            "decreases within": sum(not row.is_safe for row in rows),
-            "bound is the largest": sum(row.bound == row.largest for row in rows),
-            "never decreases": sum(row.always for row in rows),
-            "library differs": sum(row.library != row.largest for row in rows),
-        }
-        for name, rows in grouped(found, lambda row: row.case)
-    ]
-    caption = (
-        "Numbers of sizes (n_1, .., n_K). bound is the largest: the bound is the true range. "
-        "library differs: `monotone_range` is not the true range."
-    )
-    return Table("Ranges in which delta does not decrease", cells, caption)
+def formula_claims(found: list[pd.DataFrame]) -> list[Claim]:
+    """Return the claims on the closed forms, from walks with two, three, three and four clusters.
 
-
-def _fall_table(found: Sequence[Range]) -> Table:
-    """Return the smallest examples in which delta decreases."""
-    cells: list[dict[str, Any]] = []
-    for name, case, among in (
-        ("two clusters", TWO, rows_of(found, TWO)),
-        ("three, all into one", THREE_INTO_ONE, rows_of(found, THREE_INTO_ONE)),
-        ("three, n_2 = n_3, s_2 = s_3", UNEQUAL, _equal_others(found)),
+    With K = 2 and 3, the formula of Theorem 5 is that of Theorems 3 and 4.
+    """
+    three = "delta = 2 [S (n_1 - S) + s_2 s_3 + n_2 s_2 + n_3 s_3]"
+    general = "delta = 2 [S (n_1 - S) + sum_{k<l} s_k s_l + sum_k n_k s_k]"
+    said = []
+    for theorem, text, own in (
+        ("3 (i)", "Two clusters: delta = 2 s (n - s).", found[:1]),
+        ("4", f"Three clusters: {three} (our reading).", found[1:3]),
+        ("5", f"{general} (our reading).", found),
     ):
-        falls = [row for row in among if not row.always]
-        if falls:
-            row = min(falls, key=lambda row: row.n)
-            deltas = deltas_along(tuple(map(int, row.sizes.split("+"))), case.direction)
-            cells.append(
-                {
-                    "case": name,
-                    "sizes": row.sizes,
-                    "delta at s = 0, 1, ..": " ".join(map(str, deltas)),
-                }
-            )
-    return Table("The smallest examples in which delta decreases", cells)
+        every = pd.concat(own)
+        wrong, tried = every.wrong.sum(), (every.possible + 1).sum()
+        measured = f"The formula differs from delta for {wrong} of {tried} partitions."
+        said.append(Claim(f"Theorem {theorem}", text, measured, agrees_if(wrong == 0)))
+    return said
 
 
-def _equal_others(found: Sequence[Range]) -> list[Range]:
-    return [row for row in rows_of(found, UNEQUAL) if len(set(row.sizes.split("+")[1:])) == 1]
-
-
-PART = Part("theorems", "Theorems 3 to 5: closed forms and ranges of delta", run, FULL, QUICK)
-
-
-def formula_claims(checks: Sequence[FormulaCheck]) -> list[Claim]:
-    """Return the claims on the closed forms."""
-    own = {K: [row for row in checks if row.clusters == K] for K in (2, 3)}
-    three, four = (
-        (sum(row.tried for row in own[K]), sum(row.wrong_own for row in own[K])) for K in (2, 3)
-    )
-    five = sum(row.tried for row in checks), sum(row.wrong_general for row in checks)
-    claims = (
-        ("Theorem 3 (i)", "Two clusters: delta = 2 s (n - s).", three),
-        (
-            "Theorem 4",
-            "Three clusters: delta = 2 [S (n_1 - S) + s_2 s_3 + n_2 s_2 + n_3 s_3] (our reading).",
-            four,
-        ),
-        (
-            "Theorem 5",
-            "delta = 2 [S (n_1 - S) + sum_{k<l} s_k s_l + sum_k n_k s_k] (our reading).",
-            five,
-        ),
-    )
-    return [
-        Claim(
-            where,
-            claim,
-            f"The formula differs from the norm of the matrices for {wrong} of {tried} partitions.",
-            agrees_if(tried > 0 and wrong == 0),
-        )
-        for where, claim, (tried, wrong) in claims
-    ]
-
-
-def range_claims(found: Sequence[Range]) -> list[Claim]:
+def range_claims(by_condition: pd.DataFrame) -> list[Claim]:
     """Return the claims on the ranges in which delta does not decrease."""
-    claims = [_range_claim(case, rows_of(found, case)) for case in (TWO, THREE_INTO_ONE, EQUAL)]
-    nearest, up = rows_of(found, NEAREST), rows_of(found, ROUNDED_UP)
-    rounding = (
-        f" Rounded to the nearest integer, the bound is the largest possible for "
-        f"{sum(row.bound == row.largest for row in nearest)}; if it is rounded up, as in Theorem "
-        f"3, delta decreases within it for {sum(not row.is_safe for row in up)}."
-    )
-    return [*claims, _range_claim(UNEQUAL, rows_of(found, UNEQUAL), rounding)]
+    said = []
+    for row in by_condition.head(4).itertuples():
+        measured = (
+            f"It decreases within the bound for {row.unsafe} of {row.tried} sizes; the bound is "
+            f"the largest possible for {row.sharp}."
+        )
+        text = f"delta is nondecreasing for {row.condition} (our reading)."
+        said.append(Claim(f"Theorem {row.theorem}", text, measured, agrees_if(row.unsafe == 0)))
+    return said
 
 
-def _range_claim(case: Case, rows: Sequence[Range], more: str = "") -> Claim:
-    unsafe = sum(not row.is_safe for row in rows)
-    largest = sum(row.bound == row.largest for row in rows)
-    return Claim(
-        f"Theorem {case.name}",
-        f"delta is nondecreasing for {case.condition} (our reading of the condition).",
-        f"It decreases within the bound for {unsafe} of {len(rows)} sizes; the bound is the "
-        f"largest possible for {largest}.{more}",
-        agrees_if(len(rows) > 0 and unsafe == 0),
-    )
-
-
-def rows_of(found: Sequence[Range], case: Case) -> list[Range]:
-    """Return the rows of a case."""
-    return [row for row in found if row.case == case.name]
+PART = Part("theorems", "Theorems 3 to 5: closed forms and ranges of delta", run)

@@ -17,6 +17,7 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.perturbation import Perturbation
 from bilad.models.validation import BoolArray, FloatArray, IntArray, real_number, whole_number
 from bilad.solvers.clustering.cluster import solve_lower
+from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.parametric.ray import check_ray
 from bilad.solvers.clustering.result import Clustering
 
@@ -126,7 +127,7 @@ class _Sampler:
     ) -> None:
         self.model, self.perturbation = model, perturbation
         self.method, self.tol = method, tol
-        self.seen: dict[float, Clustering] = {}
+        self.seen: dict[float, Partition] = {}
         self._last: Clustering | None = None
 
     def is_proved(self, eps: float) -> bool:
@@ -136,7 +137,7 @@ class _Sampler:
             self._last = solve_lower(
                 model, self.method, self.tol, self._last, refine=True, labels_only=True
             )
-            self.seen[eps] = self._last
+            self.seen[eps] = self._last.partition
         return self.seen[eps].proved
 
     def _differ(self, left: float, right: float) -> bool:

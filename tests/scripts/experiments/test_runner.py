@@ -247,9 +247,8 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
 
 def test_a_bilevel_model_of_a_python_file_is_solved(in_process, tmp_path):
     (tmp_path / "mine.py").write_text(
-        "from bilad.scripts.bilevel_problems import PROBLEMS\n"
-        "one = PROBLEMS[0]\n"
-        "def problems():\n    return {one.name: (one.model(), one.target)}\n"
+        "from bilad.scripts.bilevel_problems import problems as published\n"
+        "def problems():\n    return dict(list(published().items())[:1])\n"
     )
     path = tmp_path / "spec.toml"
     path.write_text(

@@ -329,9 +329,9 @@ def test_problems_may_be_objects_with_an_optimum(line):
 def test_a_python_file_makes_problems(tmp_path):
     source = tmp_path / "mine.py"
     source.write_text(
-        "from bilad.scripts.bilevel_problems import PROBLEMS\n"
+        "from bilad.scripts.bilevel_problems import problems as published\n"
         "def problems():\n"
-        "    return {one.name: (one.model(), one.target) for one in PROBLEMS[:2]}\n"
+        "    return dict(list(published().items())[:2])\n"
         "def wrong():\n    raise KeyError('lost')\n"
         "def nothing():\n    return {}\n"
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.scripts.known_problems import first_set
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates import bounds
 from bilad.solvers.certificates.bounds import deviation_bound, norm_bound, optimum_bound
@@ -100,6 +101,22 @@ def test_a_share_of_the_pairs_is_rounded_up():
     labels = np.unique(rational.solve_complete([2.0, 3.0, 99.0], 0.5), return_inverse=True)[1]
     value = problem.deviation.value(cluster(model).labels, labels)
     assert 0 < value <= optimum_bound(problem, cluster(model)) <= value * (1 + 1e-11)
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_bound_contradicts_a_known_optimum(every):
+    """Of closed forms, and of small problems that were solved globally."""
+    nontrivial = 0
+    for name, (problem, optimum) in list(first_set().items())[::every]:
+        clustering = cluster(problem.model)
+        if problem.sense == "max":
+            bound = optimum_bound(problem, clustering)
+            assert bound is None or bound >= optimum, name
+        else:
+            bound = norm_bound(problem, clustering)
+            assert bound <= optimum * (1 + 1e-9), name
+            nontrivial += bound > 0.1 * optimum
+    assert nontrivial > 0
 
 
 def small_problem(rng, one_eps):

@@ -1,1 +1,0 @@
-"""Beyond the paper: the next checks that its summary proposes, and its open questions."""
