@@ -19,21 +19,18 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.solvers import attack
-from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
+from bilad.solvers.upper import UPPER_METHODS, refusal
 
 NAN = float("nan")
 SIMPLE = ("corners", "random")
 FEW, DRAWS, MANY = 10, 50, 10**9  # parameters; draws of each vertex on average; vertices else
-MANY_STARTS = 1000
 FINAL = ("optimal", "no attack exists")  # statuses that no longer search can change
 
 
-def unending(method: str, problem: BilevelProblem) -> dict[str, Any]:
-    """Return the options with which only the limits of a run end a search or a reformulation."""
+def unending(problem: BilevelProblem) -> dict[str, Any]:
+    """Return the options with which only the limits of a run end a simple search."""
     k = problem.perturbation.dim
-    if method in SIMPLE:
-        return {"corners": DRAWS * 2**k if k <= FEW else MANY}
-    return {"starts": MANY_STARTS} if method in REFORMULATIONS else {}
+    return {"corners": DRAWS * 2**k if k <= FEW else MANY}
 
 
 def shown_value(value: float) -> str:

@@ -305,7 +305,7 @@ def _starts(run: Run, problem: BilevelProblem) -> Iterator[tuple[dict[str, Any],
     """Yield the options and the seed of each attack: one, or many with restarts."""
     options = dict(run.options)
     if run.method in SIMPLE and not (run.solves is None and run.seconds is None):
-        options = unending(run.method, problem) | options
+        options = unending(problem) | options
     if run.method == "direct" and run.solves is not None:
         options.setdefault("step", _grid_step(problem, run.solves))
     yield options, run.seed
