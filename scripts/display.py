@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,26 +25,6 @@ from rich.table import Table
 WORDS = ("", "formulation", "method", "problem", "instance", "path", "family", "status", "ended")
 
 Cells = dict[str, Any]
-Row = TypeVar("Row")
-Key = TypeVar("Key", bound=Hashable)
-
-
-def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> list[tuple[Key, list[Row]]]:
-    """Group rows by a key; the groups are in the order of their first rows."""
-    groups: dict[Key, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return list(groups.items())
-
-
-def as_percent(count: int, total: int) -> str:
-    """Return count / total in per cent; blank if the total is 0."""
-    return f"{count / total:.1%}" if total else ""
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean."""
-    return float(np.mean(values))
 
 
 def show(

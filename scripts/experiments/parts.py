@@ -276,17 +276,7 @@ def factors(
 def edges(
     model: LearningModel, rng: np.random.Generator, *, edges: Any = None, points: Any = None
 ) -> Perturbation:
-    """Reduce the weights of edges of the graph.
-
-    Parameters
-    ----------
-    model : LearningModel
-    rng : Generator
-    edges : int, list of int or "first:end", optional
-        As `points` of `shift`.
-    points : int, list of int or "first:end", optional
-        In place of `edges`: all edges of these points.
-    """
+    """Reduce the weights of these edges of the graph, or of all edges of some points."""
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")

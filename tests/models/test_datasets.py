@@ -66,6 +66,7 @@ def in_layout_of_uci(rows):
     [
         ("iris", (150, 4), [50, 50, 50]),
         ("wine", (178, 13), [59, 71, 48]),
+        ("breast-cancer", (569, 30), [212, 357]),
         ("digits", (1797, 64), [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]),
     ],
 )
@@ -170,3 +171,10 @@ def test_a_bad_download_is_not_kept(cache, answer):
         load_dataset("seeds")
     answer(archive(in_layout_of_uci(rows)))
     assert np.array_equal(load_dataset("seeds").data, rows[:, :7])
+
+
+def test_the_target_of_diabetes_is_its_last_column():
+    found = load_dataset("diabetes")
+    assert (found.data.shape, found.labels) == ((442, 11), None)
+    assert found.feature_names[-1] == "progression"
+    assert set(found.data[:, -1]) <= set(range(25, 347))

@@ -226,12 +226,12 @@ def test_a_ray_that_is_no_direction_is_refused(content, tmp_path):
 
 def test_names_of_files_are_shown_as_they_are(tmp_path):
     """A formula, markup, and the separator of the template of the text."""
-    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{[red]|.csv"
+    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{$[red]|.csv"
     np.savetxt(path, [[0.0], [0.1], [1.0], [1.1]], header="x", comments="")
     result = run(path, "--gamma", 0.1, "--neighbours", 2, "--seconds", 0.3, "--out", out)
     assert result.exit_code == 0, result.output
     text = result.output.replace("\n", "").replace(" ", "")
-    assert "a$b_{[red]|.csv" in text
+    assert "a$b_{$[red]|.csv" in text
     assert "[bold]out" in text
 
 
@@ -262,13 +262,14 @@ def test_a_step_at_zero_leaves_no_interval():
     assert ray.first.labels.tolist() == [0, 1]
 
 
-def test_the_step_is_between_neighbouring_doubles():
-    """The change is at 1/3, which is not a double: between two adjacent doubles."""
-    problem = line([0.0, 3.0], 1.0, [3.0, 0.0])
-    first = ray_steps(problem, np.ones(1)).first
-    assert first.exact == "1/3"
-    assert first.outer == np.nextafter(first.inner, 1.0)
-    assert Fraction(first.inner) < Fraction(1, 3) < Fraction(first.outer)
+@pytest.mark.parametrize("pace", [3.0, -3.0, 10.0, -10.0])
+def test_the_step_is_between_neighbouring_doubles(pace):
+    """The change is at 1 / pace, which is no double; the nearest one is on either side of it."""
+    first = ray_steps(line([0.0, 3.0], 1.0, [pace, 0.0]), np.ones(1)).first
+    place = 1 / Fraction(pace)
+    assert first.exact == str(place)
+    assert first.outer == np.nextafter(first.inner, pace)
+    assert abs(Fraction(first.inner)) < abs(place) < abs(Fraction(first.outer))
 
 
 def test_weights_fade_from_zero_on():

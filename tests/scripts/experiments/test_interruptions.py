@@ -46,7 +46,7 @@ def specified(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kills", "at_once", "runs"), [(2, 2, 40), pytest.param(50, 4, 1000, marks=pytest.mark.slow)]
+    ("kills", "at_once", "runs"), [(2, 2, 80), pytest.param(50, 4, 1000, marks=pytest.mark.slow)]
 )
 def test_sweeps_that_are_killed_at_random_moments_are_resumed(
     specified, tmp_path, kills, at_once, runs
@@ -63,22 +63,26 @@ def test_sweeps_that_are_killed_at_random_moments_are_resumed(
         return sweep
 
     Store(store).close()
-    sweeps, before = [start() for _ in range(at_once)], set()
+    sweeps, before, codes = [start() for _ in range(at_once)], set(), []
     with Store(store) as base:
         for _ in range(kills):
-            wanted = len(before) + moments.randrange(6)
+            wanted = min(len(before) + moments.randrange(6), runs)
             while len(base.finished(keys)) < wanted:
+                assert any(sweep.is_alive() for sweep in sweeps)
                 time.sleep(0.01)
             time.sleep(moments.uniform(0.0, 0.05))
             sweep = sweeps.pop(moments.randrange(at_once))
             sweep.kill()
             sweep.join()
-            assert sweep.exitcode == -signal.SIGKILL
+            codes.append(sweep.exitcode)
             assert base._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             now = {row.key for row in base.rows()}
-            assert before <= now < keys
+            assert before <= now <= keys
             before = now
             sweeps.append(start())
+        # On a busy machine, the runs may be done before the last sweeps could be killed.
+        assert set(codes) <= {-signal.SIGKILL, 0}
+        assert codes[0] == -signal.SIGKILL
         for sweep in sweeps:
             sweep.join()
         assert [sweep.exitcode for sweep in sweeps] == [0] * at_once
