@@ -122,7 +122,7 @@ def test_the_command_line(tmp_path):
         assert "Usage" in answer.output
     answer = CliRunner().invoke(app, ["compare", "iris", "--methods", "corners", "--out", tmp_path])
     assert answer.exit_code == 0
-    assert (tmp_path / "iris" / "staircase.png").is_file()
+    assert (tmp_path / "iris" / "compare_staircase_0.svg").is_file()
 
 
 def test_a_report(tmp_path):
