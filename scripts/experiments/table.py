@@ -116,7 +116,7 @@ SUMMARY = (
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the quality and the cost of each method, for each question."""
+    """Return the quality and the cost of each method for each question, the best method first."""
     by = ["question", "label"]
     some = taken(table)
     known = some.optimum.notna()
@@ -155,8 +155,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
         "killed": made.killed.sum(),
         "errors": made["errors"].sum(),
     }
-    found = pd.DataFrame(columns).join(refused.rename("refused"))
-    return found.reset_index().rename(columns={"question": "", "label": "method"})
+    found = pd.DataFrame(columns).join(refused.rename("refused")).reset_index()
+    return found.sort_values(["question", "gap"]).rename(
+        columns={"question": "", "label": "method"}
+    )
 
 
 def _per_cent(shares: pd.Series) -> pd.Series:
@@ -164,7 +166,7 @@ def _per_cent(shares: pd.Series) -> pd.Series:
 
 
 def by_problem(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each problem and method, the best result over the seeds."""
+    """Return the best result over the seeds for each problem and method, the best method first."""
     some = taken(table)
     own = some.groupby(["problem", "label"], sort=False)
     best = some.loc[own.gap.idxmin()].set_index(["problem", "label"])
@@ -181,7 +183,8 @@ def by_problem(table: pd.DataFrame) -> pd.DataFrame:
         "seconds": own.seconds.median(),
         "status": best.status,
     }
-    return pd.DataFrame(columns).reset_index().rename(columns={"label": "method"})
+    found = pd.DataFrame(columns).reset_index().sort_values(["problem", "gap"])
+    return found.rename(columns={"label": "method"})
 
 
 SCORES = (
