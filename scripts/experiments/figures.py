@@ -95,11 +95,12 @@ def _profiles(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
         count = len(next(iter(spent.values()), ()))
         if not count or not table[unit].any():
             continue
-        title = f"{about}: {unit} to a gap of {CLOSE:.0%}, {count} problems"
+        title = f"{about}: {unit} to a gap of {CLOSE:.0%}, {count} problems and seeds"
         for kind, x in (("performance", f"{unit}, relative to the fastest"), ("data", unit)):
             curves = profile(spent, least, relative=kind == "performance")
             name, y = f"{stem}_{kind}_{unit}", "share of the problems"
-            yield Plot(name, title, x, y, curves, log=True, drawstyle="steps-post")
+            head = f"{kind} profile; {title}"
+            yield Plot(name, head, x, y, curves, log=True, drawstyle="steps-post")
 
 
 def profile(costs: Mapping[str, FloatArray], least: float, relative: bool) -> Curves:
@@ -141,7 +142,7 @@ def _anytime(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
             for label, own in found.groupby("label", sort=False)
         }
         name = f"{stem}_anytime_{unit}"
-        yield Plot(name, f"{about}: mean gap", unit, "gap", curves, log=True)
+        yield Plot(name, f"{about}: mean gap over {unit}", unit, "gap", curves, log=True)
 
 
 def gaps_at(run: Any, unit: int, axis: FloatArray) -> FloatArray:
@@ -155,17 +156,19 @@ def gaps_at(run: Any, unit: int, axis: FloatArray) -> FloatArray:
 def _security(about: str, stem: str, table: pd.DataFrame) -> Iterator[Plot]:
     """Yield the value and the test error over the budgets, or the value over the targets."""
     parts = ["data", "model", "perturbation", "norm", "deviation"]
+    table = table[table.target.isna() | (table.target == table.level)]  # not shares
     several = table.groupby(parts)["level"].transform("nunique") > 1
     for number, (names, own) in enumerate(table[several].groupby(parts, sort=False)):
         is_most = own.sense.iloc[0] == "max"
         x, value = ("budget", "deviation") if is_most else ("target", "norm")
         at_zero = own.assign(level=0.0, own=0.0, score=own.clean_score)
         points = pd.concat([at_zero, own]) if is_most else own[np.isfinite(own.own)]
-        title = f"{about}: {', '.join(names)}; median and quartiles"
+        title = f"{', '.join(names)}; median and quartiles"
         for kind, column, y in (("security", "own", value), ("error", "score", "test error")):
             curves, bands = _over_levels(points[points[column].notna()], column)
             if curves:
-                yield Plot(f"{stem}_{kind}_{number}", title, x, y, curves, bands=bands)
+                name = f"{stem}_{kind}_{number}"
+                yield Plot(name, f"{about}: {y}; {title}", x, y, curves, bands=bands)
 
 
 def _over_levels(points: pd.DataFrame, column: str) -> tuple[Curves, Curves]:

@@ -13,6 +13,7 @@ from bilad.scripts.experiments.figures import plots_of
 from bilad.scripts.experiments.page import Block, Chapter, Table, Text, write_page
 from bilad.scripts.experiments.run import REFUSED
 from bilad.scripts.experiments.table import (
+    PROBLEMS,
     SCORES,
     SUMMARY,
     TIMES,
@@ -75,7 +76,7 @@ def _blocks(family: str, stem: str, own: pd.DataFrame, folder: Path) -> Iterator
     for table in (
         Table(f"{stem}_methods", "Methods", summary(own), SUMMARY),
         Table(f"{stem}_scores", "Test errors", scores(own), SCORES),
-        Table(f"{stem}_problems", "Problems: the best result over the seeds", by_problem(own)),
+        Table(f"{stem}_problems", "Problems", by_problem(own), PROBLEMS),
         Table(f"{stem}_times", "Parts of the time", times(own), TIMES),
     ):
         if len(table.frame):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bilad.models import BilevelProblem, MinPerturbation
+from bilad.models import ArgumentError, BilevelProblem, MinPerturbation
 from bilad.models.validation import FloatArray
 from bilad.scripts.attack_runs import (
     FINAL,
@@ -50,6 +50,7 @@ from bilad.solvers.upper import UPPER_METHODS
 REFUSED, FAILED, KILLED = "refused", "error", "killed"
 RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scalar eps
 TARGET_VERTICES = 20  # random vertices that define a target in per cent
+SETTINGS = ("solves", "seconds", "restarts", "bound", "closing")  # that a row has as one text
 MOST_NUMBERS = 50  # longer eps are not stored
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
 
@@ -79,11 +80,12 @@ class Run:
     share: float | None = None
     test: HeldOut | None = None  # held-out points, for the test error of a linear model
     plugins: tuple[PythonFile, ...] = ()  # files that register parts and methods
+    position: int = 0  # in its specification
 
     @cached_property
     def key(self) -> str:
         """The SHA-256 hash of all of this, with the content of the problem in place of itself."""
-        skipped = ("problem", "test", "optimum", "plugins")
+        skipped = ("problem", "test", "optimum", "plugins", "position")
         names = [one.name for one in dataclasses.fields(self) if one.name not in skipped]
         given = {name: getattr(self, name) for name in names}
         given["plugins"] = [one.name if one.text is None else one.text for one in self.plugins]
@@ -98,6 +100,11 @@ class Run:
         if self.share is None:
             return made
         found = attack(made, "random", bound="none", closing="none", corners=TARGET_VERTICES)
+        if not found.deviation > 0:
+            given = (
+                f"{self.share:.0%} of the largest deviation at {TARGET_VERTICES} random vertices"
+            )
+            raise ArgumentError("targets", f"{given}, which is 0", "a number, or a larger limit")
         least = 2.0 if made.deviation.name == "delta" else np.finfo(float).tiny
         target = max(self.share * found.deviation, least)
         parts = (made.model, made.perturbation, target, made.norm_name, made.deviation)
@@ -118,7 +125,7 @@ class Row:
     deviation: str
     norm: str  # "1", "2", "inf" or "count"
     question: str  # "BL1", "BL2" or "bilevel"
-    level: float  # the budget (BL1) or the target (BL2)
+    level: float  # the budget (BL1), or the target (BL2), also as a share
     fingerprint: str
     label: str
     base: str  # the label without the options and the tolerance that vary
@@ -127,8 +134,11 @@ class Row:
     seed: int
     tol: float
     closing: str
+    settings: str  # JSON: limits, restarts and bound
     sense: str  # "max" or "min"
     optimum: float
+    position: int = 0  # in its specification
+    target: float = NAN  # of (BL2), as a number
     n: int = 0  # points
     k: int = 0  # length of eps
     status: str = FAILED  # of the result; "refused", "error" or "killed" without one
@@ -179,9 +189,13 @@ class Row:
 
 def row_of(run: Run, **result: Any) -> Row:
     """Return the row of a run with these results."""
-    same = ("key", "fingerprint", "label", "base", "method", "seed", "tol", "closing", "optimum")
+    same = (
+        "key", "fingerprint", "label", "base", "method", "seed", "tol", "closing", "optimum",
+        "position",
+    )  # fmt: skip
     return Row(
         **{name: getattr(run, name) for name in same},
+        settings=json.dumps({name: getattr(run, name) for name in SETTINGS}),
         options=json.dumps(dict(run.options), sort_keys=True, default=plain),
         versions=json.dumps(versions()),
         host=platform.node(),
@@ -394,6 +408,7 @@ class _Tally:
         return {
             "n": self.problem.model.n,
             "k": self.problem.perturbation.dim,
+            "target": self.problem.target if self.problem.sense == "min" else NAN,
             "status": last.status,
             "termination": last.termination,
             "own": self.own,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ class _Reader:
         for place, block in self._blocks():
             for run in self._runs(place, block, base, str(name)):
                 self._note(place, run)
-                runs.append(run)
+                runs.append(replace(run, position=len(runs)))
         if not runs and not faults:
             faults.add((), "there is no run: no problem or no method")
         return Experiment(str(name), tuple(runs))

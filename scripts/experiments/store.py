@@ -18,7 +18,7 @@ from typing import Any
 from bilad.models.validation import ArgumentError
 from bilad.scripts.experiments.run import Row
 
-VERSION = 2  # of the columns
+VERSION = 3  # of the columns
 APPLICATION = 0x62696C61  # "bila": the mark of our files
 PATIENCE = 60.0  # seconds that a writer waits for the others
 TYPES = {"str": "TEXT", "int": "INTEGER", "float": "REAL"}

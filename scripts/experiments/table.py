@@ -15,13 +15,13 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from bilad.models.validation import FloatArray
-from bilad.scripts.experiments.run import FAILED, KILLED, REFUSED, Row, Run
+from bilad.scripts.experiments.run import FAILED, KILLED, REFUSED, SETTINGS, Row, Run
 
 CLOSE = 0.05  # a gap within which a problem counts as solved in the tables and profiles
 COUNT_TOLERANCE = 1e-9  # of the gap at which a known optimum of (BL1) is attained: an integer
 SIZE_TOLERANCE = 1e-3  # of (BL2), whose infimum is often not attained, and of bilevel models
 BEATEN = 1e-6  # a gap below its negative refutes the known optimum
-PARSED = ("options", "history", "curve", "eps")
+PARSED = ("options", "settings", "history", "curve", "eps")
 
 
 def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
@@ -36,8 +36,9 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each run: the fields of `Row`, with `options`, `history`, `curve` and `eps` as
-        Python objects, and
+        One row for each run in the order of the specification: the fields of `Row`, with `options`,
+        `settings`, `history`, `curve` and `eps` as Python objects, and labels with the settings in
+        which runs that are otherwise the same differ; and
 
         best : float
             The optimum if it is known, otherwise the best value of all runs on the problem.
@@ -53,8 +54,10 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     made = [asdict(row) | {"optimum": known.get(row.key, row.optimum)} for row in rows]
     numbers = {one.name: one.type for one in fields(Row) if one.type in ("int", "float")}
     table = pd.DataFrame(made, columns=[one.name for one in fields(Row)]).astype(numbers)
+    table = table.sort_values(["experiment", "position", "finished"], ignore_index=True)
     for name in PARSED:
         table[name] = [json.loads(text) for text in table[name]]
+    _distinguish(table)
     values = table[["own", "closed"]]
     found = values.max(axis=1).where(table.sense == "max", values.min(axis=1))
     of_problem = found.groupby(table.fingerprint)
@@ -71,6 +74,21 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     spread = varied.transform("max") - varied.transform("min")
     table["sensitivity"] = spread.where(varied.transform("size") > 1)
     return table
+
+
+def _distinguish(table: pd.DataFrame) -> None:
+    """Add to labels the settings in which runs differ that are otherwise the same."""
+    given = pd.DataFrame(list(table.settings), index=table.index, columns=list(SETTINGS)).astype(
+        str
+    )
+    same = [table[name] for name in ("family", "fingerprint", "seed", "label")]
+    labels = [table.family, table.label]
+    for name in SETTINGS:
+        differs = given.groupby(same)[name].transform("nunique") > 1
+        differs = differs.groupby(labels).transform("any")
+        suffix = ", " + name + " = " + given[name]
+        for column in ("label", "base"):
+            table[column] = table[column].where(~differs, table[column] + suffix)
 
 
 def gap(question: str, sense: str, best: float, value: ArrayLike) -> FloatArray:
@@ -103,9 +121,9 @@ def errors(table: pd.DataFrame) -> pd.Series:
 
 
 SUMMARY = (
-    "gap: mean distance of the method's own result to the best known value over all runs, relative "
-    "to it; 1 without a result. worst: the largest gap. found: share of runs with a result. "
-    "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
+    "runs: all but the refused ones. found: share of them with a result. gap: mean distance of the "
+    "method's own result to the best known value over all runs, relative to it; 1 without a result. "
+    "Problems on which no run found an attack have no gap. worst: the largest gap. sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
     "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
     "of the known optima that the method itself attains; refuted: answers better than a known "
     "optimum. slack: median distance of the proved bound to the best known value, relative to the "
@@ -118,16 +136,16 @@ SUMMARY = (
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Return the quality and the cost of each method for each question, the best method first."""
     by = ["question", "label"]
-    some = taken(table)
+    some = table[table.status != REFUSED]
     known = some.optimum.notna()
     tolerance = np.where(some.question == "BL1", COUNT_TOLERANCE, SIZE_TOLERANCE)
     made = some.assign(
         found=some.gap < 1,
-        close=some.gap <= CLOSE,
+        close=(some.gap <= CLOSE).astype(float).where(some.gap.notna()),
         attained=(some.gap <= tolerance).astype(float).where(known),
         refuted=known & (some.gap < -BEATEN),
         proved=some.status == "optimal",
-        near=_costs(some, "solves"),
+        near=np.where(some.gap.notna(), _costs(some, "solves"), np.nan),
         late=some.termination == "time limit",
         killed=some.status == KILLED,
         errors=errors(some),
@@ -166,25 +184,41 @@ def _per_cent(shares: pd.Series) -> pd.Series:
 
 
 def by_problem(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the best result over the seeds for each problem and method, the best method first."""
-    some = taken(table)
+    """Return the results over the seeds for each problem and method, the best method first."""
+    some = table[table.status != REFUSED]
+    some = some.assign(found=some.gap < 1, proved=some.status == "optimal")
     own = some.groupby(["problem", "label"], sort=False)
-    best = some.loc[own.gap.idxmin()].set_index(["problem", "label"])
     columns = {
         "seeds": own.size(),
-        "value": best.own,
-        "closed": best.closed,
-        "bound": best.bound,
-        "slack": best.slack,
-        "gap": best.gap,
+        "found": own.found.sum(),
+        "proved": own.proved.sum(),
+        "value": own.own.median(),
+        "quartiles of value": _quartiles(own.own),
+        "closed": own.closed.median(),
+        "bound": own["bound"].median(),
+        "slack": own.slack.median(),
+        "gap": own.gap.mean(),
         "worst": own.gap.max(),
         "sensitivity": own.sensitivity.mean(),
         "solves": own.solves.median(),
         "seconds": own.seconds.median(),
-        "status": best.status,
     }
-    found = pd.DataFrame(columns).reset_index().sort_values(["problem", "gap"])
+    order = {problem: k for k, problem in enumerate(some.problem.unique())}
+    found = (
+        pd.DataFrame(columns)
+        .reset_index()
+        .sort_values(
+            ["problem", "gap"], key=lambda own: own.map(order) if own.name == "problem" else own
+        )
+    )
     return found.rename(columns={"label": "method"})
+
+
+PROBLEMS = (
+    "Medians over the seeds; gap and sensitivity are means. value: what the method itself found, with "
+    "its quartiles; a seed can stand for other data. found, proved: numbers of seeds with an attack, "
+    "and with a proved optimum. The other columns are those of the methods."
+)
 
 
 SCORES = (
