@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -211,6 +212,8 @@ class Definitions:
         if not isinstance(vary, Mapping):
             self.faults.expect((*place, "vary"), repr(vary), "a table of lists")
             return
+        for key in set(vary) & set(given):
+            self.faults.add((*place, "vary", key), f"{key!r} stands twice, alone and in 'vary'")
         fits = self.faults.known(place, given, [*known, *OF_METHOD])
         if not (self.faults.known((*place, "vary"), vary, known) and fits):
             return
@@ -219,7 +222,7 @@ class Definitions:
         for values in itertools.product(*lists):
             varied = dict(zip(vary, values, strict=True))
             label = ", ".join([name, *(f"{key} = {value}" for key, value in varied.items())])
-            with self.faults.at(*place):
+            with self.faults.at(*place, table=given):
                 made = {key: _option(key, value) for key, value in {**options, **varied}.items()}
                 yield Method(name, label, method, made, closing)
 
@@ -240,4 +243,14 @@ def _option(key: str, value: Any) -> Any:
         if set(value) != {"relaxations", "widths"}:
             raise ArgumentError("schedule", repr(dict(value)), "relaxations and widths")
         return Schedule.of(**value)
+    check_pickled(value, key)
     return value
+
+
+def check_pickled(given: Any, argument: str, mend: str = "") -> None:
+    """Raise `ArgumentError` if a problem or an option cannot be sent to another process."""
+    try:
+        pickle.dumps(given)
+    except Exception as error:  # the state of an object can raise anything
+        expected = f"a value that can be pickled ({error}){mend}"
+        raise ArgumentError(argument, type(given).__name__, expected) from None

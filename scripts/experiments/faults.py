@@ -73,8 +73,9 @@ class Faults:
         if not values:
             self.expect((*place, key), "an empty list", "at least one value")
         for k, value in enumerate(values):
-            if value in values[:k]:
-                self.add((*place, key, k), f"{value!r} stands twice")
+            with suppress(ValueError):  # of arrays; the runs with them are compared later
+                if value in values[:k]:
+                    self.add((*place, key, k), f"{value!r} stands twice")
         return values
 
     def each(
@@ -122,8 +123,11 @@ class Lines:
     """The lines of the keys of a valid TOML text."""
 
     def __init__(self, text: str) -> None:
-        self._lines = text.splitlines()
+        self._lines = text.split("\n")  # TOML knows no other line separators
         self._read = lru_cache(self._parsed)
+
+    def __bool__(self) -> bool:
+        return any(self._lines)
 
     def number(self, place: Path) -> int:
         """Return the line, from 1, of a place or of the nearest place that contains it; else 0.

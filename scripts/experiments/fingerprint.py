@@ -7,12 +7,11 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from pyomo.core.base.block import BlockData
-
-from bilad.models import FusionGraph
 
 
 def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
@@ -42,13 +41,31 @@ def is_bilevel_model(problem: Any) -> bool:
     return isinstance(problem, BlockData)
 
 
-def _definition(thing: object) -> Iterator[Any]:
-    """Yield what is stored in a model and in its graph, except what is computed from it."""
+def _definition(thing: object, outer: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Yield what is stored in a model and in its parts, except what is computed from it."""
     yield type(thing).__name__
     for name, value in sorted(vars(thing).items()):
         if not isinstance(getattr(type(thing), name, None), cached_property):
             yield name
-            yield from _definition(value) if isinstance(value, FusionGraph) else [value]
+            yield from _content(value, outer)
+
+
+def _content(value: Any, outer: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Yield the content of a value, where its `repr` may abridge arrays or omit attributes."""
+    within = (*outer, id(value))
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield key
+            yield from _content(one, within)
+    elif isinstance(value, list | tuple | np.ndarray):
+        for one in value:
+            yield from _content(one, within)
+    elif not hasattr(value, "__dict__") or isinstance(value, type | FunctionType):
+        yield value
+    elif id(value) not in outer:  # an object may contain itself
+        yield from _definition(value, within)
 
 
 def plain(value: Any) -> Any:

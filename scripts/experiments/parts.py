@@ -308,7 +308,7 @@ def _chosen(given: Any, key: str, size: int, rng: np.random.Generator | None = N
         return np.arange(given) if rng is None else rng.choice(size, given, replace=False)
     if isinstance(given, str):
         first, _, end = given.partition(":")
-        if not (first.strip().isdigit() and end.strip().isdigit()):
+        if not (first.strip().isdecimal() and end.strip().isdecimal()):
             raise ArgumentError(key, repr(given), 'a number, a list of indices, or "first:end"')
         if int(end) > size:
             raise ArgumentError(key, repr(given), f"an end of at most {size}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from bilad.models import (
 from bilad.models.norms import NORMS
 from bilad.models.problem import COUNT
 from bilad.models.validation import one_of
-from bilad.scripts.experiments.definitions import KINDS, Built, Definitions
+from bilad.scripts.experiments.definitions import KINDS, Built, Definitions, check_pickled
 from bilad.scripts.experiments.faults import Faults
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import is_bilevel_model
@@ -59,14 +58,10 @@ def problems_of(
 def _objects(place: Place, given: Mapping[str, Any], faults: Faults) -> Iterator[Problem]:
     for name, one in given.items():
         inside = (*place, name)
-        problem, optimum = with_optimum(one)
-        try:
-            pickle.dumps(problem)
-        except Exception as error:  # the state of a problem can raise anything
-            expected = f"a problem that can be pickled ({error}); a Python file can make it instead"
-            faults.expect(inside, type(problem).__name__, expected)
-            continue
-        yield from _named(inside, str(name), problem, problem, optimum, faults)
+        with faults.at(*inside):
+            problem, optimum = with_optimum(one)
+            check_pickled(problem, "problems", "; a Python file can make it instead")
+            yield from _named(inside, str(name), problem, problem, optimum, faults)
 
 
 def _of_python(

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -72,5 +73,8 @@ class PythonProblem:
 
 def with_optimum(given: Any) -> tuple[Any, float]:
     """Return a problem and its optimum, NaN if it is given without one."""
-    problem, optimum = given if isinstance(given, tuple) else (given, float("nan"))
+    problem, *rest = given if isinstance(given, tuple) and given else (given,)
+    optimum = rest[0] if rest else float("nan")
+    if len(rest) > 1 or isinstance(optimum, bool) or not isinstance(optimum, Real):
+        raise ArgumentError("problems", repr(rest), "a problem, or a problem and its optimum")
     return problem, float(optimum)

@@ -124,7 +124,8 @@ def _rows(
     try:
         # Threads: each waits for a process of its own, which can be replaced. A killed process of
         # joblib's own pool would break the pool.
-        yield Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered")(
+        most = max(1, min(jobs, len(missing)))  # threads, each with a process of its own
+        yield Parallel(n_jobs=most, backend="threading", return_as="generator_unordered")(
             delayed(carry_out)(run) for run in left
         )
     finally:

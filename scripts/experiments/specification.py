@@ -34,13 +34,13 @@ from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.attack import EFFORTS
 from bilad.solvers.upper.closing import CLOSINGS
 
-MOST_SEEDS = 100_000
+MOST_SEEDS, MOST_SEED = 100_000, 2**32 - 1  # what generators of scikit-learn accept
 KILL = (2.0, 60.0)  # a run is ended after its limit in seconds times the first, plus the second
 LONGEST = 2e6  # seconds, 23 days: no timer of the operating system takes more
 Check = Callable[[Any], Any]
 # The conditions of runs: keys of the specification and of a block, and of their table `limits`.
 LISTED: Mapping[str, Check] = {
-    "seeds": lambda given: whole_number(given, "seeds", least=0),
+    "seeds": lambda given: _seed(given),
     "tolerances": lambda given: real_number(given, "tolerances", above=0),
 }
 SINGLE: Mapping[str, Check] = {
@@ -112,7 +112,7 @@ def read_specification(
     elif isinstance(source, str | Path):
         named, folder = str(source), Path(source).parent
         try:
-            text = Path(source).read_text(encoding="utf-8")
+            text = Path(source).read_text(encoding="utf-8-sig")
             given = tomllib.loads(text)
         except (OSError, ValueError, RecursionError) as error:
             raise SpecificationError(named, [str(error)]) from None
@@ -189,7 +189,8 @@ class _Reader:
                 faults.expect((*place, "seeds"), seeds, expected)
             given = {**given, "seeds": range(min(max(seeds, 1), MOST_SEEDS))}
         for key in (key for key in LISTED if key in given):
-            made[key] = faults.each(place, given, key, LISTED[key])
+            # With faults, the rest of the block is checked all the same.
+            made[key] = faults.each(place, given, key, LISTED[key]) or base[key]
         for inside, table, checks in ((place, given, SINGLE), ((*place, "limits"), limits, LIMITS)):
             for key in (key for key in checks if key in table):
                 with faults.at(*inside, key):
@@ -198,7 +199,7 @@ class _Reader:
 
     def _blocks(self) -> Iterator[tuple[Place, Mapping[str, Any]]]:
         given = self.given.get("problems", [])
-        if isinstance(given, Mapping):
+        if isinstance(given, Mapping) and not self.faults.lines:  # in Python
             yield ("problems",), {"objects": given}
             return
         if not isinstance(given, list):
@@ -220,7 +221,7 @@ class _Reader:
         about = {"experiment": experiment, "family": block.get("family", experiment)}
         if not isinstance(about["family"], str):
             self.faults.expect((*place, "family"), repr(about["family"]), "a string")
-            return
+            about["family"] = experiment
         seeds, tolerances = conditions.pop("seeds"), conditions.pop("tolerances")
         for seed in seeds:
             for one in problems_of(place, block, seed, self.defined, self.faults):
@@ -273,6 +274,13 @@ class _Reader:
         content = self._contents.setdefault((family, name, run.seed), run.fingerprint)
         if content != run.fingerprint:
             self.faults.add(place, f"two problems have the name {name!r}; give them families")
+
+
+def _seed(given: Any) -> int:
+    seed = whole_number(given, "seeds", least=0)
+    if seed > MOST_SEED:
+        raise ArgumentError("seeds", seed, f"at most {MOST_SEED}")
+    return seed
 
 
 def _own(method: Method, conditions: Mapping[str, Any], is_model: bool) -> dict[str, Any]:

@@ -22,7 +22,12 @@ VERSION = 3  # of the columns
 APPLICATION = 0x62696C61  # "bila": the mark of our files
 PATIENCE = 60.0  # seconds that a writer waits for the others
 TYPES = {"str": "TEXT", "int": "INTEGER", "float": "REAL"}
-PYTHON: dict[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float}
+# Surrogates, as in names of files that are not UTF-8, are escaped: SQLite refuses them.
+PYTHON: dict[str, Callable[[Any], Any]] = {
+    "str": lambda text: str(text).encode("utf-8", "backslashreplace").decode(),
+    "int": int,
+    "float": float,
+}
 COLUMNS = {one.name: str(one.type) for one in fields(Row)}
 # What SQLite reports, and the error of the operating system with the same meaning.
 MEANINGS = (
@@ -94,7 +99,10 @@ class Store:
         marks = ", ".join("?" * len(COLUMNS))
         values = [PYTHON[kind](getattr(row, name)) for name, kind in COLUMNS.items()]
         self._ask(f"INSERT OR IGNORE INTO runs VALUES ({marks})", values)
-        return self._ask("SELECT changes()") == [(1,)]
+        is_new = self._ask("SELECT changes()") == [(1,)]
+        if self.path is not None and not self.path.exists():  # SQLite does not notice it
+            raise OSError(errno.ENOENT, "was removed; its rows are lost", str(self.path))
+        return is_new
 
     def finished(self, keys: Iterable[str]) -> set[str]:
         """Return those of the keys whose runs are finished."""

@@ -70,9 +70,11 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     table["closed_gap"] = table.closed_gap.where(table.closed.notna())
     cells = zip(table.question, table.sense, table["bound"], table.best, strict=True)
     table["slack"] = np.array([slack(*one) for one in cells], dtype=float)
-    varied = table.groupby(["family", "fingerprint", "seed", "base"]).gap
-    spread = varied.transform("max") - varied.transform("min")
-    table["sensitivity"] = spread.where(varied.transform("size") > 1)
+    by = ["family", "fingerprint", "seed", "base"]
+    varied = table[table.status != REFUSED].groupby(by)
+    spread = varied.gap.transform("max") - varied.gap.transform("min")
+    # The runs of several stores may differ in their limits only.
+    table["sensitivity"] = spread.where(varied.label.transform("nunique") > 1)
     return table
 
 
@@ -104,8 +106,8 @@ def gap(question: str, sense: str, best: float, value: ArrayLike) -> FloatArray:
 
 def slack(question: str, sense: str, bound: float, best: float) -> float:
     """Return how far a proved bound is from the best value; NaN if either is not known."""
-    if question == "bilevel":
-        return float(gap(question, sense, bound, best))
+    if question == "bilevel":  # branching that was ended may have proved nothing: -inf
+        return float(gap(question, sense, bound, best)) if np.isfinite(bound) else float("nan")
     low, high = (best, bound) if sense == "max" else (bound, best)
     return 1 - low / high if 0 < high < np.inf else float("nan")
 

@@ -88,7 +88,8 @@ class Worker:
         code = process.wait()
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
-        how = f"of {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        names = {-one: one.name for one in signal.Signals}  # real-time signals have none
+        how = f"with exit code {code}" if code >= 0 else f"of {names.get(code, f'signal {-code}')}"
         return f"{how}: {lines[-1][:MOST_WORDS]}" if lines else how
 
     def close(self) -> None:

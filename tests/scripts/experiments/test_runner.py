@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -286,6 +288,17 @@ def test_a_process_that_hangs_or_dies_is_replaced(line, tmp_path, monkeypatch):
     worker._connection.close()  # what the end of the parent does, also within a run
     assert process.wait(timeout=60) == -signal.SIGKILL
     worker.close()
+
+
+def test_a_process_that_a_signal_without_a_name_ends_is_described():
+    worker = Worker()
+    process = subprocess.Popen([sys.executable, "-c", "import os; os.kill(os.getpid(), 40)"])
+    assert worker._death(process) == "of signal 40"
+    worker.close()
+
+
+def test_there_are_no_more_threads_than_runs(line, in_process):
+    assert len(run_experiment(line, jobs=10**6)) == 12
 
 
 def test_a_scheduler_that_does_not_answer_is_named(line):

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from sklearn.base import clone
+from sklearn.cluster import KMeans
 
 from bilad.formulations import Follower
-from bilad.models import ArgumentError, MaxDeviation
+from bilad.models import ArgumentError, BlackBox, MaxDeviation, Perturbation
 from bilad.scripts.experiments.faults import Lines, SpecificationError
+from bilad.scripts.experiments.fingerprint import fingerprint
 from bilad.scripts.experiments.specification import read_specification
 
 FAULTY = """\
@@ -416,3 +419,88 @@ def test_a_wrong_value_anywhere_is_a_fault_and_never_another_error(line, offset)
         inner[place[-1]] = wrong
         with contextlib.suppress(SpecificationError):
             read_specification(given)
+
+
+def listed_faults(given):
+    with pytest.raises(SpecificationError) as error:
+        read_specification(given)
+    return "\n".join(error.value.faults)
+
+
+@pytest.mark.parametrize("key", ["seeds", "family"])
+def test_a_fault_of_a_block_does_not_hide_the_others(line, key):
+    line["problems"][0] |= {key: [-1], "deviations": "other"}
+    listed = listed_faults(line)
+    assert f"problems[0].{key}" in listed
+    assert "problems[0].deviations[0]" in listed
+    del line["problems"][0]["deviations"]
+    assert "deviations" not in listed_faults(line)
+
+
+def test_lines_are_those_of_an_editor(tmp_path):
+    """A separator of Unicode does not end a line, and a byte order mark is no fault."""
+    path = tmp_path / "spec.toml"
+    path.write_text('\ufeffname = "a\u2028b\u0085c"\nclosing = "rays"\n', encoding="utf-8")
+    assert listed_faults(path).startswith("line 2, closing")
+
+
+def test_a_single_table_of_problems_is_named(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text("methods = ['corners']\n[problems]\nbudgets = 1.0\n")
+    assert listed_faults(path) == "line 2, problems: got dict, expected tables [[problems]]"
+
+
+def test_an_option_that_also_varies_is_a_fault(line):
+    line["methods"] = {"corners": {"corners": 1, "vary": {"corners": [2, 3]}}}
+    assert "methods.corners.vary.corners: 'corners' stands twice" in listed_faults(line)
+
+
+def test_an_option_that_cannot_be_sent_to_a_process_is_a_fault(line):
+    line["methods"] = {"corners": {"starts": (start for start in [[1.0, 2.0]])}}
+    assert "methods.corners.starts: got generator, expected a value that can be" in listed_faults(
+        line
+    )
+
+
+def test_an_option_may_vary_over_arrays(line):
+    starts = [[np.array([1.0, 2.0])], [np.array([2.0, 1.0])]]
+    line["methods"] = {"corners": {"vary": {"starts": starts}}}
+    assert len(read_specification(line).runs) == 12
+
+
+def test_a_seed_that_generators_do_not_take_is_a_fault(line):
+    assert "seeds[0]: got 4294967296, expected at most 4294967295" in listed_faults(
+        line | {"seeds": [2**32]}
+    )
+
+
+@pytest.mark.parametrize("optimum", [(None,), ("x",), (1.0, 2.0)])
+def test_an_optimum_that_is_no_number_is_a_fault(line, optimum):
+    problem = read_specification(line).runs[0].problem
+    listed = listed_faults({"methods": ["corners"], "problems": {"a": (problem, *optimum)}})
+    assert (
+        listed
+        == f"problems.a: got {list(optimum)}, expected a problem, or a problem and its optimum"
+    )
+
+
+class Threshold:
+    def __init__(self, level):
+        self.level = level
+
+    def fit_predict(self, X):
+        return (X[:, 0] > self.level).astype(int)
+
+
+def test_the_fingerprint_of_a_black_box_depends_on_all_that_is_stored_in_it():
+    """The `repr` of an estimator abridges arrays, or shows only its address."""
+    data = np.random.default_rng(0).normal(size=(30, 2))
+
+    def made(estimator):
+        free = Perturbation.additive(data.shape, points=[0])
+        return fingerprint(MaxDeviation(BlackBox(data, estimator), free, 1.0))
+
+    centres = data[:3] + 1e-12
+    first, second = (KMeans(3, init=init, n_init=1, random_state=0) for init in (data[:3], centres))
+    assert made(first) == made(clone(first)) != made(second)
+    assert made(Threshold(0.0)) == made(Threshold(0.0)) != made(Threshold(0.1))

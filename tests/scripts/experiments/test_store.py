@@ -43,6 +43,21 @@ def test_infinity_is_kept(tmp_path, row):
         assert store.rows()[0].own == np.inf
 
 
+def test_a_text_that_is_not_unicode_is_escaped(row):
+    with Store(None) as store:
+        store.add(replace(row, termination="error: no file \udcff"))
+        assert store.rows()[0].termination == r"error: no file \udcff"
+
+
+def test_a_store_that_is_removed_is_named(tmp_path, row):
+    path = tmp_path / "rows.sqlite"
+    with Store(path) as store:
+        path.unlink()
+        with pytest.raises(OSError, match="was removed") as error:
+            store.add(row)
+    assert error.value.filename == str(path)
+
+
 def test_another_version_and_another_file_are_named(tmp_path, row):
     path = tmp_path / "rows.sqlite"
     with Store(path) as store:

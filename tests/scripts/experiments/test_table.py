@@ -60,6 +60,22 @@ def test_the_best_is_that_of_all_runs_or_the_known_optimum(rows):
     np.testing.assert_allclose(known.gap, [0.5, 0.7, 0.75])
 
 
+def test_a_refused_run_does_not_count_for_the_sensitivity(rows):
+    rows[1] = replace(rows[1], own=0.0, status="refused")
+    assert np.isnan(table_of(rows).sensitivity).all()
+
+
+def test_runs_that_differ_in_their_limits_only_have_no_sensitivity(rows):
+    again = replace(rows[2], key="with other limits", own=4.0)
+    assert np.isnan(table_of([*rows, again]).sensitivity[2:]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bound_of_a_bilevel_model_that_is_not_finite_has_no_slack(rows):
+    model = replace(rows[0], question="bilevel", sense="min", bound=-np.inf)
+    assert np.isnan(table_of([model]).slack).all()
+
+
 def test_costs_until_a_gap(rows):
     table = table_of([replace(row, closed=NAN) for row in rows])
     spent = costs(table, "solves")
