@@ -159,7 +159,7 @@ class _Reader:
         if not isinstance(name, str) or not name:
             faults.expect(("name",), repr(name), "a string")
         base = self._conditions((), self.given, CONDITIONS)
-        runs = []
+        runs: list[Run] = []
         for place, block in self._blocks():
             for run in self._runs(place, block, base, str(name)):
                 self._note(place, run)

@@ -123,15 +123,16 @@ def errors(table: pd.DataFrame) -> pd.Series:
 
 
 SUMMARY = (
-    "runs: all but the refused ones. found: share of them with a result. gap: mean distance of the "
-    "method's own result to the best known value over all runs, relative to it; 1 without a result. "
-    "Problems on which no run found an attack have no gap. worst: the largest gap. sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
-    "options that vary. within 5 %: share of runs. closed: mean gap after closing. attained: share "
-    "of the known optima that the method itself attains; refuted: answers better than a known "
-    "optimum. slack: median distance of the proved bound to the best known value, relative to the "
-    "larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the lower-level "
-    "solves over time within them. undecided: solves whose outcome is not proved. refused: runs "
-    "that the method does not support."
+    "runs: all but the refused ones. found: share of them with a result. gap: mean distance of "
+    "the method's own result to the best known value over all runs, relative to it; 1 without a "
+    "result; a problem on which no run found an attack has no gap. worst: the largest gap. "
+    "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
+    "options that vary. within 5 %: share of the gaps. closed: mean gap after closing. attained: "
+    "share of the known optima that the method itself attains; refuted: answers better than a "
+    "known optimum. slack: median distance of the proved bound to the best known value, relative "
+    "to the larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the "
+    "lower-level solves over time within them. undecided: solves whose outcome is not proved. "
+    "refused: runs that the method does not support."
 )
 
 
@@ -217,9 +218,9 @@ def by_problem(table: pd.DataFrame) -> pd.DataFrame:
 
 
 PROBLEMS = (
-    "Medians over the seeds; gap and sensitivity are means. value: what the method itself found, with "
-    "its quartiles; a seed can stand for other data. found, proved: numbers of seeds with an attack, "
-    "and with a proved optimum. The other columns are those of the methods."
+    "Medians over the seeds; gap and sensitivity are means. value: what the method itself found, "
+    "with its quartiles; a seed can stand for other data. found, proved: numbers of seeds with an "
+    "attack, and with a proved optimum. The other columns are those of the methods."
 )
 
 

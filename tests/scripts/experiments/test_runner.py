@@ -244,7 +244,23 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
     ray, exact = (own for _, own in run_experiment(line).groupby("base", sort=False))
     known = (ray.own > 0) & np.isfinite(ray.own)
     np.testing.assert_allclose(ray.own[known], exact.own[known.to_numpy()], rtol=1e-6)
-    assert all(len(curve) > 2 for curve in ray.curve)
+    is_evaluated = ray.status != "error"
+    assert all(len(curve) > 2 for curve in ray.curve[is_evaluated])
+    assert ray[is_evaluated & (ray.question == "BL1")].shape[0] == 2
+    refused = ray[~is_evaluated].termination
+    assert refused.str.contains("20 random vertices, which is 0").all()  # of a target in per cent
+
+
+def test_a_target_in_per_cent_is_a_number_in_its_row(line, in_process):
+    line["perturbations"]["two"] = {"kind": "entries", "points": 3}
+    line["problems"][0] |= {"targets": ["50%", 4], "limit": 6.0}
+    own = run_experiment(line)
+    own = own[(own.question == "BL2") & (own.status != "error")]
+    shares = own.problem.str.contains("50%")
+    assert (own.level[shares] == 0.5).all()
+    assert (own.target[shares] >= 2).all()
+    assert (own.target[~shares] == own.level[~shares]).all()
+    assert len(own) > 4
 
 
 def test_a_bilevel_model_of_a_python_file_is_solved(in_process, tmp_path):

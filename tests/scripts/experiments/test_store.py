@@ -63,7 +63,7 @@ def test_another_version_and_another_file_are_named(tmp_path, row):
     with Store(path) as store:
         store.add(row)
         store._base.execute("PRAGMA user_version = 7")
-    with pytest.raises(ArgumentError, match=r"rows\.sqlite of version 7, expected version 2"):
+    with pytest.raises(ArgumentError, match=r"rows\.sqlite of version 7, expected version 3"):
         Store(path)
     path.write_text("no database at all, but long enough for a header of one" * 10)
     with pytest.raises(OSError, match=r"not a store") as error:

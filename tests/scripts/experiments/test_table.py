@@ -65,9 +65,32 @@ def test_a_refused_run_does_not_count_for_the_sensitivity(rows):
     assert np.isnan(table_of(rows).sensitivity).all()
 
 
-def test_runs_that_differ_in_their_limits_only_have_no_sensitivity(rows):
-    again = replace(rows[2], key="with other limits", own=4.0)
-    assert np.isnan(table_of([*rows, again]).sensitivity[2:]).all()
+def test_runs_that_differ_in_their_limits_only_are_kept_apart(rows):
+    settings = json.dumps({**json.loads(rows[2].settings), "solves": 99})
+    again = replace(rows[2], key="with other limits", own=4.0, settings=settings)
+    table = table_of([*rows, again])
+    assert {"b, solves = 99", "b, solves = 12"} < set(table.label)
+    assert np.isnan(table[table.method == "random"].sensitivity).all()
+    assert table.label[table.method == "corners"].nunique() == 2
+
+
+def test_a_problem_without_an_attack_counts_as_a_run_but_has_no_gap(rows):
+    other = [
+        replace(row, key=f"{row.key}x", fingerprint="other", problem="p", own=0.0, closed=NAN)
+        for row in rows
+    ]
+    table = table_of([*other, *rows])
+    cells = summary(table).set_index("method").to_dict("index")
+    assert (cells["b"]["runs"], cells["b"]["found"]) == (2, "50.0%")
+    np.testing.assert_allclose(cells["b"]["gap"], 6 / 11)
+    assert set(by_problem(table).problem) == {"p", rows[0].problem}
+    assert list(summary(table_of(other)).found) == ["0.0%"] * 3
+
+
+def test_rows_are_in_the_order_of_the_specification(rows):
+    table = table_of(rows[::-1])
+    assert table.position.tolist() == [0, 1, 2]
+    assert by_problem(table).method.tolist() == ["a, corners = 1", "a, corners = 2", "b"]
 
 
 @pytest.mark.filterwarnings("error")
@@ -97,7 +120,8 @@ def test_summaries(rows):
     assert cells["a, corners = 1"]["within 5 %"] == "0.0%"
     np.testing.assert_allclose(cells["a, corners = 1"]["sensitivity"], 4 / 11)
     problems = by_problem(table)
-    assert problems.value.tolist() == [10.0, 6.0, 5.0]
+    assert problems.value.tolist() == [10.0, 6.0, 2.5]  # medians over the seeds
+    assert problems.found.tolist() == [1, 1, 1]
     for found in (summary(table), problems, times(table), scores(table)):
         assert {"gap", "sensitivity"} <= set(found)
 
