@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bilad.formulations.complementarity import RELAXATIONS
+from bilad.scripts.experiments import parts
+from bilad.solvers.upper import UPPER_METHODS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,7 +23,9 @@ def blocks(page):
 def test_the_blocks_of_a_page_run_in_turn(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     # What a page registers is forgotten after it.
-    monkeypatch.setattr(RELAXATIONS, "_known", dict(RELAXATIONS._known))
+    for table in (RELAXATIONS, UPPER_METHODS):
+        monkeypatch.setattr(table, "_known", dict(table._known))
+    monkeypatch.setattr(parts, "SOURCES", dict(parts.SOURCES))
     names = {"__name__": "__main__"}
     for number, (code, printed) in enumerate(blocks(page), 1):
         exec(compile(code, f"{page.name}, block {number}", "exec"), names)
