@@ -18,11 +18,9 @@ from bilad.scripts.experiments.run import Row
 from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.experiments.specification import Experiment, read_specification
 from bilad.scripts.experiments.store import open_existing
-from bilad.scripts.experiments.table import SCORES, SUMMARY, scores, summary, table_of
+from bilad.scripts.experiments.table import SCORES, SUMMARY, filled, scores, summary, table_of
 
 STUDIES = Path(str(files("bilad.scripts"))) / "studies"
-NAN = float("nan")
-KEPT = ("gap", "worst", "sensitivity")
 WIDTH = 210  # characters that the tables need
 
 
@@ -83,7 +81,8 @@ def sweep(
     for family, own in table.groupby("family", sort=False):
         for cells, caption in ((summary(own), SUMMARY), (scores(own), SCORES)):
             if len(cells):
-                show(console, str(family), _filled(cells), caption)
+                records: list[Cells] = filled(cells).to_dict("records")
+                show(console, str(family), records, caption)
     written = f"Written: {where}. Next: bilad report {where}"
     console.print(written, markup=False, highlight=False)
 
@@ -97,14 +96,12 @@ def carried_out(experiment: Experiment, store: Path, console: Console, **how: An
             progress.update(task, completed=done)
             progress.console.print(row.line, style="dim", highlight=False, markup=False)
 
-        return run_experiment(experiment, store, on_row=tell, **how)
-
-
-def _filled(table: pd.DataFrame) -> list[Cells]:
-    """Return a table without columns that are empty, or zero throughout."""
-    is_filled = [name in KEPT or not table[name].isin(["", 0, NAN]).all() for name in table]
-    rows: list[Cells] = table.loc[:, is_filled].to_dict("records")
-    return rows
+        try:
+            return run_experiment(experiment, store, on_row=tell, **how)
+        except KeyboardInterrupt:
+            kept = f"Finished runs are kept in {store}; --resume carries out the others."
+            progress.console.print(kept, markup=False, highlight=False)
+            raise
 
 
 @command

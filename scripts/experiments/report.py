@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,7 @@ from bilad.scripts.experiments.table import (
     TIMES,
     by_problem,
     errors,
+    filled,
     scores,
     summary,
     times,
@@ -80,8 +82,9 @@ def _blocks(family: str, stem: str, own: pd.DataFrame, folder: Path) -> Iterator
         Table(f"{stem}_times", "Parts of the time", times(own), TIMES),
     ):
         if len(table.frame):
-            table.write(folder)
-            yield table
+            kept = replace(table, rows=filled(table.frame))
+            kept.write(folder)
+            yield kept
     for plot in plots_of(family, stem, own):
         yield plot.write(folder)
 

@@ -177,10 +177,12 @@ class Row:
     @property
     def line(self) -> str:
         """The row in one line."""
-        value = shown_value(self.own) if self.question != "bilevel" else f"{self.own:.6g}"
+        is_model = self.question == "bilevel" and not np.isnan(self.own)
+        value = f"{self.own:.6g}" if is_model else shown_value(self.own)
         closed = "" if np.isnan(self.closed) else f", closed {shown_value(self.closed)}"
         final = self.status in (*FINAL, REFUSED) or self.termination == CONVERGED
         ended = self.status if final else self.termination
+        ended += f": {self.termination}" if self.status == REFUSED else ""
         return (
             f"{self.problem} | {self.label} #{self.seed}: {value}{closed}, {self.solves} solves, "
             f"{self.seconds:.2f} s, {ended}"

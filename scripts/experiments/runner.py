@@ -84,7 +84,7 @@ def run_experiment(
     with closing(Store(None if store is None else Path(store))) as base:
         finished = base.finished(runs)
         if finished and not resume:
-            expected = "a store without them, or to resume"
+            expected = "a store without them, or --resume (resume=True)"
             raise ArgumentError("store", f"{store} with {len(finished)} of the runs", expected)
         missing = [run for key, run in runs.items() if key not in finished]
         # Several processes with one store begin at different runs, and rarely do one twice.

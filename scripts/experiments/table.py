@@ -21,6 +21,7 @@ CLOSE = 0.05  # a gap within which a problem counts as solved in the tables and 
 COUNT_TOLERANCE = 1e-9  # of the gap at which a known optimum of (BL1) is attained: an integer
 SIZE_TOLERANCE = 1e-3  # of (BL2), whose infimum is often not attained, and of bilevel models
 BEATEN = 1e-6  # a gap below its negative refutes the known optimum
+KEPT = ("gap", "worst", "sensitivity")  # columns of summaries, also if they are empty
 PARSED = ("options", "settings", "history", "curve", "eps")
 
 
@@ -128,11 +129,12 @@ SUMMARY = (
     "result; a problem on which no run found an attack has no gap. worst: the largest gap. "
     "sensitivity: mean over the problems of the largest less the smallest gap over tolerances and "
     "options that vary. within 5 %: share of the gaps. closed: mean gap after closing. attained: "
-    "share of the known optima that the method itself attains; refuted: answers better than a "
-    "known optimum. slack: median distance of the proved bound to the best known value, relative "
-    "to the larger one. solves to 5 %, solves, seconds: medians. overhead: time outside the "
-    "lower-level solves over time within them. undecided: solves whose outcome is not proved. "
-    "refused: runs that the method does not support."
+    "share of the known optima that the method itself attains, up to a gap of 1e-9 for (BL1) and "
+    "1e-3 otherwise; refuted: answers better than a known optimum. slack: median distance of the "
+    "proved bound to the best known value, relative to the larger one. solves to 5 %, solves, "
+    "seconds: medians. overhead: time outside the lower-level solves over time within them. "
+    "undecided: solves whose outcome is not proved. refused: runs that the method does not "
+    "support. Columns that would be empty or zero are left out."
 )
 
 
@@ -180,6 +182,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["question", "gap"]).rename(
         columns={"question": "", "label": "method"}
     )
+
+
+def filled(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary without columns that are empty, or zero throughout."""
+    empty = ["", 0, float("nan")]
+    return table.loc[:, [name in KEPT or not table[name].isin(empty).all() for name in table]]
 
 
 def _per_cent(shares: pd.Series) -> pd.Series:

@@ -9,7 +9,16 @@ import pytest
 
 from bilad.scripts.experiments.run import failed
 from bilad.scripts.experiments.specification import read_specification
-from bilad.scripts.experiments.table import by_problem, costs, gap, scores, summary, table_of, times
+from bilad.scripts.experiments.table import (
+    by_problem,
+    costs,
+    filled,
+    gap,
+    scores,
+    summary,
+    table_of,
+    times,
+)
 
 INF, NAN = float("inf"), float("nan")
 
@@ -85,6 +94,12 @@ def test_a_problem_without_an_attack_counts_as_a_run_but_has_no_gap(rows):
     np.testing.assert_allclose(cells["b"]["gap"], 6 / 11)
     assert set(by_problem(table).problem) == {"p", rows[0].problem}
     assert list(summary(table_of(other)).found) == ["0.0%"] * 3
+
+
+def test_empty_columns_are_left_out_but_not_the_gap_and_the_sensitivity(rows):
+    kept = set(filled(summary(table_of(rows[2:]))))
+    assert {"method", "runs", "gap", "sensitivity", "found"} <= kept
+    assert not {"killed", "errors", "slack", "undecided"} & kept
 
 
 def test_rows_are_in_the_order_of_the_specification(rows):
