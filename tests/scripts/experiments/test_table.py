@@ -99,7 +99,7 @@ def test_a_problem_without_an_attack_counts_as_a_run_but_has_no_gap(rows):
 def test_empty_columns_are_left_out_but_not_the_gap_and_the_sensitivity(rows):
     kept = set(filled(summary(table_of(rows[2:]))))
     assert {"method", "runs", "gap", "sensitivity", "found"} <= kept
-    assert not {"killed", "errors", "slack", "undecided"} & kept
+    assert not {"killed", "errors", "slack", "closed"} & kept
 
 
 def test_rows_are_in_the_order_of_the_specification(rows):
