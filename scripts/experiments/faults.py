@@ -14,6 +14,9 @@ from bilad.models import ArgumentError
 Path = tuple[str | int, ...]  # the keys that lead to a value, such as ("problems", 0, "budgets", 1)
 
 
+KEYS = {"name": "source", "k": "neighbours"}  # of arguments that a specification calls otherwise
+
+
 class SpecificationError(ArgumentError):
     """A specification has faults; the message lists all of them, each with its place."""
 
@@ -49,9 +52,11 @@ class Faults:
             yield
         except Exception as error:  # files and parts of the user can raise anything
             named = error.argument.partition(" ")[0] if isinstance(error, ArgumentError) else ""
-            given = table or {}
+            given, what = table or {}, described(error)
+            if named not in given and KEYS.get(named) in given:
+                named, what = KEYS[named], what.partition(": ")[2]
             key = ("vary",) if named in given.get("vary", {}) else ()
-            self.add((*place, *key, *((named,) if key or named in given else ())), described(error))
+            self.add((*place, *key, *((named,) if key or named in given else ())), what)
 
     def known(self, place: Path, given: Mapping[str, Any], choices: Iterable[str]) -> bool:
         """Add a fault for each key that is not one of the choices; return whether there is none."""

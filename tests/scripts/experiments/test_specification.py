@@ -504,3 +504,14 @@ def test_the_fingerprint_of_a_black_box_depends_on_all_that_is_stored_in_it():
     first, second = (KMeans(3, init=init, n_init=1, random_state=0) for init in (data[:3], centres))
     assert made(first) == made(clone(first)) != made(second)
     assert made(Threshold(0.0)) == made(Threshold(0.0)) != made(Threshold(0.1))
+
+
+def test_an_argument_with_another_name_is_shown_as_its_key(line):
+    line["data"]["none"] = {"source": "none.csv"}
+    line["models"]["wide"] = {"kind": "convex clustering", "gamma": 1.0, "neighbours": 99}
+    line["problems"][0] |= {"data": ["line", "none"], "models": ["cc", "wide"]}
+    with pytest.raises(SpecificationError) as caught:
+        read_specification(line)
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "data.none.source", "models.wide.neighbours",
+    ]  # fmt: skip
