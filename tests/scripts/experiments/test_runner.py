@@ -318,6 +318,7 @@ def test_there_are_no_more_threads_than_runs(line, in_process):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(line):
+    pytest.importorskip("distributed")
     with pytest.raises(OSError, match=r"no scheduler answers.*nowhere") as error:
         run_experiment(line, scheduler="nowhere")
     assert error.value.filename == "nowhere"

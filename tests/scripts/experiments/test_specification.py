@@ -86,7 +86,7 @@ FAULTS = [
     (3, "closing", "'ray'"),
     (6, "limits.solves", "-2"),
     (7, "limits.kill", "'soon'"),
-    (12, "data.missing", "nowhere.csv"),
+    (13, "data.missing.source", "nowhere.csv"),
     (15, "data.strange.kind", "'clouds'"),
     (19, "models.bad.gamma", "-2.4"),
     (20, "models.short", "'gamma' is missing"),
