@@ -22,7 +22,7 @@ from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.closing import CLOSINGS
 
 ALL = "all"  # the parts of a reproduction
-TABLE_WIDTH = 140  # characters that the tables need; a narrower terminal wraps them
+TABLE_WIDTH = 160  # characters that the tables need; a narrower terminal wraps them
 
 app = typer.Typer(
     no_args_is_help=True,
