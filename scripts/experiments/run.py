@@ -50,7 +50,7 @@ from bilad.solvers.upper import UPPER_METHODS
 REFUSED, FAILED, KILLED = "refused", "error", "killed"
 RAY = "ray"  # not a method of `attack`: the deviation on a fine grid of a scalar eps
 TARGET_VERTICES = 20  # random vertices that define a target in per cent
-SETTINGS = ("solves", "seconds", "restarts", "bound", "closing")  # that a row has as one text
+SETTINGS = ("solves", "seconds", "restarts", "bound")  # that a row has as one text
 MOST_NUMBERS = 50  # longer eps are not stored
 Moment = tuple[int, float, float]  # lower-level solves, seconds, value
 
@@ -273,7 +273,7 @@ def _ray(run: Run, problem: BilevelProblem) -> Row:
         run,
         n=problem.model.n,
         k=1,
-        status="feasible",
+        status="no attack found" if best.value == no_value(problem) else "feasible",
         termination=CONVERGED,
         own=float(best.value),
         eps=json.dumps([best.eps]),

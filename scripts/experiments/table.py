@@ -32,7 +32,7 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
     ----------
     rows : iterable of Row
     runs : sequence of Run, optional
-        The runs of the rows, from which a known optimum is taken.
+        The runs of the rows, from which a known optimum and the order are taken.
 
     Returns
     -------
@@ -51,8 +51,9 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
             The difference between the largest and the smallest gap over the tolerances and the
             options of the method that vary; NaN if nothing varies.
     """
-    known = {run.key: run.optimum for run in runs}
-    made = [asdict(row) | {"optimum": known.get(row.key, row.optimum)} for row in rows]
+    # A row may have been stored under an earlier form of the specification.
+    known = {run.key: {"optimum": run.optimum, "position": run.position} for run in runs}
+    made = [asdict(row) | known.get(row.key, {}) for row in rows]
     numbers = {one.name: one.type for one in fields(Row) if one.type in ("int", "float")}
     table = pd.DataFrame(made, columns=[one.name for one in fields(Row)]).astype(numbers)
     table = table.sort_values(["experiment", "position", "finished"], ignore_index=True)
@@ -81,12 +82,11 @@ def table_of(rows: Iterable[Row], runs: Sequence[Run] = ()) -> pd.DataFrame:
 
 def _distinguish(table: pd.DataFrame) -> None:
     """Add to labels the settings in which runs differ that are otherwise the same."""
-    given = pd.DataFrame(list(table.settings), index=table.index, columns=list(SETTINGS)).astype(
-        str
-    )
+    given = pd.DataFrame(list(table.settings), index=table.index, columns=list(SETTINGS))
+    given = given.assign(closing=table.closing).astype(str)
     same = [table[name] for name in ("family", "fingerprint", "seed", "label")]
     labels = [table.family, table.label]
-    for name in SETTINGS:
+    for name in given:
         differs = given.groupby(same)[name].transform("nunique") > 1
         differs = differs.groupby(labels).transform("any")
         suffix = ", " + name + " = " + given[name]

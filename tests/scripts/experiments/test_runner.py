@@ -247,6 +247,9 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
     is_evaluated = ray.status != "error"
     assert all(len(curve) > 2 for curve in ray.curve[is_evaluated])
     assert ray[is_evaluated & (ray.question == "BL1")].shape[0] == 2
+    assert list(ray.status[is_evaluated]) == [
+        "feasible" if 0 < own < np.inf else "no attack found" for own in ray.own[is_evaluated]
+    ]
     refused = ray[~is_evaluated].termination
     assert refused.str.contains("20 random vertices, which is 0").all()  # of a target in per cent
 

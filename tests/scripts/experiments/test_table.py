@@ -102,9 +102,13 @@ def test_empty_columns_are_left_out_but_not_the_gap_and_the_sensitivity(rows):
     assert not {"killed", "errors", "slack", "closed"} & kept
 
 
-def test_rows_are_in_the_order_of_the_specification(rows):
+def test_rows_are_in_the_order_of_the_specification(rows, line):
     table = table_of(rows[::-1])
     assert table.position.tolist() == [0, 1, 2]
+    runs = read_specification(line).runs
+    stored = [replace(row, position=7 - row.position) for row in rows]  # before it was edited
+    assert table_of(stored, runs).position.tolist() == [0, 1, 2]
+    assert table_of(stored).position.tolist() == [5, 6, 7]
     assert by_problem(table).method.tolist() == ["a, corners = 1", "a, corners = 2", "b"]
 
 
