@@ -254,6 +254,15 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
     assert refused.str.contains("20 random vertices, which is 0").all()  # of a target in per cent
 
 
+def test_a_ray_without_an_attack_is_not_feasible(line, in_process):
+    line["perturbations"]["two"] = {"kind": "shift", "points": [0, 3]}
+    line |= {"methods": {"ray": {"points": 5}}, "seeds": [0]}
+    line["problems"][0]["budgets"] = 1e-6
+    del line["problems"][0]["targets"]
+    (row,) = run_experiment(line).itertuples()
+    assert (row.own, row.status) == (0.0, "no attack found")
+
+
 def test_a_target_in_per_cent_is_a_number_in_its_row(line, in_process):
     line["perturbations"]["two"] = {"kind": "entries", "points": 3}
     line["problems"][0] |= {"targets": ["50%", 4], "limit": 6.0}
