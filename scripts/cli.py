@@ -119,5 +119,10 @@ def _console() -> Console:
     return Console(width=max(TABLE_WIDTH, Console().width))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()
