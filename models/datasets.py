@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from platformdirs import user_cache_path
 
-from bilad.models.table import FILES, Dataset, DatasetError, is_frame, read_file, read_frame
+from bilad.models.frame import is_frame
+from bilad.models.table import FILES, Dataset, DatasetError, read_file, read_frame
 from bilad.models.validation import ArgumentError, FloatArray, real_array
 
 if TYPE_CHECKING:
