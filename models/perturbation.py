@@ -281,6 +281,8 @@ class Perturbation:
         Parameters
         ----------
         direction : array_like, shape (k,)
+        lower, upper : float
+            The bounds of t, possibly infinite.
         """
         column = real_vector(direction, "direction", self.dim)[:, None]
         moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}

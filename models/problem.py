@@ -394,10 +394,12 @@ class MinPerturbation(BilevelProblem):
 
     Parameters
     ----------
-    model, perturbation, norm, deviation
+    model, perturbation
         As in `MaxDeviation`.
     target : float
         delta_0 > 0, at most the largest value of the deviation function on n points.
+    norm, deviation
+        As in `MaxDeviation`.
     limit : float, optional
         The largest ||eps|| that is searched. The default is the norm of the vector whose entry j
         moves its data by the diameter of the bounding box of the data, or equals a bound of eps_j

@@ -6,6 +6,7 @@ Each check returns its argument in the form that the rest of the package expects
 
 from __future__ import annotations
 
+import difflib
 import math
 import reprlib
 from collections.abc import Iterable
@@ -40,11 +41,13 @@ class ArgumentError(ValueError):
     ----------
     argument : str
         The name of the argument.
+    given, expected : str
+        The other parts of the message.
     """
 
     def __init__(self, argument: str, given: object, expected: str) -> None:
         super().__init__(f"{argument}: got {given}, expected {expected}")
-        self.argument = argument
+        self.argument, self.given, self.expected = argument, str(given), expected
 
 
 def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
@@ -208,5 +211,13 @@ def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, str | int | float) or value not in choices:
-        raise ArgumentError(argument, repr(value), "one of " + ", ".join(map(repr, choices)))
+        listed = ", ".join(map(repr, choices))
+        raise ArgumentError(argument, repr(value), f"one of {listed}{did_you_mean(value, choices)}")
     return value
+
+
+def did_you_mean(value: Any, known: Iterable[Any]) -> str:
+    """Return "; did you mean ...?" with the names that are most similar to a text, or ""."""
+    names = [name for name in known if isinstance(name, str)]
+    near = difflib.get_close_matches(value, names) if isinstance(value, str) else []
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

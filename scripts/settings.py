@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,23 @@ class Setting:
     step: float  # of direct search
     target: float  # delta_0 of (BL2)
     weight: float = 1.0  # of every edge of the complete graph
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The setting as options of a command (`bilad.scripts.options`)."""
+        first, last = self.shifted
+        return {
+            "rows": f"0:{self.points}",
+            "columns": str(self.feature),
+            "scale": self.scale,
+            "gamma": self.gamma,
+            "weights": "complete",
+            "weight": self.weight,
+            "kind": "shift",
+            "points": f"{first - 1}:{last}",
+            "budget": self.budget,
+            "target": self.target,
+        }
 
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""

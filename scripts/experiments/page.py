@@ -18,7 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
-from bilad.scripts.display import shown
+from bilad.scripts.display import is_number, shown
 from bilad.scripts.files import save_figure, write_text
 
 PAGE = "report.html"
@@ -51,11 +51,18 @@ class Table:
         """The names of the columns."""
         return list(map(str, self.frame))
 
+    def csv(self) -> str:
+        """Return the table as CSV."""
+        return str(self.frame.to_csv(index=False))
+
+    def latex(self) -> str:
+        """Return the table as LaTeX."""
+        return str(self.frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep=""))
+
     def write(self, folder: Path) -> None:
         """Write the table as CSV and as LaTeX."""
-        write_text(folder / f"{self.name}.csv", self.frame.to_csv(index=False))
-        latex = self.frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
-        write_text(folder / f"{self.name}.tex", latex)
+        write_text(folder / f"{self.name}.csv", self.csv())
+        write_text(folder / f"{self.name}.tex", self.latex())
 
     def texts(self) -> list[list[tuple[str, str]]]:
         """Return the text of each cell, and what it is sorted by."""
@@ -65,23 +72,14 @@ class Table:
     def kinds(self) -> list[str]:
         """Return "number" or "words" for each column, which determines its alignment."""
         columns = zip(*self.texts(), strict=True)
-        are_numbers = (all(_is_number(key) for _, key in column) for column in columns)
+        are_numbers = (all(is_number(key) for _, key in column) for column in columns)
         return ["number" if are else "words" for are in are_numbers]
 
 
 def _key(value: object) -> str:
     """Return the number of a cell, or its text."""
     text = str(value).rstrip("%")
-    return repr(float(text)) if text and _is_number(text) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a number or blank."""
-    try:
-        float(text or 0)
-    except ValueError:
-        return False
-    return True
+    return repr(float(text)) if text not in ("", "-") and is_number(text) else str(value)
 
 
 @dataclass(frozen=True)

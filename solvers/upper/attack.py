@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
@@ -17,7 +16,13 @@ from bilad.models.learning.learning_model import LearningModelError, solve
 from bilad.models.learning.learning_model import bound as prove_bound
 from bilad.models.problem import BilevelProblem
 from bilad.models.registry import Registry
-from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    did_you_mean,
+    one_of,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.bilevel.continuation import best_returned
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.recomputation import Recomputation
@@ -200,10 +205,9 @@ def _choose(
 
 def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentError:
     own = [key for key in inspect.signature(attack).parameters if key not in ("problem", "options")]
-    near = difflib.get_close_matches(name, [*own, *chosen.options], n=3)
-    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     known = ", ".join(map(repr, chosen.options)) or "none"
-    expected = f"one of attack's own or of method {method!r}; {meant}the latter: {known}"
+    meant = did_you_mean(name, [*own, *chosen.options])
+    expected = f"one of attack's own or of method {method!r}, which are {known}{meant}"
     return ArgumentError("keyword", repr(name), expected)
 
 

@@ -54,9 +54,3 @@ def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
     monkeypatch.setattr(comparison, "cluster", one_relabelled)
     monkeypatch.setattr(verify, "LARGE", 1000)
     assert run("verify", "--problems", 5).exit_code == 1
-
-
-def test_help_names_both_commands():
-    output = run("--help").output
-    assert "compare" in output
-    assert "verify" in output

@@ -173,7 +173,7 @@ def test_a_sweep_stores_its_rows_and_refuses_to_mix_them_up(in_process, tmp_path
         'name = "[/] mine"\nlimits.solves = 5\nmethods."[red]x" = {method = "corners"}\n'
         'data.d = {kind = "clouds", points = 9, dimension = 1}\n'
         'models.m = {kind = "convex clustering", gamma = 2.4, weight = "1/n"}\n'
-        'perturbations.p = {kind = "entries", points = 2}\n'
+        'perturbations.p = {kind = "additive", points = 2}\n'
         '[[problems]]\nfamily = "[/b]"\ndata = "d"\nmodels = "m"\nperturbations = "p"\n'
         "budgets = [1.0, 2.0]\n"
     )
