@@ -123,6 +123,20 @@ def changed_matched(labels: IntArray, other: IntArray) -> int:
     return len(labels) - int(table[rows, columns].sum())
 
 
+def renamed(labels: IntArray, other: IntArray) -> IntArray:
+    """Return `other` with its clusters named as in `labels`, so that fewest points change.
+
+    Clusters beyond the number of those in `labels` get new numbers.
+    """
+    old, (_, numbers) = np.unique(labels), np.unique(other, return_inverse=True)
+    rows, columns = linear_sum_assignment(contingency(labels, other), maximize=True)
+    is_new = np.ones(numbers.max() + 1, dtype=np.int64)
+    is_new[columns] = 0
+    names = old.max() + np.cumsum(is_new)
+    names[columns] = old[rows]
+    return names[numbers]
+
+
 def parameter_distance(parameters: FloatArray, other: FloatArray) -> float:
     """Return the Euclidean distance of two parameter arrays."""
     return float(np.linalg.norm(other - parameters))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,6 +35,10 @@ from bilad.models.validation import (
     whole_number,
 )
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+AXES = {"data": ["point", "feature"], "targets": ["point"], "weights": ["edge"]}
 ROUNDING = 1e-12  # relative; an eps that violates its bounds by at most this is clipped
 
 Model = TypeVar("Model", bound=LearningModel)
@@ -266,6 +270,35 @@ class Perturbation(Represented):
         chosen = np.arange(graph.m) if edges is None else index_array(edges, "edges", graph.m)
         taken = _selection(chosen, np.ones(len(chosen)), graph.m)
         return cls({"weights": -taken}, {"weights": (graph.m,)}, 0.0, 1.0, graph)
+
+    def to_frame(self) -> DataFrame:
+        """Return one row for each entry of eps: what it moves, and its bounds.
+
+        The columns are "part"; the place of the moved entry of the part, which is "point" and
+        "feature" of the data, "point" of the targets, or "edge" of the weights, and is missing
+        where eps moves several entries; "factor", the entry of T; the number of moved "entries";
+        "lower" and "upper".
+        """
+        import pandas  # slow to import
+
+        moves = pandas.concat(
+            [
+                pandas.DataFrame({"eps": T.col, "part": name, **self._places(name, T.row)}).assign(
+                    factor=T.data
+                )
+                for name, T in ((name, T.tocoo()) for name, T in self.operators.items())
+            ]
+        )
+        every = range(self.dim)
+        frame = moves.drop_duplicates("eps", keep=False).set_index("eps").reindex(every)
+        frame["part"] = moves.groupby("eps").part.unique().str.join(", ").reindex(every)
+        frame["entries"] = moves.groupby("eps").size().reindex(every, fill_value=0)
+        return frame.convert_dtypes().assign(lower=self.lower, upper=self.upper)
+
+    def _places(self, part: str, entries: IntArray) -> dict[str, IntArray]:
+        """Return the indices of entries of a part, by the names of its axes."""
+        axes = AXES.get(part, [f"axis {k}" for k in range(len(self.shapes[part]))])
+        return dict(zip(axes, np.unravel_index(entries, self.shapes[part]), strict=True))
 
     def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
         """Return the same perturbation in other units of eps and of the parts.
