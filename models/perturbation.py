@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
@@ -144,7 +144,7 @@ class Perturbation(Represented):
         lower, upper : array_like, optional
             Bounds of eps, as in `Perturbation`.
         """
-        operators: dict[str, sp.csr_array] = {}
+        operators: dict[str, scipy.sparse.csr_array] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         n, d = _check_shape(shape, least_d=1)
         if graph is not None and not isinstance(graph, FusionGraph):
@@ -172,7 +172,7 @@ class Perturbation(Represented):
         V = real_array(direction, "direction", (None, None))
         if not V.any():
             raise ArgumentError("direction", "zeros only", "at least one entry that is not zero")
-        return cls.linear(V.shape, sp.csr_array(V.reshape(-1, 1)))
+        return cls.linear(V.shape, scipy.sparse.csr_array(V.reshape(-1, 1)))
 
     @classmethod
     def additive(
@@ -295,7 +295,7 @@ class Perturbation(Represented):
         frame["entries"] = moves.groupby("eps").size().reindex(every, fill_value=0)
         return frame.convert_dtypes().assign(lower=self.lower, upper=self.upper)
 
-    def _places(self, part: str, entries: IntArray) -> dict[str, IntArray]:
+    def _places(self, part: str, entries: np.ndarray) -> dict[str, IntArray]:
         """Return the indices of entries of a part, by the names of its axes."""
         axes = AXES.get(part, [f"axis {k}" for k in range(len(self.shapes[part]))])
         return dict(zip(axes, np.unravel_index(entries, self.shapes[part]), strict=True))
@@ -325,7 +325,7 @@ class Perturbation(Represented):
             The bounds of t, possibly infinite.
         """
         column = real_vector(direction, "direction", self.dim)[:, None]
-        moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}
+        moved = {name: scipy.sparse.csr_array(T @ column) for name, T in self.operators.items()}
         return Perturbation(moved, self.shapes, lower, upper, self.structure)
 
     def vector(self, eps: ArrayLike) -> FloatArray:
@@ -433,7 +433,7 @@ def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
 
 def _matrix(
     value: Any, name: str, rows: int | None = None, columns: int | None = None
-) -> sp.csr_array:
+) -> scipy.sparse.csr_array:
     expected = "a finite real matrix, sparse or not"
     for wanted, what in ((rows, "rows"), (columns, "columns")):
         expected += "" if wanted is None else f", of {wanted} {what}"
@@ -464,9 +464,9 @@ def _entries(n: int, d: int, points: ArrayLike | None, features: ArrayLike | Non
     return (rows[:, None] * d + columns[None, :]).ravel()
 
 
-def _selection(places: IntArray, values: FloatArray, length: int) -> sp.csr_array:
+def _selection(places: IntArray, values: FloatArray, length: int) -> scipy.sparse.csr_array:
     """Return the matrix with `values[j]` in row `places[j]` of column j: shape (length, k)."""
     k = len(places)
-    matrix = sp.csr_array((values, (places, np.arange(k))), shape=(length, k))
+    matrix = scipy.sparse.csr_array((values, (places, np.arange(k))), shape=(length, k))
     matrix.eliminate_zeros()
     return matrix

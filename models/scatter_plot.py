@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEGEND = 10  # the largest number of labels that a legend names
-BESIDE = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "frameon": False}  # covers no point
+BESIDE: dict[str, Any] = {
+    "loc": "upper left",
+    "bbox_to_anchor": (1.01, 1.0),
+    "frameon": False,
+}  # covers no point
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
@@ -101,7 +105,7 @@ class ScatterPlot:
         for k, value in enumerate(values):
             own = places[numbers == k]
             title = f"{what} {value} ({len(own)})" if len(values) <= LEGEND else None
-            self.axes.scatter(*own.T, s=18, color=colours(k % colours.N), label=title)
+            self.axes.scatter(own[:, 0], own[:, 1], s=18, color=colours(k % colours.N), label=title)
 
 
 def _two_features(features: Sequence[Any], titles: list[str]) -> tuple[int, ...]:

@@ -179,7 +179,9 @@ class Clustering(Represented):
         plot.draw(self.model.data, self.labels, "cluster")
         first = np.unique(self.labels, return_index=True)[1]
         centres = plot.coordinates(self.state)[first]
-        plot.axes.scatter(*centres.T, s=60, marker="x", color="black", label="rows of X")
+        plot.axes.scatter(
+            centres[:, 0], centres[:, 1], s=60, marker="x", color="black", label="rows of X"
+        )
         plot.axes.legend(**BESIDE)
         return plot.axes
 
