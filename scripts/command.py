@@ -7,6 +7,7 @@ import inspect
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -93,7 +94,8 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
         out = kwargs.get("out")
-        with noted_interrupts() as interrupts:
+        with noted_interrupts() as interrupts, warnings.catch_warnings():
+            warnings.showwarning = _ignore if kwargs.get("quiet") else _warn
             try:
                 if isinstance(out, Path):
                     check_folder(out)
@@ -143,6 +145,16 @@ def _parameters(
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    """Print a warning in one line, without the place in the code that issued it."""
+    line = f"[bold yellow]warning[/] {escape(str(message))}"
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+
+
+def _ignore(*warning: Any) -> None:
+    """Print nothing."""
 
 
 def _end(what: str, why: str, code: int) -> typer.Exit:
