@@ -99,10 +99,11 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
             try:
                 if isinstance(out, Path):
                     check_folder(out)
-                for name, group in groups.items():
-                    own = {one.name: kwargs.pop(one.name) for one in fields(group)}
-                    kwargs[name] = group(**own)
-                run(*args, **kwargs)
+                made = {  # before a group takes the name of an option
+                    name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
+                    for name, group in groups.items()
+                }
+                run(*args, **kwargs, **made)
                 interrupts.check()
             except KeyboardInterrupt:
                 code = SIGNALLED + (interrupts.number or signal.SIGINT)

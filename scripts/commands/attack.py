@@ -1,4 +1,4 @@
-"""`bilad attack`: the worst perturbation of a data set within a budget, or the least that matters."""
+"""`bilad attack`: the worst perturbation within a budget, or the least one with a target."""
 
 from __future__ import annotations
 

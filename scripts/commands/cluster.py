@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Annotated, cast
 
 import numpy as np
-import pandas as pd
 import typer
 
 from bilad.models import ConvexClustering
 from bilad.scripts.command import FAILURE, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
+    LOWER,
     PROBLEM,
+    SECONDS,
     ClusteringOptions,
     DataOptions,
     OutputOptions,
-    lower_method,
-    option,
 )
 from bilad.scripts.output import Output
 from bilad.scripts.subject import subject_of
@@ -35,8 +34,8 @@ def cluster(
     points: DataOptions,
     model: ClusteringOptions,
     output: OutputOptions,
-    method: Annotated[str, lower_method()] = "auto",
-    seconds: Annotated[float | None, option("Time limit in seconds.")] = None,
+    method: Annotated[str, LOWER] = "auto",
+    seconds: Annotated[float | None, SECONDS] = None,
 ) -> None:
     """Compute the clusters of a data set for one gamma, and prove them."""
     subject = subject_of(data, points, model)

@@ -20,15 +20,15 @@ from bilad.scripts.options import (
 )
 from bilad.scripts.output import Output
 from bilad.scripts.subject import arguments, option_names, subject_of
-from bilad.scripts.verify import CLARABEL_TOL, random_comparison
+from bilad.scripts.verify import TOL, random_comparison
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering import LOWER_METHODS
 
 TABLE, RECORD, RANDOM = "comparison.csv", "comparison.json", "random"
 CAPTION = (
-    "distance: of X to that of the reference, the method with the least proved bound; bound: proved "
-    "bound on this distance. labels: whether the partitions agree, contradict each other, or differ "
-    "in undecided pairs only. undecided: pairs of points whose labels are not proved."
+    "distance: of X to that of the reference, the method with the least proved bound; bound: "
+    "proved bound on this distance. labels: whether the partitions agree, contradict each other, "
+    "or differ in undecided pairs only. undecided: pairs of points whose labels are not proved."
 )
 
 
@@ -81,7 +81,7 @@ def _random(
     out = Output(output, "verify", RANDOM, (TABLE,))
     with out.progress("verify", problems + max(problems // 10, 1)) as tell:
         cells, large = random_comparison(problems, seed, tell)
-    title = f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
+    title = f"Worst case against Clarabel, both at tolerance {TOL:g}"
     table = Table("comparison", title, cells)
     out.write(TABLE, table.csv())
     out.result({"command": "verify", "worst": cells.to_dict("records")}, table, summary=large)
