@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from platformdirs import user_cache_path
 
-from bilad.models.table import FILES, Dataset, DatasetError, is_frame, read_file, read_frame
+from bilad.models.frame import is_frame
+from bilad.models.table import FILES, Dataset, DatasetError, read_file, read_frame
 from bilad.models.validation import ArgumentError, FloatArray, did_you_mean, real_array
 
 if TYPE_CHECKING:
@@ -124,9 +125,15 @@ def _refuse(**arguments: object) -> None:
             raise ArgumentError(argument, repr(given), "None, because this is not a file")
 
 
+def data_folder() -> Path:
+    """Return the folder of Seeds: that in the variable BILAD_DATA, or the user's cache folder."""
+    chosen = os.environ.get("BILAD_DATA")
+    return Path(chosen) if chosen else user_cache_path("bilad")
+
+
 def _load_seeds(folder: str | Path | None) -> Dataset:
     chosen = folder or os.environ.get("BILAD_DATA")
-    home = Path(chosen) if chosen else user_cache_path("bilad")
+    home = Path(folder) if folder else data_folder()
     if not chosen and not (home / "seeds_dataset.txt").is_file():
         _fetch_seeds(home)
     for file, separator, header in (("seeds.csv", ",", 1), ("seeds_dataset.txt", None, 0)):

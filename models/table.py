@@ -10,7 +10,6 @@ import io
 import os
 import re
 import reprlib
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bilad.models.frame import point_frame
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -54,8 +55,8 @@ class DatasetError(ValueError):
     """A data set could not be read, downloaded or verified."""
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Represented):
     """A table of points.
 
     Attributes
@@ -75,11 +76,16 @@ class Dataset:
     feature_names: tuple[str, ...]
     labels: IntArray | None
 
+    def summary(self) -> dict[str, Any]:
+        """Return the name, the sizes, and the number of classes if they are known."""
+        n, d = self.data.shape
+        classes = {} if self.labels is None else {"classes": len(np.unique(self.labels))}
+        return {"name": self.name, "n": n, "d": d, **classes, "features": self.feature_names}
 
-def is_frame(source: object) -> bool:
-    """Return whether the source is a pandas data frame, without importing pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(source, pandas.DataFrame)
+    def to_frame(self) -> DataFrame:
+        """Return one row a point: the features, after a column "label" if there are labels."""
+        labels = {} if self.labels is None else {"label": self.labels}
+        return point_frame(self.data, self.feature_names, None, labels)
 
 
 def read_frame(frame: DataFrame, label: str | int | None, name: str, source: str) -> Dataset:
