@@ -30,7 +30,7 @@ from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.attack import EFFORTS
 from bilad.solvers.upper.closing import CLOSINGS
 
-RECORD, POINTS, PICTURE, HISTORY = "attack.json", "points.csv", "attack.svg", "history.svg"
+RECORD = "attack.json"
 PANEL = "Search"
 ARGUMENTS = {
     "max_solves": "--solves", "time_limit": "--seconds", "keyword": "--option"
@@ -81,8 +81,7 @@ def attack(
     """
     subject = subject_of(data, points, model, perturbation)
     problem, own = subject.problem, _options(options or [])
-    files = (RECORD, POINTS, PICTURE, HISTORY)
-    out = Output(output, "attack", subject.name, files)
+    out = Output(output, "attack", subject.name, (RECORD,))
     out.say(subject.describe(perturbed=True))
     with option_names(**ARGUMENTS):
         found = search(
@@ -94,15 +93,11 @@ def attack(
             closing=closing,
             bound=bound,
             lower=lower,
-            progress=out.has_bar,
             **own,
         )
     table = Table("attack", _title(problem), [_row(found)], CAPTION)
     record = subject.record("attack", found.to_dict())
     out.write_json(RECORD, record)
-    out.write(POINTS, found.to_frame().to_csv())
-    out.draw(PICTURE, found.plot)
-    out.draw(HISTORY, found.plot_history)
     out.result(record, table)
     out.written()
     if found.termination.startswith("error"):
