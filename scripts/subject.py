@@ -41,6 +41,7 @@ DEVIATIONS = {"clustering": "delta", "ridge": "validation-loss"}  # by default
 OF_CLASSES = "changed-predictions"  # that of the other models
 BUDGET, TARGET = 1.0, 2.0
 OF_DATA = tuple(one.name for one in fields(DataOptions))
+SHOWN = ("rows", "columns", "scale")  # in sentences
 QUESTION = ("norm", "budget", "target", "deviation")
 OF_PERTURBATION = tuple(
     one.name for one in fields(PerturbationOptions) if one.name not in (*QUESTION, "kind")
@@ -203,32 +204,24 @@ class Subject:
             "command": command,
             "subject": self.describe(),
             "data": about,
-            "options": {name: _plain(value) for name, value in self.options.items()},
+            "options": {
+                name: "inf" if value == math.inf else value for name, value in self.options.items()
+            },
             "versions": versions(),
             "result": result,
         }
 
     def describe(self, perturbed: bool = False) -> str:
         """Return the data and the model, and the perturbation if it is asked for, in a sentence."""
-        sample, options = self.sample, self.options
-        about = [
-            f"{name} {options[name]}" for name in ("rows", "columns", "scale") if name in options
-        ]
-        about += ["standardised"] if "standardise" in options else []
-        n, d = sample.data.shape
-        text = f"{self.data}{' (' + ', '.join(about) + ')' if about else ''}: {n} points, {d} "
-        text += "feature" if d == 1 else "features"
-        own = {name: _plain(value) for name, value in self.model_table.items() if name != "kind"}
-        text += "; " + ", ".join(
-            [self.model_table["kind"], *(f"{name} = {value}" for name, value in own.items())]
-        )
+        n, d = self.sample.data.shape
+        words = _words(_part(self.data_table, SHOWN), " ")
+        words += ["standardised"] if "standardise" in self.options else []
+        name = f"{self.data} ({', '.join(words)})" if words else self.data
+        parts = [f"{name}: {n} points, {_counted(d, 'feature')}", _sentence(self.model_table)]
         if perturbed:
-            change = self.perturbation_table
-            where = [f"{name} {change[name]}" for name in OF_PERTURBATION if name in change]
-            dim = self.perturbation.dim
-            counted = f"{dim} parameter" if dim == 1 else f"{dim} parameters"
-            text += "; " + ", ".join([f"{change['kind']} perturbation", *where, counted])
-        return text
+            parameters = _counted(self.perturbation.dim, "parameter")
+            parts += [f"{_sentence(self.perturbation_table)}, {parameters}"]
+        return "; ".join(parts)
 
 
 def _given(groups: Sequence[Any]) -> dict[str, Any]:
@@ -327,8 +320,19 @@ def _number(text: Any, name: str) -> float:
         raise ArgumentError(_option(name), repr(text), "a number") from None
 
 
-def _plain(value: Any) -> Any:
-    """Return a value for JSON and for sentences."""
-    if isinstance(value, Path):
-        return str(value)
-    return f"{value:g}" if isinstance(value, float) and not math.isfinite(value) else value
+def _sentence(part: Mapping[str, Any]) -> str:
+    """Return the kind of a part of a specification, and the values of its keys."""
+    keys = {name: value for name, value in part.items() if name != "kind"}
+    return ", ".join([str(part["kind"]), *_words(keys, " = ")])
+
+
+def _words(values: Mapping[str, Any], sign: str) -> list[str]:
+    """Return values with their names."""
+    shown = {
+        name: f"{value:g}" if isinstance(value, float) else value for name, value in values.items()
+    }
+    return [f"{name}{sign}{value}" for name, value in shown.items()]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

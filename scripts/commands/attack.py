@@ -139,7 +139,7 @@ def _row(found: Attack) -> dict[str, Any]:
 def _title(problem: BilevelProblem) -> str:
     """Return the problem in words."""
     name, size = problem.deviation.name, f"||eps|| <= {problem.radius:.6g}"
+    norm = "count" if problem.is_binary else f"{problem.norm:g}"
     if problem.sense == "max":
-        return f"(BL1): largest {name} for {size}, norm {problem.norm_name}"
-    target = f"{name} >= {problem.target:.6g}"
-    return f"(BL2): least ||eps|| for {target}, {size}, norm {problem.norm_name}"
+        return f"(BL1): largest {name} for {size}, norm {norm}"
+    return f"(BL2): least ||eps|| for {name} >= {problem.target:.6g}, {size}, norm {norm}"
