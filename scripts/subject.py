@@ -29,7 +29,7 @@ from bilad.models.validation import one_of
 from bilad.scripts.experiments.definitions import MAKERS
 from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, Sample, table
 from bilad.scripts.experiments.versions import versions
-from bilad.scripts.options import DataOptions, ModelOptions, PerturbationOptions
+from bilad.scripts.options import DataOptions, PerturbationOptions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper.method import keywords
 
@@ -47,11 +47,13 @@ OF_PERTURBATION = tuple(
     one.name for one in fields(PerturbationOptions) if one.name not in (*QUESTION, "kind")
 )
 # Arguments of the package, and keys of a specification, that a command calls otherwise.
-NAMES = dict.fromkeys(("name", "source", "data", "A"), "DATA") | {"k": "--neighbours"}
-OF_MODEL = {"target": "--target-column", "kind": "--label"}
-OPTIONS = {
-    one.name for group in (DataOptions, ModelOptions, PerturbationOptions) for one in fields(group)
+NAMES = dict.fromkeys(("name", "source", "A"), "data") | {
+    "k": "neighbours",
+    "max_solves": "solves",
+    "time_limit": "seconds",
+    "keyword": "--option",
 }
+OF_MODEL = {"target": "target_column", "kind": "label"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Subject:
     @property
     def kind(self) -> str:
         """The learning model as on the command line."""
-        chosen: str = one_of(self.options.get("model", "clustering"), "--model", KINDS)
+        chosen: str = one_of(self.options.get("model", "clustering"), "model", KINDS)
         return chosen
 
     @cached_property
@@ -109,8 +111,8 @@ class Subject:
             return {"kind": kind, **own}
         if "gamma" not in options:
             expected = f"a number, such as `bilad path {self.data}` suggests"
-            raise ArgumentError("--gamma", "nothing", expected)
-        graph = one_of(options.get("weights", "knn"), "--weights", GRAPHS)
+            raise ArgumentError("gamma", "nothing", expected)
+        graph = one_of(options.get("weights", "knn"), "weights", GRAPHS)
         own = _part(options, ("gamma", "p", *GRAPHS[graph]))
         if graph == "knn":  # a small data set has fewer neighbours
             own.setdefault("neighbours", max(1, min(NEIGHBOURS, len(self.sample.data) - 1)))
@@ -128,7 +130,7 @@ class Subject:
     @cached_property
     def perturbation_table(self) -> Mapping[str, Any]:
         """The perturbation in a specification."""
-        kind = one_of(self.options.get("kind", "additive"), "--kind", PERTURBATIONS)
+        kind = one_of(self.options.get("kind", "additive"), "kind", PERTURBATIONS)
         return {"kind": kind} | _part(self.options, OF_PERTURBATION)
 
     @cached_property
@@ -285,7 +287,7 @@ def _refuse_without_effect(subject: Subject) -> None:
         else:
             known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
         if not known:
-            raise ArgumentError(_option(name), value, f"no such option with {instead}")
+            raise ArgumentError(name, value, f"no such option with {instead}")
 
 
 @contextmanager
@@ -295,13 +297,13 @@ def option_names(**names: str) -> Iterator[None]:
     Parameters
     ----------
     **names
-        Options of arguments that are called otherwise.
+        Options of arguments that are called otherwise, beside `NAMES`.
     """
     try:
         yield
     except ArgumentError as error:
         word, _, rest = error.argument.partition(" ")
-        name = names.get(word) or NAMES.get(word) or (_option(word) if word in OPTIONS else word)
+        name = {**NAMES, **names}.get(word, word)
         raise ArgumentError(f"{name} {rest}".strip(), error.given, error.expected) from None
 
 
@@ -317,7 +319,7 @@ def _number(text: Any, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ArgumentError(_option(name), repr(text), "a number") from None
+        raise ArgumentError(name, repr(text), "a number") from None
 
 
 def _sentence(part: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from bilad.scripts.options import (
     OutputOptions,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import subject_of
+from bilad.scripts.subject import option_names, subject_of
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 
@@ -45,7 +45,8 @@ def cluster(
     out = Output(output, "cluster", subject.name, (LABELS, RECORD))
     out.say(subject.describe())
     limit = np.inf if seconds is None else seconds
-    found = solve(own, method, refine=True, time_limit=limit)
+    with option_names():
+        found = solve(own, method, refine=True, time_limit=limit)
     if found.status == "interrupted":
         raise KeyboardInterrupt
     record = subject.record("cluster", found.to_dict())

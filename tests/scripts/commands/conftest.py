@@ -12,7 +12,7 @@ from bilad.scripts.cli import app
 def flowers(tmp_path_factory):
     """Return a CSV file with ten points in two clouds, and a column of text."""
     rng = np.random.default_rng(0)
-    data = rng.normal(size=(10, 2)) + 6.0 * (np.arange(10) % 2)[:, None]
+    data = 0.3 * rng.normal(size=(10, 2)) + 6.0 * (np.arange(10) % 2)[:, None]
     frame = pd.DataFrame(data.round(2), columns=["height", "width"])
     frame["kind"] = ["rose", "tulip"] * 5
     path = tmp_path_factory.mktemp("data") / "flowers.csv"
