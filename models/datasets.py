@@ -18,7 +18,7 @@ from platformdirs import user_cache_path
 
 from bilad.models.frame import is_frame
 from bilad.models.table import FILES, Dataset, DatasetError, read_file, read_frame
-from bilad.models.validation import ArgumentError, FloatArray, real_array
+from bilad.models.validation import ArgumentError, FloatArray, did_you_mean, real_array
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -30,8 +30,9 @@ SEEDS_FEATURES = (
 # SHA-256 of the 210 x 8 values times 10,000 as little-endian 64-bit integers in row-major order.
 SEEDS_SHA256 = "3c89e9979e5d195740c39fcf9e9d4a6dde490a5da20ba19ee985a4aebeb31f26"
 BUNDLED = ("iris", "wine", "digits", "breast-cancer", "diabetes")
+NAMES = (*BUNDLED, "seeds")
 KNOWN = (
-    f"{', '.join(map(repr, BUNDLED))}, 'seeds', the path of a file "
+    f"{', '.join(map(repr, NAMES))}, the path of a file "
     f"({', '.join(FILES)}), or a data frame of pandas"
 )
 
@@ -62,8 +63,9 @@ def load_dataset(
         first row that contains a number is an error. If False, the columns are named "0", "1", ...
     label : str or int, optional
         The column that contains the classes, by its name or its index; a negative index counts from
-        the last column. By default it is the column called label, labels, class, target, variety or
-        species, if there is one.
+        the last column. A text that is the name of no column can be an index, such as "0". By
+        default it is the column called label, labels, class, target, variety or species, if there
+        is one.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def load_dataset(
     if name == "seeds":
         return _load_seeds(folder)
     if name not in BUNDLED:
-        raise ArgumentError("name", repr(name), KNOWN)
+        raise ArgumentError("name", repr(name), KNOWN + did_you_mean(str(name), NAMES))
     import sklearn.datasets  # slow to import
 
     bunch = getattr(sklearn.datasets, f"load_{str(name).replace('-', '_')}")()

@@ -19,7 +19,14 @@ import numpy as np
 
 from bilad.models.frame import point_frame
 from bilad.models.representation import Represented
-from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    IntArray,
+    did_you_mean,
+    real_array,
+    real_number,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -143,15 +150,19 @@ class _Table:
                 named = ", ".join(repr(titles[k]) for k in found)
                 raise self._refusal(f"got {named}, expected at most one column of labels")
             return found[0] if found else None
+        named = [k for k, title in enumerate(titles) if title == label]
+        if isinstance(label, str) and not named and re.fullmatch(r"-?\d{1,9}", label):
+            label = int(label)  # as on the command line
         if isinstance(label, str):
-            found = [k for k, title in enumerate(titles) if title == label]
+            found = named
         elif isinstance(label, int | np.integer) and not isinstance(label, bool):
             found = [k for k in range(len(titles)) if label in (k, k - len(titles))]
         else:
             found = []
         if len(found) != 1:
             names = ", ".join(map(repr, titles))
-            raise ArgumentError("label", repr(label), f"the name or the index of one of {names}")
+            expected = f"the name or the index of one of {names}{did_you_mean(label, titles)}"
+            raise ArgumentError("label", repr(label), expected)
         return found[0]
 
     def _is_index(self, k: int) -> bool:

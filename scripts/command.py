@@ -7,7 +7,8 @@ import inspect
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -20,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
+from typer.models import ArgumentInfo, OptionInfo
 
 from bilad.models import ArgumentError, DatasetError
 from bilad.models.learning.learning_model import LearningModelError
@@ -89,24 +91,28 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     """
     hints = get_type_hints(run, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = list(_parameters(run, hints, groups))
+    names = {one.name: _shown(one) for one in parameters}
 
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
         out = kwargs.get("out")
-        with noted_interrupts() as interrupts:
+        with noted_interrupts() as interrupts, warnings.catch_warnings():
+            warnings.showwarning = _ignore if kwargs.get("quiet") else _warn
             try:
                 if isinstance(out, Path):
                     check_folder(out)
-                for name, group in groups.items():
-                    own = {one.name: kwargs.pop(one.name) for one in fields(group)}
-                    kwargs[name] = group(**own)
-                run(*args, **kwargs)
+                made = {  # before a group takes the name of an option
+                    name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
+                    for name, group in groups.items()
+                }
+                run(*args, **kwargs, **made)
                 interrupts.check()
             except KeyboardInterrupt:
                 code = SIGNALLED + (interrupts.number or signal.SIGINT)
                 raise _end("interrupted", "", code) from None
             except WRONG as error:
-                raise _end("error ", str(error), USAGE) from None
+                raise _end("error ", _told(error, names), USAGE) from None
             except LearningModelError as error:
                 raise _end("error ", str(error), FAILURE) from None
             except MemoryError as error:
@@ -117,10 +123,8 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 where = f"{error.filename}: " if error.filename else ""
                 raise _end("error ", f"{where}{error.strerror or error}", FAILURE) from None
 
-    if groups:
-        parameters = list(_parameters(run, hints, groups))
-        guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        guarded.__annotations__ = {one.name: one.annotation for one in parameters}
+    guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    guarded.__annotations__ = {one.name: one.annotation for one in parameters}
     return guarded
 
 
@@ -143,6 +147,35 @@ def _parameters(
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """Return the name of a parameter on the command line."""
+    for info in getattr(parameter.annotation, "__metadata__", ()):
+        if isinstance(info, OptionInfo):
+            return f"--{parameter.name.replace('_', '-')}"
+        if isinstance(info, ArgumentInfo) and info.metavar:
+            return info.metavar
+    return parameter.name
+
+
+def _told(error: Exception, names: Mapping[str, str]) -> str:
+    """Return the message of an error, with the names that its argument has on the command line."""
+    if not isinstance(error, ArgumentError):
+        return str(error)
+    word, _, rest = error.argument.partition(" ")
+    name = " ".join([names.get(word, word), *([rest] if rest else [])])
+    return f"{name}: got {error.given}, expected {error.expected}"
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    """Print a warning in one line, without the place in the code that issued it."""
+    line = f"[bold yellow]warning[/] {escape(str(message))}"
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+
+
+def _ignore(*warning: Any) -> None:
+    """Print nothing."""
 
 
 def _end(what: str, why: str, code: int) -> typer.Exit:

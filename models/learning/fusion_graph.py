@@ -32,6 +32,10 @@ TREE_FEATURES = 15  # in higher dimensions a k-d tree is slower than computing a
 BLOCK_ENTRIES = 2**21  # number of distances that are computed at a time (16 MB)
 
 
+class DisconnectedGraphWarning(UserWarning):
+    """A fusion graph has several components, which no gamma fuses with each other."""
+
+
 class FusionGraph(Represented):
     """An undirected graph with nonnegative edge weights on the points 0, .., n-1.
 
@@ -199,6 +203,16 @@ class FusionGraph(Represented):
         """Return sum_e w_e ||x_i - x_j||_p."""
         return float(self.weights @ row_norms(self.differences(X), p))
 
+    @cached_property
+    def component_labels(self) -> IntArray:
+        """The component of each point, by the edges of positive weight, from 0: shape (n,)."""
+        return self.components(self.weights > 0)
+
+    @property
+    def n_components(self) -> int:
+        """The number of components: convex clustering has at least as many clusters."""
+        return int(self.component_labels.max()) + 1
+
     def components(self, chosen: np.ndarray) -> IntArray:
         """Return the connected component of each point in the graph with the chosen edges only.
 
@@ -259,6 +273,10 @@ class _CompleteGraph(FusionGraph):
     @property
     def uniform_weight(self) -> float:
         return self._weight
+
+    @cached_property
+    def component_labels(self) -> IntArray:
+        return np.arange(self.n) if self._weight == 0 else np.zeros(self.n, dtype=np.int64)
 
     def total_variation(self, X: FloatArray, p: float) -> float:
         """Return sum_e w_e ||x_i - x_j||_p; for a separable norm it is computed by sorting."""
