@@ -44,7 +44,9 @@ class BilevelComparison(Represented, Mapping[str, BilevelSolution]):
 
         rows = {name: found.summary() for name, found in self.items()}
         rows |= {name: {"method": name, "status": REFUSED} for name in self.refused}
-        return pandas.DataFrame.from_dict(rows, orient="index").drop(columns="method", errors="ignore")
+        return pandas.DataFrame.from_dict(rows, orient="index").drop(
+            columns="method", errors="ignore"
+        )
 
     def _repr_html_(self) -> str:
         """Return the data frame as a table, which notebooks show."""
