@@ -38,8 +38,8 @@ class LowerLevelError(RuntimeError):
     """The lower level failed at an eps whose solution is indispensable."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Represented):
     """The result of the evaluation of one eps.
 
     Attributes

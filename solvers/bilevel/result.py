@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@dataclass(frozen=True)
-class Stage:
+@dataclass(frozen=True, repr=False)
+class Stage(Represented):
     """One solve of a reformulation or a MILP, and the evaluation of its eps.
 
     Attributes
@@ -72,8 +72,8 @@ class Stage:
     evaluating: float | None = None
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, repr=False)
+class Point(Represented):
     """An eps, shape (k,), with its norm and its deviation; all are zero if there is no attack."""
 
     eps: FloatArray
