@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -284,24 +284,28 @@ def cluster_path(
     began = time.perf_counter()
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    levels = None if gammas is None else _increasing(gammas)
+    given = None if gammas is None else _increasing(gammas)
     if on_progress is not None and not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
     most = whole_number(max_iterations, "max_iterations", least=1)
     deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
-    unit = unit_scale(_at(model, 1.0 if levels is None else levels[-1]))
+    unit = unit_scale(_at(model, 1.0 if given is None else given[-1]))
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
     solve = _solver(model, chosen, tol, most, refine, unit.reference)
-    automatic = GammaRange(model, chosen, deadline) if levels is None else None
+    levels = (
+        partial(GammaRange(model, chosen, deadline).grid, COUNT)
+        if given is None
+        else partial(np.asarray, given)
+    )
     warn_if_disconnected(model.graph)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
     with Progress(disable=not progress, console=Console(stderr=True)) as bar:
-        task = bar.add_task("cluster path", total=COUNT if levels is None else len(levels))
+        task = bar.add_task("cluster path", total=COUNT if given is None else len(given))
         try:
-            for index, level in enumerate(levels if automatic is None else automatic.grid(COUNT)):
+            for index, level in enumerate(levels()):
                 if time.perf_counter() >= deadline:
                     status = "time limit"
                     break

@@ -49,15 +49,17 @@ def suggest(
     count: int = 5,
 ) -> list[Suggestion]:
     """Return the partitions of a path to look at first; `ClusterPath.suggest` explains them."""
+    if not clusterings:
+        return []
     found = []
-    distinct = distinct_points(clusterings[0].model.data) if clusterings else None
+    distinct = distinct_points(clusterings[0].model.data)
     for first, last in _runs(clusterings):
         graph, labels = clusterings[first].model.graph, clusterings[first].labels
         one = _suggestion(gammas[first : last + 1], clusterings[first : last + 1])
         distance = 0 if n_clusters is None else abs(one.n_clusters - n_clusters)
         trivial = is_coarsest(graph, labels) or is_finest(distinct, labels)
         found.append((distance, trivial, one))
-    nearest = min((distance for distance, _, _ in found), default=0)
+    nearest = min(distance for distance, _, _ in found)
     wanted = [
         (distance, -one.lifetime, one.n_clusters, one)
         for distance, trivial, one in found
