@@ -1,6 +1,6 @@
-"""`bilad verify`: SSNAL and the exact method are compared with Clarabel on random problems.
+"""SSNAL and the exact method are compared with Clarabel on random problems.
 
-The command prints the worst case of every comparison. Two results that contradict each other
+The table has the worst case of every comparison. Two results that contradict each other
 (`LowerComparison.agrees`) are a disagreement; there must be none. If a partition cannot be
 certified even with `refine`, two clusters may just touch: then a slightly smaller and a slightly
 larger gamma give different certified partitions.
@@ -9,17 +9,15 @@ larger gamma give different certified partitions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import track
 
 from bilad.models import ConvexClustering, FusionGraph, deviation
 from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray
-from bilad.scripts.display import Cells, show
+from bilad.scripts.display import Cells
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering.cluster import solve_lower
 
@@ -71,33 +69,32 @@ def is_at_boundary(model: ConvexClustering) -> bool:
     return False
 
 
-def verify(problems: int, seed: int, console: Console) -> bool:
-    """Print the worst cases; return whether no two results contradict each other."""
+def random_comparison(
+    problems: int, seed: int, tell: Callable[[int, str], None]
+) -> tuple[pd.DataFrame, str]:
+    """Return the worst cases, and the time of the exact method on a large problem.
+
+    Parameters
+    ----------
+    problems : int
+        Number of problems for SSNAL; the exact method solves a tenth of it.
+    seed : int
+    tell : callable(done, line)
+        Called after each problem.
+    """
     rng = np.random.default_rng(seed)
-    rows = [
-        *_compare(rng, "ssnal", random_model, problems, console),
-        *_compare(rng, "exact", random_exact_model, max(problems // 10, 1), console),
-    ]
+    drawn = [("ssnal", random_model)] * problems
+    drawn += [("exact", random_exact_model)] * max(problems // 10, 1)
+    rows = []
+    for done, (method, draw) in enumerate(drawn, start=1):
+        model = draw(rng)
+        rows.append(compared(model, method))
+        tell(done, f"{method}, n = {model.n}, d = {model.d}, p = {model.p:g}")
     groups = pd.DataFrame(rows).groupby("")
     table = groups.agg(WORST)
     table.insert(0, "problems", groups.size())
     table["time / Clarabel"] = table.pop("seconds") / table.pop("Clarabel")
-    title = f"Worst case against Clarabel, both at tolerance {TOL:g}"
-    show(console, title, table.reset_index())
-    console.print(_large(rng))
-    return not table.disagree.any()
-
-
-def _compare(
-    rng: np.random.Generator,
-    method: str,
-    draw: Callable[[np.random.Generator], ConvexClustering],
-    problems: int,
-    console: Console,
-) -> Iterator[Cells]:
-    """Compare a method with Clarabel on random problems."""
-    for _ in track(range(problems), method, console=console, transient=True):
-        yield compared(draw(rng), method)
+    return table.reset_index(), _large(rng)
 
 
 def _large(rng: np.random.Generator) -> str:

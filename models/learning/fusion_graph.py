@@ -7,6 +7,7 @@ Edges are rows (i, j) with i < j. The signed incidence matrix B (m, n) maps X to
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +17,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from bilad.models.norms import in_unit_range, row_norms
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     BoolArray,
@@ -37,7 +39,7 @@ class DisconnectedGraphWarning(UserWarning):
     """A fusion graph has several components, which no gamma fuses with each other."""
 
 
-class FusionGraph:
+class FusionGraph(Represented):
     """An undirected graph with nonnegative edge weights on the points 0, .., n-1.
 
     Parameters
@@ -59,6 +61,10 @@ class FusionGraph:
         self.n = whole_number(n, "n", least=2)
         self._edges = _check_edges(edges, self.n)
         self._weights = _check_weights(weights, len(self._edges))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges."""
+        return {"n": self.n, "edges": self.m}
 
     @staticmethod
     def complete(n: int, weight: float = 1.0) -> FusionGraph:
@@ -234,6 +240,10 @@ class _CompleteGraph(FusionGraph):
     def __init__(self, n: int, weight: float) -> None:
         self.n = whole_number(n, "n", least=2)
         self._weight = real_number(weight, "weight", least=0.0)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges, and the weight of every edge."""
+        return {**super().summary(), "weight": self._weight}
 
     @cached_property
     def edges(self) -> IntArray:
