@@ -149,7 +149,7 @@ class GammaRange:
     def __init__(
         self, model: ConvexClustering, method: str = "auto", deadline: float = float("inf")
     ) -> None:
-        scale = unit_scale(ConvexClustering(model.data, model.graph, 0.0, model.p))
+        scale = unit_scale(model.with_gamma(0.0))
         self._model, self._exponent = scale.model, scale.exponent
         self._method, self._deadline = method, deadline
         self._distinct = distinct_points(model.data)
@@ -223,10 +223,10 @@ class GammaRange:
         return low
 
     def _solve(self, gamma: float) -> Clustering:
-        model = ConvexClustering(self._model.data, self._model.graph, gamma, self._model.p)
         left = self._deadline - time.perf_counter()
         if left <= 0:
             raise UnfinishedGridError("time limit")
+        model = self._model.with_gamma(gamma)
         self._last = solve_lower(model, self._method, start=self._last, time_limit=left)
         if self._last.status == "time limit" or self._last.status.startswith("error"):
             raise UnfinishedGridError(self._last.status)

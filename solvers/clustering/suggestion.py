@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bilad.models.representation import Represented
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.gamma_grid import distinct_points, is_coarsest, is_finest
 from bilad.solvers.clustering.result import Clustering
 
 
-@dataclass(frozen=True)
-class Suggestion:
+@dataclass(frozen=True, repr=False)
+class Suggestion(Represented):
     """A partition that is returned at one or more consecutive gammas of a path.
 
     Attributes
