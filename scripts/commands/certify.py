@@ -28,7 +28,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import BUDGET, Subject, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import BUDGET, Subject
 from bilad.solvers import Certificate
 from bilad.solvers import certify as prove
 
@@ -63,7 +64,7 @@ def certify(
     if subject.kind == "clustering":
         _summarise(subject, output, ray, seconds, seed)
     elif ray is not None:
-        raise ArgumentError("--ray", ray, f"no such option with --model {subject.kind}")
+        raise ArgumentError("ray", ray, f"no such option with --model {subject.kind}")
     else:
         _radius(subject, output, seconds, seed)
 
@@ -126,5 +127,5 @@ def _direction(path: Path, k: int) -> FloatArray:
     except ValueError:
         found = np.array([np.nan])
     if not np.isfinite(found).all() or len(found) != k or not found.any():
-        raise ArgumentError("--ray", str(path), f"a text file of {k} numbers, not all zero")
+        raise ArgumentError("ray", str(path), f"a text file of {k} numbers, not all zero")
     return found

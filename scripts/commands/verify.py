@@ -19,7 +19,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
 from bilad.scripts.verify import TOL, random_comparison
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering import LOWER_METHODS
@@ -56,7 +57,7 @@ def verify(
     out = Output(output, "verify", subject.name, (TABLE, RECORD))
     out.say(subject.describe())
     names = [name.strip() for name in methods.split(",")]
-    with option_names(methods="--methods", tol="--tol", time_limit="--seconds"):
+    with option_names():
         found = compare_lower(own, names, tol, seconds, refine=True)
     record = subject.record("verify", found.to_dict())
     table = Table(
@@ -77,7 +78,7 @@ def _random(
     """Compare the methods on random problems."""
     given = arguments(points, model)
     if given:
-        raise ArgumentError("DATA", "nothing", f"a data set, for {given[0]}")
+        raise ArgumentError("data", "nothing", f"a data set, for {given[0]}")
     out = Output(output, "verify", RANDOM, (TABLE,))
     with out.progress("verify", problems + max(problems // 10, 1)) as tell:
         cells, large = random_comparison(problems, seed, tell)
