@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 import numpy as np
-import typer
 
 from bilad.models import ArgumentError, ConvexClustering
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     DATA,
@@ -83,7 +82,7 @@ def path(
     if found.status == "interrupted":
         raise KeyboardInterrupt
     if found.status.startswith("error"):
-        raise typer.Exit(FAILURE)
+        raise FailedError(found.status.removeprefix("error: "))
 
 
 def _numbers(text: str) -> list[float]:
