@@ -55,7 +55,10 @@ def cluster(
     out.result(record, _clusters(found, out.form == "table"), summary=summary(found))
     out.written()
     if found.status not in DONE:
-        raise FailedError(f"{found.method}: {found.status}")
+        raise FailedError(
+            f"{found.method}: {found.status}, gap {found.gap:.1e}, KKT residual "
+            f"{found.kkt_residual:.1e}; --method chooses another one"
+        )
 
 
 def _clusters(found: Clustering, is_short: bool) -> Table:
