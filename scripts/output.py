@@ -16,7 +16,6 @@ from typing import Any
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.markup import escape
 
 from bilad.models.representation import json_form
 from bilad.models.validation import ArgumentError
@@ -75,12 +74,6 @@ class Output:
     def say(self, text: str) -> None:
         """Print a message on stderr."""
         self.messages.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def fail(self, text: str) -> None:
-        """Print what has failed on stderr, also with --quiet."""
-        console(stderr=True).print(
-            f"[bold red]error[/] {escape(text)}", highlight=False, soft_wrap=True
-        )
 
     @property
     def has_bar(self) -> bool:

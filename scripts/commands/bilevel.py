@@ -14,7 +14,7 @@ import typer
 from bilad.formulations.bilevel_model import BilevelProgram
 from bilad.models import ArgumentError
 from bilad.models.validation import one_of, seconds_limit, whole_number
-from bilad.scripts.command import FAILURE, command, noted_interrupts
+from bilad.scripts.command import FailedError, command, noted_interrupts
 from bilad.scripts.display import Cells
 from bilad.scripts.experiments.fingerprint import is_bilevel_model
 from bilad.scripts.experiments.page import Table
@@ -66,11 +66,9 @@ def bilevel(
     found, faults = _solved(models, methods, options, out)
     if found:
         _show(found, {"file": file, "function": function, "methods": methods, **options}, out)
-    for fault in faults:
-        out.fail(fault)
-    answered = (one.status in ANSWERED for own in found for one in own.compared.values())
-    if faults or not all(answered):
-        raise typer.Exit(FAILURE)
+    faults += [fault for own in found for fault in own.faults()]
+    if faults:
+        raise FailedError("; ".join(faults))
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,13 @@ class _Found:
         ]
         known = {"problem": self.name, "method": "known", "objective": self.optimum}
         return [*solved, *refused, *([] if math.isnan(self.optimum) else [known])]
+
+    def faults(self) -> list[str]:
+        """Return the statuses that are no answers."""
+        failed = {key: one for key, one in self.compared.items() if one.status not in ANSWERED}
+        return [
+            f"{self.name} by {key}: {one.status}, {one.termination}" for key, one in failed.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of this for JSON."""

@@ -14,11 +14,10 @@ from typing import Annotated, Any, ClassVar
 
 import pandas as pd
 import tomli_w
-import typer
 
 from bilad.models import ArgumentError
 from bilad.models.validation import one_of, real_number, whole_number
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.comparison import OPTIONAL, answers, shown_answers
 from bilad.scripts.display import console, fitting
 from bilad.scripts.experiment_runs import RunOptions, carried_out, failures
@@ -37,8 +36,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output, folder_of
-from bilad.scripts.settings import SETTINGS
-from bilad.scripts.subject import Subject, option_names, subject_of
+from bilad.scripts.settings import SETTINGS, subject_of
+from bilad.scripts.subject import Subject, option_names
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.upper import UPPER_METHODS, refusal
 from bilad.solvers.upper.attack import EFFORTS
@@ -121,8 +120,7 @@ def compare(
     out.written(f"Next: bilad sweep {out.folder / SPECIFICATION} --store {store} --resume")
     fault = failures(table)
     if fault:
-        out.fail(fault)
-        raise typer.Exit(FAILURE)
+        raise FailedError(fault)
 
 
 def _methods(search: SearchOptions, subject: Subject) -> tuple[dict[str, Any], list[str]]:

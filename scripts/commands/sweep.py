@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiment_runs import RunOptions, carried_out, failures, show_results
 from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.studies import study
@@ -50,5 +50,4 @@ def sweep(
     output.say(f"Written: {where}. Next: bilad report {where}")
     fault = failures(table)
     if fault:
-        output.fail(fault)
-        raise typer.Exit(FAILURE)
+        raise FailedError(fault)

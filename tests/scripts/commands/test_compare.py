@@ -82,8 +82,8 @@ def test_the_tables_are_true(tmp_path):
 
 
 def test_own_data_with_several_parameters(own):
-    arguments = [own, "--label", "kind", "--gamma", 2, "--neighbours", 4, "--points", "0,1"]
-    result = run("compare", *arguments, "--budget", 2, "--methods", "corners,exact", "--json")
+    arguments = [own, "--label", "kind", "--gamma", 1, "--neighbours", 4, "--points", "0,1"]
+    result = run("compare", *arguments, "--budget", 4, "--methods", "corners,exact", "--json")
     assert result.exit_code == 0, result.output
     assert result.stderr.count("exact is omitted: ") == 1
     record = json.loads(result.stdout)
@@ -91,9 +91,9 @@ def test_own_data_with_several_parameters(own):
     (found,) = record["result"]["runs"]
     assert (found["problem"], found["method"], found["eps"]) == ("BL1", "corners", None)
     assert found["delta"] > 0
-    assert 0 < found["norm"] <= 2
+    assert 0 < found["norm"] <= 4
     latex = Path("results/compare/own data/compare.tex").read_text()
-    assert r"\caption{(BL1): largest delta for $\|$eps$\|$ $\leq$ 2, norm 2}" in latex
+    assert r"\caption{(BL1): largest delta for $\|$eps$\|$ $\leq$ 4, norm 2}" in latex
     assert r"\label{tab:compare_BL1}" in latex
     assert r"\begin{tabular}{lr" in latex
 
