@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -39,7 +40,7 @@ ROUNDING = 1e-12  # relative; an eps that violates its bounds by at most this is
 Model = TypeVar("Model", bound=LearningModel)
 
 
-class Perturbation:
+class Perturbation(Represented):
     """Matrices T, one for each perturbed part, and bounds of eps.
 
     Use `shift`, `additive`, `multiplicative`, `targets`, `flips` or `edges` for the usual
@@ -89,6 +90,12 @@ class Perturbation:
         self.lower = _bound(lower, "lower", self.dim)
         self.upper = _bound(upper, "upper", self.dim)
         self._check()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the perturbed parts with their shapes, k, and the bounds of eps if it has any."""
+        ends = {"lower": float(self.lower.min()), "upper": float(self.upper.max())}
+        bounds = {name: end for name, end in ends.items() if math.isfinite(end)}
+        return {**self.shapes, "k": self.dim, **bounds}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the constructor's arguments: a read-only mapping cannot be pickled or copied."""
@@ -357,6 +364,10 @@ class _Flips(Perturbation):
 
     def __init__(self, points: ArrayLike | None) -> None:
         self._points = None if points is None else index_array(points, "points")
+
+    def summary(self) -> dict[str, Any]:
+        """Return the points whose labels can be flipped."""
+        return {"targets": "labels", "points": "all" if self._points is None else self._points}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._points,)

@@ -28,8 +28,9 @@ from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.learning_model import LearningModel, NormalForm, Solution
-from bilad.models.norms import NORMS
+from bilad.models.norms import NORMS, norm_name
 from bilad.models.perturbation import Perturbation
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -49,7 +50,7 @@ COUNT = "count"
 NO_ONE = 0.25  # a radius for the norm "count" within which every eps is rounded to zero
 
 
-class BilevelProblem(ABC):
+class BilevelProblem(Represented, ABC):
     """Base class of (BL1) and (BL2): a model, a perturbation, a norm of eps and a deviation.
 
     Attributes
@@ -97,6 +98,23 @@ class BilevelProblem(ABC):
         if self.is_binary:
             self._check_counts()
         self.deviation = deviation_function(deviation).bound_to(model)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the model, the perturbation, the budget or target, the norm and the deviation."""
+        return {
+            "model": self.model,
+            "perturbation": self.perturbation,
+            **self._ends(),
+            "norm": self.norm_name,
+            "deviation": self.deviation.name,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "norm": COUNT if self.is_binary else norm_name(self.norm)}
+
+    @abstractmethod
+    def _ends(self) -> dict[str, float]:
+        """Return the numbers that limit the norm and the deviation, by their names."""
 
     def _check_counts(self) -> None:
         bounds = self.perturbation.lower, self.perturbation.upper
@@ -348,6 +366,9 @@ class MaxDeviation(BilevelProblem):
         super().__init__(model, perturbation, norm, deviation)
         self.budget = self.radius = self._checked_radius(budget, "budget")
 
+    def _ends(self) -> dict[str, float]:
+        return {"budget": self.budget}
+
     def normalised(self, form: NormalForm) -> MaxDeviation:
         """Return (BL1) with budget 1 for the normal form of the model."""
         scaled = self.perturbation.in_units(self.radius, form.units)
@@ -433,6 +454,9 @@ class MinPerturbation(BilevelProblem):
             self.radius = float(self._k) if self.is_binary else self._default_limit()
         else:
             self.radius = self._checked_radius(limit, "limit")
+
+    def _ends(self) -> dict[str, float]:
+        return {"target": self.target, "limit": self.radius}
 
     def normalised(self, form: NormalForm) -> MinPerturbation:
         """Return (BL2) with limit 1 for the normal form of the model."""

@@ -11,11 +11,16 @@ import math
 import reprlib
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
+
+from bilad.models.frame import is_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -114,6 +119,8 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
     """
     wanted = "x".join("any" if length is None else str(length) for length in shape)
     expected = f"a finite real array of shape {wanted}"
+    if is_frame(value):
+        _check_columns(value, argument)
     array = number_array(value, argument, expected)
     fits = array.ndim == len(shape) and all(
         length is None or length == actual
@@ -126,6 +133,16 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
         where = tuple(int(k) for k in bad)
         raise ArgumentError(argument, f"{array[where]} at index {where}", expected)
     return array
+
+
+def _check_columns(frame: DataFrame, argument: str) -> None:
+    """Check the columns of a data frame one by one, so that a fault names its column."""
+    for name, column in frame.items():
+        try:
+            real_array(column.to_numpy(), argument, (None,))
+        except ArgumentError as error:
+            given = f"{error.given} in column {name!r}"
+            raise ArgumentError(argument, given, "finite numbers in every column") from None
 
 
 def point_array(value: ArrayLike, argument: str) -> FloatArray:

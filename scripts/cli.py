@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
-from bilad.scripts.command import USAGE, Program
+from bilad.scripts.command import USAGE, Program, command
+from bilad.scripts.commands.attack import attack
+from bilad.scripts.commands.certify import certify
+from bilad.scripts.commands.cluster import cluster
 from bilad.scripts.commands.compare import compare, starts
+from bilad.scripts.commands.doctor import doctor
+from bilad.scripts.commands.methods import methods
+from bilad.scripts.commands.path import path
 from bilad.scripts.commands.reproduce import reproduce
 from bilad.scripts.commands.verify import verify
 from bilad.scripts.experiments.commands import report, sweep
 
-COMMANDS = (verify, compare, starts, sweep, report, reproduce)
+COMMANDS = (
+    cluster, path, attack, certify, verify, compare, starts, sweep, report, reproduce, methods,
+    command(doctor),
+)  # fmt: skip
 
 app = typer.Typer(
     cls=Program,

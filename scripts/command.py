@@ -7,6 +7,7 @@ import inspect
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -93,14 +94,16 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
         out = kwargs.get("out")
-        with noted_interrupts() as interrupts:
+        with noted_interrupts() as interrupts, warnings.catch_warnings():
+            warnings.showwarning = _ignore if kwargs.get("quiet") else _warn
             try:
                 if isinstance(out, Path):
                     check_folder(out)
-                for name, group in groups.items():
-                    own = {one.name: kwargs.pop(one.name) for one in fields(group)}
-                    kwargs[name] = group(**own)
-                run(*args, **kwargs)
+                made = {  # before a group takes the name of an option
+                    name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
+                    for name, group in groups.items()
+                }
+                run(*args, **kwargs, **made)
                 interrupts.check()
             except KeyboardInterrupt:
                 code = SIGNALLED + (interrupts.number or signal.SIGINT)
@@ -143,6 +146,16 @@ def _parameters(
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
+
+
+def _warn(message: Warning | str, *where: Any) -> None:
+    """Print a warning in one line, without the place in the code that issued it."""
+    line = f"[bold yellow]warning[/] {escape(str(message))}"
+    Console(stderr=True).print(line, highlight=False, soft_wrap=True)
+
+
+def _ignore(*warning: Any) -> None:
+    """Print nothing."""
 
 
 def _end(what: str, why: str, code: int) -> typer.Exit:

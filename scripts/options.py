@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from bilad.scripts.experiments.parts import PERTURBATIONS
+from bilad.solvers.clustering import LOWER_METHODS
 
 
 def option(text: str, *names: str, **limits: Any) -> Any:
@@ -35,6 +36,11 @@ PROBLEM = typer.Argument(
     "--gamma, iris, seeds and wine are our settings, whose options can be changed.",
     metavar="DATA",
 )
+
+
+SECONDS = option("Time limit in seconds.", min=0.0)
+SEED = option("Seed of the random numbers.", min=0)
+LOWER = option(f"Method of the lower level: auto, {', '.join(LOWER_METHODS)}.")
 
 
 @dataclass(frozen=True)

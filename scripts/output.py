@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from bilad.models.representation import json_form
 from bilad.models.validation import ArgumentError
 from bilad.scripts.display import console, progress_bar, show
 from bilad.scripts.experiments.page import Table
-from bilad.scripts.files import check_folder, write_text
+from bilad.scripts.files import check_folder, save_figure, write_text
 from bilad.scripts.options import OutputOptions
 
 RESULTS = Path("results")
@@ -117,9 +120,15 @@ class Output:
         """Write one of the files."""
         write_text(self.folder / file, text)
 
-    def path(self, file: str) -> Path:
-        """Return the path of one of the files."""
-        return self.folder / file
+    def write_json(self, file: str, record: Mapping[str, Any]) -> None:
+        """Write one of the files as JSON."""
+        self.write(file, as_json(record) + "\n")
+
+    def draw(self, file: str, plot: Callable[[Axes], object]) -> None:
+        """Draw one of the files; `plot` draws on axes."""
+        figure = Figure(layout="constrained")
+        plot(figure.subplots())
+        save_figure(figure, self.folder / file)
 
     def written(self, *remarks: str) -> None:
         """Say which files were written, and what can be done next."""
@@ -130,5 +139,5 @@ class Output:
 
 
 def as_json(record: Mapping[str, Any]) -> str:
-    """Return a record as JSON; numbers that are not finite must be None."""
-    return json.dumps(record, indent=2, allow_nan=False)
+    """Return a record as JSON; numbers that are not finite become null."""
+    return json.dumps(json_form(record), indent=2, allow_nan=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -231,7 +231,22 @@ class Subject:
         return text
 
 
-def subject_of(data: str, *groups: Any, **fixed: Any) -> Subject:
+def _given(groups: Sequence[Any]) -> dict[str, Any]:
+    """Return the options of groups that differ from the default."""
+    every = [(one.name, getattr(group, one.name)) for group in groups for one in fields(group)]
+    return {name: value for name, value in every if value is not None and value is not False}
+
+
+def arguments(*groups: Any) -> list[str]:
+    """Return the words of a command line that give these options."""
+    words = []
+    for name, value in _given(groups).items():
+        option = _option(name)
+        words += [option] if value is True else [option, str(value)]
+    return words
+
+
+def subject_of(data: str, *groups: Any, **defaults: Any) -> Subject:
     """Return the subject that groups of options describe.
 
     Without gamma, the name of a setting stands for its options, which can be changed.
@@ -241,8 +256,8 @@ def subject_of(data: str, *groups: Any, **fixed: Any) -> Subject:
     data : str
     *groups : dataclass
         Groups of `bilad.scripts.options`; other fields than those of a subject are ignored.
-    **fixed
-        Options that the command has not, with their values.
+    **defaults
+        Options that hold if neither a group nor a setting gives them.
 
     Raises
     ------
@@ -250,13 +265,12 @@ def subject_of(data: str, *groups: Any, **fixed: Any) -> Subject:
         If an option would have no effect. The model and the perturbation are made, and their
         options are checked, when they are first used.
     """
-    every = [(one.name, getattr(group, one.name)) for group in groups for one in fields(group)]
-    given = {name: value for name, value in every if value is not None and value is not False}
-    options, unit = given | fixed, ""
+    given = _given(groups)
+    of_setting, unit = {}, ""
     is_clustering = given.get("model", "clustering") == "clustering"
-    if data in SETTINGS and is_clustering and "gamma" not in options:
-        options, unit = SETTINGS[data].options | options, SETTINGS[data].unit
-    subject = Subject(data, given, options, unit)
+    if data in SETTINGS and is_clustering and "gamma" not in defaults | given:
+        of_setting, unit = SETTINGS[data].options, SETTINGS[data].unit
+    subject = Subject(data, given, defaults | of_setting | given, unit)
     _refuse_without_effect(subject)
     return subject
 

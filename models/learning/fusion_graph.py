@@ -7,6 +7,7 @@ Edges are rows (i, j) with i < j. The signed incidence matrix B (m, n) maps X to
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,6 +17,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from bilad.models.norms import in_unit_range, row_norms
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     BoolArray,
@@ -33,7 +35,11 @@ TREE_FEATURES = 15  # in higher dimensions a k-d tree is slower than computing a
 BLOCK_ENTRIES = 2**21  # number of distances that are computed at a time (16 MB)
 
 
-class FusionGraph:
+class DisconnectedGraphWarning(UserWarning):
+    """A fusion graph has several components, which no gamma fuses with each other."""
+
+
+class FusionGraph(Represented):
     """An undirected graph with nonnegative edge weights on the points 0, .., n-1.
 
     Parameters
@@ -55,6 +61,10 @@ class FusionGraph:
         self.n = whole_number(n, "n", least=2)
         self._edges = _check_edges(edges, self.n)
         self._weights = _check_weights(weights, len(self._edges))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges."""
+        return {"n": self.n, "edges": self.m}
 
     @staticmethod
     def complete(n: int, weight: float = 1.0) -> FusionGraph:
@@ -196,6 +206,16 @@ class FusionGraph:
         """Return sum_e w_e ||x_i - x_j||_p."""
         return float(self.weights @ row_norms(self.differences(X), p))
 
+    @cached_property
+    def component_labels(self) -> IntArray:
+        """The component of each point, by the edges of positive weight, from 0: shape (n,)."""
+        return self.components(self.weights > 0)
+
+    @property
+    def n_components(self) -> int:
+        """The number of components: convex clustering has at least as many clusters."""
+        return int(self.component_labels.max()) + 1
+
     def components(self, chosen: np.ndarray) -> IntArray:
         """Return the connected component of each point in the graph with the chosen edges only.
 
@@ -220,6 +240,10 @@ class _CompleteGraph(FusionGraph):
     def __init__(self, n: int, weight: float) -> None:
         self.n = whole_number(n, "n", least=2)
         self._weight = real_number(weight, "weight", least=0.0)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges, and the weight of every edge."""
+        return {**super().summary(), "weight": self._weight}
 
     @cached_property
     def edges(self) -> IntArray:
@@ -250,6 +274,10 @@ class _CompleteGraph(FusionGraph):
     @property
     def uniform_weight(self) -> float:
         return self._weight
+
+    @cached_property
+    def component_labels(self) -> IntArray:
+        return np.arange(self.n) if self._weight == 0 else np.zeros(self.n, dtype=np.int64)
 
     def total_variation(self, X: FloatArray, p: float) -> float:
         """Return sum_e w_e ||x_i - x_j||_p; for a separable norm it is computed by sorting."""

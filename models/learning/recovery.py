@@ -23,7 +23,7 @@ sufficient and not necessary; `bilad.solvers` contains an exact test.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +33,7 @@ from scipy.spatial.distance import pdist
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, in_unit_range, row_norms
 from bilad.models.perturbation import Perturbation
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, integer_array
 
 # The names of the norms in SciPy.
@@ -43,8 +44,8 @@ METRICS: dict[float, Literal["cityblock", "euclidean", "chebyshev"]] = {
 }
 
 
-@dataclass(frozen=True)
-class RecoveryInterval:
+@dataclass(frozen=True, repr=False)
+class RecoveryInterval(Represented):
     """The interval [gamma_min, gamma_max) of Theorem 1 for one partition.
 
     Attributes
@@ -65,6 +66,11 @@ class RecoveryInterval:
     holds_c1: bool
     gamma_min: float
     gamma_max: float
+
+    def summary(self) -> dict[str, Any]:
+        """Return whether the partition is proved to be recovered, and the interval."""
+        interval = {"gamma_min": self.gamma_min, "gamma_max": self.gamma_max}
+        return {"recovers": self.recovers, "gamma": self.gamma, **interval, "c1": self.holds_c1}
 
     @property
     def holds_c2(self) -> bool:

@@ -150,6 +150,10 @@ class SupportVectorMachine(LinearClassifier):
         self.loss_function = LOSSES[self.loss]
         super().__init__(data, targets, penalty, intercept=intercept)
 
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data, the parameters, the two classes and the loss."""
+        return {**super().summary(), "loss": self.loss}
+
     def with_smoothing(self, width: Any) -> Self:
         """Return the model with the smoothed positive part of width > 0 in its loss.
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pyomo.core.base.block import BlockData
 
+from bilad.models.frame import FrameNames
+
 
 def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
     """Return a hash of the content of a BilevelProblem, with test points, or of a Pyomo model."""
@@ -42,10 +44,11 @@ def is_bilevel_model(problem: Any) -> bool:
 
 
 def _definition(thing: object, outer: tuple[int, ...] = ()) -> Iterator[Any]:
-    """Yield what is stored in a model and in its parts, except what is computed from it."""
+    """Yield what is stored in a model and in its parts, except names and what is computed."""
     yield type(thing).__name__
     for name, value in sorted(vars(thing).items()):
-        if not isinstance(getattr(type(thing), name, None), cached_property):
+        computed = isinstance(getattr(type(thing), name, None), cached_property)
+        if not computed and not isinstance(value, FrameNames):
             yield name
             yield from _content(value, outer)
 

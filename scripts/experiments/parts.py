@@ -294,7 +294,7 @@ def _entries(
 ) -> tuple[IntArray, IntArray]:
     """Return the rows and the columns of the data that are perturbed."""
     rows = _chosen(points, "points", model.n, rng)
-    return rows, _chosen(features, "features", model.d, rng)
+    return rows, _chosen(features, "features", model.d, rng, model.feature_names)
 
 
 def edges(

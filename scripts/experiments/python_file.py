@@ -35,7 +35,7 @@ class PythonFile:
             if self.text is None:
                 return vars(importlib.import_module(self.name))
             names: dict[str, Any] = {"__name__": Path(self.name).stem, "__file__": self.name}
-            exec(compile(self.text, self.name, "exec"), names)
+            exec(compile(self.text, self.name, "exec", dont_inherit=True), names)
         except Exception as error:  # the user's code can raise anything
             raise self._raised(error) from error
         return names

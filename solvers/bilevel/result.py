@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bilad.models.learning.learning_model import Solution
 from bilad.models.problem import BilevelProblem
+from bilad.models.representation import Represented
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.bilevel.oracle import Evaluation
 
@@ -71,8 +72,8 @@ class Point:
     deviation: float
 
 
-@dataclass(frozen=True)
-class Attack:
+@dataclass(frozen=True, repr=False)
+class Attack(Represented):
     """The best perturbation that a method found.
 
     Attributes
@@ -144,8 +145,8 @@ class Attack:
     eps: FloatArray
     norm: float
     deviation: float
-    baseline: Solution = field(repr=False)
-    solution: Solution = field(repr=False)
+    baseline: Solution
+    solution: Solution
     own: Point
     closing: str
     closing_solves: int
@@ -159,9 +160,26 @@ class Attack:
     seconds: float
     seconds_solving: float
     seconds_bounding: float
-    history: tuple[Evaluation, ...] = field(repr=False)
-    stages: tuple[Stage, ...] = field(repr=False)
+    history: tuple[Evaluation, ...]
+    stages: tuple[Stage, ...]
     engine: str | None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the deviation, norm and bound, and how they were found."""
+        names = ("status", "deviation", "norm", "bound", "proved", "eps", "method", "termination")
+        return {name: getattr(self, name) for name in (*names, "lower_solves", "seconds")}
+
+    def _content(self) -> dict[str, Any]:
+        """Return all attributes; of the solutions the outcomes, and of the history not each eps."""
+        return {
+            **super()._content(),
+            "baseline": self.baseline.outcome,
+            "solution": self.solution.outcome,
+            "history": [
+                {name: value for name, value in vars(one).items() if name != "eps"}
+                for one in self.history
+            ],
+        }
 
     @property
     def labels(self) -> IntArray:

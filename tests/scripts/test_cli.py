@@ -39,7 +39,8 @@ def test_verify():
 
 def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
     verify = importlib.import_module("bilad.scripts.verify")
-    solve = verify.solve_lower
+    comparison = importlib.import_module("bilad.solvers.clustering.comparison")
+    solve = comparison.cluster
 
     def one_relabelled(model, method="auto", *arguments, **options):
         solution = solve(model, method, *arguments, **options)
@@ -50,6 +51,6 @@ def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
             object.__setattr__(solution, "partition", changed)
         return solution
 
-    monkeypatch.setattr(verify, "solve_lower", one_relabelled)
+    monkeypatch.setattr(comparison, "cluster", one_relabelled)
     monkeypatch.setattr(verify, "LARGE", 1000)
     assert run("verify", "--problems", 5).exit_code == 1

@@ -63,6 +63,7 @@ def test_the_path_is_what_cold_solves_say(p, d):
 
 @given(data=st.data())
 @settings(max_examples=25)
+@pytest.mark.filterwarnings("ignore::bilad.models.DisconnectedGraphWarning")
 def test_any_graph_with_duplicates_and_zero_weights(data):
     model = data.draw(problems.models(p=data.draw(st.sampled_from(NORMS))))
     path = cluster_path(model, [2.0, 0.0, 0.3, 1.0])
@@ -129,6 +130,7 @@ def test_a_split_is_found_and_named():
         path.linkage  # noqa: B018
 
 
+@pytest.mark.filterwarnings("ignore::bilad.models.DisconnectedGraphWarning")
 def test_no_tree_while_clusters_remain():
     data = np.array([[0.0], [1.0], [5.0], [6.0]])
     apart = ConvexClustering(data, FusionGraph(4, [[0, 1], [2, 3]], [1.0, 1.0]), 1.0)
