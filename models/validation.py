@@ -117,7 +117,7 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
 
     An entry None of `shape` allows any length.
     """
-    wanted = "x".join("any" if length is None else str(length) for length in shape)
+    wanted = " x ".join("any" if length is None else str(length) for length in shape)
     expected = f"a finite real array of shape {wanted}"
     if is_frame(value):
         _check_columns(value, argument)

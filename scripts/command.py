@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -21,6 +21,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperGroup
+from typer.models import ArgumentInfo, OptionInfo
 
 from bilad.models import ArgumentError, DatasetError
 from bilad.models.learning.learning_model import LearningModelError
@@ -90,6 +91,8 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     """
     hints = get_type_hints(run, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters = list(_parameters(run, hints, groups))
+    names = {one.name: _shown(one) for one in parameters}
 
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -109,7 +112,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 code = SIGNALLED + (interrupts.number or signal.SIGINT)
                 raise _end("interrupted", "", code) from None
             except WRONG as error:
-                raise _end("error ", str(error), USAGE) from None
+                raise _end("error ", _told(error, names), USAGE) from None
             except LearningModelError as error:
                 raise _end("error ", str(error), FAILURE) from None
             except MemoryError as error:
@@ -120,10 +123,8 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 where = f"{error.filename}: " if error.filename else ""
                 raise _end("error ", f"{where}{error.strerror or error}", FAILURE) from None
 
-    if groups:
-        parameters = list(_parameters(run, hints, groups))
-        guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        guarded.__annotations__ = {one.name: one.annotation for one in parameters}
+    guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    guarded.__annotations__ = {one.name: one.annotation for one in parameters}
     return guarded
 
 
@@ -146,6 +147,25 @@ def _parameters(
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
+
+
+def _shown(parameter: inspect.Parameter) -> str:
+    """Return the name of a parameter on the command line."""
+    for info in getattr(parameter.annotation, "__metadata__", ()):
+        if isinstance(info, OptionInfo):
+            return f"--{parameter.name.replace('_', '-')}"
+        if isinstance(info, ArgumentInfo) and info.metavar:
+            return info.metavar
+    return parameter.name
+
+
+def _told(error: Exception, names: Mapping[str, str]) -> str:
+    """Return the message of an error, with the names that its argument has on the command line."""
+    if not isinstance(error, ArgumentError):
+        return str(error)
+    word, _, rest = error.argument.partition(" ")
+    name = " ".join([names.get(word, word), *([rest] if rest else [])])
+    return f"{name}: got {error.given}, expected {error.expected}"
 
 
 def _warn(message: Warning | str, *where: Any) -> None:

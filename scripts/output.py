@@ -60,7 +60,7 @@ class Output:
         self.options, self.messages = options, console(stderr=True)
         asked = [form for form in FORMS if getattr(options, form)]
         if len(asked) > 1:
-            raise ArgumentError(f"--{asked[1]}", f"--{asked[0]} too", "at most one of the two")
+            raise ArgumentError(asked[1], f"--{asked[0]} too", "at most one of the two")
         self.form = asked[0] if asked else "table"
         self.folder = RESULTS / command / name if options.out is None else options.out
         self.files = files
@@ -68,7 +68,7 @@ class Output:
         taken = [file for file in files if (self.folder / file).exists()]
         if taken and not options.force:
             given = f"{self.folder}, in which {', '.join(taken)} exist{'s' * (len(taken) == 1)}"
-            raise ArgumentError("--out", given, "another folder, or --force to replace files")
+            raise ArgumentError("out", given, "another folder, or --force to replace files")
 
     def say(self, text: str) -> None:
         """Print a message on stderr."""

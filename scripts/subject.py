@@ -29,7 +29,7 @@ from bilad.models.validation import one_of
 from bilad.scripts.experiments.definitions import MAKERS
 from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, Sample, table
 from bilad.scripts.experiments.versions import versions
-from bilad.scripts.options import DataOptions, ModelOptions, PerturbationOptions
+from bilad.scripts.options import DataOptions, PerturbationOptions
 from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper.method import keywords
 
@@ -41,16 +41,19 @@ DEVIATIONS = {"clustering": "delta", "ridge": "validation-loss"}  # by default
 OF_CLASSES = "changed-predictions"  # that of the other models
 BUDGET, TARGET = 1.0, 2.0
 OF_DATA = tuple(one.name for one in fields(DataOptions))
+SHOWN = ("rows", "columns", "scale")  # in sentences
 QUESTION = ("norm", "budget", "target", "deviation")
 OF_PERTURBATION = tuple(
     one.name for one in fields(PerturbationOptions) if one.name not in (*QUESTION, "kind")
 )
 # Arguments of the package, and keys of a specification, that a command calls otherwise.
-NAMES = dict.fromkeys(("name", "source", "data", "A"), "DATA") | {"k": "--neighbours"}
-OF_MODEL = {"target": "--target-column", "kind": "--label"}
-OPTIONS = {
-    one.name for group in (DataOptions, ModelOptions, PerturbationOptions) for one in fields(group)
+NAMES = dict.fromkeys(("name", "source", "A"), "data") | {
+    "k": "neighbours",
+    "max_solves": "solves",
+    "time_limit": "seconds",
+    "keyword": "--option",
 }
+OF_MODEL = {"target": "target_column", "kind": "label"}
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Subject:
     @property
     def kind(self) -> str:
         """The learning model as on the command line."""
-        chosen: str = one_of(self.options.get("model", "clustering"), "--model", KINDS)
+        chosen: str = one_of(self.options.get("model", "clustering"), "model", KINDS)
         return chosen
 
     @cached_property
@@ -108,8 +111,8 @@ class Subject:
             return {"kind": kind, **own}
         if "gamma" not in options:
             expected = f"a number, such as `bilad path {self.data}` suggests"
-            raise ArgumentError("--gamma", "nothing", expected)
-        graph = one_of(options.get("weights", "knn"), "--weights", GRAPHS)
+            raise ArgumentError("gamma", "nothing", expected)
+        graph = one_of(options.get("weights", "knn"), "weights", GRAPHS)
         own = _part(options, ("gamma", "p", *GRAPHS[graph]))
         if graph == "knn":  # a small data set has fewer neighbours
             own.setdefault("neighbours", max(1, min(NEIGHBOURS, len(self.sample.data) - 1)))
@@ -127,7 +130,7 @@ class Subject:
     @cached_property
     def perturbation_table(self) -> Mapping[str, Any]:
         """The perturbation in a specification."""
-        kind = one_of(self.options.get("kind", "additive"), "--kind", PERTURBATIONS)
+        kind = one_of(self.options.get("kind", "additive"), "kind", PERTURBATIONS)
         return {"kind": kind} | _part(self.options, OF_PERTURBATION)
 
     @cached_property
@@ -203,32 +206,24 @@ class Subject:
             "command": command,
             "subject": self.describe(),
             "data": about,
-            "options": {name: _plain(value) for name, value in self.options.items()},
+            "options": {
+                name: "inf" if value == math.inf else value for name, value in self.options.items()
+            },
             "versions": versions(),
             "result": result,
         }
 
     def describe(self, perturbed: bool = False) -> str:
         """Return the data and the model, and the perturbation if it is asked for, in a sentence."""
-        sample, options = self.sample, self.options
-        about = [
-            f"{name} {options[name]}" for name in ("rows", "columns", "scale") if name in options
-        ]
-        about += ["standardised"] if "standardise" in options else []
-        n, d = sample.data.shape
-        text = f"{self.data}{' (' + ', '.join(about) + ')' if about else ''}: {n} points, {d} "
-        text += "feature" if d == 1 else "features"
-        own = {name: _plain(value) for name, value in self.model_table.items() if name != "kind"}
-        text += "; " + ", ".join(
-            [self.model_table["kind"], *(f"{name} = {value}" for name, value in own.items())]
-        )
+        n, d = self.sample.data.shape
+        words = _words(_part(self.data_table, SHOWN), " ")
+        words += ["standardised"] if "standardise" in self.options else []
+        name = f"{self.data} ({', '.join(words)})" if words else self.data
+        parts = [f"{name}: {n} points, {_counted(d, 'feature')}", _sentence(self.model_table)]
         if perturbed:
-            change = self.perturbation_table
-            where = [f"{name} {change[name]}" for name in OF_PERTURBATION if name in change]
-            dim = self.perturbation.dim
-            counted = f"{dim} parameter" if dim == 1 else f"{dim} parameters"
-            text += "; " + ", ".join([f"{change['kind']} perturbation", *where, counted])
-        return text
+            parameters = _counted(self.perturbation.dim, "parameter")
+            parts += [f"{_sentence(self.perturbation_table)}, {parameters}"]
+        return "; ".join(parts)
 
 
 def _given(groups: Sequence[Any]) -> dict[str, Any]:
@@ -292,7 +287,7 @@ def _refuse_without_effect(subject: Subject) -> None:
         else:
             known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
         if not known:
-            raise ArgumentError(_option(name), value, f"no such option with {instead}")
+            raise ArgumentError(name, value, f"no such option with {instead}")
 
 
 @contextmanager
@@ -302,13 +297,13 @@ def option_names(**names: str) -> Iterator[None]:
     Parameters
     ----------
     **names
-        Options of arguments that are called otherwise.
+        Options of arguments that are called otherwise, beside `NAMES`.
     """
     try:
         yield
     except ArgumentError as error:
         word, _, rest = error.argument.partition(" ")
-        name = names.get(word) or NAMES.get(word) or (_option(word) if word in OPTIONS else word)
+        name = {**NAMES, **names}.get(word, word)
         raise ArgumentError(f"{name} {rest}".strip(), error.given, error.expected) from None
 
 
@@ -324,11 +319,22 @@ def _number(text: Any, name: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ArgumentError(_option(name), repr(text), "a number") from None
+        raise ArgumentError(name, repr(text), "a number") from None
 
 
-def _plain(value: Any) -> Any:
-    """Return a value for JSON and for sentences."""
-    if isinstance(value, Path):
-        return str(value)
-    return f"{value:g}" if isinstance(value, float) and not math.isfinite(value) else value
+def _sentence(part: Mapping[str, Any]) -> str:
+    """Return the kind of a part of a specification, and the values of its keys."""
+    keys = {name: value for name, value in part.items() if name != "kind"}
+    return ", ".join([str(part["kind"]), *_words(keys, " = ")])
+
+
+def _words(values: Mapping[str, Any], sign: str) -> list[str]:
+    """Return values with their names."""
+    shown = {
+        name: f"{value:g}" if isinstance(value, float) else value for name, value in values.items()
+    }
+    return [f"{name}{sign}{value}" for name, value in shown.items()]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

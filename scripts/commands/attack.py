@@ -32,9 +32,6 @@ from bilad.solvers.upper.closing import CLOSINGS
 
 RECORD = "attack.json"
 PANEL = "Search"
-ARGUMENTS = {
-    "max_solves": "--solves", "time_limit": "--seconds", "keyword": "--option"
-}  # fmt: skip
 CAPTION = (
     "value: deviation (BL1) or norm of eps (BL2); the deviation is recomputed from an accurate "
     "lower-level solution. bound: proved bound of the optimum. undecided: solves whose outcome is "
@@ -83,7 +80,7 @@ def attack(
     problem, own = subject.problem, _options(options or [])
     out = Output(output, "attack", subject.name, (RECORD,))
     out.say(subject.describe(perturbed=True))
-    with option_names(**ARGUMENTS):
+    with option_names():
         found = search(
             problem,
             method,
@@ -100,6 +97,8 @@ def attack(
     out.write_json(RECORD, record)
     out.result(record, table)
     out.written()
+    if found.termination == "interrupted":
+        raise KeyboardInterrupt
     if found.termination.startswith("error"):
         raise typer.Exit(FAILURE)
 
@@ -139,7 +138,7 @@ def _row(found: Attack) -> dict[str, Any]:
 def _title(problem: BilevelProblem) -> str:
     """Return the problem in words."""
     name, size = problem.deviation.name, f"||eps|| <= {problem.radius:.6g}"
+    norm = "count" if problem.is_binary else f"{problem.norm:g}"
     if problem.sense == "max":
-        return f"(BL1): largest {name} for {size}, norm {problem.norm_name}"
-    target = f"{name} >= {problem.target:.6g}"
-    return f"(BL2): least ||eps|| for {target}, {size}, norm {problem.norm_name}"
+        return f"(BL1): largest {name} for {size}, norm {norm}"
+    return f"(BL2): least ||eps|| for {name} >= {problem.target:.6g}, {size}, norm {norm}"

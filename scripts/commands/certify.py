@@ -63,7 +63,7 @@ def certify(
     if subject.kind == "clustering":
         _summarise(subject, output, ray, seconds, seed)
     elif ray is not None:
-        raise ArgumentError("--ray", ray, f"no such option with --model {subject.kind}")
+        raise ArgumentError("ray", ray, f"no such option with --model {subject.kind}")
     else:
         _radius(subject, output, seconds, seed)
 
@@ -126,5 +126,5 @@ def _direction(path: Path, k: int) -> FloatArray:
     except ValueError:
         found = np.array([np.nan])
     if not np.isfinite(found).all() or len(found) != k or not found.any():
-        raise ArgumentError("--ray", str(path), f"a text file of {k} numbers, not all zero")
+        raise ArgumentError("ray", str(path), f"a text file of {k} numbers, not all zero")
     return found

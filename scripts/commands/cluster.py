@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, cast
 
 import numpy as np
+import pandas as pd
 import typer
 
 from bilad.models import ConvexClustering
+from bilad.models.frame import feature_titles
 from bilad.scripts.command import FAILURE, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
@@ -19,7 +21,7 @@ from bilad.scripts.options import (
     OutputOptions,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import subject_of
+from bilad.scripts.subject import option_names, subject_of
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 
@@ -43,7 +45,8 @@ def cluster(
     out = Output(output, "cluster", subject.name, (LABELS, RECORD))
     out.say(subject.describe())
     limit = np.inf if seconds is None else seconds
-    found = solve(own, method, refine=True, time_limit=limit)
+    with option_names():
+        found = solve(own, method, refine=True, time_limit=limit)
     if found.status == "interrupted":
         raise KeyboardInterrupt
     record = subject.record("cluster", found.to_dict())
@@ -57,11 +60,13 @@ def cluster(
 
 def _clusters(found: Clustering, is_short: bool) -> Table:
     """Return the size and the mean of each cluster, the largest first."""
-    frame = found.to_frame()
-    groups = frame.groupby("label", sort=False)
+    model, labels = found.model, found.labels
+    names = feature_titles(model.feature_names, model.d)
+    groups = pd.DataFrame(model.data, columns=names).groupby(labels)
     table = groups.mean()
-    table.insert(0, "size", groups.size())
-    table = table.sort_values("size", ascending=False, kind="stable").reset_index(names="cluster")
+    table.insert(0, "size", groups.size(), allow_duplicates=True)
+    table = table.iloc[np.argsort(-np.bincount(labels), kind="stable")]
+    table = table.rename_axis("cluster").reset_index()
     most, features = MOST
     short = table.iloc[:most, : 2 + features] if is_short else table
     caption = "size: number of points; the other columns: mean of the points."
@@ -69,7 +74,7 @@ def _clusters(found: Clustering, is_short: bool) -> Table:
         caption += f" {len(table) - len(short)} smaller clusters are in {LABELS}."
     if short.shape[1] < table.shape[1]:
         caption += f" {table.shape[1] - short.shape[1]} more features are in {LABELS}."
-    return Table("clusters", f"Clusters for gamma = {found.model.gamma:g}", short, caption)
+    return Table("clusters", f"Clusters for gamma = {model.gamma:g}", short, caption)
 
 
 def summary(found: Clustering) -> str:

@@ -22,7 +22,7 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, subject_of
+from bilad.scripts.subject import arguments, option_names, subject_of
 from bilad.solvers import Clustering, ClusterPath, Suggestion, cluster_path
 from bilad.solvers.clustering.path import COUNT
 
@@ -64,7 +64,8 @@ def path(
             tell(index + 1, f"gamma = {found.model.gamma:.6g}, {found.n_clusters} clusters")
 
         limit = np.inf if seconds is None else seconds
-        found = cluster_path(model, levels, method, time_limit=limit, on_progress=note)
+        with option_names():
+            found = cluster_path(model, levels, method, time_limit=limit, on_progress=note)
     if found.status == "interrupted" and len(found.gammas) == 0:
         raise KeyboardInterrupt
     suggested = found.suggest(clusters, count)
@@ -78,6 +79,8 @@ def path(
         out.draw(POINTS, found.plot)
     out.result(record, table, summary=_summary(found))
     out.written(_next(data, points, graph, suggested))
+    if found.status == "interrupted":
+        raise KeyboardInterrupt
     if found.status.startswith("error"):
         raise typer.Exit(FAILURE)
 
@@ -86,7 +89,7 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise ArgumentError("--gammas", repr(text), "numbers such as 0.1,0.2,0.5") from None
+        raise ArgumentError("gammas", repr(text), "numbers such as 0.1,0.2,0.5") from None
 
 
 def _row(one: Suggestion) -> dict[str, Any]:

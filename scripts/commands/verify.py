@@ -56,7 +56,7 @@ def verify(
     out = Output(output, "verify", subject.name, (TABLE, RECORD))
     out.say(subject.describe())
     names = [name.strip() for name in methods.split(",")]
-    with option_names(methods="--methods", tol="--tol", time_limit="--seconds"):
+    with option_names():
         found = compare_lower(own, names, tol, seconds, refine=True)
     record = subject.record("verify", found.to_dict())
     table = Table(
@@ -77,7 +77,7 @@ def _random(
     """Compare the methods on random problems."""
     given = arguments(points, model)
     if given:
-        raise ArgumentError("DATA", "nothing", f"a data set, for {given[0]}")
+        raise ArgumentError("data", "nothing", f"a data set, for {given[0]}")
     out = Output(output, "verify", RANDOM, (TABLE,))
     with out.progress("verify", problems + max(problems // 10, 1)) as tell:
         cells, large = random_comparison(problems, seed, tell)
