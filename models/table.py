@@ -147,8 +147,8 @@ class _Table:
         if label is None:
             found = [k for k, title in enumerate(titles) if title.lower() in LABEL_COLUMNS]
             if len(found) > 1:
-                named = ", ".join(repr(titles[k]) for k in found)
-                raise self._refusal(f"got {named}, expected at most one column of labels")
+                several = ", ".join(repr(titles[k]) for k in found)
+                raise self._refusal(f"got {several}, expected at most one column of labels")
             return found[0] if found else None
         named = [k for k, title in enumerate(titles) if title == label]
         if isinstance(label, str) and not named and re.fullmatch(r"-?\d{1,9}", label):

@@ -30,7 +30,6 @@ from bilad.scripts.experiments.definitions import MAKERS
 from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, Sample, table
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.options import DataOptions, PerturbationOptions
-from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper.method import keywords
 
 CLUSTERING = "convex clustering"
@@ -190,6 +189,25 @@ class Subject:
         parts = {part: {name: own} for (part, name), own in zip(names.items(), tables, strict=True)}
         return {**parts, "problems": [problem]}
 
+    def refuse_without_effect(self) -> None:
+        """Raise `ArgumentError` for an option that has no effect with the others."""
+        kind, options = self.kind, self.options
+        graph = options.get("weights", "knn")
+        if kind == "clustering":
+            able, where = ("gamma", "p", "weights", *GRAPHS.get(graph, ())), f"--weights {graph}"
+        else:
+            able, where = tuple(keywords(MODELS[kind])), f"--model {kind}"
+            able += ("target_column",) if "target" in able else ()
+        change = options.get("kind", "additive")
+        of_change = keywords(PERTURBATIONS[change]) if change in PERTURBATIONS else OF_PERTURBATION
+        for name, value in options.items():
+            if name in OF_PERTURBATION:
+                known, instead = name in of_change, f"--kind {change}"
+            else:
+                known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
+            if not known:
+                raise ArgumentError(name, value, f"no such option with {instead}")
+
     def record(self, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Return the file of a result: how it was obtained, and the result."""
         sample = self.sample
@@ -226,7 +244,7 @@ class Subject:
         return "; ".join(parts)
 
 
-def _given(groups: Sequence[Any]) -> dict[str, Any]:
+def given_options(groups: Sequence[Any]) -> dict[str, Any]:
     """Return the options of groups that differ from the default."""
     every = [(one.name, getattr(group, one.name)) for group in groups for one in fields(group)]
     return {name: value for name, value in every if value is not None and value is not False}
@@ -235,59 +253,10 @@ def _given(groups: Sequence[Any]) -> dict[str, Any]:
 def arguments(*groups: Any) -> list[str]:
     """Return the words of a command line that give these options."""
     words = []
-    for name, value in _given(groups).items():
+    for name, value in given_options(groups).items():
         option = _option(name)
         words += [option] if value is True else [option, str(value)]
     return words
-
-
-def subject_of(data: str, *groups: Any, **defaults: Any) -> Subject:
-    """Return the subject that groups of options describe.
-
-    Without gamma, the name of a setting stands for its options, which can be changed.
-
-    Parameters
-    ----------
-    data : str
-    *groups : dataclass
-        Groups of `bilad.scripts.options`; other fields than those of a subject are ignored.
-    **defaults
-        Options that hold if neither a group nor a setting gives them.
-
-    Raises
-    ------
-    ArgumentError
-        If an option would have no effect. The model and the perturbation are made, and their
-        options are checked, when they are first used.
-    """
-    given = _given(groups)
-    of_setting, unit = {}, ""
-    is_clustering = given.get("model", "clustering") == "clustering"
-    if data in SETTINGS and is_clustering and "gamma" not in defaults | given:
-        of_setting, unit = SETTINGS[data].options, SETTINGS[data].unit
-    subject = Subject(data, given, defaults | of_setting | given, unit)
-    _refuse_without_effect(subject)
-    return subject
-
-
-def _refuse_without_effect(subject: Subject) -> None:
-    """Raise `ArgumentError` for an option that has no effect with the others."""
-    kind, options = subject.kind, subject.options
-    graph = options.get("weights", "knn")
-    if kind == "clustering":
-        able, where = ("gamma", "p", "weights", *GRAPHS.get(graph, ())), f"--weights {graph}"
-    else:
-        able, where = tuple(keywords(MODELS[kind])), f"--model {kind}"
-        able += ("target_column",) if "target" in able else ()
-    change = options.get("kind", "additive")
-    of_change = keywords(PERTURBATIONS[change]) if change in PERTURBATIONS else OF_PERTURBATION
-    for name, value in options.items():
-        if name in OF_PERTURBATION:
-            known, instead = name in of_change, f"--kind {change}"
-        else:
-            known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
-        if not known:
-            raise ArgumentError(name, value, f"no such option with {instead}")
 
 
 @contextmanager

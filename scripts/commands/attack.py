@@ -23,7 +23,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import option_names
 from bilad.solvers import Attack
 from bilad.solvers import attack as search
 from bilad.solvers.upper import UPPER_METHODS

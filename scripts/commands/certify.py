@@ -28,7 +28,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import BUDGET, Subject, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import BUDGET, Subject
 from bilad.solvers import Certificate
 from bilad.solvers import certify as prove
 

@@ -21,7 +21,8 @@ from bilad.scripts.options import (
     OutputOptions,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import option_names
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 

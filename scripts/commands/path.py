@@ -22,7 +22,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
 from bilad.solvers import Clustering, ClusterPath, Suggestion, cluster_path
 from bilad.solvers.clustering.path import COUNT
 

@@ -19,7 +19,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
 from bilad.scripts.verify import TOL, random_comparison
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering import LOWER_METHODS
