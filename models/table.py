@@ -261,8 +261,8 @@ def _read_text(path: Path, header: bool | None) -> _Table:
     if header is None and named.any():
         raise ValueError(
             f"row 1 contains the number {titles[int(named.argmax())]}, expected column names; pass "
-            "`header=False` if the file has no header line, and `header=True` if numbers are "
-            "column names"
+            "`header=False` (--no-header) if the file has no header line, and `header=True` "
+            "(--header) if numbers are column names"
         )
     return _Table(str(path), titles, cells.iloc[1:], numbers.iloc[1:])
 

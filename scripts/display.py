@@ -52,6 +52,8 @@ def show(
 
 def shown(value: Any) -> str:
     """Return the text of a cell."""
+    if value is pd.NA:
+        return ""
     if not isinstance(value, float):
         return str(value)
     return "" if np.isnan(value) else f"{value:.4g}"

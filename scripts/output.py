@@ -112,7 +112,8 @@ class Output:
         else:
             stdout = console()
             for one in tables:
-                show(stdout, one.title, one.frame, one.caption)
+                if len(one.frame):
+                    show(stdout, one.title, one.frame, one.caption)
             if summary:
                 stdout.print(summary, markup=False, highlight=False, soft_wrap=True)
 

@@ -36,8 +36,7 @@ CLUSTERING = "convex clustering"
 KINDS = {"clustering": CLUSTERING, "ridge": "ridge", "logistic": "logistic", "svm": "svm"}
 GRAPHS = {"knn": ("neighbours", "phi"), "complete": ("weight",)}
 NEIGHBOURS = 10
-DEVIATIONS = {"clustering": "delta", "ridge": "validation-loss"}  # by default
-OF_CLASSES = "changed-predictions"  # that of the other models
+OF_CLASSES = "changed-predictions"  # the default deviation of models of classes
 BUDGET, TARGET = 1.0, 2.0
 OF_DATA = tuple(one.name for one in fields(DataOptions))
 SHOWN = ("rows", "columns", "scale")  # in sentences
@@ -104,7 +103,7 @@ class Subject:
         """The learning model in a specification."""
         options, kind = self.options, self.kind
         if kind != "clustering":
-            own = _part(options, keywords(MODELS[kind]))
+            own = _part(options, [key for key in keywords(MODELS[kind]) if key != "target"])
             if "target_column" in options:
                 own["target"] = options["target_column"]
             return {"kind": kind, **own}
@@ -154,7 +153,10 @@ class Subject:
     @property
     def deviation(self) -> str:
         """The name of the deviation function."""
-        default = DEVIATIONS.get(self.kind, OF_CLASSES)
+        if self.kind == "clustering":
+            default = "delta"
+        else:
+            default = "validation-loss" if "target_column" in self.options else OF_CLASSES
         return str(self.options.get("deviation", default))
 
     @cached_property
@@ -246,16 +248,19 @@ class Subject:
 
 def given_options(groups: Sequence[Any]) -> dict[str, Any]:
     """Return the options of groups that differ from the default."""
-    every = [(one.name, getattr(group, one.name)) for group in groups for one in fields(group)]
-    return {name: value for name, value in every if value is not None and value is not False}
+    every = [(one, getattr(group, one.name)) for group in groups for one in fields(group)]
+    return {one.name: value for one, value in every if value is not one.default}
 
 
 def arguments(*groups: Any) -> list[str]:
     """Return the words of a command line that give these options."""
     words = []
     for name, value in given_options(groups).items():
-        option = _option(name)
-        words += [option] if value is True else [option, str(value)]
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-", 1))
+        else:
+            words += [option, str(value)]
     return words
 
 
@@ -274,10 +279,6 @@ def option_names(**names: str) -> Iterator[None]:
         word, _, rest = error.argument.partition(" ")
         name = {**NAMES, **names}.get(word, word)
         raise ArgumentError(f"{name} {rest}".strip(), error.given, error.expected) from None
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _part(options: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-import typer
-
 from bilad.models import ArgumentError, ConvexClustering
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     PROBLEM,
@@ -69,7 +67,7 @@ def verify(
     out.result(record, table, summary=f"The methods {verdict[found.agrees]}.")
     out.written()
     if found.agrees is False:
-        raise typer.Exit(FAILURE)
+        raise FailedError("the methods contradict each other")
 
 
 def _random(
@@ -88,4 +86,4 @@ def _random(
     out.result({"command": "verify", "worst": cells.to_dict("records")}, table, summary=large)
     out.written()
     if cells.disagree.any():
-        raise typer.Exit(FAILURE)
+        raise FailedError("two methods contradict each other")
