@@ -51,11 +51,11 @@ def show(
 
 
 def shown(value: Any) -> str:
-    """Return the text of a cell."""
+    """Return the text of a cell; missing values are blank."""
     if value is pd.NA:
         return ""
     if not isinstance(value, float):
-        return str(value)
+        return "" if value is pd.NA else str(value)
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
