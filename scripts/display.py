@@ -51,11 +51,11 @@ def show(
 
 
 def shown(value: Any) -> str:
-    """Return the text of a cell; missing values are blank."""
+    """Return the text of a cell."""
     if value is pd.NA:
         return ""
     if not isinstance(value, float):
-        return "" if value is pd.NA else str(value)
+        return str(value)
     return "" if np.isnan(value) else f"{value:.4g}"
 
 
