@@ -174,6 +174,16 @@ class Subject:
         with option_names():
             return MinPerturbation(self.model, self.perturbation, target, *how)
 
+    @cached_property
+    def problems(self) -> dict[str, BilevelProblem]:
+        """(BL1), unless only a target is given, and (BL2) if there is a target."""
+        found: dict[str, BilevelProblem] = {}
+        if "budget" in self.options or "target" not in self.options:
+            found["BL1"] = self.bl1
+        if "target" in self.options:
+            found["BL2"] = self.bl2
+        return found
+
     @property
     def problem(self) -> BilevelProblem:
         """(BL2) if a target was given, else (BL1)."""
@@ -184,9 +194,12 @@ class Subject:
         """The data, the learning model, the perturbation and the problems as a specification."""
         names = {"data": self.name, "models": self.kind, "perturbations": "own"}
         problem = {**names, "norms": self.norm, "deviations": self.deviation}
-        problem["budgets"] = self.options.get("budget", BUDGET)
-        if "target" in self.options:
-            problem |= {"targets": self.options["target"], "limit": problem["budgets"]}
+        if "BL1" in self.problems:
+            problem["budgets"] = self.bl1.budget
+        if "BL2" in self.problems:
+            problem["targets"] = self.bl2.target
+        if "budget" in self.options:
+            problem["limit"] = self.options["budget"]
         tables = self.data_table, self.model_table, self.perturbation_table
         parts = {part: {name: own} for (part, name), own in zip(names.items(), tables, strict=True)}
         return {**parts, "problems": [problem]}

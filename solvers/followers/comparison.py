@@ -12,6 +12,7 @@ from bilad.models.validation import one_of
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.followers.result import BilevelSolution
 from bilad.solvers.followers.solve import METHODS, solve_bilevel
+from bilad.solvers.termination import INTERRUPTED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -101,7 +102,7 @@ def _shown(number: float | None, form: str) -> str:
 def compare_bilevel(
     model: Any, methods: Sequence[str] = METHODS, **options: Any
 ) -> BilevelComparison:
-    """Solve a bilevel model by several methods, each from the same starts.
+    """Solve a bilevel model by several methods, each from the same starts, until an interrupt.
 
     The best verified point is loaded into the model.
 
@@ -136,6 +137,9 @@ def compare_bilevel(
             solutions[name] = solve_bilevel(model, name, **options)
         except UnsupportedError as error:
             refused[name] = str(error)
+            continue
+        if solutions[name].termination == INTERRUPTED:
+            break
     best = _best(solutions.values(), BilevelProgram(model).sign)
     if best is not None:
         for v, value in best.values.items():
