@@ -3,8 +3,9 @@
 Run are `python` blocks, the commands of `sh` blocks, each of which is one of `bilad`, and the check
 of `toml` specifications. A block that begins with a comment such as `# mine.toml` is also written
 to a file of this name. The blocks of a page share their names and one folder. Text below a block is
-its output, in which "..." is any text; a command whose output begins with "error" fails. Blocks of another language, such as
-`console`, are not run: these are installations, other machines, and studies of minutes.
+its output, in which "..." is any text; a command whose output begins with "error" fails. Blocks of
+another language, such as `console`, are not run: these are installations, other machines, and
+studies of minutes.
 """
 
 import re
