@@ -23,7 +23,7 @@ from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction, deviation_function
@@ -91,7 +91,7 @@ class BilevelProblem(Represented, ABC):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
         self.model = model
         self.perturbation = perturbation.bound_to(model)
-        self._operators: dict[str, sp.csr_array] = {}
+        self._operators: dict[str, scipy.sparse.csr_array] = {}
         chosen = one_of(norm, "norm", (*NORMS, COUNT))
         self.is_binary = chosen == COUNT
         self.norm = 1.0 if self.is_binary else float(chosen)
@@ -137,7 +137,7 @@ class BilevelProblem(Represented, ABC):
         """The argument `norm` of the constructor: "count" or the exponent."""
         return COUNT if self.is_binary else self.norm
 
-    def operator(self, part: str) -> sp.csr_array:
+    def operator(self, part: str) -> scipy.sparse.csr_array:
         """Return the matrix T of the perturbation of one part: shape (size of the part, k).
 
         At eps the part is `part + model.scale(part) * (T eps)`. T is zero if eps does not act on
@@ -146,7 +146,7 @@ class BilevelProblem(Represented, ABC):
         if part not in self._operators:
             given = self.perturbation.operators.get(part)
             shape = (self.model.parts[part].size, self._k)
-            self._operators[part] = sp.csr_array(shape) if given is None else given
+            self._operators[part] = scipy.sparse.csr_array(shape) if given is None else given
         return self._operators[part]
 
     def gradient(self, parts: Mapping[str, FloatArray]) -> FloatArray:

@@ -147,8 +147,8 @@ class _Table:
         if label is None:
             found = [k for k, title in enumerate(titles) if title.lower() in LABEL_COLUMNS]
             if len(found) > 1:
-                named = ", ".join(repr(titles[k]) for k in found)
-                raise self._refusal(f"got {named}, expected at most one column of labels")
+                several = ", ".join(repr(titles[k]) for k in found)
+                raise self._refusal(f"got {several}, expected at most one column of labels")
             return found[0] if found else None
         named = [k for k, title in enumerate(titles) if title == label]
         if isinstance(label, str) and not named and re.fullmatch(r"-?\d{1,9}", label):
@@ -261,8 +261,8 @@ def _read_text(path: Path, header: bool | None) -> _Table:
     if header is None and named.any():
         raise ValueError(
             f"row 1 contains the number {titles[int(named.argmax())]}, expected column names; pass "
-            "`header=False` if the file has no header line, and `header=True` if numbers are "
-            "column names"
+            "`header=False` (--no-header) if the file has no header line, and `header=True` "
+            "(--header) if numbers are column names"
         )
     return _Table(str(path), titles, cells.iloc[1:], numbers.iloc[1:])
 

@@ -14,7 +14,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from bilad.models.frame import is_frame
@@ -99,17 +99,17 @@ def number_array(value: Any, argument: str, expected: str) -> FloatArray:
     return array
 
 
-def number_matrix(value: Any, argument: str, expected: str) -> sp.csr_array:
+def number_matrix(value: Any, argument: str, expected: str) -> scipy.sparse.csr_array:
     """Return a float64 copy of a dense or sparse matrix; inf and NaN are allowed."""
-    is_sparse = sp.issparse(value)
+    is_sparse = scipy.sparse.issparse(value)
     if is_sparse and value.ndim == 2:
         given = value.tocoo()
         entries = number_array(given.data, argument, expected)
-        return sp.csr_array((entries, (given.row, given.col)), shape=given.shape)
+        return scipy.sparse.csr_array((entries, (given.row, given.col)), shape=given.shape)
     array = number_array(value, argument, expected)
     if array.ndim != 2:
         raise ArgumentError(argument, f"shape {array.shape}", expected)
-    return sp.csr_array(array)
+    return scipy.sparse.csr_array(array)
 
 
 def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -> FloatArray:

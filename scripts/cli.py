@@ -9,18 +9,20 @@ import typer
 
 from bilad.scripts.command import USAGE, Program, command
 from bilad.scripts.commands.attack import attack
+from bilad.scripts.commands.bilevel import bilevel
 from bilad.scripts.commands.certify import certify
 from bilad.scripts.commands.cluster import cluster
-from bilad.scripts.commands.compare import compare, starts
+from bilad.scripts.commands.compare import compare
 from bilad.scripts.commands.doctor import doctor
 from bilad.scripts.commands.methods import methods
 from bilad.scripts.commands.path import path
+from bilad.scripts.commands.report import report
 from bilad.scripts.commands.reproduce import reproduce
+from bilad.scripts.commands.sweep import sweep
 from bilad.scripts.commands.verify import verify
-from bilad.scripts.experiments.commands import report, sweep
 
 COMMANDS = (
-    cluster, path, attack, certify, verify, compare, starts, sweep, report, reproduce, methods,
+    cluster, path, attack, certify, verify, compare, bilevel, sweep, report, reproduce, methods,
     command(doctor),
 )  # fmt: skip
 

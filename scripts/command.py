@@ -37,6 +37,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 UsageError: type[Any] = typer.BadParameter.__mro__[1]  # of Click, or of Typer's copy of it
 
 
+class FailedError(Exception):
+    """The work of a command was carried out and failed; the message is its only line."""
+
+
 @dataclass
 class Interrupts:
     """The number of the signal that interrupted the command; 0 if none came."""
@@ -90,7 +94,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     cannot be read or written, 130 after Ctrl-C and 143 after SIGTERM.
     """
     hints = get_type_hints(run, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
     parameters = list(_parameters(run, hints, groups))
     names = {one.name: _shown(one) for one in parameters}
 
@@ -98,7 +102,9 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         out = kwargs.get("out")
         with noted_interrupts() as interrupts, warnings.catch_warnings():
-            warnings.showwarning = _ignore if kwargs.get("quiet") else _warn
+            warnings.showwarning = _warn
+            if kwargs.get("quiet"):
+                warnings.simplefilter("ignore")
             try:
                 if isinstance(out, Path):
                     check_folder(out)
@@ -113,7 +119,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 raise _end("interrupted", "", code) from None
             except WRONG as error:
                 raise _end("error ", _told(error, names), USAGE) from None
-            except LearningModelError as error:
+            except (FailedError, LearningModelError) as error:
                 raise _end("error ", str(error), FAILURE) from None
             except MemoryError as error:
                 raise _end("error ", f"not enough memory: {error}", FAILURE) from None
@@ -143,7 +149,7 @@ def _parameters(
             option = copy(option)
             option.rich_help_panel = group.panel
             default = own.empty if field.default is MISSING else field.default
-            annotation = Annotated[kind, option]
+            annotation: Any = Annotated[kind, option]  # type: ignore[valid-type]
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
@@ -168,14 +174,10 @@ def _told(error: Exception, names: Mapping[str, str]) -> str:
     return f"{name}: got {error.given}, expected {error.expected}"
 
 
-def _warn(message: Warning | str, *where: Any) -> None:
+def _warn(message: Warning | str, *where: Any, **more: Any) -> None:
     """Print a warning in one line, without the place in the code that issued it."""
     line = f"[bold yellow]warning[/] {escape(str(message))}"
     Console(stderr=True).print(line, highlight=False, soft_wrap=True)
-
-
-def _ignore(*warning: Any) -> None:
-    """Print nothing."""
 
 
 def _end(what: str, why: str, code: int) -> typer.Exit:
@@ -187,13 +189,14 @@ def _end(what: str, why: str, code: int) -> typer.Exit:
 class Program(TyperGroup):
     """A program of several commands, whose wrong options are reported as other wrong arguments."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> Any:
         """Run a command, and end with its exit code."""
+        standalone = extra.pop("standalone_mode", True)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(*args, **extra, standalone_mode=False)
         except UsageError as error:
             code = _end("error ", _fault(error), USAGE).exit_code
-        if standalone_mode:
+        if standalone:
             sys.exit(code or 0)
         return code
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+GAP = 3  # characters between two columns
 UNWRAPPED = 10_000  # characters of a line that is not shown by a terminal
 
 Cells = dict[str, Any]
@@ -39,19 +40,33 @@ def show(
 ) -> None:
     """Print a table; NaN is left blank, and columns of numbers are aligned to the right."""
     table = pd.DataFrame(cells, dtype=object)
-    view = Table(box=SIMPLE_HEAD, title=escape(title), title_justify="left")
+    view = Table(box=SIMPLE_HEAD)
     for k, name in enumerate(table):
         are_numbers = all(is_number(shown(value)) for value in table.iloc[:, k])
         view.add_column(escape(str(name)), justify="right" if are_numbers else "left")
     for row in table.itertuples(index=False):
         view.add_row(*(escape(shown(value)) for value in row))
+    if title:  # not that of the table, within whose width it would be wrapped
+        console.print(title, style="italic", markup=False, highlight=False)
     console.print(view)
     if caption:
         console.print(caption, style="dim", markup=False, highlight=False)
 
 
+def fitting(table: pd.DataFrame, width: int, optional: Sequence[str]) -> pd.DataFrame:
+    """Return a table without as many of the optional columns, the last first, as a width needs."""
+    for name in [None, *optional[::-1]]:
+        table = table.drop(columns=name or [], errors="ignore")
+        cells = [[str(column), *map(shown, table[column])] for column in table]
+        if sum(max(map(len, texts)) + GAP for texts in cells) + 1 <= width:
+            break
+    return table
+
+
 def shown(value: Any) -> str:
     """Return the text of a cell."""
+    if value is pd.NA:
+        return ""
     if not isinstance(value, float):
         return str(value)
     return "" if np.isnan(value) else f"{value:.4g}"

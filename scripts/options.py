@@ -129,16 +129,22 @@ class PerturbationOptions:
 
 
 @dataclass(frozen=True)
-class OutputOptions:
-    """What is printed, and where files are written."""
+class PrintOptions:
+    """What is printed, and whether files are replaced."""
 
     panel: ClassVar = "Output"
 
-    out: Annotated[
-        Path | None, option("Folder; by default results/COMMAND/NAME.", metavar="FOLDER")
-    ] = None
     force: Annotated[bool, option("Replace files that exist.", "--force")] = False
     json: Annotated[bool, option("Print the result as JSON.", "--json")] = False
     csv: Annotated[bool, option("Print the table as CSV.", "--csv")] = False
     latex: Annotated[bool, option("Print the table as LaTeX.", "--latex")] = False
     quiet: Annotated[bool, option("Print no messages and no progress.", "--quiet")] = False
+
+
+@dataclass(frozen=True)
+class OutputOptions(PrintOptions):
+    """What is printed, and where files are written."""
+
+    out: Annotated[
+        Path | None, option("Folder; by default results/COMMAND/NAME.", metavar="FOLDER")
+    ] = None

@@ -58,11 +58,12 @@ class Output:
         self, options: OutputOptions, command: str, name: str = "", files: Sequence[str] = ()
     ) -> None:
         self.options, self.messages = options, console(stderr=True)
+        self.messages.quiet = options.quiet
         asked = [form for form in FORMS if getattr(options, form)]
         if len(asked) > 1:
             raise ArgumentError(asked[1], f"--{asked[0]} too", "at most one of the two")
         self.form = asked[0] if asked else "table"
-        self.folder = RESULTS / command / name if options.out is None else options.out
+        self.folder = folder_of(options, command, name)
         self.files = files
         check_folder(self.folder)
         taken = [file for file in files if (self.folder / file).exists()]
@@ -72,8 +73,7 @@ class Output:
 
     def say(self, text: str) -> None:
         """Print a message on stderr."""
-        if not self.options.quiet:
-            self.messages.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.messages.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def has_bar(self) -> bool:
@@ -112,7 +112,8 @@ class Output:
         else:
             stdout = console()
             for one in tables:
-                show(stdout, one.title, one.frame, one.caption)
+                if len(one.frame):
+                    show(stdout, one.title, one.frame, one.caption)
             if summary:
                 stdout.print(summary, markup=False, highlight=False, soft_wrap=True)
 
@@ -136,6 +137,11 @@ class Output:
         self.say(f"Written: {', '.join(names)} in {self.folder}")
         for remark in remarks:
             self.say(remark)
+
+
+def folder_of(options: OutputOptions, command: str, name: str = "") -> Path:
+    """Return the folder of the files of a command."""
+    return RESULTS / command / name if options.out is None else options.out
 
 
 def as_json(record: Mapping[str, Any]) -> str:

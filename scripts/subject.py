@@ -30,15 +30,13 @@ from bilad.scripts.experiments.definitions import MAKERS
 from bilad.scripts.experiments.parts import MODELS, PERTURBATIONS, Sample, table
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.options import DataOptions, PerturbationOptions
-from bilad.scripts.settings import SETTINGS
 from bilad.solvers.upper.method import keywords
 
 CLUSTERING = "convex clustering"
 KINDS = {"clustering": CLUSTERING, "ridge": "ridge", "logistic": "logistic", "svm": "svm"}
 GRAPHS = {"knn": ("neighbours", "phi"), "complete": ("weight",)}
 NEIGHBOURS = 10
-DEVIATIONS = {"clustering": "delta", "ridge": "validation-loss"}  # by default
-OF_CLASSES = "changed-predictions"  # that of the other models
+OF_CLASSES = "changed-predictions"  # the default deviation of models of classes
 BUDGET, TARGET = 1.0, 2.0
 OF_DATA = tuple(one.name for one in fields(DataOptions))
 SHOWN = ("rows", "columns", "scale")  # in sentences
@@ -105,7 +103,7 @@ class Subject:
         """The learning model in a specification."""
         options, kind = self.options, self.kind
         if kind != "clustering":
-            own = _part(options, keywords(MODELS[kind]))
+            own = _part(options, [key for key in keywords(MODELS[kind]) if key != "target"])
             if "target_column" in options:
                 own["target"] = options["target_column"]
             return {"kind": kind, **own}
@@ -155,7 +153,10 @@ class Subject:
     @property
     def deviation(self) -> str:
         """The name of the deviation function."""
-        default = DEVIATIONS.get(self.kind, OF_CLASSES)
+        if self.kind == "clustering":
+            default = "delta"
+        else:
+            default = "validation-loss" if "target_column" in self.options else OF_CLASSES
         return str(self.options.get("deviation", default))
 
     @cached_property
@@ -173,6 +174,16 @@ class Subject:
         with option_names():
             return MinPerturbation(self.model, self.perturbation, target, *how)
 
+    @cached_property
+    def problems(self) -> dict[str, BilevelProblem]:
+        """(BL1), unless only a target is given, and (BL2) if there is a target."""
+        found: dict[str, BilevelProblem] = {}
+        if "budget" in self.options or "target" not in self.options:
+            found["BL1"] = self.bl1
+        if "target" in self.options:
+            found["BL2"] = self.bl2
+        return found
+
     @property
     def problem(self) -> BilevelProblem:
         """(BL2) if a target was given, else (BL1)."""
@@ -183,12 +194,34 @@ class Subject:
         """The data, the learning model, the perturbation and the problems as a specification."""
         names = {"data": self.name, "models": self.kind, "perturbations": "own"}
         problem = {**names, "norms": self.norm, "deviations": self.deviation}
-        problem["budgets"] = self.options.get("budget", BUDGET)
-        if "target" in self.options:
-            problem |= {"targets": self.options["target"], "limit": problem["budgets"]}
+        if "BL1" in self.problems:
+            problem["budgets"] = self.bl1.budget
+        if "BL2" in self.problems:
+            problem["targets"] = self.bl2.target
+        if "budget" in self.options:
+            problem["limit"] = self.options["budget"]
         tables = self.data_table, self.model_table, self.perturbation_table
         parts = {part: {name: own} for (part, name), own in zip(names.items(), tables, strict=True)}
         return {**parts, "problems": [problem]}
+
+    def refuse_without_effect(self) -> None:
+        """Raise `ArgumentError` for an option that has no effect with the others."""
+        kind, options = self.kind, self.options
+        graph = options.get("weights", "knn")
+        if kind == "clustering":
+            able, where = ("gamma", "p", "weights", *GRAPHS.get(graph, ())), f"--weights {graph}"
+        else:
+            able, where = tuple(keywords(MODELS[kind])), f"--model {kind}"
+            able += ("target_column",) if "target" in able else ()
+        change = options.get("kind", "additive")
+        of_change = keywords(PERTURBATIONS[change]) if change in PERTURBATIONS else OF_PERTURBATION
+        for name, value in options.items():
+            if name in OF_PERTURBATION:
+                known, instead = name in of_change, f"--kind {change}"
+            else:
+                known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
+            if not known:
+                raise ArgumentError(name, value, f"no such option with {instead}")
 
     def record(self, command: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Return the file of a result: how it was obtained, and the result."""
@@ -226,68 +259,22 @@ class Subject:
         return "; ".join(parts)
 
 
-def _given(groups: Sequence[Any]) -> dict[str, Any]:
+def given_options(groups: Sequence[Any]) -> dict[str, Any]:
     """Return the options of groups that differ from the default."""
-    every = [(one.name, getattr(group, one.name)) for group in groups for one in fields(group)]
-    return {name: value for name, value in every if value is not None and value is not False}
+    every = [(one, getattr(group, one.name)) for group in groups for one in fields(group)]
+    return {one.name: value for one, value in every if value is not one.default}
 
 
 def arguments(*groups: Any) -> list[str]:
     """Return the words of a command line that give these options."""
     words = []
-    for name, value in _given(groups).items():
-        option = _option(name)
-        words += [option] if value is True else [option, str(value)]
-    return words
-
-
-def subject_of(data: str, *groups: Any, **defaults: Any) -> Subject:
-    """Return the subject that groups of options describe.
-
-    Without gamma, the name of a setting stands for its options, which can be changed.
-
-    Parameters
-    ----------
-    data : str
-    *groups : dataclass
-        Groups of `bilad.scripts.options`; other fields than those of a subject are ignored.
-    **defaults
-        Options that hold if neither a group nor a setting gives them.
-
-    Raises
-    ------
-    ArgumentError
-        If an option would have no effect. The model and the perturbation are made, and their
-        options are checked, when they are first used.
-    """
-    given = _given(groups)
-    of_setting, unit = {}, ""
-    is_clustering = given.get("model", "clustering") == "clustering"
-    if data in SETTINGS and is_clustering and "gamma" not in defaults | given:
-        of_setting, unit = SETTINGS[data].options, SETTINGS[data].unit
-    subject = Subject(data, given, defaults | of_setting | given, unit)
-    _refuse_without_effect(subject)
-    return subject
-
-
-def _refuse_without_effect(subject: Subject) -> None:
-    """Raise `ArgumentError` for an option that has no effect with the others."""
-    kind, options = subject.kind, subject.options
-    graph = options.get("weights", "knn")
-    if kind == "clustering":
-        able, where = ("gamma", "p", "weights", *GRAPHS.get(graph, ())), f"--weights {graph}"
-    else:
-        able, where = tuple(keywords(MODELS[kind])), f"--model {kind}"
-        able += ("target_column",) if "target" in able else ()
-    change = options.get("kind", "additive")
-    of_change = keywords(PERTURBATIONS[change]) if change in PERTURBATIONS else OF_PERTURBATION
-    for name, value in options.items():
-        if name in OF_PERTURBATION:
-            known, instead = name in of_change, f"--kind {change}"
+    for name, value in given_options(groups).items():
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words.append(option if value else option.replace("--", "--no-", 1))
         else:
-            known, instead = name in (*OF_DATA, *QUESTION, "kind", "model", *able), where
-        if not known:
-            raise ArgumentError(name, value, f"no such option with {instead}")
+            words += [option, str(value)]
+    return words
 
 
 @contextmanager
@@ -305,10 +292,6 @@ def option_names(**names: str) -> Iterator[None]:
         word, _, rest = error.argument.partition(" ")
         name = {**NAMES, **names}.get(word, word)
         raise ArgumentError(f"{name} {rest}".strip(), error.given, error.expected) from None
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _part(options: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -10,11 +10,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
 
 from bilad.models.norms import in_unit_range, row_norms
 from bilad.models.representation import Represented
@@ -178,11 +175,11 @@ class FusionGraph(Represented):
         return float(self.weights[0]) if whole and np.ptp(self.weights) == 0 else None
 
     @cached_property
-    def incidence(self) -> sp.csr_array:
+    def incidence(self) -> scipy.sparse.csr_array:
         """The signed incidence matrix B: shape (m, n), with +1 at i and -1 at j."""
         signs = np.tile([1.0, -1.0], self.m)
         rows = np.arange(0, 2 * self.m + 1, 2)
-        return sp.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
+        return scipy.sparse.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
 
     @cached_property
     def _ends(self) -> tuple[IntArray, IntArray]:
@@ -190,7 +187,7 @@ class FusionGraph(Represented):
         return tails, heads
 
     @cached_property
-    def _incidence_transpose(self) -> sp.csr_array:
+    def _incidence_transpose(self) -> scipy.sparse.csr_array:
         return self.incidence.T.tocsr()
 
     def differences(self, X: FloatArray) -> FloatArray:
@@ -230,8 +227,10 @@ class FusionGraph(Represented):
             The components are numbered from 0.
         """
         i, j = self.edges[chosen].T
-        adjacency = sp.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
-        return connected_components(adjacency, directed=False)[1].astype(np.int64)
+        adjacency = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
+        return scipy.sparse.csgraph.connected_components(adjacency, directed=False)[1].astype(
+            np.int64
+        )
 
 
 class _CompleteGraph(FusionGraph):
@@ -291,10 +290,12 @@ def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
     """Return the sorted pairs i < j, one of which is among the other's k nearest: shape (m, 2)."""
     n, d = points.shape
     if d <= TREE_FEATURES:
-        nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
+        nearest = np.asarray(scipy.spatial.KDTree(points).query(points, k + 1)[1])
     else:
         block = max(1, BLOCK_ENTRIES // n)
-        distances = (cdist(points[i : i + block], points) for i in range(0, n, block))
+        distances = (
+            scipy.spatial.distance.cdist(points[i : i + block], points) for i in range(0, n, block)
+        )
         parts = [np.argpartition(D, k, axis=1)[:, : k + 1].copy() for D in distances]
         nearest = np.concatenate(parts)  # a view would keep the whole block in memory
     others = nearest != np.arange(n)[:, None]

@@ -42,7 +42,7 @@ ACCURATE = 1e-5  # largest relative distance from theta* at which parameters cou
 UNIT_ROUNDOFF = float(np.finfo(float).eps)
 
 
-class Loss(ABC):
+class Loss(Represented, ABC):
     """A loss l(y, z) that is convex in the score z; all methods are elementwise."""
 
     @property

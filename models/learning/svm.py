@@ -15,7 +15,7 @@ from bilad.models.learning.margin_loss import MarginLoss, label_weights
 from bilad.models.validation import FloatArray, one_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PositivePartLoss(MarginLoss):
     """phi(m) = g(p) is a function of the positive part p of 1 - m.
 

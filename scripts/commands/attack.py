@@ -6,10 +6,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import typer
-
 from bilad.models import ArgumentError, BilevelProblem
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     LOWER,
@@ -23,7 +21,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import option_names
 from bilad.solvers import Attack
 from bilad.solvers import attack as search
 from bilad.solvers.upper import UPPER_METHODS
@@ -100,7 +99,7 @@ def attack(
     if found.termination == "interrupted":
         raise KeyboardInterrupt
     if found.termination.startswith("error"):
-        raise typer.Exit(FAILURE)
+        raise FailedError(found.termination.removeprefix("error: "))
 
 
 def _options(texts: Sequence[str]) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import typer
 from threadpoolctl import threadpool_limits
 
 from bilad.models import ArgumentError
 from bilad.models.validation import FloatArray
 from bilad.scripts.certificates.robustness_summary import make_summary
 from bilad.scripts.certificates.summary_report import draw_summary, summary_table
-from bilad.scripts.command import FAILURE, command, noted_interrupts
+from bilad.scripts.command import FailedError, command, noted_interrupts
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.files import whole
 from bilad.scripts.options import (
@@ -28,7 +27,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import BUDGET, Subject, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import BUDGET, Subject
 from bilad.solvers import Certificate
 from bilad.solvers import certify as prove
 
@@ -105,7 +105,7 @@ def _radius(subject: Subject, options: OutputOptions, seconds: float, seed: int)
     out.result(record, Table("radius", f"Radius of {question}", [_row(proof)], CAPTION))
     out.written()
     if proof.termination.startswith("error"):
-        raise typer.Exit(FAILURE)
+        raise FailedError(proof.termination.removeprefix("error: "))
 
 
 def _row(proof: Certificate) -> dict[str, Any]:

@@ -6,11 +6,10 @@ from typing import Annotated, cast
 
 import numpy as np
 import pandas as pd
-import typer
 
 from bilad.models import ConvexClustering
 from bilad.models.frame import feature_titles
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     LOWER,
@@ -21,7 +20,8 @@ from bilad.scripts.options import (
     OutputOptions,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import option_names
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 
@@ -55,7 +55,10 @@ def cluster(
     out.result(record, _clusters(found, out.form == "table"), summary=summary(found))
     out.written()
     if found.status not in DONE:
-        raise typer.Exit(FAILURE)
+        raise FailedError(
+            f"{found.method}: {found.status}, gap {found.gap:.1e}, KKT residual "
+            f"{found.kkt_residual:.1e}; --method chooses another one"
+        )
 
 
 def _clusters(found: Clustering, is_short: bool) -> Table:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Annotated, Any, cast
 
 import numpy as np
-import typer
+import pandas as pd
 
 from bilad.models import ArgumentError, ConvexClustering
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     DATA,
@@ -22,12 +22,14 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
 from bilad.solvers import Clustering, ClusterPath, Suggestion, cluster_path
 from bilad.solvers.clustering.path import COUNT
 
 PATH, SUGGESTIONS, RECORD = "path.csv", "suggestions.csv", "path.json"
 CLUSTERS, POINTS = "clusters.svg", "path.svg"
+COLUMNS = ["gamma", "clusters", "sizes", "first", "last", "lifetime", "proved"]
 MOST_SIZES = 8  # clusters whose sizes are listed
 CAPTION = (
     "The partition is the same at all gammas that were solved from first to last; lifetime is "
@@ -69,7 +71,8 @@ def path(
     if found.status == "interrupted" and len(found.gammas) == 0:
         raise KeyboardInterrupt
     suggested = found.suggest(clusters, count)
-    table = Table("suggestions", "Suggested gammas", [_row(one) for one in suggested], CAPTION)
+    rows = pd.DataFrame([_row(one) for one in suggested], columns=COLUMNS)
+    table = Table("suggestions", "Suggested gammas", rows, CAPTION)
     record = subject.record("path", found.to_dict() | {"suggestions": suggested})
     out.write(PATH, found.to_frame().to_csv(index=False))
     out.write(SUGGESTIONS, table.csv())
@@ -82,7 +85,7 @@ def path(
     if found.status == "interrupted":
         raise KeyboardInterrupt
     if found.status.startswith("error"):
-        raise typer.Exit(FAILURE)
+        raise FailedError(found.status.removeprefix("error: "))
 
 
 def _numbers(text: str) -> list[float]:
@@ -92,17 +95,13 @@ def _numbers(text: str) -> list[float]:
         raise ArgumentError("gammas", repr(text), "numbers such as 0.1,0.2,0.5") from None
 
 
-def _row(one: Suggestion) -> dict[str, Any]:
+def _row(one: Suggestion) -> tuple[Any, ...]:
+    """Return the cells of `COLUMNS`."""
     sizes = ", ".join(map(str, one.sizes[:MOST_SIZES]))
-    return {
-        "gamma": f"{one.gamma:.6g}",
-        "clusters": one.n_clusters,
-        "sizes": sizes + (", .." if one.n_clusters > MOST_SIZES else ""),
-        "first": one.first,
-        "last": one.last,
-        "lifetime": one.lifetime,
-        "proved": "yes" if one.proved else "no",
-    }
+    sizes += ", .." if one.n_clusters > MOST_SIZES else ""
+    proved = "yes" if one.proved else "no"
+    gamma = f"{one.gamma:.6g}"
+    return gamma, one.n_clusters, sizes, one.first, one.last, one.lifetime, proved
 
 
 def _summary(found: ClusterPath) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, cast
 
-import typer
-
 from bilad.models import ArgumentError, ConvexClustering
-from bilad.scripts.command import FAILURE, command
+from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     PROBLEM,
@@ -19,7 +17,8 @@ from bilad.scripts.options import (
     option,
 )
 from bilad.scripts.output import Output
-from bilad.scripts.subject import arguments, option_names, subject_of
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
 from bilad.scripts.verify import TOL, random_comparison
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering import LOWER_METHODS
@@ -68,7 +67,7 @@ def verify(
     out.result(record, table, summary=f"The methods {verdict[found.agrees]}.")
     out.written()
     if found.agrees is False:
-        raise typer.Exit(FAILURE)
+        raise FailedError("the methods contradict each other")
 
 
 def _random(
@@ -87,4 +86,4 @@ def _random(
     out.result({"command": "verify", "worst": cells.to_dict("records")}, table, summary=large)
     out.written()
     if cells.disagree.any():
-        raise typer.Exit(FAILURE)
+        raise FailedError("two methods contradict each other")

@@ -24,13 +24,14 @@ def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
         problem.pprint(ostream=text)
         return hashlib.sha256(text.getvalue().encode()).hexdigest()
     model, free = problem.model, problem.perturbation
-    words = [problem.sense, problem.norm_name, problem.radius, problem.target, problem.deviation]
-    held_out = problem.deviation.held_out or ()
+    words = [problem.sense, problem.norm_name, problem.radius, problem.target]
+    functions = dict(vars(problem.deviation))
+    held_out = functions.pop("held_out") or ()
     arrays: list[Any] = [*model.parts.values(), free.lower, free.upper, *held_out, *test]
     for operator in free.operators.values():
         entries = operator.tocoo()
         arrays += [entries.row, entries.col, entries.data]
-    for value in (*words, *_definition(model), *arrays):
+    for value in (*words, functions, *_definition(model), *arrays):
         if isinstance(value, np.ndarray):
             digest.update(np.ascontiguousarray(value).tobytes())
         else:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, one_of, real_number, seconds_limit
 from bilad.solvers.clustering.cluster import cluster
 from bilad.solvers.clustering.labels.partition import Partition
@@ -43,8 +44,8 @@ COLUMNS = (
 COUNTS = ("clusters", "undecided", "iterations")
 
 
-@dataclass(frozen=True)
-class LowerComparison:
+@dataclass(frozen=True, repr=False)
+class LowerComparison(Represented):
     """The solutions of one model by several methods.
 
     Attributes
@@ -60,6 +61,28 @@ class LowerComparison:
     model: ConvexClustering
     clusterings: Mapping[str, Clustering]
     not_run: Mapping[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """Return whether the solutions agree, and how each method ended."""
+        ended = {name: found.status for name, found in self.clusterings.items()}
+        return {
+            "agrees": self.agrees,
+            "reference": self.reference,
+            **ended,
+            **self.not_run,
+            "model": self.model,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """Return the summary, and for each method its row of `to_frame`."""
+        table = self.to_frame().astype(object)
+        rows = table.where(table.notna(), None).to_dict("index")
+        return {
+            "agrees": self.agrees,
+            "reference": self.reference,
+            "methods": rows,
+            "model": self.model,
+        }
 
     @cached_property
     def reference(self) -> str | None:

@@ -149,7 +149,7 @@ class GammaRange:
     def __init__(
         self, model: ConvexClustering, method: str = "auto", deadline: float = float("inf")
     ) -> None:
-        scale = unit_scale(ConvexClustering(model.data, model.graph, 0.0, model.p))
+        scale = unit_scale(model.with_gamma(0.0))
         self._model, self._exponent = scale.model, scale.exponent
         self._method, self._deadline = method, deadline
         self._distinct = distinct_points(model.data)
@@ -177,11 +177,12 @@ class GammaRange:
             If a solve ends with an error or at the deadline.
         """
         high = self._upper_end()
-        ends = np.ldexp([self._lower_end(high), high], self._exponent)
-        if not (np.isfinite(ends).all() and ends[0] > 0):
+        low = self._lower_end(high)
+        first, last = (float(np.ldexp(end, self._exponent)) for end in (low, high))
+        if not (first > 0 and math.isfinite(last)):
             given = f"weights from {self._weights.min():.1e} to {self._weights.max():.1e}"
             raise ArgumentError("model", given, "weights for which gamma is a double")
-        return np.geomspace(*ends, count)
+        return np.geomspace(first, last, count)
 
     def _upper_end(self) -> float:
         """Return a gamma at which every component is one cluster, just above the least one."""
@@ -189,11 +190,10 @@ class GammaRange:
         centred = model.data - block_means(model.data, components)[components]
         linked = self._strength > 0
         singles = row_norms(centred[linked], conjugate(model.p)) / self._strength[linked]
-        X, least, margin = centred, float(singles.max()), MARGIN
         surely = 4.0 * model.n * model.d / self._weights[self._weights > 0].min()
+        bound = max(float(singles.max()), self._newton_step(centred, centred))
+        least, margin = 0.0, MARGIN
         while True:
-            variation = model.graph.total_variation(X, model.p)
-            bound = float(np.vdot(centred, X)) / variation if variation > 0 else 0.0
             # Without progress the rounding errors dominate, or the labels were not proved.
             least, margin = (bound, MARGIN) if bound > least else (least, margin**2)
             gamma = margin * least
@@ -202,14 +202,20 @@ class GammaRange:
             doubtful = (ends[:, 0] == ends[:, 1]).any()
             if gamma >= surely or (is_coarsest(model.graph, clustering.labels) and not doubtful):
                 return gamma
-            X = clustering.state - block_means(clustering.state, components)[components]
+            means = block_means(clustering.state, components)
+            bound = self._newton_step(centred, clustering.state - means[components])
+
+    def _newton_step(self, centred: FloatArray, X: FloatArray) -> float:
+        """Return the lower bound of the upper end that X gives; 0 if X is constant."""
+        variation = self._model.graph.total_variation(X, self._model.p)
+        return float(np.vdot(centred, X)) / variation if variation > 0 else 0.0
 
     def _lower_end(self, high: float) -> float:
         """Return a gamma below the least one that fuses two distinct points."""
         data = self._model.data
         steps = np.diff(np.sort(_rounded(data), axis=0), axis=0)
         least = float(steps.min(where=steps > 0, initial=1.0)) * np.ptp(data, axis=0).max()
-        low = least / (2 * self._strength.max())
+        low = least / (2 * MARGIN * self._strength.max())
         while high > BRACKET * low:
             gamma = float(np.sqrt(low) * np.sqrt(high))
             apart = is_finest(self._distinct, self._solve(gamma).labels)
@@ -217,10 +223,10 @@ class GammaRange:
         return low
 
     def _solve(self, gamma: float) -> Clustering:
-        model = ConvexClustering(self._model.data, self._model.graph, gamma, self._model.p)
         left = self._deadline - time.perf_counter()
         if left <= 0:
             raise UnfinishedGridError("time limit")
+        model = self._model.with_gamma(gamma)
         self._last = solve_lower(model, self._method, start=self._last, time_limit=left)
         if self._last.status == "time limit" or self._last.status.startswith("error"):
             raise UnfinishedGridError(self._last.status)

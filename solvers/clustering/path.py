@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -62,8 +63,8 @@ class NoDendrogramError(ValueError):
     """Raised if the clusters of a path do not form a tree; the message gives the reason."""
 
 
-@dataclass(frozen=True)
-class ClusterPath:
+@dataclass(frozen=True, repr=False)
+class ClusterPath(Represented):
     """Solutions of one model for increasing gamma.
 
     Attributes
@@ -85,6 +86,26 @@ class ClusterPath:
     clusterings: tuple[Clustering, ...]
     status: str
     seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the gammas, the numbers of clusters and what is proved."""
+        ends, counts = slice(None, None, max(len(self.gammas) - 1, 1)), self.n_clusters
+        return {
+            "status": self.status,
+            "gammas": len(self.gammas),
+            "range": tuple(self.gammas[ends].tolist()),
+            "n_clusters": tuple(counts[ends].tolist()),
+            "proved": sum(clustering.proved for clustering in self.clusterings),
+            "seconds": self.seconds,
+            "model": self.model,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """Return the summary, and for each gamma its row of `to_frame` and the labels."""
+        rows = self.to_frame().to_dict("records")
+        labels = (clustering.labels for clustering in self.clusterings)
+        path = [{**row, "labels": own} for row, own in zip(rows, labels, strict=True)]
+        return {**self.summary(), "path": path}
 
     @property
     def n_clusters(self) -> IntArray:
@@ -284,28 +305,32 @@ def cluster_path(
     began = time.perf_counter()
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    levels = None if gammas is None else _increasing(gammas)
+    given = None if gammas is None else _increasing(gammas)
     if on_progress is not None and not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
     most = whole_number(max_iterations, "max_iterations", least=1)
     deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
-    unit = unit_scale(_at(model, 1.0 if levels is None else levels[-1]))
+    unit = unit_scale(model.with_gamma(1.0 if given is None else given[-1]))
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
     solve = _solver(model, chosen, tol, most, refine, unit.reference)
-    automatic = GammaRange(model, chosen, deadline) if levels is None else None
+    levels = (
+        partial(GammaRange(model, chosen, deadline).grid, COUNT)
+        if given is None
+        else partial(np.asarray, given)
+    )
     warn_if_disconnected(model.graph)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
     with Progress(disable=not progress, console=Console(stderr=True)) as bar:
-        task = bar.add_task("cluster path", total=COUNT if levels is None else len(levels))
+        task = bar.add_task("cluster path", total=COUNT if given is None else len(given))
         try:
-            for index, level in enumerate(levels if automatic is None else automatic.grid(COUNT)):
+            for index, level in enumerate(levels()):
                 if time.perf_counter() >= deadline:
                     status = "time limit"
                     break
-                latest = solve(_at(model, level), latest, deadline)
+                latest = solve(model.with_gamma(level), latest, deadline)
                 if latest.status == "time limit" or latest.status.startswith("error"):
                     status = latest.status
                     break
@@ -323,10 +348,6 @@ def cluster_path(
             status = f"error: {type(error).__name__}: {error}"
     solved = np.array([clustering.model.gamma for clustering in done])
     return ClusterPath(model, solved, tuple(done), status, time.perf_counter() - began)
-
-
-def _at(model: ConvexClustering, gamma: float) -> ConvexClustering:
-    return ConvexClustering(model.data, model.graph, gamma, model.p)
 
 
 def _solver(

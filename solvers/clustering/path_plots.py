@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bilad.models.frame import feature_titles
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import ArgumentError, FloatArray
 from bilad.solvers.clustering.result import Clustering
@@ -41,7 +42,8 @@ def plot_paths(
     axes = pyplot.subplots()[1] if ax is None else ax
     axes.add_collection(LineCollection(list(paths), colors=colours, linewidths=0.6))
     axes.scatter(paths[:, 0, 0], paths[:, 0, 1], s=8, c=colours)
-    names = ("gamma", "feature 0") if line else tuple(f"feature {k}" for k in features)
+    titles = feature_titles(model.feature_names, model.d)
+    names = ("gamma", titles[0]) if line else tuple(titles[k] for k in features)
     axes.set(xlabel=names[0], ylabel=names[1])
     axes.autoscale_view()
     return axes

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bilad.models.representation import Represented
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.gamma_grid import distinct_points, is_coarsest, is_finest
 from bilad.solvers.clustering.result import Clustering
 
 
-@dataclass(frozen=True)
-class Suggestion:
+@dataclass(frozen=True, repr=False)
+class Suggestion(Represented):
     """A partition that is returned at one or more consecutive gammas of a path.
 
     Attributes
@@ -49,15 +50,17 @@ def suggest(
     count: int = 5,
 ) -> list[Suggestion]:
     """Return the partitions of a path to look at first; `ClusterPath.suggest` explains them."""
+    if not clusterings:
+        return []
     found = []
-    distinct = distinct_points(clusterings[0].model.data) if clusterings else None
+    distinct = distinct_points(clusterings[0].model.data)
     for first, last in _runs(clusterings):
         graph, labels = clusterings[first].model.graph, clusterings[first].labels
         one = _suggestion(gammas[first : last + 1], clusterings[first : last + 1])
         distance = 0 if n_clusters is None else abs(one.n_clusters - n_clusters)
         trivial = is_coarsest(graph, labels) or is_finest(distinct, labels)
         found.append((distance, trivial, one))
-    nearest = min((distance for distance, _, _ in found), default=0)
+    nearest = min(distance for distance, _, _ in found)
     wanted = [
         (distance, -one.lifetime, one.n_clusters, one)
         for distance, trivial, one in found

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-@dataclass(frozen=True)
-class BilevelStage:
+@dataclass(frozen=True, repr=False)
+class BilevelStage(Represented):
     """One solve of a single-level model.
 
     Attributes

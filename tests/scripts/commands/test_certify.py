@@ -18,7 +18,7 @@ from bilad.scripts.certificates.ray_steps import changes, moved_points, ray_step
 from bilad.scripts.certificates.summary_report import rounded_down, rounded_up
 from bilad.scripts.cli import app
 from bilad.scripts.options import ModelOptions
-from bilad.scripts.subject import subject_of
+from bilad.scripts.settings import subject_of
 from bilad.solvers import certify as known
 from bilad.solvers import cluster
 from bilad.solvers.certificates.counterexample import check_counterexample
