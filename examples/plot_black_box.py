@@ -15,7 +15,7 @@ from bilad.models import BlackBox, MaxDeviation, Perturbation
 from bilad.solvers import attack
 
 # %%
-# Three groups of points and the method of Ward. Three points may move by at most 1 in each direction.
+# Three groups of points, and the method of Ward. Three points may move by at most 1 each way.
 points, _ = make_blobs(80, centers=3, cluster_std=1.5, random_state=3)
 clusterer = AgglomerativeClustering(3)
 box = BlackBox(points, clusterer, max_queries=200)
@@ -28,7 +28,7 @@ figure, (curve, plane) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrai
 attacks = {name: attack(problem, name, closing="none") for name in ("corners", "random", "cma")}
 for name, found in attacks.items():
     best = np.maximum.accumulate([tried.deviation for tried in found.history])
-    print(f"{name:8} delta = {found.deviation:g} after {np.argmax(best) + 1} queries")
+    print(f"{name:8} delta = {found.deviation:g}, {found.lower_solves} queries")
     curve.step(range(1, len(best) + 1), best, where="post", label=name)
 curve.set(xlabel="queries", ylabel="largest delta so far")
 curve.legend()

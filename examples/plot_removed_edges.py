@@ -7,7 +7,6 @@ most? :func:`bilad.solvers.drop_edges` tries all subsets of a few edges, or adds
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from bilad.models import ConvexClustering, FusionGraph, load_dataset
 from bilad.solvers import cluster, drop_edges

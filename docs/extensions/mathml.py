@@ -7,12 +7,11 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.writers.html5 import HTML5Translator
 
-
 FENCE = re.compile(r'<mo( class="mathopen")?>([‖|{}])</mo>')
 
 
 def mathml(formula: str, *, displayed: bool) -> str:
-    """Return a formula in LaTeX as MathML; fences keep their size, for fonts without larger ones."""
+    """Return a formula in LaTeX as MathML, whose fences keep the size of the line."""
     return FENCE.sub(r'<mo stretchy="false">\2</mo>', tex2mathml(formula, as_block=displayed))
 
 
