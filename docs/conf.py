@@ -21,6 +21,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "plain_docstrings",
+    "method_page",
 ]
 exclude_patterns = ["extensions"]
 templates_path = ["_templates"]
