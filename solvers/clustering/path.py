@@ -204,8 +204,9 @@ class ClusterPath(Represented):
     def suggest(self, n_clusters: int | None = None, count: int = 5) -> list[Suggestion]:
         """Return partitions that stay the same over long ranges of gamma.
 
-        The partition with all distinct points apart, and that with one cluster for each component
-        of the graph, are left out, unless `n_clusters` is given and no other is as near to it.
+        Three kinds are left out, unless `n_clusters` is given and no partition is nearer to it: all
+        distinct points apart, more than half of the points in clusters of their own, and one
+        cluster for each component of the graph.
 
         Parameters
         ----------

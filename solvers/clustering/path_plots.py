@@ -52,6 +52,7 @@ def plot_paths(
 def plot_clusters(gammas: FloatArray, clusterings: Sequence[Clustering], ax: Axes | None) -> Axes:
     """Draw the number of clusters; `ClusterPath.plot_clusters` explains the arguments."""
     from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullLocator
 
     axes = pyplot.subplots()[1] if ax is None else ax
     counts = np.array([c.n_clusters for c in clusterings])
@@ -67,6 +68,9 @@ def plot_clusters(gammas: FloatArray, clusterings: Sequence[Clustering], ax: Axe
     elif (gammas > 0).any():
         axes.set_xscale("symlog", linthresh=gammas[gammas > 0][0])
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set(xlabel="gamma", ylabel="number of clusters")
     if not proved.all():
         axes.legend()
