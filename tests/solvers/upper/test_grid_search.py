@@ -275,7 +275,7 @@ def test_cells_with_a_breakpoint_are_refined_in_the_plane(groups, norm):
 def test_refinement_in_the_plane_comes_closer(groups):
     problem = MinPerturbation(groups.model(), groups.each(), 1.0, np.inf, limit=6.0)
     sizes = [
-        attack(problem, "direct", step=1.5, refinements=r, closing="none").norm for r in (0, 2, 4)
+        attack(problem, "direct", step=1.6, refinements=r, closing="none").norm for r in (0, 2, 4)
     ]
     assert sizes[0] > sizes[1] > sizes[2]
 
