@@ -2,9 +2,9 @@
 Which measures of change grow with the perturbation
 ===================================================
 
-A deviation function should not decrease as |eps| grows. Here the Rand index, the normalised mutual
-information and the number of changed labels are followed along a ray, together with delta, and the
-breakpoints are counted at which each of them decreases.
+A deviation function should not decrease as ``|eps|`` grows. Here the Rand index, the normalised
+mutual information and the number of changed labels are followed along a ray, together with delta,
+and the breakpoints are counted at which each of them decreases.
 """
 
 import matplotlib.pyplot as plt

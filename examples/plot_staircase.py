@@ -33,7 +33,7 @@ between, _ = path.values("delta")
 print(f"{len(between)} intervals, delta up to {between.max():g}")
 
 # %%
-# (BL1) maximises delta for |eps| <= 3, and (BL2) minimises |eps| for delta >= 200.
+# (BL1) maximises delta for ``|eps|`` <= 3, and (BL2) minimises ``|eps|`` for delta >= 200.
 best = attack(MaxDeviation(model, shift, BUDGET), "exact")
 least = attack(MinPerturbation(model, shift, TARGET, limit=BUDGET), "exact")
 print(f"BL1: delta = {best.deviation:g} at eps = {best.eps[0]:.4f}, {best.status}")

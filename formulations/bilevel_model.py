@@ -205,7 +205,7 @@ class BilevelReformulation:
 
 
 class KktModel(BilevelReformulation):
-    """The followers replaced by their KKT conditions, with relaxed complementarity constraints.
+    """The lower level replaced by its KKT conditions, with relaxed complementarity constraints.
 
     Parameters
     ----------
@@ -219,6 +219,11 @@ class KktModel(BilevelReformulation):
     ----------
     systems : list of KktSystem
         Those of the followers, on the blocks `bilad.follower[i]`.
+
+    References
+    ----------
+    Scholtes, Convergence properties of a regularization scheme for mathematical programs with
+    complementarity constraints, SIAM J. Optim. 11, 2001.
     """
 
     def __init__(
@@ -316,15 +321,21 @@ class KktModel(BilevelReformulation):
 
 
 class DualityModel(KktModel):
-    """Primal feasibility, dual feasibility, and a duality gap of each follower of at most t.
+    """The lower level replaced by primal and dual feasibility and a duality gap of at most t.
 
     With slacks s >= 0 and multipliers mu >= 0 that satisfy stationarity, the gap of a convex
-    program between f and the Lagrangian dual is the sum of mu_j s_j.
+    program between f and the Lagrangian dual is the sum of mu_j s_j. Each follower has a gap of its
+    own.
 
     Parameters
     ----------
     model, in_place
         As in `BilevelReformulation`.
+
+    References
+    ----------
+    Kleinert, Labbe, Ljubic and Schmidt, A survey on mixed-integer programming techniques in bilevel
+    optimization, EURO J. Comput. Optim. 9, 2021, for strong duality in place of complementarity.
     """
 
     def __init__(self, model: Any, in_place: bool = False) -> None:
@@ -338,10 +349,11 @@ class DualityModel(KktModel):
 
 
 class ValueFunctionModel(BilevelReformulation):
-    """The followers replaced by f(y, x) <= v(a) + v'(a) (x - a) + t, where v is the optimal value.
+    """The lower level replaced by a bound on its objective: its linearised optimal value plus t.
 
-    The constraint is a linearisation at a point a, which has to be renewed; it is exact at x = a
-    only. The leader's objective contains a proximal term, `weight` ||x - a||^2.
+    The constraint is f(y, x) <= v(a) + v'(a) (x - a) + t, where v is the optimal value. It is a
+    linearisation at a point a, which has to be renewed; it is exact at x = a only. The leader's
+    objective contains a proximal term, `weight` ||x - a||^2.
 
     Parameters
     ----------
@@ -352,6 +364,11 @@ class ValueFunctionModel(BilevelReformulation):
     ------
     ModelError
         If the leader uses multipliers of a follower, which this model does not contain.
+
+    References
+    ----------
+    Outrata, On the numerical solution of a class of Stackelberg problems, Z. Oper. Res. 34, 1990.
+    Ye and Zhu, Optimality conditions for bilevel programming problems, Optimization 33, 1995.
     """
 
     def __init__(self, model: Any, in_place: bool = False) -> None:

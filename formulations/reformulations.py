@@ -114,10 +114,12 @@ class Formulation:
 
         Parameters
         ----------
-        problem, kernel
+        problem : BilevelProblem
             As in `SingleLevel`.
         baseline : Solution, optional
             The lower-level solution at eps = 0; by default the learning model is solved.
+        kernel : {"exponential", "rational"}, default "exponential"
+            As in `SingleLevel`.
         contraction : {"none", "observed", "neighbours"}, default "none"
             Which rows of the state are held equal. "observed": rows that are equal in the baseline
             and in all observed solutions, except rows whose data eps perturbs. "neighbours": of

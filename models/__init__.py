@@ -6,7 +6,7 @@ from bilad.models.deviation_function import DeviationFunction
 from bilad.models.learning.black_box import BlackBox, ClustererError, EstimatorError
 from bilad.models.learning.capability import CAPABILITIES, Capability, supports
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.learning.fusion_graph import FusionGraph
+from bilad.models.learning.fusion_graph import DisconnectedGraphWarning, FusionGraph
 from bilad.models.learning.learning_model import Answer, LearningModel, LearningModelError, Solution
 from bilad.models.learning.linear_model import Fit, LinearClassifier, LinearModel, Loss
 from bilad.models.learning.logistic import LogisticRegression
@@ -31,6 +31,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DeviationFunction",
+    "DisconnectedGraphWarning",
     "EstimatorError",
     "Fit",
     "FusionGraph",

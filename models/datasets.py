@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from platformdirs import user_cache_path
 
-from bilad.models.table import FILES, Dataset, DatasetError, is_frame, read_file, read_frame
-from bilad.models.validation import ArgumentError, FloatArray, real_array
+from bilad.models.frame import is_frame
+from bilad.models.table import FILES, Dataset, DatasetError, read_file, read_frame
+from bilad.models.validation import ArgumentError, FloatArray, did_you_mean, real_array
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,8 +30,9 @@ SEEDS_FEATURES = (
 # SHA-256 of the 210 x 8 values times 10,000 as little-endian 64-bit integers in row-major order.
 SEEDS_SHA256 = "3c89e9979e5d195740c39fcf9e9d4a6dde490a5da20ba19ee985a4aebeb31f26"
 BUNDLED = ("iris", "wine", "digits", "breast-cancer", "diabetes")
+NAMES = (*BUNDLED, "seeds")
 KNOWN = (
-    f"{', '.join(map(repr, BUNDLED))}, 'seeds', the path of a file "
+    f"{', '.join(map(repr, NAMES))}, the path of a file "
     f"({', '.join(FILES)}), or a data frame of pandas"
 )
 
@@ -61,8 +63,9 @@ def load_dataset(
         first row that contains a number is an error. If False, the columns are named "0", "1", ...
     label : str or int, optional
         The column that contains the classes, by its name or its index; a negative index counts from
-        the last column. By default it is the column called label, labels, class, target, variety or
-        species, if there is one.
+        the last column. A text that is the name of no column can be an index, such as "0". By
+        default it is the column called label, labels, class, target, variety or species, if there
+        is one.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def load_dataset(
     if name == "seeds":
         return _load_seeds(folder)
     if name not in BUNDLED:
-        raise ArgumentError("name", repr(name), KNOWN)
+        raise ArgumentError("name", repr(name), KNOWN + did_you_mean(str(name), NAMES))
     import sklearn.datasets  # slow to import
 
     bunch = getattr(sklearn.datasets, f"load_{str(name).replace('-', '_')}")()
@@ -122,9 +125,15 @@ def _refuse(**arguments: object) -> None:
             raise ArgumentError(argument, repr(given), "None, because this is not a file")
 
 
+def data_folder() -> Path:
+    """Return the folder of Seeds: that in the variable BILAD_DATA, or the user's cache folder."""
+    chosen = os.environ.get("BILAD_DATA")
+    return Path(chosen) if chosen else user_cache_path("bilad")
+
+
 def _load_seeds(folder: str | Path | None) -> Dataset:
     chosen = folder or os.environ.get("BILAD_DATA")
-    home = Path(chosen) if chosen else user_cache_path("bilad")
+    home = Path(folder) if folder else data_folder()
     if not chosen and not (home / "seeds_dataset.txt").is_file():
         _fetch_seeds(home)
     for file, separator, header in (("seeds.csv", ",", 1), ("seeds_dataset.txt", None, 0)):

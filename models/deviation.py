@@ -19,9 +19,8 @@ from functools import partial
 from operator import add
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
-from scipy.special import rel_entr
 
 from bilad.models.deviation_function import (
     DEVIATIONS,
@@ -102,7 +101,9 @@ def variation_of_information(labels: IntArray, other: IntArray) -> float:
     """
     table = contingency(labels, other)
     rows, columns = table.sum(axis=1, keepdims=True), table.sum(axis=0)
-    logarithms = -rel_entr(table, rows) - rel_entr(table, columns)  # exactly 0 for equal partitions
+    logarithms = -scipy.special.rel_entr(table, rows) - scipy.special.rel_entr(
+        table, columns
+    )  # exactly 0 for equal partitions
     return float(logarithms.sum()) / len(labels)
 
 
@@ -119,8 +120,22 @@ def changed(labels: IntArray, other: IntArray) -> int:
 def changed_matched(labels: IntArray, other: IntArray) -> int:
     """Return N_chg minimised over all renamings of the clusters (Hungarian method)."""
     table = contingency(labels, other)
-    rows, columns = linear_sum_assignment(table, maximize=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(table, maximize=True)
     return len(labels) - int(table[rows, columns].sum())
+
+
+def renamed(labels: IntArray, other: IntArray) -> IntArray:
+    """Return `other` with its clusters named as in `labels`, so that fewest points change.
+
+    Clusters beyond the number of those in `labels` get new numbers.
+    """
+    old, (_, numbers) = np.unique(labels), np.unique(other, return_inverse=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(contingency(labels, other), maximize=True)
+    is_new = np.ones(numbers.max() + 1, dtype=np.int64)
+    is_new[columns] = 0
+    names = old.max() + np.cumsum(is_new)
+    names[columns] = old[rows]
+    return names[numbers]
 
 
 def parameter_distance(parameters: FloatArray, other: FloatArray) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bilad.models.learning.learning_model import LearningModel
+from bilad.models.representation import Represented
 from bilad.models.smooth_deviation import KERNELS, Kernel, SmoothDeviation, SmoothPairs
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, one_of
 
@@ -25,8 +26,8 @@ def _always(solution: Any) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class DeviationFunction:
+@dataclass(frozen=True, repr=False)
+class DeviationFunction(Represented):
     """A deviation function U.
 
     Attributes
@@ -74,7 +75,14 @@ class DeviationFunction:
     agree: Callable[[Any, Any], bool] | None = None
     bind: Callable[[LearningModel], DeviationFunction] | None = None
     least_change: float | None = None
-    held_out: tuple[Any, Any] | None = field(default=None, compare=False, repr=False)
+    held_out: tuple[Any, Any] | None = field(default=None, compare=False)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the name, what is compared, and whether the values are discrete."""
+        return {"name": self.name, "compares": self.compares, "is_discrete": self.is_discrete}
+
+    def _content(self) -> dict[str, Any]:
+        return self.summary()
 
     @property
     def is_discrete(self) -> bool:

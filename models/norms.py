@@ -21,6 +21,11 @@ def check_norm(value: Any, argument: str) -> float:
     return float(one_of(value, argument, NORMS))
 
 
+def norm_name(p: float) -> int | str:
+    """Return an exponent of `NORMS` as JSON can hold it: 1, 2 or "inf"."""
+    return "inf" if math.isinf(p) else int(p)
+
+
 def in_unit_range(points: FloatArray, argument: str) -> tuple[FloatArray, int]:
     """Return the scaled points 2^-e points, whose squared distances are safe from overflow, and e.
 

@@ -14,14 +14,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -34,12 +35,16 @@ from bilad.models.validation import (
     whole_number,
 )
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+AXES = {"data": ["point", "feature"], "targets": ["point"], "weights": ["edge"]}
 ROUNDING = 1e-12  # relative; an eps that violates its bounds by at most this is clipped
 
 Model = TypeVar("Model", bound=LearningModel)
 
 
-class Perturbation:
+class Perturbation(Represented):
     """Matrices T, one for each perturbed part, and bounds of eps.
 
     Use `shift`, `additive`, `multiplicative`, `targets`, `flips` or `edges` for the usual
@@ -90,6 +95,12 @@ class Perturbation:
         self.upper = _bound(upper, "upper", self.dim)
         self._check()
 
+    def summary(self) -> dict[str, Any]:
+        """Return the perturbed parts with their shapes, k, and the bounds of eps if it has any."""
+        ends = {"lower": float(self.lower.min()), "upper": float(self.upper.max())}
+        bounds = {name: end for name, end in ends.items() if math.isfinite(end)}
+        return {**self.shapes, "k": self.dim, **bounds}
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Return the constructor's arguments: a read-only mapping cannot be pickled or copied."""
         parts = dict(self.operators), dict(self.shapes)
@@ -133,7 +144,7 @@ class Perturbation:
         lower, upper : array_like, optional
             Bounds of eps, as in `Perturbation`.
         """
-        operators: dict[str, sp.csr_array] = {}
+        operators: dict[str, scipy.sparse.csr_array] = {}
         shapes: dict[str, tuple[int, ...]] = {}
         n, d = _check_shape(shape, least_d=1)
         if graph is not None and not isinstance(graph, FusionGraph):
@@ -161,7 +172,7 @@ class Perturbation:
         V = real_array(direction, "direction", (None, None))
         if not V.any():
             raise ArgumentError("direction", "zeros only", "at least one entry that is not zero")
-        return cls.linear(V.shape, sp.csr_array(V.reshape(-1, 1)))
+        return cls.linear(V.shape, scipy.sparse.csr_array(V.reshape(-1, 1)))
 
     @classmethod
     def additive(
@@ -260,6 +271,35 @@ class Perturbation:
         taken = _selection(chosen, np.ones(len(chosen)), graph.m)
         return cls({"weights": -taken}, {"weights": (graph.m,)}, 0.0, 1.0, graph)
 
+    def to_frame(self) -> DataFrame:
+        """Return one row for each entry of eps: what it moves, and its bounds.
+
+        The columns are "part"; the place of the moved entry of the part, which is "point" and
+        "feature" of the data, "point" of the targets, or "edge" of the weights, and is missing
+        where eps moves several entries; "factor", the entry of T; the number of moved "entries";
+        "lower" and "upper".
+        """
+        import pandas  # slow to import
+
+        moves = pandas.concat(
+            [
+                pandas.DataFrame({"eps": T.col, "part": name, **self._places(name, T.row)}).assign(
+                    factor=T.data
+                )
+                for name, T in ((name, T.tocoo()) for name, T in self.operators.items())
+            ]
+        )
+        every = range(self.dim)
+        frame = moves.drop_duplicates("eps", keep=False).set_index("eps").reindex(every)
+        frame["part"] = moves.groupby("eps").part.unique().str.join(", ").reindex(every)
+        frame["entries"] = moves.groupby("eps").size().reindex(every, fill_value=0)
+        return frame.convert_dtypes().assign(lower=self.lower, upper=self.upper)
+
+    def _places(self, part: str, entries: np.ndarray) -> dict[str, IntArray]:
+        """Return the indices of entries of a part, by the names of its axes."""
+        axes = AXES.get(part, [f"axis {k}" for k in range(len(self.shapes[part]))])
+        return dict(zip(axes, np.unravel_index(entries, self.shapes[part]), strict=True))
+
     def in_units(self, eps_unit: float, units: Mapping[str, float]) -> Perturbation:
         """Return the same perturbation in other units of eps and of the parts.
 
@@ -281,9 +321,11 @@ class Perturbation:
         Parameters
         ----------
         direction : array_like, shape (k,)
+        lower, upper : float
+            The bounds of t, possibly infinite.
         """
         column = real_vector(direction, "direction", self.dim)[:, None]
-        moved = {name: sp.csr_array(T @ column) for name, T in self.operators.items()}
+        moved = {name: scipy.sparse.csr_array(T @ column) for name, T in self.operators.items()}
         return Perturbation(moved, self.shapes, lower, upper, self.structure)
 
     def vector(self, eps: ArrayLike) -> FloatArray:
@@ -356,6 +398,10 @@ class _Flips(Perturbation):
     def __init__(self, points: ArrayLike | None) -> None:
         self._points = None if points is None else index_array(points, "points")
 
+    def summary(self) -> dict[str, Any]:
+        """Return the points whose labels can be flipped."""
+        return {"targets": "labels", "points": "all" if self._points is None else self._points}
+
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._points,)
 
@@ -387,7 +433,7 @@ def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
 
 def _matrix(
     value: Any, name: str, rows: int | None = None, columns: int | None = None
-) -> sp.csr_array:
+) -> scipy.sparse.csr_array:
     expected = "a finite real matrix, sparse or not"
     for wanted, what in ((rows, "rows"), (columns, "columns")):
         expected += "" if wanted is None else f", of {wanted} {what}"
@@ -418,9 +464,9 @@ def _entries(n: int, d: int, points: ArrayLike | None, features: ArrayLike | Non
     return (rows[:, None] * d + columns[None, :]).ravel()
 
 
-def _selection(places: IntArray, values: FloatArray, length: int) -> sp.csr_array:
+def _selection(places: IntArray, values: FloatArray, length: int) -> scipy.sparse.csr_array:
     """Return the matrix with `values[j]` in row `places[j]` of column j: shape (length, k)."""
     k = len(places)
-    matrix = sp.csr_array((values, (places, np.arange(k))), shape=(length, k))
+    matrix = scipy.sparse.csr_array((values, (places, np.arange(k))), shape=(length, k))
     matrix.eliminate_zeros()
     return matrix

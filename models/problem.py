@@ -23,13 +23,14 @@ from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction, deviation_function
 from bilad.models.learning.learning_model import LearningModel, NormalForm, Solution
-from bilad.models.norms import NORMS
+from bilad.models.norms import NORMS, norm_name
 from bilad.models.perturbation import Perturbation
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -49,7 +50,7 @@ COUNT = "count"
 NO_ONE = 0.25  # a radius for the norm "count" within which every eps is rounded to zero
 
 
-class BilevelProblem(ABC):
+class BilevelProblem(Represented, ABC):
     """Base class of (BL1) and (BL2): a model, a perturbation, a norm of eps and a deviation.
 
     Attributes
@@ -90,13 +91,30 @@ class BilevelProblem(ABC):
             raise ArgumentError("perturbation", type(perturbation).__name__, "a Perturbation")
         self.model = model
         self.perturbation = perturbation.bound_to(model)
-        self._operators: dict[str, sp.csr_array] = {}
+        self._operators: dict[str, scipy.sparse.csr_array] = {}
         chosen = one_of(norm, "norm", (*NORMS, COUNT))
         self.is_binary = chosen == COUNT
         self.norm = 1.0 if self.is_binary else float(chosen)
         if self.is_binary:
             self._check_counts()
         self.deviation = deviation_function(deviation).bound_to(model)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the model, the perturbation, the budget or target, the norm and the deviation."""
+        return {
+            "model": self.model,
+            "perturbation": self.perturbation,
+            **self._ends(),
+            "norm": self.norm_name,
+            "deviation": self.deviation.name,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "norm": COUNT if self.is_binary else norm_name(self.norm)}
+
+    @abstractmethod
+    def _ends(self) -> dict[str, float]:
+        """Return the numbers that limit the norm and the deviation, by their names."""
 
     def _check_counts(self) -> None:
         bounds = self.perturbation.lower, self.perturbation.upper
@@ -119,7 +137,7 @@ class BilevelProblem(ABC):
         """The argument `norm` of the constructor: "count" or the exponent."""
         return COUNT if self.is_binary else self.norm
 
-    def operator(self, part: str) -> sp.csr_array:
+    def operator(self, part: str) -> scipy.sparse.csr_array:
         """Return the matrix T of the perturbation of one part: shape (size of the part, k).
 
         At eps the part is `part + model.scale(part) * (T eps)`. T is zero if eps does not act on
@@ -128,7 +146,7 @@ class BilevelProblem(ABC):
         if part not in self._operators:
             given = self.perturbation.operators.get(part)
             shape = (self.model.parts[part].size, self._k)
-            self._operators[part] = sp.csr_array(shape) if given is None else given
+            self._operators[part] = scipy.sparse.csr_array(shape) if given is None else given
         return self._operators[part]
 
     def gradient(self, parts: Mapping[str, FloatArray]) -> FloatArray:
@@ -348,6 +366,9 @@ class MaxDeviation(BilevelProblem):
         super().__init__(model, perturbation, norm, deviation)
         self.budget = self.radius = self._checked_radius(budget, "budget")
 
+    def _ends(self) -> dict[str, float]:
+        return {"budget": self.budget}
+
     def normalised(self, form: NormalForm) -> MaxDeviation:
         """Return (BL1) with budget 1 for the normal form of the model."""
         scaled = self.perturbation.in_units(self.radius, form.units)
@@ -394,10 +415,12 @@ class MinPerturbation(BilevelProblem):
 
     Parameters
     ----------
-    model, perturbation, norm, deviation
+    model, perturbation
         As in `MaxDeviation`.
     target : float
         delta_0 > 0, at most the largest value of the deviation function on n points.
+    norm, deviation
+        As in `MaxDeviation`.
     limit : float, optional
         The largest ||eps|| that is searched. The default is the norm of the vector whose entry j
         moves its data by the diameter of the bounding box of the data, or equals a bound of eps_j
@@ -431,6 +454,9 @@ class MinPerturbation(BilevelProblem):
             self.radius = float(self._k) if self.is_binary else self._default_limit()
         else:
             self.radius = self._checked_radius(limit, "limit")
+
+    def _ends(self) -> dict[str, float]:
+        return {"target": self.target, "limit": self.radius}
 
     def normalised(self, form: NormalForm) -> MinPerturbation:
         """Return (BL2) with limit 1 for the normal form of the model."""

@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.spatial.distance import cdist
+import scipy
 
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 
@@ -137,7 +137,7 @@ class SmoothPairs:
         """Evaluate U_w after grouping the points into classes of equal label and equal row of X."""
         first, cell, counts = _cells(self.labels, X)
         rows, labels = X[first], self.labels[first]
-        squared, w2 = cdist(rows, rows, "sqeuclidean"), width**2
+        squared, w2 = scipy.spatial.distance.cdist(rows, rows, "sqeuclidean"), width**2
         apart = labels[:, None] != labels
         change = np.where(apart, self.kernel.together(squared, w2), self.kernel.apart(squared, w2))
         value = 0.5 * coefficient * float(counts @ change @ counts)

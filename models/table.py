@@ -10,7 +10,6 @@ import io
 import os
 import re
 import reprlib
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
+from bilad.models.frame import point_frame
+from bilad.models.representation import Represented
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    IntArray,
+    did_you_mean,
+    real_array,
+    real_number,
+)
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -47,8 +55,8 @@ class DatasetError(ValueError):
     """A data set could not be read, downloaded or verified."""
 
 
-@dataclass(frozen=True)
-class Dataset:
+@dataclass(frozen=True, repr=False)
+class Dataset(Represented):
     """A table of points.
 
     Attributes
@@ -68,11 +76,16 @@ class Dataset:
     feature_names: tuple[str, ...]
     labels: IntArray | None
 
+    def summary(self) -> dict[str, Any]:
+        """Return the name, the sizes, and the number of classes if they are known."""
+        n, d = self.data.shape
+        classes = {} if self.labels is None else {"classes": len(np.unique(self.labels))}
+        return {"name": self.name, "n": n, "d": d, **classes, "features": self.feature_names}
 
-def is_frame(source: object) -> bool:
-    """Return whether the source is a pandas data frame, without importing pandas."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(source, pandas.DataFrame)
+    def to_frame(self) -> DataFrame:
+        """Return one row a point: the features, after a column "label" if there are labels."""
+        labels = {} if self.labels is None else {"label": self.labels}
+        return point_frame(self.data, self.feature_names, None, labels)
 
 
 def read_frame(frame: DataFrame, label: str | int | None, name: str, source: str) -> Dataset:
@@ -134,18 +147,22 @@ class _Table:
         if label is None:
             found = [k for k, title in enumerate(titles) if title.lower() in LABEL_COLUMNS]
             if len(found) > 1:
-                named = ", ".join(repr(titles[k]) for k in found)
-                raise self._refusal(f"got {named}, expected at most one column of labels")
+                several = ", ".join(repr(titles[k]) for k in found)
+                raise self._refusal(f"got {several}, expected at most one column of labels")
             return found[0] if found else None
+        named = [k for k, title in enumerate(titles) if title == label]
+        if isinstance(label, str) and not named and re.fullmatch(r"-?\d{1,9}", label):
+            label = int(label)  # as on the command line
         if isinstance(label, str):
-            found = [k for k, title in enumerate(titles) if title == label]
+            found = named
         elif isinstance(label, int | np.integer) and not isinstance(label, bool):
             found = [k for k in range(len(titles)) if label in (k, k - len(titles))]
         else:
             found = []
         if len(found) != 1:
             names = ", ".join(map(repr, titles))
-            raise ArgumentError("label", repr(label), f"the name or the index of one of {names}")
+            expected = f"the name or the index of one of {names}{did_you_mean(label, titles)}"
+            raise ArgumentError("label", repr(label), expected)
         return found[0]
 
     def _is_index(self, k: int) -> bool:
@@ -244,8 +261,8 @@ def _read_text(path: Path, header: bool | None) -> _Table:
     if header is None and named.any():
         raise ValueError(
             f"row 1 contains the number {titles[int(named.argmax())]}, expected column names; pass "
-            "`header=False` if the file has no header line, and `header=True` if numbers are "
-            "column names"
+            "`header=False` (--no-header) if the file has no header line, and `header=True` "
+            "(--header) if numbers are column names"
         )
     return _Table(str(path), titles, cells.iloc[1:], numbers.iloc[1:])
 

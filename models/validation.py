@@ -6,15 +6,21 @@ Each check returns its argument in the form that the rest of the package expects
 
 from __future__ import annotations
 
+import difflib
 import math
 import reprlib
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike, NDArray
+
+from bilad.models.frame import is_frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -40,11 +46,13 @@ class ArgumentError(ValueError):
     ----------
     argument : str
         The name of the argument.
+    given, expected : str
+        The other parts of the message.
     """
 
     def __init__(self, argument: str, given: object, expected: str) -> None:
         super().__init__(f"{argument}: got {given}, expected {expected}")
-        self.argument = argument
+        self.argument, self.given, self.expected = argument, str(given), expected
 
 
 def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
@@ -91,17 +99,17 @@ def number_array(value: Any, argument: str, expected: str) -> FloatArray:
     return array
 
 
-def number_matrix(value: Any, argument: str, expected: str) -> sp.csr_array:
+def number_matrix(value: Any, argument: str, expected: str) -> scipy.sparse.csr_array:
     """Return a float64 copy of a dense or sparse matrix; inf and NaN are allowed."""
-    is_sparse = sp.issparse(value)
+    is_sparse = scipy.sparse.issparse(value)
     if is_sparse and value.ndim == 2:
         given = value.tocoo()
         entries = number_array(given.data, argument, expected)
-        return sp.csr_array((entries, (given.row, given.col)), shape=given.shape)
+        return scipy.sparse.csr_array((entries, (given.row, given.col)), shape=given.shape)
     array = number_array(value, argument, expected)
     if array.ndim != 2:
         raise ArgumentError(argument, f"shape {array.shape}", expected)
-    return sp.csr_array(array)
+    return scipy.sparse.csr_array(array)
 
 
 def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -> FloatArray:
@@ -109,8 +117,10 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
 
     An entry None of `shape` allows any length.
     """
-    wanted = "x".join("any" if length is None else str(length) for length in shape)
+    wanted = " x ".join("any" if length is None else str(length) for length in shape)
     expected = f"a finite real array of shape {wanted}"
+    if is_frame(value):
+        _check_columns(value, argument)
     array = number_array(value, argument, expected)
     fits = array.ndim == len(shape) and all(
         length is None or length == actual
@@ -123,6 +133,16 @@ def real_array(value: ArrayLike, argument: str, shape: tuple[int | None, ...]) -
         where = tuple(int(k) for k in bad)
         raise ArgumentError(argument, f"{array[where]} at index {where}", expected)
     return array
+
+
+def _check_columns(frame: DataFrame, argument: str) -> None:
+    """Check the columns of a data frame one by one, so that a fault names its column."""
+    for name, column in frame.items():
+        try:
+            real_array(column.to_numpy(), argument, (None,))
+        except ArgumentError as error:
+            given = f"{error.given} in column {name!r}"
+            raise ArgumentError(argument, given, "finite numbers in every column") from None
 
 
 def point_array(value: ArrayLike, argument: str) -> FloatArray:
@@ -208,5 +228,13 @@ def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, str | int | float) or value not in choices:
-        raise ArgumentError(argument, repr(value), "one of " + ", ".join(map(repr, choices)))
+        listed = ", ".join(map(repr, choices))
+        raise ArgumentError(argument, repr(value), f"one of {listed}{did_you_mean(value, choices)}")
     return value
+
+
+def did_you_mean(value: Any, known: Iterable[Any]) -> str:
+    """Return "; did you mean ...?" with the names that are most similar to a text, or ""."""
+    names = [name for name in known if isinstance(name, str)]
+    near = difflib.get_close_matches(value, names) if isinstance(value, str) else []
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,31 +22,63 @@ from rich.progress import (
 )
 from rich.table import Table
 
-# Columns of text, which are aligned to the left.
-WORDS = ("", "formulation", "method", "problem", "instance", "path", "family", "status", "ended")
+GAP = 3  # characters between two columns
+UNWRAPPED = 10_000  # characters of a line that is not shown by a terminal
 
 Cells = dict[str, Any]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console of the width of the terminal or COLUMNS; lines are not wrapped in a pipe."""
+    made = Console(stderr=stderr)
+    is_free = not made.is_terminal and not os.environ.get("COLUMNS")
+    return Console(stderr=stderr, width=UNWRAPPED) if is_free else made
 
 
 def show(
     console: Console, title: str, cells: pd.DataFrame | Sequence[Cells], caption: str = ""
 ) -> None:
-    """Print a table; NaN is left blank."""
+    """Print a table; NaN is left blank, and columns of numbers are aligned to the right."""
     table = pd.DataFrame(cells, dtype=object)
-    view = Table(box=SIMPLE_HEAD, title=escape(title), caption=escape(caption))
-    for name in table:
-        is_text = name in WORDS
-        view.add_column(escape(name), justify="left" if is_text else "right", no_wrap=is_text)
+    view = Table(box=SIMPLE_HEAD)
+    for k, name in enumerate(table):
+        are_numbers = all(is_number(shown(value)) for value in table.iloc[:, k])
+        view.add_column(escape(str(name)), justify="right" if are_numbers else "left")
     for row in table.itertuples(index=False):
         view.add_row(*(escape(shown(value)) for value in row))
+    if title:  # not that of the table, within whose width it would be wrapped
+        console.print(title, style="italic", markup=False, highlight=False)
     console.print(view)
+    if caption:
+        console.print(caption, style="dim", markup=False, highlight=False)
+
+
+def fitting(table: pd.DataFrame, width: int, optional: Sequence[str]) -> pd.DataFrame:
+    """Return a table without as many of the optional columns, the last first, as a width needs."""
+    for name in [None, *optional[::-1]]:
+        table = table.drop(columns=name or [], errors="ignore")
+        cells = [[str(column), *map(shown, table[column])] for column in table]
+        if sum(max(map(len, texts)) + GAP for texts in cells) + 1 <= width:
+            break
+    return table
 
 
 def shown(value: Any) -> str:
     """Return the text of a cell."""
+    if value is pd.NA:
+        return ""
     if not isinstance(value, float):
         return str(value)
     return "" if np.isnan(value) else f"{value:.4g}"
+
+
+def is_number(text: str) -> bool:
+    """Return whether a text is a number, or stands for none."""
+    try:
+        float(text.rstrip("%"))
+    except ValueError:
+        return text in ("", "-")
+    return True
 
 
 def progress_bar(console: Console) -> Progress:

@@ -1,4 +1,4 @@
-"""The settings of the experiments, by name.
+"""The settings of the experiments, by name, and what the arguments of a command describe.
 
 They are ours: the paper's gamma, weights and perturbed points are partly lost with its formulas.
 """
@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cached_property
+from typing import Any, cast
 
 from bilad.models import (
     ConvexClustering,
     DatasetError,
-    FusionGraph,
     MaxDeviation,
     MinPerturbation,
     Perturbation,
     load_dataset,
 )
+from bilad.scripts.subject import Subject, given_options
 
 
 @dataclass(frozen=True)
@@ -37,26 +37,43 @@ class Setting:
     target: float  # delta_0 of (BL2)
     weight: float = 1.0  # of every edge of the complete graph
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The setting as options of a command (`bilad.scripts.options`)."""
+        first, last = self.shifted
+        return {
+            "rows": f"0:{self.points}",
+            "columns": str(self.feature),
+            "scale": self.scale,
+            "gamma": self.gamma,
+            "weights": "complete",
+            "weight": self.weight,
+            "kind": "shift",
+            "points": f"{first - 1}:{last}",
+            "budget": self.budget,
+            "target": self.target,
+        }
+
+    @cached_property
+    def subject(self) -> Subject:
+        """What these options describe."""
+        return Subject(self.dataset, {}, self.options, self.unit)
+
     def model(self) -> ConvexClustering:
         """Return the unperturbed model."""
-        column = load_dataset(self.dataset).data[: self.points, [self.feature]]
-        # Without rounding, 0.3 cm times 10 would be 3.0000000000000004 mm.
-        data = np.round(column * self.scale, 9)
-        return ConvexClustering(data, FusionGraph.complete(self.points, self.weight), self.gamma)
+        return cast(ConvexClustering, self.subject.model)
 
     def shift(self) -> Perturbation:
         """Return the perturbation: the chosen points are shifted by the same eps."""
-        direction = np.zeros((self.points, 1))
-        direction[self.shifted[0] - 1 : self.shifted[1]] = 1.0
-        return Perturbation.shift(direction)
+        return self.subject.perturbation
 
     def max_deviation(self) -> MaxDeviation:
         """Return (BL1)."""
-        return MaxDeviation(self.model(), self.shift(), self.budget)
+        return self.subject.bl1
 
     def min_perturbation(self) -> MinPerturbation:
         """Return (BL2), with |eps| bounded by the budget of (BL1)."""
-        return MinPerturbation(self.model(), self.shift(), self.target, limit=self.budget)
+        return self.subject.bl2
 
     def describe(self) -> str:
         """Return the setting in one sentence."""
@@ -101,3 +118,32 @@ def readable_settings(
         else:
             found[name] = SETTINGS[name]
     return found
+
+
+def subject_of(data: str, *groups: Any, **defaults: Any) -> Subject:
+    """Return the subject that groups of options describe.
+
+    Without gamma, the name of a setting stands for its options, which can be changed.
+
+    Parameters
+    ----------
+    data : str
+    *groups : dataclass
+        Groups of `bilad.scripts.options`; other fields than those of a subject are ignored.
+    **defaults
+        Options that hold if neither a group nor a setting gives them.
+
+    Raises
+    ------
+    ArgumentError
+        If an option would have no effect. The model and the perturbation are made, and their
+        options are checked, when they are first used.
+    """
+    given = given_options(groups)
+    of_setting, unit = {}, ""
+    is_clustering = given.get("model", "clustering") == "clustering"
+    if data in SETTINGS and is_clustering and "gamma" not in defaults | given:
+        of_setting, unit = SETTINGS[data].options, SETTINGS[data].unit
+    subject = Subject(data, given, defaults | of_setting | given, unit)
+    subject.refuse_without_effect()
+    return subject

@@ -1,30 +1,27 @@
-"""`bilad verify`: SSNAL and the exact method are compared with Clarabel on random problems.
+"""SSNAL and the exact method are compared with Clarabel on random problems.
 
-The command prints the worst case of every comparison. Two certified partitions of the same model
-that differ are a disagreement; there must be none. If a partition cannot be certified even with
-`refine`, two clusters may just touch: then a slightly smaller and a slightly larger gamma give
-different certified partitions.
+The table has the worst case of every comparison. Two results that contradict each other
+(`LowerComparison.agrees`) are a disagreement; there must be none. If a partition cannot be
+certified even with `refine`, two clusters may just touch: then a slightly smaller and a slightly
+larger gamma give different certified partitions.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import track
 
 from bilad.models import ConvexClustering, FusionGraph, deviation
 from bilad.models.norms import NORMS
 from bilad.models.validation import FloatArray
-from bilad.scripts.display import Cells, show
-from bilad.solvers import Clustering
+from bilad.scripts.display import Cells
+from bilad.solvers import compare_lower
 from bilad.solvers.clustering.cluster import solve_lower
 
-SSNAL_TOL = 1e-10
-CLARABEL_TOL = 1e-12
+TOL = 1e-10
 LARGE = 1_000_000
 AROUND = (1e-9, 1e-7, 1e-5)  # relative changes of gamma that are tried around a tie
 
@@ -32,7 +29,7 @@ AROUND = (1e-9, 1e-7, 1e-5)  # relative changes of gamma that are tried around a
 # The columns of the comparisons, and how they are summarised.
 WORST = {
     "objective (relative)": "max",
-    "distance / its bound": "max",  # the bound of ||X - X'||: 2 sqrt(2 gap) plus rounding errors
+    "distance / its bound": "max",
     "disagree": "sum",
     "labels unproved": "sum",
     "of these at a boundary": "sum",
@@ -42,23 +39,23 @@ WORST = {
 }
 
 
-def compared(name: str, ours: Clustering, theirs: Clustering) -> Cells:
-    """Compare two solutions of the same model."""
-    model, undecided, both = ours.model, not ours.proved, ours.proved and theirs.proved
-    gap = max(model.absolute_gap(one.X, one.Z) for one in (ours, theirs))
-    rounding = 2 * np.finfo(float).eps * model.d * ours.objective  # of the gap's terms
-    bound = 2 * np.sqrt(2 * (gap + rounding)) + 1e-14 * (1 + np.linalg.norm(model.data))
+def compared(model: ConvexClustering, method: str) -> Cells:
+    """Compare a method with Clarabel."""
+    comparison = compare_lower(model, (method, "clarabel"), TOL, refine=True)
+    ours, theirs = (comparison.clusterings[name] for name in (method, "clarabel"))
+    table = comparison.to_frame()
+    undecided = not ours.proved
     values = (
         abs(ours.objective - theirs.objective) / (1 + abs(theirs.objective)),
-        float(np.linalg.norm(ours.X - theirs.X) / bound),
-        both and deviation(ours.labels, theirs.labels) > 0,
+        float((table.distance / table.bound).max()),
+        not comparison.agrees,
         undecided,
         undecided and is_at_boundary(model),
         ours.iterations,
         ours.seconds,
         theirs.seconds,
     )
-    return {"": f"{name}, p = {model.p:g}", **dict(zip(WORST, values, strict=True))}
+    return {"": f"{method}, p = {model.p:g}", **dict(zip(WORST, values, strict=True))}
 
 
 def is_at_boundary(model: ConvexClustering) -> bool:
@@ -66,41 +63,38 @@ def is_at_boundary(model: ConvexClustering) -> bool:
     for change in AROUND:
         gammas = [model.gamma * factor for factor in (1 - change, 1 + change)]
         models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in gammas]
-        below, above = (solve_lower(one, tol=SSNAL_TOL, refine=True) for one in models)
+        below, above = (solve_lower(one, tol=TOL, refine=True) for one in models)
         if below.proved and above.proved:
             return deviation(below.labels, above.labels) > 0
     return False
 
 
-def verify(problems: int, seed: int, console: Console) -> bool:
-    """Print the worst cases; return whether no two certified partitions differ."""
+def random_comparison(
+    problems: int, seed: int, tell: Callable[[int, str], None]
+) -> tuple[pd.DataFrame, str]:
+    """Return the worst cases, and the time of the exact method on a large problem.
+
+    Parameters
+    ----------
+    problems : int
+        Number of problems for SSNAL; the exact method solves a tenth of it.
+    seed : int
+    tell : callable(done, line)
+        Called after each problem.
+    """
     rng = np.random.default_rng(seed)
-    rows = [
-        *_compare(rng, "ssnal", random_model, problems, console),
-        *_compare(rng, "exact", random_exact_model, max(problems // 10, 1), console),
-    ]
+    drawn = [("ssnal", random_model)] * problems
+    drawn += [("exact", random_exact_model)] * max(problems // 10, 1)
+    rows = []
+    for done, (method, draw) in enumerate(drawn, start=1):
+        model = draw(rng)
+        rows.append(compared(model, method))
+        tell(done, f"{method}, n = {model.n}, d = {model.d}, p = {model.p:g}")
     groups = pd.DataFrame(rows).groupby("")
     table = groups.agg(WORST)
     table.insert(0, "problems", groups.size())
     table["time / Clarabel"] = table.pop("seconds") / table.pop("Clarabel")
-    title = f"Worst case against Clarabel at tolerance {CLARABEL_TOL:g}"
-    show(console, title, table.reset_index())
-    console.print(_large(rng))
-    return not table.disagree.any()
-
-
-def _compare(
-    rng: np.random.Generator,
-    method: str,
-    draw: Callable[[np.random.Generator], ConvexClustering],
-    problems: int,
-    console: Console,
-) -> Iterator[Cells]:
-    """Compare a method with Clarabel on random problems."""
-    for _ in track(range(problems), method, console=console, transient=True):
-        model = draw(rng)
-        ours = solve_lower(model, method, SSNAL_TOL, refine=True)
-        yield compared(method, ours, solve_lower(model, "clarabel", CLARABEL_TOL))
+    return table.reset_index(), _large(rng)
 
 
 def _large(rng: np.random.Generator) -> str:

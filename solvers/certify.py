@@ -8,11 +8,13 @@ method "exact". Otherwise the lower bound is the one that the learning model can
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bilad.models.learning.learning_model import Proof, confirm, radius
 from bilad.models.problem import BilevelProblem, MinPerturbation
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, seconds_limit, whole_number
 from bilad.solvers.bilevel.oracle import LEAST_SECONDS, LowerLevelError
 from bilad.solvers.bilevel.result import Attack
@@ -28,8 +30,8 @@ PROVING = 0.5  # share of the time limit for the proof; the rest is for the atta
 NOTHING = "none"  # method of a proof of the trivial bound 0
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Represented):
     """Bounds on the norm of the shortest eps that changes the outcome, or reaches the target.
 
     Attributes
@@ -64,11 +66,16 @@ class Certificate:
     status: str
     lower: float
     upper: float
-    attack: Attack | None = field(repr=False)
+    attack: Attack | None
     method: str
     exact: bool
     seconds: float
     termination: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the bounds and their proof."""
+        names = ("status", "lower", "upper", "exact", "method", "termination", "seconds")
+        return {name: getattr(self, name) for name in names}
 
     def write(self, path: str | Path) -> None:
         """Write the attack as a JSON file that `check_counterexample` reads.

@@ -17,4 +17,4 @@ def test_every_floor_is_typed(floor):
 
 def test_the_command_is_installed():
     scripts = distribution("bilad").entry_points.select(group="console_scripts")
-    assert [script.value for script in scripts] == ["bilad.scripts.cli:main"]
+    assert [script.value for script in scripts] == ["bilad.__main__:main"]

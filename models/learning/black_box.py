@@ -90,9 +90,15 @@ class BlackBox(LearningModel):
             None if max_queries is None else whole_number(max_queries, "max_queries", least=0)
         )
 
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data, the estimator, and the limit on queries if there is one."""
+        limit = {} if self.max_queries is None else {"max_queries": self.max_queries}
+        return {**super().summary(), "estimator": self.estimator, **limit}
+
     def replace(self, **parts: ArrayLike) -> Self:
         """Return the same estimator with other data of the same shape."""
-        return type(self)(self._read(parts)["data"], self.estimator, self.max_queries)
+        new = type(self)(self._read(parts)["data"], self.estimator, self.max_queries)
+        return new._set_names(self._names)
 
     def _read(self, parts: Mapping[str, ArrayLike]) -> dict[str, Any]:
         """Return all parts, of which some are given."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, Generic, TypeVar
 
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, one_of
 
 R = TypeVar("R")
@@ -22,7 +23,7 @@ class CapabilityError(ArgumentError):
     """A function that is registered for a learning model violates its contract."""
 
 
-class Capability(Generic[R]):
+class Capability(Represented, Generic[R]):
     """A function that is dispatched on the type of its first argument, a learning model.
 
     Parameters
@@ -46,6 +47,10 @@ class Capability(Generic[R]):
         self._function = singledispatch(default or self._missing)
         self._refusal = singledispatch(_never)
         CAPABILITIES[name] = self
+
+    def summary(self) -> dict[str, str]:
+        """Return the name."""
+        return {"name": self.name}
 
     def register(
         self, kind: type, refusal: Callable[..., str | None] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import scipy.sparse as sp
+import scipy
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
@@ -22,6 +22,6 @@ def clustering_of(problem: BilevelProblem) -> ConvexClustering:
     return problem.model
 
 
-def edge_operator(problem: BilevelProblem) -> sp.csr_array:
+def edge_operator(problem: BilevelProblem) -> scipy.sparse.csr_array:
     """Return S with w(eps) = w (1 - S eps), shape (m, k); zero if no weight is perturbed."""
     return -problem.operator("weights")

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel, NormalForm, normal_form
-from bilad.models.norms import check_norm, conjugate, project_rows, row_norms
+from bilad.models.norms import check_norm, conjugate, norm_name, project_rows, row_norms
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
 
 ROUNDING = 1e-12  # relative; a perturbed weight at most this fraction of the weight becomes 0
@@ -31,8 +31,9 @@ class ConvexClustering(LearningModel):
 
     Parameters
     ----------
-    data : array_like, shape (n, d)
-        A, one row per point, n >= 2, d >= 1, finite.
+    data : array_like or pandas.DataFrame, shape (n, d)
+        A, one row per point, n >= 2, d >= 1, finite. The model keeps the names and the index of a
+        data frame, as `feature_names` and `index`.
     graph : FusionGraph
         A graph on the same n points.
     gamma : float
@@ -57,6 +58,27 @@ class ConvexClustering(LearningModel):
         self.gamma = real_number(gamma, "gamma", least=0.0)
         self.p = check_norm(p, "p")
 
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data and of the graph, gamma and p."""
+        return {**super().summary(), "edges": self.graph.m, "gamma": self.gamma, "p": self.p}
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "p": norm_name(self.p)}
+
+    def _with(
+        self,
+        data: ArrayLike | None = None,
+        graph: FusionGraph | None = None,
+        gamma: float | None = None,
+    ) -> Self:
+        """Return the same model with other arguments, and the same names."""
+        return type(self)(
+            self.data if data is None else data,
+            self.graph if graph is None else graph,
+            self.gamma if gamma is None else gamma,
+            self.p,
+        )._set_names(self._names)
+
     @cached_property
     def radii(self) -> FloatArray:
         """The radius gamma w_e of the ball of each dual variable z_e: shape (m,)."""
@@ -76,7 +98,7 @@ class ConvexClustering(LearningModel):
         graph = self.graph
         if "weights" in parts:
             graph = graph.with_weights(parts["weights"])
-        return type(self)(data, graph, self.gamma, self.p)
+        return self._with(data, graph)
 
     def scale(self, part: str) -> FloatArray:
         """Return 1 for the data, and w for the weights, whose perturbations are relative."""
@@ -103,7 +125,17 @@ class ConvexClustering(LearningModel):
 
     def with_graph(self, graph: FusionGraph) -> Self:
         """Return the same model with another graph on the same points."""
-        return type(self)(self.data, graph, self.gamma, self.p)
+        return self._with(graph=graph)
+
+    def with_gamma(self, gamma: float) -> Self:
+        """Return the same model with another gamma >= 0.
+
+        Raises
+        ------
+        ArgumentError
+            If gamma is negative or not finite.
+        """
+        return self._with(gamma=real_number(gamma, "gamma", least=0.0))
 
     def without(self, points: ArrayLike) -> Self:
         """Return the model without some points and their edges; the order of the others is kept.
@@ -114,8 +146,9 @@ class ConvexClustering(LearningModel):
             Indices of the points to remove, without repetition. At least two points must remain.
         """
         graph = self.graph.without(points)
-        data = np.delete(self.data, np.asarray(points, dtype=np.int64), axis=0)
-        return type(self)(data, graph, self.gamma, self.p)
+        removed = np.asarray(points, dtype=np.int64)
+        smaller = type(self)(np.delete(self.data, removed, axis=0), graph, self.gamma, self.p)
+        return smaller._set_names(self._names and self._names.without(removed))
 
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
         """Return the model for the data (A - centre) / unit, the centre (d,) and the unit.
@@ -126,8 +159,7 @@ class ConvexClustering(LearningModel):
         centre = self.data.mean(axis=0)
         centred = self.data - centre
         unit = float(np.sqrt(np.mean(centred**2))) or 1.0
-        model = ConvexClustering(centred / unit, self.graph, self.gamma / unit, self.p)
-        return model, centre, unit
+        return self._with(centred / unit, gamma=self.gamma / unit), centre, unit
 
     def primal(self, X: FloatArray) -> float:
         """Return the primal objective at X, shape (n, d)."""

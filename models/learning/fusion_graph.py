@@ -7,15 +7,14 @@ Edges are rows (i, j) with i < j. The signed incidence matrix B (m, n) maps X to
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
-from scipy.spatial.distance import cdist
 
 from bilad.models.norms import in_unit_range, row_norms
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     BoolArray,
@@ -33,7 +32,11 @@ TREE_FEATURES = 15  # in higher dimensions a k-d tree is slower than computing a
 BLOCK_ENTRIES = 2**21  # number of distances that are computed at a time (16 MB)
 
 
-class FusionGraph:
+class DisconnectedGraphWarning(UserWarning):
+    """A fusion graph has several components, which no gamma fuses with each other."""
+
+
+class FusionGraph(Represented):
     """An undirected graph with nonnegative edge weights on the points 0, .., n-1.
 
     Parameters
@@ -55,6 +58,10 @@ class FusionGraph:
         self.n = whole_number(n, "n", least=2)
         self._edges = _check_edges(edges, self.n)
         self._weights = _check_weights(weights, len(self._edges))
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges."""
+        return {"n": self.n, "edges": self.m}
 
     @staticmethod
     def complete(n: int, weight: float = 1.0) -> FusionGraph:
@@ -168,11 +175,11 @@ class FusionGraph:
         return float(self.weights[0]) if whole and np.ptp(self.weights) == 0 else None
 
     @cached_property
-    def incidence(self) -> sp.csr_array:
+    def incidence(self) -> scipy.sparse.csr_array:
         """The signed incidence matrix B: shape (m, n), with +1 at i and -1 at j."""
         signs = np.tile([1.0, -1.0], self.m)
         rows = np.arange(0, 2 * self.m + 1, 2)
-        return sp.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
+        return scipy.sparse.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
 
     @cached_property
     def _ends(self) -> tuple[IntArray, IntArray]:
@@ -180,7 +187,7 @@ class FusionGraph:
         return tails, heads
 
     @cached_property
-    def _incidence_transpose(self) -> sp.csr_array:
+    def _incidence_transpose(self) -> scipy.sparse.csr_array:
         return self.incidence.T.tocsr()
 
     def differences(self, X: FloatArray) -> FloatArray:
@@ -196,6 +203,16 @@ class FusionGraph:
         """Return sum_e w_e ||x_i - x_j||_p."""
         return float(self.weights @ row_norms(self.differences(X), p))
 
+    @cached_property
+    def component_labels(self) -> IntArray:
+        """The component of each point, by the edges of positive weight, from 0: shape (n,)."""
+        return self.components(self.weights > 0)
+
+    @property
+    def n_components(self) -> int:
+        """The number of components: convex clustering has at least as many clusters."""
+        return int(self.component_labels.max()) + 1
+
     def components(self, chosen: np.ndarray) -> IntArray:
         """Return the connected component of each point in the graph with the chosen edges only.
 
@@ -210,8 +227,10 @@ class FusionGraph:
             The components are numbered from 0.
         """
         i, j = self.edges[chosen].T
-        adjacency = sp.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
-        return connected_components(adjacency, directed=False)[1].astype(np.int64)
+        adjacency = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(self.n, self.n))
+        return scipy.sparse.csgraph.connected_components(adjacency, directed=False)[1].astype(
+            np.int64
+        )
 
 
 class _CompleteGraph(FusionGraph):
@@ -220,6 +239,10 @@ class _CompleteGraph(FusionGraph):
     def __init__(self, n: int, weight: float) -> None:
         self.n = whole_number(n, "n", least=2)
         self._weight = real_number(weight, "weight", least=0.0)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and edges, and the weight of every edge."""
+        return {**super().summary(), "weight": self._weight}
 
     @cached_property
     def edges(self) -> IntArray:
@@ -251,6 +274,10 @@ class _CompleteGraph(FusionGraph):
     def uniform_weight(self) -> float:
         return self._weight
 
+    @cached_property
+    def component_labels(self) -> IntArray:
+        return np.arange(self.n) if self._weight == 0 else np.zeros(self.n, dtype=np.int64)
+
     def total_variation(self, X: FloatArray, p: float) -> float:
         """Return sum_e w_e ||x_i - x_j||_p; for a separable norm it is computed by sorting."""
         if X.shape[1] > 1 and p != 1:
@@ -263,10 +290,12 @@ def _nearest_pairs(points: FloatArray, k: int) -> IntArray:
     """Return the sorted pairs i < j, one of which is among the other's k nearest: shape (m, 2)."""
     n, d = points.shape
     if d <= TREE_FEATURES:
-        nearest = np.asarray(KDTree(points).query(points, k + 1)[1])
+        nearest = np.asarray(scipy.spatial.KDTree(points).query(points, k + 1)[1])
     else:
         block = max(1, BLOCK_ENTRIES // n)
-        distances = (cdist(points[i : i + block], points) for i in range(0, n, block))
+        distances = (
+            scipy.spatial.distance.cdist(points[i : i + block], points) for i in range(0, n, block)
+        )
         parts = [np.argpartition(D, k, axis=1)[:, : k + 1].copy() for D in distances]
         nearest = np.concatenate(parts)  # a view would keep the whole block in memory
     others = nearest != np.arange(n)[:, None]

@@ -5,27 +5,32 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bilad.models.frame import FrameNames, names_of
 from bilad.models.learning.capability import Capability
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, point_array
+
+if TYPE_CHECKING:
+    from pandas import Index
 
 
 class LearningModelError(RuntimeError):
     """A learning model failed, or returned an invalid outcome."""
 
 
-class LearningModel(ABC):
+class LearningModel(Represented, ABC):
     """A learning model with fixed parts. Immutable.
 
     A part is an array that a perturbation may change, such as the data.
 
     Parameters
     ----------
-    data : array_like, shape (n, d)
+    data : array_like or pandas.DataFrame, shape (n, d)
         One row per point, n >= 2, d >= 1, finite.
 
     Attributes
@@ -41,9 +46,33 @@ class LearningModel(ABC):
 
     outcomes: ClassVar[str] = "labels"
     max_queries: int | None = None
+    _names: FrameNames | None = None  # an attribute of the instance only if there are names
 
     def __init__(self, data: ArrayLike) -> None:
         self.data: FloatArray = point_array(data, "data")
+        self._set_names(names_of(data))
+
+    def _set_names(self, names: FrameNames | None) -> Self:
+        if names is not None:
+            self._names = names
+        return self
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of points and features; a subclass adds its parameters."""
+        return {"n": self.n, "d": self.d}
+
+    def _content(self) -> dict[str, Any]:
+        return {**super()._content(), "feature_names": self.feature_names}
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the features, if the data were given as a data frame."""
+        return None if self._names is None else self._names.features
+
+    @property
+    def index(self) -> Index | None:
+        """The index of the data frame in which the data were given, or None."""
+        return None if self._names is None else self._names.index
 
     @property
     def n(self) -> int:
@@ -118,8 +147,8 @@ class Solution(Protocol):
         """How the solver terminated; "error: ..." if it failed."""
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(Represented):
     """An outcome without a solution, from a black box or in place of an unknown solution.
 
     Attributes

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import copy
 import math
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bilad.models.frame import feature_titles, names_of
 from bilad.models.learning.learning_model import LearningModel
 from bilad.models.learning.predictor import predictor
+from bilad.models.representation import Represented
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothScores, sign_changes
 from bilad.models.validation import (
     ArgumentError,
@@ -32,11 +35,14 @@ from bilad.models.validation import (
     real_number,
 )
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 ACCURATE = 1e-5  # largest relative distance from theta* at which parameters count as proved
 UNIT_ROUNDOFF = float(np.finfo(float).eps)
 
 
-class Loss(ABC):
+class Loss(Represented, ABC):
     """A loss l(y, z) that is convex in the score z; all methods are elementwise."""
 
     @property
@@ -149,6 +155,11 @@ class LinearModel(LearningModel):
             raise ArgumentError("intercept", repr(intercept), "True or False")
         self.intercept = bool(intercept)
 
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data, the penalty, and whether there is an intercept."""
+        own = {"penalty": self.penalty, "intercept": self.intercept}
+        return {**super().summary(), **own}
+
     def _read_targets(self, targets: ArrayLike) -> FloatArray:
         """Return the targets of a regression, which must not be constant."""
         y = real_array(targets, "targets", (self.n,))
@@ -219,6 +230,10 @@ class LinearClassifier(LinearModel):
         self.classes, y = _two_classes(targets, self.n)
         return y
 
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data, the parameters and the two classes."""
+        return {**super().summary(), "classes": self.classes.tolist()}
+
     def read_held_out(self, targets: ArrayLike, n: int) -> FloatArray:
         """Return held-out labels as -1 and 1: shape (n,)."""
         given = known_labels(targets, self.classes, n)
@@ -275,8 +290,8 @@ def label_array(targets: ArrayLike, argument: str, n: int) -> np.ndarray:
     return given
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(Represented):
     """The parameters of a linear model, with a proof of their accuracy.
 
     Attributes
@@ -300,6 +315,29 @@ class Fit:
     status: str
     iterations: int
     duals: FloatArray | None = field(default=None, repr=False)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the parameters, and how accurate they are."""
+        return {
+            "status": self.status,
+            "theta": self.theta,
+            "proved": self.proved,
+            "distance_bound": self.distance_bound,
+            "iterations": self.iterations,
+        }
+
+    def to_frame(self) -> DataFrame:
+        """Return one row a parameter, under the name of its feature: x0, x1, .., "intercept".
+
+        The column "theta" has its value; the exact one is proved to be from "lower" to "upper",
+        which lie `distance_bound` below and above it.
+        """
+        import pandas  # slow to import
+
+        model, r = self.model, self.distance_bound
+        names = feature_titles(model.feature_names, model.d) + ["intercept"] * model.intercept
+        columns = {"theta": self.theta, "lower": self.theta - r, "upper": self.theta + r}
+        return pandas.DataFrame(columns, index=names)
 
     @property
     def outcome(self) -> FloatArray:
@@ -362,8 +400,12 @@ def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:
     Raises
     ------
     ArgumentError
-        If X is anything else.
+        If X is anything else, or a data frame whose columns are not the features of the model.
     """
+    names = names_of(X)
+    if names and model.feature_names and names.features != model.feature_names:
+        expected = f"those of the model's data, {reprlib.repr(list(model.feature_names))}"
+        raise ArgumentError("X", f"the columns {reprlib.repr(list(names.features))}", expected)
     points = real_array(X, "X", (None, None))
     if len(points) < 1 or points.shape[1] != model.d:
         expected = f"at least one row of {model.d} features, as in the model's data"

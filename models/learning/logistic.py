@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+import scipy
 
 from bilad.models.learning.linear_model import LinearClassifier
 from bilad.models.learning.margin_loss import MarginLoss
@@ -23,8 +23,8 @@ class LogisticLoss(MarginLoss):
 
     def derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return -s and s (1 - s) with s = 1 / (1 + exp(m))."""
-        s = expit(-m)
-        return -s, s * expit(m)
+        s = scipy.special.expit(-m)
+        return -s, s * scipy.special.expit(m)
 
 
 class LogisticRegression(LinearClassifier):

@@ -23,16 +23,16 @@ sufficient and not necessary; `bilad.solvers` contains an exact test.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import scipy.sparse as sp
+import scipy
 from numpy.typing import ArrayLike
-from scipy.spatial.distance import pdist
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate, in_unit_range, row_norms
 from bilad.models.perturbation import Perturbation
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, integer_array
 
 # The names of the norms in SciPy.
@@ -43,8 +43,8 @@ METRICS: dict[float, Literal["cityblock", "euclidean", "chebyshev"]] = {
 }
 
 
-@dataclass(frozen=True)
-class RecoveryInterval:
+@dataclass(frozen=True, repr=False)
+class RecoveryInterval(Represented):
     """The interval [gamma_min, gamma_max) of Theorem 1 for one partition.
 
     Attributes
@@ -65,6 +65,11 @@ class RecoveryInterval:
     holds_c1: bool
     gamma_min: float
     gamma_max: float
+
+    def summary(self) -> dict[str, Any]:
+        """Return whether the partition is proved to be recovered, and the interval."""
+        interval = {"gamma_min": self.gamma_min, "gamma_max": self.gamma_max}
+        return {"recovers": self.recovers, "gamma": self.gamma, **interval, "c1": self.holds_c1}
 
     @property
     def holds_c2(self) -> bool:
@@ -159,13 +164,13 @@ def cluster_numbers(labels: ArrayLike, n: int) -> IntArray:
     return np.unique(array, return_inverse=True)[1].astype(np.int64)
 
 
-def _weights_to_clusters(model: ConvexClustering, clusters: IntArray) -> sp.csr_array:
+def _weights_to_clusters(model: ConvexClustering, clusters: IntArray) -> scipy.sparse.csr_array:
     """Return sum_{l in I_b} w_il for each point i and cluster b: shape (n, K)."""
     i, j = model.graph.edges.T
     weights = model.graph.weights
     rows, columns = np.concatenate([i, j]), np.concatenate([clusters[j], clusters[i]])
     shape = (model.n, int(clusters.max()) + 1)
-    return sp.coo_array((np.tile(weights, 2), (rows, columns)), shape=shape).tocsr()
+    return scipy.sparse.coo_array((np.tile(weights, 2), (rows, columns)), shape=shape).tocsr()
 
 
 def _gamma_min(
@@ -201,14 +206,14 @@ def _inner_edges(model: ConvexClustering, clusters: IntArray) -> IntArray:
     return inner[np.lexsort((j[inner], i[inner], clusters[i[inner]]))]
 
 
-def _imbalances(loads: sp.csr_array, members: IntArray, own: int) -> FloatArray:
+def _imbalances(loads: scipy.sparse.csr_array, members: IntArray, own: int) -> FloatArray:
     """Return mu_ij for all pairs i < j of a cluster, in the order of `pdist`."""
     table = loads[members].tocsc()
     pulling = np.flatnonzero(np.diff(table.indptr))
     others = pulling[pulling != own]
     if len(others) == 0:
         return np.zeros(len(members) * (len(members) - 1) // 2)
-    return np.asarray(pdist(table[:, others].toarray(), "cityblock"))
+    return np.asarray(scipy.spatial.distance.pdist(table[:, others].toarray(), "cityblock"))
 
 
 def _gamma_max(
@@ -221,7 +226,7 @@ def _gamma_max(
     first = points[np.unique(clusters, return_index=True)[1]]
     sums = [np.bincount(clusters, column) for column in (points - first[clusters]).T]
     centroids = first + np.stack(sums, axis=1) / sizes[:, None]
-    distances = pdist(centroids, METRICS[conjugate(model.p)])
+    distances = scipy.spatial.distance.pdist(centroids, METRICS[conjugate(model.p)])
     if not distances.all():
         return 0.0
     i, j = clusters[model.graph.edges].T

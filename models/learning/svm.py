@@ -15,7 +15,7 @@ from bilad.models.learning.margin_loss import MarginLoss, label_weights
 from bilad.models.validation import FloatArray, one_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PositivePartLoss(MarginLoss):
     """phi(m) = g(p) is a function of the positive part p of 1 - m.
 
@@ -149,6 +149,10 @@ class SupportVectorMachine(LinearClassifier):
         self.loss = one_of(loss, "loss", LOSSES)
         self.loss_function = LOSSES[self.loss]
         super().__init__(data, targets, penalty, intercept=intercept)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the sizes of the data, the parameters, the two classes and the loss."""
+        return {**super().summary(), "loss": self.loss}
 
     def with_smoothing(self, width: Any) -> Self:
         """Return the model with the smoothed positive part of width > 0 in its loss.

@@ -117,35 +117,35 @@ def _doubles(place: Fraction) -> tuple[float, float]:
 
 
 def changes(before: IntArray, after: IntArray) -> list[str]:
-    """Describe the clusters that split or merge, given labels of shape (n,); counted from 1."""
+    """Describe the clusters that split or merge, given labels of shape (n,)."""
     table = contingency(before, after)
     lines = []
     for old, row in enumerate(table):
         rest = [part for part in np.flatnonzero(row) if part != row.argmax()]
         if rest:
             leaving = [_points((before == old) & (after == part)) for part in rest]
-            lines.append(f"cluster {old + 1} ({row.sum()} points) splits off {'; '.join(leaving)}")
+            lines.append(f"cluster {old} ({row.sum()} points) splits off {'; '.join(leaving)}")
     for new, column in enumerate(table.T):
         parts = np.flatnonzero(column)
         if len(parts) > 1:
-            joined = [f"{column[k]} of {table[k].sum()} points of cluster {k + 1}" for k in parts]
-            text = f"merge to cluster {new + 1} ({column.sum()} points): {', '.join(joined)}"
+            joined = [f"{column[k]} of {table[k].sum()} points of cluster {k}" for k in parts]
+            text = f"merge to cluster {new} ({column.sum()} points): {', '.join(joined)}"
             lines.append(text)
     return lines
 
 
 def moved_points(before: IntArray, after: IntArray) -> list[int]:
-    """Return the points, counted from 1, that leave most of their cluster or join another one."""
+    """Return the points that leave most of their cluster or join another one."""
     table = contingency(before, after)
     old = np.unique(before, return_inverse=True)[1]
     new = np.unique(after, return_inverse=True)[1]
     heirs, founders = table.argmax(axis=1), table.argmax(axis=0)
     moved = (heirs[old] != new) | (founders[new] != old)
-    return [int(point) + 1 for point in np.flatnonzero(moved)]
+    return [int(point) for point in np.flatnonzero(moved)]
 
 
 def _points(mask: BoolArray) -> str:
-    numbers = [str(place + 1) for place in np.flatnonzero(mask)]
+    numbers = [str(place) for place in np.flatnonzero(mask)]
     if len(numbers) > MOST_POINTS:
         return f"{len(numbers)} points"
     return ("point " if len(numbers) == 1 else "points ") + ", ".join(numbers)

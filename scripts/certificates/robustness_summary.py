@@ -17,8 +17,8 @@ from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import ArgumentError, FloatArray
 from bilad.scripts.certificates.ray_steps import RaySteps, changes, moved_points, ray_steps
-from bilad.scripts.certificates.subject import Subject
 from bilad.scripts.command import noted_interrupts
+from bilad.scripts.subject import Subject
 from bilad.solvers import Attack, Certificate, Clustering, attack, certify, exact_recovery_interval
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
 from bilad.solvers.clustering.cluster import solve_lower
@@ -29,7 +29,7 @@ TOL = 1e-12
 
 @dataclass(frozen=True)
 class Summary:
-    """The results for one problem; `values` are those of `summary.json`, points from 1."""
+    """The results for one problem; `values` are those of `summary.json`."""
 
     certificate: Certificate
     ray: RaySteps
@@ -72,12 +72,13 @@ def make_summary(
     exact = exact_recovery_interval(model, labels) if clustering.proved else None
     values = {
         "subject": {
-            "title": subject.title,
+            "title": subject.describe(perturbed=True),
             "unit": subject.unit,
             **{name: getattr(model, name) for name in ("n", "d", "p", "gamma")},
             "edges": model.graph.m,
             "parameters": problem.perturbation.dim,
             "norm": problem.norm,
+            "deviation": problem.deviation.name,
             "budget": problem.budget,
             "target": subject.bl2.target,
         },

@@ -1,23 +1,19 @@
-"""A robustness summary as a table, as JSON, and as a picture of its ray."""
+"""A robustness summary as a table, and as a picture of its ray."""
 
 from __future__ import annotations
 
-import json
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
-from rich.table import Table
 
 from bilad.models import deviation
 from bilad.scripts.certificates.robustness_summary import Summary
+from bilad.scripts.experiments.page import Table
 from bilad.scripts.files import save_figure
 
 MOST_POINTS = 20  # points that the table lists
@@ -31,7 +27,7 @@ PROOFS = {
 
 
 def summary_table(summary: Summary) -> Table:
-    """Return a summary as a table for the terminal."""
+    """Return a summary as a table of texts."""
     environment = Environment(
         loader=PackageLoader("bilad.scripts.certificates", ""),
         autoescape=False,  # the text is no HTML
@@ -46,30 +42,10 @@ def summary_table(summary: Summary) -> Table:
         most_points=MOST_POINTS,
         inf=math.inf,
     )
-    view = Table(
-        box=SIMPLE_HEAD, title="Robustness summary", show_header=False, padding=(0, 1, 0, 0)
-    )
-    view.add_column(no_wrap=True)
-    view.add_column()
-    for line in text.splitlines():
-        name, _, about = line.partition("|")
-        view.add_row(escape(name), escape(about))
-    return view
-
-
-def summary_json(summary: Summary) -> str:
-    """Return a summary as JSON, with infinity as text."""
-    return json.dumps(_plain(summary.values), indent=1) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(part) for part in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    rows = [
+        dict(zip(("", "result"), line.split("|", 1), strict=True)) for line in text.splitlines()
+    ]
+    return Table("summary", "Robustness summary", rows)
 
 
 def rounded_down(value: float) -> str:

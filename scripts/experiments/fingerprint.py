@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pyomo.core.base.block import BlockData
 
+from bilad.models.frame import FrameNames
+
 
 def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
     """Return a hash of the content of a BilevelProblem, with test points, or of a Pyomo model."""
@@ -22,13 +24,14 @@ def fingerprint(problem: Any, test: Iterable[Any] = ()) -> str:
         problem.pprint(ostream=text)
         return hashlib.sha256(text.getvalue().encode()).hexdigest()
     model, free = problem.model, problem.perturbation
-    words = [problem.sense, problem.norm_name, problem.radius, problem.target, problem.deviation]
-    held_out = problem.deviation.held_out or ()
+    words = [problem.sense, problem.norm_name, problem.radius, problem.target]
+    functions = dict(vars(problem.deviation))
+    held_out = functions.pop("held_out") or ()
     arrays: list[Any] = [*model.parts.values(), free.lower, free.upper, *held_out, *test]
     for operator in free.operators.values():
         entries = operator.tocoo()
         arrays += [entries.row, entries.col, entries.data]
-    for value in (*words, *_definition(model), *arrays):
+    for value in (*words, functions, *_definition(model), *arrays):
         if isinstance(value, np.ndarray):
             digest.update(np.ascontiguousarray(value).tobytes())
         else:
@@ -42,10 +45,11 @@ def is_bilevel_model(problem: Any) -> bool:
 
 
 def _definition(thing: object, outer: tuple[int, ...] = ()) -> Iterator[Any]:
-    """Yield what is stored in a model and in its parts, except what is computed from it."""
+    """Yield what is stored in a model and in its parts, except names and what is computed."""
     yield type(thing).__name__
     for name, value in sorted(vars(thing).items()):
-        if not isinstance(getattr(type(thing), name, None), cached_property):
+        computed = isinstance(getattr(type(thing), name, None), cached_property)
+        if not computed and not isinstance(value, FrameNames):
             yield name
             yield from _content(value, outer)
 

@@ -7,6 +7,7 @@ pandas.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +19,18 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
-from bilad.scripts.display import shown
+from bilad.scripts.display import is_number, shown
 from bilad.scripts.files import save_figure, write_text
 
 PAGE = "report.html"
 FORMATS = ("svg", "pdf")
+LATEX = {  # what has a meaning in LaTeX, or is another character in some fonts
+    "<=": r"$\leq$", ">=": r"$\geq$", "||": r"$\|$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+SPECIAL = re.compile("|".join(map(re.escape, LATEX)))
 
 
 @dataclass(frozen=True)
@@ -51,11 +59,31 @@ class Table:
         """The names of the columns."""
         return list(map(str, self.frame))
 
+    def csv(self) -> str:
+        """Return the table as CSV."""
+        return str(self.frame.to_csv(index=False))
+
+    def latex(self) -> str:
+        """Return the table as LaTeX, with rules of the package booktabs."""
+        columns = ["r" if kind == "number" else "l" for kind in self.kinds()]
+        escaped = self.frame.rename(columns=lambda name: _escaped(str(name)))
+        escaped = escaped.map(lambda cell: _escaped(cell) if isinstance(cell, str) else cell)
+        made = escaped.to_latex(
+            index=False,
+            escape=False,
+            float_format="%.4g",
+            na_rep="",
+            column_format="".join(columns),
+            caption=_escaped(self.title) or None,
+            label=f"tab:{self.name}" if self.title else None,
+            position="ht" if self.title else None,
+        )
+        return str(made)
+
     def write(self, folder: Path) -> None:
         """Write the table as CSV and as LaTeX."""
-        write_text(folder / f"{self.name}.csv", self.frame.to_csv(index=False))
-        latex = self.frame.to_latex(index=False, escape=True, float_format="%.4g", na_rep="")
-        write_text(folder / f"{self.name}.tex", latex)
+        write_text(folder / f"{self.name}.csv", self.csv())
+        write_text(folder / f"{self.name}.tex", self.latex())
 
     def texts(self) -> list[list[tuple[str, str]]]:
         """Return the text of each cell, and what it is sorted by."""
@@ -65,23 +93,19 @@ class Table:
     def kinds(self) -> list[str]:
         """Return "number" or "words" for each column, which determines its alignment."""
         columns = zip(*self.texts(), strict=True)
-        are_numbers = (all(_is_number(key) for _, key in column) for column in columns)
+        are_numbers = (all(is_number(key) for _, key in column) for column in columns)
         return ["number" if are else "words" for are in are_numbers]
+
+
+def _escaped(text: str) -> str:
+    """Return a text as LaTeX shows it, in every encoding of fonts."""
+    return SPECIAL.sub(lambda found: LATEX[found[0]], text)
 
 
 def _key(value: object) -> str:
     """Return the number of a cell, or its text."""
     text = str(value).rstrip("%")
-    return repr(float(text)) if text and _is_number(text) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    """Return whether a text is a number or blank."""
-    try:
-        float(text or 0)
-    except ValueError:
-        return False
-    return True
+    return repr(float(text)) if text not in ("", "-") and is_number(text) else str(value)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 Each part is a function in a table. Its keyword-only parameters are the keys of its table in a
 specification; it checks them and raises `ArgumentError` with the name of the key. A part of one's
-own is one more entry, which a file of `plugins` can add. Rows and columns, points, features and
-edges are given as a list of indices, as a range "first:end", or as a number: of the first rows or
-columns, or of random points, features or edges.
+own is one more entry, which a file of `plugins` can add.
+
+Rows and columns, points, features and edges are selected by a list of indices from 0, or by a text
+of indices and ranges such as "0:5,7"; "first:end" is a range as in Python. Columns and features can
+also be named. A number selects so many: the first rows or columns, or random points, features or
+edges. Without a selection all are meant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, cast
 
@@ -32,6 +35,7 @@ from bilad.models import (
 from bilad.models.validation import (
     FloatArray,
     IntArray,
+    did_you_mean,
     index_array,
     one_of,
     real_number,
@@ -41,6 +45,7 @@ from bilad.solvers import fit
 
 CENTRES = 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # of the clouds in the plane
 CLOUDS = 3
+MOST_NAMES = 8  # of columns that a message lists
 ROUNDING = 9  # decimals of scaled data: 0.3 cm times 10 would be 3.0000000000000004 mm
 
 
@@ -52,6 +57,16 @@ class Sample:
     classes: IntArray | None = None
     validation: Sample | None = None
     test: Sample | None = None
+    features: Sequence[str] | None = None  # the names of the columns, if they have any
+    index: IntArray | None = None  # the row of each point in its table
+
+    def points(self) -> Any:
+        """Return the points: an array (n, d), or a DataFrame if the columns have names."""
+        if self.features is None:
+            return self.data
+        import pandas  # slow to import
+
+        return pandas.DataFrame(self.data, columns=list(self.features), index=self.index)
 
 
 def boolean(given: Any, argument: str) -> bool:
@@ -98,10 +113,13 @@ def split(
         data = StandardScaler().fit(data[order[:first]]).transform(data)
 
     def part(chosen: IntArray) -> Sample:
-        return Sample(data[chosen], None if classes is None else classes[chosen])
+        index = None if sample.index is None else sample.index[chosen]
+        own = None if classes is None else classes[chosen]
+        return Sample(data[chosen], own, features=sample.features, index=index)
 
     own, *others = (part(one) for one in np.split(order, [first, first + held]))
-    return Sample(own.data, own.classes, *(one if len(one.data) else None for one in others))
+    seen, unseen = (one if len(one.data) else None for one in others)
+    return replace(own, validation=seen, test=unseen)
 
 
 def table(
@@ -120,17 +138,20 @@ def table(
     `components` are the first principal components of all rows; `scale` is a factor of all values.
     """
     found = load_dataset(source, label=label, header=header)
-    data = found.data
+    data, names = found.data, found.feature_names
     if components is not None:
         most = whole_number(components, "components", least=1)
         if most > min(data.shape):
             raise ArgumentError("components", most, f"at most {min(data.shape)}")
         data = _components(data.tobytes(), data.shape, most)
+        names = tuple(f"component {k}" for k in range(most))
     chosen = _chosen(rows, "rows", len(data))
-    kept = data[np.ix_(chosen, _chosen(columns, "columns", data.shape[1]))]
+    features = _chosen(columns, "columns", data.shape[1], names=names)
+    kept = data[np.ix_(chosen, features)]
     if real_number(scale, "scale", above=0) != 1:
         kept = np.round(kept * scale, ROUNDING)
-    return Sample(kept, None if found.labels is None else found.labels[chosen])
+    classes = None if found.labels is None else found.labels[chosen]
+    return Sample(kept, classes, features=[names[k] for k in features], index=chosen)
 
 
 @cache
@@ -179,7 +200,7 @@ def convex_clustering(
         graph = FusionGraph.knn(data, whole_number(neighbours, "neighbours", least=1), decay)
     else:
         graph = FusionGraph.complete(len(data), equal)
-    return ConvexClustering(data, graph, gamma, p)
+    return ConvexClustering(sample.points(), graph, gamma, p)
 
 
 def clusterer(
@@ -205,7 +226,7 @@ def ridge(
     *,
     penalty: float = 1.0,
     intercept: bool = False,
-    target: int | None = None,
+    target: str | int | None = None,
 ) -> Ridge:
     """Return ridge regression of a column `target` on the others, or else of the classes."""
     return Ridge(*supervised(sample, target), penalty, intercept=intercept)
@@ -225,14 +246,16 @@ def svm(
     return SupportVectorMachine(*supervised(sample), penalty, loss=loss, intercept=intercept)
 
 
-def supervised(sample: Sample, target: int | None = None) -> tuple[FloatArray, Any]:
+def supervised(sample: Sample, target: str | int | None = None) -> tuple[Any, Any]:
     """Return features and targets: a column, or the classes."""
     if target is not None:
-        which = index_array([target], "target", sample.data.shape[1])
-        return np.delete(sample.data, which, axis=1), sample.data[:, which[0]]
+        which = _chosen([target], "target", sample.data.shape[1], names=sample.features)[0]
+        names = sample.features and [one for k, one in enumerate(sample.features) if k != which]
+        others = replace(sample, data=np.delete(sample.data, which, axis=1), features=names)
+        return others.points(), sample.data[:, which]
     if sample.classes is None:
         raise ArgumentError("kind", "data without classes", "data with a column of classes")
-    return sample.data, sample.classes
+    return sample.points(), sample.classes
 
 
 def held_out_error(model: LinearModel, X: FloatArray, y: FloatArray) -> float:
@@ -244,43 +267,44 @@ def held_out_error(model: LinearModel, X: FloatArray, y: FloatArray) -> float:
 
 
 def shift(
-    model: LearningModel, rng: np.random.Generator, *, points: Any, feature: int = 0
+    model: LearningModel, rng: np.random.Generator, *, points: Any = None, features: Any = None
 ) -> Perturbation:
-    """Shift points in one feature, all by the same eps."""
+    """Shift entries of the data, all by the same eps."""
     direction = np.zeros(model.data.shape)
-    which = index_array([feature], "feature", model.d)
-    direction[_chosen(points, "points", model.n, rng), which] = 1.0
+    direction[np.ix_(*_entries(model, rng, points, features))] = 1.0
     return Perturbation.shift(direction)
 
 
-def entries(
-    model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
+def additive(
+    model: LearningModel, rng: np.random.Generator, *, points: Any = None, features: Any = None
 ) -> Perturbation:
-    """Change single entries of the data, each by an eps of its own; by default all features."""
-    rows = _chosen(points, "points", model.n, rng)
-    return Perturbation.additive(
-        model.data.shape, rows, _chosen(features, "features", model.d, rng)
-    )
+    """Change entries of the data, each by an eps of its own."""
+    return Perturbation.additive(model.data.shape, *_entries(model, rng, points, features))
 
 
-def factors(
-    model: LearningModel, rng: np.random.Generator, *, points: Any, features: Any = None
+def multiplicative(
+    model: LearningModel, rng: np.random.Generator, *, points: Any = None, features: Any = None
 ) -> Perturbation:
-    """Multiply single entries of the data by 1 + eps; by default all features."""
+    """Multiply entries of the data by 1 + eps, each by an eps of its own."""
+    return Perturbation.multiplicative(model.data, *_entries(model, rng, points, features))
+
+
+def _entries(
+    model: LearningModel, rng: np.random.Generator, points: Any, features: Any
+) -> tuple[IntArray, IntArray]:
+    """Return the rows and the columns of the data that are perturbed."""
     rows = _chosen(points, "points", model.n, rng)
-    return Perturbation.multiplicative(
-        model.data, rows, _chosen(features, "features", model.d, rng)
-    )
+    return rows, _chosen(features, "features", model.d, rng, model.feature_names)
 
 
 def edges(
     model: LearningModel, rng: np.random.Generator, *, edges: Any = None, points: Any = None
 ) -> Perturbation:
-    """Reduce the weights of these edges of the graph, or of all edges of some points."""
+    """Reduce the weights of edges of the graph, or of all edges of some points."""
     graph = getattr(model, "graph", None)
     if graph is None:
         raise ArgumentError("kind", f"'edges' for {type(model).__name__}", "a model with a graph")
-    if (edges is None) == (points is None):
+    if edges is not None and points is not None:
         raise ArgumentError("edges", edges, "either edges or points")
     if points is None:
         return Perturbation.edges(graph, _chosen(edges, "edges", graph.m, rng))
@@ -288,18 +312,24 @@ def edges(
     return Perturbation.edges(graph, np.flatnonzero(np.isin(graph.edges, ends).any(axis=1)))
 
 
-def targets(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
+def targets(model: LearningModel, rng: np.random.Generator, *, points: Any = None) -> Perturbation:
     """Change targets, each by an eps of its own."""
     return Perturbation.targets(model.n, _chosen(points, "points", model.n, rng))
 
 
-def flips(model: LearningModel, rng: np.random.Generator, *, points: Any) -> Perturbation:
+def flips(model: LearningModel, rng: np.random.Generator, *, points: Any = None) -> Perturbation:
     """Flip labels -1 and 1."""
     return Perturbation.flips(_chosen(points, "points", model.n, rng))
 
 
-def _chosen(given: Any, key: str, size: int, rng: np.random.Generator | None = None) -> IntArray:
-    """Return indices: all for None, for a number so many random ones, or the first without rng."""
+def _chosen(
+    given: Any,
+    key: str,
+    size: int,
+    rng: np.random.Generator | None = None,
+    names: Sequence[str] | None = None,
+) -> IntArray:
+    """Return the indices of a selection; with `rng`, a number selects so many random ones."""
     if given is None:
         return np.arange(size)
     if isinstance(given, int) and not isinstance(given, bool):
@@ -307,13 +337,41 @@ def _chosen(given: Any, key: str, size: int, rng: np.random.Generator | None = N
             raise ArgumentError(key, given, f"a number from 1 to {size}")
         return np.arange(given) if rng is None else rng.choice(size, given, replace=False)
     if isinstance(given, str):
-        first, _, end = given.partition(":")
-        if not (first.strip().isdecimal() and end.strip().isdecimal()):
-            raise ArgumentError(key, repr(given), 'a number, a list of indices, or "first:end"')
-        if int(end) > size:
-            raise ArgumentError(key, repr(given), f"an end of at most {size}")
-        given = list(range(int(first), int(end)))
-    return index_array(given, key, size)
+        given = [given] if given in (names or ()) else [one.strip() for one in given.split(",")]
+    if not isinstance(given, list | tuple):
+        return index_array(given, key, size)
+    places: list[Any] = []
+    for one in given:
+        places += _places(one, key, size, names) if isinstance(one, str) else [one]
+    return index_array(places, key, size)
+
+
+def _places(text: str, key: str, size: int, names: Sequence[str] | None) -> Sequence[int]:
+    """Return the indices that a name, an index or a range "first:end" stands for."""
+    named = [k for k, name in enumerate(names or ()) if name == text]
+    if len(named) > 1:
+        raise ArgumentError(key, f"{text!r}, the name of {len(named)} columns", "an index")
+    if named:
+        return named
+    first, colon, end = (part.strip() for part in text.partition(":"))
+    numbers = [part for part in (first, end) if part]
+    if not all(map(str.isdecimal, numbers)) or not (first or colon):
+        raise ArgumentError(key, repr(text), _selection(names) + did_you_mean(text, names or ()))
+    if not colon:
+        return [int(first)]
+    ends = int(first or 0), int(end or size)
+    if not ends[0] < ends[1] <= size:
+        raise ArgumentError(key, repr(text), f"a range within 0:{size}")
+    return range(*ends)
+
+
+def _selection(names: Sequence[str] | None) -> str:
+    """Return in words what selects points or columns."""
+    kinds = 'indices from 0, or ranges such as "0:10"'
+    if not names:
+        return kinds
+    more = ", .." if len(names) > MOST_NAMES else ""
+    return f"{kinds}, or names of columns: {', '.join(map(repr, names[:MOST_NAMES]))}{more}"
 
 
 # By name. A source without the key `kind` is a table.
@@ -321,5 +379,5 @@ SOURCES: dict[str, Source] = {"table": table, "clouds": clouds, "moons": moons}
 MODELS: dict[str, Learner] = {"convex clustering": convex_clustering}
 MODELS |= {one.__name__: one for one in (clusterer, ridge, logistic, svm)}
 PERTURBATIONS: dict[str, Change] = {
-    one.__name__: one for one in (shift, entries, factors, edges, targets, flips)
+    one.__name__: one for one in (shift, additive, multiplicative, edges, targets, flips)
 }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
-from bilad.models.validation import ArgumentError
+from bilad.models.validation import ArgumentError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -26,34 +28,43 @@ class PythonFile:
         if not name.endswith(".py"):
             return cls(name)
         path = folder / name
-        return cls(str(path), path.read_text(encoding="utf-8"))
+        try:
+            return cls(str(path), path.read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise ArgumentError(str(path), str(error), "text in UTF-8") from None
 
     @lru_cache(maxsize=32)  # noqa: B019  it has the life of the process
     def names(self) -> Mapping[str, Any]:
         """Execute the file once in this process, and return its global names."""
         try:
-            if self.text is None:
-                return vars(importlib.import_module(self.name))
-            names: dict[str, Any] = {"__name__": Path(self.name).stem, "__file__": self.name}
-            exec(compile(self.text, self.name, "exec"), names)
-        except Exception as error:  # the user's code can raise anything
+            with redirect_stdout(sys.stderr):  # stdout is for results
+                if self.text is None:
+                    return vars(importlib.import_module(self.name))
+                names: dict[str, Any] = {"__name__": Path(self.name).stem, "__file__": self.name}
+                exec(compile(self.text, self.name, "exec", dont_inherit=True), names)
+        except (Exception, SystemExit) as error:  # the user's code can raise anything
             raise self._raised(error) from error
         return names
 
     def problems(self, function: str) -> Mapping[str, Any]:
-        """Call a function of the file, which returns problems by name."""
+        """Call a function of the file, which returns problems by name, or one problem."""
         made = self.names().get(function)
         if not callable(made):
-            raise ArgumentError("function", repr(function), f"a function of {self.name}")
+            functions = [name for name, thing in self.names().items() if callable(thing)]
+            expected = f"a function of {self.name}{did_you_mean(function, functions)}"
+            raise ArgumentError("function", repr(function), expected)
         try:
-            found = made()
-        except Exception as error:  # the user's code can raise anything
+            with redirect_stdout(sys.stderr):
+                found = made()
+        except (Exception, SystemExit) as error:  # the user's code can raise anything
             raise self._raised(error) from error
-        if not isinstance(found, Mapping) or not found:
-            raise ArgumentError("function", type(found).__name__, "a mapping of names to problems")
+        if not isinstance(found, Mapping):  # a single problem
+            return {function: found}
+        if not found:
+            raise ArgumentError("function", "an empty mapping", "at least one problem by its name")
         return found
 
-    def _raised(self, error: Exception) -> ArgumentError:
+    def _raised(self, error: BaseException) -> ArgumentError:
         given = f"{type(error).__name__}: {error}"
         return ArgumentError(self.name, given, "Python that runs")
 

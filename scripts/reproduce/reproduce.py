@@ -54,6 +54,7 @@ LEGEND = (
     "mark questions that the paper does not study itself; 'Summary' marks claims of a summary of "
     "it."
 )
+CLAIMS = "claims"
 Finished = tuple[Part, Section]
 
 
@@ -61,6 +62,7 @@ def reproduce(
     parts: Sequence[Part],
     folder: Path,
     console: Console,
+    messages: Console,
     *,
     seed: int = 0,
     quick: bool = False,
@@ -73,6 +75,9 @@ def reproduce(
     folder : Path
         It gets a folder for each part.
     console : Console
+        For the results.
+    messages : Console
+        For the progress: a bar on a terminal, otherwise a line for each finished part.
     seed : int, default 0
     quick : bool, default False
         Whether to use small sizes.
@@ -83,7 +88,7 @@ def reproduce(
         The path of the report.
     """
     finished: list[Finished] = []
-    with threadpool_limits(1), progress_bar(console) as progress:
+    with threadpool_limits(1), progress_bar(messages) as progress:
         whole = progress.add_task("reproduce", total=len(parts))
         for part in parts:
             section = _run(part, folder / part.name, seed, quick, progress)
@@ -91,6 +96,9 @@ def reproduce(
             finished.append((part, section))
             page = write_report(folder, finished)
             progress.advance(whole)
+            if not messages.is_terminal:
+                line = f"reproduce {len(finished)}/{len(parts)}: {part.name}"
+                messages.print(line, highlight=False, markup=False)
     return page
 
 
@@ -125,7 +133,7 @@ def write_report(folder: Path, finished: Sequence[Finished]) -> Path:
         for claim in section.claims
     ]
     if claims:
-        table = Table("claims", "Claims and measurements", claims)
+        table = Table(CLAIMS, "Claims and measurements", claims)
         table.write(folder)
         chapters.insert(0, Chapter("The paper's claims", [Text(LEGEND), table]))
     chapters.append(Chapter("Software", [Text(shown_versions(versions()))]))

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from bilad.models import deviation
-from bilad.scripts.experiments.commands import study
 from bilad.scripts.experiments.fingerprint import fingerprint
 from bilad.scripts.experiments.page import Table, Text
 from bilad.scripts.experiments.run import RAY
 from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.studies import study
 from bilad.scripts.experiments.table import taken
 from bilad.scripts.experiments.versions import versions
 from bilad.scripts.reproduce.paper import PAPER

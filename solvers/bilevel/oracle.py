@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +25,7 @@ from bilad.models.learning.learning_model import (
     solver_options,
 )
 from bilad.models.problem import BilevelProblem
+from bilad.models.representation import Represented
 from bilad.models.validation import FloatArray, real_number
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
 
@@ -36,8 +38,8 @@ class LowerLevelError(RuntimeError):
     """The lower level failed at an eps whose solution is indispensable."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Represented):
     """The result of the evaluation of one eps.
 
     Attributes
@@ -67,7 +69,7 @@ class Evaluation:
     error: str | None = None
 
 
-class LowerLevel:
+class LowerLevel(Represented):
     """The lower level of one bilevel problem.
 
     Parameters
@@ -119,6 +121,12 @@ class LowerLevel:
         self._baseline: Solution | None = None
         self.seconds_solving = 0.0
         self._relaxed = 0  # solves at eps that are not binary, for the norm "count"
+
+    def summary(self) -> dict[str, Any]:
+        """Return the number of solves and its limit, the best attack so far, and the problem."""
+        best = None if self.best is None else (self.best.size, self.best.deviation)
+        solves = {"solves": self.solves, "max_solves": self.max_solves}
+        return {**solves, "norm_and_deviation": best, "problem": self.problem}
 
     @property
     def has_baseline(self) -> bool:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bilad.models.learning.learning_model import Solution
+from bilad.models.deviation import renamed
+from bilad.models.frame import point_frame
+from bilad.models.learning.learning_model import LearningModel, Solution
+from bilad.models.learning.predictor import predictor
 from bilad.models.problem import BilevelProblem
+from bilad.models.representation import Represented
+from bilad.models.scatter_plot import BESIDE, ScatterPlot, axes_or_new
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.bilevel.oracle import Evaluation
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
-@dataclass(frozen=True)
-class Stage:
+
+@dataclass(frozen=True, repr=False)
+class Stage(Represented):
     """One solve of a reformulation or a MILP, and the evaluation of its eps.
 
     Attributes
@@ -62,8 +72,8 @@ class Stage:
     evaluating: float | None = None
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, repr=False)
+class Point(Represented):
     """An eps, shape (k,), with its norm and its deviation; all are zero if there is no attack."""
 
     eps: FloatArray
@@ -71,8 +81,8 @@ class Point:
     deviation: float
 
 
-@dataclass(frozen=True)
-class Attack:
+@dataclass(frozen=True, repr=False)
+class Attack(Represented):
     """The best perturbation that a method found.
 
     Attributes
@@ -144,8 +154,8 @@ class Attack:
     eps: FloatArray
     norm: float
     deviation: float
-    baseline: Solution = field(repr=False)
-    solution: Solution = field(repr=False)
+    baseline: Solution
+    solution: Solution
     own: Point
     closing: str
     closing_solves: int
@@ -159,9 +169,140 @@ class Attack:
     seconds: float
     seconds_solving: float
     seconds_bounding: float
-    history: tuple[Evaluation, ...] = field(repr=False)
-    stages: tuple[Stage, ...] = field(repr=False)
+    history: tuple[Evaluation, ...]
+    stages: tuple[Stage, ...]
     engine: str | None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the deviation, norm and bound, and how they were found."""
+        names = ("status", "deviation", "norm", "bound", "proved", "eps", "method", "termination")
+        return {name: getattr(self, name) for name in (*names, "lower_solves", "seconds")}
+
+    def _content(self) -> dict[str, Any]:
+        """Return all attributes; of the solutions the outcomes, and of the history not each eps."""
+        return {
+            **super()._content(),
+            "baseline": self.baseline.outcome,
+            "solution": self.solution.outcome,
+            "history": [
+                {name: value for name, value in vars(one).items() if name != "eps"}
+                for one in self.history
+            ],
+        }
+
+    def to_frame(self) -> DataFrame:
+        """Return one row for each point of the data: what the attack changes.
+
+        The columns are
+
+        - "label" and "attacked_label", the clusters at 0 and at eps, where those at eps are named
+          so that fewest points change; or "prediction" and "attacked_prediction", what the
+          parameters at 0 and at eps predict for the data at 0, which is -1 or 1 for a linear model.
+          Both are left out if the model predicts nothing, or was not solved;
+        - "changed", whether these two differ;
+        - "target" and "attacked_target", if eps acts on the targets;
+        - "moved", the Euclidean distance by which eps moves the point;
+        - the features of the moved point, named as in `Clustering.to_frame`, with its index.
+        """
+        model, moved = self.problem.model, self._attacked
+        columns: dict[str, Any] = {}
+        if answers := self._answers():
+            word, before, after = answers
+            columns = {word: before, f"attacked_{word}": after, "changed": before != after}
+        if "targets" in self.problem.perturbation.shapes:
+            columns["target"] = model.parts["targets"]
+            columns["attacked_target"] = moved.parts["targets"]
+        columns["moved"] = np.linalg.norm(moved.data - model.data, axis=1)
+        return point_frame(moved.data, model.feature_names, model.index, columns)
+
+    @property
+    def _attacked(self) -> LearningModel:
+        return self.problem.perturbation.apply(self.problem.model, self.eps)
+
+    def _answers(self) -> tuple[str, np.ndarray, np.ndarray] | None:
+        """Return "label" or "prediction" with the answers for all points before and after."""
+        model, solutions = self.problem.model, (self.baseline, self.solution)
+        if any(one.status == "unknown" for one in solutions):
+            return None
+        if model.outcomes == "labels":
+            return "label", self.baseline.outcome, renamed(self.baseline.outcome, self.labels)
+        if not predictor.supports(model):
+            return None
+        before, after = (predictor(model).predict(one.outcome, model.data) for one in solutions)
+        return "prediction", before, after
+
+    def plot(self, ax: Axes | None = None, features: Sequence[int | str] | None = None) -> Axes:
+        """Draw the data at eps, coloured by what the model answers there, and how they moved.
+
+        A grey line leads to each point from its place at eps = 0. Points whose cluster or
+        prediction changes are encircled.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: the axes of a new figure.
+        features : pair of int or str, optional
+            The features to draw, as in `Clustering.plot`. By default the two that move most.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is something else.
+        """
+        from matplotlib.collections import LineCollection
+
+        model, moved = self.problem.model, self._attacked.data
+        if features is None:
+            lengths = np.abs(moved - model.data).sum(axis=0)
+            features = sorted(np.argsort(-lengths, kind="stable")[:2].tolist())
+        plot = ScatterPlot.of(model, features, ax)
+        word, before, after = self._answers() or ("points", np.zeros(model.n), np.zeros(model.n))
+        ends = plot.coordinates(model.data), plot.coordinates(moved)
+        lines = LineCollection(list(np.stack(ends, axis=1)), colors="grey", linewidths=0.8)
+        plot.axes.add_collection(lines)
+        plot.draw(moved, after, word)
+        changed = ends[1][before != after]
+        style: dict[str, Any] = {"s": 70, "facecolors": "none", "edgecolors": "black"}
+        plot.axes.scatter(*changed.T, **style, label=f"changed ({len(changed)})")
+        plot.axes.legend(**BESIDE)
+        plot.axes.set_title(f"deviation {self.deviation:.6g}, norm {self.norm:.6g}")
+        return plot.axes
+
+    def plot_history(self, ax: Axes | None = None) -> Axes:
+        """Draw the objective of every eps that was solved, and the best attack so far.
+
+        The objective is the deviation (BL1) or the norm (BL2). An eps that is no attack, or whose
+        outcome is not proved, is drawn in grey; the proved bound is a dashed line.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: the axes of a new figure.
+
+        Raises
+        ------
+        ArgumentError
+            If `ax` is something else.
+        """
+        problem, axes = self.problem, axes_or_new(ax)
+        values = np.array([problem.value(one.size, one.deviation) for one in self.history])
+        counts = np.array([one.solves for one in self.history])
+        attacks = [
+            one.proved and problem.is_attack(one.size, one.deviation) for one in self.history
+        ]
+        valid = np.array(attacks, dtype=bool)
+        axes.scatter(counts[~valid], values[~valid], s=8, color="lightgrey", label="no attack")
+        axes.scatter(counts[valid], values[valid], s=8, color="tab:blue", label="attack")
+        if valid.any():
+            better = np.maximum if problem.sense == "max" else np.minimum
+            best = better.accumulate(values[valid])
+            axes.step(counts[valid], best, where="post", color="tab:blue", label="best so far")
+        if self.bound is not None and np.isfinite(self.bound):
+            axes.axhline(self.bound, color="black", linestyle="--", label="proved bound")
+        word = "deviation" if problem.sense == "max" else "norm of eps"
+        axes.set(xlabel="lower-level solves", ylabel=word)
+        axes.legend(**BESIDE)
+        return axes
 
     @property
     def labels(self) -> IntArray:

@@ -32,6 +32,7 @@ from bilad.formulations.reformulations import KKT
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.single_level import SingleLevel
 from bilad.models.problem import BilevelProblem
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, real_number, seconds_limit
 from bilad.solvers.bilevel.ipopt_options import MUMPS, try_engine
 from bilad.solvers.bilevel.result import Attack
@@ -52,8 +53,8 @@ BIACTIVE = 10.0  # a pair is biactive if both sides are at most this number time
 ZERO = 1e-5  # relative size below which a multiplier counts as zero
 
 
-@dataclass(frozen=True)
-class Stationarity:
+@dataclass(frozen=True, repr=False)
+class Stationarity(Represented):
     """The stationarity at the end of a continuation with small relaxation parameters.
 
     Attributes

@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike
 from bilad.models.deviation import delta
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.recovery import cluster_numbers, recovery_interval
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_number
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.labels.flow import block_means
@@ -47,8 +48,8 @@ GRID, REACH = 65, 100.0  # gammas of the grid around the last one; its largest f
 SPLITS = (0.5, 0.4)  # shares at which a bracket is divided; the second if the first is undecided
 
 
-@dataclass(frozen=True)
-class ExactInterval:
+@dataclass(frozen=True, repr=False)
+class ExactInterval(Represented):
     """An interval of gammas at which a partition is returned.
 
     Its lower end is in [below, low], its upper end in [high, above].

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import (
@@ -33,6 +34,8 @@ TIGHTENING = 1e-2  # factor between the tolerances of two attempts
 LEAST_TOL = 1e-14  # smallest tolerance of an attempt to prove labels
 CENTRAL_TOL = 1e-12  # tolerance of the interior-point solution that serves to prove labels
 COARSE_TOL = 1e-6  # tolerance of the first attempt if only labels are wanted
+# The systems are small: threads of BLAS cost more than they save, in particular on a busy machine.
+BLAS = ThreadpoolController()
 LIMITS = ("iteration limit", "time limit")
 
 
@@ -184,8 +187,9 @@ class LowerSolve:
             After an interrupt from the keyboard; it holds the result.
         """
         try:
-            work(self)
-            return self.clustering()
+            with BLAS.limit(limits=1, user_api="blas"):
+                work(self)
+                return self.clustering()
         except KeyboardInterrupt:
             raise InterruptedSolveError(self._ended("interrupted")) from None
         except BaseException as fault:

@@ -24,10 +24,16 @@ CANONICALISED_A_SECOND, FACTORISED_A_SECOND = 1e5, 2e7
 
 
 def solve_clarabel(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve the conic program with the gap and feasibility tolerances of Clarabel at `options.tol`.
+    """Solve the conic program by the interior-point method of Clarabel, through CVXPY: every model.
 
-    The program of an earlier result is used again if it fits the model. The status of the result is
-    the one to report if the errors of X and Z turn out to be above the tolerance.
+    The gap and feasibility tolerances of Clarabel are `options.tol`. The program of an earlier
+    result is used again if it fits the model. The status of the result is the one to report if the
+    errors of X and Z turn out to be above the tolerance.
+
+    References
+    ----------
+    Goulart and Chen, Clarabel: an interior-point solver for conic programs with quadratic
+    objectives, arXiv 2405.12762.
     """
     if model.graph.m == 0:
         return _unsolved(model, "inaccurate", None)

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
+from bilad.models.frame import is_frame
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.validation import (
@@ -117,8 +118,8 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array_like, shape (n, d)
-            The data, n >= 2.
+        X : array_like or pandas.DataFrame, shape (n, d)
+            The data, n >= 2. `clustering_` keeps the names and the index of a data frame.
         y : ignored
 
         Returns
@@ -134,7 +135,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         """
         A = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         real_array(X, "X", A.shape)  # rejects text, dates and Booleans, which scikit-learn converts
-        model = ConvexClustering(A, self._graph(A), self.gamma, self.p)
+        model = ConvexClustering(X if is_frame(X) else A, self._graph(A), self.gamma, self.p)
         clustering = solve_lower(
             model,
             self.method,

@@ -35,6 +35,13 @@ class LowerMethod:
 
 
 def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
+    """Solve by SSNAL, the semismooth Newton based augmented Lagrangian method: every model.
+
+    References
+    ----------
+    Sun, Toh and Yuan, Convex clustering: model, theoretical guarantee and efficient algorithm, JMLR
+    22(9), 2021.
+    """
     workspace = options.reusable if isinstance(options.reusable, Workspace) else None
     solution = ssnal.solve_ssnal(
         model,

@@ -6,10 +6,10 @@ With general weights a cluster can split again as gamma increases; the result sa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -28,20 +29,42 @@ from bilad.models.validation import (
 )
 from bilad.solvers.clustering.cluster import LowerSolve, solve_lower
 from bilad.solvers.clustering.continuation import Continuation
+from bilad.solvers.clustering.gamma_grid import (
+    GammaRange,
+    UnfinishedGridError,
+    warn_if_disconnected,
+)
 from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
+from bilad.solvers.clustering.path_plots import plot_clusters, plot_paths
 from bilad.solvers.clustering.result import Clustering, SolveOptions
+from bilad.solvers.clustering.suggestion import Suggestion, suggest
 from bilad.solvers.clustering.unit_scale import unit_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from pandas import DataFrame
+
+COLUMNS = (
+    "gamma",
+    "n_clusters",
+    "largest",
+    "proved",
+    "undecided",
+    "objective",
+    "gap",
+    "kkt_residual",
+    "status",
+    "seconds",
+)
+COUNT = 50  # number of gammas of the automatic grid
 
 
 class NoDendrogramError(ValueError):
     """Raised if the clusters of a path do not form a tree; the message gives the reason."""
 
 
-@dataclass(frozen=True)
-class ClusterPath:
+@dataclass(frozen=True, repr=False)
+class ClusterPath(Represented):
     """Solutions of one model for increasing gamma.
 
     Attributes
@@ -63,6 +86,26 @@ class ClusterPath:
     clusterings: tuple[Clustering, ...]
     status: str
     seconds: float
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the gammas, the numbers of clusters and what is proved."""
+        ends, counts = slice(None, None, max(len(self.gammas) - 1, 1)), self.n_clusters
+        return {
+            "status": self.status,
+            "gammas": len(self.gammas),
+            "range": tuple(self.gammas[ends].tolist()),
+            "n_clusters": tuple(counts[ends].tolist()),
+            "proved": sum(clustering.proved for clustering in self.clusterings),
+            "seconds": self.seconds,
+            "model": self.model,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """Return the summary, and for each gamma its row of `to_frame` and the labels."""
+        rows = self.to_frame().to_dict("records")
+        labels = (clustering.labels for clustering in self.clusterings)
+        path = [{**row, "labels": own} for row, own in zip(rows, labels, strict=True)]
+        return {**self.summary(), "path": path}
 
     @property
     def n_clusters(self) -> IntArray:
@@ -127,8 +170,7 @@ class ClusterPath:
         left = int(self.n_clusters[-1]) if len(self.gammas) else self.model.n
         if left > 1:
             where = f"at the last gamma, {self.gammas[-1]:g}" if len(self.gammas) else "unsolved"
-            graph = self.model.graph
-            parts = int(graph.components(graph.weights > 0).max()) + 1
+            parts = self.model.graph.n_components
             mend = (
                 "add larger gammas"
                 if parts == 1
@@ -137,43 +179,90 @@ class ClusterPath:
             )
             raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
 
-    def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
+    def plot(self, ax: Axes | None = None, features: Sequence[int | str] = (0, 1)) -> Axes:
         """Draw the data and the path of each point, coloured by its cluster at the last gamma.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
             Default: the axes of a new figure.
-        features : pair of int, default (0, 1)
-            The features to draw. With a single feature, x is drawn against gamma.
-        """
-        from matplotlib import pyplot
-        from matplotlib.collections import LineCollection
+        features : pair of int or str, default (0, 1)
+            The features to draw, by their numbers or names. With a single feature, x is drawn
+            against gamma.
 
-        data, line = self.model.data, self.model.d == 1
-        for feature in () if line else features:
-            if not 0 <= feature < self.model.d:
-                raise ArgumentError("features", features, f"two numbers below d = {self.model.d}")
-        paths = np.stack([data, *(c.X for c in self.clusterings)], axis=1)  # (n, G + 1, d)
-        if line:
-            levels = np.broadcast_to(np.r_[0.0, self.gammas][:, None], paths.shape)
-            paths = np.concatenate([levels, paths], axis=2)
-        else:
-            paths = paths[:, :, list(features)]
-        labels = self.clusterings[-1].labels if self.clusterings else np.arange(self.model.n)
-        colours = pyplot.get_cmap("tab10")(labels % 10)
-        axes = pyplot.subplots()[1] if ax is None else ax
-        axes.add_collection(LineCollection(list(paths), colors=colours, linewidths=0.6))
-        axes.scatter(paths[:, 0, 0], paths[:, 0, 1], s=8, c=colours)
-        names = ("gamma", "feature 0") if line else tuple(f"feature {k}" for k in features)
-        axes.set(xlabel=names[0], ylabel=names[1])
-        axes.autoscale_view()
-        return axes
+        Raises
+        ------
+        ArgumentError
+            If an argument is something else.
+        """
+        return plot_paths(self.model, self.gammas, self.clusterings, ax, features)
+
+    def plot_clusters(self, ax: Axes | None = None) -> Axes:
+        """Draw the number of clusters against gamma, on logarithmic axes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: the axes of a new figure.
+        """
+        return plot_clusters(self.gammas, self.clusterings, ax)
+
+    def suggest(self, n_clusters: int | None = None, count: int = 5) -> list[Suggestion]:
+        """Return partitions that stay the same over long ranges of gamma.
+
+        Three kinds are left out, unless `n_clusters` is given and no partition is nearer to it: all
+        distinct points apart, more than half of the points in clusters of their own, and one
+        cluster for each component of the graph.
+
+        Parameters
+        ----------
+        n_clusters : int, optional
+            If it is given, partitions into this number of clusters come first, then those with the
+            nearest numbers. Partitions with equally near numbers are ordered by their lifetime.
+        count : int, default 5
+            The largest number of suggestions.
+
+        Returns
+        -------
+        list of Suggestion
+            The longest lifetime first; if lifetimes are equal, the one with fewer clusters. It is
+            empty if the path has no such partition.
+        """
+        if n_clusters is not None:
+            n_clusters = whole_number(n_clusters, "n_clusters", least=1)
+        return suggest(
+            self.gammas, self.clusterings, n_clusters, whole_number(count, "count", least=1)
+        )
+
+    def to_frame(self) -> DataFrame:
+        """Return a table with one row a gamma.
+
+        Its columns are gamma, n_clusters, largest (the size of the largest cluster), proved,
+        undecided (the number of undecided pairs), objective, gap, kkt_residual, status and seconds.
+        """
+        import pandas as pd
+
+        rows = [
+            (
+                c.model.gamma,
+                c.n_clusters,
+                int(np.bincount(c.labels).max()),
+                c.proved,
+                len(c.undecided),
+                c.objective,
+                c.gap,
+                c.kkt_residual,
+                c.status,
+                c.seconds,
+            )
+            for c in self.clusterings
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def cluster_path(
     model: ConvexClustering,
-    gammas: ArrayLike,
+    gammas: ArrayLike | None = None,
     method: str = "auto",
     tol: float = 1e-8,
     refine: bool = False,
@@ -188,8 +277,9 @@ def cluster_path(
     ----------
     model : ConvexClustering
         Its gamma is not used.
-    gammas : array_like, shape (G,)
-        Nonnegative and distinct, in any order.
+    gammas : array_like, shape (G,), optional
+        Nonnegative and distinct, in any order. By default they are `gamma_grid(model)`: 50 values
+        from below the first merge to the least gamma at which each component is one cluster.
     method, tol, refine, max_iterations
         As for `cluster`, at each gamma. If p = 2 or d = 1, SSNAL solves a smaller problem in which
         fused points are single points.
@@ -209,34 +299,45 @@ def cluster_path(
     Raises
     ------
     ArgumentError
-        If an argument is wrong; raised before any work.
+        If an argument is wrong; raised before any work. Also if no gammas are given and no two
+        distinct points are in one component of the graph.
     UnsupportedError
         If the method cannot solve the model.
+
+    Warns
+    -----
+    DisconnectedGraphWarning
+        If the graph has several components, which no gamma fuses with each other.
     """
     began = time.perf_counter()
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    levels = _increasing(gammas)
+    given = None if gammas is None else _increasing(gammas)
     if on_progress is not None and not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable, or None")
     most = whole_number(max_iterations, "max_iterations", least=1)
     deadline = began + seconds_limit(time_limit, "time_limit", least=0.0)
-    models = [ConvexClustering(model.data, model.graph, gamma, model.p) for gamma in levels]
-    unit = unit_scale(models[-1])
+    unit = unit_scale(model.with_gamma(1.0 if given is None else given[-1]))
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
     solve = _solver(model, chosen, tol, most, refine, unit.reference)
+    levels = (
+        partial(GammaRange(model, chosen, deadline).grid, COUNT)
+        if given is None
+        else partial(np.asarray, given)
+    )
+    warn_if_disconnected(model.graph)
     done: list[Clustering] = []
     latest: Clustering | None = None
     status = "complete"
     with Progress(disable=not progress, console=Console(stderr=True)) as bar:
-        task = bar.add_task("cluster path", total=len(models))
+        task = bar.add_task("cluster path", total=COUNT if given is None else len(given))
         try:
-            for index, level in enumerate(models):
+            for index, level in enumerate(levels()):
                 if time.perf_counter() >= deadline:
                     status = "time limit"
                     break
-                latest = solve(level, latest, deadline)
+                latest = solve(model.with_gamma(level), latest, deadline)
                 if latest.status == "time limit" or latest.status.startswith("error"):
                     status = latest.status
                     break
@@ -248,10 +349,12 @@ def cluster_path(
                     on_progress(index, done[-1])
         except KeyboardInterrupt:
             status = "interrupted"
+        except UnfinishedGridError as stop:
+            status = stop.status
         except Exception as error:  # raised by on_progress
             status = f"error: {type(error).__name__}: {error}"
-    seconds = time.perf_counter() - began
-    return ClusterPath(model, levels[: len(done)], tuple(done), status, seconds)
+    solved = np.array([clustering.model.gamma for clustering in done])
+    return ClusterPath(model, solved, tuple(done), status, time.perf_counter() - began)
 
 
 def _solver(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bilad.models.frame import point_frame
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.representation import Represented
+from bilad.models.scatter_plot import BESIDE, ScatterPlot
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.labels.partition import Partition
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 ROUNDOFF = 1e-14  # estimated rounding error of a duality gap, relative to the objective
 
@@ -72,8 +79,8 @@ class MethodResult:
     measure: Measure | None = None
 
 
-@dataclass(frozen=True)
-class Clustering:
+@dataclass(frozen=True, repr=False)
+class Clustering(Represented):
     """The solution of a convex clustering model, with proved accuracy and proved labels.
 
     Attributes
@@ -123,6 +130,60 @@ class Clustering:
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the factorisations."""
         return {**self.__dict__, "reusable": None}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the clusters and what is proved of them, and the accuracy."""
+        return {
+            "status": self.status,
+            "n_clusters": self.n_clusters,
+            "sizes": np.bincount(self.labels),
+            "proved": self.proved,
+            "objective": self.objective,
+            "gap": self.gap,
+            "kkt_residual": self.kkt_residual,
+            "method": self.method,
+            "iterations": self.iterations,
+            "seconds": self.seconds,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        names = ("labels", "undecided", "X", "distance_bound", "remark", "model")
+        return {**self.summary(), **{name: getattr(self, name) for name in names}}
+
+    def to_frame(self) -> DataFrame:
+        """Return one row a point: its label, then its row of X under the names of the features.
+
+        The index is that of the data frame in which the data were given, or 0, .., n-1; without a
+        data frame the features are x0, x1, ...
+        """
+        model = self.model
+        return point_frame(self.X, model.feature_names, model.index, {"label": self.labels})
+
+    def plot(self, ax: Axes | None = None, features: Sequence[int | str] = (0, 1)) -> Axes:
+        """Draw the data, coloured by cluster, and the row of X of each cluster as a cross.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: the axes of a new figure.
+        features : pair of int or str, default (0, 1)
+            The features to draw, by their numbers or names. If there is only one, it is drawn
+            against the number of the point.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is something else.
+        """
+        plot = ScatterPlot.of(self.model, features, ax)
+        plot.draw(self.model.data, self.labels, "cluster")
+        first = np.unique(self.labels, return_index=True)[1]
+        centres = plot.coordinates(self.state)[first]
+        plot.axes.scatter(
+            centres[:, 0], centres[:, 1], s=60, marker="x", color="black", label="rows of X"
+        )
+        plot.axes.legend(**BESIDE)
+        return plot.axes
 
     @cached_property
     def Z(self) -> FloatArray:

@@ -3,13 +3,8 @@
     min 1/2 z'Pz + c'z + d   s.t.   l <= A z <= u,   zl <= z <= zu,   z_i integer for i in I,
                                     (z_a - zl_a) (z_b - zl_b) = 0 for pairs (a, b)
 
-A node fixes one variable of each of some pairs at its lower bound, and is solved as a linear or
-convex quadratic program. HiGHS treats the integer variables of a linear program; with a quadratic
-objective they are branched on.
-
-References
-----------
-Bard and Moore, SIAM J. Sci. Stat. Comput. 11 (1990).
+HiGHS treats the integer variables of a linear program; with a quadratic objective they are branched
+on.
 """
 
 from __future__ import annotations
@@ -43,7 +38,12 @@ PROVED = 1e-7  # relative gap between the best value and the bound at which the 
 
 @dataclass
 class Branching:
-    """The search tree, which keeps the best point and the bound while it runs.
+    """Branch and bound on complementarities with linear KKT conditions, which proves a bound.
+
+    It needs followers with linear KKT conditions (linear or convex quadratic programs), linear
+    constraints of the leader, and a linear or convex quadratic objective. A node fixes one variable
+    of each of some pairs at its lower bound, and is solved as a linear or convex quadratic program.
+    The tree keeps the best point and the bound while it runs.
 
     Parameters
     ----------
@@ -70,6 +70,11 @@ class Branching:
     status : {"optimal", "infeasible", "unbounded", "unknown"}
         What is proved; "unknown" if a limit was reached first, or a node could not be solved.
     termination : str
+
+    References
+    ----------
+    Bard and Moore, A branch and bound algorithm for the bilevel programming problem, SIAM J. Sci.
+    Stat. Comput. 11, 1990.
     """
 
     program: ConvexProgram

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bilad.formulations.bilevel_model import BilevelProgram
+from bilad.models.representation import Represented
 from bilad.models.validation import one_of
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.followers.result import BilevelSolution
 from bilad.solvers.followers.solve import METHODS, solve_bilevel
+from bilad.solvers.termination import INTERRUPTED
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+REFUSED = "does not apply"
 
 
-@dataclass(frozen=True)
-class BilevelComparison(Mapping[str, BilevelSolution]):
+@dataclass(frozen=True, repr=False)
+class BilevelComparison(Represented, Mapping[str, BilevelSolution]):
     """The solutions of one model by several methods; printed as a table.
 
     Attributes
@@ -26,6 +33,26 @@ class BilevelComparison(Mapping[str, BilevelSolution]):
 
     solutions: Mapping[str, BilevelSolution]
     refused: Mapping[str, str]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status of each method."""
+        refused = dict.fromkeys(self.refused, REFUSED)
+        return {**{name: found.status for name, found in self.items()}, **refused}
+
+    def to_frame(self) -> DataFrame:
+        """Return one row a method: what its solution shows, or "does not apply" as its status."""
+        import pandas  # slow to import
+
+        rows = {name: found.summary() for name, found in self.items()}
+        rows |= {name: {"method": name, "status": REFUSED} for name in self.refused}
+        return pandas.DataFrame.from_dict(rows, orient="index").drop(
+            columns="method", errors="ignore"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the data frame as a table, which notebooks show."""
+        html: str = self.to_frame().to_html(na_rep="")
+        return html
 
     def __getitem__(self, method: str) -> BilevelSolution:
         return self.solutions[method]
@@ -54,7 +81,7 @@ class BilevelComparison(Mapping[str, BilevelSolution]):
             cells = [_shown(number, ".6g") for number in numbers]
             cells += [_shown(number, ".0e") for number in small]
             rows.append((name, found.status, *cells))
-        rows += [(name, "does not apply", "", "", "", "", "") for name in self.refused]
+        rows += [(name, REFUSED, "", "", "", "", "") for name in self.refused]
         widths = [max(len(row[k]) for row in rows) for k in range(len(heads))]
         lines = (
             "  ".join(
@@ -75,7 +102,7 @@ def _shown(number: float | None, form: str) -> str:
 def compare_bilevel(
     model: Any, methods: Sequence[str] = METHODS, **options: Any
 ) -> BilevelComparison:
-    """Solve a bilevel model by several methods, each from the same starts.
+    """Solve a bilevel model by several methods, each from the same starts, until an interrupt.
 
     The best verified point is loaded into the model.
 
@@ -110,6 +137,9 @@ def compare_bilevel(
             solutions[name] = solve_bilevel(model, name, **options)
         except UnsupportedError as error:
             refused[name] = str(error)
+            continue
+        if solutions[name].termination == INTERRUPTED:
+            break
     best = _best(solutions.values(), BilevelProgram(model).sign)
     if best is not None:
         for v, value in best.values.items():

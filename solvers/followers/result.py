@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bilad.models.representation import Represented
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
-@dataclass(frozen=True)
-class BilevelStage:
+@dataclass(frozen=True, repr=False)
+class BilevelStage(Represented):
     """One solve of a single-level model.
 
     Attributes
@@ -38,8 +43,8 @@ class BilevelStage:
     violation: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class BilevelSolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class BilevelSolution(Represented):
     """The best point that a method found, verified by solving the followers on their own.
 
     Attributes
@@ -98,11 +103,23 @@ class BilevelSolution:
     pessimistic: float | None
     largest_multiplier: float | None
     diverging: str | None
-    values: Mapping[Any, float] = field(repr=False)
-    stages: tuple[BilevelStage, ...] = field(repr=False)
+    values: Mapping[Any, float]
+    stages: tuple[BilevelStage, ...]
     nodes: int
     seconds: float
     engine: str | None
+
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the objective and its bound, and how the point was verified."""
+        names = ("status", "objective", "bound", "gap", "lower_gap", "violation", "method")
+        return {name: getattr(self, name) for name in (*names, "termination", "seconds")}
+
+    def to_frame(self) -> DataFrame:
+        """Return one row a variable of the model, under its name: its "value"."""
+        import pandas  # slow to import
+
+        names = map(str, self.values)
+        return pandas.DataFrame({"value": list(self.values.values())}, index=list(names))
 
     @property
     def solved(self) -> bool:

@@ -33,6 +33,7 @@ from pyomo.core.expr.calculus.diff_with_pyomo import DifferentiationException
 
 from bilad.formulations.bilevel_model import BilevelProgram, KktModel, is_follower
 from bilad.formulations.follower import ModelError, rows_of
+from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, FloatArray, real_number, whole_number
 from bilad.solvers.followers.branching import Branching, sides_of
 from bilad.solvers.followers.convex_program import ConvexProgram
@@ -45,8 +46,8 @@ PARALLEL = 1e-12  # two gradients whose unit vectors differ by less are equal
 KINDS = ("S", "M", "C", "W")
 
 
-@dataclass(frozen=True, eq=False)
-class MpccStationarity:
+@dataclass(frozen=True, eq=False, repr=False)
+class MpccStationarity(Represented):
     """The stationarity of a point.
 
     Attributes

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.progress import Progress
 
 from bilad.models.learning.capability import CapabilityError
 from bilad.models.learning.learning_model import LearningModelError, solve
 from bilad.models.learning.learning_model import bound as prove_bound
 from bilad.models.problem import BilevelProblem
 from bilad.models.registry import Registry
-from bilad.models.validation import ArgumentError, one_of, seconds_limit, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    did_you_mean,
+    one_of,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.bilevel.continuation import best_returned
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.recomputation import Recomputation
@@ -106,6 +114,7 @@ def attack(
     tol: float = 1e-8,
     bound: str = "quick",
     closing: str = "search",
+    progress: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     **options: Any,
 ) -> Attack:
@@ -137,6 +146,8 @@ def attack(
         solves or as many as the method, within what the method leaves of `max_solves`; a fifth of
         the time limit is reserved for it. It is omitted after Ctrl-C, after an error, and if the
         method's own bound is attained. `found.own` is the result without it.
+    progress : bool, default False
+        Show a progress bar on the standard error stream.
     on_progress : callable(done, total), optional
         Called during the method; an exception that it raises ends the search.
     **options
@@ -170,9 +181,27 @@ def attack(
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
     check_magnitudes(problem)
     method_run = chosen.prepare(problem, rng, **options)
-    steps = _Steps(LowerLevel(problem, lower, tol, most, seconds), Trace(on_progress), seconds)
-    steps.search(method_run, "none" if chosen.has_bound else bound, closing, rng)
-    return steps.result(method, bound, closing)
+    with _progress_bar(method, on_progress) if progress else nullcontext(on_progress) as report:
+        steps = _Steps(LowerLevel(problem, lower, tol, most, seconds), Trace(report), seconds)
+        steps.search(method_run, "none" if chosen.has_bound else bound, closing, rng)
+        return steps.result(method, bound, closing)
+
+
+@contextmanager
+def _progress_bar(
+    method: str, on_progress: Callable[[int, int], None]
+) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar, and yield a function that moves it and calls `on_progress`."""
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(method, total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            on_progress(done, total)
+
+        yield report
+        if bar.tasks[task].total is None:  # the method reports no progress
+            bar.update(task, completed=1, total=1)
 
 
 def _choose(
@@ -200,10 +229,9 @@ def _choose(
 
 def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentError:
     own = [key for key in inspect.signature(attack).parameters if key not in ("problem", "options")]
-    near = difflib.get_close_matches(name, [*own, *chosen.options], n=3)
-    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     known = ", ".join(map(repr, chosen.options)) or "none"
-    expected = f"one of attack's own or of method {method!r}; {meant}the latter: {known}"
+    meant = did_you_mean(name, [*own, *chosen.options])
+    expected = f"one of attack's own or of method {method!r}, which are {known}{meant}"
     return ArgumentError("keyword", repr(name), expected)
 
 

@@ -28,6 +28,7 @@ from bilad.models.learning.learning_model import (
     remove,
     solver_options,
 )
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     IntArray,
@@ -41,8 +42,8 @@ from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError,
 Subset = tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deletion:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Deletion(Represented):
     """The best deletion that was found.
 
     Attributes
@@ -72,13 +73,18 @@ class Deletion:
     lower_solves: int
     undecided: int
 
+    def summary(self) -> dict[str, Any]:
+        """Return the status, the deviation, and what was deleted."""
+        shown = dict(super().summary())
+        return {"status": shown.pop("status"), **shown}
+
     @property
     def exhaustive(self) -> bool:
         """Whether every subset was solved with proved labels; the result is then optimal."""
         return self.status == "optimal"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DroppedPoints(Deletion):
     """Points whose deletion changes the partition of the remaining points.
 
@@ -96,7 +102,7 @@ class DroppedPoints(Deletion):
     remaining: IntArray = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DroppedEdges(Deletion):
     """Edges whose deletion changes the partition.
 

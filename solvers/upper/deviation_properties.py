@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction
 from bilad.models.problem import BilevelProblem, MaxDeviation
+from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -36,8 +38,8 @@ ROUNDING = 1e-12  # relative to the largest |U|; a smaller decrease may be a rou
 CONFIRMATIONS = 40  # largest number of pairs that are recomputed until one is confirmed
 
 
-@dataclass(frozen=True)
-class Violation:
+@dataclass(frozen=True, repr=False)
+class Violation(Represented):
     """A counterexample to a property; the labels are proved at each eps that it contains.
 
     Attributes
@@ -73,8 +75,8 @@ class Violation:
         return f"Not {self.property}: {first}, but {second}."
 
 
-@dataclass(frozen=True)
-class PropertyCheck:
+@dataclass(frozen=True, repr=False)
+class PropertyCheck(Represented):
     """The result of testing the properties of a deviation function on a problem.
 
     Attributes
@@ -105,6 +107,12 @@ class PropertyCheck:
     exhaustive: bool
     evaluations: int
     remark: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the deviation, the properties that it violates, and how much was examined."""
+        violated = {"violated": [one.property for one in self.violations]}
+        names = ("rays", "exact", "exhaustive", "evaluations")
+        return {"deviation": self.deviation, **violated, **{k: getattr(self, k) for k in names}}
 
     @property
     def violation(self) -> Violation | None:

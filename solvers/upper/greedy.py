@@ -1,15 +1,4 @@
-"""Greedy attack for the norm "count": one entry of eps at a time is set to one.
-
-Each time it is the entry with which the deviation is largest; the model is trained for every
-candidate. A deviation that counts is equal for many candidates, and its smooth form then decides.
-
-References
-----------
-Paudice, Munoz-Gonzalez and Lupu, Label sanitization against label flipping poisoning attacks, ECML
-PKDD Workshops, 2018, whose attack this is. Earlier attacks do not train for every candidate:
-Biggio, Nelson and Laskov, Support vector machines under adversarial label noise, ACML 2011; Xiao,
-Xiao and Eckert, Adversarial label flips attack on support vector machines, ECAI 2012.
-"""
+"""Greedy attack for the norm "count", such as flips of labels."""
 
 from __future__ import annotations
 
@@ -31,9 +20,19 @@ def refusal(problem: BilevelProblem) -> str | None:
 
 
 def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
-    """Return the run of the method, which has no options.
+    """Set one entry of eps at a time to one, for the norm "count" (such as flips of labels).
 
-    (BL1) ends when the budget is used, (BL2) when the target is reached.
+    Each time it is the entry with which the deviation is largest; the model is trained for every
+    candidate. A deviation that counts is equal for many candidates, and its smooth form then
+    decides. (BL1) ends when the budget is used, (BL2) when the target is reached.
+
+    References
+    ----------
+    Paudice, Munoz-Gonzalez and Lupu, Label sanitization against label flipping poisoning attacks,
+    ECML PKDD Workshops, 2018, whose attack this is. Earlier attacks do not train for every
+    candidate: Biggio, Nelson and Laskov, Support vector machines under adversarial label noise,
+    ACML 2011; Xiao, Xiao and Eckert, Adversarial label flips attack on support vector machines,
+    ECAI 2012.
     """
 
     def run(lower: LowerLevel, trace: Trace) -> None:

@@ -1,11 +1,4 @@
-"""Grid search, called direct search in the paper: every eps of a grid is evaluated (Section 6.3).
-
-The grid is `-a : step : a` for one parameter, and a lattice with this step for up to six. It begins
-at the lower bounds of eps and is cut by the upper bounds and the norm ball. Points are evaluated in
-increasing order of their norm, so that for (BL2) the first attack is the best of the grid.
-Optionally the grid is refined around the breakpoints of the piecewise constant deviation. For the
-norm "count" the grid consists of the binary eps, and their number is limited instead of k.
-"""
+"""Grid search: the points of a lattice in increasing order of their norm, and its refinements."""
 
 from __future__ import annotations
 
@@ -49,17 +42,27 @@ def prepare(
     step: float | None = None,
     refinements: int = 0,
 ) -> Runner:
-    """Check the options and return the run of the grid search.
+    """Evaluate every eps of a grid, at most six parameters: the direct search of the paper.
+
+    The grid is -a : step : a for one parameter, and a lattice with this step for up to six. It
+    begins at the lower bounds of eps and is cut by the upper bounds and the norm ball. Points are
+    evaluated in increasing order of their norm, so that for (BL2) the first attack is the best of
+    the grid. For the norm "count" the grid consists of the binary eps, and their number is limited
+    instead of k; the optimum is then proved.
 
     Parameters
     ----------
     step : float, optional
         Distance of neighbours on the grid. By default the grid of the box has about 1001 points;
-        for the norm "count" every binary eps is evaluated, and the optimum is proved.
+        the norm "count" has no step.
     refinements : int, default 0
         Number of refinements, at most 40. Each divides every cell whose vertices have different
         deviations into 2^k cells of half the step; the next refinement considers only these. For
         one parameter this is bisection between neighbours with different deviations.
+
+    References
+    ----------
+    Bilevel models for adversarial learning and a case study, arXiv 2510.25121, Section 6.3.
     """
     halvings = whole_number(refinements, "refinements", least=0)
     if halvings > MOST_REFINEMENTS:

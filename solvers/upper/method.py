@@ -52,6 +52,11 @@ class FunctionMethod:
     has_bound: bool = False
 
     @property
+    def documented(self) -> tuple[Callable[..., Any], ...]:
+        """The functions whose docstrings describe the method and its options."""
+        return (self.make,)
+
+    @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
         return keywords(self.make)

@@ -1,14 +1,4 @@
-"""Attacks by a MILP formulation of the bilevel problem, which HiGHS solves to a gap of zero.
-
-Each solve returns a cell, a set of eps on which the partition is constant, and a proved bound. A
-cone program computes an eps inside the cell with a large distance from its boundary, and the lower
-level is solved there. A cell that is empty, or outside the ball of the 2-norm, is excluded by a
-cut, and the MILP is solved again.
-
-The bound can remain apart from the best attack if a cell has no interior, for example if two
-points fuse at a single eps. The lower level then cannot confirm the deviation in floating-point
-arithmetic.
-"""
+"""Attacks by a MILP formulation of the bilevel problem, which HiGHS solves to a gap of zero."""
 
 from __future__ import annotations
 
@@ -55,7 +45,16 @@ def prepare(
     probes: int = 8,
     coincidences: bool = True,
 ) -> Runner:
-    """Check the options and return the run of the method.
+    """Solve a MILP formulation by HiGHS, which proves a bound; for p = 1, p = inf or d = 1.
+
+    It is for small n. Each solve returns a cell, a set of eps on which the partition is constant,
+    and a proved bound. A cone program computes an eps inside the cell with a large distance from
+    its boundary, and the lower level is solved there. A cell that is empty, or outside the ball of
+    the 2-norm, is excluded by a cut, and the MILP is solved again.
+
+    The bound can remain apart from the best attack if a cell has no interior, for example if two
+    points fuse at a single eps. The lower level then cannot confirm the deviation in floating-point
+    arithmetic.
 
     Parameters
     ----------
@@ -67,6 +66,11 @@ def prepare(
         coincide although no path of fused edges connects them. In general these eps are isolated,
         and a solve in floating-point arithmetic cannot decide them. The status then does not claim
         optimality.
+
+    References
+    ----------
+    Fortuny-Amat and McCarl, A representation and economic interpretation of a two-level programming
+    problem, J. Oper. Res. Soc. 32, 1981.
     """
     k = problem.perturbation.dim
     axes = np.vstack([np.eye(k), -np.eye(k)])

@@ -1,10 +1,7 @@
 """The global optimum for one parameter, computed from the parametric path.
 
-For p = 1, d = 1, or p = inf with d = 2, all breakpoints of the piecewise constant deviation are
-rational numbers that are computed exactly. The optimum of (BL1), or the infimum of (BL2), follows
-in exact arithmetic and is the bound. The eps that is returned is a floating-point number inside an
-interval between two breakpoints. A solver that is accurate to less than its distance from the ends
-finds the same partition:
+The eps that is returned is a floating-point number inside an interval between two breakpoints. A
+solver that is accurate to less than its distance from the ends finds the same partition:
 
 - (BL1): among the intervals with the largest deviation, the distance to the nearer end is the
   smaller of half the length and `LENGTH_TOL` times the budget. The interval with the largest
@@ -45,7 +42,13 @@ def refusal(problem: BilevelProblem) -> str | None:
 
 
 def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
-    """Return the run of the method, which has no options."""
+    """Compute the global optimum for one parameter, from every breakpoint of the deviation.
+
+    For p = 1, d = 1, or p = inf with d = 2, all breakpoints of the piecewise constant deviation are
+    rational numbers that are computed in exact arithmetic. The optimum of (BL1), or the infimum of
+    (BL2), is the bound. The eps that is returned lies inside an interval between two breakpoints;
+    `found.margin` is the distance by which it may change.
+    """
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         low, high = (float(bound[0]) for bound in problem.box)

@@ -1,9 +1,4 @@
-"""Attacks by a smooth single-level reformulation, which IPOPT solves by continuation.
-
-The first stage has a relaxation parameter t so large that the NLP is almost convex. Its solution is
-the starting point of the next stage, while t and the smoothing width decrease together. The eps of
-every stage is evaluated by the lower level itself, since the best is often not the last.
-"""
+"""Attacks by a smooth single-level reformulation, which IPOPT solves by continuation."""
 
 from __future__ import annotations
 
@@ -79,6 +74,11 @@ class Reformulation:
         return (self.formulation.replace.name,)
 
     @property
+    def documented(self) -> tuple[Callable[..., Any], ...]:
+        """The functions whose docstrings describe the method and its options."""
+        return self.formulation.of_model, self.prepare
+
+    @property
     def options(self) -> list[str]:
         """Names of the options of `prepare`, with those of the formulation."""
         return list(dict.fromkeys([*keywords(self.prepare), *self.formulation.choices]))
@@ -102,7 +102,12 @@ class Reformulation:
         solver: Any = None,
         **writing: Any,
     ) -> Runner:
-        """Check the options, and return the run of the continuation.
+        """Solve a smooth single-level reformulation by IPOPT, by continuation.
+
+        The first stage has a relaxation parameter t so large that the NLP is almost convex. Its
+        solution is the starting point of the next stage, while t and the smoothing width decrease
+        together. The eps of every stage is evaluated by the lower level itself, since the best is
+        often not the last.
 
         Parameters
         ----------
@@ -124,8 +129,14 @@ class Reformulation:
         solver : object, optional
             A solver of `pyo.SolverFactory`, which replaces IPOPT. It must solve nonlinear models
             from their current values.
-        **writing
-            Options of the formulation: `kernel`, `relaxation` ("kkt"), `aggregate` ("duality").
+        kernel : {"exponential", "rational"}, default "exponential"
+            The kernel of the smooth deviation.
+        relaxation : str, optional
+            Only of "kkt": the relaxation of the complementarity constraints, a key of
+            `bilad.formulations.RELAXATIONS`.
+        aggregate : bool, default False
+            Only of "duality": whether one constraint bounds the sum of the duality gaps of all
+            edges, instead of one constraint for each edge.
 
         Raises
         ------

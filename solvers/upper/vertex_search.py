@@ -1,9 +1,4 @@
-"""Attacks at vertices of the box: random search, and coordinate search from random vertices.
-
-Every entry of eps is at one of its bounds or zero. These simple methods are the baseline that the
-others have to beat. For the norms 1 and 2, a vertex outside the ball is scaled back along its ray.
-For (BL2), a vertex defines a ray, on which the attack is shortened.
-"""
+"""Attacks at vertices of the box: random search, and coordinate search from random vertices."""
 
 from __future__ import annotations
 
@@ -26,7 +21,11 @@ CORNERS = 200  # default number of vertices
 def prepare_random(
     problem: BilevelProblem, rng: np.random.Generator, *, corners: int = CORNERS
 ) -> Runner:
-    """Evaluate random vertices of the box.
+    """Evaluate random vertices of the box: the simplest baseline.
+
+    Every entry of eps is at one of its bounds or zero. For the norms 1 and 2, a vertex outside the
+    ball is scaled back along its ray. For (BL2), a vertex defines a ray, on which the attack is
+    shortened. For the norm "count" random subsets are evaluated.
 
     Parameters
     ----------
@@ -51,6 +50,10 @@ def prepare_coordinates(
     starts: Iterable[FloatArray] = (),
 ) -> Runner:
     """Evaluate random vertices, and start a coordinate search at each that is the best so far.
+
+    The search sets one entry of eps at a time to one of its bounds or to zero; the vertices are
+    those of "random". For the norm "count" it is an exchange search: an entry is set to 1 or to 0,
+    and when the budget is used, a new one takes the place of another.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ INTEGERS = [
     ("labels", LABELS, lambda v: is_recovered(MODEL, v)),
     ("labels", LABELS, lambda v: exact_recovery_interval(MODEL, v)),
 ]
-OPTIONAL = {"start", "points", "features", "edges"}  # None says: the default
+OPTIONAL = {"start", "gammas", "points", "features", "edges"}  # None says: the default
 NUMBERS = [
     ("gamma", lambda v: ConvexClustering(A, GRAPH, v)),
     ("weight", lambda v: FusionGraph.complete(4, v)),

@@ -20,8 +20,10 @@ from bilad.models import between_clusters, chosen_pairs, deviation
 from bilad.models.deviation import (
     DEVIATIONS,
     PARTITION_DEVIATIONS,
+    changed_matched,
     contingency,
     deviation_function,
+    renamed,
 )
 
 NAMES = sorted(PARTITION_DEVIATIONS)
@@ -289,3 +291,12 @@ def test_a_function_that_has_a_name_can_be_sent_to_another_process(name):
     if function.pairs is not None:
         for part, other in zip(copy.pairs(n), function.pairs(n), strict=True):
             assert np.array_equal(part, other)
+
+
+def test_clusters_are_renamed_so_that_fewest_points_change():
+    before = np.array([0, 0, 0, 5, 5, 7])
+    assert renamed(before, np.array([3, 3, 1, 1, 1, 0])).tolist() == [0, 0, 5, 5, 5, 7]
+    more = renamed(before, np.arange(6))
+    assert sorted(more) == [0, 5, 7, 8, 9, 10]
+    assert np.count_nonzero(more != before) == changed_matched(before, more) == 3
+    assert renamed(before, np.full(6, -1)).tolist() == [0] * 6

@@ -269,3 +269,32 @@ def test_a_copy_does_the_same(copied):
     assert (again.lower.tolist(), again.upper.tolist()) == ([-1.0, -1.0], [1.0, 2.0])
     for name, change in moved.changes([0.5, 1.0]).items():
         assert np.array_equal(again.changes([0.5, 1.0])[name], change)
+
+
+def test_one_row_for_each_entry_of_eps():
+    frame = Perturbation.additive((3, 2), points=[2, 0], features=[1]).to_frame()
+    assert frame.point.tolist() == [2, 0]
+    assert frame.feature.tolist() == [1, 1]
+    assert frame.part.tolist() == ["data", "data"]
+    assert frame.factor.tolist() == [1, 1]
+    assert (frame.upper == np.inf).all()
+
+
+def test_an_entry_of_eps_that_moves_several_or_none_has_no_place():
+    shift = Perturbation.shift([[1.0], [2.0]]).to_frame()
+    assert shift[["part", "entries"]].values.tolist() == [["data", 2]]
+    assert shift[["point", "factor"]].isna().all(axis=None)
+    idle = Perturbation({"mine": [[0.0, 3.0]]}, {"mine": (1,)}, -1, 1).to_frame()
+    assert idle.entries.tolist() == [0, 1]
+    assert idle.part.isna().tolist() == [True, False]
+    assert idle["axis 0"].tolist()[1] == 0
+
+
+def test_edges_and_targets_as_a_frame():
+    graph = FusionGraph.complete(3)
+    edges = Perturbation.edges(graph, [2, 0]).to_frame()
+    assert edges.edge.tolist() == [2, 0]
+    assert edges.upper.tolist() == [1.0, 1.0]
+    assert Perturbation.targets(5, [3]).to_frame().point.tolist() == [3]
+    with pytest.raises(AttributeError, match="bound_to"):
+        Perturbation.flips().to_frame()

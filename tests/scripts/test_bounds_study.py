@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bilad.scripts.experiments.commands import study
 from bilad.scripts.experiments.runner import run_experiment
 from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.studies import study
 from bilad.scripts.experiments.table import slack, summary
 
 FEW = ("seeds = 1", "limits.solves = 20")

@@ -1,8 +1,5 @@
 """The command line: the files it writes, its exit codes and its messages."""
 
-import importlib
-
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -26,36 +23,3 @@ def test_a_part_that_there_is_not_beside_all(parts, tmp_path):
     assert result.exit_code == 2
     assert "parts: got '" in result.output
     assert not (tmp_path / "out").exists()
-
-
-def test_verify():
-    result = run("verify", "--problems", 12)
-    assert result.exit_code == 0, result.output
-    rows = [line.split() for line in result.output.splitlines() if ", p = " in line]
-    assert sum(int(row[4]) for row in rows if row[0] == "ssnal,") == 12
-    assert {row[3] for row in rows if row[0] == "ssnal,"} == {"1", "2", "inf"}
-    assert any(row[0] == "exact," for row in rows)
-
-
-def test_verify_fails_when_two_proved_partitions_differ(monkeypatch):
-    verify = importlib.import_module("bilad.scripts.verify")
-    solve = verify.solve_lower
-
-    def one_relabelled(model, method="auto", *arguments, **options):
-        solution = solve(model, method, *arguments, **options)
-        if method == "clarabel":
-            labels = solution.labels.copy()
-            labels[0] = labels.max() + 1 if np.count_nonzero(labels == labels[0]) > 1 else labels[1]
-            changed = type(solution.partition)(labels, solution.partition.undecided)
-            object.__setattr__(solution, "partition", changed)
-        return solution
-
-    monkeypatch.setattr(verify, "solve_lower", one_relabelled)
-    monkeypatch.setattr(verify, "LARGE", 1000)
-    assert run("verify", "--problems", 5).exit_code == 1
-
-
-def test_help_names_both_commands():
-    output = run("--help").output
-    assert "compare" in output
-    assert "verify" in output

@@ -4,15 +4,19 @@ import contextlib
 import errno
 import importlib
 import signal
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+import bilad
 from bilad.models import ArgumentError
+from bilad.models.learning.learning_model import LearningModelError
 from bilad.scripts.cli import app
-from bilad.scripts.command import command
+from bilad.scripts.command import Program, command
 from bilad.solvers.nlp import EngineError
 
 
@@ -31,7 +35,9 @@ ENDS = [
     (lambda: raising(ArgumentError("seed", "x", "a number")), 2, "seed: got x, expected a number"),
     (lambda: raising(EngineError("ipopt", "not found")), 2, "ipopt"),
     (lambda: raising(FULL), 1, "rows.csv: No space left on device"),
-    (lambda: raising(KeyboardInterrupt), 130, "interrupted: finished rows are in"),
+    (lambda: raising(MemoryError("8 GB")), 1, "error not enough memory: 8 GB"),
+    (lambda: raising(LearningModelError("of scikit-learn")), 1, "error of scikit-learn"),
+    (lambda: raising(KeyboardInterrupt), 130, "interrupted"),
     (lambda: signal.raise_signal(signal.SIGINT), 130, "interrupted"),
     (lambda: swallowed(signal.SIGINT), 130, "interrupted"),
     (lambda: signal.raise_signal(signal.SIGTERM), 143, "interrupted"),
@@ -86,10 +92,70 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work():
 
 
 def test_every_command_ends_so():
-    alone = {
-        "benchmark_lower": "benchmark",
-        "certify": "certify",
-    }
-    commands = [getattr(importlib.import_module(f"bilad.scripts.{m}"), f) for m, f in alone.items()]
+    commands = [importlib.import_module("bilad.scripts.benchmark_lower").benchmark]
     commands += [one.callback for one in app.registered_commands]
-    assert {one.__code__ for one in commands} == {command(raising).__code__}
+    assert {one.__code__ for one in commands} == {command(lambda: None).__code__}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A group of options."""
+
+    panel: ClassVar = "Of the size"
+
+    height: Annotated[int, typer.Option(help="How high.")] = 3
+    is_wide: Annotated[bool, typer.Option("--wide", help="Whether it is wide.")] = False
+
+
+def program():
+    """Return a program with two commands, and the sizes with which they are called."""
+    made, calls = typer.Typer(cls=Program), []
+
+    @made.command()
+    @command
+    def build(name: Annotated[str, typer.Argument(help="A name.")], size: Size) -> None:
+        calls.append((name, size))
+
+    @made.command()
+    @command
+    def destroy() -> None:
+        calls.append(None)
+
+    return made, calls
+
+
+def test_the_fields_of_a_group_are_options():
+    made, calls = program()
+    assert CliRunner().invoke(made, ["build", "x", "--height", "5", "--wide"]).exit_code == 0
+    assert CliRunner().invoke(made, ["build", "y"]).exit_code == 0
+    assert calls == [("x", Size(5, True)), ("y", Size())]
+    assert "Of the size" in CliRunner().invoke(made, ["build", "--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("biuld x", "error no such command: biuld; did you mean 'build'?"),
+        ("build x --hieght 3", "error no such option: --hieght; did you mean '--height'?"),
+        ("build x --zzz", "error no such option: --zzz (see"),
+        ("build x --height a", "error --height: "),
+        ("build", "error missing argument "),
+        ("build x y", "error got unexpected extra argument"),
+        ("build x --height", "error option '--height' requires an argument"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_on_stderr(line, said):
+    made, calls = program()
+    result = CliRunner().invoke(made, line.split())
+    assert result.exit_code == 2
+    assert result.stderr.startswith(said)
+    assert result.stderr.count("\n") == 1
+    assert (result.stdout, calls) == ("", [])
+
+
+def test_the_version_and_the_help():
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.stdout, result.exit_code) == (f"bilad {bilad.__version__}\n", 0)
+    result = CliRunner().invoke(app, [])
+    assert "compare" in result.stdout
+    assert result.exit_code == 2

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bilad.models import ArgumentError, MaxDeviation, MinPerturbation
-from bilad.scripts.experiments.commands import study
 from bilad.scripts.experiments.run import REFUSED, carry_out
 from bilad.scripts.experiments.specification import read_specification
+from bilad.scripts.experiments.studies import study
 from bilad.scripts.experiments.table import BEATEN, COUNT_TOLERANCE, SIZE_TOLERANCE, table_of
 from bilad.scripts.known_problems import (
     KNOWN_SETS,

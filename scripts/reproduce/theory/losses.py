@@ -19,7 +19,7 @@ from bilad.models.smooth_deviation import length_unit
 from bilad.models.validation import FloatArray
 from bilad.scripts.display import Cells
 from bilad.scripts.experiments.page import Table
-from bilad.scripts.experiments.parts import clouds, convex_clustering, entries
+from bilad.scripts.experiments.parts import additive, clouds, convex_clustering
 from bilad.scripts.reproduce.section import Bench, Part, Section
 from bilad.scripts.settings import readable_settings
 from bilad.solvers import Clustering
@@ -73,7 +73,7 @@ def small_clouds(seed: int, n: int, d: int, k: int, **model: Any) -> MaxDeviatio
     """Return (BL1) for three clouds, in which the first feature of k points may change by 3."""
     rng = np.random.default_rng(seed)
     drawn = convex_clustering(clouds(rng, points=n, dimension=d), **model)
-    return MaxDeviation(drawn, entries(drawn, rng, points=k, features=[0]), 3.0, np.inf)
+    return MaxDeviation(drawn, additive(drawn, rng, points=k, features=[0]), 3.0, np.inf)
 
 
 def samples(problem: MaxDeviation, lines: int, steps: int, seed: int) -> pd.DataFrame:

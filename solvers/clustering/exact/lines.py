@@ -58,7 +58,11 @@ def refusal(model: ConvexClustering) -> str | None:
 
 
 def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve a model that `refusal` accepts. Of the options only the deadline is used."""
+    """Solve exactly if p = 1 or d = 1, on a complete graph with equal weights or on a forest.
+
+    A component of the graph that is complete with equal weights is solved by isotonic regression, a
+    tree by dynamic programming. Of the options only the deadline is used.
+    """
     latest = options.deadline - model.n / POINTS_A_SECOND
     parts = _parts(model) if time.perf_counter() <= latest else []
     lines: list[LineSolution] = []

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
@@ -40,8 +39,6 @@ TOL_SHARE = 0.99  # share of the tolerance; the rest is for rounding errors in t
 # whose gap is at most WARM_GOAL, ADMM is omitted.
 ADMM_GOAL, WARM_GOAL, ADMM_STEPS = 1e-6, 1e-3, 400
 STALLED_ROUNDS = 10  # consecutive subproblems without progress, attributed to rounding errors
-# The systems are small: threads of BLAS cost more than they save, in particular on a busy machine.
-BLAS = ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,15 @@ def solve_ssnal(
         starts = [start and (start[0][:, k], start[1][:, k]) for k in columns]
     penalties = workspace.penalties if start else []
     pairs, workspace.penalties, short = [], [], []
-    with BLAS.limit(limits=1, user_api="blas"):
-        for part, begin, penalty in zip_longest(parts, starts, penalties):
-            problem = ScaledProblem(
-                part, workspace.positive, workspace.edges, 1 / len(parts), reference
-            )
-            best, penalty = _two_phases(problem, TOL_SHARE * tol, begin, penalty, workspace, budget)
-            pairs.append(problem.leave(best.X, best.Z))
-            workspace.penalties.append(penalty)
-            if best.error > TOL_SHARE * tol:
-                short.append(budget.exhausted or "inaccurate")
+    for part, begin, penalty in zip_longest(parts, starts, penalties):
+        problem = ScaledProblem(
+            part, workspace.positive, workspace.edges, 1 / len(parts), reference
+        )
+        best, penalty = _two_phases(problem, TOL_SHARE * tol, begin, penalty, workspace, budget)
+        pairs.append(problem.leave(best.X, best.Z))
+        workspace.penalties.append(penalty)
+        if best.error > TOL_SHARE * tol:
+            short.append(budget.exhausted or "inaccurate")
     X, Z = (np.hstack(features) for features in zip(*pairs, strict=True))
     status = short[0] if short else "optimal"
     return Solution(X, Z, status, budget.admm_steps, budget.newton_steps, workspace)

@@ -24,10 +24,10 @@ GENERATIONS = 1000
 def cma_es(
     problem: BilevelProblem, *, spread: float = SPREAD, population: int | None = None
 ) -> Search:
-    """Minimise by CMA-ES (Hansen and Ostermeier, 2001) with an increasing population.
+    """Minimise by CMA-ES with an increasing population, of pycma.
 
-    The population is increased as by Auger and Hansen (2005). With at least 40 parameters the
-    covariance matrix is kept diagonal (Ros and Hansen, 2008). Samples are drawn from a cube three
+    The population is increased as by Auger and Hansen. With at least 40 parameters the covariance
+    matrix is kept diagonal (Ros and Hansen). Samples are drawn from a cube three
     times as wide and clipped. A search ends when pycma detects no further progress.
 
     Parameters
@@ -37,6 +37,13 @@ def cma_es(
     population : int, optional
         Number of samples of a generation in the first search, at least 4; the default is
         4 + 3 log k. Each restart doubles it, at most five times.
+
+    References
+    ----------
+    Hansen and Ostermeier, Completely derandomized self-adaptation in evolution strategies, Evol.
+    Comput. 9, 2001. Auger and Hansen, A restart CMA evolution strategy with increasing population
+    size, CEC 2005. Ros and Hansen, A simple modification in CMA-ES achieving linear time and space
+    complexity, PPSN 2008.
     """
     deviation, samples = settings(problem, spread, population)
 
@@ -72,16 +79,20 @@ def natural_evolution(
 ) -> Search:
     """Minimise by SNES: follow the natural gradient of the expected merit of a normal distribution.
 
-    The implementation is Algorithm 6 of Wierstra, Schaul, Glasmachers, Sun, Peters and Schmidhuber,
-    *Natural evolution strategies*, JMLR 15, 2014, with the learning rates and utilities of its
-    Table 1; the maintained libraries that contain it depend on PyTorch or JAX. Samples are clipped
-    to the cube. A search ends when the standard deviations are small, when three generations in a
-    row have equal merits, or after 1000 generations.
+    The implementation is Algorithm 6 of Wierstra et al., with the learning rates and utilities of
+    its Table 1; the maintained libraries that contain it depend on PyTorch or JAX. Samples are
+    clipped to the cube. A search ends when the standard deviations are small, when three
+    generations in a row have equal merits, or after 1000 generations.
 
     Parameters
     ----------
     spread, population
         As for "cma".
+
+    References
+    ----------
+    Wierstra, Schaul, Glasmachers, Sun, Peters and Schmidhuber, Natural evolution strategies, JMLR
+    15, 2014.
     """
     deviation, samples = settings(problem, spread, population)
 

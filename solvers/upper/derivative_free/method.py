@@ -1,9 +1,4 @@
-"""A derivative-free method: a search of the cube, restarted for as long as the limits allow.
-
-The first search starts at eps = 0, the others at random points. A line search along the ray of the
-best attack follows each of them. For (BL2), each search after the first attack is confined to the
-ball of the best attack, since no eps outside that ball is better.
-"""
+"""A derivative-free method: a search of the cube, restarted for as long as the limits allow."""
 
 from __future__ import annotations
 
@@ -53,6 +48,11 @@ class DerivativeFreeMethod:
     has_bound: ClassVar[bool] = False
 
     @property
+    def documented(self) -> tuple[Callable[..., Any], ...]:
+        """The functions whose docstrings describe the method and its options."""
+        return self.make, self.prepare
+
+    @property
     def options(self) -> list[str]:
         """Names of the method's own options."""
         return [*keywords(self.make), *keywords(self.prepare)]
@@ -69,7 +69,11 @@ class DerivativeFreeMethod:
         restarts: int | None = None,
         **options: Any,
     ) -> Runner:
-        """Check the options and return the run of the method.
+        """Search from eps = 0, and then from random points, for as long as the limits allow.
+
+        The first search starts at eps = 0, the others at random points. A line search along the ray
+        of the best attack follows each of them. For (BL2), each search after the first attack is
+        confined to the ball of the best attack, since no eps outside that ball is better.
 
         Parameters
         ----------

@@ -55,7 +55,7 @@ def needs(module: str, package: str) -> Callable[[BilevelProblem], str | None]:
 def controlled_random_search(problem: BilevelProblem, *, population: int | None = None) -> Search:
     """Minimise by controlled random search with local mutation, GN_CRS2_LM of NLopt.
 
-    The method (Kaelo and Ali, 2006) reflects random simplices of a population and replaces the
+    The method reflects random simplices of a population and replaces the
     worst point. The points lie in a cube three times as wide and are clipped. A search ends after
     100 evaluations per point, or when the best points nearly coincide.
 
@@ -65,6 +65,11 @@ def controlled_random_search(problem: BilevelProblem, *, population: int | None 
         Number of points in the first search, at least k + 2, which is the default. Each restart
         doubles it, at most five times. NLopt's default of 10 (k + 1) would spend the solves of a
         short run before the first reflection.
+
+    References
+    ----------
+    Kaelo and Ali, Some variants of the controlled random search algorithm for global optimization,
+    J. Optim. Theory Appl. 130, 2006.
     """
     least = problem.perturbation.dim + 2
     points = least if population is None else whole_number(population, "population", least=least)
@@ -101,7 +106,7 @@ def mesh_adaptive_search(
     first_frame: float = FIRST_FRAME,
     last_frame: float = LAST_FRAME,
 ) -> Search:
-    """Minimise by mesh adaptive direct search (Audet and Dennis, 2006), NOMAD 4 of PyNomadBBO.
+    """Minimise by mesh adaptive direct search, NOMAD 4 of PyNomadBBO.
 
     The method polls 2 k directions on a mesh that adapts. A search ends at the last frame size.
 
@@ -110,6 +115,12 @@ def mesh_adaptive_search(
     first_frame, last_frame : float, default 1 and 1e-3
         Sizes of the poll frame, relative to half the width of the bounds of each entry of eps,
         with 0 < last_frame <= first_frame <= 1.
+
+    References
+    ----------
+    Audet and Dennis, Mesh adaptive direct search algorithms for constrained optimization, SIAM J.
+    Optim. 17, 2006. Audet, Le Digabel, Rochon Montplaisir and Tribes, Algorithm 1027: NOMAD version
+    4, ACM Trans. Math. Softw. 48, 2022.
     """
     last = real_number(last_frame, "last_frame", above=0.0)
     first = real_number(first_frame, "first_frame", least=last)

@@ -47,7 +47,7 @@ MOST_ITERATIONS = 400
 def differential_evolution_search(
     problem: BilevelProblem, *, population: int = POPULATION
 ) -> Search:
-    """Minimise by differential evolution (Storn and Price, 1997).
+    """Minimise by differential evolution, of SciPy.
 
     The initial population is a Latin hypercube sample that contains the start. The members lie in
     a cube three times as wide and are clipped. SciPy's final local search is not used, because it
@@ -59,6 +59,11 @@ def differential_evolution_search(
     population : int, default 10
         Number of members in the first search, at least 5. Each restart doubles it, at most five
         times. SciPy's default of 15 k would spend the solves of a short run on one generation.
+
+    References
+    ----------
+    Storn and Price, Differential evolution: a simple and efficient heuristic for global
+    optimization over continuous spaces, J. Global Optim. 11, 1997.
     """
     members = whole_number(population, "population", least=LEAST_MEMBERS)
 
@@ -83,7 +88,7 @@ def differential_evolution_search(
 
 
 def dividing_rectangles(problem: BilevelProblem, *, locally_biased: bool = True) -> Search:
-    """Minimise by DIRECT, the division of rectangles (Jones, Perttunen and Stuckman, 1993).
+    """Minimise by DIRECT, the division of rectangles, of SciPy.
 
     DIRECT evaluates the centres of rectangles and never a bound. It therefore divides a cube of
     1.5 times the side whose points are clipped: the centres of its outer thirds are on the bounds.
@@ -93,7 +98,13 @@ def dividing_rectangles(problem: BilevelProblem, *, locally_biased: bool = True)
     Parameters
     ----------
     locally_biased : bool, default True
-        Whether to use the variant of Gablonsky (2001), which divides fewer large rectangles.
+        Whether to use the variant of Gablonsky, which divides fewer large rectangles.
+
+    References
+    ----------
+    Jones, Perttunen and Stuckman, Lipschitzian optimization without the Lipschitz constant, J.
+    Optim. Theory Appl. 79, 1993. Gablonsky and Kelley, A locally-biased form of the DIRECT
+    algorithm, J. Global Optim. 21, 2001.
     """
     if not isinstance(locally_biased, bool):
         raise ArgumentError("locally_biased", repr(locally_biased), "True or False")
@@ -123,10 +134,10 @@ def trust_region(
     first_radius: float = FIRST_RADIUS,
     last_radius: float = LAST_RADIUS,
 ) -> Search:
-    """Minimise by a trust-region method with interpolation models.
+    """Minimise by a trust-region method with interpolation models, of SciPy.
 
-    COBYQA (Ragonneau, 2022) uses quadratic models; COBYLA (Powell, 1994), which is PRIMA's
-    implementation since SciPy 1.16, uses linear ones. A search ends at the last radius.
+    COBYQA uses quadratic models; COBYLA, which is PRIMA's implementation since SciPy 1.16, uses
+    linear ones. A search ends at the last radius.
 
     Parameters
     ----------
@@ -134,6 +145,13 @@ def trust_region(
         Radii of the trust region, relative to half the width of the bounds of each entry of eps,
         with 0 < last_radius <= first_radius <= 1. A restart draws its first radius at random,
         between a fifth of `first_radius` and `first_radius`.
+
+    References
+    ----------
+    Ragonneau, Model-based derivative-free optimization methods and software, PhD thesis, The Hong
+    Kong Polytechnic University, 2022, for COBYQA. Powell, A direct search optimization method that
+    models the objective and constraint functions by linear interpolation, Advances in Optimization
+    and Numerical Analysis, 1994, for COBYLA.
     """
     last = real_number(last_radius, "last_radius", above=0.0)
     largest = real_number(first_radius, "first_radius", least=last)
@@ -165,11 +183,17 @@ def finite_differences(
     Parameters
     ----------
     solver : {"slsqp", "trust-constr"}, default "slsqp"
-        Sequential quadratic programming (Kraft, 1988), or the interior-point trust-region method
-        of Byrd, Hribar and Nocedal (1999), which is the default of `fmincon`.
+        Sequential quadratic programming (Kraft), or the interior-point trust-region method of
+        Byrd, Hribar and Nocedal, which is the default of `fmincon`.
     step : float, default 2**-26
         Length of the differences, relative to half the width of the bounds of each entry of eps;
         values above 1 are replaced by 1.
+
+    References
+    ----------
+    Kraft, A software package for sequential quadratic programming, DFVLR-FB 88-28, 1988. Byrd,
+    Hribar and Nocedal, An interior point algorithm for large-scale nonlinear programming, SIAM J.
+    Optim. 9, 1999.
     """
     chosen = GRADIENT_SOLVERS[one_of(solver, "solver", GRADIENT_SOLVERS)]
     h = min(real_number(step, "step", above=0.0), 1.0)

@@ -64,6 +64,11 @@ class GradientMethod:
     has_bound: ClassVar[bool] = False
 
     @property
+    def documented(self) -> tuple[Callable[..., Any], ...]:
+        """The functions whose docstrings describe the method and its options."""
+        return self.make, Smoothing
+
+    @property
     def options(self) -> list[str]:
         """Names of the method's own options, with those of `Smoothing`."""
         return [*keywords(self.make), *keywords(Smoothing)]
@@ -82,7 +87,10 @@ class GradientMethod:
 def hypergradient(
     *, steps: int = 12, step: float = 0.5, restarts: int | None = None
 ) -> SmoothedRun:
-    """Ascend by spectral projected gradients in the space of eps (`SpectralAscent`).
+    """Ascend by spectral projected gradients, in eps alone, on a smoothed deviation.
+
+    The gradient is the implicit derivative of the lower-level solution, and the width of the
+    smoothing decreases. The true deviation is evaluated at the end of each width.
 
     Parameters
     ----------
@@ -94,6 +102,11 @@ def hypergradient(
         Number of ascents. The default is 5, or as many as the limits allow if the solves or the
         time are limited. Three ascents in a row without a new lower-level solve end the method in
         any case.
+
+    References
+    ----------
+    Birgin, Martinez and Raydan, Nonmonotone spectral projected gradient methods on convex sets,
+    SIAM J. Optim. 10, 2000.
     """
     length = real_number(step, "step", above=0.0)
     return _restarted(SpectralAscent(whole_number(steps, "steps", least=1), length), restarts)
@@ -102,7 +115,7 @@ def hypergradient(
 def pgd(
     *, steps: int = FIXED_STEPS, step: float | None = None, restarts: int | None = None
 ) -> SmoothedRun:
-    """Take projected gradient steps of one length (PGD; Madry et al., 2018).
+    """Take projected gradient steps of one length on a smoothed deviation (PGD).
 
     Parameters
     ----------
@@ -113,6 +126,11 @@ def pgd(
         3 / steps.
     restarts : int, optional
         As for "hypergradient".
+
+    References
+    ----------
+    Madry, Makelov, Schmidt, Tsipras and Vladu, Towards deep learning models resistant to
+    adversarial attacks, ICLR 2018.
     """
     return _restarted(_fixed_steps(steps, step, decay=0.0), restarts)
 
@@ -124,26 +142,36 @@ def mi_fgsm(
     decay: float = 1.0,
     restarts: int | None = None,
 ) -> SmoothedRun:
-    """Take projected steps along the momentum of the gradients (MI-FGSM; Dong et al., 2018).
+    """Take projected steps along the momentum of the gradients (MI-FGSM).
+
+    The paper starts at eps = 0 only and uses step = 1 / steps.
 
     Parameters
     ----------
     steps, step, restarts
-        As for "pgd". The paper starts at eps = 0 only and uses step = 1 / steps.
+        As for "pgd".
     decay : float, default 1
         Decay factor of the momentum, at least 0.
+
+    References
+    ----------
+    Dong, Liao, Pang, Su, Zhu, Hu and Li, Boosting adversarial attacks with momentum, CVPR 2018.
     """
     return _restarted(_fixed_steps(steps, step, decay), restarts)
 
 
 def fgsm() -> SmoothedRun:
-    """Take one step as long as the budget from eps = 0 (Goodfellow, Shlens and Szegedy, 2015).
+    """Take one step of steepest ascent, as long as the budget, from eps = 0 (FGSM).
 
         eps = P(a steepest(gradient at 0)),    which is a sign(gradient) for the infinity norm
 
     One step is taken for each width and each objective, since no width suits all problems; by
     default these are eight steps at most. A gradient of zero gives no step, as sign(0) = 0. The
     gradients at eps = 0 are not counted as solves.
+
+    References
+    ----------
+    Goodfellow, Shlens and Szegedy, Explaining and harnessing adversarial examples, ICLR 2015.
     """
     return _one_step_each
 

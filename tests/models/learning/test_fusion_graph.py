@@ -278,3 +278,13 @@ def test_points_that_cannot_be_dropped(points, complete):
     graph = FusionGraph.complete(4) if complete else FusionGraph(4, [[0, 1]], [1.0])
     with pytest.raises(ArgumentError, match="^points: got"):
         graph.without(points)
+
+
+def test_components_by_edges_of_positive_weight():
+    graph = FusionGraph(5, [[0, 1], [1, 2], [3, 4]], [1.0, 0.0, 2.0])
+    assert graph.component_labels.tolist() == [0, 0, 1, 2, 2]
+    assert graph.n_components == 3
+    assert graph.with_weights([1.0, 1.0, 0.0]).n_components == 3
+    large = FusionGraph.complete(100_000)
+    assert (large.n_components, "edges" in vars(large)) == (1, False)
+    assert FusionGraph.complete(4, 0.0).n_components == 4

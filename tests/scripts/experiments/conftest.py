@@ -12,7 +12,7 @@ LINE = {
     "limits": {"solves": 12},
     "data": {"line": {"kind": "clouds", "points": 9, "dimension": 1}},
     "models": {"cc": {"kind": "convex clustering", "gamma": 2.4, "weight": "1/n"}},
-    "perturbations": {"two": {"kind": "entries", "points": 2}},
+    "perturbations": {"two": {"kind": "additive", "points": 2}},
     "methods": {"corners": {}, "random": {"corners": 3}},
     "problems": [
         {

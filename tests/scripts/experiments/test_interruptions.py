@@ -22,7 +22,7 @@ closing = "ray"
 limits.solves = 20
 data.line = {kind = "clouds", points = 9, dimension = 1}
 models.cc = {kind = "convex clustering", gamma = 2.4, weight = "1/n"}
-perturbations.two = {kind = "entries", points = 2}
+perturbations.two = {kind = "additive", points = 2}
 methods = {corners = {}, random = {}}
 [[problems]]
 data = "line"

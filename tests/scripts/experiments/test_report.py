@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from bilad.models import DatasetError, load_dataset
 from bilad.scripts.cli import app
-from bilad.scripts.experiments.commands import STUDIES, study
 from bilad.scripts.experiments.report import write_report
 from bilad.scripts.experiments.run import failed
 from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.store import Store
+from bilad.scripts.experiments.studies import STUDIES, study
 from bilad.scripts.experiments.table import table_of
 
 EVIL = '<script>alert("x")</script> & $a_b$ _\\% \u00e9/../..'
@@ -173,7 +173,7 @@ def test_a_sweep_stores_its_rows_and_refuses_to_mix_them_up(in_process, tmp_path
         'name = "[/] mine"\nlimits.solves = 5\nmethods."[red]x" = {method = "corners"}\n'
         'data.d = {kind = "clouds", points = 9, dimension = 1}\n'
         'models.m = {kind = "convex clustering", gamma = 2.4, weight = "1/n"}\n'
-        'perturbations.p = {kind = "entries", points = 2}\n'
+        'perturbations.p = {kind = "additive", points = 2}\n'
         '[[problems]]\nfamily = "[/b]"\ndata = "d"\nmodels = "m"\nperturbations = "p"\n'
         "budgets = [1.0, 2.0]\n"
     )
@@ -186,7 +186,7 @@ def test_a_sweep_stores_its_rows_and_refuses_to_mix_them_up(in_process, tmp_path
     assert "[red]x" in first.output
     assert "results/mine.sqlite" in first.output.replace("\n", "")
     again = sweep()
-    assert (again.exit_code, "1 of the runs" in again.output) == (2, True)
+    assert (again.exit_code, "--resume to continue it" in again.output) == (2, True)
     assert sweep("--resume").exit_code == 0
     with Store(Path("results/mine.sqlite")) as store:
         assert len(store.rows()) == 2

@@ -92,7 +92,7 @@ def test_linear_models_are_attacked(in_process, model, deviation):
         "limits": {"solves": 20},
         "data": {"flowers": {"source": "iris", "rows": "40:60", "columns": [2, 3]}},
         "models": {"linear": {"kind": model, "penalty": 0.5, "intercept": True}},
-        "perturbations": {"two": {"kind": "entries", "points": 2}},
+        "perturbations": {"two": {"kind": "additive", "points": 2}},
         "methods": {"corners": {}},
         "problems": [
             {
@@ -141,7 +141,7 @@ def test_a_split_has_validation_and_test_points(in_process):
             "d": {"source": "diabetes", "training": 50, "validation": 40, "standardise": True}
         },
         "models": {"m": {"kind": "ridge", "intercept": True, "target": 10}},
-        "perturbations": {"p": {"kind": "entries", "points": 4}},
+        "perturbations": {"p": {"kind": "additive", "points": 4}},
         "methods": ["corners"],
         "problems": [
             {
@@ -238,7 +238,7 @@ def test_tolerances_and_options_that_vary_give_a_sensitivity(line, in_process):
 
 
 def test_a_ray_is_evaluated_on_a_grid(line, in_process):
-    line["perturbations"]["two"] = {"kind": "shift", "points": [0, 3]}
+    line["perturbations"]["two"] = {"kind": "shift", "points": [0, 3], "features": [0]}
     line["methods"] = {"ray": {"points": 31}, "exact": {}}
     line["seeds"] = [0]
     ray, exact = (own for _, own in run_experiment(line).groupby("base", sort=False))
@@ -255,7 +255,7 @@ def test_a_ray_is_evaluated_on_a_grid(line, in_process):
 
 
 def test_a_ray_without_an_attack_is_not_feasible(line, in_process):
-    line["perturbations"]["two"] = {"kind": "shift", "points": [0, 3]}
+    line["perturbations"]["two"] = {"kind": "shift", "points": [0, 3], "features": [0]}
     line |= {"methods": {"ray": {"points": 5}}, "seeds": [0]}
     line["problems"][0]["budgets"] = 1e-6
     del line["problems"][0]["targets"]
@@ -264,7 +264,7 @@ def test_a_ray_without_an_attack_is_not_feasible(line, in_process):
 
 
 def test_a_target_in_per_cent_is_a_number_in_its_row(line, in_process):
-    line["perturbations"]["two"] = {"kind": "entries", "points": 3}
+    line["perturbations"]["two"] = {"kind": "additive", "points": 3}
     line["problems"][0] |= {"targets": ["50%", 4], "limit": 6.0}
     own = run_experiment(line)
     own = own[(own.question == "BL2") & (own.status != "error")]

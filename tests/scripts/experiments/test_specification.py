@@ -46,10 +46,10 @@ kind = "clusterer"
 name = "KMean"
 
 [perturbations.many]
-kind = "entries"
+kind = "additive"
 points = 200
 [perturbations.ok]
-kind = "entries"
+kind = "additive"
 points = 2
 
 [methods.corners]
@@ -236,7 +236,7 @@ def test_the_key_depends_on_the_content_of_a_data_file(line, tmp_path):
     path.write_text(
         'methods.corners = {}\ndata.mine.source = "points.csv"\n'
         'models.cc = {kind = "convex clustering", gamma = 0.3}\n'
-        'perturbations.all = {kind = "entries", points = "0:9"}\n'
+        'perturbations.all = {kind = "additive", points = "0:9"}\n'
         '[[problems]]\ndata = "mine"\nmodels = "cc"\nperturbations = "all"\nbudgets = 1.0\n'
     )
     keys = []
@@ -368,7 +368,7 @@ def test_a_plugin_registers_parts_and_methods(tmp_path, monkeypatch):
     path.write_text(
         'plugins = ["own.py"]\nmethods.still = {}\ndata.two = {kind = "pair", distance = 3.0}\n'
         'models.cc = {kind = "convex clustering", gamma = 1.0}\n'
-        'perturbations.all = {kind = "entries", points = "0:2"}\n'
+        'perturbations.all = {kind = "additive", points = "0:2"}\n'
         '[[problems]]\ndata = "two"\nmodels = "cc"\nperturbations = "all"\nbudgets = 1.0\n'
     )
     (run,) = read_specification(path).runs

@@ -35,7 +35,7 @@ def console():
 
 def test_a_run_writes_tables_pictures_and_the_page(tmp_path):
     screen = console()
-    page = reproduce([SQUARES], tmp_path, screen, seed=3).read_text()
+    page = reproduce([SQUARES], tmp_path, screen, console(), seed=3).read_text()
     folder = tmp_path / "squares"
     assert pd.read_csv(folder / "squares.csv").square.tolist() == [1, 4, 9]
     assert pd.read_csv(folder / "dots.csv").square.tolist() == [1, 4, 9]
@@ -54,14 +54,14 @@ def test_a_run_writes_tables_pictures_and_the_page(tmp_path):
 
 
 def test_the_page_needs_nothing_but_itself(tmp_path):
-    page = reproduce([SQUARES], tmp_path, console()).read_text()
+    page = reproduce([SQUARES], tmp_path, console(), console()).read_text()
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert any(source.startswith("data:image/svg+xml;base64,") for source in sources)
     assert all(source.startswith(("data:", "#")) for source in sources)
 
 
 def test_quick_takes_the_small_sizes(tmp_path):
-    page = reproduce([SQUARES], tmp_path, console(), quick=True).read_text()
+    page = reproduce([SQUARES], tmp_path, console(), console(), quick=True).read_text()
     assert pd.read_csv(tmp_path / "squares" / "squares.csv").square.tolist() == [1]
     assert "`bilad reproduce squares --quick --seed 0`" in page
 
@@ -72,7 +72,7 @@ def test_a_part_that_fails_costs_no_finished_part(tmp_path, error):
         raise error
 
     with pytest.raises(error):
-        reproduce([SQUARES, Part("late", "Late", failing)], tmp_path, console())
+        reproduce([SQUARES, Part("late", "Late", failing)], tmp_path, console(), console())
     page = (tmp_path / "report.html").read_text()
     assert ">Squares</h2>" in page
     assert ">Late</h2>" not in page
@@ -93,7 +93,7 @@ def test_an_interrupt_that_a_method_answers_ends_the_part(tmp_path, after):
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        reproduce([Part("squares", "Squares", swallowing)], tmp_path, console())
+        reproduce([Part("squares", "Squares", swallowing)], tmp_path, console(), console())
     assert reached[-1] == after
     assert not (tmp_path / "report.html").exists()
     assert signal.getsignal(signal.SIGINT) is before

@@ -1,6 +1,8 @@
 """Cluster paths against cold solves, the tree against the labels, splits, limits, arguments."""
 
+import json
 import pickle
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +16,8 @@ from support import problems
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import NoDendrogramError, cluster, cluster_path
 from bilad.solvers.clustering import path
+from bilad.solvers.clustering.gamma_grid import GammaRange
+from bilad.solvers.clustering.labels.partition import nothing_proved
 from bilad.solvers.errors import UnsupportedError
 
 NORMS = (1, 2, float("inf"))
@@ -63,6 +67,7 @@ def test_the_path_is_what_cold_solves_say(p, d):
 
 @given(data=st.data())
 @settings(max_examples=25)
+@pytest.mark.filterwarnings("ignore::bilad.models.DisconnectedGraphWarning")
 def test_any_graph_with_duplicates_and_zero_weights(data):
     model = data.draw(problems.models(p=data.draw(st.sampled_from(NORMS))))
     path = cluster_path(model, [2.0, 0.0, 0.3, 1.0])
@@ -129,6 +134,7 @@ def test_a_split_is_found_and_named():
         path.linkage  # noqa: B018
 
 
+@pytest.mark.filterwarnings("ignore::bilad.models.DisconnectedGraphWarning")
 def test_no_tree_while_clusters_remain():
     data = np.array([[0.0], [1.0], [5.0], [6.0]])
     apart = ConvexClustering(data, FusionGraph(4, [[0, 1], [2, 3]], [1.0, 1.0]), 1.0)
@@ -190,13 +196,72 @@ def test_plot(d):
     if d == 1:
         assert path.plot(ax).get_xlabel() == "gamma"
     else:
-        assert path.plot(ax, features=(0, 2)).get_ylabel() == "feature 2"
+        assert path.plot(ax, features=(0, 2)).get_ylabel() == "x2"
         with pytest.raises(ArgumentError, match="features"):
             path.plot(ax, features=(0, 3))
     figure.canvas.draw()
     [ways] = [c for c in ax.collections if hasattr(c, "get_segments")]
     assert np.array_equal(ways.get_segments()[4][1:, 1], [c.X[4, -1] for c in path.clusterings])
     pyplot.close(figure)
+
+
+def test_without_gammas_the_path_goes_from_single_points_to_one_cluster():
+    path = cluster_path(connected_model(groups()))
+    assert path.status == "complete"
+    assert len(path.gammas) == 50
+    assert path.n_clusters[[0, -1]].tolist() == [30, 1]
+    assert path.clusterings[-1].proved
+    assert is_valid_linkage(path.linkage)
+
+
+def test_a_limit_during_the_automatic_grid_is_a_status(monkeypatch):
+    model = connected_model(groups())
+    path = cluster_path(model, time_limit=0)
+    assert (path.status, len(path.gammas), path.suggest()) == ("time limit", 0, [])
+
+    def interrupt(*given, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(GammaRange, "grid", interrupt)
+    assert cluster_path(model).status == "interrupted"
+
+
+def test_table_and_dictionary():
+    path = cluster_path(connected_model(groups()), GAMMAS)
+    table = path.to_frame()
+    assert np.array_equal(table.gamma, GAMMAS)
+    assert np.array_equal(table.n_clusters, path.n_clusters)
+    assert table.largest.iloc[-1] == np.bincount(path.clusterings[-1].labels).max()
+    record = json.loads(json.dumps(path.to_dict(), allow_nan=False))
+    assert record["status"] == "complete"
+    assert record["path"][2]["labels"] == path.clusterings[2].labels.tolist()
+    assert record["path"][2]["gamma"] == GAMMAS[2]
+    assert repr(path).startswith("ClusterPath(status='complete', gammas=7, range=(0.05, 5)")
+    empty = cluster_path(connected_model(groups()), GAMMAS, time_limit=0)
+    assert list(empty.to_frame()) == list(table)
+    assert json.loads(json.dumps(empty.to_dict()))["path"] == []
+
+
+@pytest.mark.parametrize("gammas", [GAMMAS, np.r_[0.0, GAMMAS], [0.0]])
+def test_plot_of_the_number_of_clusters(gammas):
+    path = cluster_path(connected_model(groups()), gammas)
+    figure, ax = pyplot.subplots()
+    assert path.plot_clusters(ax) is ax
+    figure.canvas.draw()
+    assert np.array_equal(ax.lines[0].get_ydata(), path.n_clusters)
+    assert np.array_equal(ax.lines[0].get_xdata(), gammas)
+    pyplot.close(figure)
+
+
+def test_plot_of_labels_that_are_not_proved():
+    path = cluster_path(connected_model(groups()), GAMMAS)
+    doubtful = [replace(c, partition=nothing_proved(30)) for c in path.clusterings[:3]]
+    ax = replace(path, clusterings=(*doubtful, *path.clusterings[3:])).plot_clusters()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "labels proved",
+        "not proved",
+    ]
+    pyplot.close(ax.figure)
 
 
 def test_plot_makes_its_own_figure():

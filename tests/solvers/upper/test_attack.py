@@ -254,3 +254,28 @@ def test_a_bound_just_within_the_limit_does_not_exclude_an_attack():
     assert found.status != "no attack exists"
     assert found.bound <= problem.size(eps)
     assert attack(problem.within(0.7), "corners", corners=5).status == "no attack exists"
+
+
+@pytest.mark.parametrize("method", ["direct", "exact"])  # the second reports no progress
+def test_a_bar_shows_the_progress_on_stderr(groups, capsys, method):
+    seen = []
+    quiet = attack(groups.bl1(), method)
+    assert capsys.readouterr() == ("", "")
+    found = attack(
+        groups.bl1(), method, progress=True, on_progress=lambda *progress: seen.append(progress)
+    )
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert method in shown.err
+    assert "100%" in shown.err
+    assert np.array_equal(found.eps, quiet.eps)
+    assert bool(seen) == (method == "direct")
+
+
+def test_a_fault_of_on_progress_ends_the_search_under_a_bar_too(groups, capsys):
+    def stop(done, total):
+        raise ValueError("enough")
+
+    found = attack(groups.bl1(), "direct", progress=True, on_progress=stop)
+    assert found.termination == "error: ValueError: enough"
+    assert "direct" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The commands of `bilad`, a file each."""

@@ -1,0 +1,143 @@
+"""`bilad attack`: the worst perturbation within a budget, or the least one with a target."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from bilad.models import ArgumentError, BilevelProblem
+from bilad.scripts.command import FailedError, command
+from bilad.scripts.experiments.page import Table
+from bilad.scripts.options import (
+    LOWER,
+    PROBLEM,
+    SECONDS,
+    SEED,
+    DataOptions,
+    ModelOptions,
+    OutputOptions,
+    PerturbationOptions,
+    option,
+)
+from bilad.scripts.output import Output
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import option_names
+from bilad.solvers import Attack
+from bilad.solvers import attack as search
+from bilad.solvers.upper import UPPER_METHODS
+from bilad.solvers.upper.attack import EFFORTS
+from bilad.solvers.upper.closing import CLOSINGS
+
+RECORD = "attack.json"
+PANEL = "Search"
+CAPTION = (
+    "value: deviation (BL1) or norm of eps (BL2); the deviation is recomputed from an accurate "
+    "lower-level solution. bound: proved bound of the optimum. undecided: solves whose outcome is "
+    "not proved; none of them counts as an attack."
+)
+
+
+@command
+def attack(
+    data: Annotated[str, PROBLEM],
+    points: DataOptions,
+    model: ModelOptions,
+    perturbation: PerturbationOptions,
+    output: OutputOptions,
+    method: Annotated[
+        str, option(f"auto, {', '.join(UPPER_METHODS)}.", rich_help_panel=PANEL)
+    ] = "auto",
+    seconds: Annotated[float | None, SECONDS] = None,
+    solves: Annotated[
+        int | None, option("Limit on lower-level solves.", rich_help_panel=PANEL)
+    ] = None,
+    seed: Annotated[int, SEED] = 0,
+    closing: Annotated[
+        str,
+        option(f"Search after the method: {', '.join(CLOSINGS)}.", rich_help_panel=PANEL),
+    ] = "search",
+    bound: Annotated[
+        str,
+        option(f"Effort for a proved bound: {', '.join(EFFORTS)}.", rich_help_panel=PANEL),
+    ] = "quick",
+    lower: Annotated[str, LOWER] = "auto",
+    options: Annotated[
+        list[str] | None,
+        option(
+            "Option of the method as name=value; may be repeated. See `bilad methods NAME`.",
+            "--option",
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+) -> None:
+    """Search for the largest deviation within a budget (BL1), or for the least norm (BL2).
+
+    With --target the problem is (BL2); a budget is then the largest norm that is searched.
+    """
+    subject = subject_of(data, points, model, perturbation)
+    problem, own = subject.problem, _options(options or [])
+    out = Output(output, "attack", subject.name, (RECORD,))
+    out.say(subject.describe(perturbed=True))
+    with option_names():
+        found = search(
+            problem,
+            method,
+            seed,
+            seconds,
+            solves,
+            closing=closing,
+            bound=bound,
+            lower=lower,
+            **own,
+        )
+    table = Table("attack", _title(problem), [_row(found)], CAPTION)
+    record = subject.record("attack", found.to_dict())
+    out.write_json(RECORD, record)
+    out.result(record, table)
+    out.written()
+    if found.termination == "interrupted":
+        raise KeyboardInterrupt
+    if found.termination.startswith("error"):
+        raise FailedError(found.termination.removeprefix("error: "))
+
+
+def _options(texts: Sequence[str]) -> dict[str, Any]:
+    """Return options of a method; a value that is not in TOML is a text."""
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip().isidentifier():
+            raise ArgumentError("--option", repr(text), "name=value")
+        try:
+            found[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except (tomllib.TOMLDecodeError, KeyError):
+            found[name.strip()] = value.strip()
+    return found
+
+
+def _row(found: Attack) -> dict[str, Any]:
+    problem = found.problem
+    is_attack = found.norm > 0 and problem.is_attack(found.norm, found.deviation)
+    return {
+        "method": found.method,
+        "value": problem.value(found.norm, found.deviation) if is_attack else float("nan"),
+        "norm": found.norm,
+        "deviation": found.deviation,
+        "bound": float("nan") if found.bound is None else found.bound,
+        "proved": "yes" if found.proved else "no",
+        "status": found.status,
+        "ended": found.termination,
+        "solves": found.lower_solves,
+        "undecided": found.undecided,
+        "seconds": found.seconds,
+    }
+
+
+def _title(problem: BilevelProblem) -> str:
+    """Return the problem in words."""
+    name, size = problem.deviation.name, f"||eps|| <= {problem.radius:.6g}"
+    norm = "count" if problem.is_binary else f"{problem.norm:g}"
+    if problem.sense == "max":
+        return f"(BL1): largest {name} for {size}, norm {norm}"
+    return f"(BL2): least ||eps|| for {name} >= {problem.target:.6g}, {size}, norm {norm}"

@@ -1,0 +1,89 @@
+"""`bilad verify`: the lower level by several methods, side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from bilad.models import ArgumentError, ConvexClustering
+from bilad.scripts.command import FailedError, command
+from bilad.scripts.experiments.page import Table
+from bilad.scripts.options import (
+    PROBLEM,
+    SECONDS,
+    SEED,
+    ClusteringOptions,
+    DataOptions,
+    OutputOptions,
+    option,
+)
+from bilad.scripts.output import Output
+from bilad.scripts.settings import subject_of
+from bilad.scripts.subject import arguments, option_names
+from bilad.scripts.verify import TOL, random_comparison
+from bilad.solvers import compare_lower
+from bilad.solvers.clustering import LOWER_METHODS
+
+TABLE, RECORD, RANDOM = "comparison.csv", "comparison.json", "random"
+CAPTION = (
+    "distance: of X to that of the reference, the method with the least proved bound; bound: "
+    "proved bound on this distance. labels: whether the partitions agree, contradict each other, "
+    "or differ in undecided pairs only. undecided: pairs of points whose labels are not proved."
+)
+
+
+@command
+def verify(
+    points: DataOptions,
+    model: ClusteringOptions,
+    output: OutputOptions,
+    data: Annotated[str | None, PROBLEM] = None,
+    methods: Annotated[str, option("Methods, comma-separated.")] = ",".join(LOWER_METHODS),
+    tol: Annotated[float, option("Tolerance of gap and KKT residual.")] = 1e-8,
+    seconds: Annotated[float | None, SECONDS] = None,
+    problems: Annotated[int, option("Number of random problems, without DATA.", min=1)] = 200,
+    seed: Annotated[int, SEED] = 0,
+) -> None:
+    """Compare SSNAL, the exact method and Clarabel on a data set, or on random problems.
+
+    The exit code is 1 if two methods contradict each other.
+    """
+    if data is None:
+        _random(points, model, output, problems, seed)
+        return
+    subject = subject_of(data, points, model)
+    own = cast(ConvexClustering, subject.model)
+    out = Output(output, "verify", subject.name, (TABLE, RECORD))
+    out.say(subject.describe())
+    names = [name.strip() for name in methods.split(",")]
+    with option_names():
+        found = compare_lower(own, names, tol, seconds, refine=True)
+    record = subject.record("verify", found.to_dict())
+    table = Table(
+        "comparison", "Methods for the lower level", found.to_frame().reset_index(), CAPTION
+    )
+    out.write(TABLE, table.csv())
+    out.write_json(RECORD, record)
+    verdict = {True: "agree", False: "contradict each other", None: "cannot be compared"}
+    out.result(record, table, summary=f"The methods {verdict[found.agrees]}.")
+    out.written()
+    if found.agrees is False:
+        raise FailedError("the methods contradict each other")
+
+
+def _random(
+    points: DataOptions, model: ClusteringOptions, output: OutputOptions, problems: int, seed: int
+) -> None:
+    """Compare the methods on random problems."""
+    given = arguments(points, model)
+    if given:
+        raise ArgumentError("data", "nothing", f"a data set, for {given[0]}")
+    out = Output(output, "verify", RANDOM, (TABLE,))
+    with out.progress("verify", problems + max(problems // 10, 1)) as tell:
+        cells, large = random_comparison(problems, seed, tell)
+    title = f"Worst case against Clarabel, both at tolerance {TOL:g}"
+    table = Table("comparison", title, cells)
+    out.write(TABLE, table.csv())
+    out.result({"command": "verify", "worst": cells.to_dict("records")}, table, summary=large)
+    out.written()
+    if cells.disagree.any():
+        raise FailedError("two methods contradict each other")
