@@ -10,7 +10,8 @@ So each X gives a lower bound. With the centred solution at some gamma < gamma* 
 step for h(gamma) = ||centred solution||_F, which is convex, decreasing, and zero from gamma* on.
 A single point i gives the bound ||a'_i||_q / sum of the weights of its edges. Each bound is
 exceeded by a small margin; the first of these gammas at which every component is proved to be one
-cluster is the upper end, which therefore exceeds gamma* by at most this margin.
+cluster is the upper end, which therefore exceeds gamma* by at most this margin. The margin grows
+where rounding errors prevent the proof.
 
 Lower end. X* = A - B'Z* moves point i by at most gamma times the sum of the weights of its edges in
 each feature, so that no two points are fused if this is less than half of the least difference of
@@ -54,7 +55,8 @@ def gamma_grid(model: ConvexClustering, count: int = 50) -> FloatArray:
     """Return a geometric grid of gammas that contains the whole clusterpath.
 
     At the first gamma no two distinct points share a cluster. At the last one every component of
-    the graph is one cluster; it exceeds the least such gamma by at most 2 per cent.
+    the graph is one cluster; it exceeds the least such gamma by at most 2 per cent, or by more if
+    this is not proved so near to it.
 
     Parameters
     ----------

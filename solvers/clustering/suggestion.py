@@ -58,11 +58,12 @@ def suggest(
         graph, labels = clusterings[first].model.graph, clusterings[first].labels
         one = _suggestion(gammas[first : last + 1], clusterings[first : last + 1])
         distance = 0 if n_clusters is None else abs(one.n_clusters - n_clusters)
-        trivial = is_coarsest(graph, labels) or is_finest(distinct, labels)
+        mostly_single = 2 * one.sizes.count(1) > graph.n
+        trivial = mostly_single or is_coarsest(graph, labels) or is_finest(distinct, labels)
         found.append((distance, trivial, one))
     nearest = min(distance for distance, _, _ in found)
     wanted = [
-        (distance, -one.lifetime, one.n_clusters, one)
+        (distance, -round(one.lifetime, 9), one.n_clusters, one)
         for distance, trivial, one in found
         if not trivial or (n_clusters is not None and distance == nearest)
     ]

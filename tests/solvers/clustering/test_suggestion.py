@@ -57,6 +57,15 @@ def test_the_coarsest_partition_of_a_disconnected_graph_is_trivial_too():
     assert numbers(path.suggest(1)) == [2, 3]
 
 
+def test_partitions_mostly_of_single_points_are_suggested_on_request_only():
+    data = np.r_[np.arange(8.0) ** 2, 100.0][:, None]
+    model = ConvexClustering(data, FusionGraph.complete(9), 1.0)
+    pair, half = [0, 0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 1, 1, 2, 2, 3, 4, 5]
+    path = path_of([pair, pair, pair, half], model=model)
+    assert numbers(path.suggest()) == [6]
+    assert numbers(path.suggest(8)) == [8, 6]
+
+
 def test_coincident_points_that_share_a_cluster_are_trivial():
     model = ConvexClustering([[0.0], [0.0], [1.0], [6.0]], FusionGraph.complete(4), 1.0)
     path = cluster_path(model, [0.0, 0.01, 0.5])
