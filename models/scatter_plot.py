@@ -75,7 +75,7 @@ class ScatterPlot:
             If these are not two features of the model, or `ax` is something else.
         """
         titles = feature_titles(model.feature_names, model.d)
-        columns = (0,) if model.d == 1 else _two_features(features, titles)
+        columns = (0,) if model.d == 1 else two_features(features, titles)
         plot = cls(axes_or_new(ax), columns)
         names = [*(titles[k] for k in columns), "point"]
         plot.axes.set(xlabel=names[0], ylabel=names[1])
@@ -108,8 +108,14 @@ class ScatterPlot:
             self.axes.scatter(own[:, 0], own[:, 1], s=18, color=colours(k % colours.N), label=title)
 
 
-def _two_features(features: Sequence[Any], titles: list[str]) -> tuple[int, ...]:
-    """Return the numbers of two features that are given by their numbers or names."""
+def two_features(features: Sequence[Any], titles: list[str]) -> tuple[int, ...]:
+    """Return the numbers of two features that are given by their numbers or names.
+
+    Raises
+    ------
+    ArgumentError
+        If these are not two features, or a name stands for several.
+    """
     expected = f"two numbers below d = {len(titles)}, or two names of features"
     given = list(features) if isinstance(features, Sequence | np.ndarray) else []
     columns = []

@@ -197,8 +197,8 @@ class Attack(Represented):
 
         - "label" and "attacked_label", the clusters at 0 and at eps, where those at eps are named
           so that fewest points change; or "prediction" and "attacked_prediction", what the
-          parameters at 0 and at eps predict for the data at 0. Both are left out if the model
-          predicts nothing, or was not solved;
+          parameters at 0 and at eps predict for the data at 0, which is -1 or 1 for a linear model.
+          Both are left out if the model predicts nothing, or was not solved;
         - "changed", whether these two differ;
         - "target" and "attacked_target", if eps acts on the targets;
         - "moved", the Euclidean distance by which eps moves the point;

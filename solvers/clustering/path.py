@@ -6,7 +6,7 @@ With general weights a cluster can split again as gamma increases; the result sa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -179,15 +179,21 @@ class ClusterPath(Represented):
             )
             raise NoDendrogramError(f"{left} clusters remain {where}: {mend}")
 
-    def plot(self, ax: Axes | None = None, features: tuple[int, int] = (0, 1)) -> Axes:
+    def plot(self, ax: Axes | None = None, features: Sequence[int | str] = (0, 1)) -> Axes:
         """Draw the data and the path of each point, coloured by its cluster at the last gamma.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
             Default: the axes of a new figure.
-        features : pair of int, default (0, 1)
-            The features to draw. With a single feature, x is drawn against gamma.
+        features : pair of int or str, default (0, 1)
+            The features to draw, by their numbers or names. With a single feature, x is drawn
+            against gamma.
+
+        Raises
+        ------
+        ArgumentError
+            If an argument is something else.
         """
         return plot_paths(self.model, self.gammas, self.clusterings, ax, features)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from bilad.models.frame import feature_titles
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, FloatArray
+from bilad.models.scatter_plot import axes_or_new, two_features
+from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.result import Clustering
 
 if TYPE_CHECKING:
@@ -21,29 +22,27 @@ def plot_paths(
     gammas: FloatArray,
     clusterings: Sequence[Clustering],
     ax: Axes | None,
-    features: tuple[int, int],
+    features: Sequence[int | str],
 ) -> Axes:
     """Draw the data and the path of each point; `ClusterPath.plot` explains the arguments."""
     from matplotlib import pyplot
     from matplotlib.collections import LineCollection
 
     data, line = model.data, model.d == 1
-    for feature in () if line else features:
-        if not 0 <= feature < model.d:
-            raise ArgumentError("features", features, f"two numbers below d = {model.d}")
+    titles = feature_titles(model.feature_names, model.d)
+    columns = () if line else two_features(features, titles)
+    axes = axes_or_new(ax)
     paths = np.stack([data, *(c.X for c in clusterings)], axis=1)  # (n, G + 1, d)
     if line:
         levels = np.broadcast_to(np.r_[0.0, gammas][:, None], paths.shape)
         paths = np.concatenate([levels, paths], axis=2)
     else:
-        paths = paths[:, :, list(features)]
+        paths = paths[:, :, list(columns)]
     labels = clusterings[-1].labels if clusterings else np.arange(model.n)
     colours = pyplot.get_cmap("tab10")(labels % 10)
-    axes = pyplot.subplots()[1] if ax is None else ax
     axes.add_collection(LineCollection(list(paths), colors=colours, linewidths=0.6))
     axes.scatter(paths[:, 0, 0], paths[:, 0, 1], s=8, c=colours)
-    titles = feature_titles(model.feature_names, model.d)
-    names = ("gamma", titles[0]) if line else tuple(titles[k] for k in features)
+    names = ("gamma", titles[0]) if line else tuple(titles[k] for k in columns)
     axes.set(xlabel=names[0], ylabel=names[1])
     axes.autoscale_view()
     return axes
@@ -51,10 +50,9 @@ def plot_paths(
 
 def plot_clusters(gammas: FloatArray, clusterings: Sequence[Clustering], ax: Axes | None) -> Axes:
     """Draw the number of clusters; `ClusterPath.plot_clusters` explains the arguments."""
-    from matplotlib import pyplot
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axes = pyplot.subplots()[1] if ax is None else ax
+    axes = axes_or_new(ax)
     counts = np.array([c.n_clusters for c in clusterings])
     proved = np.array([c.proved for c in clusterings], dtype=np.bool_)
     axes.plot(gammas, counts, color="C0", linewidth=0.8)
