@@ -149,7 +149,7 @@ def _parameters(
             option = copy(option)
             option.rich_help_panel = group.panel
             default = own.empty if field.default is MISSING else field.default
-            annotation: Any = Annotated[kind, option]  # type: ignore[valid-type]
+            annotation: Any = Annotated[kind, option]
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
@@ -193,7 +193,7 @@ class Program(TyperGroup):
         """Run a command, and end with its exit code."""
         standalone = extra.pop("standalone_mode", True)
         try:
-            code = super().main(*args, **extra, standalone_mode=False)
+            code = super().main(*args, **(extra | {"standalone_mode": False}))
         except UsageError as error:
             code = _end("error ", _fault(error), USAGE).exit_code
         if standalone:
