@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -26,7 +25,6 @@ from typer.models import ArgumentInfo, OptionInfo
 from bilad.models import ArgumentError, DatasetError
 from bilad.models.learning.learning_model import LearningModelError
 from bilad.models.validation import did_you_mean
-from bilad.scripts.files import check_folder
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp.engine import EngineError, OptionError
 
@@ -100,14 +98,11 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
-        out = kwargs.get("out")
         with noted_interrupts() as interrupts, warnings.catch_warnings():
             warnings.showwarning = _warn
             if kwargs.get("quiet"):
                 warnings.simplefilter("ignore")
             try:
-                if isinstance(out, Path):
-                    check_folder(out)
                 made = {  # before a group takes the name of an option
                     name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
                     for name, group in groups.items()
