@@ -15,7 +15,7 @@ os.environ["MPLBACKEND"] = "template"
 
 # The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(
-    "suite", deadline=None, max_examples=60, derandomize=True, database=None, print_blob=True
+    "suite", deadline=None, max_examples=30, derandomize=True, database=None, print_blob=True
 )
 settings.register_profile("explore", deadline=None, max_examples=1000, database=None)
 settings.load_profile("suite")

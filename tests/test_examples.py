@@ -1,11 +1,12 @@
-"""The programs of the gallery run."""
+"""The programs of the gallery run that the build of the documentation does not execute."""
 
 import runpy
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").rglob("*.py"))
+FOLDER = Path(__file__).parents[1] / "examples"
+EXAMPLES = sorted(set(FOLDER.glob("*.py")) - set(FOLDER.glob("plot_*.py")))
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Users can name, write, change and solve the Pyomo model with the tools of Pyomo."""
 
+import itertools
 import re
 
 import numpy as np
@@ -79,8 +80,9 @@ def test_the_feasible_set_of_eps_and_stationarity_are_written_as_lp(tmp_path, no
         assert f"eps({k})" in text
 
 
-@pytest.mark.parametrize("p", NORMS)
-@pytest.mark.parametrize("name", REFORMULATIONS)
+@pytest.mark.parametrize(
+    ("name", "p"), list(zip(REFORMULATIONS, itertools.cycle(NORMS), strict=False))
+)
 def test_solved_through_pyomo_as_through_a_session(name, p):
     stage = LOOSE if name == "kanzow-schwartz" else STAGE
     built, restart = opened(name, make_case(p, 2, "additive", "knn"), stage)
@@ -120,8 +122,9 @@ def test_a_row_that_is_added_is_kept(name, perturbation):
     assert problem.size(built.eps()) <= problem.radius
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", REFORMULATIONS)
+@pytest.mark.parametrize(
+    ("name", "norm"), list(zip(REFORMULATIONS, itertools.cycle(NORMS), strict=False))
+)
 def test_components_have_readable_names(name, norm):
     """Names are letters and underscores; indices are points, features, edges or entries of eps."""
     problem = make_case(2, 2, "edges", "knn", norm=norm, kind=MinPerturbation, budget=1, limit=1.5)

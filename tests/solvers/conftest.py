@@ -36,11 +36,11 @@ class TwoGroups:
     not meet otherwise.
     """
 
-    first: int = 8
-    second: int = 6
+    first: int = 4
+    second: int = 3
     moved: int = 2
-    far: float = 20.0
-    gamma: float = 0.3
+    far: float = 20.6
+    gamma: float = 0.6
 
     @property
     def n(self):
@@ -96,8 +96,8 @@ def groups():
 
 @pytest.fixture(scope="session")
 def touching():
-    """Everything an integer or a half: blocks touch exactly at eps = 4 and eps = 16."""
-    return TwoGroups(gamma=0.5)
+    """Everything an integer: blocks touch exactly at eps = 4 and eps = 16."""
+    return TwoGroups(far=21.0, gamma=1.0)
 
 
 @pytest.fixture(scope="session")

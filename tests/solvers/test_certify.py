@@ -53,7 +53,7 @@ def test_facets():
 
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
 def test_flows_and_nonexpansiveness(norm):
-    found = certify(planar(norm=norm), max_solves=100)
+    found = certify(planar(norm=norm), max_solves=40)
     assert (found.status, found.method, found.exact) == (
         "attacked",
         "flows and nonexpansiveness",
@@ -61,7 +61,7 @@ def test_flows_and_nonexpansiveness(norm):
     )
     assert 0 < found.lower <= found.upper < np.inf
     assert certify(planar(0.99 * found.lower, norm), max_solves=20).status == "robust"
-    assert certify(planar(3 * found.upper, norm), max_solves=100).status == "attacked"
+    assert certify(planar(3 * found.upper, norm), max_solves=40).status == "attacked"
 
 
 def test_without_solves_nothing_is_attacked():

@@ -129,7 +129,7 @@ def test_pairs_that_are_left_out_never_merge(perturbation, p, ball):
     left_out = set(itertools.combinations(range(9), 2)) - kept
     assert together <= kept
     assert left_out
-    for point in [*extreme_points(problem, 40)][-40:]:
+    for point in [*extreme_points(problem, 15)][-15:]:
         labels = cluster(problem.perturbation.apply(problem.model, point)).labels
         assert all(labels[i] != labels[j] for i, j in left_out)
 

@@ -93,7 +93,9 @@ def test_other_points_are_rejected(p, d, perturbation, graph):
             assert excess > REJECTED, (name, what)
 
 
-@pytest.mark.pairwise(name=UNSMOOTHED, norm=NORMS, perturbation=PERTURBATIONS)
+@pytest.mark.pairwise(
+    name=["scholtes", "penalty", "duality"], norm=NORMS, perturbation=PERTURBATIONS
+)
 def test_every_norm_of_eps_and_both_problems(norm, perturbation, name):
     """For (BL2) the target is deactivated, because the smooth deviation may fall short of it."""
     options = {"budget": 1, "limit": 1.2, "kind": MinPerturbation}

@@ -123,7 +123,7 @@ def test_attacks_are_as_good_as_a_dense_sample(name, method):
     before = fit(model).outcome
     moves = Perturbation.additive(X.shape, points=[np.argmin((2 * y - 1) * (X @ before))])
     case = MaxDeviation(model, moves, 2.0, 2, validation_loss(*data(10, seed=3)))
-    circle = [2 * np.array([np.cos(a), np.sin(a)]) for a in np.linspace(0, 2 * np.pi, 200)]
+    circle = [2 * np.array([np.cos(a), np.sin(a)]) for a in np.linspace(0, 2 * np.pi, 60)]
     best = max(case.deviation.value(before, fit(moves.apply(model, eps)).outcome) for eps in circle)
     options = {"starts": 4} if method == "kkt" else {}
     found = attack(case, method, closing="none", **options)

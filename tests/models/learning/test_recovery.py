@@ -59,7 +59,6 @@ def clustered(draw, p):
 def test_the_formulas(p):
     recovered = []
 
-    @settings(max_examples=40)
     @given(clustered(p) | st.tuples(problems.models(p=p), st.none()), st.data())
     def check(drawn, data):
         model, labels = drawn

@@ -33,7 +33,7 @@ def attack_fixed(problem, rng, directions, radius, tight=False):
     return float((fixed.together | fixed.apart).mean())
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_within_the_radius_flips_a_fixed_pair(seed, random_problem, directions):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
@@ -45,7 +45,6 @@ def lower_of(problem):
 
 
 @given(seed=seeds, norm=st.sampled_from(NORMS), is_bounded=st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_shortest_is_the_least_norm(seed, norm, is_bounded):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, 6))
@@ -135,7 +134,6 @@ def reaching(rng, problem, size):
     is_bounded=st.booleans(),
     kind=st.sampled_from(["changes", "loss", "distance"]),
 )
-@settings(max_examples=50, deadline=None)
 def test_no_attack_passes_a_bound(seed, norm, is_bounded, kind):
     rng = np.random.default_rng(seed)
     model, T, X, y = some_ridge(rng)

@@ -93,7 +93,7 @@ def test_the_exact_test_agrees_with_the_solver(p):
     """Any weights and data, ties and duplicates; the right partition and wrong ones."""
     outcomes = []
 
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     @given(problems.models(p=p, max_n=7), st.integers(0, 2**16))
     def check(model, seed):
         rng = np.random.default_rng(seed)
@@ -114,7 +114,7 @@ def test_verdicts_against_rational_truth():
     """Never a wrong yes or no, ties included; none only where a cut or a meeting is a tie."""
     verdicts = []
 
-    @settings(max_examples=40)
+    @settings(max_examples=15)
     @given(problems.models(d=1, max_n=6, graph=problems.complete_graphs), st.data())
     def check(model, data):
         x = rational.solve_complete(model.data[:, 0].tolist(), model.radii[0])

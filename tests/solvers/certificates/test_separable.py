@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
@@ -82,6 +82,7 @@ def directions_of(problem, rng, count=4):
         yield eps / problem.size(eps)
 
 
+@settings(max_examples=15)
 @given(seed=seeds, kind=st.sampled_from(KINDS))
 def test_no_ray_has_a_step_within_a_radius(seed, kind):
     """By the parametric path in rational arithmetic, and by the exact radius if there is one."""
@@ -119,6 +120,7 @@ def steps_along(problem, direction, largest):
     return min(changed, default=np.inf)
 
 
+@settings(max_examples=15)
 @given(seed=seeds, kind=st.sampled_from(["additive", "masked", "shifts"]))
 def test_the_parametric_path_has_the_partitions_of_the_solver(seed, kind):
     """p = inf in the plane, by sums and differences and by SSNAL."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
@@ -28,6 +28,7 @@ def attack_inside(problem, rng, directions, contradicts):
     return found, tried
 
 
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_shorter_changes_the_partition(seed, random_problem, directions, contradicts):
     rng = np.random.default_rng(seed)

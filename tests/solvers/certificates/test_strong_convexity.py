@@ -33,7 +33,7 @@ def moved(T, low=-np.inf, high=np.inf):
 
 
 @given(seed=seeds, loss=st.sampled_from([LogisticLoss(), SquaredHingeLoss(), SquaredLoss()]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20)
 def test_slopes_are_lipschitz_in_the_target(seed, loss):
     rng = np.random.default_rng(seed)
     low, high = np.sort(rng.normal(scale=3, size=(2, 20)), axis=0)
@@ -77,7 +77,7 @@ DEVIATIONS = {
     measure=st.sampled_from(sorted(DEVIATIONS)),
     is_bounded=st.booleans(),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12)
 def test_no_attack_passes_a_bound(seed, norm, kind, measure, is_bounded):
     rng = np.random.default_rng(seed)
     n, d, k = (int(rng.integers(*ends)) for ends in ((3, 9), (1, 4), (1, 4)))
@@ -104,7 +104,7 @@ def test_no_attack_passes_a_bound(seed, norm, kind, measure, is_bounded):
 
 
 @given(seed=seeds, kind=st.sampled_from(["hinge", *sorted(MODELS)]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6)
 def test_no_flips_pass_a_bound(seed, kind):
     """All flips of four labels."""
     rng = np.random.default_rng(seed)

@@ -74,7 +74,7 @@ def random_model(name, rng, n=12, d=3):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 10**6))
 def test_the_gap_is_a_proof(name, seed):
     """No point is better than the gap allows; the bound of the distance holds at any point."""
@@ -93,7 +93,7 @@ def test_the_gap_is_a_proof(name, seed):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 10**6))
 def test_derivatives_against_differences(name, seed):
     rng = np.random.default_rng(seed)

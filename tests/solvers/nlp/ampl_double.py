@@ -14,8 +14,6 @@ one, from AmplTNLP.cpp and IpIpoptApplication.cpp of IPOPT 3.14, and seen with a
 import pathlib
 import sys
 
-import casadi as ca
-
 WORDS = {
     "Solve_Succeeded": ("Optimal Solution Found.", 0),
     "Infeasible_Problem_Detected": ("Converged to a point of local infeasibility.", 200),
@@ -40,7 +38,9 @@ def read_options(arguments):
 
 
 def run(stub, options):
-    """Solve with CasADi; the builder, the solution and the statistics."""
+    """Solve with CasADi; the solution and the statistics."""
+    import casadi as ca  # which `--version` needs not wait for
+
     nl = ca.NlpBuilder()
     nl.import_nl(stub, {})
     g = ca.vertcat(*nl.g) if nl.g else ca.MX(0, 1)

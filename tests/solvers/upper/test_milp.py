@@ -101,21 +101,16 @@ def check_bound(problem, seed, **options):
     return found / trace.bound - 1
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "seed", [*range(5), *(pytest.param(k, marks=pytest.mark.slow) for k in range(5, 40))]
+)
 def test_the_bound_is_attained(seed):
-    gap = check_bound(random_problem(seed), seed, coincidences=False)
-    assert gap <= 1e-5
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10, 40))
-def test_the_bound_is_attained_on_more_problems(seed):
     assert check_bound(random_problem(seed), seed, coincidences=False) <= 1e-5
 
 
 @pytest.mark.parametrize(
     "seed",
-    [*range(300, 312), *(pytest.param(k, marks=pytest.mark.slow) for k in range(312, 324))],
+    [*range(300, 306), *(pytest.param(k, marks=pytest.mark.slow) for k in range(306, 324))],
 )
 def test_no_eps_is_better_than_the_bound(seed):
     assert check_bound(random_problem(seed), seed) >= -1e-9
@@ -127,8 +122,10 @@ def two_points(p, d, weight=0.5, distance=3.0):
     return ConvexClustering(data, FusionGraph(2, [[0, 1]], [weight]), 2.0, p)
 
 
-@pytest.mark.parametrize(("p", "d"), [(1, 1), (2, 1), (1, 2), (INF, 2)])
-@pytest.mark.parametrize(("norm", "least"), [(1, 1.0), (2, 0.5**0.5), (INF, 0.5)])
+@pytest.mark.parametrize(
+    ("p", "d", "norm", "least"),
+    [(1, 1, INF, 0.5), (2, 1, 2, 0.5**0.5), (1, 2, 1, 1.0), (INF, 2, INF, 0.5)],
+)
 def test_two_points_are_fused_from_both_sides(p, d, norm, least):
     """They fuse if 3 - eps_0 - eps_1 <= 2 gamma w = 2."""
     problem = MinPerturbation(

@@ -17,8 +17,8 @@ def seen(size, deviation, proved=True):
 
 def test_the_larger_deviation_is_better(groups):
     lower = LowerLevel(groups.bl1())
-    values = [merit(lower, seen(1.0, u), 18.0) for u in (0.0, 2.0, 182.0)]
-    assert values == [0.0, -2 / 182, -1.0]
+    values = [merit(lower, seen(1.0, u), 18.0) for u in (0.0, 2.0, 42.0)]
+    assert values == [0.0, -2 / 42, -1.0]
     assert merit(lower, seen(1.0, 100.0, proved=False), 18.0) == 0.0
 
 
@@ -36,7 +36,7 @@ def made(problem, max_solves=None, **options):
 
 def test_a_point_of_the_cube_has_the_merit_of_its_eps(groups):
     value = made(groups.bl1())
-    assert value(np.array([1.0])) == -groups.joined / 182
+    assert value(np.array([1.0])) == -groups.joined / 42
     assert value(np.array([0.0])) == 0.0
     assert value.lower.history[0].eps.tolist() == [18.0]
 

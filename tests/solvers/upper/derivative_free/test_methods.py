@@ -40,10 +40,10 @@ def test_they_are_registered():
         assert "restarts" in method.options
 
 
-@pytest.fixture(scope="module", params=[1, np.inf])
-def far(request, groups):
+@pytest.fixture(scope="module")
+def far(groups):
     """Return (BL1) with two parameters, and the best result of a grid."""
-    problem = MaxDeviation(groups.model(), groups.each(), 20.0, request.param)
+    problem = MaxDeviation(groups.model(), groups.each(), 20.0, 1)
     return problem, search(problem, "direct", step=2.0).deviation
 
 
@@ -54,10 +54,10 @@ def test_two_parameters_as_good_as_the_grid(far, method):
     assert all(problem.size(seen.eps) <= 20.0 for seen in found.history)
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def near(request, groups):
+@pytest.fixture(scope="module")
+def near(groups):
     """Return (BL2) with two parameters, and the best result of a grid."""
-    problem = MinPerturbation(groups.model(), groups.each(), 1.0, request.param, limit=18.0)
+    problem = MinPerturbation(groups.model(), groups.each(), 1.0, 2, limit=18.0)
     return problem, search(problem, "direct", step=0.3).norm
 
 
@@ -74,15 +74,15 @@ def test_the_shortest_attack_with_two_parameters(near, method):
 )
 def test_weights_stay_between_their_bounds(problems, method, kind, size, norm):
     problem = problems.edges(kind, size, norm)
-    found = search(problem, method, max_solves=30)
+    found = search(problem, method, max_solves=15)
     eps = np.array([seen.eps for seen in found.history])
     assert eps.min() >= 0
     assert eps.max() <= 1
     assert max(seen.size for seen in found.history) <= problem.radius
-    assert len(found.history) == found.lower_solves <= 30
+    assert len(found.history) == found.lower_solves <= 15
 
 
-@pytest.mark.parametrize("solves", [1, 7, 40])
+@pytest.mark.parametrize("solves", [1, 20])
 def test_budgets_are_exact(groups, method, solves):
     for problem in (groups.bl1(), groups.bl2()):
         found = search(problem, method, max_solves=solves)
@@ -104,7 +104,7 @@ def test_a_limit_on_time(problems, method):
 
 
 def test_seeds_are_reproducible(problems, method):
-    runs = [search(problems.clouds(), method, seed, max_solves=60) for seed in (1, 1, 2)]
+    runs = [search(problems.clouds(), method, seed, max_solves=30) for seed in (1, 1, 2)]
     eps = [[seen.eps.tolist() for seen in run.history] for run in runs]
     assert eps[0] == eps[1]
     # The first search of one method draws nothing.
@@ -177,14 +177,10 @@ def test_a_fault_of_a_clusterer_is_reported(problems, method):
     assert "far out" in found.termination
 
 
-def test_without_limits_it_ends(problems, method):
+def test_it_ends_without_a_limit_on_solves(groups, method):
     """One parameter: cached answers must not keep it going."""
-    found = search(problems.clouds(k=2, size=1.0), method, time_limit=20, restarts=1)
-    assert found.termination != "time limit"
-
-
-def test_it_ends_on_a_line(groups, method):
     found = search(groups.bl1(), method, time_limit=20, restarts=2)
+    assert found.termination == "converged"
     assert found.status in {"feasible", "optimal"}
 
 

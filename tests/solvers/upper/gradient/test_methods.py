@@ -63,11 +63,12 @@ def test_an_edge_whose_weight_has_to_be_reduced(method, p):
     A = np.array([[0.0, 0.0], [1.0, 0.0], [9.0, 9.0]])
     graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 0.0])
     model, edges = ConvexClustering(A, graph, 2.0, p), Perturbation.edges(graph)
-    found = attack(MinPerturbation(model, edges, 2), method, bound="none")
+    options = {"bound": "none", "closing": "none", "max_solves": 60}
+    found = attack(MinPerturbation(model, edges, 2), method, **options)
     check(found)
     assert found.norm == pytest.approx(0.75, rel=2e-3)
-    assert attack(MaxDeviation(model, edges, 0.9), method, bound="none").deviation == 2
-    assert attack(MaxDeviation(model, edges, 0.7), method, bound="none").status in NOTHING
+    assert attack(MaxDeviation(model, edges, 0.9), method, **options).deviation == 2
+    assert attack(MaxDeviation(model, edges, 0.7), method, **options).status in NOTHING
 
 
 @pytest.mark.pairwise(
@@ -76,26 +77,27 @@ def test_an_edge_whose_weight_has_to_be_reduced(method, p):
     perturbation=PERTURBATIONS,
     norm=NORMS,
     kind=[MaxDeviation, MinPerturbation],
-    seed=range(6),
+    seed=range(4),  # each two of: d = 1 or 2, either graph
 )
 def test_the_result_is_correct(method, p, perturbation, norm, kind, seed):
-    check(attack(random_problem(seed, p, perturbation, norm, kind), method, max_solves=40))
+    problem = random_problem(seed, p, perturbation, norm, kind)
+    check(attack(problem, method, max_solves=40, closing="none"))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_seeds_repeat_and_limits_hold(method):
     problem = random_problem(1, 2, "additive", 2)
-    options = {"max_solves": 50, "bound": "none"}
+    options = {"max_solves": 30, "bound": "none", "closing": "none"}
     one, two, other = (attack(problem, method, seed=seed, **options) for seed in (3, 3, 4))
     assert [seen.eps.tolist() for seen in one.history] == [s.eps.tolist() for s in two.history]
-    assert one.lower_solves <= 50
+    assert one.lower_solves <= 30
     if method in RESTARTED:
         assert one.termination == "solve limit"
         different = [seen.eps.tolist() for seen in other.history]
         assert different != [seen.eps.tolist() for seen in one.history]
     assert attack(problem, method, max_solves=0).lower_solves == 0
-    late = attack(problem, method, time_limit=0.3)
-    assert late.seconds < 3.0
+    late = attack(problem, method, time_limit=0.3, bound="none", closing="none")
+    assert method not in RESTARTED or late.termination == "time limit"
 
 
 @pytest.mark.parametrize("method", RESTARTED)
