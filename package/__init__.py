@@ -28,6 +28,8 @@ def __getattr__(name: str) -> Any:
         found: Any = version("bilad")
     elif name == "run_experiment":
         found = getattr(import_module(EXPERIMENTS), name)
+    elif name == "__all__":
+        found = [one for one in __dir__() if not one.startswith("_")]
     elif name in FOLDERS:
         found = import_module(f"bilad.{name}")
     elif name.startswith("_"):

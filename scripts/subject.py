@@ -257,15 +257,19 @@ class Subject:
             "result": result,
         }
 
-    def describe(self, perturbed: bool = False) -> str:
-        """Return the data and the model, and the perturbation if it is asked for, in a sentence."""
+    def describe(self, perturbed: bool = False, varied: Collection[str] = ()) -> str:
+        """Return the data and the model, and the perturbation if it is asked for, in a sentence.
+
+        Options of the model that are `varied` have no value and are left out.
+        """
+        model = {name: own for name, own in self.model_table.items() if name not in varied}
         n, d = self.sample.data.shape
         words = _words(_part(self.data_table, SHOWN), " ")
         words += ["standardised"] if "standardise" in self.options else []
         name = f"{self.data} ({', '.join(words)})" if words else self.data
-        parts = [f"{name}: {n} points, {_counted(d, 'feature')}", _sentence(self.model_table)]
+        parts = [f"{name}: {n} points, {counted(d, 'feature')}", _sentence(model)]
         if perturbed:
-            parameters = _counted(self.perturbation.dim, "parameter")
+            parameters = counted(self.perturbation.dim, "parameter")
             parts += [f"{_sentence(self.perturbation_table)}, {parameters}"]
         return "; ".join(parts)
 
@@ -338,5 +342,6 @@ def _words(values: Mapping[str, Any], sign: str) -> list[str]:
     return [f"{name}{sign}{value}" for name, value in shown.items()]
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun in the singular or the plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,6 +15,7 @@ from bilad.models import deviation
 from bilad.scripts.certificates.robustness_summary import Summary
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.files import save_figure
+from bilad.scripts.subject import counted
 
 MOST_POINTS = 20  # points that the table lists
 DIGITS = 9
@@ -34,7 +35,7 @@ def summary_table(summary: Summary) -> Table:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"down": rounded_down, "up": rounded_up}
+    environment.filters |= {"down": rounded_down, "up": rounded_up, "counted": counted}
     text = environment.get_template("summary.txt.j2").render(
         summary.values,
         sizes=np.bincount(summary.values["labels"]["values"]),

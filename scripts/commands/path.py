@@ -59,7 +59,7 @@ def path(
     levels = None if gammas is None else _numbers(gammas)
     files = (PATH, SUGGESTIONS, RECORD, CLUSTERS, POINTS)
     out = Output(output, "path", subject.name, files)
-    out.say(subject.describe())
+    out.say(subject.describe(varied=("gamma",)))
     with out.progress("path", COUNT if levels is None else len(levels)) as tell:
 
         def note(index: int, found: Clustering) -> None:

@@ -58,13 +58,15 @@ def verify(
     with option_names():
         found = compare_lower(own, names, tol, seconds, refine=True)
     record = subject.record("verify", found.to_dict())
-    table = Table(
-        "comparison", "Methods for the lower level", found.to_frame().reset_index(), CAPTION
-    )
+    cells = found.to_frame().drop(index=list(found.not_run)).reset_index()
+    table = Table("comparison", "Methods for the lower level", cells, CAPTION)
     out.write(TABLE, table.csv())
     out.write_json(RECORD, record)
     verdict = {True: "agree", False: "contradict each other", None: "cannot be compared"}
-    out.result(record, table, summary=f"The methods {verdict[found.agrees]}.")
+    not_run = [f"{name} was not run: {reason}." for name, reason in found.not_run.items()]
+    out.result(
+        record, table, summary="\n".join([*not_run, f"The methods {verdict[found.agrees]}."])
+    )
     out.written()
     if found.agrees is False:
         raise FailedError("the methods contradict each other")
