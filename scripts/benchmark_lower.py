@@ -35,7 +35,7 @@ from bilad.scripts.command import command, noted_interrupts
 from bilad.scripts.conic_solvers import CONIC_SOLVERS, smallest_gap, time_solver
 from bilad.scripts.display import show, shown
 from bilad.scripts.experiments.parts import Sample, convex_clustering, moons
-from bilad.scripts.files import write_text
+from bilad.scripts.files import check_folder, write_text
 from bilad.solvers import Clustering, cluster_path
 from bilad.solvers.clustering.labels.partition import Partition, prove_partition
 from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
@@ -254,6 +254,7 @@ def benchmark(
     chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
     smallest = [min(instance.n for instance in TABLES[name][2]) for name in chosen]
     whole_number(largest, "largest", least=max(smallest))
+    check_folder(out)
     console = Console(width=max(180, Console().width))
     with threadpool_limits(1):
         for kind, gamma in (("moons", 10.0), ("gaussians", 20.0)):

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import wraps
-from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -26,7 +25,6 @@ from typer.models import ArgumentInfo, OptionInfo
 from bilad.models import ArgumentError, DatasetError
 from bilad.models.learning.learning_model import LearningModelError
 from bilad.models.validation import did_you_mean
-from bilad.scripts.files import check_folder
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.nlp.engine import EngineError, OptionError
 
@@ -100,14 +98,11 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(run)
     def guarded(*args: Any, **kwargs: Any) -> None:
-        out = kwargs.get("out")
         with noted_interrupts() as interrupts, warnings.catch_warnings():
             warnings.showwarning = _warn
             if kwargs.get("quiet"):
                 warnings.simplefilter("ignore")
             try:
-                if isinstance(out, Path):
-                    check_folder(out)
                 made = {  # before a group takes the name of an option
                     name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
                     for name, group in groups.items()
@@ -149,7 +144,7 @@ def _parameters(
             option = copy(option)
             option.rich_help_panel = group.panel
             default = own.empty if field.default is MISSING else field.default
-            annotation: Any = Annotated[kind, option]  # type: ignore[valid-type]
+            annotation: Any = Annotated[kind, option]
             yield own.replace(
                 name=field.name, default=default, annotation=annotation, kind=own.KEYWORD_ONLY
             )
@@ -193,7 +188,7 @@ class Program(TyperGroup):
         """Run a command, and end with its exit code."""
         standalone = extra.pop("standalone_mode", True)
         try:
-            code = super().main(*args, **extra, standalone_mode=False)
+            code = super().main(*args, **(extra | {"standalone_mode": False}))
         except UsageError as error:
             code = _end("error ", _fault(error), USAGE).exit_code
         if standalone:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import pandas as pd
 
 from bilad.models.validation import ArgumentError
+from bilad.scripts.display import console, fitting
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.experiments.run import Row
 from bilad.scripts.experiments.runner import run_experiment
@@ -18,6 +19,11 @@ from bilad.scripts.experiments.table import SCORES, SUMMARY, errors, filled, sco
 from bilad.scripts.options import option
 from bilad.scripts.output import Output
 
+SQLITE = b"SQLite format 3\0"  # how every file of SQLite begins; no other file is replaced
+OPTIONAL = (  # columns of a summary without room on a narrow terminal, the last first
+    "worst", "found", "solves", "within 5 %", "sensitivity", "undecided", "solves to 5 %",
+    "overhead",
+)  # fmt: skip
 BESIDE = ("", "-wal", "-shm")  # what follows the name of a store in those of its files
 
 
@@ -42,6 +48,8 @@ class RunOptions:
         if store.exists() and not (self.resume or force):
             expected = "--resume to continue it, or --force to start anew"
             raise ArgumentError("store", f"{store}, which exists", expected)
+        if store.is_file() and store.read_bytes()[: len(SQLITE)] not in (SQLITE, b""):
+            raise ArgumentError("store", f"{store}, another file", "a store of experiments")
 
 
 def carried_out(
@@ -69,6 +77,9 @@ def carried_out(
 def show_results(table: pd.DataFrame, output: Output) -> None:
     """Print the rows as JSON or CSV, or summaries of them."""
     tables = [Table("runs", "", table)] if output.form == "csv" else list(summaries(table))
+    if output.form == "table":
+        width = console().width
+        tables = [replace(one, rows=fitting(one.frame, width, OPTIONAL)) for one in tables]
     output.result({"runs": table.to_dict("records")}, *tables)
 
 

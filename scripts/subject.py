@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from bilad.models import (
     ArgumentError,
     BilevelProblem,
+    ConvexClustering,
+    FusionGraph,
     LearningModel,
     MaxDeviation,
     MinPerturbation,
@@ -51,6 +54,11 @@ NAMES = dict.fromkeys(("name", "source", "A"), "data") | {
     "time_limit": "seconds",
     "keyword": "--option",
 }
+SMALL = 1e-6
+TOO_FAR = (
+    f"the largest weight exp(-phi ||a_i - a_j||^2) of most points is less than {SMALL:g}, so that "
+    "they fuse only for huge gamma: --standardise, or a smaller --phi or --scale, changes this"
+)
 OF_MODEL = {"target": "target_column", "kind": "label"}
 
 
@@ -123,7 +131,10 @@ class Subject:
         """The learning model."""
         options = dict(self.model_table)
         with option_names(**OF_MODEL):
-            return MODELS[options.pop("kind")](self.sample, **options)
+            made = MODELS[options.pop("kind")](self.sample, **options)
+        if "neighbours" in options and _largest_weight(cast(ConvexClustering, made).graph) < SMALL:
+            warnings.warn(TOO_FAR, stacklevel=2)
+        return made
 
     @cached_property
     def perturbation_table(self) -> Mapping[str, Any]:
@@ -257,6 +268,14 @@ class Subject:
             parameters = _counted(self.perturbation.dim, "parameter")
             parts += [f"{_sentence(self.perturbation_table)}, {parameters}"]
         return "; ".join(parts)
+
+
+def _largest_weight(graph: FusionGraph) -> float:
+    """Return the median over the points of the largest weight of their edges."""
+    largest = np.zeros(graph.n)
+    for end in graph.edges.T:
+        np.maximum.at(largest, end, graph.weights)
+    return float(np.median(largest))
 
 
 def given_options(groups: Sequence[Any]) -> dict[str, Any]:

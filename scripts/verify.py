@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,8 @@ WORST = {
 def compared(model: ConvexClustering, method: str) -> Cells:
     """Compare a method with Clarabel."""
     comparison = compare_lower(model, (method, "clarabel"), TOL, refine=True)
+    if any(one.status == "interrupted" for one in comparison.clusterings.values()):
+        raise KeyboardInterrupt
     ours, theirs = (comparison.clusterings[name] for name in (method, "clarabel"))
     table = comparison.to_frame()
     undecided = not ours.proved
@@ -81,20 +84,28 @@ def random_comparison(
     seed : int
     tell : callable(done, line)
         Called after each problem.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Before the first problem is solved; later the worst cases until then are returned.
     """
     rng = np.random.default_rng(seed)
     drawn = [("ssnal", random_model)] * problems
     drawn += [("exact", random_exact_model)] * max(problems // 10, 1)
-    rows = []
-    for done, (method, draw) in enumerate(drawn, start=1):
-        model = draw(rng)
-        rows.append(compared(model, method))
-        tell(done, f"{method}, n = {model.n}, d = {model.d}, p = {model.p:g}")
+    rows: list[Cells] = []
+    with suppress(KeyboardInterrupt):  # after Ctrl-C the command ends with what is known
+        for done, (method, draw) in enumerate(drawn, start=1):
+            model = draw(rng)
+            rows.append(compared(model, method))
+            tell(done, f"{method}, n = {model.n}, d = {model.d}, p = {model.p:g}")
+    if not rows:
+        raise KeyboardInterrupt
     groups = pd.DataFrame(rows).groupby("")
     table = groups.agg(WORST)
     table.insert(0, "problems", groups.size())
     table["time / Clarabel"] = table.pop("seconds") / table.pop("Clarabel")
-    return table.reset_index(), _large(rng)
+    return table.reset_index(), _large(rng) if len(rows) == len(drawn) else ""
 
 
 def _large(rng: np.random.Generator) -> str:

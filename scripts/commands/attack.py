@@ -6,6 +6,8 @@ import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+import pandas as pd
+
 from bilad.models import ArgumentError, BilevelProblem
 from bilad.scripts.command import FailedError, command
 from bilad.scripts.experiments.page import Table
@@ -29,7 +31,8 @@ from bilad.solvers.upper import UPPER_METHODS
 from bilad.solvers.upper.attack import EFFORTS
 from bilad.solvers.upper.closing import CLOSINGS
 
-RECORD = "attack.json"
+RECORD, POINTS, PICTURE, HISTORY = "attack.json", "points.csv", "attack.svg", "history.svg"
+MOST = 20  # changed points that a terminal shows
 PANEL = "Search"
 CAPTION = (
     "value: deviation (BL1) or norm of eps (BL2); the deviation is recomputed from an accurate "
@@ -77,7 +80,7 @@ def attack(
     """
     subject = subject_of(data, points, model, perturbation)
     problem, own = subject.problem, _options(options or [])
-    out = Output(output, "attack", subject.name, (RECORD,))
+    out = Output(output, "attack", subject.name, (RECORD, POINTS, PICTURE, HISTORY))
     out.say(subject.describe(perturbed=True))
     with option_names():
         found = search(
@@ -89,12 +92,18 @@ def attack(
             closing=closing,
             bound=bound,
             lower=lower,
+            progress=out.has_bar,
             **own,
         )
-    table = Table("attack", _title(problem), [_row(found)], CAPTION)
-    record = subject.record("attack", found.to_dict())
+    tables = [Table("attack", _title(problem), [_row(found)], CAPTION)]
+    record, frame = subject.record("attack", found.to_dict()), found.to_frame()
     out.write_json(RECORD, record)
-    out.result(record, table)
+    out.write(POINTS, frame.to_csv())
+    out.draw(PICTURE, found.plot)
+    out.draw(HISTORY, found.plot_history)
+    if out.form == "table" and "changed" in frame:
+        tables.append(_changed(frame))
+    out.result(record, *tables)
     out.written()
     if found.termination == "interrupted":
         raise KeyboardInterrupt
@@ -132,6 +141,14 @@ def _row(found: Attack) -> dict[str, Any]:
         "undecided": found.undecided,
         "seconds": found.seconds,
     }
+
+
+def _changed(frame: pd.DataFrame) -> Table:
+    """Return the first points whose cluster or prediction changes."""
+    changed = frame[frame.changed].drop(columns="changed").iloc[:, :2].rename_axis("point")
+    more = len(changed) - MOST
+    caption = f"{more} more are in {POINTS}." if more > 0 else ""
+    return Table("changed", "Points that change", changed.iloc[:MOST].reset_index(), caption)
 
 
 def _title(problem: BilevelProblem) -> str:

@@ -25,7 +25,7 @@ from bilad.scripts.subject import option_names
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 
-LABELS, RECORD = "labels.csv", "clusters.json"
+LABELS, RECORD, PICTURE = "labels.csv", "clusters.json", "clusters.svg"
 DONE = ("optimal", "labels proved", "time limit")  # statuses of a solve that did what was asked
 MOST = 20, 8  # clusters and features that a terminal shows
 
@@ -42,7 +42,7 @@ def cluster(
     """Compute the clusters of a data set for one gamma, and prove them."""
     subject = subject_of(data, points, model)
     own = cast(ConvexClustering, subject.model)
-    out = Output(output, "cluster", subject.name, (LABELS, RECORD))
+    out = Output(output, "cluster", subject.name, (LABELS, RECORD, PICTURE))
     out.say(subject.describe())
     limit = np.inf if seconds is None else seconds
     with option_names():
@@ -52,6 +52,7 @@ def cluster(
     record = subject.record("cluster", found.to_dict())
     out.write(LABELS, found.to_frame().to_csv())
     out.write_json(RECORD, record)
+    out.draw(PICTURE, found.plot)
     out.result(record, _clusters(found, out.form == "table"), summary=summary(found))
     out.written()
     if found.status not in DONE:

@@ -38,7 +38,8 @@ from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.clustering.unit_scale import unit_scale
 
 MARGIN = 1.02  # factor by which a lower bound of the upper end is exceeded
-BRACKET = 1.3  # ratio of the bracket of the lower end
+SHARE = 0.06  # of the logarithmic range that the bracket of the lower end may take
+WIDTH = math.log(1.1)  # a bracket of the lower end that is narrow enough for any range
 DIGITS = 9  # decimals, relative to the range of the data, to which coincident points agree
 MOST_SIZES = 6  # number of components whose sizes a warning lists
 
@@ -212,17 +213,17 @@ class GammaRange:
         variation = self._model.graph.total_variation(X, self._model.p)
         return float(np.vdot(centred, X)) / variation if variation > 0 else 0.0
 
-    def _lower_end(self, high: float) -> float:
+    def _lower_end(self, top: float) -> float:
         """Return a gamma below the least one that fuses two distinct points."""
         data = self._model.data
         steps = np.diff(np.sort(_rounded(data), axis=0), axis=0)
         least = float(steps.min(where=steps > 0, initial=1.0)) * np.ptp(data, axis=0).max()
-        low = least / (2 * MARGIN * self._strength.max())
-        while high > BRACKET * low:
-            gamma = float(np.sqrt(low) * np.sqrt(high))
-            apart = is_finest(self._distinct, self._solve(gamma).labels)
-            low, high = (gamma, high) if apart else (low, gamma)
-        return low
+        low, high = math.log(least / (2 * MARGIN * self._strength.max())), math.log(top)
+        while high - low > max(SHARE * (math.log(top) - low), WIDTH):
+            middle = 0.5 * (low + high)
+            apart = is_finest(self._distinct, self._solve(math.exp(middle)).labels)
+            low, high = (middle, high) if apart else (low, middle)
+        return math.exp(low)
 
     def _solve(self, gamma: float) -> Clustering:
         left = self._deadline - time.perf_counter()

@@ -17,6 +17,8 @@ from bilad.models import ArgumentError
 from bilad.models.learning.learning_model import LearningModelError
 from bilad.scripts.cli import app
 from bilad.scripts.command import Program, command
+from bilad.scripts.options import OutputOptions
+from bilad.scripts.output import Output
 from bilad.solvers.nlp import EngineError
 
 
@@ -84,11 +86,14 @@ def test_what_is_ignored_stays_so(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that root cannot write to")
-def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work():
-    result, calls = run(lambda: None, "/proc/bilad")
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path):
+    def work():
+        Output(OutputOptions(out=Path("/proc/bilad")), "build")
+        raise AssertionError
+
+    result, _ = run(work, tmp_path)
     assert result.exit_code == 1
-    assert "/proc/bilad: " in result.output
-    assert calls == []
+    assert "error /proc/bilad: " in result.output
 
 
 def test_every_command_ends_so():

@@ -44,7 +44,8 @@ def test_the_problem_is_bl2_if_a_target_is_given():
 
 
 def test_the_specification_has_the_same_problems():
-    found = subject("iris", gamma=1.0, points="0:2", features="petal width (cm)", target=10.0)
+    found = subject("iris", gamma=1.0, points="0:2", features="petal width (cm)",
+                    budget=1.0, target=10.0)  # fmt: skip
     given = found.specification | {"methods": {"corners": {}}}
     sizes = [run.problem.perturbation.dim for run in read_specification(given).runs]
     assert sizes == [2, 2]
@@ -85,6 +86,12 @@ def test_ridge_predicts_a_column_by_its_name(flowers):
 def test_flips_are_counted(flowers):
     found = subject(str(flowers), label="kind", model="logistic", kind="flips", budget=2.0)
     assert found.bl1.norm_name == "count"
+
+
+def test_a_warning_where_the_weights_vanish():
+    with pytest.warns(UserWarning, match="less than 1e-06.*--standardise"):
+        assert subject("wine", gamma=1.0).model.n == 178
+    assert subject("wine", gamma=1.0, standardise=True).model.n == 178
 
 
 def test_standardised_data(flowers):

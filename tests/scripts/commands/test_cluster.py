@@ -42,7 +42,7 @@ def test_the_table_has_sizes_and_means(bilad, flowers):
 def test_the_three_forms_are_alone_on_stdout(bilad, flowers):
     common = ("cluster", flowers, "--gamma", 1, *OWN, "--force")
     assert json.loads(bilad(*common, "--json").stdout)["command"] == "cluster"
-    assert bilad(*common, "--latex").stdout.startswith(r"\begin{tabular}")
+    assert bilad(*common, "--latex").stdout.startswith(r"\begin{table}")
     result = bilad(*common, "--csv", "--quiet")
     assert result.stdout.startswith("cluster,size,height,width")
     assert result.stderr == ""

@@ -79,9 +79,13 @@ def test_proved_labels_that_differ_contradict_and_undecided_ones_do_not():
     finer = labels.copy()
     finer[0] = 2
     assert changed(found, partition=Partition(finer, none)).agrees is False
-    # A point that is undecided in its cluster does not hide what is proved of the other cluster.
-    torn = np.where(labels == 1, np.arange(12), 0)
-    assert changed(found, partition=Partition(torn, np.array([[0, 1]]))).agrees is False
+    # Undecided pairs of one cluster do not hide what is proved of the other cluster.
+    torn = labels.copy()
+    torn[6] = 2
+    partly = changed(found, partition=Partition(labels, np.array([[0, 1]])))
+    clarabel = replace(found.clusterings["clarabel"], partition=Partition(torn, none))
+    both = {**partly.clusterings, "clarabel": clarabel}
+    assert LowerComparison(found.model, both, {}).agrees is False
 
 
 def test_a_limit_is_a_status_and_no_contradiction():

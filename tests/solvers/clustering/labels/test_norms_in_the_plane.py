@@ -70,7 +70,7 @@ def truth(model):
 @pytest.mark.parametrize("kind", KINDS)
 def test_never_wrong_and_mostly_proved(check_sound, near_solutions, kind):
     rng = np.random.default_rng(KINDS.index(kind))
-    tried, proved = 20, 0
+    tried, proved = 10, 0
     for _ in range(tried):
         model = random_instance(rng, kind)
         x = truth(model)
@@ -98,7 +98,7 @@ def test_never_wrong_on_many(check_sound, near_solutions, kind):
                 check_sound(prove_partition(model, near_X, near_Z), x)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(KINDS), size=st.floats(1e-3, 3.0))
 def test_never_wrong_far_from_the_solution(check_sound, seed, kind, size):
     """Any X and Z: blocks at random, flows at their limits or at random."""
@@ -143,7 +143,7 @@ def test_wrong_blocks_and_ties_prove_nothing_wrong(check_sound, kind):
     assert proved > 0
 
 
-SHARES = [1 + sign * 10.0**-k for k in (1, 6, 8, 10) for sign in (-1, 1)]
+SHARES = [1 + sign * 10.0**-k for k in (1, 10) for sign in (-1, 1)]
 
 
 @pytest.mark.parametrize("share", SHARES)
