@@ -23,7 +23,8 @@ free = Perturbation.additive(points.shape, points=range(3))
 problem = MaxDeviation(box, free, budget=1.0, norm=np.inf)
 
 # %%
-# The largest deviation after each query.
+# The largest deviation after each query, and the partition of the best attack, in which the points
+# that moved are circled.
 figure, (curve, plane) = plt.subplots(1, 2, figsize=(9.0, 3.6), layout="constrained")
 attacks = {name: attack(problem, name, closing="none") for name in ("corners", "random", "cma")}
 for name, found in attacks.items():
@@ -32,9 +33,6 @@ for name, found in attacks.items():
     curve.step(range(1, len(best) + 1), best, where="post", label=name)
 curve.set(xlabel="queries", ylabel="largest delta so far")
 curve.legend()
-
-# %%
-# The partition of the best attack; the points that moved are circled.
 found = max(attacks.values(), key=lambda attacked: attacked.deviation)
 moved = free.apply(box, found.eps).data
 plane.scatter(*moved.T, c=found.labels, cmap="tab10", vmax=9)

@@ -145,7 +145,7 @@ def _package(wanted: Any, extra: str = "") -> Finding:
         found = version(name)
     except PackageNotFoundError:
         return Finding(part, name, "not installed", MISSING, allowed, remedy)
-    module = MODULES.get(name.lower(), name)
+    module = MODULES.get(name.lower(), name.replace("-", "_"))
     reason = _failure(lambda: importlib.import_module(module))
     if reason is not None:
         again = f"pip install --force-reinstall '{name}{allowed}'"
