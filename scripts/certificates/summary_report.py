@@ -17,7 +17,7 @@ from bilad.scripts.experiments.page import Table
 from bilad.scripts.files import save_figure
 from bilad.scripts.subject import counted
 
-MOST_POINTS = 20  # points that the table lists
+MOST_POINTS = 20  # points, and sizes of clusters, that the table lists
 DIGITS = 9
 PROOFS = {
     "exact staircase": "from the parametric path, in rational arithmetic",

@@ -16,7 +16,7 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.representation import Represented
-from bilad.models.validation import ArgumentError, one_of, real_number, seconds_limit
+from bilad.models.validation import ArgumentError, names_among, real_number, seconds_limit
 from bilad.solvers.clustering.cluster import cluster
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.methods import LOWER_METHODS
@@ -206,11 +206,7 @@ def compare_lower(
     """
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    names = [methods] if isinstance(methods, str) else list(methods)
-    for name in names:
-        one_of(name, "methods", LOWER_METHODS)
-    if not names or len(set(names)) < len(names):
-        raise ArgumentError("methods", repr(names), "one or more methods, each once")
+    names = names_among(methods, "methods", LOWER_METHODS)
     tol = real_number(tol, "tol", above=0.0)
     limit = seconds_limit(time_limit, "time_limit", above=0.0)
     clusterings: dict[str, Clustering] = {}

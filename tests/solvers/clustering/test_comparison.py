@@ -110,6 +110,7 @@ def test_an_interrupt_ends_the_comparison_with_what_is_done(monkeypatch):
     ("argument", "wrong"),
     [
         ("methods", {"methods": ()}),
+        ("methods", {"methods": None}),
         ("methods", {"methods": ("ssnal", "ssnal")}),
         ("methods", {"methods": ("ssnal", "gurobi")}),
         ("methods", {"methods": "auto"}),
