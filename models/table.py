@@ -184,7 +184,7 @@ class _Table:
                 if not _is_number(value):
                     cell, expected = self.cells.iloc[:, k][row], "a finite number"
                     if isinstance(cell, str) and cell.strip():
-                        expected += f"; label={title!r} makes it the column of labels"
+                        expected += f"; label={title!r} (--label) makes it the column of labels"
                     raise self._cell(row, k, expected) from None
             raise self._refusal(str(cause)) from None
 
