@@ -122,7 +122,7 @@ def _refuse(**arguments: object) -> None:
     """Raise `ArgumentError` if an argument that applies only to files or frames is given."""
     for argument, given in arguments.items():
         if given is not None:
-            raise ArgumentError(argument, repr(given), "None, because this is not a file")
+            raise ArgumentError(argument, repr(given), "nothing, because this is not a file")
 
 
 def data_folder() -> Path:

@@ -102,7 +102,9 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
     if not os.path.isfile(path):  # False, and no exception, if the name is too long
         raise ArgumentError("name", reprlib.repr(str(path)), "a file that exists")
     if suffix not in TEXT_FILES and header is not None:
-        raise ArgumentError("header", header, f"None for a {suffix} file, which has no header line")
+        raise ArgumentError(
+            "header", header, f"nothing for a {suffix} file, which has no header line"
+        )
     try:
         if suffix in TEXT_FILES:
             return _read_text(path, header).dataset(path.stem, label)
@@ -183,8 +185,8 @@ class _Table:
             for row, value in column.items():
                 if not _is_number(value):
                     cell, expected = self.cells.iloc[:, k][row], "a finite number"
-                    if isinstance(cell, str) and cell.strip():
-                        expected += f"; label={title!r} (--label) makes it the column of labels"
+                    if isinstance(cell, str) and _is_word(cell):
+                        expected += ", or this column as the label"
                     raise self._cell(row, k, expected) from None
             raise self._refusal(str(cause)) from None
 
@@ -216,6 +218,15 @@ def _is_number(value: object) -> bool:
     except ArgumentError:
         return False
     return True
+
+
+def _is_word(cell: str) -> bool:
+    """Return whether a text is neither a missing value nor a number, such as inf."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell.strip().lower() not in MISSING
+    return False
 
 
 def _read_parquet(path: Path) -> DataFrame:

@@ -233,6 +233,18 @@ def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
     return value
 
 
+def names_among(value: Any, argument: str, known: Iterable[Any]) -> list[Any]:
+    """Return one or more distinct members of `known`; a text is one of them."""
+    if not isinstance(value, Iterable):
+        raise ArgumentError(argument, repr(value), "one or more names")
+    choices = list(known)
+    given = [value] if isinstance(value, str) else list(value)
+    names = [one_of(name, argument, choices) for name in given]
+    if not names or len(set(names)) < len(names):
+        raise ArgumentError(argument, repr(names), "one or more names, each once")
+    return names
+
+
 def did_you_mean(value: Any, known: Iterable[Any]) -> str:
     """Return "; did you mean ...?" with the names that are most similar to a text, or ""."""
     names = [name for name in known if isinstance(name, str)]

@@ -53,6 +53,7 @@ NAMES = dict.fromkeys(("name", "source", "A"), "data") | {
     "max_solves": "solves",
     "time_limit": "seconds",
     "keyword": "--option",
+    "perturbation": "kind",
 }
 SMALL = 1e-6
 TOO_FAR = (
@@ -76,12 +77,15 @@ class Subject:
         These, and those of the setting that `data` stands for.
     unit : str
         The unit of the data, if it is known.
+    varied : collection of str
+        Options of the model that take several values, none of which is told.
     """
 
     data: str
     given: Mapping[str, Any]
     options: Mapping[str, Any]
     unit: str = ""
+    varied: Collection[str] = ()
 
     @property
     def name(self) -> str:
@@ -251,18 +255,17 @@ class Subject:
             "subject": self.describe(),
             "data": about,
             "options": {
-                name: "inf" if value == math.inf else value for name, value in self.options.items()
+                name: "inf" if value == math.inf else value
+                for name, value in self.options.items()
+                if name not in self.varied
             },
             "versions": versions(),
             "result": result,
         }
 
-    def describe(self, perturbed: bool = False, varied: Collection[str] = ()) -> str:
-        """Return the data and the model, and the perturbation if it is asked for, in a sentence.
-
-        Options of the model that are `varied` have no value and are left out.
-        """
-        model = {name: own for name, own in self.model_table.items() if name not in varied}
+    def describe(self, perturbed: bool = False) -> str:
+        """Return the data and the model, and the perturbation if it is asked for, in a sentence."""
+        model = {name: own for name, own in self.model_table.items() if name not in self.varied}
         n, d = self.sample.data.shape
         words = _words(_part(self.data_table, SHOWN), " ")
         words += ["standardised"] if "standardise" in self.options else []
@@ -271,7 +274,7 @@ class Subject:
         if perturbed:
             parameters = counted(self.perturbation.dim, "parameter")
             parts += [f"{_sentence(self.perturbation_table)}, {parameters}"]
-        return "; ".join(parts)
+        return " ".join("; ".join(parts).split())  # a name may have several lines
 
 
 def _largest_weight(graph: FusionGraph) -> float:

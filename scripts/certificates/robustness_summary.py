@@ -55,7 +55,8 @@ def make_summary(
     ArgumentError
         If the direction is zero or has another shape.
     """
-    problem, model = subject.bl1, clustering_of(subject.bl1)
+    problem, inverse = subject.bl1, subject.bl2
+    model = clustering_of(problem)
     clustering = solve_lower(model, tol=TOL, refine=True)
     with noted_interrupts() as interrupts:
         known = certify(problem, seed=seed)
@@ -63,7 +64,7 @@ def make_summary(
         ray = ray_steps(problem, _direction(problem, direction, known))
         most = attack(problem, seed=seed, time_limit=seconds)
         interrupts.check()
-        least = attack(subject.bl2, seed=seed, time_limit=seconds)
+        least = attack(inverse, seed=seed, time_limit=seconds)
         interrupts.check()
     labels, step = clustering.labels, ray.first
     trivial = float(problem.deviation.largest(model.n)), "largest possible deviation"
@@ -80,7 +81,7 @@ def make_summary(
             "norm": problem.norm,
             "deviation": problem.deviation.name,
             "budget": problem.budget,
-            "target": subject.bl2.target,
+            "target": inverse.target,
             "limit": subject.options.get("budget"),
         },
         "labels": {"values": labels, "proved": clustering.proved},
@@ -92,7 +93,7 @@ def make_summary(
         "changes": [] if step is None else changes(labels, step.labels),
         "points": [] if step is None else moved_points(labels, step.labels),
         "bl1": _bounds(problem, most, known, *trivial),
-        "bl2": _bounds(subject.bl2, least, known, known.lower, "the radius"),
+        "bl2": _bounds(inverse, least, known, known.lower, "the radius"),
         "recovery": {
             "theorem_1": asdict(recovery_interval(model, labels)),
             "exact": None if exact is None else asdict(exact),

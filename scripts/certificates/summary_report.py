@@ -18,7 +18,7 @@ from bilad.scripts.experiments.page import Table
 from bilad.scripts.files import save_figure
 from bilad.scripts.subject import counted
 
-MOST_POINTS = 20  # points that the table lists
+MOST_POINTS = 20  # points, and sizes of clusters, that the table lists
 DIGITS = 9
 WIDTH = 110  # characters in a line of the title of a picture
 PROOFS = {

@@ -122,7 +122,8 @@ def _check(path: Path) -> str:
 
 def _direction(path: Path, k: int) -> FloatArray:
     try:
-        found = np.loadtxt(path, ndmin=1).ravel()
+        with path.open() as file:
+            found = np.loadtxt(file, ndmin=1).ravel()
     except ValueError:
         found = np.array([np.nan])
     if not np.isfinite(found).all() or len(found) != k or not found.any():

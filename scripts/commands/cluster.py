@@ -21,7 +21,7 @@ from bilad.scripts.options import (
 )
 from bilad.scripts.output import Output
 from bilad.scripts.settings import subject_of
-from bilad.scripts.subject import option_names
+from bilad.scripts.subject import counted, option_names
 from bilad.solvers import Clustering
 from bilad.solvers import cluster as solve
 
@@ -83,11 +83,10 @@ def _clusters(found: Clustering, is_short: bool) -> Table:
 
 def summary(found: Clustering) -> str:
     """Return what is known about a solution in one line."""
-    graph, count = found.model.graph, len(found.undecided)
-    proved = "proved" if found.proved else f"not proved ({count} pairs of points are undecided)"
-    components = graph.n_components
+    graph, pairs = found.model.graph, counted(len(found.undecided), "undecided pair")
+    proved = "proved" if found.proved else f"not proved ({pairs} of points)"
     return (
-        f"{found.n_clusters} clusters of {found.model.n} points, {proved}; {graph.m} edges, "
-        f"{components} component{'s' * (components > 1)}; {found.method}: {found.status}, "
-        f"gap {found.gap:.1e}, {found.seconds:.2f} s"
+        f"{counted(found.n_clusters, 'cluster')} of {found.model.n} points, {proved}; "
+        f"{counted(graph.m, 'edge')}, {counted(graph.n_components, 'component')}; "
+        f"{found.method}: {found.status}, gap {found.gap:.1e}, {found.seconds:.2f} s"
     )

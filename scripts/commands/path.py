@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
 import numpy as np
@@ -54,19 +55,19 @@ def path(
     seconds: Annotated[float | None, SECONDS] = None,
 ) -> None:
     """Compute the clusters of a data set for increasing gamma, and suggest a gamma."""
-    subject = subject_of(data, points, graph, gamma=1.0)
+    subject = replace(subject_of(data, points, graph, gamma=1.0), varied=("gamma",))
     model = cast(ConvexClustering, subject.model)
     levels = None if gammas is None else _numbers(gammas)
     files = (PATH, SUGGESTIONS, RECORD, CLUSTERS, POINTS)
     out = Output(output, "path", subject.name, files)
-    out.say(subject.describe(varied=("gamma",)))
+    out.say(subject.describe())
     with out.progress("path", COUNT if levels is None else len(levels)) as tell:
 
         def note(index: int, found: Clustering) -> None:
             tell(index + 1, f"gamma = {found.model.gamma:.6g}, {found.n_clusters} clusters")
 
         limit = np.inf if seconds is None else seconds
-        with option_names():
+        with option_names(model="data"):
             found = cluster_path(model, levels, method, time_limit=limit, on_progress=note)
     if found.status == "interrupted" and len(found.gammas) == 0:
         raise KeyboardInterrupt

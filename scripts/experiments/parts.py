@@ -46,7 +46,7 @@ from bilad.solvers import fit
 CENTRES = 3.5 * np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.75**0.5]])  # of the clouds in the plane
 CLOUDS = 3
 MOST_NAMES = 8  # of columns that a message lists
-ROUNDING = 9  # decimals of scaled data: 0.3 cm times 10 would be 3.0000000000000004 mm
+DIGITS = 15  # significant digits of scaled data: 0.3 cm times 10 would be 3.0000000000000004 mm
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,19 @@ def table(
     features = _chosen(columns, "columns", data.shape[1], names=names)
     kept = data[np.ix_(chosen, features)]
     if real_number(scale, "scale", above=0) != 1:
-        kept = np.round(kept * scale, ROUNDING)
+        kept = _scaled(kept, scale)
     classes = None if found.labels is None else found.labels[chosen]
     return Sample(kept, classes, features=[names[k] for k in features], index=chosen)
+
+
+def _scaled(data: FloatArray, scale: float) -> FloatArray:
+    """Return the data times a factor, rounded to the digits that decimal numbers have."""
+    with np.errstate(over="ignore"):
+        scaled = data * scale
+    if not np.isfinite(scaled).all():
+        raise ArgumentError("scale", scale, "a factor for which all values are finite")
+    texts = [f"{value:.{DIGITS}g}" for value in scaled.flat]
+    return np.array(texts, dtype=np.float64).reshape(scaled.shape)
 
 
 @cache

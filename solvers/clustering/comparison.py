@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.representation import Represented
-from bilad.models.validation import ArgumentError, one_of, real_number, seconds_limit
+from bilad.models.validation import ArgumentError, names_among, real_number, seconds_limit
 from bilad.solvers.clustering.cluster import cluster
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.methods import LOWER_METHODS
@@ -181,6 +182,9 @@ def compare_lower(
 ) -> LowerComparison:
     """Solve a convex clustering model by several methods, each from scratch, and compare them.
 
+    Each method first solves three points, so that its seconds do not include the loading of
+    compiled code.
+
     Parameters
     ----------
     model : ConvexClustering
@@ -206,21 +210,32 @@ def compare_lower(
     """
     if not isinstance(model, ConvexClustering):
         raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    names = [methods] if isinstance(methods, str) else list(methods)
-    for name in names:
-        one_of(name, "methods", LOWER_METHODS)
-    if not names or len(set(names)) < len(names):
-        raise ArgumentError("methods", repr(names), "one or more methods, each once")
+    names = names_among(methods, "methods", LOWER_METHODS)
     tol = real_number(tol, "tol", above=0.0)
     limit = seconds_limit(time_limit, "time_limit", above=0.0)
     clusterings: dict[str, Clustering] = {}
     not_run: dict[str, str] = {}
+    interrupted = False
     for name in names:
-        if any(found.status == "interrupted" for found in clusterings.values()):
+        if interrupted:
             not_run[name] = "interrupted"
             continue
         try:
-            clusterings[name] = cluster(model, name, tol, time_limit=limit, refine=refine)
+            found = first = cluster(_three_points(model), name)  # loads compiled code
+            if first.status != "interrupted":
+                found = cluster(model, name, tol, time_limit=limit, refine=refine)
         except UnsupportedError as error:
             not_run[name] = error.reason
+            continue
+        interrupted = found.status == "interrupted"
+        if found is first:
+            not_run[name] = "interrupted"
+        else:
+            clusterings[name] = found
     return LowerComparison(model, clusterings, not_run)
+
+
+def _three_points(model: ConvexClustering) -> ConvexClustering:
+    """Return a model of three points with the norm and the dimension of another."""
+    data = np.arange(3.0)[:, None] * np.ones(model.d)
+    return ConvexClustering(data, FusionGraph.complete(3), 0.1, model.p)

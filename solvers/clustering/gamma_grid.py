@@ -160,7 +160,7 @@ class GammaRange:
         if is_finest(self._distinct, model.graph.component_labels):
             raise ArgumentError(
                 "model",
-                "no two distinct points in one component of the graph",
+                "no edge of positive weight between two distinct points",
                 "a model whose partition depends on gamma",
             )
         weight = model.graph.uniform_weight  # avoids making the edges of the complete graph

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bilad.formulations.bilevel_model import BilevelProgram
 from bilad.models.representation import Represented
-from bilad.models.validation import one_of
+from bilad.models.validation import names_among
 from bilad.solvers.errors import UnsupportedError
 from bilad.solvers.followers.result import BilevelSolution
 from bilad.solvers.followers.solve import METHODS, solve_bilevel
@@ -124,9 +124,7 @@ def compare_bilevel(
     ArgumentError, EngineError
         As `solve_bilevel` does.
     """
-    names = [methods] if isinstance(methods, str) else list(methods)
-    for name in names:
-        one_of(name, "methods", ("auto", *METHODS))
+    names = names_among(methods, "methods", ("auto", *METHODS))
     variables = BilevelProgram(model).variables
     before = [v.value for v in variables]
     solutions, refused = {}, {}

@@ -88,7 +88,7 @@ def test_iris_has_the_published_numbers():
 @pytest.mark.parametrize("arguments", [{"header": False}, {"header": True}, {"label": 0}])
 def test_arguments_that_are_for_files(arguments):
     (argument,) = arguments
-    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected None, because"):
+    with pytest.raises(ArgumentError, match=f"^{argument}: got .*, expected nothing, because"):
         load_dataset("iris", **arguments)
 
 

@@ -28,6 +28,14 @@ def test_a_setting_stands_for_its_options():
     assert found.bl2.target == setting.target
 
 
+@pytest.mark.parametrize("scale", [1e-12, 10.0, 1e200])
+def test_scaled_data_keep_their_digits(scale):
+    data = subject("iris", gamma=1.0, weights="complete").model.data
+    scaled = subject("iris", gamma=1.0, weights="complete", scale=scale).model.data
+    np.testing.assert_allclose(scaled, data * scale, rtol=1e-14)
+    assert repr(float(scaled[0, 0])) == repr(float(f"{5.1 * scale:.15g}"))
+
+
 def test_an_option_changes_a_setting_and_gamma_names_a_data_set():
     changed = subject("iris", kind="additive", points="51,60:62", budget=3.0)
     assert (changed.bl1.perturbation.dim, changed.bl1.budget, changed.bl2.radius) == (3, 3.0, 3.0)
@@ -126,14 +134,15 @@ def test_arguments_give_the_options_again():
         ("iris", {"gamma": 1.0, "rows": "5"}, "data: got shape"),
         ("iris", {"gamma": 1.0, "columns": "petal width"}, "columns: got .*did you mean"),
         ("iris", {"gamma": 1.0, "scale": 0.0}, "scale: got 0.0"),
-        ("iris", {"gamma": 1.0, "label": "kind"}, "label: got 'kind', expected None"),
+        ("iris", {"gamma": 1.0, "scale": 1e308}, "scale: got 1e.308, .*all values are finite"),
+        ("iris", {"gamma": 1.0, "label": "kind"}, "label: got 'kind', expected nothing"),
         ("iris", {"kind": "shfit"}, "kind: got 'shfit', .*did you mean 'shift'"),
-        ("iris", {"kind": "targets", "features": None}, "perturbation: got part 'targets'"),
+        ("iris", {"kind": "targets", "features": None}, "kind: got part 'targets'"),
         ("iris", {"points": "0:101"}, "points: got '0:101'"),
         ("iris", {"gamma": 1.0, "features": "widht"}, "features: got 'widht'"),
         ("iris", {"norm": "3"}, "norm: got 3.0"),
         ("iris", {"norm": "long"}, "norm: got 'long'"),
-        ("iris", {"norm": "count"}, "perturbation: got entries of eps"),
+        ("iris", {"norm": "count"}, "kind: got entries of eps"),
         ("iris", {"budget": 0.0}, "budget: got 0.0"),
         ("iris", {"target": 1e9}, "target: got"),
         ("iris", {"deviation": "delt"}, "deviation: got 'delt'.*did you mean 'delta'"),

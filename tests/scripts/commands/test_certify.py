@@ -201,13 +201,23 @@ def test_a_ray_that_is_no_direction_is_refused(content, tmp_path):
     assert "error --ray: got" in result.stderr
 
 
+def test_a_wrong_target_and_a_missing_ray_are_reported_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("bilad.scripts.certificates.robustness_summary.solve_lower", None)
+    result = run("iris", "--target", 1e9, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("error --target: got 1000000000.0")
+    result = run("iris", "--ray", tmp_path / "none.txt", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("none.txt: No such file or directory")
+
+
 def test_names_of_files_are_shown_as_they_are(tmp_path):
-    """A formula, markup, and the separator of the template of the text."""
-    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{$[red]|.csv"
+    """A formula, markup, and the separators of the template of the text."""
+    out, path = tmp_path / "[bold]out", tmp_path / "a$b_{$[red]|\n.csv"
     np.savetxt(path, [[0.0], [0.1], [1.0], [1.1]], header="x", comments="")
     result = run(path, "--gamma", 0.1, "--neighbours", 2, "--seconds", 0.3, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "a$b_{$[red]|.csv" in result.stdout
+    assert "a$b_{$[red]| .csv" in result.stdout
     assert "[bold]out" in result.stderr
 
 

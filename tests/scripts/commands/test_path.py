@@ -32,6 +32,9 @@ def test_a_number_of_clusters_and_own_gammas(bilad, flowers):
     found = json.loads(result.stdout)["result"]
     assert [level["gamma"] for level in found["path"]] == [0.01, 0.1, 1]
     assert found["suggestions"][0]["n_clusters"] == 2
+    told = json.loads(result.stdout)
+    assert "gamma" not in told["options"]
+    assert "gamma" not in told["subject"]
     lines = [line for line in result.stderr.splitlines() if line.startswith("path ")]
     assert len(lines) == 3
 
@@ -52,6 +55,11 @@ def test_a_warning_is_one_line(bilad, flowers):
         (("--gammas", "1,1"), "error --gammas: got 1 twice"),
         (("--gammas", "-1"), "error --gammas: got -1"),
         (("--clusters", "0"), "error --clusters: "),
+        pytest.param(
+            ("--phi", "1e300"),
+            "error DATA: got no edge of positive weight",
+            marks=pytest.mark.filterwarnings("default:the largest weight"),
+        ),
         (("--method", "newton"), "error --method: got 'newton'"),
         (("--gamma", "1"), "error no such option: --gamma; did you mean '--gammas'?"),
     ],

@@ -94,22 +94,40 @@ def test_a_limit_is_a_status_and_no_contradiction():
     assert found.agrees is True
 
 
-def test_an_interrupt_ends_the_comparison_with_what_is_done(monkeypatch):
-    solve = comparison.cluster
+def test_seconds_omit_the_loading_of_compiled_code(monkeypatch):
+    """Every method first solves three points with the same norm and dimension."""
+    solve, solved = comparison.cluster, []
     monkeypatch.setattr(
-        comparison,
-        "cluster",
-        lambda *given, **options: replace(solve(*given, **options), status="interrupted"),
+        comparison, "cluster", lambda *given, **how: solved.append(given) or solve(*given, **how)
     )
+    compare_lower(LINES, ("ssnal", "clarabel"))
+    assert [(given[0].n, given[1]) for given in solved] == [
+        (3, "ssnal"), (LINES.n, "ssnal"), (3, "clarabel"), (LINES.n, "clarabel"),
+    ]  # fmt: skip
+    assert {(given[0].d, given[0].p) for given in solved} == {(LINES.d, LINES.p)}
+
+
+@pytest.mark.parametrize(("n", "done"), [(3, []), (LINES.n, ["ssnal"])])
+def test_an_interrupt_ends_the_comparison_with_what_is_done(monkeypatch, n, done):
+    """The interrupt arrives in the solve of a model with n points."""
+    solve = comparison.cluster
+
+    def interrupted(model, *given, **how):
+        found = solve(model, *given, **how)
+        return replace(found, status="interrupted") if model.n == n else found
+
+    monkeypatch.setattr(comparison, "cluster", interrupted)
     found = compare_lower(LINES)
-    assert list(found.clusterings) == ["ssnal"]
-    assert found.not_run == {"exact": "interrupted", "clarabel": "interrupted"}
+    assert list(found.clusterings) == done
+    names = ["ssnal", "exact", "clarabel"][len(done) :]
+    assert found.not_run == dict.fromkeys(names, "interrupted")
 
 
 @pytest.mark.parametrize(
     ("argument", "wrong"),
     [
         ("methods", {"methods": ()}),
+        ("methods", {"methods": None}),
         ("methods", {"methods": ("ssnal", "ssnal")}),
         ("methods", {"methods": ("ssnal", "gurobi")}),
         ("methods", {"methods": "auto"}),
