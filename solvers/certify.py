@@ -41,8 +41,8 @@ class Certificate(Represented):
         "robust" if `lower` exceeds that budget or limit; otherwise "unknown".
     lower : float
         Proved lower bound, in the norm of the problem: no shorter eps changes the partition or a
-        prediction (BL1) or reaches the target (BL2). Larger than the budget or the limit, and
-        often infinite, if no eps within it does.
+        prediction (BL1) or reaches the target (BL2). Larger than the limit of (BL2), and often
+        infinite, if no eps within it does.
     upper : float
         Norm of the shortest attack that was found and whose outcome is proved; infinite if there
         is none. It may exceed the budget.
@@ -131,12 +131,12 @@ def certify(
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     radius.require(problem.model)
     question = _question(problem)
-    within = question.within(problem.radius)
     check_magnitudes(problem)
-    if refusal(UPPER_METHODS["exact"], within) is None:
-        proof, found, termination = _by_parametric_path(within, seed, seconds)
-    else:  # the limit admits eps beyond the budget as well
-        beyond = question.within(max(problem.radius, question.radius))
+    # The limit admits eps beyond the budget as well: the radius does not depend on it.
+    beyond = question.within(max(problem.radius, question.radius))
+    if refusal(UPPER_METHODS["exact"], beyond) is None:
+        proof, found, termination = _by_parametric_path(beyond, seed, seconds)
+    else:
         proof, found, termination = _by_bounds(beyond, most, seed, seconds)
     attacked = found if found.proved and found.norm > 0 else None
     upper = float("inf") if attacked is None else attacked.norm

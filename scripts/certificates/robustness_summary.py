@@ -82,6 +82,7 @@ def make_summary(
             "deviation": problem.deviation.name,
             "budget": problem.budget,
             "target": inverse.target,
+            "limit": subject.options.get("budget"),
         },
         "labels": {"values": labels, "proved": clustering.proved},
         "radius": {name: value for name, value in vars(known).items() if name != "attack"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bilad.scripts.subject import counted
 
 MOST_POINTS = 20  # points, and sizes of clusters, that the table lists
 DIGITS = 9
+WIDTH = 110  # characters in a line of the title of a picture
 PROOFS = {
     "exact staircase": "from the parametric path, in rational arithmetic",
     "facets": "from the nearest facet of the polyhedron of the partition, in integers",
@@ -86,10 +88,13 @@ def draw_summary(summary: Summary, paths: list[Path]) -> None:
             label = f"first change at {ray.first.outer:.6g}"
             axes.axvline(ray.first.outer, color="C3", linestyle="--", label=label)
         axes.set_xlim(ray.low, ray.high)
+        if not any(deltas):
+            axes.set_ylim(-0.05, 1.0)
         axes.set_ylabel("delta")
         along = "" if about["parameters"] == 1 else f" along the ray, in norm {about['norm']:g}"
         axes.set_xlabel(f"eps{along}" + (f" [{about['unit']}]" if about["unit"] else ""))
-        axes.set_title(about["title"].replace("$", r"\$"), fontsize=8)
+        title = textwrap.fill(about["title"].replace("$", r"\$"), WIDTH)
+        axes.set_title(title, fontsize=8)
         axes.legend(loc="best", fontsize=8)
         for path in paths:
             save_figure(figure, path)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import pandas as pd
 
-from bilad.models import ArgumentError, BilevelProblem
+from bilad.models import ArgumentError
 from bilad.scripts.command import FailedError, command
+from bilad.scripts.comparison import problem_title
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     LOWER,
@@ -95,7 +96,7 @@ def attack(
             progress=out.has_bar,
             **own,
         )
-    tables = [Table("attack", _title(problem), [_row(found)], CAPTION)]
+    tables = [Table("attack", problem_title(problem), [_row(found)], CAPTION)]
     record, frame = subject.record("attack", found.to_dict()), found.to_frame()
     out.write_json(RECORD, record)
     out.write(POINTS, frame.to_csv())
@@ -149,12 +150,3 @@ def _changed(frame: pd.DataFrame) -> Table:
     more = len(changed) - MOST
     caption = f"{more} more are in {POINTS}." if more > 0 else ""
     return Table("changed", "Points that change", changed.iloc[:MOST].reset_index(), caption)
-
-
-def _title(problem: BilevelProblem) -> str:
-    """Return the problem in words."""
-    name, size = problem.deviation.name, f"||eps|| <= {problem.radius:.6g}"
-    norm = "count" if problem.is_binary else f"{problem.norm:g}"
-    if problem.sense == "max":
-        return f"(BL1): largest {name} for {size}, norm {norm}"
-    return f"(BL2): least ||eps|| for {name} >= {problem.target:.6g}, {size}, norm {norm}"

@@ -28,7 +28,7 @@ from bilad.scripts.options import (
 )
 from bilad.scripts.output import Output
 from bilad.scripts.settings import subject_of
-from bilad.scripts.subject import BUDGET, Subject
+from bilad.scripts.subject import Subject
 from bilad.solvers import Certificate
 from bilad.solvers import certify as prove
 
@@ -59,7 +59,7 @@ def certify(
     For convex clustering it is a summary of (BL1), (BL2), a ray, and recovery; for other learning
     models the certified radius.
     """
-    subject = subject_of(data, points, model, perturbation, budget=BUDGET)
+    subject = subject_of(data, points, model, perturbation)
     if subject.kind == "clustering":
         _summarise(subject, output, ray, seconds, seed)
     elif ray is not None:

@@ -25,7 +25,7 @@ from bilad.scripts.files import save_figure, write_text
 PAGE = "report.html"
 FORMATS = ("svg", "pdf")
 LATEX = {  # what has a meaning in LaTeX, or is another character in some fonts
-    "<=": r"$\leq$", ">=": r"$\geq$", "||": r"$\|$",
+    "||eps||": r"$\|\varepsilon\|$", "<=": r"$\leq$", ">=": r"$\geq$", "||": r"$\|$",
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",

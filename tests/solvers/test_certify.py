@@ -40,8 +40,9 @@ def test_the_exact_parametric_path():
     assert found.lower == pytest.approx(1.0, rel=1e-12)
     assert found.lower <= found.upper <= 1.0 + 1e-6
     found = certify(MaxDeviation(model, shift, 0.9))
-    assert (found.status, found.lower, found.upper) == ("robust", np.inf, np.inf)
-    assert found.attack is None
+    assert (found.status, found.exact) == ("robust", True)
+    assert found.lower == pytest.approx(1.0, rel=1e-12)  # whatever the budget
+    assert found.lower <= found.upper == found.attack.norm <= 1.0 + 1e-6
 
 
 def test_facets():

@@ -88,7 +88,7 @@ def test_the_status_is_that_of_certify(iris_summary):
 @pytest.mark.parametrize(
     ("budget", "kind", "status", "said"),
     [
-        (0.3, "shift", "robust", "no feasible eps changes the partition"),
+        (0.3, "shift", "robust", "0.4 mm (exact) <= radius <= 0.4"),
         (3.0, "additive", "robust", "3.22314765 mm (exact) <= radius <= 3.2231478"),
         (3.3, "additive", "attacked", "3.22314765 mm (exact) <= radius <= 3.2231478"),
     ],
@@ -102,9 +102,22 @@ def test_budgets_below_and_above_the_radius(tmp_path, budget, kind, status, said
     summary = summary_in(tmp_path)
     assert summary["radius"]["status"] == status
     assert said in result.output
-    assert (tmp_path / "counterexample.json").exists() == (kind == "additive")
-    assert ("To check the counterexample" in result.output) == (kind == "additive")
+    assert (tmp_path / "counterexample.json").exists()
+    assert "To check the counterexample" in result.output
     assert (summary["bl1"]["bound"] == 0) == (status == "robust")
+
+
+def test_bl2_has_no_limit_without_a_budget(tmp_path):
+    """Point 0 must move by 1.9 to leave its cluster, more than the default budget of (BL1)."""
+    (tmp_path / "line.csv").write_text("x\n0\n0.1\n10\n10.1\n")
+    given = (tmp_path / "line.csv", "--gamma", 1, "--weights", "complete", "--points", "0:1",
+             "--seconds", 0.3, "--out", tmp_path, "--force")  # fmt: skip
+    assert run(*given).exit_code == 0
+    summary = summary_in(tmp_path)
+    assert summary["radius"]["status"] == "robust"
+    assert summary["bl2"]["bound"] <= summary["bl2"]["found"] == pytest.approx(1.9, rel=1e-4)
+    limited = run(*given, "--budget", 1)
+    assert "BL2            no feasible eps, ||eps|| <= 1, has delta >= 2" in limited.output
 
 
 def test_iris_moduli_are_in_order(iris_summary):

@@ -93,7 +93,7 @@ def test_own_data_with_several_parameters(own):
     assert found["delta"] > 0
     assert 0 < found["norm"] <= 4
     latex = Path("results/compare/own data/compare.tex").read_text()
-    assert r"\caption{(BL1): largest delta for $\|$eps$\|$ $\leq$ 4, norm 2}" in latex
+    assert r"\caption{(BL1): largest delta for $\|\varepsilon\|$ $\leq$ 4, norm 2}" in latex
     assert r"\label{tab:compare_BL1}" in latex
     assert r"\begin{tabular}{lr" in latex
 
