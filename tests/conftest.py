@@ -12,6 +12,8 @@ import bilad.solvers  # noqa: F401  (BLAS must be loaded to be limited)
 
 # Programs of the gallery show their figures; this backend draws nothing and waits for nobody.
 os.environ["MPLBACKEND"] = "template"
+# Tests in several processes are told a width of the terminal, which wraps what commands print.
+os.environ.pop("COLUMNS", None)
 
 # The same examples on every machine; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile(

@@ -122,11 +122,12 @@ def test_the_command_line(tmp_path):
         assert "Usage" in answer.output
     answer = CliRunner().invoke(app, ["compare", "iris", "--methods", "corners", "--out", tmp_path])
     assert answer.exit_code == 0
-    assert (tmp_path / "iris" / "compare_staircase_0.svg").is_file()
+    assert (tmp_path / "compare_staircase_0.svg").is_file()
 
 
 def test_a_report(tmp_path):
-    page = reproduce([PARTS["theorems"]], tmp_path, Console(file=io.StringIO()), quick=True)
+    silent = Console(file=io.StringIO())
+    page = reproduce([PARTS["theorems"]], tmp_path, silent, silent, quick=True)
     assert "<html" in page.read_text()
 
 
