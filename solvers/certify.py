@@ -7,10 +7,13 @@ method "exact". Otherwise the lower bound is the one that the learning model can
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bilad.models.learning.learning_model import Proof, confirm, radius
 from bilad.models.problem import BilevelProblem, MinPerturbation
@@ -41,8 +44,9 @@ class Certificate(Represented):
         "robust" if `lower` exceeds that budget or limit; otherwise "unknown".
     lower : float
         Proved lower bound, in the norm of the problem: no shorter eps changes the partition or a
-        prediction (BL1) or reaches the target (BL2). Larger than the limit of (BL2), and often
-        infinite, if no eps within it does.
+        prediction (BL1) or reaches the target (BL2). If no eps within the limit of (BL2) does, it
+        is larger than this limit and often infinite. For (BL1) it is infinite only if no admissible
+        eps changes the outcome.
     upper : float
         Norm of the shortest attack that was found and whose outcome is proved; infinite if there
         is none. It may exceed the budget.
@@ -136,6 +140,8 @@ def certify(
     beyond = question.within(max(problem.radius, question.radius))
     if refusal(UPPER_METHODS["exact"], beyond) is None:
         proof, found, termination = _by_parametric_path(beyond, seed, seconds)
+        if problem.sense == "max":
+            proof = _up_to_limit(proof, beyond)
     else:
         proof, found, termination = _by_bounds(beyond, most, seed, seconds)
     attacked = found if found.proved and found.norm > 0 else None
@@ -174,6 +180,16 @@ def _by_parametric_path(
     lower = 0.0 if found.bound is None else found.bound
     proof = Proof(lower, "exact staircase", found.bound is not None)
     return proof, found, found.termination
+
+
+def _up_to_limit(proof: Proof, question: BilevelProblem) -> Proof:
+    """Return an infinite bound only if the bounds of eps admit nothing beyond the search limit."""
+    free = question.perturbation
+    if proof.lower < math.inf or question.size(np.maximum(-free.lower, free.upper)) <= (
+        question.radius
+    ):
+        return proof
+    return Proof(math.nextafter(question.radius, math.inf), proof.method, exact=False)
 
 
 def _by_bounds(

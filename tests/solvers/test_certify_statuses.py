@@ -30,7 +30,8 @@ def assert_brackets(found, radius, budget, share=1.0):
     proved = "robust" if budget < share * radius else "unknown"
     assert found.status == (proved if budget < radius else "attacked")
     if found.attack is None:
-        assert (found.method, found.lower) == ("exact staircase", math.inf)
+        assert found.method == "exact staircase"
+        assert budget < found.lower <= radius
     else:
         least = share * radius
         assert least * (1 - 1e-5) <= found.lower <= least * (1 + ROUNDING)
@@ -47,6 +48,16 @@ def test_two_points(name, share, tmp_path):
     if found.status == "attacked":
         found.write(tmp_path / "attack.json")
         assert check_counterexample(tmp_path / "attack.json") == found.upper
+
+
+def test_a_change_beyond_the_search_limit_is_not_excluded():
+    """Three fused points; the limit is the diameter of the data, 2, and the last one parts at 7.5."""
+    model = ConvexClustering([[0.0], [1.0], [2.0]], FusionGraph.complete(3), 3.0)
+    free = Perturbation.shift([[0.0], [0.0], [1.0]])
+    found = certify(MaxDeviation(model, free, 1.0))
+    assert cluster(free.apply(model, [8.0])).n_clusters == 2
+    assert (found.status, found.exact) == ("robust", False)
+    assert 2.0 < found.lower <= 7.5
 
 
 def test_two_points_whose_sums_part_first():
