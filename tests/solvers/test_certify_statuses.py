@@ -51,7 +51,7 @@ def test_two_points(name, share, tmp_path):
 
 
 def test_a_change_beyond_the_search_limit_is_not_excluded():
-    """Three fused points; the limit is the diameter of the data, 2, and the last one parts at 7.5."""
+    """Three fused points: the limit is the diameter of the data, 2, but one parts at 7.5."""
     model = ConvexClustering([[0.0], [1.0], [2.0]], FusionGraph.complete(3), 3.0)
     free = Perturbation.shift([[0.0], [0.0], [1.0]])
     found = certify(MaxDeviation(model, free, 1.0))
