@@ -2,18 +2,24 @@
 
 The points are eliminated in the approximate minimum degree order of QDLDL. Everything else is
 compiled (module `loops`), since a Newton step in d features needs blocks, and a flow needs several
-right-hand sides at once.
+right-hand sides at once. Matrices of more than a few points that are nearly full are factorised
+by LAPACK.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import qdldl
+import scipy.linalg
 import scipy.sparse as sp
 
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.elimination import loops
 from bilad.solvers.clustering.kernel import Indices
+
+DENSE_SIZE, DENSE_FILL = 60, 0.1  # points, and share of nonzero blocks, from which LAPACK is used
 
 
 class Elimination:
@@ -37,11 +43,14 @@ class Elimination:
     signs : ndarray, shape (m, 1)
         1 if the tail of an ordered edge is its low end, else -1.
     entries : int
-        The number of blocks of L below the diagonal.
+        The number of blocks of L below the diagonal; 0 if the matrix is dense.
+    is_dense : bool
+        Whether the matrix is treated as full, and the order is that of the points.
     """
 
     def __init__(self, n: int, tails: IntArray, heads: IntArray) -> None:
-        self.points = _minimum_degree(n, tails, heads)
+        self.is_dense = n > DENSE_SIZE and 2 * len(tails) >= DENSE_FILL * n**2
+        self.points = np.arange(n) if self.is_dense else _minimum_degree(n, tails, heads)
         place = np.empty(n, dtype=np.uint32)
         place[self.points] = np.arange(n, dtype=np.uint32)
         first, second = place[tails], place[heads]
@@ -49,6 +58,11 @@ class Elimination:
         self.edges = np.argsort(highs.astype(np.int64) * n + lows)
         self.lows, self.highs = lows[self.edges], highs[self.edges]
         self.signs = np.where(first < second, 1.0, -1.0)[self.edges, None]
+        self.entries = 0
+        if not self.is_dense:
+            self._make_pattern(n)
+
+    def _make_pattern(self, n: int) -> None:
         starts = _starts(np.bincount(self.highs, minlength=n))
         parent, marks, counts = np.zeros((3, n), dtype=np.uint32)
         loops.pattern(starts, self.lows, parent, marks, counts)
@@ -106,14 +120,36 @@ class Cholesky:
         self.H = np.empty((len(elimination.edges), *square))
         self.diagonal, self._work = np.empty((2, n, *square))
         self._L = np.empty((elimination.entries, *square))
+        self._dense: Any = None
 
     def factorise(self) -> bool:
         """Return whether the matrix is positive definite to rounding."""
+        if self.elimination.is_dense:
+            return self._factorise_dense()
         pattern = self.elimination._pattern + self.elimination._columns
         return loops.factorise(self._features, *pattern, self.H, self.diagonal, self._L, self._work)
 
+    def _factorise_dense(self) -> bool:
+        n, b, _ = self.diagonal.shape
+        lows, highs = self.elimination.lows, self.elimination.highs
+        matrix, points = np.zeros((n, b, n, b)), np.arange(n)
+        matrix[highs, :, lows] = -self.H  # the lower triangle is enough
+        matrix[points, :, points] = self.diagonal
+        try:
+            self._dense = scipy.linalg.cho_factor(
+                matrix.reshape(n * b, n * b), lower=True, overwrite_a=True, check_finite=False
+            )
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
     def solve(self, X: FloatArray) -> None:
         """Replace X, shape (n, b), or (n, d) if b = 1, by the solution."""
+        if self.elimination.is_dense:
+            columns = X.reshape(self.diagonal.shape[0] * len(self._features), -1)
+            solution = scipy.linalg.cho_solve(self._dense, columns, check_finite=False)
+            X[:] = solution.reshape(X.shape)
+            return
         width = tuple(range(X.shape[1]))
         solve = loops.solve_blocks if width == self._features else loops.solve_columns
         solve(width, *self.elimination._columns, self._L, self.diagonal, X)
