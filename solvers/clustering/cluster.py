@@ -198,26 +198,13 @@ class LowerSolve:
                 raise
             return self._ended(f"error: {type(fault).__name__}: {fault}")
 
-    def solve(
-        self,
-        refine: bool,
-        labels_only: bool = False,
-        first: Callable[[], MethodResult] | None = None,
-    ) -> None:
-        """Solve with decreasing tolerances until all requirements are met.
-
-        Parameters
-        ----------
-        refine, labels_only : bool
-            As in `cluster`.
-        first : callable, optional
-            Makes the first attempt instead of the method.
-        """
+    def solve(self, refine: bool, labels_only: bool = False) -> None:
+        """Solve with decreasing tolerances until all requirements are met; as for `cluster`."""
         method, options = self._method, self._options
         self._labels_only = labels_only
         for count, tol in enumerate(_tolerances(options.tol, refine, labels_only)):
             current = replace(options, tol=tol)
-            outcome = self._first_attempt(current, first) if count == 0 else self._attempt(current)
+            outcome = self._first_attempt(current) if count == 0 else self._attempt(current)
             outcome = self._with_proof(outcome)
             better = len(outcome.partition.undecided) < len(self._best.partition.undecided)
             if count == 0 or tol >= options.tol or better:
@@ -238,16 +225,9 @@ class LowerSolve:
         self._spent += outcome.iterations
         return outcome
 
-    def _first_attempt(
-        self, options: SolveOptions, first: Callable[[], MethodResult] | None
-    ) -> MethodResult:
+    def _first_attempt(self, options: SolveOptions) -> MethodResult:
         """Make the first attempt; repeat it from scratch if a warm start misses the tolerance."""
-        if first is not None:
-            outcome = first()
-            self._spent += outcome.iterations
-        else:
-            outcome = self._attempt(options)
-        self._best = outcome
+        self._best = outcome = self._attempt(options)
         if options.start is None or outcome.status == "time limit":
             return outcome
         # If `unit_scale` reduced capacities, the error of the given model may be larger.
