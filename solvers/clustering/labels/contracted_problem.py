@@ -20,10 +20,12 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
 from bilad.solvers.clustering.labels import contracted_loops
+from bilad.solvers.clustering.labels.components import fused_components
 from bilad.solvers.clustering.labels.flow import block_sums
 
 STEPS, HALVINGS = 20, 8
 SLOW = 0.9  # if a step leaves more of the gradient, rounding errors dominate and it is the last
+SMALL_GRADIENT = 1e-12  # relative to the forces
 # Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
 
@@ -131,6 +133,12 @@ class ContractedProblem:
         problem = ContractedProblem(masses, means, pairs.tails, pairs.heads, pairs.weights, offset)
         return problem, pairs
 
+    def fused_components(
+        self, Y: FloatArray, F: FloatArray, resolution: float, short: float
+    ) -> IntArray:
+        """Return the components of the pairs taken as fused (module `components`): shape (K,)."""
+        return fused_components(self.tails, self.heads, self.radii, Y, F, resolution, short)
+
     @property
     def small(self) -> bool:
         """Whether blocks are joined at all, and the Newton matrix is cheap to factorise."""
@@ -143,6 +151,12 @@ class ContractedProblem:
     def elimination(self) -> Elimination:
         """The elimination order of the blocks."""
         return Elimination(len(self.masses), self.tails, self.heads)
+
+    def use_order_of(self, other: ContractedProblem) -> None:
+        """Use the elimination order of another problem, if the pairs are the same."""
+        same = len(self.masses) == len(other.masses)
+        if same and all(map(np.array_equal, (self.tails, self.heads), (other.tails, other.heads))):
+            self.__dict__["elimination"] = other.elimination
 
     @cached_property
     def _newton(self) -> _Newton:
@@ -158,6 +172,11 @@ class ContractedProblem:
     def gradient_norm(self, y: FloatArray) -> float:
         """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
         return self._newton.gradient(self.elimination.enter(y), np.empty_like(y))
+
+    def is_minimiser(self, y: FloatArray) -> bool:
+        """Return whether the gradient vanishes to rounding, relative to the forces."""
+        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
+        return self.gradient_norm(y) <= SMALL_GRADIENT * float(forces)
 
     def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
         """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
