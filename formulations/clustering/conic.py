@@ -1,26 +1,29 @@
-"""Convex clustering as a conic program, canonicalised once by CVXPY and solved by Clarabel.
+"""Convex clustering as a conic program in standard form, solved by Clarabel.
 
 With Y = X - A and r_e = gamma w_e, the program is
 
-    min  1/2 ||Y||_F^2 + sum_e r_e t_e     s.t.  B Y + B A - U = 0,   ||u_e||_p <= t_e.
+    min  1/2 ||Y||_F^2 + sum_e r_e t_e     s.t.  ||(B Y + B A)_e||_p <= t_e     for all edges e.
 
-The multiplier of the equality is the dual solution Z, and X* = A - B'Z*. The program is written for
+For p = 2, each constraint is a second-order cone. For p = 1 and inf it is a system of linear
+inequalities; for p = 1 with one variable t_ek for each coordinate. The differences have no
+variables of their own: with them Clarabel would take about twice as long. The dual solution Z
+follows from the multipliers of the cones, and X* = A - B'Z*. The program is written for
 standardised data, for which interior-point solvers are about three digits more accurate.
 
-In standard form, only the right-hand side (B A) and the cost (r) depend on the model. One
-canonicalisation therefore serves all eps and gamma. CVXPY parameters are not used, because the
-first solve would take time quadratic in the number of edges. Instead, the program is canonicalised
-with the numbers 1, 2, .. in place of B A and r; their positions in the standard form show where
-later values have to be written.
+Only the right-hand side (B A) and the cost (r) depend on the model. The matrices therefore serve
+all eps and gamma.
 """
 
 from __future__ import annotations
 
-import cvxpy as cp
+from typing import Any
+
+import clarabel
 import numpy as np
+import scipy.sparse as sp
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.validation import ArgumentError, FloatArray, IntArray
+from bilad.models.validation import ArgumentError, FloatArray
 
 
 class ConicProgram:
@@ -42,20 +45,15 @@ class ConicProgram:
         if m == 0:
             raise ArgumentError("model", "a graph without edges", "at least one edge")
         self._p, self._shape, self._graph = model.p, (n, d), model.graph
-        self._Y = cp.Variable((n, d), name="Y")
-        U, t = cp.Variable((m, d), name="U"), cp.Variable(m, name="t")
-        differences, cost = 1.0 + np.arange(m * d).reshape(m, d), 1.0 + np.arange(m)
-        self._coupling = model.graph.incidence @ self._Y + differences - U == 0
-        self._problem = cp.Problem(
-            cp.Minimize(0.5 * cp.sum_squares(self._Y) + cost @ t),
-            [self._coupling, cp.norm(U, model.p, axis=1) <= t],
-        )
-        data, self._chain, self._inverse = self._problem.get_problem_data(
-            cp.CLARABEL, solver_opts={}
-        )
-        self._data = data | {"b": np.array(data["b"]), "c": np.array(data["c"])}
-        self._differences_at = _Places(self._data["b"])
-        self._cost_at = _Places(self._data["c"])
+        self._on_differences, on_bounds = _edge_matrices(model.p, d)
+        self._bounds = on_bounds.shape[1]  # of an edge
+        rows = [sp.kron(model.graph.incidence, self._on_differences), sp.kron(sp.eye(m), on_bounds)]
+        self._A = -sp.csc_matrix(sp.hstack(rows))
+        curvature = np.repeat([1.0, 0.0], [n * d, m * self._bounds])
+        self._P = sp.csc_matrix(sp.diags(curvature))
+        round_cones = [clarabel.SecondOrderConeT(d + 1)] * m
+        self._solution: Any = None  # Clarabel's types are not declared
+        self._cones = round_cones if model.p == 2 else [clarabel.NonnegativeConeT(2 * d * m)]
         self.set_model(model)
 
     def fits(self, model: ConvexClustering) -> bool:
@@ -75,56 +73,51 @@ class ConicProgram:
             raise ArgumentError("model", "another graph, p or shape", "one that the program fits")
         self._model = model
         scaled, _, self._unit = model.standardised()
-        self._differences_at.write(model.graph.differences(scaled.data).ravel())
-        self._cost_at.write(scaled.radii)
-        self._solved = False
+        self._b = (model.graph.differences(scaled.data) @ self._on_differences.T).ravel()
+        self._c = np.r_[np.zeros(scaled.data.size), np.repeat(scaled.radii, self._bounds)]
+        self._solution = None
 
     def solve(self, **settings: float) -> None:
-        """Solve with Clarabel and its settings; the solution is then in `X` and `Z`.
-
-        Raises
-        ------
-        cvxpy.SolverError
-            If Clarabel does not find a solution.
-        """
-        self._solved = False
-        raw = self._chain.solve_via_data(self._problem, self._data, solver_opts=settings)
-        self._problem.unpack_results(raw, self._chain, self._inverse)
-        self._solved = True
+        """Solve with Clarabel and its settings; the last iterate is then in `X` and `Z`."""
+        self._solution = None
+        options = clarabel.DefaultSettings()
+        options.verbose = False
+        for name, value in settings.items():
+            setattr(options, name, value)
+        parts = (self._P, self._c, self._A, self._b, self._cones, options)
+        self._solution = clarabel.DefaultSolver(*parts).solve()
 
     @property
     def X(self) -> FloatArray | None:
         """The primal solution in the units of the data, shape (n, d); None before a solve."""
-        value = self._Y.value if self._solved else None
-        return None if value is None else self._model.data + self._unit * np.asarray(value)
+        if self._solution is None:
+            return None
+        Y = np.array(self._solution.x[: self._model.data.size]).reshape(self._shape)
+        return self._model.data + self._unit * Y
 
     @property
     def Z(self) -> FloatArray | None:
         """The dual solution in the units of the data, shape (m, d); None before a solve."""
-        value = self._coupling.dual_value if self._solved else None
-        return None if value is None else self._unit * np.asarray(value)
+        if self._solution is None:
+            return None
+        multipliers = np.array(self._solution.z).reshape(self._graph.m, -1)
+        return -self._unit * multipliers @ self._on_differences
 
     @property
     def status(self) -> str | None:
-        """CVXPY's status of the last solve; None before a solve."""
-        return str(self._problem.status) if self._solved else None
+        """Clarabel's status of the last solve, such as "Solved"; None before a solve."""
+        return None if self._solution is None else str(self._solution.status)
 
     @property
     def iterations(self) -> int:
         """The number of iterations of the last solve."""
-        stats = self._problem.solver_stats if self._solved else None
-        return int(stats.num_iters or 0) if stats else 0
+        return 0 if self._solution is None else int(self._solution.iterations)
 
 
-class _Places:
-    """The positions of a vector in the standard form, found from the marks +-1, +-2, .."""
-
-    def __init__(self, holder: FloatArray) -> None:
-        self._holder = holder
-        self._at: IntArray = np.flatnonzero(holder)
-        marks = holder[self._at]
-        self._signs = np.sign(marks)
-        self._sources = np.rint(np.abs(marks)).astype(np.int64) - 1
-
-    def write(self, values: FloatArray) -> None:
-        self._holder[self._at] = self._signs * values[self._sources]
+def _edge_matrices(p: float, d: int) -> tuple[FloatArray, FloatArray]:
+    """Return matrices V and T such that ||v||_p <= t if and only if V v + T t is in the cone."""
+    if p == 2:
+        identity = np.eye(d + 1)
+        return identity[:, 1:], identity[:, :1]
+    both = np.vstack([np.eye(d), -np.eye(d)])
+    return both, abs(both) if p == 1 else np.ones((2 * d, 1))

@@ -9,24 +9,10 @@ The generalised Jacobian of the projection of an edge is stored as diag(a_e) - v
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 
 from bilad.models.validation import FloatArray, IntArray
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def kernel(function: Function) -> Function:
-    """Compile on first use, and store the machine code for later processes if possible."""
-    try:
-        compiled = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder for the cache is writable
-        compiled = numba.njit(error_model="numpy")(function)
-    return cast(Function, compiled)
+from bilad.solvers.clustering.kernel import kernel
 
 
 @kernel

@@ -1,26 +1,21 @@
-"""Factorisations of M + B'HB, where H is block diagonal over the edges of the fusion graph.
+"""Linear systems with M + B'HB, where H is block diagonal over the edges of the fusion graph.
 
-M = diag(masses) is the identity except in a contracted problem. Small or nearly full matrices are
-factorised densely (Cholesky, LAPACK), the others as sparse LDL' (QDLDL); the sparsity pattern is
-that of the graph, so the symbolic factorisation is done once. If a factorisation fails, conjugate
+M = diag(masses) is the identity except in a contracted problem. The matrix is factorised (module
+`elimination`), with one symbolic factorisation for a graph. If a factorisation fails, conjugate
 gradients (CG) replace it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
-import qdldl
-import scipy.linalg
-import scipy.sparse as sp
-from scipy.sparse.linalg import cg
+from scipy.sparse.linalg import LinearOperator, cg
 
 from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
 
-DENSE_SIZE = 150  # number of unknowns up to which a dense factorisation is faster in any case
-DENSE_FILL = 0.1  # share of nonzero entries from which a dense factorisation is used
 FALLBACK_RTOL = 1e-12
 FAILURES = (np.linalg.LinAlgError, RuntimeError, ValueError, MemoryError)
 
@@ -34,99 +29,83 @@ class Edges:
     heads: IntArray
     masses: FloatArray
 
+    def sum_at_ends(self, values: FloatArray) -> FloatArray:
+        """Return the sum of the values (m,) over the edges of each point: shape (n,)."""
+        ends = np.bincount(self.tails, values, self.n) + np.bincount(self.heads, values, self.n)
+        return ends.astype(np.float64)
+
 
 def _diagonal_blocks(edges: Edges, blocks: FloatArray) -> FloatArray:
     """Return the diagonal blocks of M + B'HB: shape (n, b, b)."""
-    n, b = edges.n, blocks.shape[1]
-    result = np.empty((n, b, b))
+    b = blocks.shape[1]
+    result = np.empty((edges.n, b, b))
     for k in range(b):
         for h in range(k + 1):
-            values = blocks[:, k, h]
-            total = np.bincount(edges.tails, values, n) + np.bincount(edges.heads, values, n)
+            total = edges.sum_at_ends(blocks[:, k, h])
             result[:, k, h] = result[:, h, k] = total + edges.masses if k == h else total
     return result
 
 
-class DenseFactor:
-    """Dense Cholesky factorisation (LAPACK)."""
+class Factor:
+    """The Cholesky factorisation."""
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._edges, self._block = edges, block
-        self._factor: Any = None
 
-    def update(self, blocks: FloatArray) -> None:
-        """Factorise for edge blocks (m, b, b)."""
-        n, b = self._edges.n, self._block
-        points = np.arange(n)
-        matrix = np.zeros((n, n, b, b))
-        matrix[self._edges.heads, self._edges.tails] = -blocks  # the lower triangle is enough
-        matrix[points, points] = _diagonal_blocks(self._edges, blocks)
-        square = matrix.transpose(0, 2, 1, 3).reshape(n * b, n * b)
-        self._factor = scipy.linalg.cho_factor(
-            square, lower=True, overwrite_a=True, check_finite=False
-        )
+    @cached_property
+    def _cholesky(self) -> Cholesky:
+        edges = self._edges
+        return Cholesky(Elimination(edges.n, edges.tails, edges.heads), self._block)
 
-    def solve(self, R: FloatArray) -> FloatArray:
-        """Return the solution for a right-hand side."""
-        columns = R.reshape(self._edges.n * self._block, -1)
-        return scipy.linalg.cho_solve(self._factor, columns, check_finite=False).reshape(R.shape)
-
-
-class SparseFactor:
-    """Sparse LDL' factorisation (QDLDL) with one symbolic factorisation."""
-
-    def __init__(self, edges: Edges, block: int) -> None:
-        self._matrix = _UpperTriangle(edges, block)
-        self._factor: Any = None
-
-    def update(self, blocks: FloatArray) -> None:
-        """Factorise for edge blocks (m, b, b)."""
-        matrix = self._matrix.fill(blocks)
-        if self._factor is None:
-            self._factor = qdldl.Solver(matrix, upper=True)
-        else:
-            self._factor.update(matrix, upper=True)
+    def update(self, blocks: FloatArray) -> bool:
+        """Factorise for edge blocks (m, b, b); return whether the matrix is positive definite."""
+        cholesky, diagonal = self._cholesky, _diagonal_blocks(self._edges, blocks)
+        cholesky.H[:] = blocks[cholesky.elimination.edges]
+        cholesky.diagonal[:] = diagonal[cholesky.elimination.points]
+        return cholesky.factorise()
 
     def solve(self, R: FloatArray) -> FloatArray:
         """Return the solution for a right-hand side."""
-        columns = R.reshape(self._matrix.size, -1)
-        if columns.shape[1] == 1:
-            return np.asarray(self._factor.solve(columns[:, 0])).reshape(R.shape)
-        solutions = [self._factor.solve(np.ascontiguousarray(column)) for column in columns.T]
-        return np.stack(solutions, axis=1).reshape(R.shape)
+        X = self._cholesky.elimination.enter(R.reshape(self._edges.n, -1))
+        self._cholesky.solve(X)
+        return self._cholesky.elimination.leave(X).reshape(R.shape)
 
 
 class ConjugateGradients:
     """CG preconditioned by the diagonal, which is slow but cannot break down."""
 
     def __init__(self, edges: Edges, block: int) -> None:
-        self._upper = _UpperTriangle(edges, block)
-        self._matrix: Any = None
+        self._edges, self._block = edges, block
 
-    def update(self, blocks: FloatArray) -> None:
+    def update(self, blocks: FloatArray) -> bool:
         """Set the edge blocks (m, b, b)."""
-        upper = self._upper.fill(blocks)
-        self._diagonal = upper.diagonal()
-        self._matrix = (upper + sp.triu(upper, k=1).T).tocsr()
+        self._blocks = blocks
+        diagonal = np.diagonal(_diagonal_blocks(self._edges, blocks), axis1=1, axis2=2)
+        self._inverse = 1.0 / diagonal.ravel()
+        return True
 
     def solve(self, R: FloatArray) -> FloatArray:
         """Return the solution for a right-hand side."""
-        columns = R.reshape(self._upper.size, -1)
-        inverse = sp.diags_array(1.0 / self._diagonal)
-        solutions = [
-            cg(self._matrix, column, rtol=FALLBACK_RTOL, M=inverse)[0] for column in columns.T
-        ]
+        size = self._edges.n * self._block
+        matrix = LinearOperator((size, size), matvec=self._times, dtype=float)
+        inverse = LinearOperator((size, size), matvec=lambda x: self._inverse * x, dtype=float)
+        columns = R.reshape(size, -1).T
+        solutions = [cg(matrix, column, rtol=FALLBACK_RTOL, M=inverse)[0] for column in columns]
         return np.stack(solutions, axis=1).reshape(R.shape)
 
-
-Factor = DenseFactor | SparseFactor | ConjugateGradients
+    def _times(self, flat: FloatArray) -> FloatArray:
+        edges, D = self._edges, flat.reshape(self._edges.n, self._block)
+        flow = np.einsum("ekh,eh->ek", self._blocks, D[edges.tails] - D[edges.heads])
+        result = edges.masses[:, None] * D
+        np.add.at(result, edges.tails, flow)
+        np.subtract.at(result, edges.heads, flow)
+        return result.ravel()
 
 
 class System:
     """Solves (M + B'HB) D = R for edge blocks H_e of shape (b, b), symmetric and semidefinite.
 
-    The factorisation is chosen for the graph, and replaced by CG if it fails. The right-hand side
-    has shape (n, b), or (n, d) if b = 1.
+    The right-hand side has shape (n, b), or (n, d) if b = 1.
 
     Attributes
     ----------
@@ -138,7 +117,7 @@ class System:
 
     def __init__(self, edges: Edges, block: int) -> None:
         self._edges, self._block = edges, block
-        self._factor = _choose(edges, block)
+        self._factor: Factor | ConjugateGradients = Factor(edges, block)
         self.failed = False
         self.factorisations = 0
 
@@ -146,10 +125,12 @@ class System:
         """Factorise for edge blocks (m, b, b)."""
         self.factorisations += 1
         try:
-            self._factor.update(blocks)
+            updated = self._factor.update(blocks)
         except FAILURES:
             if self.failed:
                 raise
+            updated = False
+        if not updated:
             self.failed = True
             self._factor = ConjugateGradients(self._edges, self._block)
             self._factor.update(blocks)
@@ -157,40 +138,3 @@ class System:
     def solve(self, R: FloatArray) -> FloatArray:
         """Return the solution for the last edge blocks."""
         return self._factor.solve(R)
-
-
-def _choose(edges: Edges, block: int) -> Factor:
-    fill = 2 * len(edges.tails) / edges.n**2
-    if edges.n * block <= DENSE_SIZE or fill >= DENSE_FILL:
-        return DenseFactor(edges, block)
-    return SparseFactor(edges, block)
-
-
-class _UpperTriangle:
-    """The upper triangle of M + B'HB, with a fixed pattern and changing values."""
-
-    def __init__(self, edges: Edges, block: int) -> None:
-        self._edges = edges
-        n, b = edges.n, block
-        self.size = n * b
-        row, column = (index.ravel() for index in np.indices((b, b)))
-        self._entries = np.triu_indices(b)
-        points = np.arange(n)[:, None] * b
-        rows = np.concatenate(
-            [(edges.tails[:, None] * b + row).ravel(), (points + self._entries[0]).ravel()]
-        )
-        columns = np.concatenate(
-            [(edges.heads[:, None] * b + column).ravel(), (points + self._entries[1]).ravel()]
-        )
-        self._order = np.lexsort((rows, columns))
-        ends = np.cumsum(np.bincount(columns, minlength=self.size))
-        self._matrix = sp.csc_matrix(
-            (np.zeros(len(rows)), rows[self._order], np.concatenate([[0], ends])),
-            shape=(self.size, self.size),
-        )
-
-    def fill(self, blocks: FloatArray) -> sp.csc_matrix:
-        """Return the matrix for edge blocks (m, b, b)."""
-        diagonal = _diagonal_blocks(self._edges, blocks)[:, self._entries[0], self._entries[1]]
-        self._matrix.data = np.concatenate([-blocks.ravel(), diagonal.ravel()])[self._order]
-        return self._matrix

@@ -1,6 +1,5 @@
 """The compiled passes against NumPy, finite differences and conditions of optimality."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -241,17 +240,3 @@ def test_the_adjoint_and_the_hessian_against_matrices(d):
     edge_loops.hessian_times(tails, heads, a, V, X, out)
     flow = a * (B @ X) - V * (V * (B @ X)).sum(axis=1, keepdims=True)
     assert out == pytest.approx(X + B.T @ flow)
-
-
-def test_kernels_compile_where_machine_code_cannot_be_kept(monkeypatch):
-    compile_ = numba.njit
-
-    def no_locator(function):
-        raise RuntimeError("cannot cache function: no locator available")
-
-    monkeypatch.setattr(
-        edge_loops.numba,
-        "njit",
-        lambda cache=False, **options: no_locator if cache else compile_(**options),
-    )
-    assert edge_loops.kernel(lambda x: x + 1.0)(1.0) == 2.0

@@ -10,13 +10,12 @@ from support import problems
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.ssnal.linear_systems import (
     ConjugateGradients,
-    DenseFactor,
-    SparseFactor,
+    Factor,
     System,
 )
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 
-WAYS = [DenseFactor, SparseFactor, ConjugateGradients]
+WAYS = [Factor, ConjugateGradients]
 
 
 def edges_of(graph):
@@ -92,30 +91,24 @@ def test_blocks_and_right_hand_sides_are_left_alone(way):
     assert np.array_equal(R, before[1])
 
 
-@pytest.mark.parametrize("way", [DenseFactor, SparseFactor])
-def test_fused_edges_of_a_large_penalty_cost_no_more_digits_than_their_size(way):
+@pytest.mark.parametrize("graph", [neighbours(30), neighbours(80)])
+def test_fused_edges_of_a_large_penalty_cost_no_more_digits_than_their_size(graph):
     """Penalties of 1e8 are common: the mean, which no edge sees, must keep its digits."""
-    graph = neighbours(30)
-    factor = way(edges_of(graph), 1)
+    factor, mean = Factor(edges_of(graph), 1), (graph.n - 1) / 2
     factor.update(np.full((graph.m, 1, 1), 1e8))
-    D = factor.solve(np.arange(30.0)[:, None])
-    assert pytest.approx(np.full((30, 1), 14.5), abs=1e-5) == D
-    assert D.mean() == pytest.approx(14.5, abs=1e-6)
+    D = factor.solve(np.arange(graph.n, dtype=float)[:, None])
+    assert pytest.approx(np.full((graph.n, 1), mean), abs=1e-5) == D
+    assert D.mean() == pytest.approx(mean, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("graph", "block", "expected"),
-    [
-        (neighbours(149), 1, DenseFactor),  # small
-        (neighbours(75), 2, DenseFactor),
-        (neighbours(76), 2, SparseFactor),
-        (FusionGraph.complete(300), 1, DenseFactor),  # large, and full
-        (neighbours(300), 1, SparseFactor),  # large, and sparse
-    ],
-)
-def test_small_and_full_systems_are_dense(graph, block, expected):
-    system = System(edges_of(graph), block)
-    assert type(system._factor) is expected
+@pytest.mark.parametrize("b", [1, 2, 3])
+@pytest.mark.parametrize("graph", [neighbours(80), FusionGraph.complete(80)])
+def test_large_systems_sparse_and_full(graph, b):
+    edges, rng = edges_of(graph), np.random.default_rng(b)
+    factor, blocks = Factor(edges, b), random_blocks(rng, graph.m, b)
+    assert factor.update(blocks)
+    assert factor._cholesky.elimination.is_dense == (graph.m == 80 * 79 / 2)
+    check(factor, edges, blocks, rng.normal(size=(80, b)))
 
 
 def make_failing(monkeypatch, way, error, after):
@@ -126,19 +119,16 @@ def make_failing(monkeypatch, way, error, after):
         calls.append(blocks)
         if len(calls) > after:
             raise error
-        update(self, blocks)
+        return update(self, blocks)
 
     monkeypatch.setattr(way, "update", failing)
 
 
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("error", [np.linalg.LinAlgError(), RuntimeError(), MemoryError()])
-@pytest.mark.parametrize(("n", "way"), [(20, DenseFactor), (200, SparseFactor)])
-def test_conjugate_gradients_take_over_when_a_factorisation_fails(
-    monkeypatch, n, way, error, after
-):
-    make_failing(monkeypatch, way, error, after)
-    graph = neighbours(n)
+def test_conjugate_gradients_take_over_when_a_factorisation_fails(monkeypatch, error, after):
+    make_failing(monkeypatch, Factor, error, after)
+    n, graph = 20, neighbours(20)
     edges, rng = edges_of(graph), np.random.default_rng(n)
     system = System(edges, 1)
     for count in range(4):
@@ -161,7 +151,7 @@ def test_a_matrix_that_is_not_positive_definite_counts_as_a_failure():
 
 
 def test_a_failure_of_conjugate_gradients_too_is_an_error(monkeypatch):
-    for way in (DenseFactor, ConjugateGradients):
+    for way in (Factor, ConjugateGradients):
         make_failing(monkeypatch, way, MemoryError(), 0)
     graph = neighbours(10)
     with pytest.raises(MemoryError):
@@ -169,7 +159,7 @@ def test_a_failure_of_conjugate_gradients_too_is_an_error(monkeypatch):
 
 
 def test_any_other_error_is_not_hidden(monkeypatch):
-    make_failing(monkeypatch, DenseFactor, TypeError("a mistake"), 0)
+    make_failing(monkeypatch, Factor, TypeError("a mistake"), 0)
     graph = neighbours(10)
     with pytest.raises(TypeError, match="a mistake"):
         System(edges_of(graph), 1).update(np.ones((graph.m, 1, 1)))

@@ -5,7 +5,7 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.clustering.ssnal.linear_systems import DenseFactor
+from bilad.solvers.clustering.ssnal.linear_systems import Factor
 from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
 
@@ -62,7 +62,7 @@ def test_a_factorisation_that_fails_is_remarked_and_the_answer_is_right(monkeypa
     def failing(self, blocks):
         raise np.linalg.LinAlgError
 
-    monkeypatch.setattr(DenseFactor, "update", failing)
+    monkeypatch.setattr(Factor, "update", failing)
     solution = cluster(MODEL, "ssnal", tol=1e-10)
     assert solution.remark == "a factorisation failed; conjugate gradients took its place"
     assert solution.status == "optimal"

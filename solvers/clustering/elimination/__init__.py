@@ -1,0 +1,1 @@
+"""Sparse Cholesky factorisations of M + B'HB on the pattern of a graph."""

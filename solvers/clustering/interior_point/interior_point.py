@@ -1,0 +1,176 @@
+"""A primal-dual interior-point method for the conic program of convex clustering, p = 2.
+
+    min_{X, t}  1/2 sum_i m_i ||x_i - a_i||^2 + sum_e r_e t_e   s.t.  ||x_i - x_j|| <= t_e
+
+The predictor-corrector method of Mehrotra with the scaling of Nesterov and Todd. Each iteration
+factorises M + B'HB once, which has a block of shape (d, d) for every edge.
+
+References
+----------
+Vandenberghe, The CVXOPT linear and quadratic cone program solvers, 2010.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.validation import FloatArray
+from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
+from bilad.solvers.clustering.interior_point import cone_loops
+from bilad.solvers.clustering.ssnal.limits import Budget
+
+STEP_SHARE = 0.99  # share of the largest step inside the cones
+MOST_ITERATIONS = 60
+FIRST_CENTRE = 0.1  # the first mu, relative to the mean capacity, in data of unit spread
+
+
+class InteriorPoint:
+    """Iterates of the method for one problem, in data of unit spread.
+
+    Parameters
+    ----------
+    elimination : Elimination
+    radii : ndarray, shape (m,)
+        Positive capacities of the edges.
+    masses : ndarray, shape (n,)
+    data : ndarray, shape (n, d)
+    offset : float, default 0
+        A constant of the objective: the misfit inside the points of a contracted problem.
+    reference : float, default 1
+        Gaps are relative to reference^2 + |objective|.
+
+    Attributes
+    ----------
+    gap : float
+        The relative duality gap of the iterate; inf before the first iteration.
+    absolute_gap : float
+    centre : float
+        mu, the mean of the products of s and l over the edges.
+    iterations : int
+    failed : bool
+        Whether the scaling or the factorisation failed; the iterate is the last before that.
+    """
+
+    def __init__(
+        self,
+        elimination: Elimination,
+        radii: FloatArray,
+        masses: FloatArray,
+        data: FloatArray,
+        offset: float = 0.0,
+        reference: float = 1.0,
+    ) -> None:
+        self.elimination = elimination
+        self._masses, self._data = elimination.enter(masses), elimination.enter(data)
+        self._radii = np.ascontiguousarray(radii[elimination.edges])
+        self._offset = reference**2 + offset
+        m, d = len(radii), data.shape[1]
+        self._features = tuple(range(d))
+        self._cholesky = Cholesky(elimination, d)
+        self._eta = np.empty(m)
+        self._W, self._scaled, self._rho = np.empty((3, m, d + 1))
+        self._residual, self._forces = np.empty((2, len(data), d))
+        self._steps = np.empty(m), np.empty((m, d))
+        self.gap = self.absolute_gap = self.centre = np.inf
+        self.iterations, self.failed = 0, False
+
+    @property
+    def _ends(self) -> tuple[object, object]:
+        return self.elimination.lows, self.elimination.highs
+
+    def start(self, X: FloatArray, centre: float | None = None) -> None:
+        """Start at X, shape (n, d), with s'l = `centre` on every edge."""
+        mu = FIRST_CENTRE * float(self._radii.mean()) if centre is None else centre
+        self._X = self.elimination.enter(X)
+        lows, highs = self._ends
+        U = self._X[lows] - self._X[highs]
+        r = self._radii
+        self._t = (mu + np.sqrt(mu * mu + 4 * r**2 * np.einsum("ij,ij->i", U, U))) / (2 * r)
+        self._Z = (r / self._t)[:, None] * U
+
+    def pair(self) -> tuple[FloatArray, FloatArray]:
+        """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
+        return self.elimination.leave(self._X), self.elimination.leave_flow(self._Z)
+
+    def solve(self, tol: float, budget: Budget) -> None:
+        """Iterate until the relative gap is at most `tol`, or a limit is reached."""
+        while not self.failed:
+            self.failed = not self._scale()
+            if self.failed or self.gap <= tol or self.iterations >= MOST_ITERATIONS:
+                return
+            if budget.exhausted:
+                return
+            self.iterations += 1
+            budget.newton_steps += 1
+            self.failed = not self._cholesky.factorise() or not self._iterate()
+
+    def _scale(self) -> bool:
+        cholesky = self._cholesky
+        ok, stationarity, products, gaps, primal = cone_loops.scale(
+            self._features,
+            *self._ends,
+            self._radii,
+            self._masses,
+            self._data,
+            self._X,
+            self._t,
+            self._Z,
+            self._eta,
+            self._W,
+            self._scaled,
+            self._rho,
+            cholesky.H,
+            cholesky.diagonal,
+            self._residual,
+            self._forces,
+        )
+        if ok:
+            self.absolute_gap = 0.5 * stationarity + gaps
+            self.gap = self.absolute_gap / (self._offset + primal)
+            self.centre = products / len(self._radii)
+        return bool(ok)
+
+    def _iterate(self) -> bool:
+        dX, (dt, dZ) = self._forces.copy(), self._steps
+        predicted = min(1.0, self._step(dX))
+        sigma = (1.0 - predicted) ** 3
+        cone_loops.correct(
+            self._features,
+            *self._ends,
+            self._eta,
+            self._W,
+            self._scaled,
+            dX,
+            dt,
+            sigma * self.centre,
+            1.0 - sigma,
+            self._residual,
+            self._rho,
+            self._forces,
+        )
+        dX = self._forces.copy()
+        share = min(1.0, STEP_SHARE * self._step(dX))
+        if not np.isfinite(dX).all():
+            return False
+        self._X += share * dX
+        self._t += share * dt
+        self._Z += share * dZ
+        return True
+
+    def _step(self, dX: FloatArray) -> float:
+        """Replace the forces dX by the step of X, make the others, and return the largest share."""
+        self._cholesky.solve(dX)
+        return cone_loops.step(
+            self._features,
+            *self._ends,
+            self._radii,
+            self._X,
+            self._t,
+            self._Z,
+            self._eta,
+            self._W,
+            self._rho,
+            self._cholesky.H,
+            dX,
+            *self._steps,
+        )
