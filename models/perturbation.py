@@ -93,6 +93,7 @@ class Perturbation(Represented):
         self.structure = structure
         self.lower = _bound(lower, "lower", self.dim)
         self.upper = _bound(upper, "upper", self.dim)
+        self._is_bounded = bool(np.isfinite([self.lower, self.upper]).any())
         self._check()
 
     def summary(self) -> dict[str, Any]:
@@ -337,7 +338,7 @@ class Perturbation(Represented):
             If eps has another length, is not finite, or violates its bounds by more than rounding.
         """
         given = real_vector(eps, "eps", self.dim)
-        if (given >= self.lower).all() and (given <= self.upper).all():
+        if not self._is_bounded or ((given >= self.lower) & (given <= self.upper)).all():
             return given
         clipped = np.clip(given, self.lower, self.upper)
         outside = np.abs(given - clipped) > ROUNDING * (1 + np.abs(clipped))

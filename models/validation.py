@@ -155,6 +155,11 @@ def point_array(value: ArrayLike, argument: str) -> FloatArray:
 
 def real_vector(value: ArrayLike, argument: str, length: int) -> FloatArray:
     """Return a read-only float64 copy of shape (length,); a number is accepted if length = 1."""
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.shape == (length,):
+        copy = value.copy()
+        if math.isfinite(copy.dot(copy)):  # a fast test, for inner loops
+            copy.flags.writeable = False
+            return copy
     array = number_array(value, argument, f"a finite real array of shape {length}")
     return real_array(np.atleast_1d(array), argument, (length,))
 

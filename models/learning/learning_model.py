@@ -274,6 +274,11 @@ adjoint: Capability[Mapping[str, FloatArray]] = Capability("adjoint")
 smoothed: Capability[Any] = Capability("smoothed")
 # normal_form(model): a NormalForm.
 normal_form: Capability[NormalForm] = Capability("normal_form", NormalForm)
+# evaluator(model, problem, baseline): a callable(eps) that returns the deviation at an admissible
+# eps if it can prove the labels at little cost, and else None; or None in place of the callable.
+evaluator: Capability[Callable[[FloatArray], float | None] | None] = Capability(
+    "evaluator", lambda model, problem, baseline: None
+)
 # state_gap(model, state, solution): the relative duality gap of a state and the dual of a solution.
 state_gap: Capability[float | None] = Capability("state_gap", lambda model, state, solution: None)
 # write_follower(model, block, parts): writes the lower level on a Pyomo block; returns the state.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +21,7 @@ from bilad.models.learning.learning_model import (
     LearningModelError,
     Solution,
     confirm,
+    evaluator,
     solve,
     solver_options,
 )
@@ -38,7 +39,7 @@ class LowerLevelError(RuntimeError):
     """The lower level failed at an eps whose solution is indispensable."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, slots=True)
 class Evaluation(Represented):
     """The result of the evaluation of one eps.
 
@@ -90,7 +91,7 @@ class LowerLevel(Represented):
     best : Evaluation or None
         The best attack so far, among the eps whose labels are proved.
     best_solution : Solution or None
-        The solution at the best attack.
+        The solution at the best attack; it may be computed at the first access.
     history : list of Evaluation
         The evaluations of all eps that were solved, in order, without those of the relaxation.
     seconds_solving : float
@@ -114,11 +115,13 @@ class LowerLevel(Represented):
         self.max_solves = min(limits, default=None)
         self.deadline = self.began + time_limit
         self.best: Evaluation | None = None
-        self.best_solution: Solution | None = None
+        self._best_solution: tuple[Evaluation, Solution] | None = None
         self.history: list[Evaluation] = []
         self._known: dict[bytes, Evaluation] = {}
         self._recent: deque[tuple[FloatArray, Solution]] = deque(maxlen=WARM_STARTS)
         self._baseline: Solution | None = None
+        self._evaluates = method == "auto"  # a method that is named solves at every eps
+        self._evaluator: Callable[[FloatArray], float | None] | None = None
         self.seconds_solving = 0.0
         self._relaxed = 0  # solves at eps that are not binary, for the norm "count"
 
@@ -155,7 +158,21 @@ class LowerLevel(Represented):
             self._known[zero.tobytes()] = Evaluation(zero, 0.0, 0.0, proved, 0, seconds)
             self._recent.append((zero, solution))
             self._baseline = solution
+            if self._evaluates:
+                self._evaluator = evaluator(self.problem.model, self.problem, solution)
         return self._baseline
+
+    @property
+    def best_solution(self) -> Solution | None:
+        """The solution at the best attack, or None if there is no attack."""
+        best, known = self.best, self._best_solution
+        if best is None:
+            return None
+        if known is None or known[0] is not best:
+            left = max(self.deadline - time.perf_counter(), LEAST_SECONDS)
+            solution = self._recent_solution(best.eps) or self._solve(best.eps, None, left)
+            known = self._best_solution = best, solution
+        return known[1]
 
     def _baseline_within(self, zero: FloatArray, seconds: float) -> Solution:
         """Solve at eps = 0, twice for a model without proofs."""
@@ -222,11 +239,22 @@ class LowerLevel(Represented):
         For the norm "count", eps is rounded first (`BilevelProblem.rounded`).
         """
         vector = self.problem.rounded(self._vector(eps))
-        known = self._known.get(vector.tobytes())
+        key = vector.tobytes()
+        known = self._known.get(key) or self._evaluated(vector, key)
         if known is None:
             self._solution(vector)
-            known = self._known[vector.tobytes()]
+            known = self._known[key]
         return known
+
+    def _evaluated(self, eps: FloatArray, key: bytes) -> Evaluation | None:
+        """Return the evaluation if the learning model can evaluate the deviation by itself."""
+        if self._evaluator is None:
+            return None
+        self._check_limits()
+        began = time.perf_counter()
+        deviation = self._evaluator(eps)
+        self.seconds_solving += time.perf_counter() - began
+        return None if deviation is None else self._learn(eps, key, deviation)
 
     def known(self, eps: FloatArray) -> Evaluation | None:
         """Return the stored evaluation of eps, rounded as by `evaluate`, or None."""
@@ -234,49 +262,76 @@ class LowerLevel(Represented):
         return self._known.get(vector.tobytes())
 
     def solve(self, eps: ArrayLike) -> Solution:
-        """Return the solution at eps, which is not rounded; a recent one needs no solve."""
+        """Return the solution at eps, which is not rounded; a recent one needs no solve.
+
+        A solve at an eps that was evaluated before is not counted again.
+        """
         return self._solution(self._vector(eps))
 
     def _solution(self, vector: FloatArray) -> Solution:
-        for seen, solution in self._recent:
-            if np.array_equal(seen, vector):
-                return solution
-        left = self.seconds_left()
-        if self.max_solves is not None and self.solves >= self.max_solves:
-            raise BudgetSpentError(SOLVE_LIMIT)
+        recent = self._recent_solution(vector)
+        if recent is not None:
+            return recent
+        key = vector.tobytes()
+        is_new = key not in self._known
+        left = self._check_limits() if is_new else self.seconds_left()
         began = time.perf_counter()
         _, nearest = min(self._recent, key=lambda pair: float(np.linalg.norm(pair[0] - vector)))
         solution = self._solve(vector, nearest, left)
         self.seconds_solving += time.perf_counter() - began
         self._recent.append((vector, solution))
-        if np.array_equal(vector, self.problem.rounded(vector)):
-            self._learn(vector, solution)
-        else:
+        if not np.array_equal(vector, self.problem.rounded(vector)):
             self._relaxed += 1
+        elif is_new:
+            with _named(vector):
+                deviation = self.deviation(solution)
+            proved, error = self.problem.is_proved(solution), _failure_of(solution)
+            seen = self._learn(vector, key, deviation, proved, error)
+            if seen is self.best:
+                self._best_solution = seen, solution
         return solution
+
+    def _recent_solution(self, vector: FloatArray) -> Solution | None:
+        for seen, solution in self._recent:
+            if np.array_equal(seen, vector):
+                return solution
+        return None
+
+    def _check_limits(self) -> float:
+        """Return the seconds left; raise `BudgetSpentError` if no further solve is allowed."""
+        left = self.seconds_left()
+        if self.max_solves is not None and self.solves >= self.max_solves:
+            raise BudgetSpentError(SOLVE_LIMIT)
+        return left
 
     def _vector(self, eps: ArrayLike) -> FloatArray:
         """Return eps as a vector, after the lower level has been solved at eps = 0."""
         _ = self.baseline
         return self.problem.perturbation.vector(eps) + 0.0
 
-    def _learn(self, eps: FloatArray, solution: Solution) -> None:
-        problem = self.problem
-        with _named(eps):
-            deviation = self.deviation(solution)
+    def _learn(
+        self,
+        eps: FloatArray,
+        key: bytes,
+        deviation: float,
+        proved: bool = True,
+        error: str | None = None,
+    ) -> Evaluation:
+        """Store an evaluation, which may be the best so far."""
         evaluation = Evaluation(
             eps=eps,
-            size=problem.size(eps),
+            size=self.problem.size(eps),
             deviation=deviation,
-            proved=problem.is_proved(solution),
+            proved=proved,
             solves=self.solves + 1,
             seconds=time.perf_counter() - self.began,
-            error=_failure_of(solution),
+            error=error,
         )
-        self._known[eps.tobytes()] = evaluation
+        self._known[key] = evaluation
         self.history.append(evaluation)
         if self.is_better(evaluation, self.best):
-            self.best, self.best_solution = evaluation, solution
+            self.best = evaluation
+        return evaluation
 
     def deviation(self, solution: Solution) -> float:
         """Return the deviation of a solution from the one at eps = 0."""
@@ -291,7 +346,7 @@ class LowerLevel(Represented):
             if any(seen is other for other in others):
                 undecided = replace(seen, proved=False)
                 self.history[place] = self._known[seen.eps.tobytes()] = undecided
-        self.best, self.best_solution = best, self._solution(best.eps)
+        self.best = best
 
     def counts(self, seen: Evaluation) -> bool:
         """Return whether an evaluation is an attack with proved labels."""

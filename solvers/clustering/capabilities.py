@@ -12,6 +12,7 @@ from bilad.models.learning.learning_model import (
     adjoint,
     confirm,
     decide,
+    evaluator,
     ray_steps,
     remove,
     smoothed,
@@ -22,6 +23,7 @@ from bilad.models.learning.learning_model import (
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.derivative import Derivative, SolutionDerivative
+from bilad.solvers.clustering.evaluation.line import line_evaluator
 from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.clustering.parametric import ray
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
@@ -101,4 +103,5 @@ def _without(model: ConvexClustering, what: str, which: list[int]) -> ConvexClus
     return model.replace(weights=weights)
 
 
+evaluator.register(ConvexClustering)(line_evaluator)
 ray_steps.register(ConvexClustering, ray.refusal)(parametric_path)

@@ -37,7 +37,7 @@ def clock(monkeypatch):
 
 
 def test_an_eps_seen_before_is_not_solved_again(groups, calls):
-    lower = LowerLevel(groups.bl1())
+    lower = LowerLevel(groups.bl1(), "exact")
     assert (len(calls), lower.solves) == (0, 0)
     assert lower.baseline.proved
     assert (len(calls), lower.solves) == (1, 0)  # the baseline, not counted
@@ -58,6 +58,18 @@ def test_a_solve_and_an_evaluation_share_their_work(groups, calls):
     assert lower.solve(17.9) is solution
     assert (len(calls), lower.solves) == (2, 1)
     assert calls[1].data[0, 0] == 17.9
+
+
+def test_what_is_evaluated_without_a_solve_is_solved_on_demand(groups, calls):
+    lower = LowerLevel(groups.bl1(), max_solves=1)
+    seen = lower.evaluate(17.9)
+    assert (len(calls), lower.solves, lower.history) == (1, 1, [seen])
+    assert (seen.deviation, seen.proved, lower.best) == (groups.joined, True, seen)
+    assert lower.best_solution.labels.tolist() == [0, 0, 1, 1, 0, 0, 0]
+    assert lower.best_solution is lower.best_solution
+    assert lower.solve(17.9).labels.tolist() == [0, 0, 1, 1, 0, 0, 0]
+    assert (len(calls), lower.solves, lower.history) == (3, 1, [seen])
+    assert lower.evaluate(17.9) is seen
 
 
 def test_minus_zero_is_zero(groups, calls):

@@ -21,6 +21,7 @@ from bilad.solvers import EngineError, attack, certify, drop_edges, drop_points,
 from bilad.solvers.bilevel import ipopt_options
 from bilad.solvers.certificates import bounds as certified
 from bilad.solvers.clustering import capabilities
+from bilad.solvers.clustering.evaluation import line
 from bilad.solvers.termination import termination_of
 from bilad.solvers.upper import reformulation
 
@@ -60,6 +61,7 @@ def raising(fault, function, when=lambda call, options: True):
 STAGES = {
     "at eps = 0": (capabilities, "solve_lower", lambda call, options: True),
     "in the search": (capabilities, "solve_lower", lambda call, options: call == 4),
+    "in an evaluation": (line, "line_deviation", lambda call, options: call == 2),
     "in the confirmation": (
         capabilities,
         "solve_lower",
@@ -73,7 +75,8 @@ STAGES = {
 def test_a_fault_of_a_stage(groups, monkeypatch, method, stage, fault):
     module, name, when = STAGES[stage]
     monkeypatch.setattr(module, name, raising(fault, getattr(module, name), when))
-    found = attack(groups.bl1(), method, max_solves=SOLVES)
+    lower = "exact" if stage == "in the search" else "auto"
+    found = attack(groups.bl1(), method, max_solves=SOLVES, lower=lower)
     assert found.termination == word_for(fault)
     best = max((seen.deviation for seen in found.history if seen.proved), default=0)
     assert found.deviation == best
@@ -158,7 +161,7 @@ def test_a_solve_that_broke_down_is_recorded(groups, monkeypatch):
         return replace(found, status=status) if calls[0] == 4 else found
 
     monkeypatch.setattr(capabilities, "solve_lower", broken)
-    found = attack(groups.bl1(), "direct", step=1.0)
+    found = attack(groups.bl1(), "direct", lower="exact", step=1.0)
     assert found.termination == "converged"
     assert [seen.error for seen in found.history].count(status) == 1
 
