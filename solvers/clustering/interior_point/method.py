@@ -32,7 +32,7 @@ from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.ssnal import solve_by_ssnal
 
 COARSE_GAP, FINER = 1e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
-ROUNDS = 3
+ROUNDS, CUTS = 3, 2  # solves of the whole problem, and cuts of blocks after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round
 BLOCK_GAP, LEAST_GAP = 1e-7, 1e-13  # of the contracted problem: the first gap and the last
 SHORT_GAP = 1e-9  # gap below which short edges are taken as fused as well
@@ -48,7 +48,8 @@ class BlockSolution:
     Attributes
     ----------
     blocks : ndarray of int, shape (n,)
-    centroids : ndarray, shape (K, d)
+    centroids : ndarray, shape (2, K, d)
+        Their sum is meant, as `ContractedProblem.minimiser` returns it.
     Z : ndarray, shape (m, d)
         A flow on the edges of the problem.
     """
@@ -60,12 +61,13 @@ class BlockSolution:
     @classmethod
     def at(cls, blocks: IntArray, X: FloatArray, Z: FloatArray) -> BlockSolution:
         """Average X (n, d) on the blocks."""
-        return cls(blocks, block_means(X, blocks), Z)
+        means = block_means(X, blocks)
+        return cls(blocks, np.stack([means, np.zeros_like(means)]), Z)
 
     @property
     def X(self) -> FloatArray:
         """The centroid of the block of each point: shape (n, d)."""
-        return self.centroids[self.blocks]
+        return self.centroids.sum(axis=0)[self.blocks]
 
 
 class ContractingMethod:
@@ -105,30 +107,39 @@ class ContractingMethod:
             X, Z = method.pair()
             share = caution * method.absolute_gap / len(problem.radii)
             blocks = problem.fused_components(X, Z, 2.0 * np.sqrt(share), 0.0)
-            found = self._interior_solution(BlockSolution.at(blocks, X, Z), method.centre)
-            _, partition = self._proved(found)
+            start = BlockSolution.at(blocks, X, Z)
+            found, partition = self._repaired(self._interior_solution(start, method.centre))
             if partition is not None or method.ended or self._budget.exhausted:
                 break
             gap, caution = method.gap * FINER, 0.1 * caution
-        return self._with_flow(found), partition
+        return found, partition
 
     def restart(self, start: BlockSolution) -> tuple[BlockSolution, Partition | None]:
         """Solve from the solution of a similar problem, on its blocks as far as they persist."""
-        for _ in range(ROUNDS):
-            found = self._smooth_solution(start) or self._interior_solution(start)
-            balanced, partition = self._proved(found)
-            if partition is not None:
-                return self._with_flow(found), partition
-            if balanced.all() or self._budget.exhausted:
-                break
-            start = BlockSolution.at(self._cut(found.blocks, balanced), found.X, found.Z)
+        found, partition = self._repaired(
+            self._smooth_solution(start) or self._interior_solution(start)
+        )
+        if partition is not None or self._budget.exhausted:
+            return found, partition
         return self.solve()
+
+    def _repaired(self, found: BlockSolution) -> tuple[BlockSolution, Partition | None]:
+        """Prove the partition; if flows inside blocks cannot be balanced, cut these and repeat."""
+        for cut in range(CUTS + 1):
+            balanced = self.flow.lift(found.blocks, found.centroids, found.Z)
+            partition = self.flow.partition()
+            found = replace(found, Z=self.flow.flow())
+            if partition is not None or balanced.all() or self._budget.exhausted or cut == CUTS:
+                break
+            pieces = BlockSolution.at(self._cut(found, balanced), found.X, found.Z)
+            found = self._interior_solution(pieces)
+        return found, partition
 
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""
         own, _ = self.problem.contracted(start.blocks)
-        y = own.polished(start.centroids, self._budget.deadline)
-        return BlockSolution(start.blocks, y, start.Z) if own.is_minimiser(y) else None
+        y, found = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
+        return BlockSolution(start.blocks, y, start.Z) if found else None
 
     def _interior_solution(
         self, start: BlockSolution, centre: float | None = None
@@ -136,9 +147,9 @@ class ContractingMethod:
         """Solve on the blocks of the start by the interior-point method, and fuse them."""
         own, pairs = self.problem.contracted(start.blocks)
         if len(own.radii) == 0:
-            return BlockSolution(start.blocks, own.means, start.Z)
+            return BlockSolution(start.blocks, own.minimiser(own.means)[0], start.Z)
         method = InteriorPoint(own, self._reference)
-        method.start(start.centroids, centre)
+        method.start(start.centroids.sum(axis=0), centre)
         fused = self._fused(own, method)
         Z = start.Z.copy()
         shares = self.problem.radii[pairs.between] / own.radii[pairs.pair]
@@ -154,28 +165,21 @@ class ContractingMethod:
             for blocks in _guesses(problem, method, Y, F):
                 merged, _ = problem.contracted(blocks)
                 sums = block_sums(problem.masses[:, None] * Y, blocks)
-                y = merged.polished(sums / merged.masses[:, None], self._budget.deadline)
+                means, deadline = sums / merged.masses[:, None], self._budget.deadline
+                y, accurate = merged.minimiser(means, deadline)
                 found = BlockSolution(blocks, y, F)
-                if merged.is_minimiser(y):
+                if accurate:
                     return found
             if method.ended or method.gap < LEAST_GAP or self._budget.exhausted:
                 break
             goal = method.gap * FINER
         return found
 
-    def _proved(self, found: BlockSolution) -> tuple[BoolArray, Partition | None]:
-        """Return which blocks are balanced by a flow, and the partition if it is proved."""
-        balanced = self.flow.lift(found.blocks, found.centroids, found.Z)
-        return balanced, self.flow.partition()
-
-    def _with_flow(self, found: BlockSolution) -> BlockSolution:
-        return BlockSolution(found.blocks, found.centroids, self.flow.flow())
-
-    def _cut(self, blocks: IntArray, balanced: BoolArray) -> IntArray:
+    def _cut(self, found: BlockSolution, balanced: BoolArray) -> IntArray:
         """Cut the blocks that are not balanced where edges are full, or into single points."""
         tails, heads, radii = self.problem.tails, self.problem.heads, self.problem.radii
+        blocks, unused = found.blocks, radii - row_norms(found.Z, 2)
         inside = blocks[tails] == blocks[heads]
-        unused = radii - row_norms(self.flow.flow(), 2)
         for full in (FULL * radii, np.inf):
             joined = inside & (balanced[blocks[tails]] | (unused > full))
             pieces = components(tails, heads, joined, len(blocks))

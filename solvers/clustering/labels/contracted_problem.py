@@ -164,19 +164,13 @@ class ContractedProblem:
 
     def gradient(self, y: FloatArray) -> FloatArray:
         """Return the gradient at distinct centroids: shape (K, d)."""
-        order, (Y, G) = self.elimination, np.empty((2, *y.shape))
-        Y[:] = y[order.points]
-        self._newton.gradient(Y, G)
+        order, G = self.elimination, np.empty_like(y)
+        self._newton.gradient(_split(order.enter(y)), G)
         return order.leave(G)
 
     def gradient_norm(self, y: FloatArray) -> float:
         """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
-        return self._newton.gradient(self.elimination.enter(y), np.empty_like(y))
-
-    def is_minimiser(self, y: FloatArray) -> bool:
-        """Return whether the gradient vanishes to rounding, relative to the forces."""
-        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
-        return self.gradient_norm(y) <= SMALL_GRADIENT * float(forces)
+        return self._newton.gradient(_split(self.elimination.enter(y)), np.empty_like(y))
 
     def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
         """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
@@ -184,7 +178,7 @@ class ContractedProblem:
         H = M + B'CB with C_kl = r_kl / ||u|| (I - u u' / ||u||^2), u = y_k - y_l.
         """
         X = self.elimination.enter(R)
-        if not self._newton.factorise(self.elimination.enter(y)):
+        if not self._newton.factorise(_split(self.elimination.enter(y))):
             raise np.linalg.LinAlgError("the Hessian of the contracted problem is not definite")
         self._newton.solve(X)
         return self.elimination.leave(X)
@@ -202,9 +196,30 @@ class ContractedProblem:
         steps : int, default 20
             The largest number of steps.
         """
-        return self.elimination.leave(
-            self._newton.minimise(self.elimination.enter(y), deadline, steps)
-        )
+        return self.minimiser(y, deadline, steps)[0].sum(axis=0)
+
+    def minimiser(
+        self, y: FloatArray, deadline: float = float("inf"), steps: int = STEPS
+    ) -> tuple[FloatArray, bool]:
+        """Do the same as `polished`, to more digits.
+
+        Returns
+        -------
+        centroids : ndarray, shape (2, K, d)
+            Their sum is the point, in which differences of close centroids keep their digits.
+        found : bool
+            Whether the gradient vanishes to rounding.
+        """
+        order = self.elimination
+        Y, norm = self._newton.minimise(_split(order.enter(y)), deadline, steps)
+        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
+        centroids = np.stack([order.leave(part) for part in Y])
+        return centroids, bool(norm <= SMALL_GRADIENT * float(forces))
+
+
+def _split(Y: FloatArray) -> FloatArray:
+    """Return Y as a sum with zero: shape (2, K, d)."""
+    return np.stack([Y, np.zeros_like(Y)])
 
 
 class _Newton:
@@ -233,9 +248,9 @@ class _Newton:
         """Replace X by H^-1 X for the last Hessian."""
         self._cholesky.solve(X)
 
-    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> FloatArray:
-        """Return the last point that reduced the norm of the gradient."""
-        G, trial = np.empty_like(Y), np.empty_like(Y)
+    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> tuple[FloatArray, float]:
+        """Return the last point that reduced the norm of the gradient, and that norm."""
+        G, trial = np.empty_like(Y[0]), Y.copy()
         before = self.gradient(Y, G)
         for _ in range(steps if np.isfinite(before) and before else 0):
             if time.perf_counter() >= deadline or not self.factorise(Y):
@@ -243,7 +258,7 @@ class _Newton:
             step = G.copy()
             self.solve(step)
             for _ in range(HALVINGS):
-                np.subtract(Y, step, out=trial)
+                np.subtract(Y[1], step, out=trial[1])
                 after = self.gradient(trial, G)
                 if after < before:
                     break
@@ -254,4 +269,4 @@ class _Newton:
             slow, before = after >= SLOW * before, after
             if slow:
                 break
-        return Y
+        return Y, before
