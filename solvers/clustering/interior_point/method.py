@@ -25,17 +25,24 @@ from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
 from bilad.solvers.clustering.labels.block_flow import BlockFlow
 from bilad.solvers.clustering.labels.components import components
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
-from bilad.solvers.clustering.labels.flow import block_means, block_sums
+from bilad.solvers.clustering.labels.flow import (
+    SPARED_CAPACITIES,
+    balance_flow,
+    block_means,
+    block_sums,
+)
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.result import MethodResult, SolveOptions
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.ssnal import solve_by_ssnal
 
 COARSE_GAP, FINER = 1e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
+FEW_BLOCKS = 10  # that are balanced by projections if currents do not balance them
 ROUNDS, CUTS = 3, 2  # solves of the whole problem, and cuts of blocks after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round
-BLOCK_GAP, LEAST_GAP = 1e-7, 1e-13  # of the contracted problem: the first gap and the last
-SHORT_GAP = 1e-9  # gap below which short edges are taken as fused as well
+# The gaps of the contracted problem: the first, the first after a cut, that from which short edges
+# are taken as fused as well, and the last.
+BLOCK_GAP, CUT_GAP, SHORT_GAP, LEAST_GAP = 1e-7, 1e-10, 1e-12, 1e-13
 SHORT = (0.0, 1e-6, 1e-4, 1e-2)  # multiples of the resolution
 TRIES = 8  # calls of Newton's method for one contracted problem
 FULL = 1e-3  # an edge with at most this share of its capacity unused is full
@@ -91,6 +98,7 @@ class ContractingMethod:
         reference: float = 1.0,
         last: ContractingMethod | None = None,
     ) -> None:
+        self._model, self._positive = model, model.radii > 0
         self.problem = ContractedProblem.whole(model)
         if last is not None:
             self.problem.use_order_of(last.problem)
@@ -114,8 +122,15 @@ class ContractingMethod:
             gap, caution = method.gap * FINER, 0.1 * caution
         return found, partition
 
-    def restart(self, start: BlockSolution) -> tuple[BlockSolution, Partition | None]:
-        """Solve from the solution of a similar problem, on its blocks as far as they persist."""
+    def restart(self, X: FloatArray, Z: FloatArray) -> tuple[BlockSolution, Partition | None]:
+        """Solve from the solution of a similar model, on its blocks as far as they persist.
+
+        Parameters
+        ----------
+        X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
+        """
+        Z = self._model.project_dual(Z)[self._positive]
+        start = BlockSolution.at(self.problem.fused_components(X, Z, 0.0, 0.0), X, Z)
         found, partition = self._repaired(
             self._smooth_solution(start) or self._interior_solution(start)
         )
@@ -126,14 +141,29 @@ class ContractingMethod:
     def _repaired(self, found: BlockSolution) -> tuple[BlockSolution, Partition | None]:
         """Prove the partition; if flows inside blocks cannot be balanced, cut these and repeat."""
         for cut in range(CUTS + 1):
-            balanced = self.flow.lift(found.blocks, found.centroids, found.Z)
-            partition = self.flow.partition()
-            found = replace(found, Z=self.flow.flow())
+            found, balanced, partition = self._proved(found)
+            if partition is None and not balanced.all() and (~balanced).sum() <= FEW_BLOCKS:
+                flow = self.everywhere(found.Z)
+                args = self._model, found.X, flow, found.blocks, balanced, SPARED_CAPACITIES[1]
+                Z = balance_flow(*args, self._budget.deadline)[self._positive]
+                found, balanced, partition = self._proved(replace(found, Z=Z))
             if partition is not None or balanced.all() or self._budget.exhausted or cut == CUTS:
                 break
             pieces = BlockSolution.at(self._cut(found, balanced), found.X, found.Z)
-            found = self._interior_solution(pieces)
+            found = self._interior_solution(pieces, goal=CUT_GAP)
         return found, partition
+
+    def _proved(self, found: BlockSolution) -> tuple[BlockSolution, BoolArray, Partition | None]:
+        """Balance the flow; return also which blocks are balanced, and the partition if proved."""
+        balanced = self.flow.lift(found.blocks, found.centroids, found.Z)
+        partition = self.flow.partition()
+        return replace(found, Z=self.flow.flow()), balanced, partition
+
+    def everywhere(self, Z: FloatArray) -> FloatArray:
+        """Return a flow on all edges of the model: shape (edges of the graph, d)."""
+        flow = np.zeros((len(self._positive), Z.shape[1]))
+        flow[self._positive] = Z
+        return flow
 
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""
@@ -142,7 +172,7 @@ class ContractingMethod:
         return BlockSolution(start.blocks, y, start.Z) if found else None
 
     def _interior_solution(
-        self, start: BlockSolution, centre: float | None = None
+        self, start: BlockSolution, centre: float | None = None, goal: float = BLOCK_GAP
     ) -> BlockSolution:
         """Solve on the blocks of the start by the interior-point method, and fuse them."""
         own, pairs = self.problem.contracted(start.blocks)
@@ -150,15 +180,16 @@ class ContractingMethod:
             return BlockSolution(start.blocks, own.minimiser(own.means)[0], start.Z)
         method = InteriorPoint(own, self._reference)
         method.start(start.centroids.sum(axis=0), centre)
-        fused = self._fused(own, method)
+        fused = self._fused(own, method, goal)
         Z = start.Z.copy()
         shares = self.problem.radii[pairs.between] / own.radii[pairs.pair]
         Z[pairs.between] = pairs.signs * shares[:, None] * fused.Z[pairs.pair]
         return BlockSolution(fused.blocks[start.blocks], fused.centroids, Z)
 
-    def _fused(self, problem: ContractedProblem, method: InteriorPoint) -> BlockSolution:
+    def _fused(
+        self, problem: ContractedProblem, method: InteriorPoint, goal: float
+    ) -> BlockSolution:
         """Reduce the gap until Newton's method succeeds on the blocks that are fused."""
-        goal = BLOCK_GAP
         for _ in range(TRIES):
             method.solve(goal, self._budget)
             Y, F = method.pair()
@@ -193,7 +224,7 @@ def _guesses(
 ) -> Iterator[IntArray]:
     """Yield candidates for the blocks that are fused, from many blocks to few."""
     resolution, last = 2.0 * np.sqrt(method.absolute_gap), 0
-    for short in SHORT if method.gap < SHORT_GAP else SHORT[:1]:
+    for short in SHORT if method.gap < SHORT_GAP or method.ended else SHORT[:1]:
         blocks = problem.fused_components(Y, F, resolution, short)
         if blocks.max() != last or short == 0.0:
             yield blocks
@@ -206,31 +237,19 @@ def solve_interior_point(model: ConvexClustering, options: SolveOptions) -> Meth
     If the partition is not proved, the method continues with SSNAL from the last pair.
     """
     budget = Budget(options.max_iterations, options.deadline)
-    positive = model.radii > 0
-    if not positive.any():
+    if not (model.radii > 0).any():
         return solve_by_ssnal(model, options)
     last = options.reusable if isinstance(options.reusable, ContractingMethod) else None
     method = ContractingMethod(model, budget, options.reference, last)
-    if options.start is None:
-        found, partition = method.solve()
-    else:
-        X, Z = options.start
-        Z = model.project_dual(Z)[positive]
-        blocks = method.problem.fused_components(X, Z, 0.0, 0.0)
-        found, partition = method.restart(BlockSolution.at(blocks, X, Z))
-    Z = np.zeros((model.graph.m, model.d))
-    Z[positive] = found.Z
+    found, partition = method.solve() if options.start is None else method.restart(*options.start)
+    Z = model.project_dual(method.everywhere(found.Z))
     if partition is None:
-        rest = replace(
-            options,
-            start=(found.X, Z),
-            max_iterations=max(1, options.max_iterations - budget.newton_steps),
-        )
-        result = solve_by_ssnal(model, rest)
-        return replace(result, iterations=result.iterations + budget.newton_steps)
+        left = max(1, options.max_iterations - budget.newton_steps)
+        rest = solve_by_ssnal(model, replace(options, start=(found.X, Z), max_iterations=left))
+        return replace(rest, iterations=rest.iterations + budget.newton_steps)
     return MethodResult(
         X=found.X,
-        make_dual=partial(np.asarray, model.project_dual(Z)),
+        make_dual=partial(np.asarray, Z),
         partition=partition,
         status="optimal",
         iterations=budget.newton_steps,

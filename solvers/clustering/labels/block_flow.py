@@ -23,7 +23,7 @@ from bilad.solvers.clustering.labels.partition import (
 
 MOST_CURRENTS = 12
 BALANCED = 1e-11  # imbalance at a point, relative to the largest capacity, that ends the currents
-STALLED = 0.9  # the currents end as well if one leaves more of the imbalance
+STALLED = 0.9  # a current that leaves more of the imbalance of a block is in vain
 FEW_BLOCKS = 100  # up to which all pairs of centroids are compared
 
 
@@ -70,18 +70,24 @@ class BlockFlow:
         shape = centroids.shape[1:]
         self._means, self._sizes, worst = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
         flow_loops.align(*self._edges, self._blocks, centroids, self._Z)
-        last = np.inf
-        for current in range(MOST_CURRENTS + 1):
-            now = self._imbalance(worst)
-            settled = now <= BALANCED * self._largest or now > STALLED * last
-            if settled or current == MOST_CURRENTS or not self._send_current():
-                break
-            last = now
+        self._worst = worst
+        self._balance(BALANCED * self._largest)
         return worst <= BALANCED * self._largest
 
-    def _imbalance(self, worst: FloatArray) -> float:
+    def _balance(self, goal: float) -> None:
+        """Send currents until no imbalance above the goal decreases much."""
+        last = np.full_like(self._worst, np.inf)
+        for current in range(MOST_CURRENTS + 1):
+            self._measure_imbalance()
+            open_blocks = self._worst > goal
+            decreasing = open_blocks & (self._worst < STALLED * last)
+            if not decreasing.any() or current == MOST_CURRENTS or not self._send_current():
+                break
+            last[:] = self._worst
+
+    def _measure_imbalance(self) -> None:
         lows, highs, _ = self._edges
-        return flow_loops.imbalance(
+        flow_loops.imbalance(
             lows,
             highs,
             self._data,
@@ -91,7 +97,7 @@ class BlockFlow:
             self._G,
             self._means,
             self._sizes,
-            worst,
+            self._worst,
         )
 
     def _send_current(self) -> bool:
@@ -138,6 +144,10 @@ class BlockFlow:
     def partition(self) -> Partition | None:
         """Return the partition into the blocks of the last flow if it is proved, else None."""
         resolution = self.resolution()
+        balanced = self._worst <= BALANCED * self._largest
+        if resolution is None and balanced.all():  # small capacities may need more digits
+            self._balance(0.0)
+            resolution = self.resolution()
         if resolution is None:
             return None
         blocks, centroids = self._order.leave(self._blocks), self._centroids.sum(axis=0)

@@ -72,8 +72,8 @@ def imbalance(
     means: FloatArray,
     sizes: FloatArray,
     worst: FloatArray,
-) -> float:
-    """Write G = X - A + B'Z less its mean on each block; return the largest absolute entry.
+) -> None:
+    """Write G = X - A + B'Z less its mean on each block.
 
     Writes also the means (K, d), the sizes (K,) of the blocks and the largest absolute entry of
     each block (K,).
@@ -96,14 +96,11 @@ def imbalance(
     for b in range(len(sizes)):
         for k in range(d):
             means[b, k] /= sizes[b]
-    largest = 0.0
     for i in range(n):
         b = blocks[i]
         for k in range(d):
             G[i, k] -= means[b, k]
             worst[b] = max(worst[b], abs(G[i, k]))
-        largest = max(largest, worst[b])
-    return largest
 
 
 @kernel
