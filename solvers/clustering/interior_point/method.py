@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -32,12 +31,11 @@ from bilad.solvers.clustering.labels.flow import (
     block_sums,
 )
 from bilad.solvers.clustering.labels.partition import Partition
-from bilad.solvers.clustering.result import MethodResult, SolveOptions
 from bilad.solvers.clustering.ssnal.limits import Budget
-from bilad.solvers.clustering.ssnal.ssnal import solve_by_ssnal
 
 COARSE_GAP, FINER = 1e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
 FEW_BLOCKS = 10  # that are balanced by projections if currents do not balance them
+MOST_FEATURES = 5  # of the interior-point method, whose blocks have as many rows
 ROUNDS, CUTS = 3, 2  # solves of the whole problem, and cuts of blocks after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round
 # The gaps of the contracted problem: the first, the first after a cut, that from which short edges
@@ -138,6 +136,32 @@ class ContractingMethod:
             return found, partition
         return self.solve()
 
+    def finish(self, X: FloatArray, Z: FloatArray) -> tuple[BlockSolution | None, Partition | None]:
+        """Prove the partition from an approximate solution of another method.
+
+        The pair that is returned is more accurate; it is None if the given one suffices.
+
+        Parameters
+        ----------
+        X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
+        """
+        gap, Z = self._model.absolute_gap(X, Z), self._model.project_dual(Z)[self._positive]
+        for blocks in _guesses(self.problem, gap, X, Z, len(SHORT)):
+            start = BlockSolution.at(blocks, X, Z)
+            partition = self._proved(start)[2]
+            if partition is not None:
+                return None, partition
+            found = self._smooth_solution(start)
+            if found is not None:
+                found, _, partition = self._proved(found)
+                if partition is not None:
+                    return found, partition
+        if self.problem.d > MOST_FEATURES:
+            return None, None
+        resolution = 2.0 * np.sqrt(CAUTION * gap / len(self.problem.radii))
+        blocks = self.problem.fused_components(X, Z, resolution, 0.0)
+        return self._repaired(self._interior_solution(BlockSolution.at(blocks, X, Z)))
+
     def _repaired(self, found: BlockSolution) -> tuple[BlockSolution, Partition | None]:
         """Prove the partition; if flows inside blocks cannot be balanced, cut these and repeat."""
         for cut in range(CUTS + 1):
@@ -168,6 +192,8 @@ class ContractingMethod:
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""
         own, _ = self.problem.contracted(start.blocks)
+        if len(own.radii) and not own.small:
+            return None
         y, found = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
         return BlockSolution(start.blocks, y, start.Z) if found else None
 
@@ -193,7 +219,8 @@ class ContractingMethod:
         for _ in range(TRIES):
             method.solve(goal, self._budget)
             Y, F = method.pair()
-            for blocks in _guesses(problem, method, Y, F):
+            final = method.ended or method.gap < SHORT_GAP
+            for blocks in _guesses(problem, method.absolute_gap, Y, F, len(SHORT) if final else 1):
                 merged, _ = problem.contracted(blocks)
                 sums = block_sums(problem.masses[:, None] * Y, blocks)
                 means, deadline = sums / merged.masses[:, None], self._budget.deadline
@@ -220,38 +247,12 @@ class ContractingMethod:
 
 
 def _guesses(
-    problem: ContractedProblem, method: InteriorPoint, Y: FloatArray, F: FloatArray
+    problem: ContractedProblem, gap: float, Y: FloatArray, F: FloatArray, most: int
 ) -> Iterator[IntArray]:
-    """Yield candidates for the blocks that are fused, from many blocks to few."""
-    resolution, last = 2.0 * np.sqrt(method.absolute_gap), 0
-    for short in SHORT if method.gap < SHORT_GAP or method.ended else SHORT[:1]:
+    """Yield up to `most` candidates for the blocks that are fused, from many blocks to few."""
+    resolution, last = 2.0 * np.sqrt(gap), -1
+    for short in SHORT[:most]:
         blocks = problem.fused_components(Y, F, resolution, short)
-        if blocks.max() != last or short == 0.0:
+        if blocks.max() != last:
             yield blocks
         last = blocks.max()
-
-
-def solve_interior_point(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve by the contracting interior-point method: p = 2 or d = 1, and few features.
-
-    If the partition is not proved, the method continues with SSNAL from the last pair.
-    """
-    budget = Budget(options.max_iterations, options.deadline)
-    if not (model.radii > 0).any():
-        return solve_by_ssnal(model, options)
-    last = options.reusable if isinstance(options.reusable, ContractingMethod) else None
-    method = ContractingMethod(model, budget, options.reference, last)
-    found, partition = method.solve() if options.start is None else method.restart(*options.start)
-    Z = model.project_dual(method.everywhere(found.Z))
-    if partition is None:
-        left = max(1, options.max_iterations - budget.newton_steps)
-        rest = solve_by_ssnal(model, replace(options, start=(found.X, Z), max_iterations=left))
-        return replace(rest, iterations=rest.iterations + budget.newton_steps)
-    return MethodResult(
-        X=found.X,
-        make_dual=partial(np.asarray, Z),
-        partition=partition,
-        status="optimal",
-        iterations=budget.newton_steps,
-        reusable=method,
-    )
