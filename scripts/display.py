@@ -53,6 +53,12 @@ def show(
         console.print(caption, style="dim", markup=False, highlight=False)
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """Return a table in Markdown, with the numbers as on a terminal."""
+    rows = [list(table), ["---"] * table.shape[1], *table.itertuples(index=False)]
+    return "".join(f"| {' | '.join(map(shown, row))} |\n" for row in rows)
+
+
 def fitting(table: pd.DataFrame, width: int, optional: Sequence[str]) -> pd.DataFrame:
     """Return a table without as many of the optional columns, the last first, as a width needs."""
     for name in [None, *optional[::-1]]:

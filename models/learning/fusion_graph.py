@@ -117,7 +117,7 @@ class FusionGraph(Represented):
         other = FusionGraph.__new__(FusionGraph)
         other.n, other._edges = self.n, self.edges
         other._weights = _check_weights(weights, self.m)
-        shared = ("incidence", "_ends", "_incidence_transpose")
+        shared = ("incidence", "ends", "_incidence_transpose")
         other.__dict__.update({name: getattr(self, name) for name in shared})
         return other
 
@@ -182,7 +182,8 @@ class FusionGraph(Represented):
         return scipy.sparse.csr_array((signs, self.edges.ravel(), rows), shape=(self.m, self.n))
 
     @cached_property
-    def _ends(self) -> tuple[IntArray, IntArray]:
+    def ends(self) -> tuple[IntArray, IntArray]:
+        """The two ends of each edge as separate arrays: shapes (m,)."""
         tails, heads = np.ascontiguousarray(self.edges.T)
         return tails, heads
 
@@ -192,7 +193,7 @@ class FusionGraph(Represented):
 
     def differences(self, X: FloatArray) -> FloatArray:
         """Return BX, the differences x_i - x_j: shape (m, d)."""
-        tails, heads = self._ends
+        tails, heads = self.ends
         return X.take(tails, axis=0) - X.take(heads, axis=0)
 
     def adjoint(self, Z: FloatArray) -> FloatArray:

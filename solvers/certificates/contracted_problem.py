@@ -356,7 +356,7 @@ def _centroids(model: ConvexClustering, blocks: IntArray, X: FloatArray) -> Floa
         push = model.graph.adjoint((model.radii * signs)[:, None])
         return block_means(model.data - push, blocks)
     if model.p == 2 and len(centroids) > 1:
-        problem = ContractedProblem(model, blocks)
+        problem = ContractedProblem.of(model, blocks)
         return problem.polished(centroids) if problem.small else centroids
     return centroids
 

@@ -36,6 +36,7 @@ CENTRAL_TOL = 1e-12  # tolerance of the interior-point solution that serves to p
 COARSE_TOL = 1e-6  # tolerance of the first attempt if only labels are wanted
 # The systems are small: threads of BLAS cost more than they save, in particular on a busy machine.
 BLAS = ThreadpoolController()
+STARTED = ("interior-point", "ssnal")  # the methods that start from X and Z
 LIMITS = ("iteration limit", "time limit")
 
 
@@ -62,7 +63,7 @@ def cluster(
     Parameters
     ----------
     model : ConvexClustering
-    method : {"auto", "exact", "ssnal", "clarabel"}
+    method : {"auto", "exact", "interior-point", "ssnal", "clarabel"}
         "exact" needs p = 1 or d = 1, and a graph that is complete with equal weights, a forest, or
         a union of these; "auto" uses it if it can be applied, and otherwise SSNAL.
     tol : float, default 1e-8
@@ -132,13 +133,13 @@ def solve_lower(
     time_limit = seconds_limit(time_limit, "time_limit", above=0)
     options = SolveOptions(
         tol,
-        None if start is None or chosen.name != "ssnal" else scale.enter(start.X, start.Z),
+        None if start is None or chosen.name not in STARTED else scale.enter(start.X, start.Z),
         None if start is None else start.reusable,
         whole_number(max_iterations, "max_iterations", least=1),
         began + time_limit,
         scale.reference,
     )
-    labels_only = labels_only and chosen.name == "ssnal"
+    labels_only = labels_only and chosen.name in STARTED
     return LowerSolve(scale, chosen, options, began).result(
         lambda run: run.solve(refine, labels_only)
     )
@@ -198,67 +199,50 @@ class LowerSolve:
                 raise
             return self._ended(f"error: {type(fault).__name__}: {fault}")
 
-    def solve(
-        self,
-        refine: bool,
-        labels_only: bool = False,
-        first: Callable[[], MethodResult] | None = None,
-    ) -> None:
-        """Solve with decreasing tolerances until all requirements are met.
-
-        Parameters
-        ----------
-        refine, labels_only : bool
-            As in `cluster`.
-        first : callable, optional
-            Makes the first attempt instead of the method.
-        """
+    def solve(self, refine: bool, labels_only: bool = False) -> None:
+        """Solve with decreasing tolerances until all requirements are met; as for `cluster`."""
         method, options = self._method, self._options
         self._labels_only = labels_only
         for count, tol in enumerate(_tolerances(options.tol, refine, labels_only)):
             current = replace(options, tol=tol)
-            outcome = self._first_attempt(current, first) if count == 0 else self._attempt(current)
+            outcome = self._first_attempt(current) if count == 0 else self._attempt(method, current)
             outcome = self._with_proof(outcome)
             better = len(outcome.partition.undecided) < len(self._best.partition.undecided)
             if count == 0 or tol >= options.tol or better:
                 self._best = outcome
             if outcome.status in LIMITS or outcome.partition.proved or method.name == "exact":
                 break
-            if method.name == "ssnal":
+            if method.name in STARTED:
+                method = LOWER_METHODS["ssnal"]
                 options = replace(options, start=(outcome.X, outcome.make_dual()))
             options = replace(options, reusable=outcome.reusable)
-        if refine and method.name == "ssnal":
+        if refine and self._method.name in STARTED:
             self._prove_by_interior_point(options)
         self._decide_exactly(refine)
         if refine and not self._best.partition.proved:
             self._best = replace(self._best, remark=_why_not_proved(self._best))
 
-    def _attempt(self, options: SolveOptions) -> MethodResult:
-        outcome = self._method.solve(self._model, options)
+    def _attempt(self, method: LowerMethod, options: SolveOptions) -> MethodResult:
+        outcome = method.solve(self._model, options)
         self._spent += outcome.iterations
         return outcome
 
-    def _first_attempt(
-        self, options: SolveOptions, first: Callable[[], MethodResult] | None
-    ) -> MethodResult:
+    def _first_attempt(self, options: SolveOptions) -> MethodResult:
         """Make the first attempt; repeat it from scratch if a warm start misses the tolerance."""
-        if first is not None:
-            outcome = first()
-            self._spent += outcome.iterations
-        else:
-            outcome = self._attempt(options)
-        self._best = outcome
+        self._best = outcome = self._attempt(self._method, options)
         if options.start is None or outcome.status == "time limit":
             return outcome
         # If `unit_scale` reduced capacities, the error of the given model may be larger.
         is_whole = self._model.graph is self._scale.given.graph
         if outcome.status == "optimal" and (is_whole or self._error(outcome) <= options.tol):
             return outcome
-        afresh = self._attempt(replace(options, start=None, reusable=outcome.reusable))
+        afresh = self._attempt(
+            self._method, replace(options, start=None, reusable=outcome.reusable)
+        )
         return min(outcome, afresh, key=self._error)
 
     def _with_proof(self, outcome: MethodResult) -> MethodResult:
-        if outcome.measure is not None:  # the method returned its own proof
+        if outcome.measure is not None or outcome.partition.proved:  # by the method itself
             return outcome
         Z, deadline = outcome.make_dual(), self._options.deadline
         return replace(outcome, partition=prove_partition(self._model, outcome.X, Z, deadline))

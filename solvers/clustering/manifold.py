@@ -74,13 +74,15 @@ class _Curved:
     def __init__(self, model: ConvexClustering, X: FloatArray, blocks: IntArray) -> None:
         centroids = block_means(X, blocks)
         self._blocks, self.X = blocks, centroids[blocks]
-        self._centroids, self._problem = centroids, ContractedProblem(model, blocks)
+        self._centroids, self._problem = centroids, ContractedProblem.of(model, blocks)
 
     def apply(self, R: FloatArray) -> FloatArray:
         """Average over the blocks, then multiply by H^-1 M on the centroids."""
         means = block_means(R, self._blocks)
         if len(self._problem.radii):
-            means = self._problem.solve_hessian(self._centroids, self._problem.masses * means)
+            means = self._problem.solve_hessian(
+                self._centroids, self._problem.masses[:, None] * means
+            )
         return means[self._blocks]
 
 

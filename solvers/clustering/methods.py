@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -15,11 +14,12 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.exact import lines
-from bilad.solvers.clustering.labels.partition import nothing_proved
+from bilad.solvers.clustering.interior_point.method import solve_interior_point
 from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
-from bilad.solvers.clustering.ssnal import ssnal
-from bilad.solvers.clustering.ssnal.workspace import Workspace
+from bilad.solvers.clustering.ssnal.ssnal import solve_by_ssnal
 from bilad.solvers.errors import UnsupportedError
+
+MOST_FEATURES = 5  # of the interior-point method; its blocks have as many rows
 
 
 @dataclass(frozen=True)
@@ -34,35 +34,6 @@ class LowerMethod:
     solve: Callable[[ConvexClustering, SolveOptions], MethodResult]
 
 
-def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve by SSNAL, the semismooth Newton based augmented Lagrangian method: every model.
-
-    References
-    ----------
-    Sun, Toh and Yuan, Convex clustering: model, theoretical guarantee and efficient algorithm, JMLR
-    22(9), 2021.
-    """
-    workspace = options.reusable if isinstance(options.reusable, Workspace) else None
-    solution = ssnal.solve_ssnal(
-        model,
-        options.tol,
-        options.start,
-        workspace,
-        options.max_iterations,
-        options.deadline,
-        options.reference,
-    )
-    return MethodResult(
-        X=solution.X,
-        make_dual=partial(np.asarray, solution.Z),
-        partition=nothing_proved(model.n),
-        status=solution.status,
-        iterations=solution.admm_steps + solution.newton_steps,
-        reusable=solution.workspace,
-        remark=solution.workspace.remark if solution.workspace else "",
-    )
-
-
 def measured(model: ConvexClustering, result: MethodResult, X: FloatArray) -> Measure:
     """Measure X with the dual solution of a result, in the same way for every method."""
     if result.measure is not None:
@@ -70,6 +41,12 @@ def measured(model: ConvexClustering, result: MethodResult, X: FloatArray) -> Me
     Z = result.make_dual()
     size = 1.0 + float(np.linalg.norm(model.data))
     return Measure(model.primal(X), model.absolute_gap(X, Z), model.kkt_residual(X, Z) * size)
+
+
+def _no_interior_point(model: ConvexClustering) -> str | None:
+    if model.p != 2 and model.d > 1:
+        return "p = 2 or d = 1"
+    return None if model.d <= MOST_FEATURES else f"at most {MOST_FEATURES} features"
 
 
 def _no_refusal(model: ConvexClustering) -> None:
@@ -82,7 +59,8 @@ LOWER_METHODS = {
     method.name: method
     for method in (
         LowerMethod("exact", lines.refusal, lines.solve_exact),
-        LowerMethod("ssnal", _no_refusal, _solve_ssnal),
+        LowerMethod("interior-point", _no_interior_point, solve_interior_point),
+        LowerMethod("ssnal", _no_refusal, solve_by_ssnal),
         LowerMethod("clarabel", _no_refusal, solve_clarabel),
     )
 }

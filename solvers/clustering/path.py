@@ -27,16 +27,15 @@ from bilad.models.validation import (
     seconds_limit,
     whole_number,
 )
-from bilad.solvers.clustering.cluster import LowerSolve, solve_lower
-from bilad.solvers.clustering.continuation import Continuation
+from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.gamma_grid import (
     GammaRange,
     UnfinishedGridError,
     warn_if_disconnected,
 )
-from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
+from bilad.solvers.clustering.methods import choose_lower_method
 from bilad.solvers.clustering.path_plots import plot_clusters, plot_paths
-from bilad.solvers.clustering.result import Clustering, SolveOptions
+from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.clustering.suggestion import Suggestion, suggest
 from bilad.solvers.clustering.unit_scale import unit_scale
 
@@ -281,8 +280,7 @@ def cluster_path(
         Nonnegative and distinct, in any order. By default they are `gamma_grid(model)`: 50 values
         from below the first merge to the least gamma at which each component is one cluster.
     method, tol, refine, max_iterations
-        As for `cluster`, at each gamma. If p = 2 or d = 1, SSNAL solves a smaller problem in which
-        fused points are single points.
+        As for `cluster`, at each gamma. Each solve starts from the last one.
     time_limit : float, default inf
         Seconds for the whole path.
     progress : bool, default False
@@ -320,7 +318,6 @@ def cluster_path(
     unit = unit_scale(model.with_gamma(1.0 if given is None else given[-1]))
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
-    solve = _solver(model, chosen, tol, most, refine, unit.reference)
     levels = (
         partial(GammaRange(model, chosen, deadline).grid, COUNT)
         if given is None
@@ -337,7 +334,8 @@ def cluster_path(
                 if time.perf_counter() >= deadline:
                     status = "time limit"
                     break
-                latest = solve(model.with_gamma(level), latest, deadline)
+                left, at = deadline - time.perf_counter(), model.with_gamma(level)
+                latest = solve_lower(at, chosen, tol, latest, most, left, refine)
                 if latest.status == "time limit" or latest.status.startswith("error"):
                     status = latest.status
                     break
@@ -355,36 +353,6 @@ def cluster_path(
             status = f"error: {type(error).__name__}: {error}"
     solved = np.array([clustering.model.gamma for clustering in done])
     return ClusterPath(model, solved, tuple(done), status, time.perf_counter() - began)
-
-
-def _solver(
-    model: ConvexClustering,
-    method: str,
-    tol: float,
-    max_iterations: int,
-    refine: bool,
-    reference: float,
-) -> Callable[[ConvexClustering, Clustering | None, float], Clustering]:
-    """Return a function that solves for one gamma from the last clustering.
-
-    Aggregation is used for p = 2 or d = 1. For p = 1 or inf and d > 1, the flow between two blocks
-    need not be proportional to the weights of their edges, so that most solutions of the contracted
-    problem would not be accurate on the whole problem.
-    """
-    if method != "ssnal" or (model.p != 2 and model.d > 1):
-        return lambda model, last, deadline: solve_lower(
-            model, method, tol, last, max_iterations, deadline - time.perf_counter(), refine
-        )
-    continuation = Continuation(tol, max_iterations, reference)
-
-    def aggregated(model: ConvexClustering, _: Clustering | None, deadline: float) -> Clustering:
-        scale, began = unit_scale(model), time.perf_counter()
-        options = SolveOptions(tol, None, None, max_iterations, deadline, reference)
-        return LowerSolve(scale, LOWER_METHODS[method], options, began).result(
-            lambda run: run.solve(refine, first=lambda: continuation.solve(scale.model, deadline))
-        )
-
-    return aggregated
 
 
 def _increasing(gammas: ArrayLike) -> FloatArray:

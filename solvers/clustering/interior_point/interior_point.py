@@ -15,8 +15,10 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.validation import FloatArray
-from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
+from bilad.solvers.clustering.elimination.elimination import Cholesky
 from bilad.solvers.clustering.interior_point import cone_loops
+from bilad.solvers.clustering.kernel import Indices
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
 from bilad.solvers.clustering.ssnal.limits import Budget
 
 STEP_SHARE = 0.99  # share of the largest step inside the cones
@@ -29,13 +31,8 @@ class InteriorPoint:
 
     Parameters
     ----------
-    elimination : Elimination
-    radii : ndarray, shape (m,)
-        Positive capacities of the edges.
-    masses : ndarray, shape (n,)
-    data : ndarray, shape (n, d)
-    offset : float, default 0
-        A constant of the objective: the misfit inside the points of a contracted problem.
+    problem : ContractedProblem
+        With at least one edge.
     reference : float, default 1
         Gaps are relative to reference^2 + |objective|.
 
@@ -51,32 +48,30 @@ class InteriorPoint:
         Whether the scaling or the factorisation failed; the iterate is the last before that.
     """
 
-    def __init__(
-        self,
-        elimination: Elimination,
-        radii: FloatArray,
-        masses: FloatArray,
-        data: FloatArray,
-        offset: float = 0.0,
-        reference: float = 1.0,
-    ) -> None:
-        self.elimination = elimination
-        self._masses, self._data = elimination.enter(masses), elimination.enter(data)
-        self._radii = np.ascontiguousarray(radii[elimination.edges])
-        self._offset = reference**2 + offset
-        m, d = len(radii), data.shape[1]
+    def __init__(self, problem: ContractedProblem, reference: float = 1.0) -> None:
+        self.elimination = elimination = problem.elimination
+        self._masses = elimination.enter(problem.masses)
+        self._data = elimination.enter(problem.means)
+        self._radii = np.ascontiguousarray(problem.radii[elimination.edges])
+        self._offset = reference**2 + problem.offset
+        m, d = len(self._radii), problem.d
         self._features = tuple(range(d))
         self._cholesky = Cholesky(elimination, d)
         self._eta = np.empty(m)
         self._W, self._scaled, self._rho = np.empty((3, m, d + 1))
-        self._residual, self._forces = np.empty((2, len(data), d))
+        self._residual, self._forces = np.empty((2, *self._data.shape))
         self._steps = np.empty(m), np.empty((m, d))
         self.gap = self.absolute_gap = self.centre = np.inf
         self.iterations, self.failed = 0, False
 
     @property
-    def _ends(self) -> tuple[object, object]:
+    def _ends(self) -> tuple[Indices, Indices]:
         return self.elimination.lows, self.elimination.highs
+
+    @property
+    def ended(self) -> bool:
+        """Whether the method failed or has reached its largest number of iterations."""
+        return self.failed or self.iterations >= MOST_ITERATIONS
 
     def start(self, X: FloatArray, centre: float | None = None) -> None:
         """Start at X, shape (n, d), with s'l = `centre` on every edge."""
@@ -96,9 +91,7 @@ class InteriorPoint:
         """Iterate until the relative gap is at most `tol`, or a limit is reached."""
         while not self.failed:
             self.failed = not self._scale()
-            if self.failed or self.gap <= tol or self.iterations >= MOST_ITERATIONS:
-                return
-            if budget.exhausted:
+            if self.gap <= tol or self.ended or budget.exhausted:
                 return
             self.iterations += 1
             budget.newton_steps += 1

@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
+from bilad.solvers.clustering.labels import contracted_loops
+from bilad.solvers.clustering.labels.components import fused_components
 from bilad.solvers.clustering.labels.flow import block_sums
-from bilad.solvers.clustering.ssnal import edge_loops
-from bilad.solvers.clustering.ssnal.linear_systems import Edges
-from bilad.solvers.clustering.ssnal.newton import NewtonSystem, newton_system
 
-STEPS, HALVINGS, RTOL = 20, 8, 1e-12
+STEPS, HALVINGS = 20, 8
 SLOW = 0.9  # if a step leaves more of the gradient, rounding errors dominate and it is the last
+SMALL_GRADIENT = 1e-12  # relative to the forces
 # Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
 
@@ -41,8 +42,8 @@ class BlockPairs:
         The pair of blocks of each of them, 0..P-1.
     signs : ndarray, shape (b, 1)
         1 if the edge goes from the block with the smaller number to the other, else -1.
-    ends : ndarray of int, shape (P, 2)
-        The two blocks of each pair, the smaller number first.
+    tails, heads : ndarray of int, shape (P,)
+        The two blocks of each pair, tails < heads.
     weights : ndarray, shape (P,)
         The sum of the weights of the edges of each pair.
     """
@@ -50,31 +51,33 @@ class BlockPairs:
     between: IntArray
     pair: IntArray
     signs: FloatArray
-    ends: IntArray
+    tails: IntArray
+    heads: IntArray
     weights: FloatArray
 
 
-def aggregate_edges(graph: FusionGraph, weights: FloatArray, blocks: IntArray) -> BlockPairs:
+def aggregate_edges(
+    tails: IntArray, heads: IntArray, weights: FloatArray, blocks: IntArray
+) -> BlockPairs:
     """Aggregate the edges between blocks.
 
     Parameters
     ----------
-    graph : FusionGraph
+    tails, heads : ndarray of int, shape (m,)
     weights : ndarray, shape (m,)
         Nonnegative numbers to be summed.
     blocks : ndarray of int, shape (n,)
         Block of each point, 0..K-1.
     """
     K = int(blocks.max()) + 1
-    tails, heads = blocks[graph.edges].T
+    tails, heads = blocks[tails], blocks[heads]
     between = np.flatnonzero((tails != heads) & (weights > 0))
     tails, heads = tails[between], heads[between]
     keys = np.minimum(tails, heads) * K + np.maximum(tails, heads)
     keys, pair = np.unique(keys, return_inverse=True)
     signs = np.where(tails < heads, 1.0, -1.0)[:, None]
-    ends = np.column_stack(np.divmod(keys, K))
     summed = np.bincount(pair, weights[between], len(keys)).astype(np.float64)
-    return BlockPairs(between, pair, signs, ends, summed)
+    return BlockPairs(between, pair, signs, *np.divmod(keys, K), summed)
 
 
 class ContractedProblem:
@@ -82,15 +85,7 @@ class ContractedProblem:
 
     Parameters
     ----------
-    model : ConvexClustering
-    blocks : ndarray of int, shape (n,)
-        Block of each point, 0..K-1.
-    masses : ndarray, shape (n,), optional
-        Masses of the points, default 1.
-
-    Attributes
-    ----------
-    masses : ndarray, shape (K, 1)
+    masses : ndarray, shape (K,)
         Masses of the blocks.
     means : ndarray, shape (K, d)
         Means of the data.
@@ -98,19 +93,51 @@ class ContractedProblem:
         The joined pairs of blocks, tails < heads.
     radii : ndarray, shape (P,)
         Their capacities r_kl.
+    offset : float, default 0
+        A constant of the objective: the misfit inside the blocks.
     """
 
     def __init__(
-        self, model: ConvexClustering, blocks: IntArray, masses: FloatArray | None = None
+        self,
+        masses: FloatArray,
+        means: FloatArray,
+        tails: IntArray,
+        heads: IntArray,
+        radii: FloatArray,
+        offset: float = 0.0,
     ) -> None:
-        self.d = model.d
-        masses = np.ones(model.n) if masses is None else masses
-        self.masses = block_sums(masses[:, None], blocks)
-        self.means = block_sums(masses[:, None] * model.data, blocks) / self.masses
-        pairs = aggregate_edges(model.graph, model.radii, blocks)
-        self.radii = pairs.weights
-        self.tails, self.heads = np.ascontiguousarray(pairs.ends.T)
-        self._system: NewtonSystem | None = None
+        self.masses, self.means = masses, means
+        self.tails, self.heads, self.radii, self.offset = tails, heads, radii, offset
+        self.d = means.shape[1]
+
+    @classmethod
+    def of(cls, model: ConvexClustering, blocks: IntArray) -> ContractedProblem:
+        """Contract the blocks (n,) of a model, numbered 0..K-1."""
+        return cls.whole(model).contracted(blocks)[0]
+
+    @classmethod
+    def whole(cls, model: ConvexClustering) -> ContractedProblem:
+        """Return the problem in which every point is a block."""
+        positive = model.radii > 0
+        tails, heads = (ends[positive] for ends in model.graph.ends)
+        return cls(np.ones(model.n), model.data, tails, heads, model.radii[positive])
+
+    def contracted(self, blocks: IntArray) -> tuple[ContractedProblem, BlockPairs]:
+        """Contract the blocks (K,) of this problem; return also the pairs that it joins."""
+        pairs = aggregate_edges(self.tails, self.heads, self.radii, blocks)
+        masses = np.bincount(blocks, self.masses)
+        weighted = self.masses[:, None] * self.means
+        means = block_sums(weighted, blocks) / masses[:, None]
+        inside = np.vdot(weighted - self.masses[:, None] * means[blocks], self.means)
+        offset = self.offset + 0.5 * float(inside)
+        problem = ContractedProblem(masses, means, pairs.tails, pairs.heads, pairs.weights, offset)
+        return problem, pairs
+
+    def fused_components(
+        self, Y: FloatArray, F: FloatArray, resolution: float, short: float
+    ) -> IntArray:
+        """Return the components of the pairs taken as fused (module `components`): shape (K,)."""
+        return fused_components(self.tails, self.heads, self.radii, Y, F, resolution, short)
 
     @property
     def small(self) -> bool:
@@ -120,32 +147,51 @@ class ContractedProblem:
             return False
         return rows <= DENSE_ROWS or (rows <= MOST_ROWS and entries <= min(MOST_ENTRIES, 50 * rows))
 
-    def forces(self, y: FloatArray) -> FloatArray:
-        """Return r_kl u / ||u|| for u = y_k - y_l, u not zero: shape (P, d)."""
-        U = y[self.tails] - y[self.heads]
-        return self.radii[:, None] * U / np.linalg.norm(U, axis=1, keepdims=True)
+    @cached_property
+    def elimination(self) -> Elimination:
+        """The elimination order of the blocks."""
+        return Elimination(len(self.masses), self.tails, self.heads)
+
+    def use_order_of(self, other: ContractedProblem) -> None:
+        """Use the elimination order of another problem, if the pairs are the same."""
+        same = len(self.masses) == len(other.masses)
+        if same and all(map(np.array_equal, (self.tails, self.heads), (other.tails, other.heads))):
+            self.__dict__["elimination"] = other.elimination
+
+    @cached_property
+    def _newton(self) -> _Newton:
+        return _Newton(self)
 
     def gradient(self, y: FloatArray) -> FloatArray:
         """Return the gradient at distinct centroids: shape (K, d)."""
-        gradient = self.masses * (y - self.means)
-        edge_loops.adjoint(self.tails, self.heads, self.forces(y), gradient)
-        return gradient
+        order, (Y, G) = self.elimination, np.empty((2, *y.shape))
+        Y[:] = y[order.points]
+        self._newton.gradient(Y, G)
+        return order.leave(G)
+
+    def gradient_norm(self, y: FloatArray) -> float:
+        """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
+        return self._newton.gradient(self.elimination.enter(y), np.empty_like(y))
+
+    def is_minimiser(self, y: FloatArray) -> bool:
+        """Return whether the gradient vanishes to rounding, relative to the forces."""
+        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
+        return self.gradient_norm(y) <= SMALL_GRADIENT * float(forces)
 
     def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
         """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
 
         H = M + B'CB with C_kl = r_kl / ||u|| (I - u u' / ||u||^2), u = y_k - y_l.
         """
-        if self._system is None:
-            edges = Edges(len(y), self.tails, self.heads, self.masses[:, 0])
-            self._system = newton_system(edges, self.d, isotropic=True)
-        U = y[self.tails] - y[self.heads]
-        lengths = np.linalg.norm(U, axis=1, keepdims=True)
-        curvature = self.radii[:, None] / lengths
-        v = np.sqrt(curvature) * U / lengths
-        return self._system.solve(np.repeat(curvature, self.d, axis=1), v, R, RTOL)
+        X = self.elimination.enter(R)
+        if not self._newton.factorise(self.elimination.enter(y)):
+            raise np.linalg.LinAlgError("the Hessian of the contracted problem is not definite")
+        self._newton.solve(X)
+        return self.elimination.leave(X)
 
-    def polished(self, y: FloatArray, deadline: float = float("inf")) -> FloatArray:
+    def polished(
+        self, y: FloatArray, deadline: float = float("inf"), steps: int = STEPS
+    ) -> FloatArray:
         """Return centroids with a smaller gradient, if Newton's method finds such.
 
         Parameters
@@ -153,29 +199,59 @@ class ContractedProblem:
         y : ndarray, shape (K, d)
         deadline : float, default inf
             Value of `time.perf_counter()` after which no step is begun.
+        steps : int, default 20
+            The largest number of steps.
         """
-        before = self.gradient_norm(y)
-        for _ in range(STEPS if np.isfinite(before) and before else 0):
-            if time.perf_counter() >= deadline:
-                return y
-            step = -self.solve_hessian(y, self.gradient(y))
+        return self.elimination.leave(
+            self._newton.minimise(self.elimination.enter(y), deadline, steps)
+        )
+
+
+class _Newton:
+    """Newton's method on a contracted problem, with the blocks in elimination order."""
+
+    def __init__(self, problem: ContractedProblem) -> None:
+        order = problem.elimination
+        self._features = tuple(range(problem.d))
+        self._cholesky = Cholesky(order, problem.d)
+        self._joined = order.lows, order.highs, problem.radii[order.edges]
+        self._masses, self._means = order.enter(problem.masses), order.enter(problem.means)
+
+    def gradient(self, Y: FloatArray, G: FloatArray) -> float:
+        """Write the gradient at Y to G and return its norm."""
+        return contracted_loops.gradient(
+            self._features, *self._joined, self._masses, self._means, Y, G
+        )
+
+    def factorise(self, Y: FloatArray) -> bool:
+        """Factorise the Hessian at Y."""
+        matrix = self._cholesky.H, self._cholesky.diagonal
+        contracted_loops.hessian(self._features, *self._joined, self._masses, Y, *matrix)
+        return self._cholesky.factorise()
+
+    def solve(self, X: FloatArray) -> None:
+        """Replace X by H^-1 X for the last Hessian."""
+        self._cholesky.solve(X)
+
+    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> FloatArray:
+        """Return the last point that reduced the norm of the gradient."""
+        G, trial = np.empty_like(Y), np.empty_like(Y)
+        before = self.gradient(Y, G)
+        for _ in range(steps if np.isfinite(before) and before else 0):
+            if time.perf_counter() >= deadline or not self.factorise(Y):
+                break
+            step = G.copy()
+            self.solve(step)
             for _ in range(HALVINGS):
-                after = self.gradient_norm(y + step)
+                np.subtract(Y, step, out=trial)
+                after = self.gradient(trial, G)
                 if after < before:
                     break
-                step = 0.5 * step
+                step *= 0.5
             else:
-                return y
-            y, improved, before = y + step, after < SLOW * before, after
-            if not improved:
-                return y
-        return y
-
-    def scaled_gradient_norm(self, y: FloatArray) -> float:
-        """Return ||M^-1/2 gradient||_F, M = diag(masses), at distinct centroids."""
-        return float(np.linalg.norm(self.gradient(y) / np.sqrt(self.masses)))
-
-    def gradient_norm(self, y: FloatArray) -> float:
-        """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
-        distinct = (y[self.tails] != y[self.heads]).any(axis=1).all()
-        return float(np.linalg.norm(self.gradient(y))) if distinct else np.inf
+                break
+            Y, trial = trial, Y
+            slow, before = after >= SLOW * before, after
+            if slow:
+                break
+        return Y

@@ -86,7 +86,9 @@ class Restriction:
         """Return ||P_M G||_F for the means (K, d) of G on the blocks."""
         raise NotImplementedError
 
-    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
+    def force_error(
+        self, error: float, central: float, imbalance: float, subgradient: float = np.inf
+    ) -> FloatArray:
         """Bound the change of the forces on the points of each block, summed over them: shape (K,).
 
         Parameters
@@ -97,6 +99,8 @@ class Restriction:
             Bound on the distance of X from the minimiser on M.
         imbalance : float
             Bound on the Frobenius norm of G averaged over blocks.
+        subgradient : float, default inf
+            Bound on the norm of the part of G that vanishes at that point.
         """
         raise NotImplementedError
 
@@ -185,19 +189,19 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
     slack = (1 - (model.d + 4) * ROUNDOFF) * model.radii - row_norms(Z, q)
     inside = blocks[i] == blocks[j]
 
-    def passing(error: float) -> tuple[NDArray[np.bool_], FloatArray]:
-        force_error = restriction.force_error(error, central, imbalance)
+    def passing(error: float, subgradient: float) -> tuple[NDArray[np.bool_], FloatArray]:
+        force_error = restriction.force_error(error, central, imbalance, subgradient)
         demand = (0.5 + model.n * ROUNDOFF) * (missing + 2 * force_error)
         usable = inside & (slack > 0) & (slack >= demand[blocks[i]])
         connected = model.graph.components(usable)
         return np.bincount(blocks[np.unique(connected, return_index=True)[1]]) == 1, demand
 
     error = central
-    balanced, demand = passing(error)
+    balanced, demand = passing(error, central)
     fused = balanced
     if not (balanced.all() and np.isfinite(demand).all()):
         error = min(rho, distance_by_gap(model, restriction.X, restriction.own))
-        fused, demand = passing(error)
+        fused, demand = passing(error, rho)
     resolution = np.sqrt(2) * error
     return Proof(blocks, restriction.centroids, resolution, fused, balanced, demand, slack)
 

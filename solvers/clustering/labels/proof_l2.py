@@ -3,6 +3,17 @@
 M is the set of X constant on the blocks. Between blocks z_e = gamma w_e u_e / ||u_e||. If u_e is
 known up to an error, its direction is known up to 2 error / ||u_e||. For d = 1 the direction is a
 sign, which is either known exactly or not at all.
+
+A second bound does not deteriorate where two blocks are close. Let g be a subgradient at X, or its
+projection on M, and let Y be the minimiser, on M in the second case. Strong convexity and the
+monotonicity of the subdifferentials give
+
+    ||X - Y||^2 + sum_e <z_e - z_e*, u_e - u_e*> <= ||g|| ||X - Y||,
+
+so that the sum is at most ||g||^2 / 4. An edge of capacity r contributes
+r (||u|| + ||u*||) ||z - z*||^2 / (2 r^2), so that ||z - z*|| <= ||g|| sqrt(r / (2 ||u||)), also if
+u* = 0; and by the inequality of Cauchy and Schwarz the changes of several edges add up to at most
+||g|| sqrt(sum_e r_e / (2 ||u_e||)).
 """
 
 from __future__ import annotations
@@ -14,7 +25,8 @@ from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
 from bilad.solvers.clustering.labels.flow import block_means
-from bilad.solvers.clustering.labels.proof import Restriction, sum_at_ends
+from bilad.solvers.clustering.labels.flow_loops import turned_forces
+from bilad.solvers.clustering.labels.proof import ROUNDOFF, Restriction
 
 
 class EuclideanRestriction(Restriction):
@@ -33,7 +45,7 @@ class EuclideanRestriction(Restriction):
         """Solve the contracted problem to rounding accuracy; return whether that was tried."""
         if self.model.d == 1 or len(self.centroids) == 1:
             return False
-        problem = ContractedProblem(self.model, self.blocks)
+        problem = ContractedProblem.of(self.model, self.blocks)
         if not problem.small:
             return False
         self.centroids = problem.polished(self.centroids, deadline)
@@ -63,15 +75,11 @@ class EuclideanRestriction(Restriction):
         """Return ||P_M G||_F: P_M takes the mean on each block."""
         return float(np.linalg.norm(np.sqrt(np.bincount(self.blocks))[:, None] * means))
 
-    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
+    def force_error(
+        self, error: float, central: float, imbalance: float, subgradient: float = np.inf
+    ) -> FloatArray:
         """Bound the change of the forces; each u_e is known up to sqrt(2) times the error."""
-        i, j = self.model.graph.edges.T
-        lengths = row_norms(self.model.graph.differences(self.X), 2)
-        error = np.sqrt(2) * error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bound = np.minimum(2.0, 2.0 * error / lengths)
-        if self.model.d == 1:
-            bound = np.where(lengths > error, 0.0, 2.0)
-        bound[self.blocks[i] == self.blocks[j]] = 0.0
-        changes = sum_at_ends(self.model, self.model.radii * bound)
-        return np.bincount(self.blocks, changes).astype(float)
+        graph, error = self.model.graph, np.sqrt(2) * error * (1 + 4 * ROUNDOFF)
+        return turned_forces(
+            *graph.ends, self.model.radii, self.blocks, self.centroids, subgradient, error
+        )

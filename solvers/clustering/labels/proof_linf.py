@@ -63,8 +63,9 @@ class PolyhedralRestriction(Restriction):
         self.model, self.blocks, self.own = model, candidate.blocks, Z
         self.centroids = block_means(X, self.blocks)
         self.masses = np.bincount(self.blocks).astype(float)
-        pairs = aggregate_edges(model.graph, model.radii, self.blocks)
-        self.between, self.pair, self.ends = pairs.between, pairs.pair, pairs.ends
+        pairs = aggregate_edges(*model.graph.ends, model.radii, self.blocks)
+        self.between, self.pair = pairs.between, pairs.pair
+        self.ends = np.column_stack([pairs.tails, pairs.heads])
         self.direction, self.capacities = pairs.signs, pairs.weights
         self._find_ties(Z, candidate)
         self.Z = Z.copy()
@@ -220,7 +221,9 @@ class PolyhedralRestriction(Restriction):
         hidden = leakage * total if total else 0.0
         return float(np.linalg.norm(root * self._tangent(means))) + hidden
 
-    def force_error(self, error: float, central: float, imbalance: float) -> FloatArray:
+    def force_error(
+        self, error: float, central: float, imbalance: float, subgradient: float = np.inf
+    ) -> FloatArray:
         """Bound the change of the forces; inf in components where no bound is known."""
         result = np.zeros(len(self.centroids))
         error = max(error, central)

@@ -13,12 +13,15 @@ small as well, and is also measured with X averaged over the edges that Pi leave
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import FloatArray
+from bilad.solvers.clustering.labels.partition import nothing_proved
+from bilad.solvers.clustering.result import MethodResult, SolveOptions
 from bilad.solvers.clustering.ssnal.admm import admm
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.newton import NewtonSystem
@@ -183,3 +186,32 @@ def _minimise(
         return FORCING_SHARE * target / norm
 
     return minimise(subproblem, X, system.solve, target, forcing, budget)
+
+
+def solve_by_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
+    """Solve by SSNAL, the semismooth Newton based augmented Lagrangian method: every model.
+
+    References
+    ----------
+    Sun, Toh and Yuan, Convex clustering: model, theoretical guarantee and efficient algorithm, JMLR
+    22(9), 2021.
+    """
+    workspace = options.reusable if isinstance(options.reusable, Workspace) else None
+    solution = solve_ssnal(
+        model,
+        options.tol,
+        options.start,
+        workspace,
+        options.max_iterations,
+        options.deadline,
+        options.reference,
+    )
+    return MethodResult(
+        X=solution.X,
+        make_dual=partial(np.asarray, solution.Z),
+        partition=nothing_proved(model.n),
+        status=solution.status,
+        iterations=solution.admm_steps + solution.newton_steps,
+        reusable=solution.workspace,
+        remark=solution.workspace.remark if solution.workspace else "",
+    )

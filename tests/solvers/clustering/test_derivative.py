@@ -39,7 +39,7 @@ def accurate_X(clustering):
     model, labels = clustering.model, clustering.labels
     if model.p != 2 or model.d == 1:
         return SolutionDerivative(clustering).X
-    return ContractedProblem(model, labels).polished(block_means(clustering.X, labels))[labels]
+    return ContractedProblem.of(model, labels).polished(block_means(clustering.X, labels))[labels]
 
 
 def matrix(derivative):

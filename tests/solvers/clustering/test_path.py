@@ -15,9 +15,9 @@ from support import problems
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph
 from bilad.solvers import NoDendrogramError, cluster, cluster_path
-from bilad.solvers.clustering import path
 from bilad.solvers.clustering.gamma_grid import GammaRange
 from bilad.solvers.clustering.labels.partition import nothing_proved
+from bilad.solvers.clustering.methods import LOWER_METHODS
 from bilad.solvers.errors import UnsupportedError
 
 NORMS = (1, 2, float("inf"))
@@ -297,16 +297,16 @@ def test_gamma_zero_does_not_choose_the_method_of_the_path():
 
 
 def test_a_solve_that_breaks_down_ends_the_path(monkeypatch):
-    solve, calls = path.Continuation.solve, []
+    ssnal, calls = LOWER_METHODS["ssnal"], []
 
     def broken(*given):
         calls.append(given)
         if len(calls) == 3:
             raise MemoryError("no room")
-        return solve(*given)
+        return ssnal.solve(*given)
 
-    monkeypatch.setattr(path.Continuation, "solve", broken)
-    found = cluster_path(connected_model(groups()), GAMMAS)
+    monkeypatch.setitem(LOWER_METHODS, "ssnal", replace(ssnal, solve=broken))
+    found = cluster_path(connected_model(groups()), GAMMAS, "ssnal")
     assert found.status == "error: MemoryError: no room"
     assert len(found.clusterings) == len(found.gammas) == 2
 

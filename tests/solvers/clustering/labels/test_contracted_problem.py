@@ -18,7 +18,7 @@ def instance(d):
 @pytest.mark.parametrize("d", [2, 3])
 def test_polished_centroids_are_stationary(d):
     model, blocks = instance(d), np.repeat(np.arange(4), 5)
-    problem = ContractedProblem(model, blocks)
+    problem = ContractedProblem.of(model, blocks)
     start = problem.means + 0.01 * np.random.default_rng(0).normal(size=(4, d))
     y = problem.polished(start)
     assert np.linalg.norm(problem.gradient(y)) < 1e-12
@@ -27,7 +27,7 @@ def test_polished_centroids_are_stationary(d):
 
 def test_gradient_and_step_are_those_of_the_objective():
     model, blocks = instance(2), np.repeat(np.arange(4), 5)
-    problem = ContractedProblem(model, blocks)
+    problem = ContractedProblem.of(model, blocks)
     y, h = problem.means + 0.1, 1e-6
     gradient, step = problem.gradient(y), -problem.solve_hessian(y, problem.gradient(y))
     for k, c in np.ndindex(4, 2):
@@ -41,7 +41,7 @@ def test_gradient_and_step_are_those_of_the_objective():
 
 def test_one_block_has_no_newton_matrix():
     model = instance(2)
-    assert not ContractedProblem(model, np.zeros(20, dtype=int)).small
+    assert not ContractedProblem.of(model, np.zeros(20, dtype=int)).small
 
 
 def test_a_rough_solution_proves_a_clear_partition():

@@ -7,8 +7,9 @@ import pytest
 from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
 from bilad.solvers.clustering.labels.partition import prove_partition
-from bilad.solvers.clustering.labels.proof import _rounding, distance_by_gap, examine
+from bilad.solvers.clustering.labels.proof import _rounding, distance_by_gap, examine, sum_at_ends
 from bilad.solvers.clustering.labels.proof_l2 import EuclideanRestriction
 
 
@@ -92,13 +93,37 @@ def test_forces_change_no_more_than_is_said(d):
         assert (seen <= bound * (1 + 1e-12) + 1e-15).all()
 
 
+def test_forces_change_no_more_than_the_subgradient_allows():
+    """Also if two blocks nearly coincide; some cases come within a factor of two of the bound."""
+    rng, tight = np.random.default_rng(0), 0.0
+    for _ in range(300):
+        K = int(rng.integers(2, 6))
+        means = rng.normal(size=(K, 2))
+        means[1] = means[0] + 10.0 ** rng.uniform(-6, 0) * rng.normal(size=2)
+        model = ConvexClustering(means, FusionGraph.complete(K), 10.0 ** rng.uniform(-4, -1))
+        problem, blocks = ContractedProblem.whole(model), np.arange(K)
+        y = problem.polished(means)
+        if np.linalg.norm(problem.gradient(y)) > 1e-13:
+            continue  # two blocks are fused
+        x = y + 10.0 ** rng.uniform(-8, 0) * rng.normal(size=(K, 2)) * rng.integers(0, 2, (K, 1))
+        at = [EuclideanRestriction(model, X, np.zeros((model.graph.m, 2)), blocks) for X in (x, y)]
+        change = np.linalg.norm(at[0].Z - at[1].Z, axis=1)
+        seen = sum_at_ends(model, change)
+        bound = at[0].force_error(np.inf, 0.0, 0.0, np.linalg.norm(problem.gradient(x)) + 1e-13)
+        assert (seen <= bound).all()
+        tight = max(tight, (seen / bound).max())
+    assert tight > 0.5
+
+
 def test_two_points_move_towards_each_other_by_root_two_of_the_error():
     """On a line, apart by 1: errors of the root of 1 / 2 exchange them, which turns the force."""
     model = ConvexClustering([[0.0], [2.0]], FusionGraph.complete(2), 0.5)
     restriction = EuclideanRestriction(model, model.data, np.zeros((1, 1)), np.array([0, 1]))
     assert (np.diff(restriction.X[:, 0]) == 1.0).all(), "each moved by r"
     for error, change in ((0.5**0.5 * (1 + 1e-12), 1.0), (0.5**0.5 * (1 - 1e-12), 0.0)):
-        assert restriction.force_error(error, 0.0, 0.0).tolist() == [change, change]
+        assert restriction.force_error(error, 0.0, 0.0) == pytest.approx(
+            [change, change], rel=1e-13
+        )
 
 
 @pytest.mark.parametrize("z", [0.5, -2.0])

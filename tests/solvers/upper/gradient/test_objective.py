@@ -68,7 +68,7 @@ def by_solution(problem, baseline, width, kernel):
         X = SolutionDerivative(found).X
         if model.p == 2 and model.d > 1:
             centroids = block_means(found.X, found.labels)
-            X = ContractedProblem(model, found.labels).polished(centroids)[found.labels]
+            X = ContractedProblem.of(model, found.labels).polished(centroids)[found.labels]
         return smooth.at(X, w)[0]
 
     return value

@@ -1,0 +1,136 @@
+"""A flow that certifies blocks: balanced by electrical currents inside, at capacity between them.
+
+The currents have the unused capacities as conductances. What exceeds a capacity is cut, and the
+next current replaces it. Each current is one solve with M + B'CB, on the pattern of the graph.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.clustering.elimination.elimination import Cholesky
+from bilad.solvers.clustering.labels import flow_loops
+from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
+from bilad.solvers.clustering.labels.partition import Partition, make_partition
+
+MOST_CURRENTS = 12
+BALANCED = 1e-11  # imbalance at a point, relative to the largest capacity, that ends the currents
+STALLED = 0.9  # the currents end as well if one leaves more of the imbalance
+FEW_BLOCKS = 100  # up to which all pairs of centroids are compared
+
+
+class BlockFlow:
+    """Flows on the edges of one problem; a proof of blocks needs one of them.
+
+    Parameters
+    ----------
+    problem : ContractedProblem
+        The whole problem, with masses 1; the graph stays, the data may change.
+    """
+
+    def __init__(self, problem: ContractedProblem) -> None:
+        self._order = order = problem.elimination
+        self._edges = order.lows, order.highs, np.ascontiguousarray(problem.radii[order.edges])
+        self._largest = float(problem.radii.max())
+        self._cholesky = Cholesky(order, 1)
+        self._joined = np.zeros(len(problem.masses), dtype=np.bool_)
+        self._joined[problem.tails] = self._joined[problem.heads] = True
+        self._G = np.empty_like(problem.means)
+        self.set_data(problem.means)
+
+    def set_data(self, data: FloatArray) -> None:
+        """Replace the data, shape (n, d)."""
+        self._data = self._order.enter(data)
+
+    def lift(self, blocks: IntArray, centroids: FloatArray, Z: FloatArray) -> BoolArray:
+        """Make a flow for the blocks from another flow Z, shape (m, d), and keep it.
+
+        Returns
+        -------
+        ndarray of bool, shape (K,)
+            Which blocks are balanced.
+        """
+        self._blocks, self._centroids = self._order.enter(blocks), centroids
+        self._Z = self._order.enter_flow(Z)
+        shape = centroids.shape
+        self._means, self._sizes, worst = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
+        flow_loops.align(*self._edges, self._blocks, centroids, self._Z)
+        last = np.inf
+        for current in range(MOST_CURRENTS + 1):
+            now = self._imbalance(worst)
+            settled = now <= BALANCED * self._largest or now > STALLED * last
+            if settled or current == MOST_CURRENTS or not self._send_current():
+                break
+            last = now
+        return worst <= BALANCED * self._largest
+
+    def _imbalance(self, worst: FloatArray) -> float:
+        lows, highs, _ = self._edges
+        return flow_loops.imbalance(
+            lows,
+            highs,
+            self._data,
+            self._blocks,
+            self._centroids,
+            self._Z,
+            self._G,
+            self._means,
+            self._sizes,
+            worst,
+        )
+
+    def _send_current(self) -> bool:
+        cholesky = self._cholesky
+        flow_loops.conductances(*self._edges, self._blocks, self._Z, cholesky.H, cholesky.diagonal)
+        if not cholesky.factorise():
+            return False
+        potentials = self._G.copy()
+        cholesky.solve(potentials)
+        flow_loops.send(*self._edges, cholesky.H, potentials, self._Z)
+        return True
+
+    def resolution(self) -> float | None:
+        """Prove the blocks of the last flow.
+
+        Returns
+        -------
+        float or None
+            Blocks whose centroids are farther apart than this are apart in X*. None if it is not
+            proved that the points of every block are equal.
+        """
+        proved, resolution = flow_loops.certify(
+            *self._edges,
+            self._data,
+            self._blocks,
+            self._centroids,
+            self._Z,
+            self._G,
+            self._means,
+            self._sizes,
+        )
+        return resolution if proved else None
+
+    def proves(self) -> bool:
+        """Return whether the partition into the blocks of the last flow is proved, for few blocks.
+
+        Points without edges are not accepted.
+        """
+        resolution = self.resolution()
+        if resolution is None or len(self._centroids) > FEW_BLOCKS or not self._joined.all():
+            return False
+        return bool(flow_loops.are_apart(self._centroids, resolution))
+
+    def partition(self) -> Partition | None:
+        """Return the partition into the blocks of the last flow if it is proved, else None."""
+        resolution = self.resolution()
+        if resolution is None:
+            return None
+        blocks, nothing = self._order.leave(self._blocks), np.empty((0, 2), dtype=np.int64)
+        exact = np.bincount(blocks, self._joined) == 0  # X* = A at points without edges
+        partition = make_partition(blocks, self._centroids, resolution, nothing, exact)
+        return partition if partition.proved else None
+
+    def flow(self) -> FloatArray:
+        """Return the last flow on the edges of the problem: shape (m, d)."""
+        return self._order.leave_flow(self._Z)

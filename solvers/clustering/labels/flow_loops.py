@@ -1,0 +1,273 @@
+"""Compiled loops for a flow inside blocks, and for the proof that it certifies them, p = 2.
+
+All arrays are in elimination order: edge e joins lows[e] and highs[e], and carries the flow Z[e].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.kernel import Indices, kernel
+from bilad.solvers.clustering.labels.components import join
+
+ROUNDOFF = float(np.finfo(float).eps)
+UNDERFLOW = 1e-130  # as in module `proof`
+CONDUCTANCE = 1e10  # of the edge with the most unused capacity; that of a point to the ground is 1
+LEAST_CONDUCTANCE = 1e-9  # share of its capacity that an edge is taken to have unused at least
+
+
+@kernel
+def align(
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    blocks: IntArray,
+    centroids: FloatArray,
+    Z: FloatArray,
+) -> None:
+    """Write the subgradient r u / ||u|| on the edges between blocks, and make Z feasible inside."""
+    d = centroids.shape[1]
+    for e in range(len(lows)):
+        a, b = blocks[lows[e]], blocks[highs[e]]
+        square = 0.0
+        if a == b:
+            for k in range(d):
+                square += Z[e, k] ** 2
+            if square > radii[e] ** 2:
+                share = radii[e] / np.sqrt(square) * (1.0 - 4.0 * ROUNDOFF)
+                for k in range(d):
+                    Z[e, k] *= share
+            continue
+        for k in range(d):
+            square += (centroids[a, k] - centroids[b, k]) ** 2
+        share = radii[e] / np.sqrt(square) if square > 0.0 else 0.0
+        for k in range(d):
+            Z[e, k] = share * (centroids[a, k] - centroids[b, k])
+
+
+@kernel
+def imbalance(
+    lows: Indices,
+    highs: Indices,
+    data: FloatArray,
+    blocks: IntArray,
+    centroids: FloatArray,
+    Z: FloatArray,
+    G: FloatArray,
+    means: FloatArray,
+    sizes: FloatArray,
+    worst: FloatArray,
+) -> float:
+    """Write G = X - A + B'Z less its mean on each block; return the largest absolute entry.
+
+    Writes also the means (K, d), the sizes (K,) of the blocks and the largest absolute entry of
+    each block (K,).
+    """
+    n, d = G.shape
+    means[:] = 0.0
+    sizes[:] = 0.0
+    worst[:] = 0.0
+    for i in range(n):
+        for k in range(d):
+            G[i, k] = centroids[blocks[i], k] - data[i, k]
+    for e in range(len(lows)):
+        for k in range(d):
+            G[lows[e], k] += Z[e, k]
+            G[highs[e], k] -= Z[e, k]
+    for i in range(n):
+        sizes[blocks[i]] += 1.0
+        for k in range(d):
+            means[blocks[i], k] += G[i, k]
+    for b in range(len(sizes)):
+        for k in range(d):
+            means[b, k] /= sizes[b]
+    largest = 0.0
+    for i in range(n):
+        b = blocks[i]
+        for k in range(d):
+            G[i, k] -= means[b, k]
+            worst[b] = max(worst[b], abs(G[i, k]))
+        largest = max(largest, worst[b])
+    return largest
+
+
+@kernel
+def conductances(
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    blocks: IntArray,
+    Z: FloatArray,
+    H: FloatArray,
+    diagonal: FloatArray,
+) -> None:
+    """Write conductances proportional to the unused capacities inside blocks, and I + B'HB."""
+    most = 0.0
+    diagonal[:] = 1.0
+    for e in range(len(lows)):
+        H[e, 0, 0] = 0.0
+        if blocks[lows[e]] == blocks[highs[e]]:
+            square = 0.0
+            for k in range(Z.shape[1]):
+                square += Z[e, k] ** 2
+            H[e, 0, 0] = max(radii[e] - np.sqrt(square), LEAST_CONDUCTANCE * radii[e])
+            most = max(most, H[e, 0, 0])
+    for e in range(len(lows)):
+        H[e, 0, 0] *= CONDUCTANCE / most if most > 0.0 else 0.0
+        diagonal[lows[e], 0, 0] += H[e, 0, 0]
+        diagonal[highs[e], 0, 0] += H[e, 0, 0]
+
+
+@kernel
+def send(
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    H: FloatArray,
+    potentials: FloatArray,
+    Z: FloatArray,
+) -> None:
+    """Subtract the flow of the potentials, and cut what exceeds the capacities."""
+    d = Z.shape[1]
+    for e in range(len(lows)):
+        if H[e, 0, 0] == 0.0:
+            continue
+        square = 0.0
+        for k in range(d):
+            Z[e, k] -= H[e, 0, 0] * (potentials[lows[e], k] - potentials[highs[e], k])
+            square += Z[e, k] ** 2
+        if square > radii[e] ** 2:
+            share = radii[e] / np.sqrt(square) * (1.0 - 4.0 * ROUNDOFF)
+            for k in range(d):
+                Z[e, k] *= share
+
+
+@kernel
+def turned_forces(
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    blocks: IntArray,
+    centroids: FloatArray,
+    subgradient: float,
+    error: float,
+) -> FloatArray:
+    """Bound the change of the forces between blocks, summed over the edges of each: shape (K,).
+
+    Module `proof_l2` has the argument.
+
+    Parameters
+    ----------
+    subgradient : float
+        Bound on the norm of the subgradient at X, projected on the manifold of the minimiser.
+    error : float
+        Bound on the change of every u_e.
+    """
+    d = centroids.shape[1]
+    direct, curved = np.zeros((2, len(centroids)))
+    for e in range(len(lows)):
+        a, b = blocks[lows[e]], blocks[highs[e]]
+        if a == b:
+            continue
+        square = 0.0
+        for k in range(d):
+            square += (centroids[a, k] - centroids[b, k]) ** 2
+        length = np.sqrt(square)
+        change = 2.0 * radii[e] * min(1.0, error / length) if length > 0.0 else 2.0 * radii[e]
+        if d == 1 and length > error:
+            change = 0.0
+        for block in (a, b):
+            direct[block] += change
+            curved[block] += radii[e] / length if length > 0.0 else np.inf
+    margin = 1.0 + 4.0 * (len(lows) + 4) * ROUNDOFF
+    for b in range(len(direct)):
+        if curved[b] < np.inf:
+            direct[b] = min(direct[b], subgradient * np.sqrt(0.5 * curved[b]))
+        direct[b] *= margin
+    return direct
+
+
+@kernel
+def certify(
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    data: FloatArray,
+    blocks: IntArray,
+    centroids: FloatArray,
+    Z: FloatArray,
+    G: FloatArray,
+    means: FloatArray,
+    sizes: FloatArray,
+) -> tuple[bool, float]:
+    """Prove that the points of every block are equal in X*, by the argument of module `proof`.
+
+    Takes G, the means and the sizes from `imbalance`.
+
+    Returns
+    -------
+    proved : bool
+    resolution : float
+        If it is proved, blocks whose centroids are farther apart are apart in X*.
+    """
+    n, d = G.shape
+    K = len(sizes)
+    degrees, forces = np.zeros(n), np.zeros(n)
+    for e in range(len(lows)):
+        for i in (lows[e], highs[e]):
+            degrees[i] += 1.0
+            forces[i] += radii[e]
+    largest = 0.0
+    for b in range(K):
+        largest = max(largest, sizes[b])
+    missing, unseen = np.zeros(K), 0.0
+    for i in range(n):
+        b = blocks[i]
+        misfit = whole = away = 0.0
+        for k in range(d):
+            misfit += (centroids[b, k] - data[i, k]) ** 2
+            whole += (G[i, k] + means[b, k]) ** 2
+            away += G[i, k] ** 2
+        rounding = ROUNDOFF * (np.sqrt(misfit) + (degrees[i] + 8.0 + 2.0 * d) * forces[i])
+        rounding += UNDERFLOW * degrees[i] + 2.0 * ROUNDOFF * largest * np.sqrt(whole)
+        unseen += rounding * rounding
+        missing[b] += np.sqrt(away) + 2.0 * np.sqrt(d) * rounding
+    tangent = 0.0
+    for b in range(K):
+        for k in range(d):
+            tangent += sizes[b] * means[b, k] ** 2
+    central = (1.0 + 4.0 * n * d * ROUNDOFF) * (np.sqrt(tangent) + np.sqrt(unseen))
+    if not central < np.inf:
+        return False, np.inf
+    error = np.sqrt(2.0) * central * (1.0 + 4.0 * ROUNDOFF)
+    turned = turned_forces(lows, highs, radii, blocks, centroids, central, error)
+    parent = np.arange(n)
+    parts = n
+    for e in range(len(lows)):
+        i, j = lows[e], highs[e]
+        b = blocks[i]
+        if blocks[j] != b:
+            continue
+        square = 0.0
+        for k in range(d):
+            square += Z[e, k] ** 2
+        slack = (1.0 - (d + 4.0) * ROUNDOFF) * radii[e] - np.sqrt(square)
+        demand = (0.5 + n * ROUNDOFF) * (missing[b] + 2.0 * turned[b])
+        if slack > 0.0 and slack >= demand and join(parent, i, j):
+            parts -= 1
+    return parts == K, error
+
+
+@kernel
+def are_apart(centroids: FloatArray, resolution: float) -> bool:
+    """Return whether all centroids are farther apart than the resolution, comparing all pairs."""
+    d = centroids.shape[1]
+    for a in range(len(centroids)):
+        for b in range(a):
+            square = 0.0
+            for k in range(d):
+                square += (centroids[a, k] - centroids[b, k]) ** 2
+            if not np.sqrt(square) > resolution * (1.0 + (d + 4.0) * ROUNDOFF):
+                return False
+    return True
