@@ -3,7 +3,7 @@
 The table has the worst case of every comparison. Two results that contradict each other
 (`LowerComparison.agrees`) are a disagreement; there must be none. A partition that cannot be proved
 even with `refine` is a tie if the undecided points are within 1e-9 of a threshold: two models whose
-numbers differ by no more than this have different proved partitions of them.
+numbers differ by no more than this have different partitions of them (`is_tie`).
 """
 
 from __future__ import annotations
@@ -131,17 +131,22 @@ def _row(comparison: LowerComparison, name: str) -> Cells:
 def is_tie(model: ConvexClustering, partition: Partition) -> bool:
     """Return whether all undecided pairs are within the relative distance 1e-9 of a threshold.
 
-    Each connected component of the undecided pairs must be partitioned in two different ways, both
-    proved, by two models whose numbers differ from those of the given one by at most this much.
+    Each connected component of the undecided pairs must be partitioned in two different ways by
+    models whose numbers differ from those of the given one by at most this much. A partition counts
+    if it is proved, or if it is a single cluster and the rows of X differ by at most this much of
+    the range of the data: two blocks without an edge between them are never proved to coincide.
     """
     parts = _undecided_points(partition)
-    proved: list[set[tuple[int, ...]]] = [set() for _ in parts]  # partitions of each part
+    seen: list[set[tuple[int, ...]]] = [set() for _ in parts]  # partitions of each part
+    near = THRESHOLD * np.ptp(model.data, axis=0).max()
     for changed in _slightly_changed(model, partition):
-        found = solve_lower(changed, tol=TIE_TOL, refine=True).partition
-        for points, seen in zip(parts, proved, strict=True):
+        found = solve_lower(changed, tol=TIE_TOL, refine=True)
+        for points, partitions in zip(parts, seen, strict=True):
             if not np.isin(found.undecided, points).all(axis=1).any():
-                seen.add(tuple(numbered([found.labels[points]])))
-        if all(len(seen) > 1 for seen in proved):
+                partitions.add(tuple(numbered([found.labels[points]])))
+            if np.ptp(found.X[points], axis=0).max() <= near:
+                partitions.add((0,) * len(points))
+        if all(len(partitions) > 1 for partitions in seen):
             return True
     return False
 
