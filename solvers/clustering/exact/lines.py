@@ -21,7 +21,12 @@ from functools import partial
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.learning.separable import line_signs, sums_and_differences
+from bilad.models.learning.separable import (
+    errors_of_sums,
+    has_turned_lines,
+    line_signs,
+    sums_and_differences,
+)
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.exact.complete_graph import solve_complete
 from bilad.solvers.clustering.exact.forest import Forest, solve_forest
@@ -79,7 +84,7 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
         solved = status == "optimal"
         lines.append(_solve_line(parts, a, error, model.graph.m) if solved else _unsolved(model, a))
     X = _features(model, [line.x for line in lines])
-    factor = 0.5 if _is_turned(model) else 1.0  # of squares on the lines
+    factor = 0.5 if has_turned_lines(model) else 1.0  # of squares on the lines
     gap = factor * sum(line.absolute_gap for line in lines)
     residual = float(np.sqrt(factor * sum(line.residual**2 for line in lines)))
     return MethodResult(
@@ -94,27 +99,17 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
     )
 
 
-def _is_turned(model: ConvexClustering) -> bool:
-    """Return whether the lines are sums and differences of the features."""
-    return model.p != 1 and model.d > 1
-
-
 def _line_data(model: ConvexClustering) -> tuple[FloatArray, list[float]]:
     """Return the data of the lines, shape (n, lines), and the sum of the errors of each line."""
-    if not _is_turned(model):
+    if not has_turned_lines(model):
         return model.data, [0.0] * model.d
-    data = sums_and_differences(model.data)
-    first = model.data[:, :1]
-    second = model.data[:, 1:] * [1.0, -1.0]
-    shown = data - first  # Knuth's TwoSum: the rounding errors of the sums are computed exactly
-    errors = (first - (data - shown)) + (second - shown)
-    return data, [float(total) for total in np.abs(errors).sum(axis=0)]
+    return sums_and_differences(model.data), errors_of_sums(model.data).sum(axis=0).tolist()
 
 
 def _features(model: ConvexClustering, lines: list[FloatArray]) -> FloatArray:
     """Return X from its values on the lines, or Z from the flows on the lines."""
     values = np.column_stack(lines)
-    return 0.5 * sums_and_differences(values) if _is_turned(model) else values
+    return 0.5 * sums_and_differences(values) if has_turned_lines(model) else values
 
 
 def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:

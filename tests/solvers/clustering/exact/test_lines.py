@@ -122,11 +122,23 @@ def test_next_to_a_tie_what_is_proved_is_true(draw_model, data, exponent, centre
     noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
     model = model.replace(data=model.data + 10.0**exponent * noise + centre)
     solution = cluster(model, "exact")
+    check_sound(solution, model)
+
+
+def check_sound(solution, model):
     together = relation(np.array(truth(model), dtype=object).T)
     same = solution.labels[:, None] == solution.labels
     assert (same | ~together).all()
     if solution.proved:
         assert np.array_equal(same, together)
+
+
+@given(data=st.data(), exponent=st.integers(-17, -10))
+def test_what_ssnal_proves_of_rounded_sums_is_true(draw_model, data, exponent):
+    model = draw_model(data, p=np.inf, d=2)
+    noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
+    model = model.replace(data=model.data + 10.0**exponent * noise)
+    check_sound(cluster(model, "ssnal"), model)
 
 
 @given(data=st.data())
@@ -150,16 +162,22 @@ def test_the_maximum_norm_against_the_general_method(draw_model, data):
         assert problems.same_partition(exact.labels, general.labels)
 
 
-def sums_with_rounding_errors():
-    """Points without edges; sums of two of them are equal in doubles, but not exactly."""
-    A = np.array([[1.0, 0.0], [1.0, 2.0**-60], [5.0, 1.0]])
-    return ConvexClustering(A, FusionGraph(3, [[0, 1], [1, 2]], [0.0, 0.0]), 0.5, np.inf)
+SUMS_WITH_ROUNDING_ERRORS = {
+    # Sums that are equal in doubles, but not exactly.
+    "no edges": ([[1.0, 0.0], [1.0, 2.0**-60], [5.0, 1.0]], 0.0),
+    # Sums that differ by less than 2 r in doubles, and by more exactly; far from a third point.
+    "an edge": ([[1024.0, 0.0], [1024 + 2.0**-29, 2.0**-44], [0.0, 0.0]], 2.0**-30 + 2.0**-48),
+}
 
 
-def test_sums_that_are_equal_only_after_rounding_are_not_proved_together():
-    solution = cluster(sums_with_rounding_errors(), "exact")
+@pytest.mark.parametrize("method", ["exact", "ssnal"])
+@pytest.mark.parametrize("case", SUMS_WITH_ROUNDING_ERRORS.values(), ids=SUMS_WITH_ROUNDING_ERRORS)
+def test_rounded_sums_do_not_prove_that_points_are_together(case, method):
+    A, radius = case
+    model = ConvexClustering(A, FusionGraph(3, [[0, 1], [1, 2]], [radius, 0.0]), 1.0, np.inf)
+    solution = cluster(model, method)
     assert solution.undecided.tolist() == [[0, 1]]
-    refined = cluster(sums_with_rounding_errors(), "exact", refine=True)
+    refined = cluster(model, method, refine=True)
     assert (refined.n_clusters, refined.proved) == (3, True)
 
 
