@@ -15,9 +15,15 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.validation import IntArray
+from bilad.models.validation import FloatArray, IntArray
 
 SUM_AND_DIFFERENCE = ((1, 1), (1, -1))
+
+
+def sums_and_differences(rows: FloatArray) -> FloatArray:
+    """Return (x_1 + x_2, x_1 - x_2) for each row x; half of it is the inverse. Shape (m, 2)."""
+    first, second = rows.T
+    return np.column_stack([first + second, first - second])
 
 
 def line_signs(model: ConvexClustering) -> IntArray | None:
