@@ -5,30 +5,48 @@ import pytest
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts.random_problems import DIMENSIONS, random_model
-from bilad.scripts.verify import is_tie
+from bilad.scripts.verify import nearest_threshold
 from bilad.solvers.clustering.labels.partition import Partition, nothing_proved
 
 
-@pytest.mark.parametrize(("gamma", "tie"), [(0.5, True), (0.5 - 1e-8, False), (0.5 + 1e-8, False)])
+@pytest.mark.parametrize(
+    ("gamma", "nearest"),
+    [
+        (0.5, 1e-9),
+        (0.5 - 2e-9, 1e-8),
+        (0.5 + 2e-9, 1e-8),
+        (0.5 - 1e-7, np.inf),
+        (0.5 + 1e-7, np.inf),
+    ],
+)
 @pytest.mark.parametrize("p", [1, 2, np.inf])
-def test_two_points_are_a_tie_exactly_where_they_meet(gamma, tie, p):
+def test_two_points_are_a_tie_exactly_where_they_meet(gamma, nearest, p):
     model = ConvexClustering([[0.0, 0.0], [1.0, 0.0]], FusionGraph.complete(2), gamma, p)
-    assert is_tie(model, nothing_proved(2)) is tie
+    assert nearest_threshold(model, nothing_proved(2)) == nearest
 
 
-def test_a_tie_at_every_gamma_is_seen_by_a_change_of_the_weights():
+def test_a_tie_at_every_gamma_is_seen_by_a_change_of_all_numbers():
     """Two equal points, pulled apart by exactly what their edge carries."""
     graph = FusionGraph(4, [(0, 1), (1, 2), (2, 3)], [1.0, 1.0, 1.0])
     model = ConvexClustering([[-5.0, 0.0], [0.0, 0.0], [0.0, 0.0], [5.0, 0.0]], graph, 0.1)
-    assert is_tie(model, Partition(np.array([0, 1, 1, 2]), np.array([[1, 2]])))
+    assert nearest_threshold(model, Partition(np.array([0, 1, 1, 2]), np.array([[1, 2]]))) == 1e-9
 
 
-@pytest.mark.parametrize(("shift", "tie"), [(0.0, True), (3e-8, False)])
-def test_points_that_coincide_without_an_edge_are_a_tie(shift, tie):
+@pytest.mark.parametrize(("shift", "nearest"), [(0.0, 1e-9), (2e-8, 1e-8), (2e-7, np.inf)])
+def test_points_that_coincide_without_an_edge_are_a_tie(shift, nearest):
     """x_0 = (0.6, 0.8), and the third point has no edge."""
     data = [[0.0, 0.0], [3.0, 4.0], [0.6 + shift, 0.8]]
     model = ConvexClustering(data, FusionGraph(3, [(0, 1)], [1.0]), 1.0)
-    assert is_tie(model, Partition(np.array([0, 1, 0]), np.array([[0, 2]]))) is tie
+    coinciding = Partition(np.array([0, 1, 0]), np.array([[0, 2]]))
+    assert nearest_threshold(model, coinciding) == nearest
+
+
+def test_points_that_coincide_at_every_gamma_are_a_tie():
+    """Two equal points with equal edges to the same neighbour, but none between them."""
+    graph = FusionGraph(3, [(0, 1), (1, 2)], [1.0, 1.0])
+    model = ConvexClustering([[0.3, 0.4], [3.0, 4.1], [0.3, 0.4]], graph, 0.1)
+    coinciding = Partition(np.array([0, 1, 0]), np.array([[0, 2]]))
+    assert nearest_threshold(model, coinciding) == 1e-9
 
 
 def test_random_problems_cover_what_they_promise():
