@@ -280,7 +280,8 @@ def benchmark(
     only: Annotated[str, typer.Option(help="Tables, comma-separated.")] = ",".join(TABLES),
 ) -> None:
     """Time the lower level against Clarabel and SCS."""
-    chosen = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
+    asked = [one_of(name.strip(), "only", TABLES) for name in only.split(",")]
+    chosen = [name for name in TABLES if name in asked]
     smallest = [min(instance.n for instance in TABLES[name][2]) for name in chosen]
     whole_number(largest, "largest", least=max(smallest))
     check_folder(out)

@@ -15,9 +15,31 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.validation import IntArray
+from bilad.models.validation import FloatArray, IntArray
 
 SUM_AND_DIFFERENCE = ((1, 1), (1, -1))
+
+
+def has_turned_lines(model: ConvexClustering) -> bool:
+    """Return whether the lines are the sum and the difference of the features."""
+    return bool(model.p == np.inf and model.d == 2)
+
+
+def sums_and_differences(rows: FloatArray) -> FloatArray:
+    """Return (x_1 + x_2, x_1 - x_2) for each row x; half of it is the inverse. Shape (m, 2)."""
+    first, second = rows.T
+    return np.column_stack([first + second, first - second])
+
+
+def errors_of_sums(rows: FloatArray) -> FloatArray:
+    """Return the absolute rounding errors of `sums_and_differences`: shape (m, 2).
+
+    They are computed exactly, by Knuth's TwoSum.
+    """
+    sums = sums_and_differences(rows)
+    first, second = rows[:, :1], rows[:, 1:] * [1.0, -1.0]
+    shown = sums - first
+    return np.abs((first - (sums - shown)) + (second - shown))
 
 
 def line_signs(model: ConvexClustering) -> IntArray | None:
@@ -35,6 +57,6 @@ def line_signs(model: ConvexClustering) -> IntArray | None:
     """
     if model.p == 1 or model.d == 1:
         return np.eye(model.d, dtype=np.int64)
-    if model.p == np.inf and model.d == 2:
+    if has_turned_lines(model):
         return np.array(SUM_AND_DIFFERENCE, dtype=np.int64)
     return None

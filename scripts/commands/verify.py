@@ -19,7 +19,7 @@ from bilad.scripts.options import (
 from bilad.scripts.output import Output
 from bilad.scripts.settings import subject_of
 from bilad.scripts.subject import arguments, option_names
-from bilad.scripts.verify import TOL, random_comparison
+from bilad.scripts.verify import TOL, RandomComparison, random_comparison
 from bilad.solvers import compare_lower
 from bilad.solvers.clustering import LOWER_METHODS
 
@@ -42,13 +42,14 @@ def verify(
     seconds: Annotated[float | None, SECONDS] = None,
     problems: Annotated[int, option("Number of random problems, without DATA.", min=1)] = 200,
     seed: Annotated[int, SEED] = 0,
+    index: Annotated[int | None, option("Only the random problem of this index.", min=0)] = None,
 ) -> None:
     """Compare SSNAL, the exact method and Clarabel on a data set, or on random problems.
 
     The exit code is 1 if two methods contradict each other.
     """
     if data is None:
-        _random(points, model, output, problems, seed)
+        _random(points, model, output, problems, seed, index)
         return
     subject = subject_of(data, points, model)
     own = cast(ConvexClustering, subject.model)
@@ -73,19 +74,44 @@ def verify(
 
 
 def _random(
-    points: DataOptions, model: ClusteringOptions, output: OutputOptions, problems: int, seed: int
+    points: DataOptions,
+    model: ClusteringOptions,
+    output: OutputOptions,
+    problems: int,
+    seed: int,
+    index: int | None,
 ) -> None:
-    """Compare the methods on random problems."""
+    """Compare the methods on random problems, or on the one with the given index."""
     given = arguments(points, model)
     if given:
         raise ArgumentError("data", "nothing", f"a data set, for {given[0]}")
     out = Output(output, "verify", RANDOM, (TABLE,))
-    with out.progress("verify", problems + max(problems // 10, 1)) as tell:
-        cells, large = random_comparison(problems, seed, tell)
+    count, first = (problems, 0) if index is None else (1, index)
+    with out.progress("verify", count) as tell:
+        found = random_comparison(count, seed, tell, first)
     title = f"Worst case against Clarabel, both at tolerance {TOL:g}"
-    table = Table("comparison", title, cells)
+    table = Table("comparison", title, found.table)
     out.write(TABLE, table.csv())
-    out.result({"command": "verify", "worst": cells.to_dict("records")}, table, summary=large)
+    record = {
+        "command": "verify",
+        "worst": found.table.to_dict("records"),
+        "contradicting": found.contradicting,
+        "unproved": found.unproved,
+    }
+    out.result(record, table, summary=_failures(found, seed))
     out.written()
-    if cells.disagree.any():
+    if found.contradicting:
         raise FailedError("two methods contradict each other")
+
+
+def _failures(found: RandomComparison, seed: int) -> str:
+    """Return the commands that solve the problems again that failed."""
+    failures = {
+        "contradiction": found.contradicting,
+        "labels not proved, and no tie": found.unproved,
+    }
+    return "\n".join(
+        f"{why}: bilad verify --seed {seed} --index {index}"
+        for why, indices in failures.items()
+        for index in indices
+    )

@@ -64,8 +64,9 @@ def cluster(
     ----------
     model : ConvexClustering
     method : {"auto", "exact", "interior-point", "ssnal", "clarabel"}
-        "exact" needs p = 1 or d = 1, and a graph that is complete with equal weights, a forest, or
-        a union of these; "auto" uses it if it can be applied, and otherwise SSNAL.
+        "exact" needs p = 1, d = 1, or p = inf with d = 2, and a graph that is complete with equal
+        weights, a forest, or a union of these; "auto" uses it if it can be applied, and otherwise
+        SSNAL.
     tol : float, default 1e-8
         Largest relative duality gap and largest relative KKT residual.
     start : Clustering, optional

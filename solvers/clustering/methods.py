@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import has_turned_lines, sums_and_differences
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.exact import lines
@@ -80,7 +81,8 @@ def _proved_result(
 def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
     """Solve by SSNAL, the semismooth Newton based augmented Lagrangian method: every model.
 
-    If p = 2 or d = 1, Newton's method on the blocks of equal points finishes the solution.
+    For p = inf and d = 2 the sum and the difference of the features are solved, for p = 1. If
+    p = 2 or d = 1, Newton's method on the blocks of equal points finishes the solution.
 
     References
     ----------
@@ -88,18 +90,25 @@ def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult
     22(9), 2021.
     """
     workspace = options.reusable if isinstance(options.reusable, Workspace) else None
+    start, is_turned = options.start, has_turned_lines(model)
+    if is_turned:  # relative errors become larger, so that the tolerance is met
+        turned = sums_and_differences(model.data)
+        model = ConvexClustering(turned, model.graph, model.gamma, 1)
+        start = start and (sums_and_differences(start[0]), sums_and_differences(start[1]))
     solution = solve_ssnal(
         model,
         options.tol,
-        options.start,
+        start,
         workspace,
         options.max_iterations,
         options.deadline,
         options.reference,
     )
     result = MethodResult(
-        X=solution.X,
-        make_dual=partial(np.asarray, solution.Z),
+        X=0.5 * sums_and_differences(solution.X) if is_turned else solution.X,
+        make_dual=partial(
+            np.asarray, 0.5 * sums_and_differences(solution.Z) if is_turned else solution.Z
+        ),
         partition=nothing_proved(model.n),
         status=solution.status,
         iterations=solution.admm_steps + solution.newton_steps,

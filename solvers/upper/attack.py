@@ -294,7 +294,9 @@ class _Steps:
     def result(self, method: str, effort: str, closing: str) -> Attack:
         """Recompute the best attack, and return the result."""
         lower, trace, problem = self.lower, self.trace, self.lower.problem
-        answer, end = Recomputation(lower), lower.deadline + 2 * self.grace
+        end = lower.deadline + 2 * self.grace
+        self._run(lambda: lower.best_solution, end)  # a solve, if the best eps was only evaluated
+        answer = Recomputation(lower)
         self._run(lambda: answer.run(end), end)
         size, deviation = answer.best.size, answer.deviation
         seconds = time.perf_counter() - lower.began

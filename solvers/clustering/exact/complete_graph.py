@@ -29,8 +29,10 @@ class _Blocks:
     levels: np.ndarray  # (K,) x* on each block, in extended precision
 
 
-def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) -> LineSolution:
-    """Solve for one feature.
+def solve_complete(
+    step: float, edges: Callable[[], IntArray], a: FloatArray, error_sum: float = 0.0
+) -> LineSolution:
+    """Solve for one line.
 
     Parameters
     ----------
@@ -40,6 +42,8 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
         Returns the pairs i < j, shape (n (n - 1) / 2, 2); called only if the dual is wanted.
     a : ndarray, shape (n,)
         The data.
+    error_sum : float, default 0
+        A bound on the sum of their errors: the proof holds for all data as near as that.
     """
     n = len(a)
     order = np.argsort(a, kind="stable")
@@ -48,6 +52,7 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     target = a[order].astype(np.longdouble) - np.longdouble(step) * ranks
     scale = float(np.abs(a).max() + step * n)
     rounding = (4 * ROUNDOFF + 2 * n * LONG_ROUNDOFF) * scale + n * UNDERFLOW
+    rounding += error_sum
     bounds = isotonic_regression(a[order] - step * ranks).blocks
     bounds, levels = _increasing(target, bounds, 2 * rounding)
     sizes = np.diff(bounds)
@@ -55,12 +60,13 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     prefix = np.cumsum(residual)
     sums = float(np.abs(residual).sum() + scale)
     tolerance = n * (ROUNDOFF * step * n + LONG_ROUNDOFF * sums + UNDERFLOW)
+    tolerance += 2 * error_sum  # of a prefix sum of the data, and of the mean
 
     inside = np.ones(n - 1, dtype=bool)
     inside[bounds[1:-1] - 1] = False
     marginal = inside & (prefix[:-1] <= tolerance)
     fused = np.empty(n, dtype=np.int64)
-    differ = np.diff(a[order]) > 0  # equal data have equal x in any case
+    differ = (np.diff(a[order]) > 0) | (error_sum > 0)  # equal data have equal x in any case
     fused[order] = np.concatenate([[0], np.cumsum((marginal & differ) | ~inside)])
     x = np.empty(n)
     x[order] = np.repeat(levels.astype(float), sizes)
@@ -70,7 +76,7 @@ def solve_complete(step: float, edges: Callable[[], IntArray], a: FloatArray) ->
     violation = float(max(0.0, -prefix.min()))
     gap = abs(float(np.repeat(levels, sizes) @ residual)) + 0.5 * n * violation**2
     # Levels are rounded to double precision; a negative prefix sum is a violation of the flow.
-    norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation
+    norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation + error_sum
     blocks = _Blocks(order, bounds, levels)
     return LineSolution(x, fused, error, gap, norm, partial(_dual, a, step, blocks, edges))
 

@@ -217,7 +217,7 @@ class _Levels:
     is 0 on the other edges.
     """
 
-    def __init__(self, forest: Forest, a: np.ndarray, border: FloatArray) -> None:
+    def __init__(self, forest: Forest, a: np.ndarray, border: FloatArray, error_sum: float) -> None:
         self.blocks = forest.blocks(border == 0)
         self.sizes = np.bincount(self.blocks)
         self.pulled = a - forest.at_ends(border.astype(np.longdouble), -1.0)
@@ -230,18 +230,20 @@ class _Levels:
         terms = int(self.sizes.max()) + int(np.bincount(forest.parents, minlength=1).max()) + 8
         # Bound on the rounding error of the sum of residuals over any subset of a block.
         relative = 2 * ROUNDOFF * forces + terms * LONG_ROUNDOFF * magnitudes
-        self.rounding = relative + len(a) * UNDERFLOW
+        self.rounding = relative + len(a) * UNDERFLOW + 2 * error_sum
         self.error = (self.rounding / self.sizes)[self.blocks]
 
 
-def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
-    """Solve for one feature.
+def solve_forest(forest: Forest, a: FloatArray, error_sum: float = 0.0) -> LineSolution:
+    """Solve for one line.
 
     Parameters
     ----------
     forest : Forest
     a : ndarray, shape (n,)
         The data.
+    error_sum : float, default 0
+        A bound on the sum of their errors: the proof holds for all data as near as that.
     """
     data = a[forest.order]
     centre = float(data.mean())
@@ -250,7 +252,7 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
     border = np.zeros(forest.n)
     border[forest.children] = np.sign(x[forest.children] - x[forest.parents])
     border *= forest.radius
-    levels = _ordered_levels(forest, centred, border)
+    levels = _ordered_levels(forest, centred, border, error_sum)
 
     sums = np.concatenate([[0.0], np.cumsum(levels.pulled - levels.x)])
     flow = np.where(border == 0, sums[forest.end] - sums[:-1], border)
@@ -263,6 +265,7 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
     fused = forest.blocks(inside & (excess < 0))
     x = np.where(pulled, (levels.x + centre).astype(float), data)
     error = np.where(pulled, levels.error + 4 * ROUNDOFF * np.abs(x) + np.sqrt(2) * moved, 0.0)
+    error += error_sum
 
     z = np.clip(flow.astype(float), -forest.radius, forest.radius)
     residual = x - data + forest.at_ends(z, -1.0)
@@ -273,15 +276,15 @@ def solve_forest(forest: Forest, a: FloatArray) -> LineSolution:
         fused[by_point],
         error[by_point],
         absolute_gap=0.5 * norm**2,
-        residual=norm,
+        residual=norm + error_sum,
         make_dual=partial(forest.edge_values, z),
     )
 
 
-def _ordered_levels(forest: Forest, a: np.ndarray, border: FloatArray) -> _Levels:
+def _ordered_levels(forest: Forest, a: np.ndarray, border: FloatArray, error_sum: float) -> _Levels:
     """Join, in `border`, blocks whose values differ by no more than rounding; return the levels."""
     while True:
-        levels = _Levels(forest, a, border)
+        levels = _Levels(forest, a, border, error_sum)
         rise = (levels.x[forest.children] - levels.x[forest.parents]) * np.sign(
             border[forest.children]
         )

@@ -1,11 +1,13 @@
-"""Exact convex clustering for p = 1 or d = 1 on graphs of a simple structure.
+"""Exact convex clustering for models that separate into lines, on graphs of a simple structure.
 
-For p = 1 the features are separate one-dimensional problems, and so are the components of the graph
-(edges of capacity 0 are ignored). A component that is complete with equal weights is solved by
-isotonic regression, a tree by dynamic programming. Points share a cluster if and only if they are
-equal in every feature.
+For p = 1 the features are separate one-dimensional problems; for p = inf and d = 2 their sum and
+their difference are (`separable`), and X and Z are half the sums and differences of the solutions
+of these. So are the components of the graph (edges of capacity 0 are ignored). A component that is
+complete with equal weights is solved by isotonic regression, a tree by dynamic programming. Points
+share a cluster if and only if they are equal on every line. The sums of the data are rounded; the
+proof takes account of that.
 
-The solution of one feature cannot be stopped. A feature that the time limit excludes, or that is
+The solution of one line cannot be stopped. A line that the time limit excludes, or that is
 expected to exceed it, gets x = a, z = 0, and nothing is proved about it.
 """
 
@@ -19,6 +21,12 @@ from functools import partial
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import (
+    errors_of_sums,
+    has_turned_lines,
+    line_signs,
+    sums_and_differences,
+)
 from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.exact.complete_graph import solve_complete
 from bilad.solvers.clustering.exact.forest import Forest, solve_forest
@@ -26,16 +34,16 @@ from bilad.solvers.clustering.exact.line_solution import LineSolution
 from bilad.solvers.clustering.labels.partition import combine
 from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
 
-POINTS_A_SECOND = 1e5  # points of one feature that are solved in a second on a slow machine
+POINTS_A_SECOND = 1e5  # points of one line that are solved in a second on a slow machine
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Points that no edge joins to the other points, and the solver for one feature of them."""
+    """Points that no edge joins to the other points, and the solver for one line of them."""
 
     points: IntArray | slice
     edges: IntArray | slice
-    solve: Callable[[FloatArray], LineSolution]
+    solve: Callable[[FloatArray, float], LineSolution]
 
 
 @dataclass(frozen=True)
@@ -50,32 +58,35 @@ class _Components:
 
 def refusal(model: ConvexClustering) -> str | None:
     """Return why this method cannot solve the model, or None."""
-    if model.p != 1 and model.d > 1:
-        return f"it is for p = 1 or d = 1, the data have d = {model.d} and p = {model.p:g}"
+    if line_signs(model) is None:
+        given = f"the data have d = {model.d} and p = {model.p:g}"
+        return f"it is for p = 1, d = 1, or p = inf with d = 2; {given}"
     if model.graph.uniform_weight is None and _components(model) is None:
         return "it is for a complete graph with equal weights, a forest, or a union of these"
     return None
 
 
 def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve exactly if p = 1 or d = 1, on a complete graph with equal weights or on a forest.
+    """Solve exactly on lines, for a complete graph with equal weights or a forest.
 
-    A component of the graph that is complete with equal weights is solved by isotonic regression, a
-    tree by dynamic programming. Of the options only the deadline is used.
+    The model separates into lines for p = 1, d = 1, or p = inf with d = 2. A component of the graph
+    that is complete with equal weights is solved by isotonic regression, a tree by dynamic
+    programming. Of the options only the deadline is used.
     """
     latest = options.deadline - model.n / POINTS_A_SECOND
     parts = _parts(model) if time.perf_counter() <= latest else []
     lines: list[LineSolution] = []
     status = "optimal"
-    for k in range(model.d):
+    data, errors = _line_data(model)
+    for a, error in zip(data.T, errors, strict=True):
         if time.perf_counter() > latest:
             status = "time limit"
-        a = model.data[:, k]
         solved = status == "optimal"
-        lines.append(_solve_feature(parts, a, model.graph.m) if solved else _unsolved(model, a))
-    X = np.column_stack([line.x for line in lines])
-    gap = sum(line.absolute_gap for line in lines)
-    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+        lines.append(_solve_line(parts, a, error, model.graph.m) if solved else _unsolved(model, a))
+    X = _features(model, [line.x for line in lines])
+    factor = 0.5 if has_turned_lines(model) else 1.0  # of squares on the lines
+    gap = factor * sum(line.absolute_gap for line in lines)
+    residual = float(np.sqrt(factor * sum(line.residual**2 for line in lines)))
     return MethodResult(
         X=X,
         make_dual=partial(_stack_duals, model, lines),
@@ -86,6 +97,19 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
         iterations=0,
         measure=Measure(model.primal(X), gap, residual),
     )
+
+
+def _line_data(model: ConvexClustering) -> tuple[FloatArray, list[float]]:
+    """Return the data of the lines, shape (n, lines), and the sum of the errors of each line."""
+    if not has_turned_lines(model):
+        return model.data, [0.0] * model.d
+    return sums_and_differences(model.data), errors_of_sums(model.data).sum(axis=0).tolist()
+
+
+def _features(model: ConvexClustering, lines: list[FloatArray]) -> FloatArray:
+    """Return X from its values on the lines, or Z from the flows on the lines."""
+    values = np.column_stack(lines)
+    return 0.5 * sums_and_differences(values) if has_turned_lines(model) else values
 
 
 def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
@@ -101,7 +125,7 @@ def _unsolved(model: ConvexClustering, a: FloatArray) -> LineSolution:
 
 
 def _stack_duals(model: ConvexClustering, lines: list[LineSolution]) -> FloatArray:
-    return model.project_dual(np.column_stack([line.make_dual() for line in lines]))
+    return model.project_dual(_features(model, [line.make_dual() for line in lines]))
 
 
 def _components(model: ConvexClustering) -> _Components | None:
@@ -160,12 +184,12 @@ def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArr
     return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
 
 
-def _solve_feature(parts: list[_Part], a: FloatArray, m: int) -> LineSolution:
-    """Solve every part of one feature, and join the solutions."""
+def _solve_line(parts: list[_Part], a: FloatArray, error_sum: float, m: int) -> LineSolution:
+    """Solve every part of one line, and join the solutions."""
     x, error, fused = np.empty(len(a)), np.empty(len(a)), np.empty(len(a), dtype=np.int64)
     lines, used = [], 0
     for part in parts:
-        line = part.solve(a[part.points])
+        line = part.solve(a[part.points], error_sum)
         x[part.points], error[part.points] = line.x, line.error
         fused[part.points] = line.fused + used
         used += int(line.fused.max()) + 1

@@ -7,7 +7,8 @@ exact solvers bring a proof of their own (folder `exact`), and pairs that no rou
 to decide are decided in rational arithmetic (`parametric.exact_labels`).
 
 For p = 1 each feature is a separate one-dimensional problem: points are apart if some feature
-proves them apart, and together if every feature proves them together.
+proves them apart, and together if every feature proves them together. So are the sum and the
+difference of the features for p = inf and d = 2 (`separable`), whose data are rounded.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import (
+    errors_of_sums,
+    has_turned_lines,
+    sums_and_differences,
+)
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.labels.active_set import ActiveSet, candidate_active_sets
 from bilad.solvers.clustering.labels.flow import SPARED_CAPACITIES, balance_flow
@@ -183,31 +189,36 @@ def prove_partition(
     deadline : float, default inf
         Value of `time.perf_counter()` after which nothing new is begun.
     """
-    if model.p != 1 or model.d == 1:
-        return _prove_jointly(model, X, Z, deadline)[0]
+    data, errors = model.data, np.zeros(model.data.shape)
+    if has_turned_lines(model):
+        data, X, Z = (sums_and_differences(rows) for rows in (data, X, Z))
+        errors = errors_of_sums(model.data)
+    elif model.p != 1 or model.d == 1:
+        return _prove_jointly(model, X, Z, errors[:, 0], deadline)[0]
     features = []
     for k in range(model.d):
         column = slice(k, k + 1)
-        line = ConvexClustering(model.data[:, column], model.graph, model.gamma, model.p)
-        features.append(_prove_jointly(line, X[:, column], Z[:, column], deadline))
+        line = ConvexClustering(data[:, column], model.graph, model.gamma, 1)
+        features.append(_prove_jointly(line, X[:, column], Z[:, column], errors[:, k], deadline))
     return _meet(features)
 
 
 def _prove_jointly(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, errors: FloatArray, deadline: float
 ) -> tuple[Partition, IntArray]:
     """Return the first proved partition, or else the one with the fewest undecided pairs.
 
-    The second array has equal numbers for points that are proved together: shape (n,).
+    The second array has equal numbers for points that are proved together: shape (n,). `errors`
+    bounds the error of each row of the data.
     """
     free = sum_at_ends(model, model.radii) == 0  # there X* = A
     X = np.where(free[:, None], model.data, X)
     Z = model.project_dual(Z)
     if time.perf_counter() >= deadline:
-        return _apart_by_gap(model, X, Z, free)
+        return _apart_by_gap(model, X, Z, errors, free & (errors == 0))
     attempts = []
-    for proof in _proofs(model, X, Z, deadline):
-        exact = np.bincount(proof.blocks, ~free) == 0
+    for proof in _proofs(model, X, Z, errors, deadline):
+        exact = np.bincount(proof.blocks, ~free | (errors > 0)) == 0
         partition = make_partition(
             proof.blocks, proof.centroids, proof.resolution, proof.doubtful, exact
         )
@@ -225,24 +236,25 @@ def _prove_jointly(
 
 
 def _apart_by_gap(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, free: BoolArray
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, errors: FloatArray, exact: BoolArray
 ) -> tuple[Partition, IntArray]:
     """Return the partition that the duality gap alone proves; it proves no pair together."""
     alone = np.arange(model.n)
-    resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z))
-    partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), free)
+    resolution = float(np.sqrt(2) * distance_by_gap(model, X, Z, errors))
+    partition = make_partition(alone, X, resolution, np.empty((0, 2), dtype=np.int64), exact)
     if partition.proved:
         return partition, partition.labels
     return replace(partition, why=TOO_LATE), alone
 
 
 def _proofs(
-    model: ConvexClustering, X: FloatArray, Z: FloatArray, deadline: float
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, errors: FloatArray, deadline: float
 ) -> Iterator[Proof]:
     """Yield the proof of each candidate, and of the best candidates after improvements."""
     tried = []
     for candidate in candidate_active_sets(model, X, Z):
         restriction = _restrict(model, X, Z, candidate, deadline)
+        restriction.data_errors = errors
         proof = examine(model, restriction)
         yield proof
         tried.append((restriction, proof))

@@ -59,6 +59,8 @@ class Restriction:
         The dual-feasible Z of the solver.
     offset : float
         Bound on the distance of X from M; inf if it is not known.
+    data_errors : ndarray, shape (n,), or 0
+        Bounds on the error of each row of the data.
     """
 
     blocks: IntArray
@@ -66,6 +68,7 @@ class Restriction:
     Z: FloatArray
     own: FloatArray
     offset: float = 0.0
+    data_errors: FloatArray | float = 0.0
 
     @property
     def X(self) -> FloatArray:
@@ -177,7 +180,10 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
     means = block_means(G, blocks)
     sizes = np.bincount(blocks)
     # The rounding error of a sum over a block is proportional to the size of the block.
-    rounding = _rounding(model, restriction.X) + 2 * ROUNDOFF * sizes.max() * row_norms(G, 2)
+    errors = restriction.data_errors
+    rounding = (
+        _rounding(model, restriction.X) + errors + 2 * ROUNDOFF * sizes.max() * row_norms(G, 2)
+    )
     unseen = float(np.linalg.norm(rounding)) + restriction.offset
     inflate = 1 + 4 * G.size * ROUNDOFF  # for rounding in the norms
     rho = inflate * (float(np.linalg.norm(G)) + unseen + restriction.offset)
@@ -200,16 +206,18 @@ def examine(model: ConvexClustering, restriction: Restriction) -> Proof:
     balanced, demand = passing(error, central)
     fused = balanced
     if not (balanced.all() and np.isfinite(demand).all()):
-        error = min(rho, distance_by_gap(model, restriction.X, restriction.own))
+        error = min(rho, distance_by_gap(model, restriction.X, restriction.own, errors))
         fused, demand = passing(error, rho)
     resolution = np.sqrt(2) * error
     return Proof(blocks, restriction.centroids, resolution, fused, balanced, demand, slack)
 
 
-def distance_by_gap(model: ConvexClustering, X: FloatArray, Z: FloatArray) -> float:
+def distance_by_gap(
+    model: ConvexClustering, X: FloatArray, Z: FloatArray, data_errors: FloatArray | float = 0.0
+) -> float:
     """Return sqrt(2 g) >= ||X - X*||_F for the duality gap g of X and a feasible Z."""
     residual = X - model.data + model.graph.adjoint(Z)
-    unseen = np.linalg.norm(_rounding(model, X))
+    unseen = np.linalg.norm(_rounding(model, X) + data_errors)
     U = model.graph.differences(X)
     terms = model.radii * row_norms(U, model.p)
     edges = np.maximum(terms - np.einsum("ij,ij->i", Z, U), 0.0) + 8 * model.d * ROUNDOFF * terms

@@ -17,7 +17,7 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.solvers import attack
-from bilad.solvers.clustering import capabilities
+from bilad.solvers.bilevel import oracle
 from bilad.solvers.nlp import IpoptSession
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES
@@ -241,7 +241,7 @@ def test_an_error_of_a_black_box_ends_closing_and_keeps_the_result(kind, fault, 
     ],
 )
 def test_ctrl_c_during_closing_keeps_the_result(method, kind, share, monkeypatch):
-    problem, solve = on_a_line(kind), capabilities.solve_lower
+    problem, evaluation = on_a_line(kind), oracle.Evaluation
     few = {"corners": 1} if method == "random" else {}
     none, free = (run(problem, method, closing, **few) for closing in ("none", "search"))
     assert free.closing_solves > 0
@@ -251,9 +251,9 @@ def test_ctrl_c_during_closing_keeps_the_result(method, kind, share, monkeypatch
         calls[0] += 1
         if calls[0] == 1 + none.lower_solves + call:  # one at eps = 0
             raise KeyboardInterrupt
-        return solve(*arguments, **options)
+        return evaluation(*arguments, **options)
 
-    monkeypatch.setattr(capabilities, "solve_lower", faulty)
+    monkeypatch.setattr(oracle, "Evaluation", faulty)
     found = run(problem, method, "search", **few)
     assert found.termination == "interrupted"
     assert same(found.own, none.own)

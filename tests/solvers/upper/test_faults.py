@@ -62,6 +62,7 @@ STAGES = {
     "at eps = 0": (capabilities, "solve_lower", lambda call, options: True),
     "in the search": (capabilities, "solve_lower", lambda call, options: call == 4),
     "in an evaluation": (line, "line_deviation", lambda call, options: call == 2),
+    "at the best attack": (capabilities, "solve_lower", lambda call, options: call == 2),
     "in the confirmation": (
         capabilities,
         "solve_lower",

@@ -2,6 +2,7 @@
 
 import itertools
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from support import problems, rational
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
 from bilad.solvers.clustering.conic import solve_clarabel
+from bilad.solvers.clustering.exact.complete_graph import solve_complete
+from bilad.solvers.clustering.exact.forest import Forest, solve_forest
 from bilad.solvers.clustering.exact.lines import refusal
 from bilad.solvers.clustering.result import SolveOptions
 from bilad.solvers.errors import UnsupportedError
@@ -60,15 +63,26 @@ def draw_model(request):
 
 
 def truth(model):
-    """X* in rational arithmetic, one coordinate after the other: lists of Fractions."""
-    solve = rational.solve_graph
-    return [solve(list(a), model.graph.edges, model.radii) for a in model.data.T]
+    """X* in rational arithmetic, one line after the other: lists of Fractions."""
+    columns = [[Fraction(value) for value in column] for column in model.data.T.tolist()]
+    if model.p == np.inf:
+        columns = turned(columns)
+    radii = [Fraction(model.gamma) * Fraction(w) for w in model.graph.weights.tolist()]
+    X = [rational.solve_graph(column, model.graph.edges, radii) for column in columns]
+    return [[value / 2 for value in row] for row in turned(X)] if model.p == np.inf else X
+
+
+def turned(columns):
+    """The sums and the differences of two columns."""
+    pairs = list(zip(*columns, strict=True))
+    return [[a + b for a, b in pairs], [a - b for a, b in pairs]]
 
 
 def check_optimal(model, solution):
     """A feasible Z without a gap proves X; what the result says of itself must be true."""
     Z, scale = solution.Z, 1 + np.abs(model.data).max() + model.radii.sum()
-    assert (np.abs(Z) <= model.radii[:, None]).all()
+    ball = np.abs(Z).sum(axis=1, keepdims=True) if model.p == np.inf else np.abs(Z)
+    assert (ball <= model.radii[:, None] * (1 + 1e-15)).all()
     gap = model.absolute_gap(solution.X, Z)
     assert gap <= 1e-11 * scale**2
     assert model.kkt_residual(solution.X, Z) <= 1e-12 * scale
@@ -80,9 +94,12 @@ def relation(X):
     return (X[:, None] == X).all(axis=2)
 
 
+LINES = st.sampled_from([{"p": 1}, {"p": np.inf, "d": 2}])
+
+
 @given(data=st.data())
 def test_against_rational_arithmetic(draw_model, data):
-    model = draw_model(data, gammas=st.sampled_from([0.0, 0.25, 1.0, 3.0]))
+    model = draw_model(data, gammas=st.sampled_from([0.0, 0.25, 1.0, 3.0]), **data.draw(LINES))
     solution = cluster(model, "exact")
     exact = np.array(truth(model), dtype=object).T
     np.testing.assert_allclose(solution.X, exact.astype(float), rtol=1e-14, atol=1e-14)
@@ -100,26 +117,89 @@ def test_against_rational_arithmetic(draw_model, data):
 @given(data=st.data(), exponent=st.integers(-17, -10), centre=st.sampled_from([0, 1e3, 2.0**30]))
 def test_next_to_a_tie_what_is_proved_is_true(draw_model, data, exponent, centre):
     """Data and gamma off a tie by rounding, in rational arithmetic on the numbers as they are."""
-    model = draw_model(data, gammas=st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12]))
+    gammas = st.sampled_from([0.25, 1.0, 1.0 + 1e-15, 1 - 1e-12])
+    model = draw_model(data, gammas=gammas, **data.draw(LINES))
     noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
     model = model.replace(data=model.data + 10.0**exponent * noise + centre)
     solution = cluster(model, "exact")
-    radii = [Fraction(model.gamma) * Fraction(w) for w in model.graph.weights.tolist()]
-    exact = [rational.solve_graph(a.tolist(), model.graph.edges, radii) for a in model.data.T]
-    together = relation(np.array(exact, dtype=object).T)
+    check_sound(solution, model)
+
+
+def check_sound(solution, model):
+    together = relation(np.array(truth(model), dtype=object).T)
     same = solution.labels[:, None] == solution.labels
     assert (same | ~together).all()
     if solution.proved:
         assert np.array_equal(same, together)
 
 
+@given(data=st.data(), exponent=st.integers(-17, -10))
+def test_what_ssnal_proves_of_rounded_sums_is_true(draw_model, data, exponent):
+    model = draw_model(data, p=np.inf, d=2)
+    noise = np.random.default_rng(exponent + 20).normal(size=model.data.shape)
+    model = model.replace(data=model.data + 10.0**exponent * noise)
+    check_sound(cluster(model, "ssnal"), model)
+
+
 @given(data=st.data())
 def test_data_in_general_position_leave_nothing_undecided(draw_model, data):
-    model = draw_model(data)
+    model = draw_model(data, **data.draw(LINES))
     noise = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=model.data.shape)
     solution = cluster(model.replace(data=noise), "exact")
     check_optimal(solution.model, solution)
     assert solution.proved
+
+
+@given(data=st.data())
+def test_the_maximum_norm_against_the_general_method(draw_model, data):
+    model = draw_model(data, p=np.inf, d=2)
+    noise = np.random.default_rng(data.draw(st.integers(0, 99))).normal(size=model.data.shape)
+    model = model.replace(data=noise)
+    exact, general = cluster(model, "exact"), cluster(model, "clarabel", tol=1e-9)
+    np.testing.assert_allclose(exact.X, general.X, atol=1e-4)
+    assert exact.objective <= general.objective + 1e-12
+    if exact.proved and general.proved:
+        assert problems.same_partition(exact.labels, general.labels)
+
+
+SUMS_WITH_ROUNDING_ERRORS = {
+    # Sums that are equal in doubles, but not exactly.
+    "no edges": ([[1.0, 0.0], [1.0, 2.0**-60], [5.0, 1.0]], 0.0),
+    # Sums that differ by less than 2 r in doubles, and by more exactly; far from a third point.
+    "an edge": ([[1024.0, 0.0], [1024 + 2.0**-29, 2.0**-44], [0.0, 0.0]], 2.0**-30 + 2.0**-48),
+}
+
+
+@pytest.mark.parametrize("method", ["exact", "ssnal"])
+@pytest.mark.parametrize("case", SUMS_WITH_ROUNDING_ERRORS.values(), ids=SUMS_WITH_ROUNDING_ERRORS)
+def test_rounded_sums_do_not_prove_that_points_are_together(case, method):
+    A, radius = case
+    model = ConvexClustering(A, FusionGraph(3, [[0, 1], [1, 2]], [radius, 0.0]), 1.0, np.inf)
+    solution = cluster(model, method)
+    assert solution.undecided.tolist() == [[0, 1]]
+    refined = cluster(model, method, refine=True)
+    assert (refined.n_clusters, refined.proved) == (3, True)
+
+
+SOLVERS = {
+    "complete": partial(solve_complete, 0.5, None),
+    "forest": partial(solve_forest, Forest(2, np.array([[0, 1]]), np.array([0.5]))),
+}
+
+
+@pytest.mark.parametrize("solve", SOLVERS.values(), ids=SOLVERS)
+@pytest.mark.parametrize("beyond", [-1e-9, 1e-9])
+def test_errors_of_the_data_leave_a_relation_undecided(solve, beyond):
+    """Two points fuse if their distance is at most 2 r = 1."""
+    line = np.array([0.0, 1.0 + beyond])
+    for error_sum, decided in ((0.0, True), (1e-11, True), (0.6e-9, False), (1e-6, False)):
+        solution = solve(line, error_sum)
+        together, apart = (numbers[0] == numbers[1] for numbers in proved(solution))
+        assert (together, apart) == (decided and beyond < 0, not decided or beyond < 0)
+
+
+def proved(solution):
+    return solution.proved_equal(), solution.not_proved_apart()
 
 
 @given(data=st.data())
@@ -237,8 +317,8 @@ def test_many_points_in_the_plane():
     ("edges", "weights", "p", "d", "reason"),
     [
         ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], 1, 2, None),
-        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], 2, 2, "p = 1 or d = 1, the data have d = 2"),
-        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], np.inf, 2, "d = 2 and p = inf"),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], 2, 2, "the data have d = 2 and p = 2"),
+        ([(0, 1), (1, 2), (0, 2)], [1, 1, 1], np.inf, 2, None),
         ([(0, 1), (1, 2), (0, 2)], [1, 1, 2], 1, 2, "a forest, or a union"),
         ([(0, 1), (1, 2), (0, 2)], [1, 1, 0], 1, 2, None),
         ([(0, 1), (1, 2), (2, 3), (0, 3)], [1, 1, 1, 1], np.inf, 1, "a forest, or a union"),
