@@ -128,7 +128,11 @@ class ContractingMethod:
         X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
         """
         Z = self._model.project_dual(Z)[self._positive]
-        start = BlockSolution.at(self.problem.fused_components(X, Z, 0.0, 0.0), X, Z)
+        blocks = self.problem.fused_components(X, Z, 0.0, 0.0)
+        return self.restart_on(BlockSolution.at(blocks, X, Z))
+
+    def restart_on(self, start: BlockSolution) -> tuple[BlockSolution, Partition | None]:
+        """Do the same from given blocks."""
         found, partition = self._repaired(
             self._smooth_solution(start) or self._interior_solution(start)
         )
@@ -166,7 +170,7 @@ class ContractingMethod:
         """Prove the partition; if flows inside blocks cannot be balanced, cut these and repeat."""
         for cut in range(CUTS + 1):
             found, balanced, partition = self._proved(found)
-            if partition is None and not balanced.all() and (~balanced).sum() <= FEW_BLOCKS:
+            if partition is None and cut and 0 < (~balanced).sum() <= FEW_BLOCKS:
                 flow = self.everywhere(found.Z)
                 args = self._model, found.X, flow, found.blocks, balanced, SPARED_CAPACITIES[1]
                 Z = balance_flow(*args, self._budget.deadline)[self._positive]

@@ -139,6 +139,12 @@ class ContractedProblem:
         """Return the components of the pairs taken as fused (module `components`): shape (K,)."""
         return fused_components(self.tails, self.heads, self.radii, Y, F, resolution, short)
 
+    def set_means(self, means: FloatArray) -> None:
+        """Replace the means, shape (K, d), as if the data had moved; the offset stays."""
+        self.means = means
+        if "_newton" in self.__dict__:
+            self._newton.means = self.elimination.enter(means)
+
     @property
     def small(self) -> bool:
         """Whether blocks are joined at all, and the Newton matrix is cheap to factorise."""
@@ -230,12 +236,12 @@ class _Newton:
         self._features = tuple(range(problem.d))
         self._cholesky = Cholesky(order, problem.d)
         self._joined = order.lows, order.highs, problem.radii[order.edges]
-        self._masses, self._means = order.enter(problem.masses), order.enter(problem.means)
+        self._masses, self.means = order.enter(problem.masses), order.enter(problem.means)
 
     def gradient(self, Y: FloatArray, G: FloatArray) -> float:
         """Write the gradient at Y to G and return its norm."""
         return contracted_loops.gradient(
-            self._features, *self._joined, self._masses, self._means, Y, G
+            self._features, *self._joined, self._masses, self.means, Y, G
         )
 
     def factorise(self, Y: FloatArray) -> bool:
