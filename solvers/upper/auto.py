@@ -21,14 +21,18 @@ from bilad.models.problem import BilevelProblem
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.result import Stage
 from bilad.solvers.bilevel.trace import Runner, Trace
-from bilad.solvers.termination import INTERRUPTED, termination_of
+from bilad.solvers.termination import CONVERGED, INTERRUPTED, termination_of
+from bilad.solvers.upper.coordinate_search import coordinate_search
 from bilad.solvers.upper.method import FunctionMethod, UpperMethod, refusal, takes_every
 
 EXACT = "exact"  # if every breakpoint can be computed
 FOR_COUNTS = ("hypergradient", "greedy")  # the first that can be applied
 # The turns: a method, and the share of the limits that are left. What a method does not need is
 # left to the next; the shares were measured by the study "portfolio".
-TURNS = (("corners", 0.5), ("hypergradient", 0.4), ("nes", 0.75))
+TURNS = (("corners", 0.1), ("hypergradient", 0.5), ("nes", 0.75))
+# If corner search does not end within its share, the lower level is expensive. An evolution strategy
+# then finds short attacks (BL2) later than corner search.
+SAMPLING = "nes"
 WITHOUT_LIMITS = 2  # turns if there are no limits
 ENDLESS = 10**9  # vertices of the last turn, if there are limits
 GRACE = 0.05  # seconds by which a step may exceed the share of its method
@@ -76,10 +80,20 @@ def prepare(
         _Turn(name, methods[name].prepare(problem, generator), share)
         for (name, share), generator in zip(able, generators, strict=True)
     ]
-    again = _Turn("corners", methods["corners"].prepare(problem, rng, corners=ENDLESS), 1.0)
+    corners = methods["corners"].prepare(problem, rng, corners=ENDLESS)
+
+    def from_best(lower: LowerLevel, trace: Trace) -> None:
+        if lower.best is not None:
+            coordinate_search(lower, lower.best.eps, rng)
+        corners(lower, trace)
+
+    again = _Turn("corners", from_best, 1.0)
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         for turn in [*turns, again] if lower.is_limited else turns[:WITHOUT_LIMITS]:
+            is_expensive = bool(trace.stages) and trace.stages[0].engine_status != CONVERGED
+            if turn.name == SAMPLING and is_expensive and problem.sense == "min":
+                continue
             trace.stages.append(_stage(turn, lower, trace))
             lower.check_limits()
 
