@@ -44,7 +44,7 @@ def verify(
     seed: Annotated[int, SEED] = 0,
     index: Annotated[int | None, option("Only the random problem of this index.", min=0)] = None,
 ) -> None:
-    """Compare SSNAL, the exact method and Clarabel on a data set, or on random problems.
+    """Compare the methods of the lower level on a data set, or on random problems.
 
     The exit code is 1 if two methods contradict each other.
     """
@@ -89,7 +89,7 @@ def _random(
     count, first = (problems, 0) if index is None else (1, index)
     with out.progress("verify", count) as tell:
         found = random_comparison(count, seed, tell, first)
-    title = f"Worst case against Clarabel, both at tolerance {TOL:g}"
+    title = f"Worst case of each method, at tolerance {TOL:g}"
     table = Table("comparison", title, found.table)
     out.write(TABLE, table.csv())
     record = {

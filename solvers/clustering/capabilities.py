@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from bilad.formulations.clustering.milp import program  # noqa: F401 (registers the MILP)
@@ -20,10 +20,12 @@ from bilad.models.learning.learning_model import (
     solver_options,
     state_gap,
 )
+from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.cluster import solve_lower
 from bilad.solvers.clustering.derivative import Derivative, SolutionDerivative
 from bilad.solvers.clustering.evaluation.line import line_evaluator
+from bilad.solvers.clustering.evaluation.plane import plane_evaluator
 from bilad.solvers.clustering.methods import LOWER_METHODS, choose_lower_method
 from bilad.solvers.clustering.parametric import ray
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
@@ -103,5 +105,14 @@ def _without(model: ConvexClustering, what: str, which: list[int]) -> ConvexClus
     return model.replace(weights=weights)
 
 
-evaluator.register(ConvexClustering)(line_evaluator)
+@evaluator.register(ConvexClustering)
+def _evaluator(
+    model: ConvexClustering, problem: BilevelProblem, baseline: Clustering
+) -> Callable[[FloatArray], float | None] | None:
+    on_lines = line_evaluator(model, problem, baseline)
+    if on_lines is not None or choose_lower_method(model, "auto").name != "interior-point":
+        return on_lines
+    return plane_evaluator(model, problem, baseline)
+
+
 ray_steps.register(ConvexClustering, ray.refusal)(parametric_path)

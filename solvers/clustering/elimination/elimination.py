@@ -1,6 +1,6 @@
 """The Cholesky factorisation of M + B'HB, with one symbolic factorisation for a graph.
 
-The points are eliminated in the approximate minimum degree order of QDLDL. Everything else is
+Many points are eliminated in the approximate minimum degree order of QDLDL. Everything else is
 compiled (module `loops`), since a Newton step in d features needs blocks, and a flow needs several
 right-hand sides at once. Matrices of more than a few points that are nearly full are factorised
 by LAPACK.
@@ -20,6 +20,8 @@ from bilad.solvers.clustering.elimination import loops
 from bilad.solvers.clustering.kernel import Indices
 
 DENSE_SIZE, DENSE_FILL = 60, 0.1  # points, and share of nonzero blocks, from which LAPACK is used
+
+FEW_POINTS = 300  # up to which exact minimum degrees are faster than the start of QDLDL
 
 
 class Elimination:
@@ -156,6 +158,9 @@ class Cholesky:
 
 
 def _minimum_degree(n: int, tails: IntArray, heads: IntArray) -> IntArray:
+    """Return the order of minimum degree, approximate if there are many points."""
+    if n <= FEW_POINTS:
+        return loops.minimum_degree(n, tails, heads)
     points = np.arange(n)
     degrees = np.bincount(tails, minlength=n) + np.bincount(heads, minlength=n)
     values = np.concatenate([np.full(len(tails), -1.0), degrees + 1.0])

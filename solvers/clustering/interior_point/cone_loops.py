@@ -19,6 +19,9 @@ import numpy as np
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.kernel import Indices, fast_kernel
 
+# The squared distance from the boundary of the cone, relative to the length, is taken to be at
+# least this: rounding may put a heavy edge on the boundary while other edges are far from it.
+LEAST_DISTANCE = 1e-15
 FAR = 1e30  # a step to the boundary that is not met
 
 
@@ -80,7 +83,8 @@ def scale(
         products += t[e] * r - uz
         gaps += r * length - uz
         primal += r * length
-        first, second = (t[e] - length) * (t[e] + length), (r - flow) * (r + flow)
+        first = max((t[e] - length) * (t[e] + length), LEAST_DISTANCE * t[e] * t[e])
+        second = max((r - flow) * (r + flow), LEAST_DISTANCE * r * r)
         if not (first > 0.0 and second > 0.0):
             return False, 0.0, 0.0, 0.0, 0.0
         slack, dual = 1.0 / np.sqrt(first), 1.0 / np.sqrt(second)

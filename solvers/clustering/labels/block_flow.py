@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from bilad.models.norms import row_norms
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.elimination.elimination import Cholesky
 from bilad.solvers.clustering.labels import flow_loops
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
-from bilad.solvers.clustering.labels.partition import Partition, make_partition
+from bilad.solvers.clustering.labels.partition import (
+    ROUNDOFF,
+    Partition,
+    make_partition,
+    near_pairs,
+    numbered,
+)
 
 MOST_CURRENTS = 12
 BALANCED = 1e-11  # imbalance at a point, relative to the largest capacity, that ends the currents
-STALLED = 0.9  # the currents end as well if one leaves more of the imbalance
+STALLED = 0.9  # a current that leaves more of the imbalance of a block is in vain
 FEW_BLOCKS = 100  # up to which all pairs of centroids are compared
 
 
@@ -44,7 +51,14 @@ class BlockFlow:
         self._data = self._order.enter(data)
 
     def lift(self, blocks: IntArray, centroids: FloatArray, Z: FloatArray) -> BoolArray:
-        """Make a flow for the blocks from another flow Z, shape (m, d), and keep it.
+        """Make a flow for the blocks from another flow and keep it.
+
+        Parameters
+        ----------
+        blocks : ndarray of int, shape (n,)
+        centroids : ndarray, shape (2, K, d)
+            Their sum, as `ContractedProblem.minimiser` returns it.
+        Z : ndarray, shape (m, d)
 
         Returns
         -------
@@ -53,21 +67,27 @@ class BlockFlow:
         """
         self._blocks, self._centroids = self._order.enter(blocks), centroids
         self._Z = self._order.enter_flow(Z)
-        shape = centroids.shape
+        shape = centroids.shape[1:]
         self._means, self._sizes, worst = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
         flow_loops.align(*self._edges, self._blocks, centroids, self._Z)
-        last = np.inf
-        for current in range(MOST_CURRENTS + 1):
-            now = self._imbalance(worst)
-            settled = now <= BALANCED * self._largest or now > STALLED * last
-            if settled or current == MOST_CURRENTS or not self._send_current():
-                break
-            last = now
+        self._worst = worst
+        self._balance(BALANCED * self._largest)
         return worst <= BALANCED * self._largest
 
-    def _imbalance(self, worst: FloatArray) -> float:
+    def _balance(self, goal: float) -> None:
+        """Send currents until no imbalance above the goal decreases much."""
+        last = np.full_like(self._worst, np.inf)
+        for current in range(MOST_CURRENTS + 1):
+            self._measure_imbalance()
+            open_blocks = self._worst > goal
+            decreasing = open_blocks & (self._worst < STALLED * last)
+            if not decreasing.any() or current == MOST_CURRENTS or not self._send_current():
+                break
+            last[:] = self._worst
+
+    def _measure_imbalance(self) -> None:
         lows, highs, _ = self._edges
-        return flow_loops.imbalance(
+        flow_loops.imbalance(
             lows,
             highs,
             self._data,
@@ -77,7 +97,7 @@ class BlockFlow:
             self._G,
             self._means,
             self._sizes,
-            worst,
+            self._worst,
         )
 
     def _send_current(self) -> bool:
@@ -117,18 +137,29 @@ class BlockFlow:
         Points without edges are not accepted.
         """
         resolution = self.resolution()
-        if resolution is None or len(self._centroids) > FEW_BLOCKS or not self._joined.all():
+        if resolution is None or len(self._sizes) > FEW_BLOCKS or not self._joined.all():
             return False
         return bool(flow_loops.are_apart(self._centroids, resolution))
 
     def partition(self) -> Partition | None:
         """Return the partition into the blocks of the last flow if it is proved, else None."""
         resolution = self.resolution()
+        balanced = self._worst <= BALANCED * self._largest
+        if resolution is None and balanced.all():  # small capacities may need more digits
+            self._balance(0.0)
+            resolution = self.resolution()
         if resolution is None:
             return None
-        blocks, nothing = self._order.leave(self._blocks), np.empty((0, 2), dtype=np.int64)
+        blocks, centroids = self._order.leave(self._blocks), self._centroids.sum(axis=0)
+        rounding = ROUNDOFF * float(np.abs(centroids).max())
+        near = near_pairs(centroids, (1 + 8 * ROUNDOFF) * resolution + 4 * rounding)
+        U = self._centroids[:, near[:, 0]] - self._centroids[:, near[:, 1]]
+        margin = 1 + (centroids.shape[1] + 4) * ROUNDOFF
+        nothing = np.empty((0, 2), dtype=np.int64)
+        if (row_norms(U.sum(axis=0), 2) > margin * resolution).all():
+            return Partition(numbered([blocks]), nothing)
         exact = np.bincount(blocks, self._joined) == 0  # X* = A at points without edges
-        partition = make_partition(blocks, self._centroids, resolution, nothing, exact)
+        partition = make_partition(blocks, centroids, resolution + 4 * rounding, nothing, exact)
         return partition if partition.proved else None
 
     def flow(self) -> FloatArray:

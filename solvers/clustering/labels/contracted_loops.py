@@ -1,6 +1,7 @@
 """Compiled loops over the joined pairs of blocks of a contracted problem, p = 2.
 
-`features` is the tuple (0, .., d-1), whose length the compiler knows.
+`features` is the tuple (0, .., d-1), whose length the compiler knows. The centroids are
+Y[0] + Y[1], shape (2, K, d), so that differences of close centroids keep their digits.
 """
 
 from __future__ import annotations
@@ -24,23 +25,23 @@ def gradient(
 ) -> float:
     """Write the gradient at Y to G and return its norm, inf if a joined pair coincides."""
     d = len(features)
-    for i in range(len(Y)):
+    for i in range(len(G)):
         for k in range(d):
-            G[i, k] = masses[i] * (Y[i, k] - means[i, k])
+            G[i, k] = masses[i] * (Y[0, i, k] - means[i, k] + Y[1, i, k])
     for e in range(len(lows)):
         i, j = lows[e], highs[e]
         square = 0.0
         for k in range(d):
-            square += (Y[i, k] - Y[j, k]) ** 2
+            square += (Y[0, i, k] - Y[0, j, k] + (Y[1, i, k] - Y[1, j, k])) ** 2
         if not square > 0.0:
             return np.inf
         share = radii[e] / np.sqrt(square)
         for k in range(d):
-            force = share * (Y[i, k] - Y[j, k])
+            force = share * (Y[0, i, k] - Y[0, j, k] + (Y[1, i, k] - Y[1, j, k]))
             G[i, k] += force
             G[j, k] -= force
     total = 0.0
-    for i in range(len(Y)):
+    for i in range(len(G)):
         for k in range(d):
             total += G[i, k] ** 2
     return np.sqrt(total)
@@ -59,7 +60,8 @@ def hessian(
 ) -> None:
     """Write the Hessian M + B'HB, H_e = r / ||u|| (I - u u' / ||u||^2), as blocks."""
     d = len(features)
-    for i in range(len(Y)):
+    u = np.empty(d)
+    for i in range(len(masses)):
         for k in range(d):
             for h in range(d):
                 diagonal[i, k, h] = 0.0
@@ -68,11 +70,12 @@ def hessian(
         i, j = lows[e], highs[e]
         square = 0.0
         for k in range(d):
-            square += (Y[i, k] - Y[j, k]) ** 2
+            u[k] = Y[0, i, k] - Y[0, j, k] + (Y[1, i, k] - Y[1, j, k])
+            square += u[k] * u[k]
         curvature = radii[e] / np.sqrt(square)
         for k in range(d):
             for h in range(d):
-                value = -curvature * (Y[i, k] - Y[j, k]) * (Y[i, h] - Y[j, h]) / square
+                value = -curvature * u[k] * u[h] / square
                 if h == k:
                     value += curvature
                 H[e, k, h] = value

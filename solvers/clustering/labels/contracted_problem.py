@@ -139,6 +139,12 @@ class ContractedProblem:
         """Return the components of the pairs taken as fused (module `components`): shape (K,)."""
         return fused_components(self.tails, self.heads, self.radii, Y, F, resolution, short)
 
+    def set_means(self, means: FloatArray) -> None:
+        """Replace the means, shape (K, d), as if the data had moved; the offset stays."""
+        self.means = means
+        if "_newton" in self.__dict__:
+            self._newton.means = self.elimination.enter(means)
+
     @property
     def small(self) -> bool:
         """Whether blocks are joined at all, and the Newton matrix is cheap to factorise."""
@@ -164,19 +170,13 @@ class ContractedProblem:
 
     def gradient(self, y: FloatArray) -> FloatArray:
         """Return the gradient at distinct centroids: shape (K, d)."""
-        order, (Y, G) = self.elimination, np.empty((2, *y.shape))
-        Y[:] = y[order.points]
-        self._newton.gradient(Y, G)
+        order, G = self.elimination, np.empty_like(y)
+        self._newton.gradient(_split(order.enter(y)), G)
         return order.leave(G)
 
     def gradient_norm(self, y: FloatArray) -> float:
         """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
-        return self._newton.gradient(self.elimination.enter(y), np.empty_like(y))
-
-    def is_minimiser(self, y: FloatArray) -> bool:
-        """Return whether the gradient vanishes to rounding, relative to the forces."""
-        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
-        return self.gradient_norm(y) <= SMALL_GRADIENT * float(forces)
+        return self._newton.gradient(_split(self.elimination.enter(y)), np.empty_like(y))
 
     def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
         """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
@@ -184,7 +184,7 @@ class ContractedProblem:
         H = M + B'CB with C_kl = r_kl / ||u|| (I - u u' / ||u||^2), u = y_k - y_l.
         """
         X = self.elimination.enter(R)
-        if not self._newton.factorise(self.elimination.enter(y)):
+        if not self._newton.factorise(_split(self.elimination.enter(y))):
             raise np.linalg.LinAlgError("the Hessian of the contracted problem is not definite")
         self._newton.solve(X)
         return self.elimination.leave(X)
@@ -202,9 +202,30 @@ class ContractedProblem:
         steps : int, default 20
             The largest number of steps.
         """
-        return self.elimination.leave(
-            self._newton.minimise(self.elimination.enter(y), deadline, steps)
-        )
+        return self.minimiser(y, deadline, steps)[0].sum(axis=0)
+
+    def minimiser(
+        self, y: FloatArray, deadline: float = float("inf"), steps: int = STEPS
+    ) -> tuple[FloatArray, bool]:
+        """Do the same as `polished`, to more digits.
+
+        Returns
+        -------
+        centroids : ndarray, shape (2, K, d)
+            Their sum is the point, in which differences of close centroids keep their digits.
+        found : bool
+            Whether the gradient vanishes to rounding.
+        """
+        order = self.elimination
+        Y, norm = self._newton.minimise(_split(order.enter(y)), deadline, steps)
+        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
+        centroids = np.stack([order.leave(part) for part in Y])
+        return centroids, bool(norm <= SMALL_GRADIENT * float(forces))
+
+
+def _split(Y: FloatArray) -> FloatArray:
+    """Return Y as a sum with zero: shape (2, K, d)."""
+    return np.stack([Y, np.zeros_like(Y)])
 
 
 class _Newton:
@@ -215,12 +236,12 @@ class _Newton:
         self._features = tuple(range(problem.d))
         self._cholesky = Cholesky(order, problem.d)
         self._joined = order.lows, order.highs, problem.radii[order.edges]
-        self._masses, self._means = order.enter(problem.masses), order.enter(problem.means)
+        self._masses, self.means = order.enter(problem.masses), order.enter(problem.means)
 
     def gradient(self, Y: FloatArray, G: FloatArray) -> float:
         """Write the gradient at Y to G and return its norm."""
         return contracted_loops.gradient(
-            self._features, *self._joined, self._masses, self._means, Y, G
+            self._features, *self._joined, self._masses, self.means, Y, G
         )
 
     def factorise(self, Y: FloatArray) -> bool:
@@ -233,9 +254,9 @@ class _Newton:
         """Replace X by H^-1 X for the last Hessian."""
         self._cholesky.solve(X)
 
-    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> FloatArray:
-        """Return the last point that reduced the norm of the gradient."""
-        G, trial = np.empty_like(Y), np.empty_like(Y)
+    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> tuple[FloatArray, float]:
+        """Return the last point that reduced the norm of the gradient, and that norm."""
+        G, trial = np.empty_like(Y[0]), Y.copy()
         before = self.gradient(Y, G)
         for _ in range(steps if np.isfinite(before) and before else 0):
             if time.perf_counter() >= deadline or not self.factorise(Y):
@@ -243,7 +264,7 @@ class _Newton:
             step = G.copy()
             self.solve(step)
             for _ in range(HALVINGS):
-                np.subtract(Y, step, out=trial)
+                np.subtract(Y[1], step, out=trial[1])
                 after = self.gradient(trial, G)
                 if after < before:
                     break
@@ -254,4 +275,4 @@ class _Newton:
             slow, before = after >= SLOW * before, after
             if slow:
                 break
-        return Y
+        return Y, before

@@ -1,6 +1,8 @@
 """Compiled loops for a flow inside blocks, and for the proof that it certifies them, p = 2.
 
 All arrays are in elimination order: edge e joins lows[e] and highs[e], and carries the flow Z[e].
+The centroids are centroids[0] + centroids[1], shape (2, K, d), so that differences of close ones
+keep their digits.
 """
 
 from __future__ import annotations
@@ -18,6 +20,18 @@ LEAST_CONDUCTANCE = 1e-9  # share of its capacity that an edge is taken to have 
 
 
 @kernel
+def difference(centroids: FloatArray, a: int, b: int, k: int) -> float:
+    """Return the difference of the centroids a and b in feature k."""
+    return centroids[0, a, k] - centroids[0, b, k] + (centroids[1, a, k] - centroids[1, b, k])
+
+
+@kernel
+def misfit(centroids: FloatArray, data: FloatArray, b: int, i: int, k: int) -> float:
+    """Return the difference of centroid b and point i in feature k."""
+    return centroids[0, b, k] - data[i, k] + centroids[1, b, k]
+
+
+@kernel
 def align(
     lows: Indices,
     highs: Indices,
@@ -27,7 +41,7 @@ def align(
     Z: FloatArray,
 ) -> None:
     """Write the subgradient r u / ||u|| on the edges between blocks, and make Z feasible inside."""
-    d = centroids.shape[1]
+    d = centroids.shape[2]
     for e in range(len(lows)):
         a, b = blocks[lows[e]], blocks[highs[e]]
         square = 0.0
@@ -40,10 +54,10 @@ def align(
                     Z[e, k] *= share
             continue
         for k in range(d):
-            square += (centroids[a, k] - centroids[b, k]) ** 2
+            square += difference(centroids, a, b, k) ** 2
         share = radii[e] / np.sqrt(square) if square > 0.0 else 0.0
         for k in range(d):
-            Z[e, k] = share * (centroids[a, k] - centroids[b, k])
+            Z[e, k] = share * difference(centroids, a, b, k)
 
 
 @kernel
@@ -58,8 +72,8 @@ def imbalance(
     means: FloatArray,
     sizes: FloatArray,
     worst: FloatArray,
-) -> float:
-    """Write G = X - A + B'Z less its mean on each block; return the largest absolute entry.
+) -> None:
+    """Write G = X - A + B'Z less its mean on each block.
 
     Writes also the means (K, d), the sizes (K,) of the blocks and the largest absolute entry of
     each block (K,).
@@ -70,7 +84,7 @@ def imbalance(
     worst[:] = 0.0
     for i in range(n):
         for k in range(d):
-            G[i, k] = centroids[blocks[i], k] - data[i, k]
+            G[i, k] = misfit(centroids, data, blocks[i], i, k)
     for e in range(len(lows)):
         for k in range(d):
             G[lows[e], k] += Z[e, k]
@@ -82,14 +96,11 @@ def imbalance(
     for b in range(len(sizes)):
         for k in range(d):
             means[b, k] /= sizes[b]
-    largest = 0.0
     for i in range(n):
         b = blocks[i]
         for k in range(d):
             G[i, k] -= means[b, k]
             worst[b] = max(worst[b], abs(G[i, k]))
-        largest = max(largest, worst[b])
-    return largest
 
 
 @kernel
@@ -164,15 +175,15 @@ def turned_forces(
     error : float
         Bound on the change of every u_e.
     """
-    d = centroids.shape[1]
-    direct, curved = np.zeros((2, len(centroids)))
+    d = centroids.shape[2]
+    direct, curved = np.zeros((2, centroids.shape[1]))
     for e in range(len(lows)):
         a, b = blocks[lows[e]], blocks[highs[e]]
         if a == b:
             continue
         square = 0.0
         for k in range(d):
-            square += (centroids[a, k] - centroids[b, k]) ** 2
+            square += difference(centroids, a, b, k) ** 2
         length = np.sqrt(square)
         change = 2.0 * radii[e] * min(1.0, error / length) if length > 0.0 else 2.0 * radii[e]
         if d == 1 and length > error:
@@ -224,12 +235,12 @@ def certify(
     missing, unseen = np.zeros(K), 0.0
     for i in range(n):
         b = blocks[i]
-        misfit = whole = away = 0.0
+        moved = whole = away = 0.0
         for k in range(d):
-            misfit += (centroids[b, k] - data[i, k]) ** 2
+            moved += misfit(centroids, data, b, i, k) ** 2
             whole += (G[i, k] + means[b, k]) ** 2
             away += G[i, k] ** 2
-        rounding = ROUNDOFF * (np.sqrt(misfit) + (degrees[i] + 8.0 + 2.0 * d) * forces[i])
+        rounding = ROUNDOFF * (np.sqrt(moved) + (degrees[i] + 8.0 + 2.0 * d) * forces[i])
         rounding += UNDERFLOW * degrees[i] + 2.0 * ROUNDOFF * largest * np.sqrt(whole)
         unseen += rounding * rounding
         missing[b] += np.sqrt(away) + 2.0 * np.sqrt(d) * rounding
@@ -262,12 +273,12 @@ def certify(
 @kernel
 def are_apart(centroids: FloatArray, resolution: float) -> bool:
     """Return whether all centroids are farther apart than the resolution, comparing all pairs."""
-    d = centroids.shape[1]
-    for a in range(len(centroids)):
+    d = centroids.shape[2]
+    for a in range(centroids.shape[1]):
         for b in range(a):
             square = 0.0
             for k in range(d):
-                square += (centroids[a, k] - centroids[b, k]) ** 2
+                square += difference(centroids, a, b, k) ** 2
             if not np.sqrt(square) > resolution * (1.0 + (d + 4.0) * ROUNDOFF):
                 return False
     return True

@@ -94,7 +94,7 @@ def make_partition(
         Which centroids are exact; by default all if the resolution is 0, else none.
     """
     exact = np.full(len(centroids), resolution == 0) if exact is None else exact
-    near = _near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
+    near = near_pairs(centroids, resolution * (1 + (centroids.shape[1] + 4) * ROUNDOFF))
     why = ""
     if len(near):
         known = exact[near].all(axis=1)
@@ -160,7 +160,7 @@ def _why_not_apart(centroids: FloatArray, near: IntArray, resolution: float) -> 
     )
 
 
-def _near_pairs(centroids: FloatArray, distance: float) -> IntArray:
+def near_pairs(centroids: FloatArray, distance: float) -> IntArray:
     """Return the pairs at most `distance` apart, or pairs that connect the same blocks.
 
     If there are very many such pairs, blocks that are close in the first feature are connected:

@@ -79,7 +79,8 @@ class EuclideanRestriction(Restriction):
         self, error: float, central: float, imbalance: float, subgradient: float = np.inf
     ) -> FloatArray:
         """Bound the change of the forces; each u_e is known up to sqrt(2) times the error."""
+        centroids = np.stack([self.centroids, np.zeros_like(self.centroids)])
         graph, error = self.model.graph, np.sqrt(2) * error * (1 + 4 * ROUNDOFF)
         return turned_forces(
-            *graph.ends, self.model.radii, self.blocks, self.centroids, subgradient, error
+            *graph.ends, self.model.radii, self.blocks, centroids, subgradient, error
         )

@@ -13,16 +13,12 @@ small as well, and is also measured with X averaged over the edges that Pi leave
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.learning.separable import has_turned_lines, sums_and_differences
 from bilad.models.validation import FloatArray
-from bilad.solvers.clustering.labels.partition import nothing_proved
-from bilad.solvers.clustering.result import MethodResult, SolveOptions
 from bilad.solvers.clustering.ssnal.admm import admm
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.newton import NewtonSystem
@@ -187,41 +183,3 @@ def _minimise(
         return FORCING_SHARE * target / norm
 
     return minimise(subproblem, X, system.solve, target, forcing, budget)
-
-
-def solve_by_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult:
-    """Solve by SSNAL, the semismooth Newton based augmented Lagrangian method: every model.
-
-    For p = inf and d = 2 the sum and the difference of the features are solved, for p = 1.
-
-    References
-    ----------
-    Sun, Toh and Yuan, Convex clustering: model, theoretical guarantee and efficient algorithm, JMLR
-    22(9), 2021.
-    """
-    workspace = options.reusable if isinstance(options.reusable, Workspace) else None
-    start, is_turned = options.start, has_turned_lines(model)
-    if is_turned:  # relative errors become larger, so that the tolerance is met
-        turned = sums_and_differences(model.data)
-        model = ConvexClustering(turned, model.graph, model.gamma, 1)
-        start = start and (sums_and_differences(start[0]), sums_and_differences(start[1]))
-    solution = solve_ssnal(
-        model,
-        options.tol,
-        start,
-        workspace,
-        options.max_iterations,
-        options.deadline,
-        options.reference,
-    )
-    return MethodResult(
-        X=0.5 * sums_and_differences(solution.X) if is_turned else solution.X,
-        make_dual=partial(
-            np.asarray, 0.5 * sums_and_differences(solution.Z) if is_turned else solution.Z
-        ),
-        partition=nothing_proved(model.n),
-        status=solution.status,
-        iterations=solution.admm_steps + solution.newton_steps,
-        reusable=solution.workspace,
-        remark=solution.workspace.remark if solution.workspace else "",
-    )

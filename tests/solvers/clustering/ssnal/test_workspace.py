@@ -38,7 +38,7 @@ def test_it_is_handed_on_where_it_fits_and_replaced_where_not(p):
     first = cluster(model, "ssnal")
     moved = cluster(model.replace(data=DATA + 0.1), "ssnal", start=first)
     assert moved.reusable is first.reusable
-    other = cluster(ConvexClustering(DATA, GRAPH, 0.3, 3 - p if p < 3 else 1), "ssnal", start=first)
+    other = cluster(ConvexClustering(DATA, GRAPH, 0.3, 1 if p == 2 else 2), "ssnal", start=first)
     assert other.reusable is not first.reusable
     assert other.status == moved.status == "optimal"
 

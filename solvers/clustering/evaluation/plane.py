@@ -1,0 +1,114 @@
+"""The evaluator of models in few features: the blocks of the last eps are tried first.
+
+While the partition stays the same, a few steps of Newton's method on the blocks and one or two
+currents inside them prove it. Otherwise the contracting interior-point method splits and merges
+the blocks.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.learning_model import Solution
+from bilad.models.problem import BilevelProblem
+from bilad.models.validation import FloatArray
+from bilad.solvers.clustering.evaluation.moved_entries import MovedEntries
+from bilad.solvers.clustering.interior_point.method import BlockSolution, ContractingMethod
+from bilad.solvers.clustering.labels.flow import block_means
+from bilad.solvers.clustering.labels.partition import Partition
+from bilad.solvers.clustering.ssnal.limits import Budget
+from bilad.solvers.clustering.unit_scale import unit_scale
+
+MOST_ITERATIONS = 1000  # of the interior-point method, for one eps
+
+
+class PlaneEvaluator:
+    """Deviations at many eps, p = 2.
+
+    Parameters
+    ----------
+    problem : BilevelProblem
+    model : ConvexClustering
+        In a unit in which squares are finite; every point has an edge of positive capacity.
+    exponent : int
+        The unit is 2^exponent.
+    entries : MovedEntries
+    baseline : Solution
+        The solution at eps = 0.
+    """
+
+    def __init__(
+        self,
+        problem: BilevelProblem,
+        model: ConvexClustering,
+        exponent: int,
+        entries: MovedEntries,
+        baseline: Solution,
+    ) -> None:
+        self._problem, self._model, self._exponent = problem, model, exponent
+        self._entries, self._baseline = entries, baseline
+        self._method = ContractingMethod(model, Budget(MOST_ITERATIONS, math.inf))
+        self._keep(*self._method.solve())
+
+    def __call__(self, eps: FloatArray) -> float | None:
+        """Return the deviation at eps, shape (k,), or None if the labels cannot be proved."""
+        entries, data = self._entries, self._problem.model.data.flatten()
+        data[entries.places] += entries.factors * eps[entries.columns]
+        data = np.ldexp(data, -self._exponent).reshape(self._model.data.shape)
+        if self._found is None or not self._has_the_same_blocks(self._found, data):
+            self._solve(data)
+        return self._deviation
+
+    def _has_the_same_blocks(self, found: BlockSolution, data: FloatArray) -> bool:
+        """Return whether the partition is proved to be the last one; if so, keep the solution."""
+        blocks, own = found.blocks, self._contracted
+        if len(own.radii) and not own.small:
+            return False
+        own.set_means(block_means(data, blocks))
+        y, accurate = own.minimiser(found.centroids.sum(axis=0))
+        if not accurate:
+            return False
+        flow = self._method.flow
+        flow.set_data(data)
+        flow.lift(blocks, y, found.Z)
+        if not flow.proves():
+            return False
+        self._found = BlockSolution(blocks, y, flow.flow())
+        return True
+
+    def _solve(self, data: FloatArray) -> None:
+        """Solve by the interior-point method, from the last blocks if there are any."""
+        model, budget = self._model.replace(data=data), Budget(MOST_ITERATIONS, math.inf)
+        self._method = ContractingMethod(model, budget, last=self._method)
+        start = self._found
+        self._keep(*(self._method.restart_on(start) if start else self._method.solve()))
+
+    def _keep(self, found: BlockSolution, partition: Partition | None) -> None:
+        self._deviation: float | None = None
+        self._found: BlockSolution | None = None
+        if partition is None:
+            return
+        self._found = found
+        self._contracted, _ = self._method.problem.contracted(found.blocks)
+        value = self._problem.deviation.value
+        self._deviation = value(self._baseline.outcome, partition.labels)
+
+
+def plane_evaluator(
+    model: ConvexClustering, problem: BilevelProblem, baseline: Solution
+) -> PlaneEvaluator | None:
+    """Return the evaluator if p = 2, the interior-point method is fast, and only data move."""
+    entries, scale = MovedEntries.of(problem.perturbation), unit_scale(model)
+    if entries is None or model.p != 2 or scale.model.graph is not model.graph:
+        return None
+    joined = np.zeros(model.n, dtype=np.bool_)
+    joined[model.graph.edges[model.radii > 0]] = True
+    if not joined.all():
+        return None
+    exponent = scale.exponent
+    data, gamma = np.ldexp(model.data, -exponent), math.ldexp(model.gamma, -exponent)
+    scaled = ConvexClustering(data, model.graph, gamma, 2)
+    return PlaneEvaluator(problem, scaled, exponent, entries, baseline)
