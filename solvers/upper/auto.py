@@ -1,10 +1,10 @@
 """The method "auto": an exact method, the method for counts, or several methods in turn.
 
-No method is best on all problems. Where the lower level is cheap, corner search ends early and
-evolution strategies have thousands of evaluations; where it is expensive, derivatives save most of
+No method is best on all problems. Where the lower level is cheap, corner search ends early and an
+evolution strategy has thousands of evaluations; where it is expensive, derivatives save most of
 them. A portfolio (Huberman, Lukose and Hogg, Science 275, 1997) divides the limits among methods
-that share the cache and the best attack. Corner search stands first with the random numbers that it
-has on its own, so that "auto" is worse only if it needs more than its share of the limits.
+that share the cache and the best attack. Corner search stands first, with the random numbers that
+it has on its own, and last, from the best attack of all.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ FOR_COUNTS = ("hypergradient", "greedy")  # the first that can be applied
 # The turns: a method, and the share of the limits that are left. What a method does not need is
 # left to the next; the shares were measured by the study "portfolio".
 TURNS = (("corners", 0.1), ("hypergradient", 0.5), ("nes", 0.75))
-# If corner search does not end within its share, the lower level is expensive. An evolution strategy
-# then finds short attacks (BL2) later than corner search.
+# If corner search, the first, does not end within its share, the lower level is expensive. An
+# evolution strategy then finds short attacks (BL2) later than corner search.
 SAMPLING = "nes"
 WITHOUT_LIMITS = 2  # turns if there are no limits
 ENDLESS = 10**9  # vertices of the last turn, if there are limits
@@ -91,8 +91,8 @@ def prepare(
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         for turn in [*turns, again] if lower.is_limited else turns[:WITHOUT_LIMITS]:
-            is_expensive = bool(trace.stages) and trace.stages[0].engine_status != CONVERGED
-            if turn.name == SAMPLING and is_expensive and problem.sense == "min":
+            is_sampling = turn.name == SAMPLING and problem.sense == "min"
+            if is_sampling and trace.stages[0].engine_status != CONVERGED:
                 continue
             trace.stages.append(_stage(turn, lower, trace))
             lower.check_limits()
