@@ -5,6 +5,7 @@ A new method is a function that takes a model and `SolveOptions`, and an entry i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import has_turned_lines, sums_and_differences
+from bilad.models.norms import conjugate
 from bilad.models.validation import FloatArray, one_of
 from bilad.solvers.clustering.conic import solve_clarabel
 from bilad.solvers.clustering.exact import lines
@@ -23,6 +25,7 @@ from bilad.solvers.clustering.interior_point.method import (
 )
 from bilad.solvers.clustering.labels.partition import Partition, nothing_proved
 from bilad.solvers.clustering.result import Measure, MethodResult, SolveOptions
+from bilad.solvers.clustering.ssnal import edge_loops
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.ssnal.ssnal import solve_ssnal
 from bilad.solvers.clustering.ssnal.workspace import Workspace
@@ -130,12 +133,18 @@ def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult
 
 
 def measured(model: ConvexClustering, result: MethodResult, X: FloatArray) -> Measure:
-    """Measure X with the dual solution of a result, in the same way for every method."""
+    """Measure X with the feasible dual solution of a result, in the same way for every method."""
     if result.measure is not None:
         return result.measure
-    Z = result.make_dual()
-    size = 1.0 + float(np.linalg.norm(model.data))
-    return Measure(model.primal(X), model.absolute_gap(X, Z), model.kkt_residual(X, Z) * size)
+    Z, ends = result.make_dual(), model.graph.ends
+    residual = X - model.data
+    misfit = 0.5 * float(np.vdot(residual, residual))
+    edge_loops.adjoint(*ends, Z, residual)
+    stationarity = float(np.vdot(residual, residual))
+    q = conjugate(model.p) if model.d > 1 else 2.0
+    fusion, gaps, fixed_point = edge_loops.fenchel_young(*ends, model.radii, q, X, Z)
+    error = math.sqrt(max(stationarity, fixed_point))
+    return Measure(misfit + fusion, 0.5 * stationarity + gaps, error)
 
 
 def _no_interior_point(model: ConvexClustering) -> str | None:

@@ -127,7 +127,7 @@ class ContractingMethod:
         ----------
         X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
         """
-        Z = self._model.project_dual(Z)[self._positive]
+        Z = Z[self._positive]
         blocks = self.problem.fused_components(X, Z, 0.0, 0.0)
         return self.restart_on(BlockSolution.at(blocks, X, Z))
 

@@ -8,8 +8,54 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.validation import FloatArray
+from bilad.models.validation import FloatArray, IntArray
 from bilad.solvers.clustering.kernel import Indices, kernel
+
+
+@kernel
+def sort_stably(keys: IntArray, order: IntArray, count: int) -> IntArray:
+    """Return the order sorted stably by keys in 0, .., count-1."""
+    starts, result = np.zeros(count + 1, np.int64), np.empty_like(order)
+    for place in order:
+        starts[keys[place] + 1] += 1
+    for key in range(count):
+        starts[key + 1] += starts[key]
+    for place in order:
+        result[starts[keys[place]]] = place
+        starts[keys[place]] += 1
+    return result
+
+
+@kernel
+def aggregate(
+    tails: IntArray, heads: IntArray, weights: FloatArray, blocks: IntArray, K: int
+) -> tuple[IntArray, IntArray, FloatArray, IntArray, IntArray, FloatArray]:
+    """Return the attributes of `BlockPairs`; the pairs are sorted."""
+    between = np.empty(len(tails), np.int64)
+    count = 0
+    for e in range(len(tails)):
+        if blocks[tails[e]] != blocks[heads[e]] and weights[e] > 0.0:
+            between[count] = e
+            count += 1
+    between = between[:count].copy()
+    lows, highs = np.empty(count, np.int64), np.empty(count, np.int64)
+    pair, signs = np.empty(count, np.int64), np.empty((count, 1))
+    for place in range(count):
+        a, b = blocks[tails[between[place]]], blocks[heads[between[place]]]
+        lows[place], highs[place] = min(a, b), max(a, b)
+        signs[place, 0] = 1.0 if a < b else -1.0
+    order = sort_stably(lows, sort_stably(highs, np.arange(count), K), K)
+    ends, sums = np.empty((2, count), np.int64), np.zeros(count)
+    last = -1
+    for place in order:
+        new = last < 0 or ends[0, last] != lows[place] or ends[1, last] != highs[place]
+        if new:
+            last += 1
+            ends[0, last], ends[1, last] = lows[place], highs[place]
+        pair[place] = last
+        sums[last] += weights[between[place]]
+    P = last + 1
+    return between, pair, signs, ends[0, :P].copy(), ends[1, :P].copy(), sums[:P].copy()
 
 
 @kernel

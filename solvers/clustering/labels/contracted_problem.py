@@ -69,15 +69,9 @@ def aggregate_edges(
     blocks : ndarray of int, shape (n,)
         Block of each point, 0..K-1.
     """
-    K = int(blocks.max()) + 1
-    tails, heads = blocks[tails], blocks[heads]
-    between = np.flatnonzero((tails != heads) & (weights > 0))
-    tails, heads = tails[between], heads[between]
-    keys = np.minimum(tails, heads) * K + np.maximum(tails, heads)
-    keys, pair = np.unique(keys, return_inverse=True)
-    signs = np.where(tails < heads, 1.0, -1.0)[:, None]
-    summed = np.bincount(pair, weights[between], len(keys)).astype(np.float64)
-    return BlockPairs(between, pair, signs, *np.divmod(keys, K), summed)
+    return BlockPairs(
+        *contracted_loops.aggregate(tails, heads, weights, blocks, int(blocks.max()) + 1)
+    )
 
 
 class ContractedProblem:
