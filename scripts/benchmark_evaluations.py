@@ -126,7 +126,7 @@ def attack_row(instance: Attacked, repeats: int) -> dict[str, Any]:
         "seconds": SECONDS,
         **{name: float(values.mean()) for name, values in deviations.items()},
         **{
-            f"{name}, evaluations": float(np.mean([one.lower_solves for one in runs]))
+            f"{name}, evaluations": round(np.mean([one.lower_solves for one in runs]))
             for name, runs in found.items()
         },
         "auto / corners": float(ratios.mean()),

@@ -143,7 +143,7 @@ class Cholesky:
             )
         except np.linalg.LinAlgError:
             return False
-        return True
+        return bool(np.isfinite(self._dense[0].diagonal()).all())
 
     def solve(self, X: FloatArray) -> None:
         """Replace X, shape (n, b), or (n, d) if b = 1, by the solution."""

@@ -22,7 +22,9 @@ from bilad.solvers.clustering.labels.partition import (
 )
 
 MOST_CURRENTS = 12
-BALANCED = 1e-11  # imbalance at a point, relative to the largest capacity, that ends the currents
+# The imbalance at a point that ends the currents, relative to the largest capacity or to the spread
+# of the data, whichever is less.
+BALANCED = 1e-11
 STALLED = 0.9  # a current that leaves more of the imbalance of a block is in vain
 FEW_BLOCKS = 100  # up to which all pairs of centroids are compared
 
@@ -33,13 +35,14 @@ class BlockFlow:
     Parameters
     ----------
     problem : ContractedProblem
-        The whole problem, with masses 1; the graph stays, the data may change.
+        The whole problem, with masses 1, in data of unit spread; the graph stays, the data may
+        change.
     """
 
     def __init__(self, problem: ContractedProblem) -> None:
         self._order = order = problem.elimination
         self._edges = order.lows, order.highs, np.ascontiguousarray(problem.radii[order.edges])
-        self._largest = float(problem.radii.max())
+        self._goal = BALANCED * min(float(problem.radii.max()), 1.0)
         self._cholesky = Cholesky(order, 1)
         self._joined = np.zeros(len(problem.masses), dtype=np.bool_)
         self._joined[problem.tails] = self._joined[problem.heads] = True
@@ -71,8 +74,8 @@ class BlockFlow:
         self._means, self._sizes, worst = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
         flow_loops.align(*self._edges, self._blocks, centroids, self._Z)
         self._worst = worst
-        self._balance(BALANCED * self._largest)
-        return worst <= BALANCED * self._largest
+        self._balance(self._goal)
+        return worst <= self._goal
 
     def _balance(self, goal: float) -> None:
         """Send currents until no imbalance above the goal decreases much."""
@@ -144,7 +147,7 @@ class BlockFlow:
     def partition(self) -> Partition | None:
         """Return the partition into the blocks of the last flow if it is proved, else None."""
         resolution = self.resolution()
-        balanced = self._worst <= BALANCED * self._largest
+        balanced = self._worst <= self._goal
         if resolution is None and balanced.all():  # small capacities may need more digits
             self._balance(0.0)
             resolution = self.resolution()

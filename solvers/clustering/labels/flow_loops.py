@@ -264,6 +264,8 @@ def certify(
         for k in range(d):
             square += Z[e, k] ** 2
         slack = (1.0 - (d + 4.0) * ROUNDOFF) * radii[e] - np.sqrt(square)
+        if not slack >= -2.0 * (d + 4.0) * ROUNDOFF * radii[e]:  # not feasible, or not finite
+            return False, np.inf
         demand = (0.5 + n * ROUNDOFF) * (missing[b] + 2.0 * turned[b])
         if slack > 0.0 and slack >= demand and join(parent, i, j):
             parts -= 1
