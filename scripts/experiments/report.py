@@ -15,12 +15,14 @@ from bilad.scripts.experiments.page import Block, Chapter, Table, Text, write_pa
 from bilad.scripts.experiments.run import REFUSED
 from bilad.scripts.experiments.table import (
     PROBLEMS,
+    RATIOS,
     SCORES,
     SUMMARY,
     TIMES,
     by_problem,
     errors,
     filled,
+    ratios,
     scores,
     summary,
     times,
@@ -79,6 +81,7 @@ def _blocks(family: str, stem: str, own: pd.DataFrame, folder: Path) -> Iterator
         Table(f"{stem}_methods", "Methods", summary(own), SUMMARY),
         Table(f"{stem}_scores", "Test errors", scores(own), SCORES),
         Table(f"{stem}_problems", "Problems", by_problem(own), PROBLEMS),
+        Table(f"{stem}_ratios", "Ratios", ratios(own), RATIOS),
         Table(f"{stem}_times", "Parts of the time", times(own), TIMES),
     ):
         if len(table.frame):

@@ -232,6 +232,29 @@ PROBLEMS = (
 )
 
 
+RATIOS = (
+    "The value of a method over that of the first method of the specification, for (BL1), or the "
+    "inverse, for (BL2), on the same problem with the same seed: the method is better above 1. A "
+    "method without a result has the ratio 0; seeds without a result of the first do not count."
+)
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean and the least ratio to the first method, for each problem and for all."""
+    some = taken(table[table.question != "bilevel"])
+    if some.label.nunique() < 2:
+        return pd.DataFrame()
+    index = ["problem", "fingerprint", "seed"]
+    near = some.assign(near=1 - some.gap).pivot_table("near", index, "label", sort=False)
+    first = some.label.iloc[some.position.argmin()]
+    ratio = near.div(near[first].where(near[first] > 0), axis=0).drop(columns=first)
+    long = ratio.reset_index().melt(index, var_name="method", value_name="ratio").dropna()
+    both = pd.concat([long, long.assign(problem="all")])
+    found = both.groupby(["problem", "method"], sort=False).ratio.agg(["size", "mean", "min"])
+    columns = {"size": "runs", "mean": f"mean ratio to {first}", "min": "least"}
+    return found.rename(columns=columns).reset_index()
+
+
 SCORES = (
     "Means over the seeds, and quartiles. value: the deviation. test error: of the model that is "
     "trained at the method's own eps (a share of false labels, or the mean squared error); clean: "

@@ -250,7 +250,7 @@ class LowerLevel(Represented):
         """Return the evaluation if the learning model can evaluate the deviation by itself."""
         if self._evaluator is None:
             return None
-        self._check_limits()
+        self.check_limits()
         began = time.perf_counter()
         deviation = self._evaluator(eps)
         self.seconds_solving += time.perf_counter() - began
@@ -274,7 +274,7 @@ class LowerLevel(Represented):
             return recent
         key = vector.tobytes()
         is_new = key not in self._known
-        left = self._check_limits() if is_new else self.seconds_left()
+        left = self.check_limits() if is_new else self.seconds_left()
         began = time.perf_counter()
         _, nearest = min(self._recent, key=lambda pair: float(np.linalg.norm(pair[0] - vector)))
         solution = self._solve(vector, nearest, left)
@@ -297,7 +297,7 @@ class LowerLevel(Represented):
                 return solution
         return None
 
-    def _check_limits(self) -> float:
+    def check_limits(self) -> float:
         """Return the seconds left; raise `BudgetSpentError` if no further solve is allowed."""
         left = self.seconds_left()
         if self.max_solves is not None and self.solves >= self.max_solves:

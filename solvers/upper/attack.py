@@ -41,7 +41,7 @@ from bilad.solvers.termination import (
     termination_of,
 )
 from bilad.solvers.upper import greedy, grid_search, milp, parametric, vertex_search
-from bilad.solvers.upper.auto import best_method
+from bilad.solvers.upper.auto import automatic_method
 from bilad.solvers.upper.closing import CLOSINGS, LEAST_SOLVES, close
 from bilad.solvers.upper.derivative_free import DERIVATIVE_FREE
 from bilad.solvers.upper.gradient import GRADIENT
@@ -124,8 +124,9 @@ def attack(
     ----------
     problem : MaxDeviation or MinPerturbation
     method : str, default "auto"
-        One of `bilad.solvers.upper.UPPER_METHODS`, which docs/attacks.md describes. "auto" chooses
-        the method that performed best on problems of this kind; `found.method` is its name.
+        One of `bilad.solvers.upper.UPPER_METHODS`, which docs/attacks.md describes. "auto" is
+        "exact" or the method for counts if they can be applied, of which `found.method` is the
+        name, and otherwise several methods in turn, which `found.stages` lists.
     seed : int, default 0
         Seed of the random starts and samples of the method and of closing.
     time_limit : float, optional
@@ -211,8 +212,9 @@ def _choose(
         raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
     solve.require(problem.model)
     if one_of(method, "method", ["auto", *UPPER_METHODS]) == "auto":
-        method = best_method(problem, UPPER_METHODS)
-    chosen = UPPER_METHODS[method]
+        method, chosen = automatic_method(problem, UPPER_METHODS)
+    else:
+        chosen = UPPER_METHODS[method]
     for name in options:
         if name not in chosen.options:
             raise _unknown_keyword(name, method, chosen)

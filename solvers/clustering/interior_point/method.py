@@ -4,7 +4,8 @@
 2. Points that are surely fused are contracted. The interior-point method on the contracted problem
    tells which of the blocks are fused; Newton's method on these reaches rounding accuracy.
 3. The flow between blocks is shared among their edges, and currents balance it inside the blocks
-   (module `block_flow`). Then the partition is proved, once.
+   (module `block_flow`). Then the partition is proved, once. If a block cannot be balanced, the
+   problem inside it, with the forces from outside fixed, shows how it splits, or a better flow.
 
 If that fails, the whole problem is solved to a smaller gap and contracted more cautiously. A wrong
 contraction costs time only, since the proof does not rely on it.
@@ -18,32 +19,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.norms import row_norms
+from bilad.models.norms import subgradient_rows
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
 from bilad.solvers.clustering.labels.block_flow import BlockFlow
-from bilad.solvers.clustering.labels.components import components
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
-from bilad.solvers.clustering.labels.flow import (
-    SPARED_CAPACITIES,
-    balance_flow,
-    block_means,
-    block_sums,
-)
-from bilad.solvers.clustering.labels.partition import Partition
+from bilad.solvers.clustering.labels.flow import block_means, block_sums
+from bilad.solvers.clustering.labels.partition import Partition, numbered
+from bilad.solvers.clustering.ssnal.edge_loops import adjoint
 from bilad.solvers.clustering.ssnal.limits import Budget
 
 COARSE_GAP, FINER = 1e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
-FEW_BLOCKS = 10  # that are balanced by projections if currents do not balance them
 MOST_FEATURES = 5  # of the interior-point method, whose blocks have as many rows
-ROUNDS, CUTS = 3, 2  # solves of the whole problem, and cuts of blocks after each
+ROUNDS, SPLITS = 3, 4  # solves of the whole problem, and attempts of a proof after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round
-# The gaps of the contracted problem: the first, the first after a cut, that from which short edges
-# are taken as fused as well, and the last.
-BLOCK_GAP, CUT_GAP, SHORT_GAP, LEAST_GAP = 1e-7, 1e-10, 1e-12, 1e-13
+# The gaps of the contracted problem: the first, the first after a split, that from which short
+# edges are taken as fused as well, and the last.
+BLOCK_GAP, SPLIT_GAP, SHORT_GAP, LEAST_GAP = 1e-7, 1e-10, 1e-12, 1e-13
 SHORT = (0.0, 1e-6, 1e-4, 1e-2, 1.0)  # multiples of the resolution
 TRIES = 8  # calls of Newton's method for one contracted problem
-FULL = 1e-3  # an edge with at most this share of its capacity unused is full
+SPLIT_REFERENCE = 1e-6  # the gaps inside blocks are relative to its square plus the objective
 
 
 @dataclass(frozen=True)
@@ -167,19 +162,54 @@ class ContractingMethod:
         return self._repaired(self._interior_solution(BlockSolution.at(blocks, X, Z)))
 
     def _repaired(self, found: BlockSolution) -> tuple[BlockSolution, Partition | None]:
-        """Prove the partition; if flows inside blocks cannot be balanced, cut these and repeat."""
-        for cut in range(CUTS + 1):
+        """Prove the partition; blocks that cannot be balanced are split, and all is repeated."""
+        for _ in range(SPLITS):
             found, balanced, partition = self._proved(found)
-            if partition is None and cut and 0 < (~balanced).sum() <= FEW_BLOCKS:
-                flow = self.everywhere(found.Z)
-                args = self._model, found.X, flow, found.blocks, balanced, SPARED_CAPACITIES[1]
-                Z = balance_flow(*args, self._budget.deadline)[self._positive]
-                found, balanced, partition = self._proved(replace(found, Z=Z))
-            if partition is not None or balanced.all() or self._budget.exhausted or cut == CUTS:
+            if partition is not None or balanced.all() or self._budget.exhausted:
                 break
-            pieces = BlockSolution.at(self._cut(found, balanced), found.X, found.Z)
-            found = self._interior_solution(pieces, goal=CUT_GAP)
+            pieces, Z = self._split(found, balanced)
+            found = replace(found, Z=Z)
+            if pieces.max() > found.blocks.max():
+                owner = np.zeros(pieces.max() + 1, dtype=np.int64)
+                owner[pieces] = found.blocks
+                start = BlockSolution.at(pieces, found.X, Z)
+                found = self._interior_solution(start, goal=SPLIT_GAP, owner=owner)
         return found, partition
+
+    def _split(self, found: BlockSolution, balanced: BoolArray) -> tuple[IntArray, FloatArray]:
+        """Solve inside the blocks that are not balanced, with the forces from outside fixed.
+
+        Returns
+        -------
+        pieces : ndarray of int, shape (n,)
+            The blocks, split where their points are apart in these solutions.
+        Z : ndarray, shape (m, d)
+            The flow, which is that of the solutions inside these blocks.
+        """
+        problem, blocks, Z = self.problem, found.blocks, found.Z.copy()
+        inside = blocks[problem.tails] == blocks[problem.heads]
+        inside &= ~balanced[blocks[problem.tails]]
+        demand = found.X - problem.means
+        adjoint(problem.tails, problem.heads, np.where(inside[:, None], 0.0, Z), demand)
+        demand -= block_means(demand, blocks)[blocks]
+        points = np.flatnonzero(~balanced[blocks])
+        place = np.empty(len(blocks), dtype=np.int64)
+        place[points] = np.arange(len(points))
+        own = ContractedProblem(
+            np.ones(len(points)),
+            found.X[points] - demand[points],
+            place[problem.tails[inside]],
+            place[problem.heads[inside]],
+            problem.radii[inside],
+        )
+        method = InteriorPoint(own, SPLIT_REFERENCE)
+        method.start(own.means)
+        method.solve(SHORT_GAP, self._budget)
+        Y, Z[inside] = method.pair()
+        resolution = 2.0 * np.sqrt(method.absolute_gap)
+        piece = np.zeros(len(blocks), dtype=np.int64)
+        piece[points] = own.fused_components(Y, Z[inside], resolution, 0.0)
+        return numbered([blocks, piece]), Z
 
     def _proved(self, found: BlockSolution) -> tuple[BlockSolution, BoolArray, Partition | None]:
         """Balance the flow; return also which blocks are balanced, and the partition if proved."""
@@ -202,27 +232,39 @@ class ContractingMethod:
         return BlockSolution(start.blocks, y, start.Z) if found else None
 
     def _interior_solution(
-        self, start: BlockSolution, centre: float | None = None, goal: float = BLOCK_GAP
+        self,
+        start: BlockSolution,
+        centre: float | None = None,
+        goal: float = BLOCK_GAP,
+        owner: IntArray | None = None,
     ) -> BlockSolution:
-        """Solve on the blocks of the start by the interior-point method, and fuse them."""
+        """Solve on the blocks of the start by the interior-point method, and fuse them.
+
+        Joined blocks of the same owner, shape (K,), are kept apart.
+        """
         own, pairs = self.problem.contracted(start.blocks)
         if len(own.radii) == 0:
             return BlockSolution(start.blocks, own.minimiser(own.means)[0], start.Z)
         method = InteriorPoint(own, self._reference)
         method.start(start.centroids.sum(axis=0), centre)
-        fused = self._fused(own, method, goal)
+        separate = np.zeros(len(own.radii), dtype=np.bool_)
+        if owner is not None:
+            separate = owner[own.tails] == owner[own.heads]
+        fused = self._fused(own, method, goal, separate)
         Z = start.Z.copy()
         shares = self.problem.radii[pairs.between] / own.radii[pairs.pair]
         Z[pairs.between] = pairs.signs * shares[:, None] * fused.Z[pairs.pair]
         return BlockSolution(fused.blocks[start.blocks], fused.centroids, Z)
 
     def _fused(
-        self, problem: ContractedProblem, method: InteriorPoint, goal: float
+        self, problem: ContractedProblem, method: InteriorPoint, goal: float, separate: BoolArray
     ) -> BlockSolution:
         """Reduce the gap until Newton's method succeeds on the blocks that are fused."""
         for _ in range(TRIES):
             method.solve(goal, self._budget)
             Y, F = method.pair()
+            U = Y[problem.tails[separate]] - Y[problem.heads[separate]]
+            F[separate] = problem.radii[separate, None] * subgradient_rows(U, 2)  # no unused part
             final = method.ended or method.gap < SHORT_GAP
             for blocks in _guesses(problem, method.absolute_gap, Y, F, len(SHORT) if final else 1):
                 merged, _ = problem.contracted(blocks)
@@ -236,18 +278,6 @@ class ContractingMethod:
                 break
             goal = method.gap * FINER
         return found
-
-    def _cut(self, found: BlockSolution, balanced: BoolArray) -> IntArray:
-        """Cut the blocks that are not balanced where edges are full, or into single points."""
-        tails, heads, radii = self.problem.tails, self.problem.heads, self.problem.radii
-        blocks, unused = found.blocks, radii - row_norms(found.Z, 2)
-        inside = blocks[tails] == blocks[heads]
-        for full in (FULL * radii, np.inf):
-            joined = inside & (balanced[blocks[tails]] | (unused > full))
-            pieces = components(tails, heads, joined, len(blocks))
-            if pieces.max() > blocks.max():
-                break
-        return pieces
 
 
 def _guesses(

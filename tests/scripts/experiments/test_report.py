@@ -70,7 +70,7 @@ def test_the_page_stands_alone_and_escapes_names(report):
     assert all(link.startswith(("data:image/svg+xml;base64,", "#")) for link in page.links)
     assert EVIL in page.texts
     assert sum(f"error: {EVIL}" in text for text in page.texts) == 1
-    assert page.tags.count("table") == 5
+    assert page.tags.count("table") == 6
 
 
 def test_every_table_and_figure_is_a_file_with_its_data(report):
@@ -82,7 +82,7 @@ def test_every_table_and_figure_is_a_file_with_its_data(report):
         assert any(kind in name for name in figures), kind
     assert all({f"{name}.pdf", f"{name}.csv"} <= names for name in figures)
     tables = {name.removesuffix(".tex") for name in names if name.endswith(".tex")}
-    assert len(tables) == 4
+    assert len(tables) == 5
     assert all(f"{name}.csv" in names for name in tables)
     latex = "".join((folder / f"{name}.tex").read_text() for name in tables)
     assert r"\$a\_b\$" in latex

@@ -14,6 +14,7 @@ from bilad.scripts.experiments.table import (
     costs,
     filled,
     gap,
+    ratios,
     scores,
     summary,
     table_of,
@@ -116,6 +117,21 @@ def test_rows_are_in_the_order_of_the_specification(rows, line):
 def test_a_bound_of_a_bilevel_model_that_is_not_finite_has_no_slack(rows):
     model = replace(rows[0], question="bilevel", sense="min", bound=-np.inf)
     assert np.isnan(table_of([model]).slack).all()
+
+
+def test_ratios_to_the_first_method(rows):
+    """6 / 10 and 5 / 10; nothing with another seed; nothing by the first with a third."""
+    first, last = rows[0], rows[2]
+    more = [replace(first, seed=1), replace(last, seed=1, own=0.0), replace(last, seed=2, own=1.0)]
+    found = ratios(table_of([*rows, *more])).set_index(["problem", "method"])
+    assert found.columns.tolist() == ["runs", "mean ratio to a, corners = 1", "least"]
+    for problem in (first.problem, "all"):
+        assert found.loc[(problem, "a, corners = 2")].tolist() == pytest.approx([1, 0.6, 0.6])
+        assert found.loc[(problem, "b")].tolist() == pytest.approx([2, 0.25, 0.0])
+    shorter = [replace(row, sense="min", question="BL2") for row in rows]
+    found = ratios(table_of(shorter)).set_index(["problem", "method"])
+    assert found.loc[("all", "b")].tolist() == pytest.approx([1, 2.0, 2.0])
+    assert ratios(table_of(rows[:1])).empty
 
 
 def test_costs_until_a_gap(rows):
