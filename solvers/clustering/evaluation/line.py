@@ -58,4 +58,5 @@ def line_evaluator(
             return None
         return changed if value is delta else value(baseline.outcome, labels)
 
+    evaluate(np.zeros(problem.perturbation.dim))  # loads the compiled code, and sorts the points
     return evaluate

@@ -20,9 +20,10 @@ from bilad.solvers.clustering.interior_point.method import BlockSolution, Contra
 from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.ssnal.limits import Budget
-from bilad.solvers.clustering.unit_scale import unit_scale
+from bilad.solvers.clustering.unit_scale import LARGEST_EXPONENT, unit_scale
 
 MOST_ITERATIONS = 1000  # of the interior-point method, for one eps
+LARGEST = 2.0**LARGEST_EXPONENT
 
 
 class PlaneEvaluator:
@@ -58,8 +59,11 @@ class PlaneEvaluator:
     def __call__(self, eps: FloatArray) -> float | None:
         """Return the deviation at eps, shape (k,), or None if the labels cannot be proved."""
         entries, moved = self._entries, self._problem.model.data.flatten()
-        moved[entries.places] += entries.factors * eps[entries.columns]
-        data = np.ldexp(moved, -self._exponent).reshape(self._model.data.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved[entries.places] += entries.factors * eps[entries.columns]
+            data = np.ldexp(moved, -self._exponent).reshape(self._model.data.shape)
+        if not np.abs(data).max() < LARGEST:
+            return None
         if self._found is None or not self._has_the_same_blocks(self._found, data):
             self._solve(data)
         return self._deviation

@@ -36,7 +36,7 @@ CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a te
 # The gaps of the contracted problem: the first, the first after a split, that from which short
 # edges are taken as fused as well, and the last.
 BLOCK_GAP, SPLIT_GAP, SHORT_GAP, LEAST_GAP = 1e-7, 1e-10, 1e-12, 1e-13
-SHORT = (0.0, 1e-6, 1e-4, 1e-2)  # multiples of the resolution
+SHORT = (0.0, 1e-6, 1e-4, 1e-2, 1.0)  # multiples of the resolution
 TRIES = 8  # calls of Newton's method for one contracted problem
 SPLIT_REFERENCE = 1e-6  # the gaps inside blocks are relative to its square plus the objective
 

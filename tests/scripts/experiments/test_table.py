@@ -120,7 +120,7 @@ def test_a_bound_of_a_bilevel_model_that_is_not_finite_has_no_slack(rows):
 
 
 def test_ratios_to_the_first_method(rows):
-    """On one problem 6 / 10 and 5 / 10; with another seed nothing, and then nothing by the first."""
+    """6 / 10 and 5 / 10; nothing with another seed; nothing by the first with a third."""
     first, last = rows[0], rows[2]
     more = [replace(first, seed=1), replace(last, seed=1, own=0.0), replace(last, seed=2, own=1.0)]
     found = ratios(table_of([*rows, *more])).set_index(["problem", "method"])

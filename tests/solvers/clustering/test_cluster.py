@@ -201,7 +201,12 @@ def test_what_a_result_says_of_itself(draw_model, method, data):
         ([[0.0], [1.0], [5.0]], FusionGraph.complete(3), 2, "exact"),
         ([[0.0], [1.0], [5.0]], FusionGraph.complete(3), 1, "exact"),
         ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 2]), 2, "exact"),
-        ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 1]), 2, "interior-point"),
+        (
+            [[0.0], [1.0], [5.0]],
+            FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [2, 2, 1]),
+            2,
+            "interior-point",
+        ),
         ([[0.0], [1.0], [5.0]], FusionGraph(3, [[0, 1], [1, 2]], [2, 3]), np.inf, "exact"),
         ([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 1, "exact"),
         ([[0.0, 0.0], [1.0, 0.0], [5.0, 5.0]], FusionGraph.complete(3), 2, "interior-point"),

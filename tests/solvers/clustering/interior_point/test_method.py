@@ -212,6 +212,16 @@ def test_options_change_no_labels(solved, options):
     assert time.perf_counter() > found.seconds > 0
 
 
+@pytest.mark.parametrize("share", [1e-3, 1e-5, 1e-7, 1e-9, 1e-11])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_near_ties_need_no_ssnal(sign, share, monkeypatch):
+    """Two points whose distance is 5, and a capacity near 5 / 2."""
+    monkeypatch.delattr(METHODS, "solve_ssnal")
+    data = np.array([[0.0, 0.0], [3.0, 4.0]])
+    model = ConvexClustering(data, FusionGraph.complete(2), 2.5 * (1 + sign * share))
+    is_solved(cluster(model, NAME), [0, 0] if sign > 0 else [0, 1])
+
+
 def test_ties_are_decided_exactly_on_a_line():
     """Five pairs at their exact threshold: undecided, until they are refined."""
     A = np.arange(10.0)[:, None] ** 2
