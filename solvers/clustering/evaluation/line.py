@@ -50,6 +50,7 @@ def line_evaluator(
         np.argsort(before),
         labels,
     )
+    line_deviation(data, moves, np.zeros(problem.perturbation.dim), *known)  # loads compiled code
     value = problem.deviation.value
 
     def evaluate(eps: FloatArray) -> float | None:
@@ -58,5 +59,4 @@ def line_evaluator(
             return None
         return changed if value is delta else value(baseline.outcome, labels)
 
-    evaluate(np.zeros(problem.perturbation.dim))  # loads the compiled code, and sorts the points
     return evaluate
