@@ -8,7 +8,7 @@ by LAPACK.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import qdldl
@@ -21,6 +21,7 @@ from bilad.solvers.clustering.kernel import Indices
 
 DENSE_SIZE, DENSE_FILL = 60, 0.1  # points, and share of nonzero blocks, from which LAPACK is used
 
+Array = TypeVar("Array", FloatArray, IntArray)
 FEW_POINTS = 300  # up to which exact minimum degrees are faster than the start of QDLDL
 
 
@@ -78,11 +79,11 @@ class Elimination:
         self._pattern = starts, self.lows, row_starts, columns, places
         self._columns = column_starts, rows
 
-    def enter(self, X: FloatArray) -> FloatArray:
+    def enter(self, X: Array) -> Array:
         """Return the rows of X, shape (n, ..), in elimination order."""
-        return np.ascontiguousarray(X[self.points])
+        return cast(Array, np.ascontiguousarray(X[self.points]))
 
-    def leave(self, X: FloatArray) -> FloatArray:
+    def leave(self, X: Array) -> Array:
         """Return the rows of X in the order of the points."""
         result = np.empty_like(X)
         result[self.points] = X
@@ -171,5 +172,5 @@ def _minimum_degree(n: int, tails: IntArray, heads: IntArray) -> IntArray:
     return np.asarray(qdldl.Solver(upper, upper=True).factors()[2])
 
 
-def _starts(counts: IntArray) -> Indices:
+def _starts(counts: IntArray | Indices) -> Indices:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32)

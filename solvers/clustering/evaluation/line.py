@@ -50,6 +50,7 @@ def line_evaluator(
         np.argsort(before),
         labels,
     )
+    line_deviation(data, moves, np.zeros(problem.perturbation.dim), *known)  # loads compiled code
     value = problem.deviation.value
 
     def evaluate(eps: FloatArray) -> float | None:

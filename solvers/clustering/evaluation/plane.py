@@ -52,14 +52,16 @@ class PlaneEvaluator:
         self._problem, self._model, self._exponent = problem, model, exponent
         self._entries, self._baseline = entries, baseline
         self._method = ContractingMethod(model, Budget(MOST_ITERATIONS, math.inf))
+        self._found: BlockSolution | None = None
+        self._deviation: float | None = None
         self._keep(*self._method.solve())
 
     def __call__(self, eps: FloatArray) -> float | None:
         """Return the deviation at eps, shape (k,), or None if the labels cannot be proved."""
-        entries, data = self._entries, self._problem.model.data.flatten()
+        entries, moved = self._entries, self._problem.model.data.flatten()
         with np.errstate(over="ignore", invalid="ignore"):
-            data[entries.places] += entries.factors * eps[entries.columns]
-            data = np.ldexp(data, -self._exponent).reshape(self._model.data.shape)
+            moved[entries.places] += entries.factors * eps[entries.columns]
+            data = np.ldexp(moved, -self._exponent).reshape(self._model.data.shape)
         if not np.abs(data).max() < LARGEST:
             return None
         if self._found is None or not self._has_the_same_blocks(self._found, data):
@@ -91,8 +93,7 @@ class PlaneEvaluator:
         self._keep(*(self._method.restart_on(start) if start else self._method.solve()))
 
     def _keep(self, found: BlockSolution, partition: Partition | None) -> None:
-        self._deviation: float | None = None
-        self._found: BlockSolution | None = None
+        self._found, self._deviation = None, None
         if partition is None:
             return
         self._found = found

@@ -119,7 +119,7 @@ class ContractedProblem:
     def contracted(self, blocks: IntArray) -> tuple[ContractedProblem, BlockPairs]:
         """Contract the blocks (K,) of this problem; return also the pairs that it joins."""
         pairs = aggregate_edges(self.tails, self.heads, self.radii, blocks)
-        masses = np.bincount(blocks, self.masses)
+        masses = np.bincount(blocks, self.masses).astype(np.float64)
         weighted = self.masses[:, None] * self.means
         means = block_sums(weighted, blocks) / masses[:, None]
         inside = np.vdot(weighted - self.masses[:, None] * means[blocks], self.means)

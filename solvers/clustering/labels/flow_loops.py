@@ -156,8 +156,8 @@ def send(
 
 @kernel
 def turned_forces(
-    lows: Indices,
-    highs: Indices,
+    lows: Indices | IntArray,
+    highs: Indices | IntArray,
     radii: FloatArray,
     blocks: IntArray,
     centroids: FloatArray,

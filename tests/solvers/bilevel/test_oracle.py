@@ -218,7 +218,7 @@ def test_warm_starts_are_the_nearest_of_the_recent(planar, monkeypatch):
 
 def test_auto_takes_the_exact_solver_on_a_line(groups, planar):
     assert LowerLevel(groups.bl1()).baseline.method == "exact"
-    assert LowerLevel(moves(planar)[0]).baseline.method == "ssnal"
+    assert LowerLevel(moves(planar)[0]).baseline.method == "interior-point"
 
 
 def on_a_line(graph):
@@ -232,7 +232,7 @@ def test_a_method_is_chosen_for_every_eps_not_for_zero():
     path = FusionGraph(7, [[i, i + 1] for i in range(6)], np.ones(6))
     assert LowerLevel(on_a_line(path)).baseline.method == "exact"
     complete = on_a_line(FusionGraph.complete(7))
-    assert LowerLevel(complete).baseline.method == "ssnal"
+    assert LowerLevel(complete).baseline.method == "interior-point"
     with pytest.raises(UnsupportedError):
         LowerLevel(complete, "exact")
     rng = np.random.default_rng(0)

@@ -31,7 +31,7 @@ def test_three_methods_agree():
 def test_a_method_that_cannot_solve_the_model_says_why():
     found = compare_lower(PLANE)
     assert found.agrees is True
-    assert "p = 1 or d = 1" in found.not_run["exact"]
+    assert "p = 1, d = 1" in found.not_run["exact"]
     table = found.to_frame()
     assert table.status["exact"] == found.not_run["exact"]
     assert table.loc["exact"].drop("status").isna().all()

@@ -61,7 +61,7 @@ def raising(fault, function, when=lambda call, options: True):
 STAGES = {
     "at eps = 0": (capabilities, "solve_lower", lambda call, options: True),
     "in the search": (capabilities, "solve_lower", lambda call, options: call == 4),
-    "in an evaluation": (line, "line_deviation", lambda call, options: call == 2),
+    "in an evaluation": (line, "line_deviation", lambda call, options: call == 3),
     "at the best attack": (capabilities, "solve_lower", lambda call, options: call == 2),
     "in the confirmation": (
         capabilities,
