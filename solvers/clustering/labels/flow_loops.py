@@ -176,7 +176,7 @@ def turned_forces(
         Bound on the change of every u_e.
     """
     d = centroids.shape[2]
-    direct, curved = np.zeros((2, centroids.shape[1]))
+    direct, curved = np.zeros(centroids.shape[1]), np.zeros(centroids.shape[1])
     for e in range(len(lows)):
         a, b = blocks[lows[e]], blocks[highs[e]]
         if a == b:
