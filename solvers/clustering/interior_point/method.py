@@ -106,6 +106,8 @@ class ContractingMethod:
         for _ in range(ROUNDS):
             method.solve(gap, self._budget)
             X, Z = method.pair()
+            if self._budget.exhausted:
+                return BlockSolution.at(np.arange(len(X)), X, Z), None
             share = caution * method.absolute_gap / len(problem.radii)
             blocks = problem.fused_components(X, Z, 2.0 * np.sqrt(share), 0.0)
             start = BlockSolution.at(blocks, X, Z)

@@ -156,6 +156,12 @@ def test_a_limit_of_iterations_is_kept(solved, most):
     assert not found.proved or problems.same_partition(found.labels, reference.labels)
 
 
+@pytest.mark.parametrize("limit", [{"max_iterations": 3}, {"time_limit": 1e-9}])
+def test_nothing_is_contracted_after_a_limit(solved, limit, monkeypatch):
+    monkeypatch.delattr(module.ContractingMethod, "_repaired")
+    assert cluster(solved[0], NAME, **limit).status in ("iteration limit", "time limit")
+
+
 @pytest.mark.parametrize("at", [1, 6])
 def test_an_interrupt_ends_in_a_status(solved, at, monkeypatch):
     calls, whole = [], InteriorPoint._iterate
