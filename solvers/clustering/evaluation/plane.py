@@ -12,17 +12,18 @@ import math
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
-from bilad.models.learning.learning_model import Solution
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.evaluation.moved_entries import MovedEntries
 from bilad.solvers.clustering.interior_point.method import BlockSolution, ContractingMethod
 from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.labels.partition import Partition
+from bilad.solvers.clustering.result import Clustering
 from bilad.solvers.clustering.ssnal.limits import Budget
 from bilad.solvers.clustering.unit_scale import LARGEST_EXPONENT, unit_scale
 
 MOST_ITERATIONS = 1000  # of the interior-point method, for one eps
+MOST_POINTS = 10_000  # a solve from scratch, which no time limit stops, takes less than a second
 LARGEST = 2.0**LARGEST_EXPONENT
 
 
@@ -37,7 +38,7 @@ class PlaneEvaluator:
     exponent : int
         The unit is 2^exponent.
     entries : MovedEntries
-    baseline : Solution
+    baseline : Clustering
         The solution at eps = 0.
     """
 
@@ -47,14 +48,15 @@ class PlaneEvaluator:
         model: ConvexClustering,
         exponent: int,
         entries: MovedEntries,
-        baseline: Solution,
+        baseline: Clustering,
     ) -> None:
         self._problem, self._model, self._exponent = problem, model, exponent
         self._entries, self._baseline = entries, baseline
         self._method = ContractingMethod(model, Budget(MOST_ITERATIONS, math.inf))
         self._found: BlockSolution | None = None
         self._deviation: float | None = None
-        self._keep(*self._method.solve())
+        X, Z = (np.ldexp(part, -exponent) for part in (baseline.X, baseline.Z))
+        self._keep(*self._method.restart(X, Z))
 
     def __call__(self, eps: FloatArray) -> float | None:
         """Return the deviation at eps, shape (k,), or None if the labels cannot be proved."""
@@ -103,11 +105,13 @@ class PlaneEvaluator:
 
 
 def plane_evaluator(
-    model: ConvexClustering, problem: BilevelProblem, baseline: Solution
+    model: ConvexClustering, problem: BilevelProblem, baseline: Clustering
 ) -> PlaneEvaluator | None:
     """Return the evaluator if p = 2, the interior-point method is fast, and only data move."""
     entries, scale = MovedEntries.of(problem.perturbation), unit_scale(model)
-    if entries is None or model.p != 2 or scale.model.graph is not model.graph:
+    if entries is None or model.p != 2 or model.n > MOST_POINTS:
+        return None
+    if scale.model.graph is not model.graph:
         return None
     joined = np.zeros(model.n, dtype=np.bool_)
     joined[model.graph.edges[model.radii > 0]] = True
