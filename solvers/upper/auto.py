@@ -30,8 +30,8 @@ FOR_COUNTS = ("hypergradient", "greedy")  # the first that can be applied
 # The turns: a method, and the share of the limits that are left. What a method does not need is
 # left to the next; the shares were measured by the study "portfolio".
 TURNS = (("corners", 0.1), ("hypergradient", 0.5), ("nes", 0.75))
-# If corner search, the first, does not end within its share, the lower level is expensive. An
-# evolution strategy then finds short attacks (BL2) later than corner search.
+# If corner search, the first, does not end within its share, the lower level is expensive. The
+# evolution strategy is then used for (BL1) without derivatives only.
 SAMPLING = "nes"
 WITHOUT_LIMITS = 2  # turns if there are no limits
 ENDLESS = 10**9  # vertices of the last turn, if there are limits
@@ -91,8 +91,10 @@ def prepare(
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         for turn in [*turns, again] if lower.is_limited else turns[:WITHOUT_LIMITS]:
-            is_sampling = turn.name == SAMPLING and problem.sense == "min"
-            if is_sampling and trace.stages[0].engine_status != CONVERGED:
+            is_spare = turn.name == SAMPLING and (
+                problem.sense == "min" or len(turns) == len(TURNS)
+            )
+            if is_spare and trace.stages[0].engine_status != CONVERGED:
                 continue
             trace.stages.append(_stage(turn, lower, trace))
             lower.check_limits()

@@ -49,7 +49,7 @@ def test_the_choice_takes_the_problem_and_is_named(problem, name):
 @pytest.mark.parametrize(
     ("problem", "names"),
     [
-        (MaxDeviation(model(1), FREE, 1.0), ALL),
+        (MaxDeviation(model(1), FREE, 1.0), ["corners", "hypergradient"]),
         (MinPerturbation(model(2), FREE, 2.0), ["corners", "hypergradient"]),
         (MaxDeviation(model(2), FREE, 1.0, deviation="nmi"), ["corners", "nes"]),
         (MaxDeviation(BLACK_BOX, FREE, 4.0), ["corners", "nes"]),
@@ -69,6 +69,12 @@ def test_methods_that_can_be_applied_take_turns(problem, names):
     ]
     assert bests == sorted(bests)
     assert found.deviation == found.stages[-1].deviation
+
+
+def test_an_evolution_strategy_follows_where_corner_search_ends_within_its_share():
+    found = attack(MaxDeviation(model(1), FREE, 1.0), max_solves=3000, closing="none")
+    assert [stage.name for stage in found.stages] == [*ALL, "corners"]
+    assert found.stages[0].engine_status == "converged"
 
 
 def test_corner_search_does_what_it_does_on_its_own():

@@ -263,7 +263,8 @@ def test_deviation_properties_take_it():
 
 
 def test_auto_uses_the_gradient_if_there_is_one():
-    assert attack(make(MaxDeviation, 1.0), max_solves=5).method == "hypergradient"
+    found = attack(make(MaxDeviation, 1.0), max_solves=50, closing="none")
+    assert "hypergradient" in [stage.name for stage in found.stages]
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])

@@ -54,7 +54,7 @@ def test_solutions_are_those_of_the_dense_matrix(n, share, b):
         np.testing.assert_allclose(found.reshape(R.shape), R, atol=1e-10)
 
 
-@pytest.mark.parametrize("n", [5, 100, 320])
+@pytest.mark.parametrize("n", [1, 5, 100, 320])
 @pytest.mark.parametrize("value", [-1e3, 0.0, np.nan])
 def test_a_matrix_that_is_not_definite_is_refused(n, value):
     rng = np.random.default_rng(n)
