@@ -110,7 +110,8 @@ def test_a_failure_keeps_the_last_pair(part, at, monkeypatch):
     def failing(whole, failure):
         def call(*args):
             calls.append(0)
-            return failure if len(calls) > at else whole(*args)
+            found = whole(*args)
+            return failure if len(calls) > at else found
 
         return call
 
