@@ -161,7 +161,9 @@ class BlockFlow:
         nothing = np.empty((0, 2), dtype=np.int64)
         if (row_norms(U.sum(axis=0), 2) > margin * resolution).all():
             return Partition(numbered([blocks]), nothing)
-        exact = np.bincount(blocks, self._joined) == 0  # X* = A at points without edges
+        exact = np.bincount(blocks, self._joined) == 0
+        alone = ~self._joined  # X* = A at points without edges
+        centroids[blocks[alone]] = self._order.leave(self._data)[alone]
         partition = make_partition(blocks, centroids, resolution + 4 * rounding, nothing, exact)
         return partition if partition.proved else None
 

@@ -101,12 +101,28 @@ def test_two_points_within_rounding_of_their_threshold(direction, length, scale)
             apart = lifted(model, np.arange(2), ends, A[:1] * 0.0)
             assert not fused or (apart.partition() is None and not apart.proves())
         assert fused or together.resolution() is None
+        together._Z[:] = 0.0  # an imbalance that has to be sent along the edge
+        together._measure_imbalance()
+        assert fused or together.resolution() is None
         proved = [
             method.proved for method in map(cluster, [model] * 2, ["interior-point", "ssnal"])
         ]
         found = cluster(model, "interior-point")
         assert not found.proved or (found.n_clusters == 1) == fused
         assert all(proved) or abs(step) < 10**4
+
+
+def test_isolated_points_are_at_their_data():
+    """Two that are equal are together, and two that differ by a rounding error are apart."""
+    A = np.array([[0.0, 0.0], [9.0, 0.0], [0.7, 0.1], [0.7, 0.1], [0.3, 0.1], [0.1 + 0.2, 0.1]])
+    model = ConvexClustering(A, FusionGraph(6, [[0, 1]], [1.0]), 1.0)
+    rng = np.random.default_rng(0)
+    for noise in (0.0, 1e-16, 1e-14, 1e-9):
+        X = A + noise * rng.normal(size=A.shape)
+        X[:2] = [[1.0, 0.0], [8.0, 0.0]]
+        partition = lifted(model, np.arange(6), X, np.zeros((1, 2))).partition()
+        assert partition is None or partition.labels.tolist() == [0, 1, 2, 2, 3, 4]
+        assert partition is not None or noise > 0
 
 
 def block_of_five():
