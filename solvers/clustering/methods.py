@@ -61,7 +61,8 @@ def _solve_interior_point(model: ConvexClustering, options: SolveOptions) -> Met
     method = ContractingMethod(model, budget, options.reference, last)
     found, partition = method.solve() if options.start is None else method.restart(*options.start)
     if partition is not None:
-        return _proved_result(method, found, partition, budget.newton_steps)
+        result = _proved_result(method, found, partition, budget.newton_steps)
+        return replace(result, status=budget.exhausted or "optimal")
     left = max(1, options.max_iterations - budget.newton_steps)
     start = found.X, model.project_dual(method.everywhere(found.Z))
     rest = _solve_ssnal(model, replace(options, start=start, max_iterations=left))

@@ -147,6 +147,15 @@ def test_a_time_limit_ends_in_a_status(solved, limit):
     assert not found.proved or problems.same_partition(found.labels, reference.labels)
 
 
+def test_a_time_limit_after_a_warm_start_ends_in_a_status():
+    """A partition may be proved in time, and the solution not be accurate."""
+    model = ConvexClustering([[0.0], [0.1], [3.0]], FusionGraph.complete(3), 0.3)
+    start = cluster(model.replace(data=model.data * 1.001), NAME)
+    for limit in np.geomspace(1e-5, 1e-3, 40):
+        found = cluster(model, NAME, start=start, time_limit=limit)
+        assert found.status in ("time limit", "optimal")
+
+
 @pytest.mark.parametrize("most", [1, 2, 5, 8, 11])
 def test_a_limit_of_iterations_is_kept(solved, most):
     model, reference = solved

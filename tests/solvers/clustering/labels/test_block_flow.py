@@ -125,6 +125,16 @@ def test_isolated_points_are_at_their_data():
         assert partition is not None or noise > 0
 
 
+def test_a_force_from_the_wrong_side_certifies_nothing():
+    """Points at 0 and 1 are balanced if the third pulls down; it is at 10, and they are apart."""
+    A, Z = np.array([[0.0], [1.0], [10.0]]), np.zeros((2, 1))
+    model = ConvexClustering(A, FusionGraph(3, [[0, 1], [1, 2]], [0.6, 1.0]), 1.0)
+    assert cluster(model, "exact").labels.tolist() == [0, 1, 2]
+    flow = lifted(model, np.array([0, 0, 1]), np.array([[0.0], [-1e-3]]), Z)
+    assert not flow._G.any()
+    assert flow.resolution() is None
+
+
 def block_of_five():
     """A proved block of five points."""
     A = np.random.default_rng(0).normal(size=(5, 2))
