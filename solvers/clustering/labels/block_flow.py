@@ -135,12 +135,9 @@ class BlockFlow:
         return resolution if proved else None
 
     def proves(self) -> bool:
-        """Return whether the partition into the blocks of the last flow is proved, for few blocks.
-
-        Points without edges are not accepted.
-        """
+        """Return whether the partition into the last blocks is proved, for few blocks."""
         resolution = self.resolution()
-        if resolution is None or len(self._sizes) > FEW_BLOCKS or not self._joined.all():
+        if resolution is None or len(self._sizes) > FEW_BLOCKS:
             return False
         return bool(flow_loops.are_apart(self._centroids, resolution))
 

@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
 from bilad.models.deviation import DEVIATIONS
 from bilad.solvers import attack, cluster
+from bilad.solvers.clustering.evaluation import plane
 from bilad.solvers.clustering.evaluation.plane import plane_evaluator
-from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
+from bilad.solvers.clustering.interior_point.method import ContractingMethod as Method
 
 POINTS = np.arange(20, 26)
 
@@ -73,9 +74,11 @@ def test_units_and_offsets_of_the_data_change_nothing(scale, offset):
 
 
 def test_solves_are_needed_only_if_the_partition_changes(monkeypatch):
-    problem, solves, whole = problem_of(groups()), [], InteriorPoint.solve
+    problem, solves = problem_of(groups()), []
     evaluate, rng = evaluator_of(problem), np.random.default_rng(0)
-    monkeypatch.setattr(InteriorPoint, "solve", lambda *args: solves.append(0) or whole(*args))
+    monkeypatch.setattr(
+        plane, "ContractingMethod", lambda *args, **more: solves.append(0) or Method(*args, **more)
+    )
     assert {evaluate(1e-4 * eps) for eps in rng.normal(size=(20, 2 * len(POINTS)))} == {0.0}
     assert not solves
     assert evaluate(5 * rng.normal(size=2 * len(POINTS))) > 0

@@ -164,6 +164,9 @@ def test_a_flow_that_is_not_finite_is_not_repaired_to_a_proof(value):
     blocks, centre = np.zeros(3, dtype=int), np.full((1, 3), 1 / 3)
     assert lifted(model, blocks, centre, np.full((3, 3), value)).partition() is None
     assert lifted(model, blocks, np.full((1, 3), value), np.zeros((3, 3))).partition() is None
+    assert (
+        lifted(model, np.arange(3), np.full((3, 3), value), np.zeros((3, 3))).resolution() is None
+    )
 
 
 @pytest.mark.parametrize("excess", [0.0, 1e-14, 1e-10, 1.0, 1e6])
