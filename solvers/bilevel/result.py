@@ -185,7 +185,7 @@ class Attack(Represented):
             "baseline": self.baseline.outcome,
             "solution": self.solution.outcome,
             "history": [
-                {name: value for name, value in vars(one).items() if name != "eps"}
+                {name: value for name, value in one.summary().items() if name != "eps"}
                 for one in self.history
             ],
         }

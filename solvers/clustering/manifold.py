@@ -1,8 +1,8 @@
 """The manifold M on which the lower-level solution stays while its partition is constant.
 
 Module `derivative` defines M and the map J. There is a class for each norm: `_Separable` (p = 1),
-`_Curved` (p = 2) and `_Tied` (p = inf). X is the solution projected on M, and `apply(R)` returns
-J R, both of shape (n, d).
+`_Curved` (p = 2), `_Turned` (p = inf, d = 2) and `_Tied` (p = inf, d > 2). X is the solution
+projected on M, and `apply(R)` returns J R, both of shape (n, d).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import lsmr
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.learning.separable import has_turned_lines, sums_and_differences
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.labels.active_set import candidate_active_sets
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
@@ -34,13 +35,18 @@ def _features(clustering: Clustering) -> list[IntArray]:
         return [clustering.labels]
     if clustering.method == "exact":  # then fused entries are equal numbers
         return [np.unique(x, return_inverse=True)[1] for x in clustering.X.T]
+    return _line_labels(model, model.data, clustering.X, clustering.Z)
+
+
+def _line_labels(
+    model: ConvexClustering, data: FloatArray, X: FloatArray, Z: FloatArray
+) -> list[IntArray]:
+    """Return the labels of each column as a problem on a line: shape (n,)."""
     return [
         prove_partition(
-            ConvexClustering(model.data[:, [k]], model.graph, model.gamma),
-            clustering.X[:, [k]],
-            clustering.Z[:, [k]],
+            ConvexClustering(data[:, [k]], model.graph, model.gamma), X[:, [k]], Z[:, [k]]
         ).labels
-        for k in range(model.d)
+        for k in range(data.shape[1])
     ]
 
 
@@ -66,6 +72,21 @@ class _Separable:
             for column, blocks in zip(R.T, self._blocks, strict=True)
         ]
         return np.stack(columns, axis=1)
+
+
+class _Turned:
+    """p = inf and d = 2: the sum and the difference of the features are averaged over blocks."""
+
+    def __init__(self, clustering: Clustering) -> None:
+        model = clustering.model
+        turned = [sums_and_differences(part) for part in (model.data, clustering.X, clustering.Z)]
+        labels = _line_labels(model, *turned)
+        self._lines = _Separable(turned[1], [_connected(model, line) for line in labels])
+        self.X = 0.5 * sums_and_differences(self._lines.X)
+
+    def apply(self, R: FloatArray) -> FloatArray:
+        """Average the sums and differences over the blocks of each line."""
+        return 0.5 * sums_and_differences(self._lines.apply(sums_and_differences(R)))
 
 
 class _Curved:
@@ -113,7 +134,7 @@ class _Tied:
         return means[self._blocks]
 
 
-Manifold = _Separable | _Curved | _Tied
+Manifold = _Separable | _Turned | _Curved | _Tied
 
 
 def solution_manifold(clustering: Clustering) -> Manifold:
@@ -121,6 +142,8 @@ def solution_manifold(clustering: Clustering) -> Manifold:
     model = clustering.model
     if model.p == 1 or model.d == 1:
         return _Separable(clustering.X, [_connected(model, c) for c in _features(clustering)])
+    if has_turned_lines(model):
+        return _Turned(clustering)
     blocks = _connected(model, clustering.labels)
     if model.p == 2:
         return _Curved(model, clustering.X, blocks)

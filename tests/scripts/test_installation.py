@@ -82,7 +82,7 @@ def test_the_solvers_and_the_lower_level_work():
     found = [*installation.solvers(), *installation.self_tests()]
     assert [one.name for one in found if one.is_fault] == []
     assert "linear solver" in found[0].found
-    assert len(found) == 6
+    assert len(found) == 7
 
 
 def test_a_wrong_answer_of_the_lower_level_is_a_fault(monkeypatch):
@@ -91,7 +91,7 @@ def test_a_wrong_answer_of_the_lower_level_is_a_fault(monkeypatch):
 
     monkeypatch.setattr("bilad.solvers.cluster", lambda model, method: Wrong)
     found = list(installation.self_tests())
-    assert [one.state for one in found] == [BROKEN] * 3
+    assert [one.state for one in found] == [BROKEN] * 4
     assert "labels [0, 0, 0, 0]" in found[0].found
 
 

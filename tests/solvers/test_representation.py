@@ -76,7 +76,7 @@ def test_a_result_shows_itself(start):
     assert line.startswith(start)
     assert "\n" not in line
     assert len(line) < 600
-    assert not re.search(r"object at 0x|array\(|np\.|\d\.\d{9}", line)
+    assert not re.search(r"object at 0x|array\(|np\.|\d\.\d{10}", line)
     assert html.startswith("<table")
     assert "<b>" not in html
     content = result.to_dict()

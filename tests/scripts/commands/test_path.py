@@ -75,7 +75,7 @@ def test_ctrl_c_keeps_the_gammas_that_are_solved(bilad, flowers, tmp_path, monke
     """The interrupt arrives after two gammas."""
     import bilad.solvers.clustering.path as module
 
-    solved, solve = [], module.LowerSolve.result
+    solved, solve = [], module.solve_lower
 
     def counted(*arguments):
         if len(solved) == 2:
@@ -83,7 +83,7 @@ def test_ctrl_c_keeps_the_gammas_that_are_solved(bilad, flowers, tmp_path, monke
         solved.append(None)
         return solve(*arguments)
 
-    monkeypatch.setattr(module.LowerSolve, "result", counted)
+    monkeypatch.setattr(module, "solve_lower", counted)
     result = bilad("path", flowers, *OWN, "--gammas", "0.1,0.2,0.3,0.4")
     assert result.exit_code == 130
     assert result.stderr.endswith("interrupted\n")
