@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.models.validation import FloatArray, IntArray
+from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.kernel import kernel
 
 
@@ -77,7 +77,7 @@ def fused_components(
 
 
 @kernel
-def components(tails: IntArray, heads: IntArray, chosen: IntArray, n: int) -> IntArray:
+def components(tails: IntArray, heads: IntArray, chosen: BoolArray, n: int) -> IntArray:
     """Return the components of the chosen edges: shape (n,), numbered from 0.
 
     Parameters

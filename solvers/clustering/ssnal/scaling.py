@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate
 from bilad.models.validation import BoolArray, FloatArray
+from bilad.solvers.clustering.labels.components import components
 from bilad.solvers.clustering.ssnal import edge_loops
 from bilad.solvers.clustering.ssnal.linear_systems import Edges
 
@@ -137,17 +136,11 @@ class ScaledProblem:
     def better_pair(self, X: FloatArray, Z: FloatArray, fused: BoolArray) -> PrimalDualPair:
         """Return (X, Z), or (X averaged over the components of the fused edges, Z) if better."""
         plain = self.measure(X, Z)
-        blocks = self._blocks(fused)
+        blocks = components(self.edges.tails, self.edges.heads, fused, self.edges.n)
         masses = np.bincount(blocks, self.edges.masses)
         sums = [np.bincount(blocks, column) for column in (self.masses * X).T]
         means = np.stack(sums, axis=1) / masses[:, None]
         return min(plain, self.measure(means[blocks], Z), key=lambda pair: pair.error)
-
-    def _blocks(self, fused: BoolArray) -> np.ndarray:
-        ends = self.edges.tails[fused], self.edges.heads[fused]
-        n = self.edges.n
-        links = sp.coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(n, n))
-        return connected_components(links, directed=False)[1]
 
     @cached_property
     def rounding(self) -> float:
