@@ -65,17 +65,19 @@ def cluster(
     model : ConvexClustering
     method : {"auto", "exact", "interior-point", "ssnal", "clarabel"}
         "exact" needs p = 1, d = 1, or p = inf with d = 2, and a graph that is complete with equal
-        weights, a forest, or a union of these; "auto" uses it if it can be applied, and otherwise
-        SSNAL.
+        weights, a forest, or a union of these. "interior-point" needs p = 2 and d <= 5, or d = 1.
+        "auto" uses the first if it can be applied, the second if d <= 2 and there are at most 30
+        edges for each point, and otherwise SSNAL.
     tol : float, default 1e-8
         Largest relative duality gap and largest relative KKT residual.
     start : Clustering, optional
         A solution of a model with data of the same shape and the same edges; the weights may
-        differ. SSNAL starts from its X and Z with its penalty and factorisations, and a second time
-        from scratch if the tolerance is not reached. Clarabel reuses its program.
+        differ. The interior-point method starts from its blocks of equal rows; SSNAL starts from
+        its X and Z with its penalty and factorisations, and a second time from scratch if the
+        tolerance is not reached. Clarabel reuses its program.
     max_iterations : int, default 1000
-        Steps of ADMM and of Newton's method (SSNAL), or of the interior-point method (Clarabel),
-        for each attempt.
+        Steps of ADMM and of Newton's method (SSNAL), or of the interior-point methods, for each
+        attempt.
     time_limit : float, default inf
         Seconds, including the proof of the labels. Pairs that the proof does not reach in time are
         undecided.

@@ -50,7 +50,7 @@ class ConvexClusterer(ClusterMixin, BaseEstimator):  # type: ignore[misc]
         For "knn": number of nearest neighbours, at most n - 1.
     phi : float, default 0.5
         For "knn": decay of the weight, phi >= 0, in 1 / (unit of the data)^2.
-    method : {"auto", "exact", "ssnal", "clarabel"}, default "auto"
+    method : {"auto", "exact", "interior-point", "ssnal", "clarabel"}, default "auto"
         Method, as for `bilad.solvers.cluster`.
     tol : float, default 1e-8
         Largest relative duality gap and relative KKT residual.
