@@ -370,8 +370,7 @@ def _component_means(model: ConvexClustering, outcome: MethodResult) -> FloatArr
         components = np.zeros_like(labels)
         fused = labels.max() == 0 and model.gamma * model.graph.uniform_weight > 0
     else:
-        joined = model.radii > 0
-        ends = labels[model.graph.edges[joined]]
-        fused = bool((ends[:, 0] == ends[:, 1]).all())
+        joined, (tails, heads) = model.radii > 0, model.graph.ends
+        fused = bool((labels[tails] == labels[heads])[joined].all())
         components = model.graph.components(joined) if fused else labels
     return block_means(model.data, components)[components] if fused else outcome.X

@@ -124,7 +124,7 @@ class ContractingMethod:
         ----------
         X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
         """
-        Z = Z[self._positive]
+        Z = self._on_positive(Z)
         blocks = self.problem.fused_components(X, Z, 0.0, 0.0)
         return self.restart_on(BlockSolution.at(blocks, X, Z))
 
@@ -146,7 +146,7 @@ class ContractingMethod:
         ----------
         X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
         """
-        gap, Z = self._model.absolute_gap(X, Z), self._model.project_dual(Z)[self._positive]
+        gap, Z = self._model.absolute_gap(X, Z), self._on_positive(self._model.project_dual(Z))
         for blocks in _guesses(self.problem, gap, X, Z, len(SHORT)):
             start = BlockSolution.at(blocks, X, Z)
             partition = self._proved(start)[2]
@@ -221,9 +221,15 @@ class ContractingMethod:
 
     def everywhere(self, Z: FloatArray) -> FloatArray:
         """Return a flow on all edges of the model: shape (edges of the graph, d)."""
+        if len(Z) == len(self._positive):
+            return Z
         flow = np.zeros((len(self._positive), Z.shape[1]))
         flow[self._positive] = Z
         return flow
+
+    def _on_positive(self, Z: FloatArray) -> FloatArray:
+        """Return a flow on the edges of positive capacity: shape (m, d)."""
+        return Z if len(self.problem.radii) == len(Z) else Z[self._positive]
 
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""

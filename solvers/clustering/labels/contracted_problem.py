@@ -112,9 +112,10 @@ class ContractedProblem:
     @classmethod
     def whole(cls, model: ConvexClustering) -> ContractedProblem:
         """Return the problem in which every point is a block."""
-        positive = model.radii > 0
-        tails, heads = (ends[positive] for ends in model.graph.ends)
-        return cls(np.ones(model.n), model.data, tails, heads, model.radii[positive])
+        (tails, heads), radii, positive = model.graph.ends, model.radii, model.radii > 0
+        if not positive.all():
+            tails, heads, radii = tails[positive], heads[positive], radii[positive]
+        return cls(np.ones(model.n), model.data, tails, heads, radii)
 
     def contracted(self, blocks: IntArray) -> tuple[ContractedProblem, BlockPairs]:
         """Contract the blocks (K,) of this problem; return also the pairs that it joins."""
