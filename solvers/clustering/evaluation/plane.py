@@ -8,6 +8,7 @@ the blocks.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,18 +82,21 @@ class PlaneEvaluator:
             return False
         flow = self._method.flow
         flow.set_data(data)
-        flow.lift(blocks, y, found.Z)
+        flow.lift(blocks, y)
         if not flow.proves():
             return False
-        self._found = BlockSolution(blocks, y, flow.flow())
+        self._found = replace(found, centroids=y)  # the flow stays where it is
         return True
 
     def _solve(self, data: FloatArray) -> None:
         """Solve by the interior-point method, from the last blocks if there are any."""
         model, budget = self._model.replace(data=data), Budget(MOST_ITERATIONS, math.inf)
+        found, flow = self._found, self._method.flow
         self._method = ContractingMethod(model, budget, last=self._method)
-        start = self._found
-        self._keep(*(self._method.restart_on(start) if start else self._method.solve()))
+        if found is None:
+            self._keep(*self._method.solve())
+        else:
+            self._keep(*self._method.restart_on(replace(found, Z=flow.flow())))
 
     def _keep(self, found: BlockSolution, partition: Partition | None) -> None:
         self._found, self._deviation = None, None

@@ -29,7 +29,7 @@ from bilad.solvers.clustering.labels.partition import Partition, numbered
 from bilad.solvers.clustering.ssnal.edge_loops import adjoint
 from bilad.solvers.clustering.ssnal.limits import Budget
 
-COARSE_GAP, FINER = 1e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
+COARSE_GAP, FINER = 3e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
 MOST_FEATURES = 5  # of the interior-point method, whose blocks have as many rows
 ROUNDS, SPLITS = 3, 4  # solves of the whole problem, and attempts of a proof after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round

@@ -21,7 +21,7 @@ from bilad.solvers.clustering.labels.partition import (
     numbered,
 )
 
-MOST_CURRENTS = 12
+MOST_CURRENTS = 4
 # The imbalance at a point that ends the currents, relative to the largest capacity or to the spread
 # of the data, whichever is less.
 BALANCED = 1e-11
@@ -53,15 +53,17 @@ class BlockFlow:
         """Replace the data, shape (n, d)."""
         self._data = self._order.enter(data)
 
-    def lift(self, blocks: IntArray, centroids: FloatArray, Z: FloatArray) -> BoolArray:
-        """Make a flow for the blocks from another flow and keep it.
+    def lift(
+        self, blocks: IntArray, centroids: FloatArray, Z: FloatArray | None = None
+    ) -> BoolArray:
+        """Make a flow for the blocks from another flow, by default from the last, and keep it.
 
         Parameters
         ----------
         blocks : ndarray of int, shape (n,)
         centroids : ndarray, shape (2, K, d)
             Their sum, as `ContractedProblem.minimiser` returns it.
-        Z : ndarray, shape (m, d)
+        Z : ndarray, shape (m, d), optional
 
         Returns
         -------
@@ -69,7 +71,8 @@ class BlockFlow:
             Which blocks are balanced.
         """
         self._blocks, self._centroids = self._order.enter(blocks), centroids
-        self._Z = self._order.enter_flow(Z)
+        if Z is not None:
+            self._Z = self._order.enter_flow(Z)
         shape = centroids.shape[1:]
         self._means, self._sizes, worst = np.empty(shape), np.empty(shape[0]), np.empty(shape[0])
         flow_loops.align(*self._edges, self._blocks, centroids, self._Z)

@@ -25,6 +25,7 @@ from bilad.solvers.clustering.labels.flow import block_sums
 
 STEPS, HALVINGS = 20, 8
 SLOW = 0.9  # if a step leaves more of the gradient, rounding errors dominate and it is the last
+ROUNDOFF = float(np.finfo(float).eps)
 SMALL_GRADIENT = 1e-12  # relative to the forces
 # Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
 MOST_ROWS, MOST_ENTRIES, DENSE_ROWS = 30_000, 1_000_000, 1_000
@@ -160,6 +161,12 @@ class ContractedProblem:
             self.__dict__["elimination"] = other.elimination
 
     @cached_property
+    def _size(self) -> float:
+        """The size of the terms of the gradient, to which its rounding error is proportional."""
+        weighted = self.masses[:, None] * self.means
+        return float(np.linalg.norm(self.radii) + np.linalg.norm(weighted))
+
+    @cached_property
     def _newton(self) -> _Newton:
         return _Newton(self)
 
@@ -212,10 +219,10 @@ class ContractedProblem:
             Whether the gradient vanishes to rounding.
         """
         order = self.elimination
-        Y, norm = self._newton.minimise(_split(order.enter(y)), deadline, steps)
-        forces = np.linalg.norm(self.radii) + np.linalg.norm(self.masses[:, None] * self.means)
+        rounding = ROUNDOFF * self._size
+        Y, norm = self._newton.minimise(_split(order.enter(y)), rounding, deadline, steps)
         centroids = np.stack([order.leave(part) for part in Y])
-        return centroids, bool(norm <= SMALL_GRADIENT * float(forces))
+        return centroids, bool(norm <= SMALL_GRADIENT * self._size)
 
 
 def _split(Y: FloatArray) -> FloatArray:
@@ -249,11 +256,15 @@ class _Newton:
         """Replace X by H^-1 X for the last Hessian."""
         self._cholesky.solve(X)
 
-    def minimise(self, Y: FloatArray, deadline: float, steps: int) -> tuple[FloatArray, float]:
+    def minimise(
+        self, Y: FloatArray, rounding: float, deadline: float, steps: int
+    ) -> tuple[FloatArray, float]:
         """Return the last point that reduced the norm of the gradient, and that norm."""
         G, trial = np.empty_like(Y[0]), Y.copy()
         before = self.gradient(Y, G)
-        for _ in range(steps if np.isfinite(before) and before else 0):
+        for _ in range(steps if np.isfinite(before) else 0):
+            if before <= rounding:
+                break
             if time.perf_counter() >= deadline or not self.factorise(Y):
                 break
             step = G.copy()
