@@ -58,7 +58,8 @@ def _solve_interior_point(model: ConvexClustering, options: SolveOptions) -> Met
         return _solve_ssnal(model, options)
     budget = Budget(options.max_iterations, options.deadline)
     last = options.reusable if isinstance(options.reusable, ContractingMethod) else None
-    method = ContractingMethod(model, budget, options.reference, last)
+    order = None if last is None else last.order_for(model)
+    method = ContractingMethod(model, budget, options.reference, order)
     found, partition = method.solve() if options.start is None else method.restart(*options.start)
     if partition is not None:
         result = _proved_result(method, found, partition, budget.newton_steps)
@@ -99,6 +100,14 @@ def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult
         turned = sums_and_differences(model.data)
         model = ConvexClustering(turned, model.graph, model.gamma, 1)
         start = start and (sums_and_differences(start[0]), sums_and_differences(start[1]))
+    if workspace is None or not workspace.fits(model):
+        workspace = Workspace(model)
+    smooth = (model.p == 2 or model.d == 1) and workspace.positive.any()
+    if smooth and start is not None:
+        method = _finishing_method(model, options, workspace)
+        found, partition = method.resume(*start)
+        if found is not None and partition is not None:
+            return replace(_proved_result(method, found, partition, 0), reusable=workspace)
     solution = solve_ssnal(
         model,
         options.tol,
@@ -119,18 +128,23 @@ def _solve_ssnal(model: ConvexClustering, options: SolveOptions) -> MethodResult
         reusable=solution.workspace,
         remark=solution.workspace.remark if solution.workspace else "",
     )
-    smooth = model.p == 2 or model.d == 1
-    if not smooth or solution.workspace is None or solution.status != "optimal":
+    if not smooth or solution.status != "optimal":
         return result
-    budget = Budget(options.max_iterations, options.deadline)
-    method = ContractingMethod(model, budget, options.reference)
+    method = _finishing_method(model, options, workspace)
     found, partition = method.finish(solution.X, solution.Z)
     if partition is None:
         return result
     if found is None:
         return replace(result, partition=partition)
-    better = _proved_result(method, found, partition, result.iterations + budget.newton_steps)
+    better = _proved_result(method, found, partition, result.iterations + method.iterations)
     return replace(better, reusable=result.reusable, remark=result.remark)
+
+
+def _finishing_method(
+    model: ConvexClustering, options: SolveOptions, workspace: Workspace
+) -> ContractingMethod:
+    budget = Budget(options.max_iterations, options.deadline)
+    return ContractingMethod(model, budget, options.reference, workspace.edges.elimination)
 
 
 def measured(model: ConvexClustering, result: MethodResult, X: FloatArray) -> Measure:

@@ -92,7 +92,8 @@ class PlaneEvaluator:
         """Solve by the interior-point method, from the last blocks if there are any."""
         model, budget = self._model.replace(data=data), Budget(MOST_ITERATIONS, math.inf)
         found, flow = self._found, self._method.flow
-        self._method = ContractingMethod(model, budget, last=self._method)
+        order = self._method.problem.elimination
+        self._method = ContractingMethod(model, budget, order=order)
         if found is None:
             self._keep(*self._method.solve())
         else:

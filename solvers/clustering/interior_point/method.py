@@ -21,6 +21,7 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import subgradient_rows
 from bilad.models.validation import BoolArray, FloatArray, IntArray
+from bilad.solvers.clustering.elimination.elimination import Elimination
 from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
 from bilad.solvers.clustering.labels.block_flow import BlockFlow
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
@@ -80,8 +81,8 @@ class ContractingMethod:
     budget : Budget
     reference : float, default 1
         Gaps are relative to reference^2 + |objective|.
-    last : ContractingMethod, optional
-        An earlier one, whose elimination order is used if the edges are the same.
+    order : Elimination, optional
+        The elimination order of the edges of positive capacity, if it is known.
     """
 
     def __init__(
@@ -89,14 +90,24 @@ class ContractingMethod:
         model: ConvexClustering,
         budget: Budget,
         reference: float = 1.0,
-        last: ContractingMethod | None = None,
+        order: Elimination | None = None,
     ) -> None:
         self._model, self._positive = model, model.radii > 0
         self.problem = ContractedProblem.whole(model)
-        if last is not None:
-            self.problem.use_order_of(last.problem)
+        if order is not None:
+            self.problem.elimination = order
         self.flow = BlockFlow(self.problem)
         self._budget, self._reference = budget, reference
+
+    @property
+    def iterations(self) -> int:
+        """The number of iterations so far."""
+        return self._budget.newton_steps
+
+    def order_for(self, model: ConvexClustering) -> Elimination | None:
+        """Return the elimination order if it fits another model, else None."""
+        fits = self.problem.is_joined_like(ContractedProblem.whole(model))
+        return self.problem.elimination if fits else None
 
     def solve(self) -> tuple[BlockSolution, Partition | None]:
         """Solve from scratch; the partition is None if it is not proved."""
@@ -124,9 +135,7 @@ class ContractingMethod:
         ----------
         X, Z : ndarray, shapes (n, d) and (edges of the graph, d)
         """
-        Z = self._on_positive(Z)
-        blocks = self.problem.fused_components(X, Z, 0.0, 0.0)
-        return self.restart_on(BlockSolution.at(blocks, X, Z))
+        return self.restart_on(self._start(X, Z))
 
     def restart_on(self, start: BlockSolution) -> tuple[BlockSolution, Partition | None]:
         """Do the same from given blocks."""
@@ -136,6 +145,19 @@ class ContractingMethod:
         if partition is not None or self._budget.exhausted:
             return found, partition
         return self.solve()
+
+    def resume(self, X: FloatArray, Z: FloatArray) -> tuple[BlockSolution | None, Partition | None]:
+        """Try the blocks of the solution of a similar model, as `restart` does first."""
+        found = self._smooth_solution(self._start(X, Z))
+        if found is None:
+            return None, None
+        found, _, partition = self._proved(found)
+        return found, partition
+
+    def _start(self, X: FloatArray, Z: FloatArray) -> BlockSolution:
+        """Return a pair on the blocks of equal rows of X."""
+        Z = self._on_positive(Z)
+        return BlockSolution.at(self.problem.fused_components(X, Z, 0.0, 0.0), X, Z)
 
     def finish(self, X: FloatArray, Z: FloatArray) -> tuple[BlockSolution | None, Partition | None]:
         """Prove the partition from an approximate solution of another method.

@@ -154,11 +154,11 @@ class ContractedProblem:
         """The elimination order of the blocks."""
         return Elimination(len(self.masses), self.tails, self.heads)
 
-    def use_order_of(self, other: ContractedProblem) -> None:
-        """Use the elimination order of another problem, if the pairs are the same."""
+    def is_joined_like(self, other: ContractedProblem) -> bool:
+        """Return whether another problem has the same pairs in the same order."""
         same = len(self.masses) == len(other.masses)
-        if same and all(map(np.array_equal, (self.tails, self.heads), (other.tails, other.heads))):
-            self.__dict__["elimination"] = other.elimination
+        ends = (self.tails, self.heads), (other.tails, other.heads)
+        return same and all(map(np.array_equal, *ends))
 
     @cached_property
     def _size(self) -> float:

@@ -29,6 +29,11 @@ class Edges:
     heads: IntArray
     masses: FloatArray
 
+    @cached_property
+    def elimination(self) -> Elimination:
+        """The elimination order, which all systems on these edges share."""
+        return Elimination(self.n, self.tails, self.heads)
+
     def sum_at_ends(self, values: FloatArray) -> FloatArray:
         """Return the sum of the values (m,) over the edges of each point: shape (n,)."""
         ends = np.bincount(self.tails, values, self.n) + np.bincount(self.heads, values, self.n)
@@ -54,8 +59,7 @@ class Factor:
 
     @cached_property
     def _cholesky(self) -> Cholesky:
-        edges = self._edges
-        return Cholesky(Elimination(edges.n, edges.tails, edges.heads), self._block)
+        return Cholesky(self._edges.elimination, self._block)
 
     def update(self, blocks: FloatArray) -> bool:
         """Factorise for edge blocks (m, b, b); return whether the matrix is positive definite."""
