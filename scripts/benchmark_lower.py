@@ -3,7 +3,8 @@
 All measurements use one thread and are medians of 5 runs, of fewer if a run is long. `cluster` and
 `cluster_path` are timed as a user calls them, with the proof of the labels, to a relative gap and a
 relative KKT residual of 1e-6. No other solver proves labels. Their programs are built, and in CVXPY
-canonicalised, before the time is taken, and only their objective must be accurate to 1e-6; "> 60"
+canonicalised, before the time is taken, and only their objective must be accurate to 1e-6. They run
+at the loosest tolerance that attains this, and the plain form also at the tolerance 1e-6; "> 60"
 stands for a solver that did not attain this in the longest time that was spent on one tolerance.
 Rows are printed as soon as they are measured; an interrupted table contains those that are
 complete. Each table is also written as CSV and in Markdown.
@@ -102,6 +103,7 @@ GROWTH = tuple(
 )
 
 GAP = 1e-6
+PLAIN = "CVXPY, Clarabel, 1e-6"  # the plain form at this tolerance, which a user would choose
 BOUND_TOL = 1e-9  # of the solution whose dual objective bounds the others'
 SOLVER_LIMIT = 60.0  # time limit of another solver
 ATTACKED, NOISE = 20, 0.05  # points that eps moves before a warm start, and how far
@@ -131,7 +133,8 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         name: time_solver(build(model), error, GAP, repeats, SOLVER_LIMIT)
         for name, build in CONIC_SOLVERS.items()
     }
-    written, fastest = others["CVXPY, Clarabel"], min(others.values())
+    build, fastest = CONIC_SOLVERS["CVXPY, Clarabel"], min(others.values())
+    plain, reached = time_solver(build(model), error, GAP, repeats, SOLVER_LIMIT, (GAP,))
     return {
         "instance": instance.name,
         "clusters": found.n_clusters,
@@ -140,8 +143,9 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         "gap": found.gap,
         "labels proved": _yes(found.proved),
         "SSNAL": ssnal,
+        PLAIN: _or_more(plain, reached),
         **{name: _or_more(own, reached) for name, (own, reached) in others.items()},
-        "times faster than CVXPY, Clarabel": _or_more(written[0] / seconds, written[1]),
+        f"times faster than {PLAIN}": _or_more(plain / seconds, reached),
         "than the fastest": _or_more(fastest[0] / seconds, fastest[1]),
     }
 
@@ -206,16 +210,16 @@ def path_row(instance: Instance, repeats: int) -> Row:
     def written(tol: float, time_limit: float) -> list[FloatArray | None]:
         return [run(tol, time_limit) for run in programs]
 
-    plain, plain_reached = time_solver(written, worst, GAP, 1, SOLVER_LIMIT)
+    plain, plain_reached = time_solver(written, worst, GAP, 1, SOLVER_LIMIT, (GAP,))
     rival, reached = time_solver(clarabel, worst, GAP, 1, SOLVER_LIMIT)
     return {
         "path": f"{instance.kind} {instance.n}, {len(PATH_GAMMAS)} gammas",
         "seconds": seconds,
         "labels proved": sum(clustering.proved for clustering in found),
         "worst gap": max(clustering.gap for clustering in found),
-        "CVXPY, Clarabel": _or_more(plain, plain_reached),
+        PLAIN: _or_more(plain, plain_reached),
         "Clarabel": _or_more(rival, reached),
-        "times faster than CVXPY, Clarabel": _or_more(plain / seconds, plain_reached),
+        f"times faster than {PLAIN}": _or_more(plain / seconds, plain_reached),
         "than the fastest": _or_more(min(plain, rival) / seconds, max(plain_reached, reached)),
     }
 

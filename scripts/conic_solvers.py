@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import cvxpy as cp
@@ -104,6 +104,7 @@ def time_solver(
     most: float,
     repeats: int,
     time_limit: float,
+    tolerances: Sequence[float] = TOLERANCES,
 ) -> tuple[float, float]:
     """Find the loosest tolerance that attains an accuracy, and repeat the run with it.
 
@@ -116,6 +117,8 @@ def time_solver(
     repeats : int
     time_limit : float
         In seconds, for each run.
+    tolerances : sequence of float, optional
+        The tolerances to try, in descending order.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def time_solver(
         That of the solution.
     """
     best, reached = float("inf"), float("inf")
-    for tol in TOLERANCES:
+    for tol in tolerances:
         seconds, reached = _once(solve, error, tol, time_limit)
         best = min(best, seconds)
         if reached <= most:
