@@ -4,7 +4,7 @@ All measurements use one thread and are medians of 5 runs, of fewer if a run is 
 `cluster_path` are timed as a user calls them, with the proof of the labels, to a relative gap and a
 relative KKT residual of 1e-6. No other solver proves labels. Their programs are built, and in CVXPY
 canonicalised, before the time is taken, and only their objective must be accurate to 1e-6. They run
-at the loosest tolerance that attains this, and the plain form also at the tolerance 1e-6; "> 60"
+at the loosest tolerance that attains this; the plain form is timed at the tolerance 1e-6 too. "> 60"
 stands for a solver that did not attain this in the longest time that was spent on one tolerance.
 Rows are printed as soon as they are measured; an interrupted table contains those that are
 complete. Each table is also written as CSV and in Markdown.
@@ -134,7 +134,7 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         for name, build in CONIC_SOLVERS.items()
     }
     build, fastest = CONIC_SOLVERS["CVXPY, Clarabel"], min(others.values())
-    plain, reached = time_solver(build(model), error, GAP, repeats, SOLVER_LIMIT, (GAP,))
+    plain, _ = time_solver(build(model), error, np.inf, repeats, SOLVER_LIMIT, (GAP,))
     return {
         "instance": instance.name,
         "clusters": found.n_clusters,
@@ -143,9 +143,9 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         "gap": found.gap,
         "labels proved": _yes(found.proved),
         "SSNAL": ssnal,
-        PLAIN: _or_more(plain, reached),
+        PLAIN: plain,
         **{name: _or_more(own, reached) for name, (own, reached) in others.items()},
-        f"times faster than {PLAIN}": _or_more(plain / seconds, reached),
+        f"times faster than {PLAIN}": plain / seconds,
         "than the fastest": _or_more(fastest[0] / seconds, fastest[1]),
     }
 
@@ -210,17 +210,17 @@ def path_row(instance: Instance, repeats: int) -> Row:
     def written(tol: float, time_limit: float) -> list[FloatArray | None]:
         return [run(tol, time_limit) for run in programs]
 
-    plain, plain_reached = time_solver(written, worst, GAP, 1, SOLVER_LIMIT, (GAP,))
+    plain, _ = time_solver(written, worst, np.inf, 1, SOLVER_LIMIT, (GAP,))
     rival, reached = time_solver(clarabel, worst, GAP, 1, SOLVER_LIMIT)
     return {
         "path": f"{instance.kind} {instance.n}, {len(PATH_GAMMAS)} gammas",
         "seconds": seconds,
         "labels proved": sum(clustering.proved for clustering in found),
         "worst gap": max(clustering.gap for clustering in found),
-        PLAIN: _or_more(plain, plain_reached),
+        PLAIN: plain,
         "Clarabel": _or_more(rival, reached),
-        f"times faster than {PLAIN}": _or_more(plain / seconds, plain_reached),
-        "than the fastest": _or_more(min(plain, rival) / seconds, max(plain_reached, reached)),
+        f"times faster than {PLAIN}": plain / seconds,
+        "than the fastest": _or_more(rival / seconds, reached),
     }
 
 

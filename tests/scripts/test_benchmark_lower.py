@@ -101,9 +101,8 @@ def test_rows_of_a_small_instance():
     assert {cold["labels proved"], warm["labels proved"], growth["labels proved"]} == {"yes"}
     path = path_row(Instance("moons", 20, 0.0), 1)
     assert path["worst gap"] <= 1e-6
-    rivals = path[PLAIN], path["Clarabel"]
-    assert path[f"times faster than {PLAIN}"] == rivals[0] / path["seconds"]
-    assert path["than the fastest"] == min(rivals) / path["seconds"]
+    assert path[f"times faster than {PLAIN}"] == path[PLAIN] / path["seconds"]
+    assert path["than the fastest"] == path["Clarabel"] / path["seconds"]
 
 
 def test_eps_moves_twenty_points_and_grows_by_one_percent():
