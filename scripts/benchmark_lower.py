@@ -4,8 +4,8 @@ All measurements use one thread and are medians of 5 runs, of fewer if a run is 
 `cluster_path` are timed as a user calls them, with the proof of the labels, to a relative gap and a
 relative KKT residual of 1e-6. No other solver proves labels. Their programs are built, and in CVXPY
 canonicalised, before the time is taken, and only their objective must be accurate to 1e-6. They run
-at the loosest tolerance that attains this; the plain form is timed at the tolerance 1e-6 too. "> 60"
-stands for a solver that did not attain this in the longest time that was spent on one tolerance.
+at the loosest tolerance that attains this, and the plain form is timed at the tolerance 1e-6 too;
+"> 60" is a solver that did not attain it in the longest time that was spent on one tolerance.
 Rows are printed as soon as they are measured; an interrupted table contains those that are
 complete. Each table is also written as CSV and in Markdown.
 
