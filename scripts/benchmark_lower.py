@@ -4,8 +4,9 @@ All measurements use one thread and are medians of 5 runs, of fewer if a run is 
 `cluster_path` are timed as a user calls them, with the proof of the labels, to a relative gap and a
 relative KKT residual of 1e-6. No other solver proves labels. Their programs are built, and in CVXPY
 canonicalised, before the time is taken, and only their objective must be accurate to 1e-6. They run
-at the loosest tolerance that attains this, and the plain form is timed at the tolerance 1e-6 too;
-"> 60" is a solver that did not attain it in the longest time that was spent on one tolerance.
+at the loosest tolerance that attains this; "> 60" is a solver that did not attain it in the longest
+time that was spent on one tolerance. The plain form is also timed at the tolerance 1e-6, and for a
+single solve with its building, as a user would call it.
 Rows are printed as soon as they are measured; an interrupted table contains those that are
 complete. Each table is also written as CSV and in Markdown.
 
@@ -104,6 +105,7 @@ GROWTH = tuple(
 
 GAP = 1e-6
 PLAIN = "CVXPY, Clarabel, 1e-6"  # the plain form at this tolerance, which a user would choose
+BUILT = "CVXPY, Clarabel, 1e-6, with building"
 BOUND_TOL = 1e-9  # of the solution whose dual objective bounds the others'
 SOLVER_LIMIT = 60.0  # time limit of another solver
 ATTACKED, NOISE = 20, 0.05  # points that eps moves before a warm start, and how far
@@ -134,7 +136,11 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         for name, build in CONIC_SOLVERS.items()
     }
     build, fastest = CONIC_SOLVERS["CVXPY, Clarabel"], min(others.values())
-    plain, _ = time_solver(build(model), error, np.inf, repeats, SOLVER_LIMIT, (GAP,))
+
+    def written(tol: float, time_limit: float) -> FloatArray | None:
+        return build(model)(tol, time_limit)
+
+    plain, _ = time_solver(written, error, np.inf, repeats, SOLVER_LIMIT, (GAP,))
     return {
         "instance": instance.name,
         "clusters": found.n_clusters,
@@ -143,9 +149,9 @@ def cold_row(instance: Instance, repeats: int) -> Row:
         "gap": found.gap,
         "labels proved": _yes(found.proved),
         "SSNAL": ssnal,
-        PLAIN: plain,
+        BUILT: plain,
         **{name: _or_more(own, reached) for name, (own, reached) in others.items()},
-        f"times faster than {PLAIN}": plain / seconds,
+        f"times faster than {BUILT}": plain / seconds,
         "than the fastest": _or_more(fastest[0] / seconds, fastest[1]),
     }
 
