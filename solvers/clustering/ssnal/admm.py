@@ -3,11 +3,10 @@
 For the constraint BX - U = 0 with multiplier Z and penalties sigma_e, one step is
 
     U, Z:  y_e = z_e + sigma_e u_e,   z_e <- Pi(y_e),   U_e <- (y_e - z_e) / sigma_e,
-    X:     (M + B' diag(sigma) B) X = M A + B' (sigma U - Z),
+    X:     (I + B' diag(sigma) B) X = A + B' (sigma U - Z),
 
-where u_e is an over-relaxed x_i - x_j, Pi is the projection on the q-ball of radius
-r_e = gamma w_e, and M = diag(masses) is the identity except in a contracted problem. (The SSNAL of
-Sun, Toh and Yuan starts with ADMM too, with one sigma.)
+where u_e is an over-relaxed x_i - x_j and Pi is the projection on the q-ball of radius
+r_e = gamma w_e. (The SSNAL of Sun, Toh and Yuan starts with ADMM too, with one sigma.)
 
 An edge that stays apart has curvature about r_e / ||u_e|| and needs a penalty of that size. A fused
 edge is an equality constraint and needs a large penalty. With penalties chosen in this way and
@@ -64,7 +63,7 @@ def admm(
     budget : Budget
         Charged for the steps.
     """
-    edges, radii, weighted_data = problem.edges, problem.radii, problem.weighted_data
+    edges, radii, data = problem.edges, problem.radii, problem.data
     X, Z = start.X, start.Z.copy()
     U = problem.differences(X)
     cold = not Z.any()
@@ -81,7 +80,7 @@ def admm(
             sigma,
             problem.q,
             RELAXATION,
-            weighted_data,
+            data,
             X,
             Z,
             U,

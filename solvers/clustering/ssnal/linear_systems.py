@@ -1,8 +1,7 @@
-"""Linear systems with M + B'HB, where H is block diagonal over the edges of the fusion graph.
+"""Linear systems with I + B'HB, where H is block diagonal over the edges of the fusion graph.
 
-M = diag(masses) is the identity except in a contracted problem. The matrix is factorised (module
-`elimination`), with one symbolic factorisation for a graph. If a factorisation fails, conjugate
-gradients (CG) replace it.
+The matrix is factorised (module `elimination`), with one symbolic factorisation for a graph. If a
+factorisation fails, conjugate gradients (CG) replace it.
 """
 
 from __future__ import annotations
@@ -22,12 +21,11 @@ FAILURES = (np.linalg.LinAlgError, RuntimeError, ValueError, MemoryError)
 
 @dataclass(frozen=True)
 class Edges:
-    """The ends (m,) of the edges of a graph, and the masses (n,) of its n points."""
+    """The ends (m,) of the edges of a graph with n points."""
 
     n: int
     tails: IntArray
     heads: IntArray
-    masses: FloatArray
 
     @cached_property
     def elimination(self) -> Elimination:
@@ -41,13 +39,13 @@ class Edges:
 
 
 def _diagonal_blocks(edges: Edges, blocks: FloatArray) -> FloatArray:
-    """Return the diagonal blocks of M + B'HB: shape (n, b, b)."""
+    """Return the diagonal blocks of I + B'HB: shape (n, b, b)."""
     b = blocks.shape[1]
     result = np.empty((edges.n, b, b))
     for k in range(b):
         for h in range(k + 1):
             total = edges.sum_at_ends(blocks[:, k, h])
-            result[:, k, h] = result[:, h, k] = total + edges.masses if k == h else total
+            result[:, k, h] = result[:, h, k] = total + 1.0 if k == h else total
     return result
 
 
@@ -100,14 +98,14 @@ class ConjugateGradients:
     def _times(self, flat: FloatArray) -> FloatArray:
         edges, D = self._edges, flat.reshape(self._edges.n, self._block)
         flow = np.einsum("ekh,eh->ek", self._blocks, D[edges.tails] - D[edges.heads])
-        result = edges.masses[:, None] * D
+        result = D.copy()
         np.add.at(result, edges.tails, flow)
         np.subtract.at(result, edges.heads, flow)
         return result.ravel()
 
 
 class System:
-    """Solves (M + B'HB) D = R for edge blocks H_e of shape (b, b), symmetric and semidefinite.
+    """Solves (I + B'HB) D = R for edge blocks H_e of shape (b, b), symmetric and semidefinite.
 
     The right-hand side has shape (n, b), or (n, d) if b = 1.
 

@@ -1,4 +1,4 @@
-"""The Newton system of SSNAL: (M + B'HB) D = R with H_e = diag(a_e) - v_e v_e'.
+"""The Newton system of SSNAL: (I + B'HB) D = R with H_e = diag(a_e) - v_e v_e'.
 
 For few features the nd x nd matrix is factorised, and an old factorisation serves as preconditioner
 of conjugate gradients (CG) as long as the matrix changes little. For many features CG is
@@ -32,12 +32,11 @@ def _conjugate_gradients(
     preconditioner: LinearOperator,
 ) -> tuple[FloatArray, bool]:
     """Return D and whether it has the wanted accuracy."""
-    beyond_one = edges.masses[:, None] - 1.0
 
     def times(flat: FloatArray) -> FloatArray:
         D, out = flat.reshape(R.shape), np.empty(R.shape)
         hessian_times(edges.tails, edges.heads, a, v, D, out)
-        return (out + beyond_one * D).ravel()
+        return out.ravel()
 
     matrix = LinearOperator((R.size, R.size), matvec=times, dtype=float)
     flat, info = cg(matrix, R.ravel(), rtol=rtol, maxiter=steps, M=preconditioner)

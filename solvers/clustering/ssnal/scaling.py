@@ -16,6 +16,7 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.norms import conjugate
 from bilad.models.validation import BoolArray, FloatArray
 from bilad.solvers.clustering.labels.components import components
+from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.ssnal import edge_loops
 from bilad.solvers.clustering.ssnal.linear_systems import Edges
 
@@ -44,7 +45,7 @@ class ScaledProblem:
     positive : ndarray of bool, shape (edges of the graph,)
         Which edges have positive capacity.
     edges : Edges
-        The ends of these edges, and the masses of the points.
+        The ends of these edges.
     share : float, default 1
         Share of the model's errors that this problem may have: less than 1 for a part of a model,
         so that the errors of the parts add up to those of the whole.
@@ -58,10 +59,6 @@ class ScaledProblem:
     unit : float
         The data of the model are centre + unit * data.
     data : ndarray, shape (n, d)
-    masses : ndarray, shape (n, 1)
-        Weight of each point in the objective 1/2 sum_i masses_i ||x_i - a_i||^2.
-    weighted_data : ndarray, shape (n, d)
-        masses * data.
     edges : Edges
         m edges.
     radii : ndarray, shape (m,)
@@ -69,7 +66,7 @@ class ScaledProblem:
     q : float
         Conjugate exponent of the model's norm.
     norm : float
-        ||sqrt(M) A||_F for the scaled data A and M = diag(masses).
+        ||A||_F for the scaled data A.
     """
 
     def __init__(
@@ -86,13 +83,10 @@ class ScaledProblem:
         self._model = model
         self._positive = positive
         self.data = np.array(scaled.data)
-        self.masses = edges.masses[:, None]
-        self.weighted_data = self.masses * self.data
         self.edges = edges
         self.radii = scaled.radii[positive]
         self.q = conjugate(model.p) if model.d > 1 else 2.0
-        self._roots = np.sqrt(self.masses)
-        self.norm = float(np.linalg.norm(self._roots * self.data))
+        self.norm = float(np.linalg.norm(self.data))
 
     def cold_start(self) -> tuple[FloatArray, FloatArray]:
         """Return X = A and Z = 0."""
@@ -125,8 +119,8 @@ class ScaledProblem:
         fusion, edge_gaps, fixed_point = edge_loops.fenchel_young(
             edges.tails, edges.heads, self.radii, self.q, X, Z
         )
-        misfit = self._roots * (X - self.data)
-        stationarity = float(np.linalg.norm(misfit + self.adjoint(Z) / self._roots))
+        misfit = X - self.data
+        stationarity = float(np.linalg.norm(misfit + self.adjoint(Z)))
         primal = 0.5 * float(np.vdot(misfit, misfit)) + fusion
         gap = 0.5 * stationarity**2 + edge_gaps
         residual = max(stationarity, float(np.sqrt(fixed_point)))
@@ -137,9 +131,7 @@ class ScaledProblem:
         """Return (X, Z), or (X averaged over the components of the fused edges, Z) if better."""
         plain = self.measure(X, Z)
         blocks = components(self.edges.tails, self.edges.heads, fused, self.edges.n)
-        masses = np.bincount(blocks, self.edges.masses)
-        sums = [np.bincount(blocks, column) for column in (self.masses * X).T]
-        means = np.stack(sums, axis=1) / masses[:, None]
+        means = block_means(X, blocks)
         return min(plain, self.measure(means[blocks], Z), key=lambda pair: pair.error)
 
     @cached_property
@@ -150,6 +142,6 @@ class ScaledProblem:
 
     @property
     def forces_rounding(self) -> float:
-        """Bound on the rounding error of M (X - A) + B'Z."""
-        sizes = np.linalg.norm(self.weighted_data) + np.linalg.norm(self.radii)
+        """Bound on the rounding error of X - A + B'Z."""
+        sizes = np.linalg.norm(self.data) + np.linalg.norm(self.radii)
         return 2.0 * float(np.finfo(float).eps) * float(sizes)

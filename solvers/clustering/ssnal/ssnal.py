@@ -80,7 +80,7 @@ def solve_ssnal(
     start : (X, Z), optional
         Warm start, shapes (n, d) and (m, d).
     workspace : Workspace, optional
-        Of an earlier solution, or made with masses; it is used if it fits the model.
+        Of an earlier solution; it is used if it fits the model.
     max_iterations : int, default 1000
         Largest number of steps of ADMM and of Newton's method together.
     deadline : float, default inf

@@ -2,11 +2,11 @@
 
 For a fixed multiplier Z and penalties sigma_e > 0 the augmented Lagrangian, minimised over U, is
 
-    phi(X) = 1/2 <X - A, M (X - A)> + sum_e ( <Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2 ) / sigma_e,
-    y_e    = z_e + sigma_e (x_i - x_j),        grad phi(X) = M (X - A) + B' Pi(y),
+    phi(X) = 1/2 ||X - A||_F^2 + sum_e ( <Pi(y_e), y_e> - 1/2 ||Pi(y_e)||^2 ) / sigma_e,
+    y_e    = z_e + sigma_e (x_i - x_j),        grad phi(X) = X - A + B' Pi(y),
 
-where Pi is the projection on the q-ball of radius gamma w_e and M = diag(masses). For Z = 0 and
-sigma_e = gamma w_e / mu the sum is the Moreau envelope of the fusion terms, see module `smoothing`.
+where Pi is the projection on the q-ball of radius gamma w_e. For Z = 0 and sigma_e = gamma w_e / mu
+the sum is the Moreau envelope of the fusion terms, see module `smoothing`.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Subproblem:
         problem, edges = self.problem, self.problem.edges
         Y, P = np.empty_like(self.Z), np.empty_like(self.Z)
         misfit = X - problem.data
-        gradient = problem.masses * misfit
-        value = 0.5 * float(np.vdot(misfit, gradient))
+        gradient = misfit.copy()
+        value = 0.5 * float(np.vdot(misfit, misfit))
         value += edge_loops.moreau_pass(
             edges.tails,
             edges.heads,
@@ -82,7 +82,7 @@ class Subproblem:
         return Iterate(X, Y, P, value, gradient)
 
     def curvature(self, iterate: Iterate) -> tuple[FloatArray, FloatArray]:
-        """Return a and v, (m, d): the Newton matrix is M + B'HB with H_e = diag(a_e) - v_e v_e'."""
+        """Return a and v, (m, d): the Newton matrix is I + B'HB with H_e = diag(a_e) - v_e v_e'."""
         a, v = np.empty_like(self.Z), np.empty_like(self.Z)
         problem = self.problem
         edge_loops.jacobian_pass(problem.radii, self.sigma, problem.q, iterate.Y, iterate.P, a, v)

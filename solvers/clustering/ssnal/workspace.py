@@ -8,7 +8,7 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
-from bilad.models.validation import BoolArray, FloatArray
+from bilad.models.validation import BoolArray
 from bilad.solvers.clustering.ssnal.linear_systems import Edges, System
 from bilad.solvers.clustering.ssnal.newton import NewtonSystem, newton_system
 
@@ -19,9 +19,6 @@ class Workspace:
     Parameters
     ----------
     model : ConvexClustering
-    masses : ndarray, shape (n,), optional
-        Masses of the points, default 1: a solve with this workspace minimises
-        1/2 sum_i masses_i ||x_i - a_i||^2 plus the fusion terms.
 
     Attributes
     ----------
@@ -34,12 +31,12 @@ class Workspace:
         model separates.
     """
 
-    def __init__(self, model: ConvexClustering, masses: FloatArray | None = None) -> None:
+    def __init__(self, model: ConvexClustering) -> None:
         self._graph: FusionGraph = model.graph
         self._kind = model.p, model.d
         self.positive: BoolArray = model.radii > 0
         i, j = np.ascontiguousarray(model.graph.edges[self.positive].T)
-        self.edges = Edges(model.n, i, j, np.ones(model.n) if masses is None else masses)
+        self.edges = Edges(model.n, i, j)
         self.penalties: list[float] = []
 
     def fits(self, model: ConvexClustering) -> bool:
@@ -52,7 +49,7 @@ class Workspace:
 
     @cached_property
     def point_system(self) -> System:
-        """The system with M + B' diag(sigma) B, one unknown for each point."""
+        """The system with I + B' diag(sigma) B, one unknown for each point."""
         return System(self.edges, 1)
 
     @cached_property
