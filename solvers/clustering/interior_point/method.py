@@ -1,7 +1,7 @@
 """The contracting interior-point method: points are fused as soon as the gap shows it.
 
 1. The interior-point method on the whole problem, to a coarse gap.
-2. Points that are surely fused are contracted. The interior-point method on the contracted problem
+2. Points that appear fused are contracted. The interior-point method on the contracted problem
    tells which of the blocks are fused; Newton's method on these reaches rounding accuracy.
 3. The flow between blocks is shared among their edges, and currents balance it inside the blocks
    (module `block_flow`). Then the partition is proved, once. If a block cannot be balanced, the

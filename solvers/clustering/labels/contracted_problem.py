@@ -176,10 +176,6 @@ class ContractedProblem:
         self._newton.gradient(_split(order.enter(y)), G)
         return order.leave(G)
 
-    def gradient_norm(self, y: FloatArray) -> float:
-        """Return the norm of the gradient; inf where the centroids of a joined pair agree."""
-        return self._newton.gradient(_split(self.elimination.enter(y)), np.empty_like(y))
-
     def solve_hessian(self, y: FloatArray, R: FloatArray) -> FloatArray:
         """Return H^-1 R for the Hessian H at distinct centroids: shape (K, d).
 
@@ -214,14 +210,18 @@ class ContractedProblem:
         Returns
         -------
         centroids : ndarray, shape (2, K, d)
-            Their sum is the point, in which differences of close centroids keep their digits.
+            Their sum is the point, in which differences of close centroids keep their digits. The
+            second is the rounding error of the first.
         found : bool
             Whether the gradient vanishes to rounding.
         """
         order = self.elimination
         rounding = ROUNDOFF * self._size
         Y, norm = self._newton.minimise(_split(order.enter(y)), rounding, deadline, steps)
-        centroids = np.stack([order.leave(part) for part in Y])
+        rounded = Y[0] + Y[1]
+        part = rounded - Y[0]
+        error = (Y[0] - (rounded - part)) + (Y[1] - part)  # exact, by Knuth's TwoSum
+        centroids = np.stack([order.leave(rounded), order.leave(error)])
         return centroids, bool(norm <= SMALL_GRADIENT * self._size)
 
 

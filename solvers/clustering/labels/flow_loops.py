@@ -214,7 +214,9 @@ def certify(
 ) -> tuple[bool, float]:
     """Prove that the points of every block are equal in X*, by the argument of module `proof`.
 
-    Takes G, the means and the sizes from `imbalance`.
+    Takes G, the means and the sizes from `imbalance`. With C the largest entry of centroids[1] and
+    eps = 2^-52, an entry of a difference has a rounding error of at most eps (its size + 2 C).
+    Joined blocks that are so close that the second term counts are not accepted.
 
     Returns
     -------
@@ -232,6 +234,14 @@ def certify(
     largest = 0.0
     for b in range(K):
         largest = max(largest, sizes[b])
+    shift = np.sqrt(1.0 * d) * np.abs(centroids[1]).max()
+    for e in range(len(lows)):
+        a, b = blocks[lows[e]], blocks[highs[e]]
+        square = 0.0
+        for k in range(d):
+            square += difference(centroids, a, b, k) ** 2
+        if a != b and not np.sqrt(square) > 4.0 * shift:
+            return False, np.inf
     missing, unseen = np.zeros(K), 0.0
     for i in range(n):
         b = blocks[i]
@@ -241,6 +251,7 @@ def certify(
             whole += (G[i, k] + means[b, k]) ** 2
             away += G[i, k] ** 2
         rounding = ROUNDOFF * (np.sqrt(moved) + (degrees[i] + 8.0 + 2.0 * d) * forces[i])
+        rounding += 4.0 * ROUNDOFF * shift
         rounding += UNDERFLOW * degrees[i] + 2.0 * ROUNDOFF * largest * np.sqrt(whole)
         unseen += rounding * rounding
         missing[b] += np.sqrt(away) + 2.0 * np.sqrt(d) * rounding
@@ -269,7 +280,7 @@ def certify(
         demand = (0.5 + n * ROUNDOFF) * (missing[b] + 2.0 * turned[b])
         if slack > 0.0 and slack >= demand and join(parent, i, j):
             parts -= 1
-    return parts == K, error
+    return parts == K, error + 8.0 * ROUNDOFF * shift
 
 
 @kernel
