@@ -4,7 +4,6 @@ A row of the table is a call with right arguments, and wrong values of each argu
 without a row, and an argument of a row without wrong values, fail a test.
 """
 
-import importlib
 import inspect
 import math
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import scipy.sparse
 from sklearn.dummy import DummyClassifier
 from support.followers import bard
 from support.toy_model import NonnegativeMean
+from support.unsolved import SolvedError, nothing_is_solved
 
 import bilad
 from bilad.models import (
@@ -311,32 +311,9 @@ def with_follower(**given):
     return m
 
 
-class SolvedError(BaseException):
-    """The lower level, a nonlinear or a mixed-integer program was solved."""
-
-
-SOLVERS = (
-    ("clustering.cluster", "LowerSolve.result"),
-    ("nlp.ipopt", "IpoptSession.solve"),
-    ("learning.fit", "solve_smooth"),
-    ("learning.fit", "solve_hinge"),
-    ("followers.lower_problem", "LowerProblem.solve"),
-    ("upper.milp_solver", "HighsSession.solve"),
-)
-
-
 @pytest.fixture(scope="module", autouse=True)
-def _nothing_is_solved():
-    def solved(*arguments, **options):
-        raise SolvedError
-
-    with pytest.MonkeyPatch.context() as patched:
-        for module, path in SOLVERS:
-            owner = importlib.import_module(f"bilad.solvers.{module}")
-            *inside, name = path.split(".")
-            for one in inside:
-                owner = getattr(owner, one)
-            patched.setattr(owner, name, solved)
+def _unsolved():
+    with nothing_is_solved():
         yield
 
 
