@@ -9,8 +9,8 @@ n_leader
 start_xy
     The starting values of x, then of y, separated by spaces.
 F, f
-    The objectives of the leader and of the follower, both minimised, as formulas of numbers, `x[0]`,
-    `y[0]`, `pi`, + - * / **, and exp, log, sqrt, sin and cos.
+    The objectives of the leader and of the follower, both minimised: formulas of numbers, pi,
+    x[0], y[0], and so on, with + - * / ** and the functions exp, log, sqrt, sin and cos.
 G_ge_0, g_ge_0
     Expressions that the constraints of the leader and of the follower keep nonnegative, separated
     by semicolons. A variable alone is a lower bound of 0; two opposite expressions of the follower
