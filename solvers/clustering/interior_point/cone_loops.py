@@ -1,15 +1,24 @@
 """Compiled loops over the second-order cones of the edges.
 
 Edge e joins lows[e] and highs[e]. With u = x_i - x_j, both s = (t, u) and l = (r, -z) lie in the
-cone Q = {(a, b): ||b|| <= a}. The Nesterov-Todd scaling of the pair is eta times the reflection
-matrix of a point w, w_0^2 - ||w_1||^2 = 1, and `scaled` is the scaled point W l = W^-1 s
-(Vandenberghe, The CVXOPT linear and quadratic cone program solvers, 2010, section 5). The
-linearised complementarity of an edge is dl = -W^-2 ds - rho, from which t is eliminated:
+cone Q = {(a, b): ||b|| <= a}, and det (a, b) = a^2 - ||b||^2 is positive in its interior. The
+Nesterov-Todd scaling of the pair is sqrt(kappa) times the symmetric matrix T of a point w with
+det w = 1 that maps (1, 0) to w (Vandenberghe, The CVXOPT linear and quadratic cone program solvers,
+2010, section 5):
+
+    kappa = sqrt(det s / det l),   kappa T l = T^-1 s,   det (T l) = det l.
+
+The linearised complementarity of an edge is dl = -T^-2 ds / kappa - rho, from which t is
+eliminated:
 
     dz = H (dx_i - dx_j) - (rho_1 + 2 w_0 / (2 w_0^2 - 1) rho_0 w_1),
-    H = (I - 2 / (2 w_0^2 - 1) w_1 w_1') / eta^2.
+    H = (I - 2 / (2 w_0^2 - 1) w_1 w_1') / kappa.
 
-`features` is the tuple (0, .., d-1), whose length the compiler knows.
+`features` is the tuple (0, .., d-1), whose length the compiler knows. The arrays of the edges are
+
+    kappa, dets, W, scaled, rho    shapes (m,), (m, 2), (m, d+1), (m, d+1), (m, d+1):
+
+kappa, det s and det l, w, T l, and rho.
 """
 
 from __future__ import annotations
@@ -19,10 +28,9 @@ import numpy as np
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.kernel import Indices, fast_kernel
 
-# The squared distance from the boundary of the cone, relative to the length, is taken to be at
-# least this: rounding may put a heavy edge on the boundary while other edges are far from it.
+# det s and det l, relative to t^2 and r^2, are taken to be at least this: rounding may put a heavy
+# edge on the boundary while other edges are far from it.
 LEAST_DISTANCE = 1e-15
-FAR = 1e30  # a step to the boundary that is not met
 
 
 @fast_kernel
@@ -36,7 +44,8 @@ def scale(
     X: FloatArray,
     t: FloatArray,
     Z: FloatArray,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
     scaled: FloatArray,
     rho: FloatArray,
@@ -72,38 +81,37 @@ def scale(
                 diagonal[i, k, h] = 0.0
             diagonal[i, k, k] = masses[i]
     for e in range(len(lows)):
-        i, j = lows[e], highs[e]
+        i, j, r = lows[e], highs[e], radii[e]
         uu = zz = uz = 0.0
         for k in range(d):
             u, z = X[i, k] - X[j, k], Z[e, k]
             uu += u * u
             zz += z * z
             uz += u * z
-        length, flow, r = np.sqrt(uu), np.sqrt(zz), radii[e]
-        products += t[e] * r - uz
+        length, product = np.sqrt(uu), t[e] * r - uz
+        products += product
         gaps += r * length - uz
         primal += r * length
         first = max((t[e] - length) * (t[e] + length), LEAST_DISTANCE * t[e] * t[e])
-        second = max((r - flow) * (r + flow), LEAST_DISTANCE * r * r)
+        second = max(r * r - zz, LEAST_DISTANCE * r * r)
         if not (first > 0.0 and second > 0.0):
             return False, 0.0, 0.0, 0.0, 0.0
-        slack, dual = 1.0 / np.sqrt(first), 1.0 / np.sqrt(second)
-        c = 0.5 / np.sqrt(0.5 * (1.0 + (t[e] * r - uz) * slack * dual))
-        w0 = c * (t[e] * slack + r * dual)
+        inverse = 1.0 / np.sqrt(first * second)
+        ratio, inverse = first * inverse, second * inverse
+        c = 0.5 / np.sqrt(0.5 * (first + product * ratio))
+        w0 = c * (t[e] + ratio * r)
         wz = 0.0
         for k in range(d):
-            W[e, k + 1] = c * ((X[i, k] - X[j, k]) * slack + Z[e, k] * dual)
+            W[e, k + 1] = c * (X[i, k] - X[j, k] + ratio * Z[e, k])
             wz += W[e, k + 1] * Z[e, k]
-        W[e, 0] = w0
-        eta[e] = np.sqrt(dual / slack)
-        scaled[e, 0] = eta[e] * (w0 * r - wz)
+        kappa[e], dets[e, 0], dets[e, 1], W[e, 0] = ratio, first, second, w0
+        scaled[e, 0] = w0 * r - wz
         rho[e, 0] = -r
         share = r - wz / (1.0 + w0)
-        inverse = slack / dual
         q = 2.0 / (2.0 * w0 * w0 - 1.0)
         for k in range(d):
             w, z = W[e, k + 1], Z[e, k]
-            scaled[e, k + 1] = eta[e] * (w * share - z)
+            scaled[e, k + 1] = w * share - z
             rho[e, k + 1] = z
             residual[i, k] += z
             residual[j, k] -= z
@@ -126,17 +134,13 @@ def scale(
 
 
 @fast_kernel
-def to_boundary(a: float, b: float, c: float, growing: bool) -> float:
-    """Return the least positive root of a x^2 + 2 b x + c, c > 0: the step out of the cone."""
-    if growing and a >= 0.0:
-        return FAR
+def to_boundary(a: float, b: float, c: float) -> float:
+    """Return 1 / x for the least positive root x of a x^2 + 2 b x + c, c > 0; 0 if there is none.
+
+    It is the step to the boundary of the cone, where b >= 0 if it leads along the cone.
+    """
     discriminant = b * b - a * c
-    if discriminant < 0.0:
-        return FAR
-    root = np.sqrt(discriminant)
-    if a < 0.0 or b < 0.0:
-        return c / (root - b) if root > b else FAR
-    return FAR
+    return (np.sqrt(discriminant) - b) / c if discriminant > 0.0 else 0.0
 
 
 @fast_kernel
@@ -144,51 +148,43 @@ def step(
     features: tuple[int, ...],
     lows: Indices,
     highs: Indices,
-    radii: FloatArray,
     X: FloatArray,
     t: FloatArray,
     Z: FloatArray,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
     rho: FloatArray,
-    H: FloatArray,
     dX: FloatArray,
     dt: FloatArray,
     dZ: FloatArray,
 ) -> float:
-    """Write the steps of t and Z for a step of X; return the largest step inside the cones."""
+    """Write the steps of t and Z for a step of X; return 1 / (the largest step in the cones)."""
     d = len(features)
-    largest = FAR
+    inverse = 0.0
     for e in range(len(lows)):
-        i, j = lows[e], highs[e]
-        w0, wv = W[e, 0], 0.0
+        i, j, w0, rho0 = lows[e], highs[e], W[e, 0], rho[e, 0]
+        wv = uv = vv = 0.0
         for k in range(d):
-            wv += W[e, k + 1] * (dX[i, k] - dX[j, k])
-        g = 2.0 * w0 / (2.0 * w0 * w0 - 1.0)
-        dt[e] = rho[e, 0] * eta[e] * eta[e] / (2.0 * w0 * w0 - 1.0) + g * wv
-        uu = vv = uv = zz = dd = zd = 0.0
-        for k in range(d):
-            dz = -rho[e, k + 1] - g * rho[e, 0] * W[e, k + 1]
-            for h in range(d):
-                dz += H[e, k, h] * (dX[i, h] - dX[j, h])
-            dZ[e, k] = dz
-            u, v, z = X[i, k] - X[j, k], dX[i, k] - dX[j, k], Z[e, k]
-            uu += u * u
+            v = dX[i, k] - dX[j, k]
+            wv += W[e, k + 1] * v
+            uv += (X[i, k] - X[j, k]) * v
             vv += v * v
-            uv += u * v
-            zz += z * z
+        q = 1.0 / (2.0 * w0 * w0 - 1.0)
+        grow = q * (rho0 * kappa[e] + 2.0 * w0 * wv)
+        share = 1.0 / kappa[e]
+        along = 2.0 * q * (w0 * rho0 + wv * share)
+        dd = zd = 0.0
+        for k in range(d):
+            dz = (dX[i, k] - dX[j, k]) * share - rho[e, k + 1] - along * W[e, k + 1]
+            dZ[e, k] = dz
             dd += dz * dz
-            zd += z * dz
-        length, flow = np.sqrt(uu), np.sqrt(zz)
-        primal = to_boundary(
-            dt[e] * dt[e] - vv,
-            t[e] * dt[e] - uv,
-            (t[e] - length) * (t[e] + length),
-            dt[e] >= 0.0,
-        )
-        dual = to_boundary(-dd, -zd, (radii[e] - flow) * (radii[e] + flow), True)
-        largest = min(largest, primal, dual)
-    return largest
+            zd += Z[e, k] * dz
+        dt[e] = grow
+        primal = to_boundary(grow * grow - vv, t[e] * grow - uv, dets[e, 0])
+        dual = to_boundary(-dd, -zd, dets[e, 1])
+        inverse = max(inverse, primal, dual)
+    return inverse
 
 
 @fast_kernel
@@ -196,7 +192,8 @@ def correct(
     features: tuple[int, ...],
     lows: Indices,
     highs: Indices,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
     scaled: FloatArray,
     dX: FloatArray,
@@ -217,44 +214,37 @@ def correct(
         1 - sigma, the share of the residual that the step removes.
     """
     d = len(features)
-    a = np.empty(d)
-    b = np.empty(d)
     for i in range(len(residual)):
         for k in range(d):
             forces[i, k] = -share * residual[i, k]
     for e in range(len(lows)):
-        i, j = lows[e], highs[e]
-        w0, l0, inverse = W[e, 0], scaled[e, 0], 1.0 / eta[e]
+        i, j, w0, l0, inverse = lows[e], highs[e], W[e, 0], scaled[e, 0], 1.0 / kappa[e]
         wv = ll = la = aa = 0.0
         for k in range(d):
             wv += W[e, k + 1] * (dX[i, k] - dX[j, k])
-        f = wv / (1.0 + w0) - dt[e]
-        a0 = (w0 * dt[e] - wv) * inverse
+        f, a0 = wv / (1.0 + w0) - dt[e], w0 * dt[e] - wv
         for k in range(d):
-            a[k] = (dX[i, k] - dX[j, k] + W[e, k + 1] * f) * inverse
-            ll += scaled[e, k + 1] ** 2
-            la += scaled[e, k + 1] * a[k]
-            aa += a[k] * a[k]
-        # The target is centre (1, 0) - scaled o scaled - a o b with b = -scaled - a, that is
-        # centre (1, 0) - scaled o scaled + a o scaled + a o a.
-        c0 = centre - l0 * l0 - ll + a0 * l0 + la + a0 * a0 + aa
-        lc = 0.0
+            a, lk = dX[i, k] - dX[j, k] + W[e, k + 1] * f, scaled[e, k + 1]
+            ll += lk * lk
+            la += lk * a
+            aa += a * a
+            # The second component of c = centre (1, 0) - kappa l o l + a o l + a o a / kappa.
+            rho[e, k + 1] = a0 * lk + (l0 + 2.0 * inverse * a0) * a - 2.0 * kappa[e] * l0 * lk
+        c0 = centre - kappa[e] * (l0 * l0 + ll) + a0 * l0 + la + inverse * (a0 * a0 + aa)
+        lc = wl = wc = 0.0
         for k in range(d):
-            lk = scaled[e, k + 1]
-            b[k] = a0 * lk + (l0 + 2.0 * a0) * a[k] - 2.0 * l0 * lk
-            lc += lk * b[k]
-        norm = np.sqrt(ll)
-        x0 = (l0 * c0 - lc) / ((l0 - norm) * (l0 + norm))
-        wx = 0.0
-        for k in range(d):
-            b[k] = (b[k] - x0 * scaled[e, k + 1]) / l0
-            wx += W[e, k + 1] * b[k]
+            lc += scaled[e, k + 1] * rho[e, k + 1]
+            wl += W[e, k + 1] * scaled[e, k + 1]
+            wc += W[e, k + 1] * rho[e, k + 1]
+        x0, shrink = (l0 * c0 - lc) / dets[e, 1], 1.0 / l0
+        wx = (wc - x0 * wl) * shrink
         f = wx / (1.0 + w0) - x0
         rho0 = (w0 * x0 - wx) * inverse
         rho[e, 0] = rho0
         g = 2.0 * w0 / (2.0 * w0 * w0 - 1.0)
         for k in range(d):
-            value = (b[k] + W[e, k + 1] * f) * inverse
+            x = (rho[e, k + 1] - x0 * scaled[e, k + 1]) * shrink
+            value = (x + W[e, k + 1] * f) * inverse
             rho[e, k + 1] = value
             force = value + g * W[e, k + 1] * rho0
             forces[i, k] += force

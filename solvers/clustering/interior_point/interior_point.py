@@ -57,8 +57,9 @@ class InteriorPoint:
         m, d = len(self._radii), problem.d
         self._features = tuple(range(d))
         self._cholesky = Cholesky(elimination, d)
-        self._eta = np.empty(m)
-        self._W, self._scaled, self._rho = np.empty((3, m, d + 1))
+        W, scaled, self._rho = np.empty((3, m, d + 1))
+        self._scaling = np.empty(m), np.empty((m, 2)), W
+        self._scaled = scaled
         self._residual, self._forces = np.empty((2, *self._data.shape))
         self._steps = np.empty(m), np.empty((m, d))
         self.gap = self.absolute_gap = self.centre = np.inf
@@ -108,8 +109,7 @@ class InteriorPoint:
             self._X,
             self._t,
             self._Z,
-            self._eta,
-            self._W,
+            *self._scaling,
             self._scaled,
             self._rho,
             cholesky.H,
@@ -125,13 +125,12 @@ class InteriorPoint:
 
     def _iterate(self) -> bool:
         dX, (dt, dZ) = self._forces.copy(), self._steps
-        predicted = min(1.0, self._step(dX))
+        predicted = 1.0 / max(1.0, self._step(dX))
         sigma = (1.0 - predicted) ** 3
         cone_loops.correct(
             self._features,
             *self._ends,
-            self._eta,
-            self._W,
+            *self._scaling,
             self._scaled,
             dX,
             dt,
@@ -142,7 +141,7 @@ class InteriorPoint:
             self._forces,
         )
         dX = self._forces.copy()
-        share = min(1.0, STEP_SHARE * self._step(dX))
+        share = 1.0 / max(1.0, self._step(dX) / STEP_SHARE)
         if not np.isfinite(dX).all():
             return False
         self._X += share * dX
@@ -151,19 +150,19 @@ class InteriorPoint:
         return True
 
     def _step(self, dX: FloatArray) -> float:
-        """Replace the forces dX by the step of X, make the others, and return the largest share."""
+        """Replace the forces dX by the step of X, and make the others.
+
+        Return 1 / (the largest share of them that stays inside the cones).
+        """
         self._cholesky.solve(dX)
         return cone_loops.step(
             self._features,
             *self._ends,
-            self._radii,
             self._X,
             self._t,
             self._Z,
-            self._eta,
-            self._W,
+            *self._scaling,
             self._rho,
-            self._cholesky.H,
             dX,
             *self._steps,
         )
