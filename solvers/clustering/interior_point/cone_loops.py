@@ -11,14 +11,13 @@ det w = 1 that maps (1, 0) to w (Vandenberghe, The CVXOPT linear and quadratic c
 The linearised complementarity of an edge is dl = -T^-2 ds / kappa - rho, from which t is
 eliminated:
 
-    dz = H (dx_i - dx_j) - (rho_1 + 2 w_0 / (2 w_0^2 - 1) rho_0 w_1),
+    dz = H (dx_i - dx_j) - sigma,    sigma = rho_1 + 2 w_0 / (2 w_0^2 - 1) rho_0 w_1,
     H = (I - 2 / (2 w_0^2 - 1) w_1 w_1') / kappa.
 
 `features` is the tuple (0, .., d-1), whose length the compiler knows. The arrays of the edges are
-
-    kappa, dets, W, scaled, rho    shapes (m,), (m, 2), (m, d+1), (m, d+1), (m, d+1):
-
-kappa, det s and det l, w, T l, and rho.
+`kappa`, shape (m,); `dets`, shape (2, m), for det s and det l; and of shape (d+1, m), `W` for w,
+`scaled` for T l, and `offset` for rho_0 and sigma. Loops with roots and divisions have no indirect
+addresses, so that the compiler can vectorise them; `reach`, shape (m,), is their work array.
 """
 
 from __future__ import annotations
@@ -48,13 +47,15 @@ def scale(
     dets: FloatArray,
     W: FloatArray,
     scaled: FloatArray,
-    rho: FloatArray,
+    offset: FloatArray,
     H: FloatArray,
     diagonal: FloatArray,
     residual: FloatArray,
     forces: FloatArray,
 ) -> tuple[bool, float, float, float, float]:
     """Scale every edge, and write the Newton matrix and the right-hand side of the predictor.
+
+    Of the diagonal blocks, the lower triangles are written.
 
     Returns
     -------
@@ -71,60 +72,65 @@ def scale(
     """
     d = len(features)
     products = gaps = primal = 0.0
-    for i in range(len(X)):
-        for k in range(d):
-            misfit = X[i, k] - data[i, k]
-            primal += 0.5 * masses[i] * misfit * misfit
-            residual[i, k] = masses[i] * misfit
-            forces[i, k] = 0.0
-            for h in range(d):
-                diagonal[i, k, h] = 0.0
-            diagonal[i, k, k] = masses[i]
     for e in range(len(lows)):
-        i, j, r = lows[e], highs[e], radii[e]
+        i, j = lows[e], highs[e]
+        for k in range(d):
+            W[k + 1, e] = X[i, k] - X[j, k]
+    inside = True
+    for e in range(len(lows)):
+        r = radii[e]
         uu = zz = uz = 0.0
         for k in range(d):
-            u, z = X[i, k] - X[j, k], Z[e, k]
-            uu += u * u
-            zz += z * z
-            uz += u * z
+            uu += W[k + 1, e] * W[k + 1, e]
+            zz += Z[k, e] * Z[k, e]
+            uz += W[k + 1, e] * Z[k, e]
         length, product = np.sqrt(uu), t[e] * r - uz
         products += product
         gaps += r * length - uz
         primal += r * length
         first = max((t[e] - length) * (t[e] + length), LEAST_DISTANCE * t[e] * t[e])
         second = max(r * r - zz, LEAST_DISTANCE * r * r)
-        if not (first > 0.0 and second > 0.0):
-            return False, 0.0, 0.0, 0.0, 0.0
-        inverse = 1.0 / np.sqrt(first * second)
-        ratio, inverse = first * inverse, second * inverse
+        inside &= (first > 0.0) & (second > 0.0)
+        ratio = first / np.sqrt(first * second)
+        kappa[e], dets[0, e], dets[1, e] = ratio, first, second
         c = 0.5 / np.sqrt(0.5 * (first + product * ratio))
-        w0 = c * (t[e] + ratio * r)
-        wz = 0.0
+        w0, wz = c * (t[e] + ratio * r), 0.0
+        W[0, e] = w0
         for k in range(d):
-            W[e, k + 1] = c * (X[i, k] - X[j, k] + ratio * Z[e, k])
-            wz += W[e, k + 1] * Z[e, k]
-        kappa[e], dets[e, 0], dets[e, 1], W[e, 0] = ratio, first, second, w0
-        scaled[e, 0] = w0 * r - wz
-        rho[e, 0] = -r
+            W[k + 1, e] = c * (W[k + 1, e] + ratio * Z[k, e])
+            wz += W[k + 1, e] * Z[k, e]
+        scaled[0, e], offset[0, e] = w0 * r - wz, -r
         share = r - wz / (1.0 + w0)
         q = 2.0 / (2.0 * w0 * w0 - 1.0)
         for k in range(d):
-            w, z = W[e, k + 1], Z[e, k]
-            scaled[e, k + 1] = w * share - z
-            rho[e, k + 1] = z
-            residual[i, k] += z
-            residual[j, k] -= z
-            force = z - q * w0 * r * w
-            forces[i, k] += force
-            forces[j, k] -= force
+            w = W[k + 1, e]
+            scaled[k + 1, e] = w * share - Z[k, e]
+            offset[k + 1, e] = Z[k, e] - q * w0 * r * w
+    if not inside:
+        return False, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(X)):
+        for k in range(d):
+            misfit = X[i, k] - data[i, k]
+            primal += 0.5 * masses[i] * misfit * misfit
+            residual[i, k] = masses[i] * misfit
+            forces[i, k] = 0.0
+            for h in range(k):
+                diagonal[i, k, h] = 0.0
+            diagonal[i, k, k] = masses[i]
+    for e in range(len(lows)):
+        i, j, inverse = lows[e], highs[e], 1.0 / kappa[e]
+        q = 2.0 * inverse / (2.0 * W[0, e] * W[0, e] - 1.0)
+        for k in range(d):
             for h in range(d):
-                value = -inverse * q * w * W[e, h + 1]
-                if h == k:
-                    value += inverse
-                H[e, k, h] = value
-                diagonal[i, k, h] += value
-                diagonal[j, k, h] += value
+                H[e, k, h] = -q * W[k + 1, e] * W[h + 1, e]
+            H[e, k, k] += inverse
+            residual[i, k] += Z[k, e]
+            residual[j, k] -= Z[k, e]
+            forces[i, k] += offset[k + 1, e]
+            forces[j, k] -= offset[k + 1, e]
+            for h in range(k + 1):
+                diagonal[i, k, h] += H[e, k, h]
+                diagonal[j, k, h] += H[e, k, h]
     stationarity = 0.0
     for i in range(len(X)):
         for k in range(d):
@@ -140,7 +146,7 @@ def to_boundary(a: float, b: float, c: float) -> float:
     It is the step to the boundary of the cone, where b >= 0 if it leads along the cone.
     """
     discriminant = b * b - a * c
-    return (np.sqrt(discriminant) - b) / c if discriminant > 0.0 else 0.0
+    return (np.sqrt(max(discriminant, 0.0)) - b) / c if discriminant > 0.0 else 0.0
 
 
 @fast_kernel
@@ -154,36 +160,39 @@ def step(
     kappa: FloatArray,
     dets: FloatArray,
     W: FloatArray,
-    rho: FloatArray,
+    offset: FloatArray,
     dX: FloatArray,
     dt: FloatArray,
     dZ: FloatArray,
+    reach: FloatArray,
 ) -> float:
     """Write the steps of t and Z for a step of X; return 1 / (the largest step in the cones)."""
     d = len(features)
+    for e in range(len(lows)):
+        i, j, uv = lows[e], highs[e], 0.0
+        for k in range(d):
+            dZ[k, e] = dX[i, k] - dX[j, k]
+            uv += (X[i, k] - X[j, k]) * dZ[k, e]
+        reach[e] = uv
+    for e in range(len(lows)):
+        w0, share = W[0, e], 1.0 / kappa[e]
+        wv = vv = dd = zd = 0.0
+        for k in range(d):
+            wv += W[k + 1, e] * dZ[k, e]
+            vv += dZ[k, e] * dZ[k, e]
+        q = 1.0 / (2.0 * w0 * w0 - 1.0)
+        grow = q * (offset[0, e] * kappa[e] + 2.0 * w0 * wv)
+        for k in range(d):
+            dz = share * (dZ[k, e] - 2.0 * q * wv * W[k + 1, e]) - offset[k + 1, e]
+            dd += dz * dz
+            zd += Z[k, e] * dz
+            dZ[k, e] = dz
+        dt[e] = grow
+        primal = to_boundary(grow * grow - vv, t[e] * grow - reach[e], dets[0, e])
+        reach[e] = max(primal, to_boundary(-dd, -zd, dets[1, e]))
     inverse = 0.0
     for e in range(len(lows)):
-        i, j, w0, rho0 = lows[e], highs[e], W[e, 0], rho[e, 0]
-        wv = uv = vv = 0.0
-        for k in range(d):
-            v = dX[i, k] - dX[j, k]
-            wv += W[e, k + 1] * v
-            uv += (X[i, k] - X[j, k]) * v
-            vv += v * v
-        q = 1.0 / (2.0 * w0 * w0 - 1.0)
-        grow = q * (rho0 * kappa[e] + 2.0 * w0 * wv)
-        share = 1.0 / kappa[e]
-        along = 2.0 * q * (w0 * rho0 + wv * share)
-        dd = zd = 0.0
-        for k in range(d):
-            dz = (dX[i, k] - dX[j, k]) * share - rho[e, k + 1] - along * W[e, k + 1]
-            dZ[e, k] = dz
-            dd += dz * dz
-            zd += Z[e, k] * dz
-        dt[e] = grow
-        primal = to_boundary(grow * grow - vv, t[e] * grow - uv, dets[e, 0])
-        dual = to_boundary(-dd, -zd, dets[e, 1])
-        inverse = max(inverse, primal, dual)
+        inverse = max(inverse, reach[e])
     return inverse
 
 
@@ -201,10 +210,10 @@ def correct(
     centre: float,
     share: float,
     residual: FloatArray,
-    rho: FloatArray,
+    offset: FloatArray,
     forces: FloatArray,
 ) -> None:
-    """Write rho and the right-hand side of the corrector, for the predictor's dX and dt.
+    """Write the offset and the right-hand side of the corrector, for the predictor's dX and dt.
 
     Parameters
     ----------
@@ -218,34 +227,38 @@ def correct(
         for k in range(d):
             forces[i, k] = -share * residual[i, k]
     for e in range(len(lows)):
-        i, j, w0, l0, inverse = lows[e], highs[e], W[e, 0], scaled[e, 0], 1.0 / kappa[e]
-        wv = ll = la = aa = 0.0
+        i, j = lows[e], highs[e]
         for k in range(d):
-            wv += W[e, k + 1] * (dX[i, k] - dX[j, k])
+            offset[k + 1, e] = dX[i, k] - dX[j, k]
+    for e in range(len(lows)):
+        w0, l0, ratio, inverse = W[0, e], scaled[0, e], kappa[e], 1.0 / kappa[e]
+        wv = ll = la = aa = lc = wl = wc = 0.0
+        for k in range(d):
+            wv += W[k + 1, e] * offset[k + 1, e]
         f, a0 = wv / (1.0 + w0) - dt[e], w0 * dt[e] - wv
         for k in range(d):
-            a, lk = dX[i, k] - dX[j, k] + W[e, k + 1] * f, scaled[e, k + 1]
+            w, lk = W[k + 1, e], scaled[k + 1, e]
+            a = offset[k + 1, e] + w * f
             ll += lk * lk
             la += lk * a
             aa += a * a
             # The second component of c = centre (1, 0) - kappa l o l + a o l + a o a / kappa.
-            rho[e, k + 1] = a0 * lk + (l0 + 2.0 * inverse * a0) * a - 2.0 * kappa[e] * l0 * lk
-        c0 = centre - kappa[e] * (l0 * l0 + ll) + a0 * l0 + la + inverse * (a0 * a0 + aa)
-        lc = wl = wc = 0.0
-        for k in range(d):
-            lc += scaled[e, k + 1] * rho[e, k + 1]
-            wl += W[e, k + 1] * scaled[e, k + 1]
-            wc += W[e, k + 1] * rho[e, k + 1]
-        x0, shrink = (l0 * c0 - lc) / dets[e, 1], 1.0 / l0
+            c = a0 * lk + (l0 + 2.0 * inverse * a0) * a - 2.0 * ratio * l0 * lk
+            lc += lk * c
+            wl += w * lk
+            wc += w * c
+            offset[k + 1, e] = c
+        c0 = centre - ratio * (l0 * l0 + ll) + a0 * l0 + la + inverse * (a0 * a0 + aa)
+        x0, shrink = (l0 * c0 - lc) / dets[1, e], 1.0 / l0
         wx = (wc - x0 * wl) * shrink
-        f = wx / (1.0 + w0) - x0
         rho0 = (w0 * x0 - wx) * inverse
-        rho[e, 0] = rho0
-        g = 2.0 * w0 / (2.0 * w0 * w0 - 1.0)
+        along = (wx / (1.0 + w0) - x0) * inverse + 2.0 * w0 / (2.0 * w0 * w0 - 1.0) * rho0
+        offset[0, e] = rho0
         for k in range(d):
-            x = (rho[e, k + 1] - x0 * scaled[e, k + 1]) * shrink
-            value = (x + W[e, k + 1] * f) * inverse
-            rho[e, k + 1] = value
-            force = value + g * W[e, k + 1] * rho0
-            forces[i, k] += force
-            forces[j, k] -= force
+            x = (offset[k + 1, e] - x0 * scaled[k + 1, e]) * shrink
+            offset[k + 1, e] = x * inverse + W[k + 1, e] * along
+    for e in range(len(lows)):
+        i, j = lows[e], highs[e]
+        for k in range(d):
+            forces[i, k] += offset[k + 1, e]
+            forces[j, k] -= offset[k + 1, e]

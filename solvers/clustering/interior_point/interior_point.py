@@ -57,11 +57,11 @@ class InteriorPoint:
         m, d = len(self._radii), problem.d
         self._features = tuple(range(d))
         self._cholesky = Cholesky(elimination, d)
-        W, scaled, self._rho = np.empty((3, m, d + 1))
-        self._scaling = np.empty(m), np.empty((m, 2)), W
+        W, scaled, self._offsets = np.empty((3, d + 1, m))
+        self._scaling = np.empty(m), np.empty((2, m)), W
         self._scaled = scaled
         self._residual, self._forces = np.empty((2, *self._data.shape))
-        self._steps = np.empty(m), np.empty((m, d))
+        self._steps, self._reach = (np.empty(m), np.empty((d, m))), np.empty(m)
         self.gap = self.absolute_gap = self.centre = np.inf
         self.iterations, self.failed = 0, False
 
@@ -82,11 +82,11 @@ class InteriorPoint:
         U = self._X[lows] - self._X[highs]
         r = self._radii
         self._t = (mu + np.sqrt(mu * mu + 4 * r**2 * np.einsum("ij,ij->i", U, U))) / (2 * r)
-        self._Z = (r / self._t)[:, None] * U
+        self._Z = np.ascontiguousarray(r / self._t * U.T)
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
-        return self.elimination.leave(self._X), self.elimination.leave_flow(self._Z)
+        return self.elimination.leave(self._X), self.elimination.leave_flow(np.ascontiguousarray(self._Z.T))
 
     def solve(self, tol: float, budget: Budget) -> None:
         """Iterate until the relative gap is at most `tol`, or a limit is reached."""
@@ -111,7 +111,7 @@ class InteriorPoint:
             self._Z,
             *self._scaling,
             self._scaled,
-            self._rho,
+            self._offsets,
             cholesky.H,
             cholesky.diagonal,
             self._residual,
@@ -137,7 +137,7 @@ class InteriorPoint:
             sigma * self.centre,
             1.0 - sigma,
             self._residual,
-            self._rho,
+            self._offsets,
             self._forces,
         )
         dX = self._forces.copy()
@@ -162,7 +162,8 @@ class InteriorPoint:
             self._t,
             self._Z,
             *self._scaling,
-            self._rho,
+            self._offsets,
             dX,
             *self._steps,
+            self._reach,
         )
