@@ -86,7 +86,9 @@ class InteriorPoint:
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
-        return self.elimination.leave(self._X), self.elimination.leave_flow(np.ascontiguousarray(self._Z.T))
+        return self.elimination.leave(self._X), self.elimination.leave_flow(
+            np.ascontiguousarray(self._Z.T)
+        )
 
     def solve(self, tol: float, budget: Budget) -> None:
         """Iterate until the relative gap is at most `tol`, or a limit is reached."""
