@@ -33,6 +33,31 @@ LEAST_DISTANCE = 1e-15
 
 
 @fast_kernel
+def centre(
+    features: tuple[int, ...],
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    mu: float,
+    X: FloatArray,
+    t: FloatArray,
+    Z: FloatArray,
+) -> None:
+    """Write t and Z with s'l = mu on every edge, where s and l are aligned."""
+    d = len(features)
+    for e in range(len(lows)):
+        i, j, square = lows[e], highs[e], 0.0
+        for k in range(d):
+            Z[k, e] = X[i, k] - X[j, k]
+            square += Z[k, e] * Z[k, e]
+        t[e] = square
+    for e in range(len(lows)):
+        t[e] = (mu + np.sqrt(mu * mu + 4.0 * radii[e] ** 2 * t[e])) / (2.0 * radii[e])
+        for k in range(d):
+            Z[k, e] *= radii[e] / t[e]
+
+
+@fast_kernel
 def scale(
     features: tuple[int, ...],
     lows: Indices,

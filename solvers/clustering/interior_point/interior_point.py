@@ -78,17 +78,13 @@ class InteriorPoint:
         """Start at X, shape (n, d), with s'l = `centre` on every edge."""
         mu = FIRST_CENTRE * float(self._radii.mean()) if centre is None else centre
         self._X = self.elimination.enter(X)
-        lows, highs = self._ends
-        U = self._X[lows] - self._X[highs]
-        r = self._radii
-        self._t = (mu + np.sqrt(mu * mu + 4 * r**2 * np.einsum("ij,ij->i", U, U))) / (2 * r)
-        self._Z = np.ascontiguousarray(r / self._t * U.T)
+        self._t, self._Z = map(np.empty_like, self._steps)
+        cone_loops.centre(self._features, *self._ends, self._radii, mu, self._X, self._t, self._Z)
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
-        return self.elimination.leave(self._X), self.elimination.leave_flow(
-            np.ascontiguousarray(self._Z.T)
-        )
+        Z = np.ascontiguousarray(self._Z.T)
+        return self.elimination.leave(self._X), self.elimination.leave_flow(Z)
 
     def solve(self, tol: float, budget: Budget) -> None:
         """Iterate until the relative gap is at most `tol`, or a limit is reached."""

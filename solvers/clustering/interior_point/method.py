@@ -297,7 +297,7 @@ class ContractingMethod:
             F[separate] = problem.radii[separate, None] * subgradient_rows(U, 2)  # no unused part
             final = method.ended or method.gap < SHORT_GAP
             for blocks in _guesses(problem, method.absolute_gap, Y, F, len(SHORT) if final else 1):
-                merged, _ = problem.contracted(blocks)
+                merged = problem.merged(blocks)
                 sums = block_sums(problem.masses[:, None] * Y, blocks)
                 means, deadline = sums / merged.masses[:, None], self._budget.deadline
                 y, accurate = merged.minimiser(means, deadline)
