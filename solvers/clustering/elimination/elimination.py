@@ -45,7 +45,7 @@ class Elimination:
         The edges, ordered by the end that is eliminated last, and then by the other.
     lows, highs : ndarray of uint32, shape (m,)
         Ends of the ordered edges, as numbers in the elimination order; lows < highs.
-    signs : ndarray, shape (m, 1)
+    signs : ndarray, shape (m,)
         1 if the tail of an ordered edge is its low end, else -1.
     entries : int
         The number of blocks of L below the diagonal; 0 if the matrix is dense.
@@ -67,7 +67,7 @@ class Elimination:
         by_lows = loops.sort_stably(lows, np.arange(len(tails)), n)
         self.edges = loops.sort_stably(highs, by_lows, n)
         self.lows, self.highs = lows[self.edges], highs[self.edges]
-        self.signs = np.where(first < second, 1.0, -1.0)[self.edges, None]
+        self.signs = np.where(first < second, 1.0, -1.0)[self.edges]
         self.entries = 0
         if not self.is_dense:
             self._make_pattern(n)
@@ -106,12 +106,14 @@ class Elimination:
 
     def enter_flow(self, Z: FloatArray) -> FloatArray:
         """Return a flow on the edges, shape (m, d), on the ordered edges from low to high."""
-        return np.ascontiguousarray(self.signs * Z[self.edges])
+        result = np.empty_like(Z, order="C")
+        loops.enter_flow(self.edges, self.signs, Z, result)
+        return result
 
     def leave_flow(self, Z: FloatArray) -> FloatArray:
         """Return a flow on the ordered edges in the order and direction of the edges."""
-        result = np.empty_like(Z)
-        result[self.edges] = self.signs * Z
+        result = np.empty_like(Z, order="C")
+        loops.leave_flow(self.edges, self.signs, Z, result)
         return result
 
 

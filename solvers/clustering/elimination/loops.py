@@ -57,6 +57,22 @@ def sort_stably(keys: IntArray | Indices, order: IntArray, count: int) -> IntArr
 
 
 @kernel
+def enter_flow(edges: IntArray, signs: FloatArray, Z: FloatArray, result: FloatArray) -> None:
+    """Write row e of the result, signs[e] times row edges[e] of Z."""
+    for e in range(len(edges)):
+        for k in range(Z.shape[1]):
+            result[e, k] = signs[e] * Z[edges[e], k]
+
+
+@kernel
+def leave_flow(edges: IntArray, signs: FloatArray, Z: FloatArray, result: FloatArray) -> None:
+    """Write row edges[e] of the result, signs[e] times row e of Z."""
+    for e in range(len(edges)):
+        for k in range(Z.shape[1]):
+            result[edges[e], k] = signs[e] * Z[e, k]
+
+
+@kernel
 def pattern(
     starts: Indices,
     lows: Indices,
@@ -156,6 +172,9 @@ def factorise(
                     work[i, x, y] = -H[e, x, y]
         for q in range(row_starts[k], row_starts[k + 1]):
             j, place = columns[q], places[q]
+            if b == 1 and work[j, 0, 0] == 0.0:  # as between blocks that no current joins
+                L[place, 0, 0] = 0.0
+                continue
             for y in range(b):
                 for x in range(b):
                     value = work[j, x, y]

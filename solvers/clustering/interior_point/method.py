@@ -255,7 +255,7 @@ class ContractingMethod:
 
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""
-        own, _ = self.problem.contracted(start.blocks)
+        own = self.problem.merged(start.blocks)
         if len(own.radii) and not own.small:
             return None
         y, found = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
