@@ -20,7 +20,7 @@ from bilad.formulations.leader import set_parameter
 from bilad.formulations.schedule import ScheduleStage
 from bilad.formulations.smooth_deviation import written
 from bilad.models.norms import row_norms
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, check_problem
 from bilad.models.smooth_deviation import SmoothDeviation, SmoothPairs, width_unit
 from bilad.models.validation import FloatArray, IntArray
 
@@ -70,6 +70,7 @@ class SingleLevel:
         states: Sequence[FloatArray] = (),
         reach: float = math.inf,
     ) -> None:
+        check_problem(problem)
         self.problem, self.block_of = problem, block_of
         smooth = problem.deviation.smoothed(baseline.outcome, kernel)
         self.unit = width_unit(smooth, baseline.state, problem.model.data)

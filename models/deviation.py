@@ -323,7 +323,7 @@ def deviation(
         If the lengths differ, the labels are not integers, the name is not known, or the function
         refers to a point that does not exist.
     """
-    function = deviation_function(name)
+    function = deviation_function(name, "name")
     if function.compares != "labels":
         raise ArgumentError("name", repr(function.name), "a deviation of labels")
     first = _check_labels(labels, "labels")

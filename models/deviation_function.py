@@ -9,7 +9,7 @@ from typing import Any
 from bilad.models.learning.learning_model import LearningModel
 from bilad.models.representation import Represented
 from bilad.models.smooth_deviation import KERNELS, Kernel, SmoothDeviation, SmoothPairs
-from bilad.models.validation import ArgumentError, FloatArray, IntArray, one_of
+from bilad.models.validation import ArgumentError, FloatArray, IntArray, one_of, whole_number
 
 Pairs = Callable[[int], tuple[IntArray, FloatArray]]
 
@@ -76,6 +76,17 @@ class DeviationFunction(Represented):
     bind: Callable[[LearningModel], DeviationFunction] | None = None
     least_change: float | None = None
     held_out: tuple[Any, Any] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check what a user's function is most likely to lack."""
+        if not isinstance(self.name, str) or not self.name:
+            raise ArgumentError("name", repr(self.name), "a string that is not empty")
+        for argument in ("value", "largest"):
+            given = getattr(self, argument)
+            if not callable(given):
+                raise ArgumentError(argument, type(given).__name__, "a callable")
+        whole_number(self.least_n, "least_n", least=1)
+        one_of(self.compares, "compares", ("labels", "parameters", "predictions"))
 
     def summary(self) -> dict[str, Any]:
         """Return the name, what is compared, and whether the values are discrete."""
@@ -188,8 +199,10 @@ def register_deviations(*functions: DeviationFunction) -> None:
     DEVIATIONS.update((function.name, function) for function in functions)
 
 
-def deviation_function(deviation: str | DeviationFunction) -> DeviationFunction:
+def deviation_function(
+    deviation: str | DeviationFunction, argument: str = "deviation"
+) -> DeviationFunction:
     """Return the deviation function of this name; a `DeviationFunction` is returned unchanged."""
     if isinstance(deviation, DeviationFunction):
         return deviation
-    return DEVIATIONS[one_of(deviation, "deviation", DEVIATIONS)]
+    return DEVIATIONS[one_of(deviation, argument, DEVIATIONS)]

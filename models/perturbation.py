@@ -85,10 +85,14 @@ class Perturbation(Represented):
         upper: ArrayLike = np.inf,
         structure: Any = None,
     ) -> None:
+        if not isinstance(shapes, Mapping) or not all(map(_is_shape, shapes.values())):
+            raise ArgumentError("shapes", repr(shapes), "a tuple of whole numbers for each part")
         if not isinstance(operators, Mapping) or not operators or set(operators) != set(shapes):
             raise ArgumentError("operators", repr(operators), "a matrix for each part of `shapes`")
         self.shapes = MappingProxyType(dict(shapes))
-        self.operators = MappingProxyType({name: _matrix(T, name) for name, T in operators.items()})
+        self.operators = MappingProxyType(
+            {name: _matrix(T, f"operators {name}") for name, T in operators.items()}
+        )
         self.dim = next(iter(self.operators.values())).shape[1]
         self.structure = structure
         self.lower = _bound(lower, "lower", self.dim)
@@ -423,6 +427,12 @@ class _Flips(Perturbation):
         rates = -2 * labels / model.scale("targets")
         flipped = _selection(chosen, rates[chosen], n)
         return Perturbation({"targets": flipped}, {"targets": (n,)}, 0.0, 1.0)
+
+
+def _is_shape(given: Any) -> bool:
+    return isinstance(given, tuple) and all(
+        isinstance(n, int | np.integer) and n >= 0 for n in given
+    )
 
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:

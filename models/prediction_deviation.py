@@ -19,7 +19,7 @@ from bilad.models.deviation_function import DeviationFunction, constant
 from bilad.models.learning.learning_model import LearningModel
 from bilad.models.learning.predictor import Predictor, predictor
 from bilad.models.smooth_deviation import Kernel, SmoothDeviation
-from bilad.models.validation import ArgumentError, real_array
+from bilad.models.validation import ArgumentError, FloatArray, real_array
 
 UNCERTAINTY = 1e-6  # relative distance within which the losses of two solutions of one model agree
 
@@ -38,10 +38,10 @@ def changed_predictions(X: ArrayLike | None = None) -> DeviationFunction:
     Raises
     ------
     ArgumentError
-        If X is not a finite matrix; once the problem is made, also if it has another number of
-        features than the model, or the model has no `predictor`.
+        If X is not a finite matrix with at least one row; once the problem is made, also if it has
+        another number of features than the model, or the model has no `predictor`.
     """
-    points = None if X is None else real_array(X, "X", (None, None))
+    points = None if X is None else _held_out(X)
     return _unbound("changed-predictions", partial(_bind_changes, points))
 
 
@@ -60,14 +60,21 @@ def validation_loss(X: ArrayLike | None = None, y: ArrayLike | None = None) -> D
     Raises
     ------
     ArgumentError
-        If only one of X and y is given, or X is not a finite matrix; once the problem is made, also
-        if they do not fit the model, or the model has no `predictor`.
+        If only one of X and y is given, or X is not a finite matrix with at least one row; once the
+        problem is made, also if they do not fit the model, or the model has no `predictor`.
     """
     if (X is None) != (y is None):
         missing, given = ("X", "y") if X is None else ("y", "X")
         raise ArgumentError(missing, "None", f"the held-out data with {given}, or neither of them")
-    points = None if X is None else real_array(X, "X", (None, None))
+    points = None if X is None else _held_out(X)
     return _unbound("validation-loss", partial(_bind_loss, points, y))
+
+
+def _held_out(X: ArrayLike) -> FloatArray:
+    points = real_array(X, "X", (None, None))
+    if len(points) == 0:
+        raise ArgumentError("X", f"shape {points.shape}", "at least one row")
+    return points
 
 
 def _unbound(name: str, bind: Callable[[LearningModel], DeviationFunction]) -> DeviationFunction:

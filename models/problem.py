@@ -337,6 +337,12 @@ class BilevelProblem(Represented, ABC):
         """Return a sort key that is larger for a better eps."""
 
 
+def check_problem(problem: Any) -> None:
+    """Raise `ArgumentError` unless `problem` is (BL1) or (BL2)."""
+    if not isinstance(problem, BilevelProblem):
+        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+
+
 class MaxDeviation(BilevelProblem):
     """(BL1): maximise the deviation U(eps) subject to ||eps|| <= budget.
 

@@ -113,7 +113,7 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
     except (ArgumentError, DatasetError):
         raise
     except (OSError, ValueError, NotImplementedError) as cause:  # from pandas, pyarrow, NumPy
-        raise DatasetError(f"{path}: {cause}") from None
+        raise DatasetError(f"{path}: {str(cause).strip()}") from None
 
 
 @dataclass(frozen=True)

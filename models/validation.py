@@ -227,6 +227,13 @@ def whole_number(value: Any, argument: str, *, least: int) -> int:
     return int(value)
 
 
+def boolean(value: Any, argument: str) -> bool:
+    """Return `value` if it is True or False, else raise `ArgumentError`."""
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(argument, repr(value), "True or False")
+    return bool(value)
+
+
 def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
     """Return `value` if it is one of `known`, else raise `ArgumentError`."""
     choices = list(known)

@@ -9,7 +9,8 @@ n_leader
 start_xy
     The starting values of x, then of y, separated by spaces.
 F, f
-    The objectives of the leader and of the follower, both minimised, in Python.
+    The objectives of the leader and of the follower, both minimised: formulas of numbers, pi,
+    x[0], y[0], and so on, with + - * / ** and the functions exp, log, sqrt, sin and cos.
 G_ge_0, g_ge_0
     Expressions that the constraints of the leader and of the follower keep nonnegative, separated
     by semicolons. A variable alone is a lower bound of 0; two opposite expressions of the follower
@@ -20,9 +21,11 @@ target_F, target_from, book_F
 
 from __future__ import annotations
 
+import ast
 import math
+import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,6 +40,13 @@ from bilad.models.validation import ArgumentError, real_number
 SHIPPED = Path(str(files("bilad.scripts"))) / "studies" / "bilevel_problems.csv"
 FUNCTIONS = {name: getattr(pyo, name) for name in ("exp", "log", "sqrt", "sin", "cos")}
 COLUMNS = ("name", "target_F", "n_leader", "start_xy", "F", "f", "G_ge_0", "g_ge_0")
+OPERATIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 SAMPLES = 3  # points at which two expressions are compared
 
 
@@ -86,9 +96,13 @@ def _model(row: dict[str, str]) -> pyo.ConcreteModel:
     m.x = pyo.Var(range(count), initialize=dict(enumerate(start[:count])))
     m.lower = Follower()
     m.lower.y = pyo.Var(range(len(start) - count), initialize=dict(enumerate(start[count:])))
-    names = {"__builtins__": {}, **FUNCTIONS, "pi": math.pi, "x": m.x, "y": m.lower.y}
+    names = {"pi": math.pi, "x": m.x, "y": m.lower.y}
     (F,), (f,), upper, lower = (
-        [eval(part, names) for part in row[column].split(";") if part.strip()]
+        [
+            _formula(ast.parse(part.strip(), mode="eval").body, names)
+            for part in row[column].split(";")
+            if part.strip()
+        ]
         for column in ("F", "f", "G_ge_0", "g_ge_0")
     )
     m.cost, m.lower.cost = pyo.Objective(expr=F), pyo.Objective(expr=f)
@@ -101,6 +115,24 @@ def _model(row: dict[str, str]) -> pyo.ConcreteModel:
     for expression in upper:
         _bound(expression, m.rows, m.x)
     return m
+
+
+def _formula(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """Return the expression that a formula states; it is read, and never executed as Python."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return number
+        case ast.Name(id=name):
+            return names[name]
+        case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=index)):
+            return names[name][index]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_formula(operand, names)
+        case ast.BinOp(left=left, op=operation, right=right) if type(operation) in OPERATIONS:
+            return OPERATIONS[type(operation)](_formula(left, names), _formula(right, names))
+        case ast.Call(func=ast.Name(id=name), args=[argument], keywords=[]):
+            return FUNCTIONS[name](_formula(argument, names))
+    raise ValueError(f"{ast.unparse(node)} is no formula")
 
 
 def _bound(expression: Any, rows: Any, own: Any) -> None:

@@ -203,6 +203,12 @@ class Program(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _given(error: Any) -> str:
+    """Return the value that was given, which the message of newer versions of Typer omits."""
+    found = error.__cause__ or error.__context__
+    return f"got {found.errors()[0]['input']!r}: " if hasattr(found, "errors") else ""
+
+
 def _fault(error: Any) -> str:
     """Return what is wrong with the command line, in one line."""
     context, name = error.ctx, getattr(error, "option_name", None)
@@ -211,6 +217,6 @@ def _fault(error: Any) -> str:
         known = [one for option in context.command.params for one in option.opts]
         told = f"no such option: {name}{did_you_mean(name, known)}"
     elif isinstance(error, typer.BadParameter) and error.message and error.param is not None:
-        told = f"{error.param.opts[0]}: {error.message.rstrip('.')}"
+        told = f"{error.param.opts[0]}: {_given(error)}{error.message.rstrip('.')}"
     where = "" if context is None else f" (see {context.command_path} --help)"
     return f"{told[:1].lower()}{told[1:]}{where}"

@@ -13,7 +13,7 @@ from bilad.models.validation import ArgumentError
 from bilad.scripts.display import console, fitting
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.experiments.run import Row
-from bilad.scripts.experiments.runner import run_experiment
+from bilad.scripts.experiments.runner import check_scheduler, run_experiment
 from bilad.scripts.experiments.specification import Experiment
 from bilad.scripts.experiments.table import SCORES, SUMMARY, errors, filled, scores, summary
 from bilad.scripts.options import option
@@ -42,7 +42,15 @@ class RunOptions:
     ] = None
 
     def check(self, store: Path, force: bool) -> None:
-        """Raise `ArgumentError` if the store exists and it is not said what is to become of it."""
+        """Check, before any file is changed, that the runs can be carried out and stored.
+
+        Raises
+        ------
+        ArgumentError
+            If the store exists and it is not said what is to become of it.
+        OSError
+            If the scheduler does not answer.
+        """
         if self.resume and force:
             raise ArgumentError("--force", "--resume too", "at most one of the two")
         if store.exists() and not (self.resume or force):
@@ -50,6 +58,8 @@ class RunOptions:
             raise ArgumentError("store", f"{store}, which exists", expected)
         if store.is_file() and store.read_bytes()[: len(SQLITE)] not in (SQLITE, b""):
             raise ArgumentError("store", f"{store}, another file", "a store of experiments")
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler)
 
 
 def carried_out(

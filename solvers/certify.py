@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bilad.models.learning.learning_model import Proof, confirm, radius
-from bilad.models.problem import BilevelProblem, MinPerturbation
+from bilad.models.problem import BilevelProblem, MinPerturbation, check_problem
 from bilad.models.representation import Represented
 from bilad.models.validation import ArgumentError, seconds_limit, whole_number
 from bilad.solvers.bilevel.oracle import LEAST_SECONDS, LowerLevelError
@@ -128,8 +128,7 @@ def certify(
         the deviation of (BL1) takes arbitrarily small values, such as "distance".
     """
     began = time.perf_counter()
-    if not isinstance(problem, BilevelProblem):
-        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    check_problem(problem)
     most = whole_number(max_solves, "max_solves", least=0)
     whole_number(seed, "seed", least=0)
     seconds = seconds_limit(time_limit, "time_limit", least=0)

@@ -37,10 +37,12 @@ class ConicProgram:
     Raises
     ------
     ArgumentError
-        If the graph has no edge.
+        If the model is not a ConvexClustering, or its graph has no edge.
     """
 
     def __init__(self, model: ConvexClustering) -> None:
+        if not isinstance(model, ConvexClustering):
+            raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
         n, d, m = model.n, model.d, model.graph.m
         if m == 0:
             raise ArgumentError("model", "a graph without edges", "at least one edge")

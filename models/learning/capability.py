@@ -34,6 +34,11 @@ class Capability(Represented, Generic[R]):
         The function for types that have registered none.
     needs : Capability, optional
         The capability that the default calls, so that a model without it has no default.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is not a nonempty string, or is that of another capability.
     """
 
     def __init__(
@@ -42,6 +47,8 @@ class Capability(Represented, Generic[R]):
         default: Callable[..., R] | None = None,
         needs: Capability[Any] | None = None,
     ) -> None:
+        if not isinstance(name, str) or not name or name in CAPABILITIES:
+            raise ArgumentError("name", repr(name), "a new name of a capability")
         self.name = name
         self._default, self._needs = default, needs
         self._function = singledispatch(default or self._missing)

@@ -31,6 +31,7 @@ from bilad.models.validation import (
     ArgumentError,
     BoolArray,
     FloatArray,
+    boolean,
     real_array,
     real_number,
 )
@@ -151,9 +152,7 @@ class LinearModel(LearningModel):
             raise ArgumentError("loss_function", repr(loss), expected)
         self.targets = self._read_targets(targets)
         self.penalty = real_number(penalty, "penalty", above=0.0)
-        if not isinstance(intercept, bool | np.bool_):
-            raise ArgumentError("intercept", repr(intercept), "True or False")
-        self.intercept = bool(intercept)
+        self.intercept = boolean(intercept, "intercept")
 
     def summary(self) -> dict[str, Any]:
         """Return the sizes of the data, the penalty, and whether there is an intercept."""

@@ -14,6 +14,7 @@ from bilad.scripts.experiments.specification import read_specification
 from bilad.scripts.experiments.studies import study
 from bilad.scripts.options import OutputOptions, PrintOptions, option
 from bilad.scripts.output import RESULTS, Output
+from bilad.scripts.subject import option_names
 
 
 @command
@@ -39,7 +40,8 @@ def sweep(
     """Carry out the runs of a specification; rows are stored as soon as they are known."""
     path = study(specification)
     where = RESULTS / f"{path.stem}.sqlite" if store is None else store
-    output = Output(OutputOptions(out=where.parent, **asdict(printed)), "sweep")
+    with option_names(out="--store"):
+        output = Output(OutputOptions(out=where.parent, **asdict(printed)), "sweep")
     experiment = read_specification(path, changes or []).only(problems, methods)
     output.say(f"{experiment.name}: {len(experiment.runs)} runs")
     if check:

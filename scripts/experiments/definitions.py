@@ -49,6 +49,8 @@ KINDS: dict[str, Mapping[str, Callable[..., Any]]] = {
 }
 OF_METHOD = ("method", "closing", "vary")  # keys that are not options of the method
 BILEVEL = ("auto", *BILEVEL_METHODS)
+# Options of IPOPT that name a file to write, to read further options from, or to load as a library.
+OF_FILES = {"output_file", "option_file_name", "hsllib", "pardisolib"}
 LOWER = "lower"  # an option of `attack` that every method has
 
 
@@ -238,11 +240,18 @@ def options_of(method: str) -> list[str]:
 
 
 def _option(key: str, value: Any) -> Any:
-    """Return an option; a table of relaxations and widths is a schedule."""
+    """Return an option; a table of relaxations and widths is a schedule.
+
+    An option by which IPOPT would write a file or load a library is refused: except for the Python
+    files that it names, a specification is data only.
+    """
     if key == "schedule" and isinstance(value, Mapping):
         if set(value) != {"relaxations", "widths"}:
             raise ArgumentError("schedule", repr(dict(value)), "relaxations and widths")
         return Schedule.of(**value)
+    if key == "ipopt_options" and isinstance(value, Mapping):
+        for name in set(value) & OF_FILES:
+            raise ArgumentError(f"{key} {name}", repr(value[name]), "no file but the store")
     check_pickled(value, key)
     return value
 

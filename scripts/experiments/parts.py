@@ -35,6 +35,7 @@ from bilad.models import (
 from bilad.models.validation import (
     FloatArray,
     IntArray,
+    boolean,
     did_you_mean,
     index_array,
     one_of,
@@ -67,13 +68,6 @@ class Sample:
         import pandas  # slow to import
 
         return pandas.DataFrame(self.data, columns=list(self.features), index=self.index)
-
-
-def boolean(given: Any, argument: str) -> bool:
-    """Return `given` if it is true or false, else raise `ArgumentError`."""
-    if not isinstance(given, bool):
-        raise ArgumentError(argument, repr(given), "true or false")
-    return given
 
 
 HeldOut = tuple[FloatArray, Any]  # data and targets that the model does not see

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
-from bilad.models.validation import ArgumentError, whole_number
+from bilad.models.validation import ArgumentError, boolean, whole_number
 from bilad.scripts.command import noted_interrupts
 from bilad.scripts.experiments.run import FAILED, Row, Run, failed
 from bilad.scripts.experiments.specification import Experiment, read_specification
@@ -76,6 +76,9 @@ def run_experiment(
         Finished runs are stored, also after Ctrl-C, which raises KeyboardInterrupt.
     """
     whole_number(jobs, "jobs", least=1)
+    boolean(resume, "resume")
+    if scheduler is not None:
+        check_scheduler(scheduler)
     if isinstance(specification, Experiment):
         experiment = specification
     else:
@@ -138,12 +141,8 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
 
     Dask carries out the runs of a lost worker again on another one.
     """
-    try:
-        import distributed
-    except ImportError:
-        expected = "the package distributed: pip install 'bilad[distributed]'"
-        raise ArgumentError("scheduler", address, expected) from None
-    _reach(address)
+    import distributed
+
     # A lost scheduler is reported by us, once.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -163,7 +162,7 @@ def _on_dask(runs: Sequence[Run], address: str) -> Iterator[Row]:
             try:
                 row = future.result()
             except (CancelledError, distributed.comm.CommClosedError):
-                _reach(address)
+                check_scheduler(address)
                 submit(run)  # the worker was lost between its answer and our reading it
             except distributed.KilledWorker as error:  # Dask gave up, after several lost workers
                 yield failed(run, FAILED, error_termination(error))
@@ -186,7 +185,7 @@ def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
     while True:
         with suppress(queue.Empty):
             return ended.get(timeout=min(ASKING, PATIENCE))
-        _reach(address)
+        check_scheduler(address)
         workers, why = {}, "the scheduler has no worker"
         try:
             workers = client.sync(client.scheduler.ncores, callback_timeout=CONNECTING)
@@ -198,10 +197,21 @@ def _next(ended: queue.SimpleQueue[Any], client: Any, address: str) -> Any:
             raise OSError(errno.ETIMEDOUT, f"{why} for more than {PATIENCE:g} s", address)
 
 
-def _reach(address: str) -> None:
-    """Raise OSError if no scheduler answers."""
-    import distributed
+def check_scheduler(address: str) -> None:
+    """Check that a scheduler can be reached.
 
+    Raises
+    ------
+    ArgumentError
+        If the package distributed is missing.
+    OSError
+        If no scheduler answers.
+    """
+    try:
+        import distributed
+    except ImportError:
+        expected = "the package distributed: pip install 'bilad[distributed]'"
+        raise ArgumentError("scheduler", address, expected) from None
     try:
         where = distributed.comm.parse_address(address)[1]
         socket.create_connection(distributed.comm.parse_host_port(where), CONNECTING).close()

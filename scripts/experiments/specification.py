@@ -19,12 +19,11 @@ import pyomo.environ as pyo
 
 from bilad.formulations.follower import ModelError
 from bilad.models import ArgumentError, BilevelProblem
-from bilad.models.validation import one_of, real_number, whole_number
+from bilad.models.validation import boolean, one_of, real_number, whole_number
 from bilad.scripts.experiments.definitions import BILEVEL, KINDS, LOWER, Definitions, Method
 from bilad.scripts.experiments.faults import Faults, SpecificationError
 from bilad.scripts.experiments.faults import Path as Place
 from bilad.scripts.experiments.fingerprint import fingerprint, is_bilevel_model
-from bilad.scripts.experiments.parts import boolean
 from bilad.scripts.experiments.problems import FROM_PYTHON, PRODUCT, Problem, problems_of
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import RAY, Run

@@ -149,6 +149,6 @@ class Store:
 
 def open_existing(path: Path) -> Store:
     """Return a store that exists; otherwise raise `ArgumentError`."""
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size == 0:
         raise ArgumentError("store", str(path), "a store that `bilad sweep` has written")
     return Store(path)

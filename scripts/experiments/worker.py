@@ -1,8 +1,8 @@
-"""A process that carries out runs, and can be ended when it exceeds a limit or hangs.
+"""A process that carries out calls, and can be ended when it exceeds a limit or hangs.
 
-`python -m bilad.scripts.experiments.worker FD` receives runs from a connection, and sends their
-rows. It ends when the connection is closed, even within a run: when the process that started it was
-killed. It is no process of `multiprocessing`, because workers of Dask may not start those.
+`python -m bilad.scripts.experiments.worker FD` receives calls from a connection, and sends their
+results. It ends when the connection is closed, even within a call: when the process that started it
+was killed. It is no process of `multiprocessing`, because workers of Dask may not start those.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from bilad.scripts.experiments.run import FAILED, KILLED, Row, Run, carry_out, failed
 from bilad.solvers.termination import MOST_WORDS
@@ -27,9 +29,19 @@ LIVES = 2  # processes that may die of a run
 LATER = 30.0  # seconds after the limit at which a process ends itself if nobody does
 COMMAND = [sys.executable, "-m", "bilad.scripts.experiments.worker"]
 
+Result = TypeVar("Result")
+
+
+class DiedError(Exception):
+    """The process of a call died; the message says how."""
+
+
+class OverrunError(Exception):
+    """A call exceeded its seconds, and its process was ended."""
+
 
 class Worker:
-    """A process for runs, which is started at the first run and replaced after its end."""
+    """A process for calls, which is started at the first call and replaced after its end."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,15 +55,33 @@ class Worker:
         The status of the row is "killed" if the run exceeds `run.kill` seconds, and "error" if the
         process dies twice.
         """
+        try:
+            return self.call(partial(carry_out, run), run.kill, LIVES)
+        except OverrunError:
+            seconds = float(run.kill or 0)
+            return failed(run, KILLED, f"time limit: killed after {seconds:g} s", seconds)
+        except DiedError as error:
+            return failed(run, FAILED, f"error: the process of the run died {error}")
+
+    def call(self, work: Callable[[], Result], seconds: float | None, lives: int = 1) -> Result:
+        """Return the result of a function that can be pickled, and whose call raises nothing.
+
+        Raises
+        ------
+        OverrunError
+            If it takes more seconds.
+        DiedError
+            If so many processes die of it.
+        """
         death = ""
-        for _ in range(LIVES):
+        for _ in range(lives):
             process = self._alive()
             try:
                 self._connection.recv()  # it is ready; no limit counts its start
-                self._connection.send(run)
-                if self._connection.poll(run.kill):
-                    row: Row = self._connection.recv()
-                    return row
+                self._connection.send((work, seconds))
+                if self._connection.poll(seconds):
+                    result: Result = self._connection.recv()
+                    return result
             except (EOFError, OSError):  # it died
                 _kill(process)
                 if self._closed:
@@ -60,9 +90,8 @@ class Worker:
             else:
                 _kill(process)
                 process.wait()
-                seconds = float(run.kill or 0)
-                return failed(run, KILLED, f"time limit: killed after {seconds:g} s", seconds)
-        return failed(run, FAILED, f"error: the process of the run died {death}")
+                raise OverrunError
+        raise DiedError(death)
 
     def _alive(self) -> subprocess.Popen[bytes]:
         """Return the process, which is started if there is none or it has ended."""
@@ -120,25 +149,25 @@ def carry_out_in_worker(run: Run) -> Row:
 
 
 def main() -> None:
-    """Carry out runs until the connection is closed; before each, say that the process is ready."""
+    """Carry out calls until the connection is closed; before each, report to be ready."""
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
-    runs: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, runs), daemon=True).start()
+    calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
     while True:
         connection.send("ready")
-        run = runs.get()
-        if run.kill:
+        work, seconds = calls.get()
+        if seconds:
             # A timer that needs no interpreter, in case that the parent was killed too.
-            faulthandler.dump_traceback_later(run.kill + LATER, exit=True)
-        row = carry_out(run)
+            faulthandler.dump_traceback_later(seconds + LATER, exit=True)
+        result = work()
         faulthandler.cancel_dump_traceback_later()
-        connection.send(row)
+        connection.send(result)
 
 
-def _listen(connection: Any, runs: queue.SimpleQueue[Any]) -> None:
+def _listen(connection: Any, calls: queue.SimpleQueue[Any]) -> None:
     try:
         while True:
-            runs.put(connection.recv())
+            calls.put(connection.recv())
     except (EOFError, OSError):
         os.killpg(0, signal.SIGKILL)  # with all that this process has started
 

@@ -25,9 +25,14 @@ from bilad.models.learning.learning_model import (
     solve,
     solver_options,
 )
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, check_problem
 from bilad.models.representation import Represented
-from bilad.models.validation import FloatArray, real_number
+from bilad.models.validation import (
+    FloatArray,
+    real_number,
+    seconds_limit,
+    whole_number,
+)
 from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
 
 RECOMPUTE_TOL = 1e-10  # tolerance of the solution at the eps that is returned
@@ -107,13 +112,14 @@ class LowerLevel(Represented):
         time_limit: float = float("inf"),
     ) -> None:
         self.began = time.perf_counter()
+        check_problem(problem)
         self.problem = problem
         self.tol = real_number(tol, "tol", above=0.0)
         self._options = solver_options(_typical(problem), method)
-        allowed = problem.model.max_queries
-        limits = [limit for limit in (max_solves, allowed) if limit is not None]
+        most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
+        limits = [limit for limit in (most, problem.model.max_queries) if limit is not None]
         self.max_solves = min(limits, default=None)
-        self.deadline = self.began + time_limit
+        self.deadline = self.began + seconds_limit(time_limit, "time_limit", least=0)
         self.best: Evaluation | None = None
         self._best_solution: tuple[Evaluation, Solution] | None = None
         self.history: list[Evaluation] = []

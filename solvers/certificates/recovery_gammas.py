@@ -100,9 +100,7 @@ def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
     ArgumentError
         If the model is not a ConvexClustering or the labels are not n integers.
     """
-    if not isinstance(model, ConvexClustering):
-        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
-    return RecoveryTest(model, cluster_numbers(labels, model.n)).returns(model.gamma)
+    return _test(model, labels).returns(model.gamma)
 
 
 def exact_recovery_interval(
@@ -131,11 +129,11 @@ def exact_recovery_interval(
     Raises
     ------
     ArgumentError
-        If the labels are not n integers, or the width is not positive.
+        If the model is not a ConvexClustering, the labels are not n integers, or the width is not
+        positive.
     """
-    clusters = cluster_numbers(labels, model.n)
+    test = _test(model, labels)
     width = real_number(width, "width", above=0.0)
-    test = RecoveryTest(model, clusters)
     inside = _find(test)
     if inside is None:
         return None
@@ -144,6 +142,12 @@ def exact_recovery_interval(
     monotone = _never_splits(model)
     gapless = monotone or model.d == 1 or test.unjoined
     return ExactInterval(low, high, below, above, gapless, monotone or test.unjoined, test.solves)
+
+
+def _test(model: ConvexClustering, labels: ArrayLike) -> RecoveryTest:
+    if not isinstance(model, ConvexClustering):
+        raise ArgumentError("model", type(model).__name__, "a ConvexClustering")
+    return RecoveryTest(model, cluster_numbers(labels, model.n))
 
 
 class RecoveryTest:

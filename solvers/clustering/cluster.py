@@ -14,6 +14,7 @@ from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
+    boolean,
     real_number,
     seconds_limit,
     whole_number,
@@ -142,7 +143,8 @@ def solve_lower(
         began + time_limit,
         scale.reference,
     )
-    labels_only = labels_only and chosen.name in STARTED
+    boolean(refine, "refine")
+    labels_only = boolean(labels_only, "labels_only") and chosen.name in STARTED
     return LowerSolve(scale, chosen, options, began).result(
         lambda run: run.solve(refine, labels_only)
     )

@@ -17,7 +17,7 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.representation import Represented
-from bilad.models.validation import ArgumentError, names_among, real_number, seconds_limit
+from bilad.models.validation import ArgumentError, boolean, names_among, real_number, seconds_limit
 from bilad.solvers.clustering.cluster import cluster
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.methods import LOWER_METHODS
@@ -213,6 +213,7 @@ def compare_lower(
     names = names_among(methods, "methods", LOWER_METHODS)
     tol = real_number(tol, "tol", above=0.0)
     limit = seconds_limit(time_limit, "time_limit", above=0.0)
+    boolean(refine, "refine")
     clusterings: dict[str, Clustering] = {}
     not_run: dict[str, str] = {}
     interrupted = False

@@ -22,6 +22,7 @@ from bilad.models.validation import (
     ArgumentError,
     FloatArray,
     IntArray,
+    boolean,
     real_array,
     real_number,
     seconds_limit,
@@ -318,6 +319,8 @@ def cluster_path(
     unit = unit_scale(model.with_gamma(1.0 if given is None else given[-1]))
     chosen = choose_lower_method(unit.model, method).name
     tol = real_number(tol, "tol", above=0.0)
+    boolean(refine, "refine")
+    boolean(progress, "progress")
     levels = (
         partial(GammaRange(model, chosen, deadline).grid, COUNT)
         if given is None

@@ -17,10 +17,11 @@ from rich.progress import Progress
 from bilad.models.learning.capability import CapabilityError
 from bilad.models.learning.learning_model import LearningModelError, solve
 from bilad.models.learning.learning_model import bound as prove_bound
-from bilad.models.problem import BilevelProblem
+from bilad.models.problem import BilevelProblem, check_problem
 from bilad.models.registry import Registry
 from bilad.models.validation import (
     ArgumentError,
+    boolean,
     did_you_mean,
     one_of,
     seconds_limit,
@@ -177,6 +178,7 @@ def attack(
     one_of(closing, "closing", CLOSINGS)
     if not callable(on_progress):
         raise ArgumentError("on_progress", type(on_progress).__name__, "a callable(done, total)")
+    boolean(progress, "progress")
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
     rng = np.random.default_rng(whole_number(seed, "seed", least=0))
@@ -208,8 +210,7 @@ def _progress_bar(
 def _choose(
     problem: BilevelProblem, method: str, options: dict[str, Any]
 ) -> tuple[str, UpperMethod]:
-    if not isinstance(problem, BilevelProblem):
-        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    check_problem(problem)
     solve.require(problem.model)
     if one_of(method, "method", ["auto", *UPPER_METHODS]) == "auto":
         method, chosen = automatic_method(problem, UPPER_METHODS)

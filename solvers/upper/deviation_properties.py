@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bilad.models.deviation_function import DeviationFunction
-from bilad.models.problem import BilevelProblem, MaxDeviation
+from bilad.models.problem import BilevelProblem, MaxDeviation, check_problem
 from bilad.models.representation import Represented
 from bilad.models.validation import (
     ArgumentError,
@@ -179,13 +179,11 @@ def find_violation(
     question = _question(problem, deviation)
     points = whole_number(points, "points", least=1)
     directions = _directions(question, rays, whole_number(seed, "seed", least=0))
-    most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
-    return _Search(question, directions, LowerLevel(question, lower, tol, most)).run(points)
+    return _Search(question, directions, LowerLevel(question, lower, tol, max_solves)).run(points)
 
 
 def _question(problem: BilevelProblem, deviation: str | DeviationFunction | None) -> MaxDeviation:
-    if not isinstance(problem, BilevelProblem):
-        raise ArgumentError("problem", type(problem).__name__, "MaxDeviation or MinPerturbation")
+    check_problem(problem)
     chosen = problem.deviation if deviation is None else deviation
     return MaxDeviation(
         problem.model, problem.perturbation, problem.radius, problem.norm, deviation=chosen

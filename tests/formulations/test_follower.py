@@ -43,15 +43,6 @@ def test_variables_of_others_that_a_follower_refers_to_are_constants():
     assert program.leader == [m.x]
 
 
-@pytest.mark.parametrize("wrong", [3, "y", [1.0]])
-def test_variables_that_are_none_are_refused(wrong):
-    m = bard()
-    m.other = Follower(variables=wrong)
-    m.other.cost = pyo.Objective(expr=m.x)
-    with pytest.raises(ArgumentError, match="variables"):
-        BilevelProgram(m)
-
-
 def second_opinion(m):
     """Pyomo's own KKT conditions of the only follower, and the transformation."""
     copy = m.clone()

@@ -170,18 +170,6 @@ def test_a_pair_without_sides_has_no_relaxation_that_needs_them():
                 relaxation.rows(pair, 1.0)
 
 
-@pytest.mark.parametrize("wrong", ["Scholtes", "", None, 1, ["scholtes"]])
-def test_an_unknown_relaxation_is_refused(wrong):
-    problem = make_case(2, 2, "additive")
-    baseline = cluster(problem.model)
-    with pytest.raises(ArgumentError, match="relaxation: got .*'steffensen-ulbrich'") as caught:
-        KKT(problem, baseline, relaxation=wrong)
-    assert caught.value.argument == "relaxation"
-    with pytest.raises(ArgumentError, match="kernel: got .*'rational', 'exponential'") as caught:
-        KKT(problem, baseline, kernel=wrong)
-    assert caught.value.argument == "kernel"
-
-
 @pytest.fixture
 def own(monkeypatch):
     """Register relaxations for one test only."""

@@ -15,7 +15,6 @@ from bilad.models import (
     ConvexClustering,
     FusionGraph,
     MaxDeviation,
-    MinPerturbation,
     Perturbation,
     attack_is_possible,
     between_clusters,
@@ -134,32 +133,6 @@ INTEGERS = [
     ("labels", LABELS, lambda v: exact_recovery_interval(MODEL, v)),
 ]
 OPTIONAL = {"start", "gammas", "points", "features", "edges"}  # None says: the default
-NUMBERS = [
-    ("gamma", lambda v: ConvexClustering(A, GRAPH, v)),
-    ("weight", lambda v: FusionGraph.complete(4, v)),
-    ("phi", lambda v: FusionGraph.knn(A, 2, v)),
-    ("budget", lambda v: MaxDeviation(MODEL, MOVE, v)),
-    ("target", lambda v: MinPerturbation(MODEL, MOVE, v)),
-    ("limit", lambda v: MinPerturbation(MODEL, MOVE, 2, limit=v)),
-    ("tol", lambda v: cluster(MODEL, tol=v)),
-    ("time_limit", lambda v: cluster(MODEL, time_limit=v)),
-    ("time_limit", lambda v: cluster_path(MODEL, [0.1], time_limit=v)),
-    ("time_limit", lambda v: attack(PROBLEM, "corners", time_limit=v)),
-    ("width", lambda v: exact_recovery_interval(MODEL, LABELS, v)),
-]
-WRONG_NUMBERS = {
-    "text": "1",
-    "Boolean": True,
-    "complex": 1 + 0j,
-    "array": np.array([1.0, 2.0]),
-    "list": [1.0],
-    "date": np.datetime64("2020-01-01"),
-    "duration": np.timedelta64(1, "s"),
-    "masked": np.ma.masked,
-    "NaN": float("nan"),
-    "sparse": sp.csr_array([[1.0]]),
-    "too long": 10**400,
-}
 
 
 def named(rows):
@@ -191,12 +164,6 @@ def test_integers_are_not_rounded(argument, good, call):
     refuses(argument, call, np.asarray(good) + 0.5)
     call(np.asarray(good, dtype=np.uint8))
     call(np.ma.masked_array(good))
-
-
-@pytest.mark.parametrize(("argument", "call"), named(NUMBERS))
-def test_what_is_no_number(argument, call):
-    for value in WRONG_NUMBERS.values():
-        refuses(argument, call, value)
 
 
 @pytest.mark.parametrize("unlimited", [None, float("inf"), np.inf, np.float32("inf")])
@@ -240,29 +207,6 @@ def test_an_operator_is_copied():
     perturbation = Perturbation.linear((4, 2), given)
     given.data[:] = 7
     assert np.array_equal(perturbation.operators["data"].toarray(), T)
-
-
-@pytest.mark.parametrize(
-    ("argument", "call"),
-    [
-        ("shape", lambda: Perturbation.linear(None, T)),
-        ("shape", lambda: Perturbation.linear((4.0, 2), T)),
-        ("shape", lambda: Perturbation.linear((4, 2, 1), T)),
-        ("operator", lambda: Perturbation.linear((4, 2), np.zeros((8, 0)))),
-        ("operator", lambda: Perturbation.linear((4, 2), np.ones(8))),
-        ("operator", lambda: Perturbation.linear((4, 2), sp.coo_array(np.ones(8)))),
-        ("model", lambda: MOVE.apply(A, [0.0, 0.0])),
-        ("model", lambda: recovery_interval(A, LABELS)),
-        ("model", lambda: is_recovered(3, LABELS)),
-        ("perturbation", lambda: attack_is_possible(MODEL, LABELS, 3, [0.0, 0.0])),
-        ("edges", lambda: FusionGraph(4, None, [])),
-        ("points", lambda: MODEL.without(None)),
-        ("A", lambda: FusionGraph.knn(np.zeros((3, 0)), 1)),
-        ("A", lambda: FusionGraph.knn([[1.0]], 1)),
-    ],
-)
-def test_other_arguments_of_the_wrong_kind(argument, call):
-    refuses(argument, lambda _: call(), None)
 
 
 @pytest.mark.parametrize("kind", ["complex", "masked", "dates", "text", "Booleans"])

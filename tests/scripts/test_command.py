@@ -98,6 +98,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(tmp_path)
 
 def test_every_command_ends_so():
     commands = [importlib.import_module("bilad.scripts.benchmark_lower").benchmark]
+    commands += [importlib.import_module("bilad.scripts.soak.__main__").soak]
     commands += [one.callback for one in app.registered_commands]
     assert {one.__code__ for one in commands} == {command(lambda: None).__code__}
 

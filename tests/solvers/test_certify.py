@@ -204,11 +204,3 @@ def test_black_boxes_are_refused():
     box = BlackBox(A, KMeans(2, n_init=1, random_state=0))
     with pytest.raises(ArgumentError, match="got BlackBox.*'radius' is registered"):
         certify(MaxDeviation(box, Perturbation.additive(A.shape), 1.0))
-
-
-def test_arguments_are_checked_before_any_work():
-    with pytest.raises(ArgumentError, match="problem"):
-        certify(planar().model)
-    for name in ("seed", "max_solves"):
-        with pytest.raises(ArgumentError, match=name):
-            certify(planar(), **{name: -1})

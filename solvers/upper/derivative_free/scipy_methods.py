@@ -10,7 +10,14 @@ import numpy as np
 from scipy.optimize import Bounds, differential_evolution, direct, minimize
 
 from bilad.models.problem import BilevelProblem
-from bilad.models.validation import ArgumentError, FloatArray, one_of, real_number, whole_number
+from bilad.models.validation import (
+    ArgumentError,
+    FloatArray,
+    boolean,
+    one_of,
+    real_number,
+    whole_number,
+)
 from bilad.solvers.upper.derivative_free.evolution_strategies import grown
 from bilad.solvers.upper.derivative_free.merit import MeritFunction
 from bilad.solvers.upper.derivative_free.method import Search
@@ -106,8 +113,7 @@ def dividing_rectangles(problem: BilevelProblem, *, locally_biased: bool = True)
     Optim. Theory Appl. 79, 1993. Gablonsky and Kelley, A locally-biased form of the DIRECT
     algorithm, J. Global Optim. 21, 2001.
     """
-    if not isinstance(locally_biased, bool):
-        raise ArgumentError("locally_biased", repr(locally_biased), "True or False")
+    boolean(locally_biased, "locally_biased")
 
     def search(
         merit: MeritFunction, start: FloatArray, rng: np.random.Generator, number: int

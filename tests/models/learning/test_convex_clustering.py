@@ -151,3 +151,8 @@ def test_without_points(p):
     assert (smaller.gamma, smaller.p) == (0.7, p)
     same = model.without([])
     assert (same.data.tolist(), same.graph.m) == (A.tolist(), 3)
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf, 1.0, 2.0, np.float64(2), np.int64(2)])
+def test_every_spelling_of_a_norm(p):
+    assert ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1, p=p).p == p

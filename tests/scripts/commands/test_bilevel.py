@@ -138,15 +138,8 @@ def test_an_interrupt_keeps_the_models_that_are_finished(monkeypatch):
     [
         (["--function", "without_follower"], "without an active Follower"),
         (["--function", "numbers"], "toll.py, 'one': got int, expected a model of Pyomo"),
-        (["--function", "nothing"], "function: got an empty mapping"),
         (["--function", "exits"], "toll.py: got SystemExit: 3"),
         (["--function", "fails"], "toll.py: got ZeroDivisionError: division by zero"),
-        (["--function", "problem"], "did you mean 'problems'?"),
-        (["--problem", "none"], "--problem: got 'none'"),
-        (["--method", "kkt,simplx"], "--method: got 'simplx', expected one of 'auto', 'kkt'"),
-        (["--method", "branchin"], "did you mean 'branching'?"),
-        (["--seconds", "0"], "--seconds: got 0.0, expected a finite number > 0"),
-        (["--nodes", "0"], "--nodes: got 0, expected a whole number >= 1"),
     ],
 )
 def test_a_wrong_argument_is_answered_before_any_file(arguments, message, tmp_path):
@@ -157,26 +150,16 @@ def test_a_wrong_argument_is_answered_before_any_file(arguments, message, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("content", "code", "message"),
+    ("content", "message"),
     [
-        (None, 1, "none.py: No such file or directory"),
-        (b"x = (", 2, "none.py: got SyntaxError"),
-        (b"\xff\xfe", 2, "none.py: got 'utf-8' codec can't decode"),
-        (b"import no_such_module", 2, "No module named 'no_such_module'"),
-        (b"import sys; sys.exit()", 2, "none.py: got SystemExit"),
-        (b"x = 1", 2, "function: got 'problems', expected a function of none.py"),
+        (b"\xff\xfe", "none.py: got 'utf-8' codec can't decode"),
+        (b"import no_such_module", "No module named 'no_such_module'"),
+        (b"import sys; sys.exit()", "none.py: got SystemExit"),
     ],
 )
-def test_a_file_that_cannot_be_executed(content, code, message, tmp_path):
-    if content is not None:
-        (tmp_path / "none.py").write_bytes(content)
+def test_a_file_that_cannot_be_executed(content, message, tmp_path):
+    (tmp_path / "none.py").write_bytes(content)
     result = run("none.py")
-    assert result.exit_code == code
+    assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
-
-
-def test_a_module_that_does_not_exist():
-    result = run("no_such_module")
-    assert result.exit_code == 2
-    assert "No module named 'no_such_module'" in result.stderr

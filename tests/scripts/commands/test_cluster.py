@@ -66,13 +66,6 @@ def test_files_are_replaced_only_by_force(bilad, flowers, tmp_path, monkeypatch)
     assert json.loads((tmp_path / "mine" / "clusters.json").read_text())["options"]["gamma"] == 2
 
 
-def test_a_folder_that_is_a_file(bilad, flowers):
-    result = bilad("cluster", flowers, "--gamma", 1, *OWN, "--out", flowers)
-    assert result.exit_code == 2
-    assert result.stderr.startswith("error ")
-    assert "a folder" in result.stderr
-
-
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "npy"])
 def test_kinds_of_files_by_a_relative_path(bilad, flowers, tmp_path, suffix):
     frame = pd.read_csv(flowers)

@@ -36,13 +36,6 @@ def test_a_contradiction_is_code_1(bilad, flowers, monkeypatch):
     assert "contradict each other" in result.stdout
 
 
-def test_wrong_methods(bilad, flowers):
-    result = bilad("verify", flowers, "--label", "kind", "--gamma", 1, "--methods", "ssnal,clarbel")
-    assert result.exit_code == 2
-    assert "error --methods: got 'clarbel'" in result.stderr
-    assert "did you mean 'clarabel'" in result.stderr
-
-
 def test_options_of_data_need_data(bilad):
     result = bilad("verify", "--gamma", 1)
     assert result.exit_code == 2

@@ -160,12 +160,6 @@ def test_no_study_has_a_fault(path):
     assert read_specification(study(path.stem), ["seeds = 1"]).runs
 
 
-def test_a_specification_that_does_not_exist():
-    answer = CliRunner().invoke(app, ["sweep", "none.toml"])
-    assert answer.exit_code == 2
-    assert "black-box" in answer.output
-
-
 def test_a_sweep_stores_its_rows_and_refuses_to_mix_them_up(in_process, tmp_path, monkeypatch):
     """Also with names that are markup to a terminal."""
     monkeypatch.chdir(tmp_path)

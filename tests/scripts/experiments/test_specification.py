@@ -274,7 +274,7 @@ def test_some_runs_can_be_chosen(line):
         ),
         ({"training": 10}, "data.line.training: got 10, expected at most 9 points"),
         ({"validation": 2}, "data.line.validation: got 2, expected the number of training points"),
-        ({"standardise": 1}, "data.line.standardise: got 1, expected true or false"),
+        ({"standardise": 1}, "data.line.standardise: got 1, expected True or False"),
         ({"train": 3}, "data.line.train: got 'train', expected one of"),
     ],
 )

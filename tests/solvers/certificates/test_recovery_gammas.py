@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support import problems, rational
 
-from bilad.models import ArgumentError, ConvexClustering, FusionGraph, load_dataset
+from bilad.models import ConvexClustering, FusionGraph, load_dataset
 from bilad.models.learning.recovery import recovery_interval
 from bilad.solvers import cluster
 from bilad.solvers.certificates.recovery_gammas import exact_recovery_interval, is_recovered
@@ -259,22 +259,6 @@ def test_iris_with_all_features_is_never_recovered_for_p_2():
     """Its clusters hold from gamma = 0.3225 on, and meet at ||abar_1 - abar_2|| / n = 0.3208."""
     model, labels = iris([0, 1, 2, 3], 0.1, 2)
     assert exact_recovery_interval(model, labels, width=1e-4) is None
-
-
-def test_arguments():
-    model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1.0)
-    for labels in ([0], [0.5, 1.0]):
-        with pytest.raises(ArgumentError, match="labels"):
-            is_recovered(model, labels)
-    with pytest.raises(ArgumentError, match="width"):
-        exact_recovery_interval(model, [0, 1], width=0.0)
-
-
-@pytest.mark.parametrize("width", [-1.0, INF, float("nan"), "wide", None])
-def test_the_width_is_a_positive_number(width):
-    model = ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 0.1)
-    with pytest.raises(ArgumentError, match="width"):
-        exact_recovery_interval(model, [0, 1], width)
 
 
 @pytest.mark.parametrize("width", [1e-16, 1e-300, 5e-324])

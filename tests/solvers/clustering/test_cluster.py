@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import problems
 
-from bilad.models import ArgumentError, ConvexClustering, FusionGraph
+from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
 from bilad.solvers.errors import UnsupportedError
 
@@ -285,34 +285,6 @@ def test_a_result_survives_a_copy_without_what_it_keeps_for_the_next(method, p, 
         assert getattr(again, name) == getattr(result, name), name
     assert again.model.gap(again.X, again.Z) == result.model.gap(result.X, result.Z)
     assert cluster(again.model, method, tol=1e-6, start=again).status == result.status
-
-
-OTHER = cluster(ConvexClustering(MODEL.data, FusionGraph(3, [[0, 1], [1, 2]], [1, 1]), 0.1))
-FLAT = cluster(ConvexClustering(MODEL.data[:, :1], MODEL.graph, 0.1))
-
-
-@pytest.mark.parametrize(
-    ("argument", "call", "given", "expected"),
-    [
-        ("model", lambda: cluster(MODEL.data), "ndarray", "a ConvexClustering"),
-        ("method", lambda: cluster(MODEL, "admm"), "'admm'", "'auto', 'exact', 'interior-point'"),
-        ("method", lambda: cluster(MODEL, None), "None", "one of 'auto'"),
-        ("tol", lambda: cluster(MODEL, tol=0), "0.0", "finite number > 0"),
-        ("tol", lambda: cluster(MODEL, tol=float("nan")), "nan", "finite number > 0"),
-        ("max_iterations", lambda: cluster(MODEL, max_iterations=0), "0", "whole number >= 1"),
-        ("max_iterations", lambda: cluster(MODEL, max_iterations=1.5), "1.5", "whole number >= 1"),
-        ("time_limit", lambda: cluster(MODEL, time_limit=0), "0.0", "number > 0"),
-        ("time_limit", lambda: cluster(MODEL, time_limit=float("nan")), "nan", "number > 0"),
-        ("start", lambda: cluster(MODEL, start=OTHER), "another graph", "own graph"),
-        ("start", lambda: cluster(MODEL, start=FLAT), "d = 1|shape", "d = 2|shape|same"),
-        ("start", lambda: cluster(MODEL, start=MODEL.data), "ndarray", "a Clustering"),
-    ],
-)  # fmt: skip
-def test_wrong_argument(argument, call, given, expected):
-    with pytest.raises(
-        ArgumentError, match=f"^{argument}: got .*({given}).*, expected .*({expected})"
-    ):
-        call()
 
 
 def test_the_distance_bound_holds_where_rounding_hides_the_gap():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bilad.models import ArgumentError, ConvexClustering, FusionGraph
+from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import LowerComparison, compare_lower
 from bilad.solvers.clustering import comparison
 from bilad.solvers.clustering.labels.partition import Partition
@@ -121,22 +121,3 @@ def test_an_interrupt_ends_the_comparison_with_what_is_done(monkeypatch, n, done
     assert list(found.clusterings) == done
     names = ["ssnal", "exact", "clarabel"][len(done) :]
     assert found.not_run == dict.fromkeys(names, "interrupted")
-
-
-@pytest.mark.parametrize(
-    ("argument", "wrong"),
-    [
-        ("methods", {"methods": ()}),
-        ("methods", {"methods": None}),
-        ("methods", {"methods": ("ssnal", "ssnal")}),
-        ("methods", {"methods": ("ssnal", "gurobi")}),
-        ("methods", {"methods": "auto"}),
-        ("tol", {"tol": 0}),
-        ("time_limit", {"time_limit": -1}),
-    ],
-)
-def test_wrong_arguments(argument, wrong):
-    with pytest.raises(ArgumentError, match=argument):
-        compare_lower(PLANE, **wrong)
-    with pytest.raises(ArgumentError, match="model"):
-        compare_lower(A)

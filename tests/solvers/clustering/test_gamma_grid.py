@@ -111,15 +111,6 @@ def test_no_gamma_changes_the_partition(graph):
             call(model)
 
 
-def test_wrong_arguments():
-    model = ConvexClustering(LINE, FusionGraph.complete(3), 1.0)
-    for count in (1, 0, 2.5, "many", None):
-        with pytest.raises(ArgumentError, match="count"):
-            gamma_grid(model, count)
-    with pytest.raises(ArgumentError, match="model"):
-        gamma_grid(LINE)
-
-
 def test_a_disconnected_graph_is_said_with_its_sizes_and_its_zero_weights():
     graph = FusionGraph(5, [[0, 1], [1, 2], [3, 4], [0, 4]], [1.0, 1.0, 1.0, 0.0])
     model = ConvexClustering([[0.0], [1.0], [2.0], [4.0], [5.0]], graph, 1.0)

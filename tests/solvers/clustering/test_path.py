@@ -269,21 +269,7 @@ def test_plot_makes_its_own_figure():
     pyplot.close(ax.figure)
 
 
-@pytest.mark.parametrize("gammas", [[], [0.1, -1.0], [1.0, 2.0, 1.0], [np.nan], [np.inf], 3.0])
-def test_wrong_gammas_are_refused(gammas):
-    with pytest.raises(ArgumentError, match="gammas"):
-        cluster_path(SPLITTING, gammas)
-
-
-def test_wrong_arguments_are_refused_before_any_work():
-    with pytest.raises(ArgumentError, match="model"):
-        cluster_path(SPLITTING.data, [1.0])
-    with pytest.raises(ArgumentError, match="max_iterations"):
-        cluster_path(SPLITTING, [1.0], max_iterations=0)
-    with pytest.raises(ArgumentError, match="time_limit"):
-        cluster_path(SPLITTING, [1.0], time_limit=-1)
-    with pytest.raises(ArgumentError, match="tol"):
-        cluster_path(SPLITTING, [1.0], tol=0)
+def test_a_method_that_cannot_take_the_model_is_refused():
     with pytest.raises(UnsupportedError):
         cluster_path(connected_model(groups()), [1.0], method="exact")
 

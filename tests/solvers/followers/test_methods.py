@@ -121,23 +121,6 @@ def test_limits_end_a_search_with_the_best_so_far():
     assert late.status == "no solution found"
 
 
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [
-        ("method", "simplex"),
-        ("starts", 0),
-        ("seed", -1),
-        ("relaxation", "none"),
-        ("schedule", []),
-        ("schedule", [1.0, 0.0]),
-        ("schedule", 5),
-        ("time_limit", 0),
-        ("node_limit", 0),
-        ("ipopt_options", {"no_such_option": 1}),
-        ("ipopt_options", 3),
-    ],
-)
-def test_wrong_arguments_are_named(argument, value):
-    m = elsewhere()
-    with pytest.raises(ArgumentError, match=argument):
-        solve_bilevel(m, **{argument: value})
+def test_an_option_that_ipopt_refuses_is_named():
+    with pytest.raises(ArgumentError, match="ipopt_options: .*no_such_option"):
+        solve_bilevel(elsewhere(), ipopt_options={"no_such_option": 1})

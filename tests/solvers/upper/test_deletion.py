@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from support import problems
 
 from bilad.models import (
-    ArgumentError,
     ConvexClustering,
     FusionGraph,
-    between_clusters,
-    chosen_pairs,
     deviation,
 )
 from bilad.solvers import cluster, drop_edges, drop_points
@@ -176,25 +173,6 @@ def test_outcomes_that_are_not_proved_are_ignored(bridge, hidden, monkeypatch):
     assert (found.status, found.undecided, found.deviation) == expected[hidden]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((3, 1), "model: got int"),
-        ((None, -1), "budget: got -1"),
-        ((None, 4), "budget: got 4, expected at most 3, so that two points stay"),
-        ((None, 1, "none"), "deviation: got 'none'"),
-        ((None, 1, chosen_pairs([[0, 1]])), "deviation: got 'chosen-pairs', expected one that"),
-        ((None, 1, between_clusters([0], [1])), "deviation: got 'between-clusters'"),
-        ((None, 1, "delta", [5]), "points: got 5"),
-    ],
-)
-def test_errors_name_the_argument(bridge, arguments, message):
-    model, *others = arguments
-    with pytest.raises(ArgumentError) as error:
-        drop_points(bridge if model is None else model, *others)
-    assert str(error.value).startswith(message)
-
-
 def random_graph(seed):
     rng = np.random.default_rng(seed)
     A = rng.normal(size=(6, 2)) + 3 * rng.integers(0, 2, size=(6, 1))
@@ -246,17 +224,3 @@ def test_edges_greedily_and_the_limit_on_solves():
 def test_no_budget_deletes_no_edge():
     found = drop_edges(random_graph(1), 0)
     assert (found.deviation, found.edges.size, found.status) == (0.0, 0, "optimal")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"budget": -1}, "budget: got -1"),
-        ({"budget": 1, "edges": [99]}, "edges: got"),
-        ({"budget": 1, "deviation": "none"}, "deviation: got 'none'"),
-        ({"budget": 1, "max_solves": -1}, "max_solves: got -1"),
-    ],
-)
-def test_wrong_arguments_of_drop_edges(arguments, message):
-    with pytest.raises(ArgumentError, match=message):
-        drop_edges(random_graph(0), **arguments)

@@ -7,7 +7,6 @@ import pytest
 from sklearn.cluster import KMeans
 
 from bilad.models import (
-    ArgumentError,
     BlackBox,
     ConvexClustering,
     DeviationFunction,
@@ -276,26 +275,3 @@ def test_a_black_box():
     for violation in check.violations:
         assert violation.value > violation.other_value
         assert violation.norm < violation.other_norm
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"deviation": "none"}, "deviation: got 'none'"),
-        ({"rays": 0}, "rays: got 0, expected a whole number >= 1"),
-        ({"rays": [[1.0, 0.0]]}, "rays: got shape"),
-        ({"rays": [[0.0] * 4]}, "rays: got none in which eps may go"),
-        ({"points": 0}, "points: got 0"),
-        ({"seed": -1}, "seed: got -1"),
-        ({"max_solves": -1}, "max_solves: got -1"),
-    ],
-)
-def test_errors_name_the_argument(plane, arguments, message):
-    with pytest.raises(ArgumentError) as error:
-        find_violation(plane(2), **arguments)
-    assert str(error.value).startswith(message)
-
-
-def test_a_problem_is_needed():
-    with pytest.raises(ArgumentError, match="problem: got int"):
-        find_violation(3)
