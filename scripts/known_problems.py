@@ -261,6 +261,9 @@ DRAWN = {
 }
 
 
+KINDS = ("shift", "additive", "multiplicative", "edges")
+
+
 def random_problem(name: str) -> KnownProblem:
     """Return the random problem of a name such as "random BL1 edges p=1 d=2 norm=inf #3".
 
@@ -275,7 +278,7 @@ def draw_problem(name: str) -> BilevelProblem:
     p, d, norm = (float(setting.partition("=")[2]) for setting in settings)
     rng = np.random.default_rng(int(number[1:]))
     model = _random_model(DRAWN[drawn], rng, p, int(d))
-    perturbation = _random_perturbation(rng, kind, model)
+    perturbation = random_perturbation(rng, kind, model)
     if bilevel == "BL1":
         return MaxDeviation(model, perturbation, _random_budget(rng, kind), norm)
     target = 2.0 * int(rng.integers(1, model.n + 1))
@@ -297,11 +300,12 @@ def _random_model(own: Draw, rng: np.random.Generator, p: float, d: int) -> Conv
     return model
 
 
-def _random_perturbation(
+def random_perturbation(
     rng: np.random.Generator, kind: str, model: ConvexClustering
 ) -> Perturbation:
+    """Draw a perturbation of a kind in `KINDS`, of one to three points or of three edges."""
     n, d = model.data.shape
-    points = rng.choice(n, int(rng.integers(1, 4)), replace=False)
+    points = rng.choice(n, min(int(rng.integers(1, 4)), n), replace=False)
     feature = [int(rng.integers(d))]
     if kind == "shift":
         direction = np.zeros((n, d))
@@ -311,7 +315,9 @@ def _random_perturbation(
         return Perturbation.additive((n, d), points, feature)
     if kind == "multiplicative":
         return Perturbation.multiplicative(model.data, points, feature)
-    return Perturbation.edges(model.graph, rng.choice(model.graph.m, 3, replace=False))
+    return Perturbation.edges(
+        model.graph, rng.choice(model.graph.m, min(3, model.graph.m), replace=False)
+    )
 
 
 def _random_budget(rng: np.random.Generator, kind: str) -> float:

@@ -21,8 +21,12 @@ WEIGHTS = ("equal", "gaussian", "uniform", "zeros", "magnitudes")
 
 def random_model(seed: int, index: int) -> ConvexClustering:
     """Return the problem with this index among those of a seed."""
-    rng = np.random.default_rng([seed, index])
-    points, p = _points(rng), float(rng.choice(NORMS))
+    return draw_model(np.random.default_rng([seed, index]))
+
+
+def draw_model(rng: np.random.Generator, most: int = MOST_POINTS) -> ConvexClustering:
+    """Draw a problem with 2 to `most` points."""
+    points, p = _points(rng, most), float(rng.choice(NORMS))
     graph = FusionGraph(len(points), *_edges(rng, points))
     gamma = 10 ** rng.uniform(*((-6, 2) if rng.random() < 0.3 else (-2, 1)))
     if rng.random() < 0.2 and graph.weights.max(initial=0) > 0:
@@ -31,9 +35,9 @@ def random_model(seed: int, index: int) -> ConvexClustering:
     return ConvexClustering(unit * points, graph, unit * gamma, p)
 
 
-def _points(rng: np.random.Generator) -> FloatArray:
+def _points(rng: np.random.Generator, most: int) -> FloatArray:
     """Draw clouds of points; a lattice has ties, and points drawn twice coincide."""
-    n, d = int(rng.integers(2, MOST_POINTS + 1)), int(rng.choice(DIMENSIONS))
+    n, d = int(rng.integers(2, most + 1)), int(rng.choice(DIMENSIONS))
     points = rng.normal(size=(n, d)) + 3 * rng.integers(0, 3, size=(n, 1))
     if rng.random() < 0.3:
         points = np.round(points, int(rng.integers(0, 2)))

@@ -21,9 +21,11 @@ from bilad.models import (
     MinPerturbation,
     Perturbation,
 )
+from bilad.models.learning.clustering_problem import clustering_of
 from bilad.models.learning.learning_model import bound
 from bilad.models.validation import FloatArray
-from bilad.scripts.known_problems import DRAWN, draw_problem
+from bilad.scripts.known_problems import DRAWN, KINDS, draw_problem, random_perturbation
+from bilad.scripts.random_problems import draw_model
 from bilad.scripts.soak.check import Instance, Verdict
 from bilad.scripts.soak.problem_data import (
     LINEAR,
@@ -37,6 +39,8 @@ from bilad.solvers.termination import TIME_LIMIT
 from bilad.solvers.upper import REFORMULATIONS, UPPER_METHODS, refusal
 
 FORMULATIONS = ("exact", *REFORMULATIONS, "milp", "direct", "corners")
+EXPONENTS = ("1", "2", "inf")
+MOST_POINTS = 9
 SOLVES, SECONDS = 80, 20.0  # limits of each method
 TOL = 1e-12  # of the lower level, where attacks are recomputed
 ROUNDING = 1e-9  # relative, of the norm of eps: of the data at eps
@@ -45,19 +49,39 @@ EXTRAS = {"nomad": "PyNomad", "nlopt-crs": "nlopt"}  # packages that need not be
 
 
 def draw_clustering(rng: np.random.Generator) -> Instance:
-    """Draw a problem of convex clustering as `known_problems` draws it, and a relaxation."""
+    """Draw a problem of convex clustering, and a relaxation."""
+    problem = _known_problem(rng) if rng.random() < 0.5 else _any_problem(rng)
+    given = problem_data(clustering_data(clustering_of(problem)), problem)
+    return {**given, "relaxation": str(rng.choice(list(RELAXATIONS)))}
+
+
+def _known_problem(rng: np.random.Generator) -> BilevelProblem:
+    """Draw a problem as those with a known optimum, on a complete graph with several clusters."""
     names = [
         rng.choice(list(DRAWN)),
         rng.choice(["BL1", "BL2"]),
-        rng.choice(["shift", "additive", "multiplicative", "edges"]),
-        f"p={rng.choice(['1', '2', 'inf'])}",
+        rng.choice(KINDS),
+        f"p={rng.choice(EXPONENTS)}",
         f"d={rng.integers(1, 3)}",
-        f"norm={rng.choice(['1', '2', 'inf'])}",
+        f"norm={rng.choice(EXPONENTS)}",
         f"#{rng.integers(10**6)}",
     ]
-    problem: Any = draw_problem(" ".join(map(str, names)))
-    given = problem_data(clustering_data(problem.model), problem)
-    return {**given, "relaxation": str(rng.choice(list(RELAXATIONS)))}
+    return draw_problem(" ".join(map(str, names)))
+
+
+def _any_problem(rng: np.random.Generator) -> BilevelProblem:
+    """Draw a problem on a graph of any kind, with ties, duplicates and zeros, in any unit."""
+    model, kind, norm = draw_model(rng, MOST_POINTS), str(rng.choice(KINDS)), rng.choice(EXPONENTS)
+    if (kind == "edges" and not model.graph.m) or (
+        kind == "multiplicative" and not model.data.all()
+    ):
+        kind = "shift"
+    free, radius = random_perturbation(rng, kind, model), rng.uniform(0.05, 1)
+    if kind in ("shift", "additive"):
+        radius *= float(np.ptp(model.data, axis=0).max()) or 1.0
+    if rng.random() < 0.5:
+        return MaxDeviation(model, free, radius, float(norm))
+    return MinPerturbation(model, free, 2.0 * rng.integers(1, model.n), float(norm), limit=radius)
 
 
 def draw_problem_of_any_model(rng: np.random.Generator) -> Instance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bilad.scripts.random_problems import random_model
+from bilad.scripts.random_problems import draw_model
 from bilad.scripts.soak.check import Instance, Verdict
 from bilad.scripts.soak.problem_data import clustering_data, model_of
 from bilad.scripts.verify import compared
@@ -12,7 +12,7 @@ from bilad.scripts.verify import compared
 
 def draw(rng: np.random.Generator) -> Instance:
     """Draw a model of `random_problems`."""
-    return clustering_data(random_model(int(rng.integers(2**31)), 0))
+    return clustering_data(draw_model(rng))
 
 
 def examine(given: Instance) -> Verdict:

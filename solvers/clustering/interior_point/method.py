@@ -255,7 +255,7 @@ class ContractingMethod:
 
     def _smooth_solution(self, start: BlockSolution) -> BlockSolution | None:
         """Solve on the blocks of the start by Newton's method, if no two of them are fused."""
-        own, _ = self.problem.contracted(start.blocks)
+        own = self.problem.merged(start.blocks)
         if len(own.radii) and not own.small:
             return None
         y, found = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
@@ -297,7 +297,7 @@ class ContractingMethod:
             F[separate] = problem.radii[separate, None] * subgradient_rows(U, 2)  # no unused part
             final = method.ended or method.gap < SHORT_GAP
             for blocks in _guesses(problem, method.absolute_gap, Y, F, len(SHORT) if final else 1):
-                merged, _ = problem.contracted(blocks)
+                merged = problem.merged(blocks)
                 sums = block_sums(problem.masses[:, None] * Y, blocks)
                 means, deadline = sums / merged.masses[:, None], self._budget.deadline
                 y, accurate = merged.minimiser(means, deadline)
