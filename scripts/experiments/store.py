@@ -12,7 +12,7 @@ import json
 import math
 import reprlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ PYTHON: dict[str, Callable[[Any], Any]] = {
     "float": float,
 }
 STORED: dict[str, Any] = {"str": str, "int": int, "float": int | float}
-JSON = {  # mappings, and arrays of numbers
+JSON: Mapping[str, type] = {  # mappings, and arrays of numbers
     "options": dict, "settings": dict, "versions": dict,
     "eps": list, "history": list, "curve": list,
 }  # fmt: skip
@@ -167,11 +167,11 @@ def _read(values: Sequence[Any]) -> Row:
         if not isinstance(value, STORED[kind]):
             raise TypeError(f"{name} is {reprlib.repr(value)}, no {kind}")
     row = Row(*values)
-    for name, kind in JSON.items():
+    for name, form in JSON.items():
         try:
             content = json.loads(getattr(row, name))
-            fits = isinstance(content, kind)
-            if fits and kind is list:
+            fits = isinstance(content, form)
+            if fits and form is list:
                 np.asarray(content, dtype=float)
         except (TypeError, ValueError, RecursionError):
             fits = False
