@@ -101,7 +101,6 @@ def test_two_points_with_masses_in_closed_form(radius):
     assert solver_of(problem, 1e-11)[0].pair()[0] == pytest.approx(expected, abs=1e-4)
 
 
-@pytest.mark.parametrize("part", ["scaling", "factorisation", "step"])
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_an_iterate_is_resumed(d):
     """On the same problem the iterate is the same, and so is what follows."""
@@ -118,6 +117,7 @@ def test_an_iterate_is_resumed(d):
         np.testing.assert_allclose(resumed.pair()[0], method.pair()[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("part", ["scaling", "factorisation", "step"])
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_failure_keeps_the_last_pair(part, at, monkeypatch):
     problem, calls = ContractedProblem.whole(random_model(0, 2)), []
