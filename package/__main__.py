@@ -1,20 +1,22 @@
 """The command `bilad`, which is also `python -m bilad`."""
 
 import io
+import signal
 import sys
-
-INTERRUPTED = 130  # exit code of a command that Ctrl-C ends
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it without a traceback, also while it is imported."""
+    """Run the command line; Ctrl-C ends it without a traceback, also while it is imported.
+
+    A command records Ctrl-C itself while it works (`scripts/command.py`). Before and after, when
+    modules are imported and Python shuts down, the action of the system ends the process: there
+    an exception could be caught by anybody, or be shown with a traceback.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of columns need not fit its encoding
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        _run()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    _run()
 
 
 def _run() -> None:

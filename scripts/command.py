@@ -107,8 +107,10 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                     name: group(**{one.name: kwargs.pop(one.name) for one in fields(group)})
                     for name, group in groups.items()
                 }
-                run(*args, **kwargs, **made)
-                interrupts.check()
+                try:
+                    run(*args, **kwargs, **made)
+                finally:  # an import that is interrupted, for example, can raise ImportError
+                    interrupts.check()
             except KeyboardInterrupt:
                 code = SIGNALLED + (interrupts.number or signal.SIGINT)
                 raise _end("interrupted", "", code) from None

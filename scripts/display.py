@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 GAP = 3  # characters between two columns
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may execute
 UNWRAPPED = 10_000  # characters of a line that is not shown by a terminal
 
 Cells = dict[str, Any]
@@ -57,6 +58,18 @@ def markdown(table: pd.DataFrame) -> str:
     """Return a table in Markdown, with the numbers as on a terminal."""
     rows = [list(table), ["---"] * table.shape[1], *table.itertuples(index=False)]
     return "".join(f"| {' | '.join(map(shown, row))} |\n" for row in rows)
+
+
+def csv(table: pd.DataFrame, *, index: bool = False) -> str:
+    """Return a table as CSV; a text that a spreadsheet would execute begins with an apostrophe."""
+    plain = table.rename(columns=_no_formula).map(_no_formula)
+    plain.index = plain.index.map(_no_formula)
+    return str(plain.to_csv(index=index))
+
+
+def _no_formula(cell: Any) -> Any:
+    is_formula = isinstance(cell, str) and cell.startswith(FORMULA) and not is_number(cell)
+    return f"'{cell}" if is_formula else cell
 
 
 def fitting(table: pd.DataFrame, width: int, optional: Sequence[str]) -> pd.DataFrame:

@@ -30,9 +30,12 @@ def one_thread():
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def ctrl_c_interrupts():
-    """A shell that starts the tests in the background has them ignore Ctrl-C, which some send."""
+    """Ctrl-C, which some tests send, raises KeyboardInterrupt.
+
+    A shell that starts the tests in the background, and the start of the program, change that.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

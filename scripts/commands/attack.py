@@ -11,6 +11,7 @@ import pandas as pd
 from bilad.models import ArgumentError
 from bilad.scripts.command import FailedError, command
 from bilad.scripts.comparison import problem_title
+from bilad.scripts.display import csv
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     LOWER,
@@ -99,7 +100,7 @@ def attack(
     tables = [Table("attack", problem_title(problem), [_row(found)], CAPTION)]
     record, frame = subject.record("attack", found.to_dict()), found.to_frame()
     out.write_json(RECORD, record)
-    out.write(POINTS, frame.to_csv())
+    out.write(POINTS, csv(frame, index=True))
     out.draw(PICTURE, found.plot)
     out.draw(HISTORY, found.plot_history)
     if out.form == "table" and "changed" in frame:

@@ -10,6 +10,7 @@ import pandas as pd
 from bilad.models import ConvexClustering
 from bilad.models.frame import feature_titles
 from bilad.scripts.command import FailedError, command
+from bilad.scripts.display import csv
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     LOWER,
@@ -50,7 +51,7 @@ def cluster(
     if found.status == "interrupted":
         raise KeyboardInterrupt
     record = subject.record("cluster", found.to_dict())
-    out.write(LABELS, found.to_frame().to_csv())
+    out.write(LABELS, csv(found.to_frame(), index=True))
     out.write_json(RECORD, record)
     out.draw(PICTURE, found.plot)
     out.result(record, _clusters(found, out.form == "table"), summary=summary(found))

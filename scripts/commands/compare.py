@@ -7,6 +7,7 @@ what is recomputed at the eps of each answer.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,7 +118,8 @@ def compare(
     out.write(SPECIFICATION, tomli_w.dumps(_relative(given, out.folder)))
     table = carried_out(experiment, store, runs, out)
     _show(table, subject, out)
-    out.written(f"Next: bilad sweep {out.folder / SPECIFICATION} --store {store} --resume")
+    words = ["bilad", "sweep", str(out.folder / SPECIFICATION), "--store", str(store), "--resume"]
+    out.written(f"Next: {shlex.join(words)}")
     fault = failures(table)
     if fault:
         raise FailedError(fault)

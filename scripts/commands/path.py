@@ -12,6 +12,7 @@ import pandas as pd
 
 from bilad.models import ArgumentError, ConvexClustering
 from bilad.scripts.command import FailedError, command
+from bilad.scripts.display import csv
 from bilad.scripts.experiments.page import Table
 from bilad.scripts.options import (
     DATA,
@@ -75,7 +76,7 @@ def path(
     rows = pd.DataFrame([_row(one) for one in suggested], columns=COLUMNS)
     table = Table("suggestions", "Suggested gammas", rows, CAPTION)
     record = subject.record("path", found.to_dict() | {"suggestions": suggested})
-    out.write(PATH, found.to_frame().to_csv(index=False))
+    out.write(PATH, csv(found.to_frame()))
     out.write(SUGGESTIONS, table.csv())
     out.write_json(RECORD, record)
     if len(found.gammas):

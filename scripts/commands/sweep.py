@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +50,7 @@ def sweep(
     runs.check(where, printed.force)
     table = carried_out(experiment, where, runs, output)
     show_results(table, output)
-    output.say(f"Written: {where}. Next: bilad report {where}")
+    output.say(f"Written: {where}. Next: {shlex.join(['bilad', 'report', str(where)])}")
     fault = failures(table)
     if fault:
         raise FailedError(fault)

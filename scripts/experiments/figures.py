@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bilad.models.validation import FloatArray
+from bilad.scripts.display import csv
 from bilad.scripts.experiments.page import Picture, write_picture
 from bilad.scripts.experiments.table import CLOSE, costs, gap, taken
 from bilad.scripts.files import write_text
@@ -52,7 +53,7 @@ class Plot:
             for x, y in zip(*points, strict=True)
         ]
         data = pd.DataFrame(rows, columns=["kind", "curve", "x", "y"])
-        write_text(folder / f"{self.name}.csv", data.to_csv(index=False))
+        write_text(folder / f"{self.name}.csv", csv(data))
         return write_picture(folder / self.name, self.title, self._draw, (8.0, 4.2))
 
     def _draw(self, figure: Figure) -> None:

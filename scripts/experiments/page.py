@@ -19,7 +19,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure
 
-from bilad.scripts.display import is_number, shown
+from bilad.scripts.display import csv, is_number, shown
 from bilad.scripts.files import save_figure, write_text
 
 PAGE = "report.html"
@@ -61,7 +61,7 @@ class Table:
 
     def csv(self) -> str:
         """Return the table as CSV."""
-        return str(self.frame.to_csv(index=False))
+        return csv(self.frame)
 
     def latex(self) -> str:
         """Return the table as LaTeX, with rules of the package booktabs."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bilad.scripts.display import csv
 from bilad.scripts.experiments.figures import plots_of
 from bilad.scripts.experiments.page import Block, Chapter, Table, Text, write_page
 from bilad.scripts.experiments.run import REFUSED
@@ -47,7 +48,7 @@ def write_report(table: pd.DataFrame, folder: Path) -> Path:
     folder : Path
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUNS, table.to_csv(index=False))
+    write_text(folder / RUNS, csv(table))
     chapters = [
         Chapter(
             str(family), list(_blocks(str(family), f"{number}_{slug(str(family))}", own, folder))

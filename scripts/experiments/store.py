@@ -8,12 +8,16 @@ network file systems are not; workers on other machines therefore do not open it
 from __future__ import annotations
 
 import errno
+import json
 import math
+import reprlib
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bilad.models.validation import ArgumentError
 from bilad.scripts.experiments.run import Row
@@ -28,6 +32,11 @@ PYTHON: dict[str, Callable[[Any], Any]] = {
     "int": int,
     "float": float,
 }
+STORED: dict[str, Any] = {"str": str, "int": int, "float": int | float}
+JSON: Mapping[str, type] = {  # mappings, and arrays of numbers
+    "options": dict, "settings": dict, "versions": dict,
+    "eps": list, "history": list, "curve": list,
+}  # fmt: skip
 COLUMNS = {one.name: str(one.type) for one in fields(Row)}
 # What SQLite reports, and the error of the operating system with the same meaning.
 MEANINGS = (
@@ -50,7 +59,7 @@ class Store:
         If the file is a store of another version, or not a store.
     OSError
         With the name of the file, also from each method, if it cannot be read or written: it is
-        locked or read-only, or the disk is full. What was written before is kept.
+        locked, read-only or damaged, or the disk is full. What was written before is kept.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -114,9 +123,10 @@ class Store:
     def rows(self, keys: Sequence[str] | None = None) -> list[Row]:
         """Return the rows with these keys in this order; by default all, the oldest first."""
         stored = self._ask("SELECT * FROM runs ORDER BY finished, key")
-        # SQLite stores NaN as NULL.
-        values: Any = ([math.nan if one is None else one for one in row] for row in stored)
-        found = [Row(*row) for row in values]
+        try:
+            found = [_read(values) for values in stored]
+        except (TypeError, ValueError) as error:
+            raise OSError(errno.EIO, f"damaged: {error}", str(self.path)) from None
         if keys is None:
             return found
         known = {row.key: row for row in found}
@@ -145,6 +155,29 @@ class Store:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _read(values: Sequence[Any]) -> Row:
+    """Return a stored row, or raise an error that says what is not of its type.
+
+    A store may come from somebody else: SQLite keeps any value in any column.
+    """
+    values = [math.nan if one is None else one for one in values]  # SQLite stores NaN as NULL
+    for (name, kind), value in zip(COLUMNS.items(), values, strict=True):
+        if not isinstance(value, STORED[kind]):
+            raise TypeError(f"{name} is {reprlib.repr(value)}, no {kind}")
+    row = Row(*values)
+    for name, form in JSON.items():
+        try:
+            content = json.loads(getattr(row, name))
+            fits = isinstance(content, form)
+            if fits and form is list:
+                np.asarray(content, dtype=float)
+        except (TypeError, ValueError, RecursionError):
+            fits = False
+        if not fits:
+            raise ValueError(f"{name} is {reprlib.repr(getattr(row, name))}")
+    return row
 
 
 def open_existing(path: Path) -> Store:

@@ -1,8 +1,8 @@
 """The command line: the files it writes, its exit codes and its messages."""
 
 import io
+import signal
 import sys
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -23,16 +23,21 @@ def test_a_part_that_there_is_not_beside_all(parts, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_ctrl_c_during_the_import_ends_without_a_traceback(monkeypatch, capsys):
-    def interrupted(*given):
-        raise KeyboardInterrupt
-
-    monkeypatch.delitem(sys.modules, "bilad.scripts.cli")
-    monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=interrupted)])
-    with pytest.raises(SystemExit) as end:
+@pytest.mark.parametrize(
+    ("before", "then"),
+    [(signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)],
+)
+def test_ctrl_c_during_the_import_ends_the_process_unless_it_is_ignored(monkeypatch, before, then):
+    found = []
+    monkeypatch.setattr(
+        "bilad.scripts.cli.main", lambda: found.append(signal.getsignal(signal.SIGINT))
+    )
+    old = signal.signal(signal.SIGINT, before)
+    try:
         program.main()
-    assert end.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert found == [then]
 
 
 def test_characters_that_the_output_cannot_encode_are_escaped(monkeypatch):

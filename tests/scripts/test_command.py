@@ -32,6 +32,14 @@ def raising(error):
     raise error
 
 
+def turned(number):
+    """Turn an interrupt into another exception, as an import of compiled code does."""
+    try:
+        signal.raise_signal(number)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed") from None
+
+
 FULL = OSError(errno.ENOSPC, "No space left on device", "rows.csv")
 ENDS = [
     (lambda: raising(ArgumentError("seed", "x", "a number")), 2, "seed: got x, expected a number"),
@@ -42,6 +50,7 @@ ENDS = [
     (lambda: raising(KeyboardInterrupt), 130, "interrupted"),
     (lambda: signal.raise_signal(signal.SIGINT), 130, "interrupted"),
     (lambda: swallowed(signal.SIGINT), 130, "interrupted"),
+    (lambda: turned(signal.SIGINT), 130, "interrupted"),
     (lambda: signal.raise_signal(signal.SIGTERM), 143, "interrupted"),
     (lambda: swallowed(signal.SIGTERM), 143, "interrupted"),
     (lambda: raising(typer.Exit(3)), 3, ""),

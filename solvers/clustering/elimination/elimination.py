@@ -34,6 +34,8 @@ class Elimination:
         The number of points.
     tails, heads : ndarray of int, shape (m,)
         The ends of the edges, without loops or repetitions.
+    points : ndarray of int, shape (n,), optional
+        An order to be used; by default the points are ordered by (approximate) minimum degree.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class Elimination:
         The edges, ordered by the end that is eliminated last, and then by the other.
     lows, highs : ndarray of uint32, shape (m,)
         Ends of the ordered edges, as numbers in the elimination order; lows < highs.
-    signs : ndarray, shape (m, 1)
+    signs : ndarray, shape (m,)
         1 if the tail of an ordered edge is its low end, else -1.
     entries : int
         The number of blocks of L below the diagonal; 0 if the matrix is dense.
@@ -51,33 +53,46 @@ class Elimination:
         Whether the matrix is treated as full, and the order is that of the points.
     """
 
-    def __init__(self, n: int, tails: IntArray, heads: IntArray) -> None:
+    def __init__(
+        self, n: int, tails: IntArray, heads: IntArray, points: IntArray | None = None
+    ) -> None:
         self.is_dense = n > DENSE_SIZE and 2 * len(tails) >= DENSE_FILL * n**2
-        self.points = np.arange(n) if self.is_dense else _minimum_degree(n, tails, heads)
+        if self.is_dense:
+            points = np.arange(n)
+        self.points = _minimum_degree(n, tails, heads) if points is None else points
         place = np.empty(n, dtype=np.uint32)
         place[self.points] = np.arange(n, dtype=np.uint32)
         first, second = place[tails], place[heads]
         lows, highs = np.minimum(first, second), np.maximum(first, second)
-        self.edges = np.argsort(highs.astype(np.int64) * n + lows)
+        by_lows = loops.sort_stably(lows, np.arange(len(tails)), n)
+        self.edges = loops.sort_stably(highs, by_lows, n)
         self.lows, self.highs = lows[self.edges], highs[self.edges]
-        self.signs = np.where(first < second, 1.0, -1.0)[self.edges, None]
+        self.signs = np.where(first < second, 1.0, -1.0)[self.edges]
         self.entries = 0
         if not self.is_dense:
             self._make_pattern(n)
 
     def _make_pattern(self, n: int) -> None:
         starts = _starts(np.bincount(self.highs, minlength=n))
-        parent, marks, counts = np.zeros((3, n), dtype=np.uint32)
-        loops.pattern(starts, self.lows, parent, marks, counts)
-        row_starts = _starts(counts)
+        parent, marks, *counts = np.zeros((4, n), dtype=np.uint32)
+        loops.pattern(starts, self.lows, parent, marks, *counts)
+        row_starts, column_starts = map(_starts, counts)
         self.entries = int(row_starts[-1])
         columns, rows, places = np.empty((3, self.entries), dtype=np.uint32)
-        counts[:] = 0
-        loops.fill_pattern(starts, self.lows, parent, marks, row_starts, columns, counts)
-        column_starts = _starts(counts)
-        loops.fill_columns(row_starts, columns, column_starts[:-1].copy(), rows, places)
+        loops.fill_columns(starts, self.lows, parent, marks, column_starts[:-1].copy(), rows)
+        loops.fill_rows(column_starts, rows, row_starts[:-1].copy(), columns, places)
         self._pattern = starts, self.lows, row_starts, columns, places
         self._columns = column_starts, rows
+
+    def contracted_order(self, blocks: IntArray) -> IntArray:
+        """Return the blocks (n,) in the order in which their last points are eliminated.
+
+        If the blocks are connected, two of them are joined in L of the contracted graph only if
+        points of theirs are joined in this L.
+        """
+        last = np.empty(int(blocks.max()) + 1, dtype=np.int64)
+        last[blocks[self.points]] = np.arange(len(blocks))
+        return np.argsort(last)
 
     def enter(self, X: Array) -> Array:
         """Return the rows of X, shape (n, ..), in elimination order."""
@@ -91,12 +106,14 @@ class Elimination:
 
     def enter_flow(self, Z: FloatArray) -> FloatArray:
         """Return a flow on the edges, shape (m, d), on the ordered edges from low to high."""
-        return np.ascontiguousarray(self.signs * Z[self.edges])
+        result = np.empty_like(Z, order="C")
+        loops.enter_flow(self.edges, self.signs, Z, result)
+        return result
 
     def leave_flow(self, Z: FloatArray) -> FloatArray:
         """Return a flow on the ordered edges in the order and direction of the edges."""
-        result = np.empty_like(Z)
-        result[self.edges] = self.signs * Z
+        result = np.empty_like(Z, order="C")
+        loops.leave_flow(self.edges, self.signs, Z, result)
         return result
 
 

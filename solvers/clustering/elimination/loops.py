@@ -43,10 +43,45 @@ def minimum_degree(n: int, tails: IntArray, heads: IntArray) -> IntArray:
 
 
 @kernel
+def sort_stably(keys: IntArray | Indices, order: IntArray, count: int) -> IntArray:
+    """Return the order sorted stably by keys in 0, .., count-1."""
+    starts, result = np.zeros(count + 1, np.int64), np.empty_like(order)
+    for place in order:
+        starts[keys[place] + 1] += 1
+    for key in range(count):
+        starts[key + 1] += starts[key]
+    for place in order:
+        result[starts[keys[place]]] = place
+        starts[keys[place]] += 1
+    return result
+
+
+@kernel
+def enter_flow(edges: IntArray, signs: FloatArray, Z: FloatArray, result: FloatArray) -> None:
+    """Write row e of the result, signs[e] times row edges[e] of Z."""
+    for e in range(len(edges)):
+        for k in range(Z.shape[1]):
+            result[e, k] = signs[e] * Z[edges[e], k]
+
+
+@kernel
+def leave_flow(edges: IntArray, signs: FloatArray, Z: FloatArray, result: FloatArray) -> None:
+    """Write row edges[e] of the result, signs[e] times row e of Z."""
+    for e in range(len(edges)):
+        for k in range(Z.shape[1]):
+            result[edges[e], k] = signs[e] * Z[e, k]
+
+
+@kernel
 def pattern(
-    starts: Indices, lows: Indices, parent: Indices, marks: Indices, counts: Indices
+    starts: Indices,
+    lows: Indices,
+    parent: Indices,
+    marks: Indices,
+    row_counts: Indices,
+    column_counts: Indices,
 ) -> None:
-    """Write the elimination tree to `parent`, and the number of entries of each row to `counts`.
+    """Write the elimination tree to `parent`, and the numbers of entries of the rows and columns.
 
     The edges that end at k are starts[k], .., starts[k+1] - 1, and lows are their other ends, all
     below k. A root is its own parent.
@@ -60,54 +95,46 @@ def pattern(
                 if parent[i] == i:
                     parent[i] = k
                 marks[i] = k
-                counts[k] += np.uint32(1)
+                row_counts[k] += np.uint32(1)
+                column_counts[i] += np.uint32(1)
                 i = parent[i]
 
 
 @kernel
-def fill_pattern(
-    starts: Indices,
-    lows: Indices,
-    parent: Indices,
-    marks: Indices,
-    row_starts: Indices,
-    columns: Indices,
-    counts: Indices,
+def fill_columns(
+    starts: Indices, lows: Indices, parent: Indices, marks: Indices, ends: Indices, rows: Indices
 ) -> None:
-    """Write the columns of the entries of each row of L, in ascending order.
+    """Write the rows of the entries by columns, in ascending order.
 
-    Ascending order is a topological order of the elimination tree. `counts` receives the number
-    of entries of each column.
+    `ends` holds the starts of the columns, and their ends afterwards.
     """
     n = len(parent)
     marks[:] = n
     for k in range(n):
         marks[k] = k
-        end = row_starts[k]
         for e in range(starts[k], starts[k + 1]):
             i = lows[e]
             while marks[i] != k:
                 marks[i] = k
-                columns[end] = i
-                counts[i] += np.uint32(1)
-                end += np.uint32(1)
+                rows[ends[i]] = k
+                ends[i] += np.uint32(1)
                 i = parent[i]
-        columns[row_starts[k] : end].sort()
 
 
 @kernel
-def fill_columns(
-    row_starts: Indices, columns: Indices, ends: Indices, rows: Indices, places: Indices
+def fill_rows(
+    column_starts: Indices, rows: Indices, ends: Indices, columns: Indices, places: Indices
 ) -> None:
-    """Write the rows of the entries by columns, and where each entry of a row stands there.
+    """Write the columns of the entries by rows, in ascending order, and their places in columns.
 
-    `ends` holds the starts of the columns, and their ends afterwards.
+    Ascending order is a topological order of the elimination tree. `ends` holds the starts of the
+    rows, and their ends afterwards.
     """
-    for k in range(len(row_starts) - 1):
-        for q in range(row_starts[k], row_starts[k + 1]):
-            j = columns[q]
-            places[q], rows[ends[j]] = ends[j], k
-            ends[j] += np.uint32(1)
+    for j in range(len(column_starts) - 1):
+        for p in range(column_starts[j], column_starts[j + 1]):
+            k = rows[p]
+            columns[ends[k]], places[ends[k]] = j, p
+            ends[k] += np.uint32(1)
 
 
 @fast_kernel
@@ -145,6 +172,9 @@ def factorise(
                     work[i, x, y] = -H[e, x, y]
         for q in range(row_starts[k], row_starts[k + 1]):
             j, place = columns[q], places[q]
+            if b == 1 and work[j, 0, 0] == 0.0:  # as between blocks that no current joins
+                L[place, 0, 0] = 0.0
+                continue
             for y in range(b):
                 for x in range(b):
                     value = work[j, x, y]
@@ -203,6 +233,25 @@ def solve_blocks(
 ) -> None:
     """Replace the right-hand side X, shape (n, b), by the solution."""
     b, n = len(features), len(X)
+    if b == 2:  # written out, since the compiler cannot keep a row of X in registers
+        for j in range(n):
+            x0 = X[j, 0] * diagonal[j, 0, 0]
+            x1 = (X[j, 1] - diagonal[j, 1, 0] * x0) * diagonal[j, 1, 1]
+            X[j, 0], X[j, 1] = x0, x1
+            for p in range(column_starts[j], column_starts[j + 1]):
+                i = rows[p]
+                X[i, 0] -= L[p, 0, 0] * x0 + L[p, 0, 1] * x1
+                X[i, 1] -= L[p, 1, 0] * x0 + L[p, 1, 1] * x1
+        for back in range(n):
+            j = n - 1 - back
+            x0, x1 = X[j, 0], X[j, 1]
+            for p in range(column_starts[j], column_starts[j + 1]):
+                i = rows[p]
+                x0 -= L[p, 0, 0] * X[i, 0] + L[p, 1, 0] * X[i, 1]
+                x1 -= L[p, 0, 1] * X[i, 0] + L[p, 1, 1] * X[i, 1]
+            x1 *= diagonal[j, 1, 1]
+            X[j, 0], X[j, 1] = (x0 - diagonal[j, 1, 0] * x1) * diagonal[j, 0, 0], x1
+        return
     for j in range(n):
         for x in range(b):
             value = X[j, x]

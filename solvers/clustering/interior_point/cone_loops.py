@@ -1,15 +1,23 @@
 """Compiled loops over the second-order cones of the edges.
 
 Edge e joins lows[e] and highs[e]. With u = x_i - x_j, both s = (t, u) and l = (r, -z) lie in the
-cone Q = {(a, b): ||b|| <= a}. The Nesterov-Todd scaling of the pair is eta times the reflection
-matrix of a point w, w_0^2 - ||w_1||^2 = 1, and `scaled` is the scaled point W l = W^-1 s
-(Vandenberghe, The CVXOPT linear and quadratic cone program solvers, 2010, section 5). The
-linearised complementarity of an edge is dl = -W^-2 ds - rho, from which t is eliminated:
+cone Q = {(a, b): ||b|| <= a}, and det (a, b) = a^2 - ||b||^2 is positive in its interior. The
+Nesterov-Todd scaling of the pair is sqrt(kappa) times the symmetric matrix T of a point w with
+det w = 1 that maps (1, 0) to w (Vandenberghe, The CVXOPT linear and quadratic cone program solvers,
+2010, section 5):
 
-    dz = H (dx_i - dx_j) - (rho_1 + 2 w_0 / (2 w_0^2 - 1) rho_0 w_1),
-    H = (I - 2 / (2 w_0^2 - 1) w_1 w_1') / eta^2.
+    kappa = sqrt(det s / det l),   kappa T l = T^-1 s,   det (T l) = det l.
 
-`features` is the tuple (0, .., d-1), whose length the compiler knows.
+The linearised complementarity of an edge is dl = -T^-2 ds / kappa - rho, from which t is
+eliminated:
+
+    dz = H (dx_i - dx_j) - sigma,    sigma = rho_1 + 2 w_0 / (2 w_0^2 - 1) rho_0 w_1,
+    H = (I - 2 / (2 w_0^2 - 1) w_1 w_1') / kappa.
+
+`features` is the tuple (0, .., d-1), whose length the compiler knows. The arrays of the edges are
+`kappa`, shape (m,); `dets`, shape (2, m), for det s and det l; and of shape (d+1, m), `W` for w,
+`scaled` for T l, and `offset` for rho_0 and sigma. Loops with roots and divisions have no indirect
+addresses, so that the compiler can vectorise them; `reach`, shape (m,), is their work array.
 """
 
 from __future__ import annotations
@@ -19,10 +27,34 @@ import numpy as np
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.kernel import Indices, fast_kernel
 
-# The squared distance from the boundary of the cone, relative to the length, is taken to be at
-# least this: rounding may put a heavy edge on the boundary while other edges are far from it.
+# det s and det l, relative to t^2 and r^2, are taken to be at least this: rounding may put a heavy
+# edge on the boundary while other edges are far from it.
 LEAST_DISTANCE = 1e-15
-FAR = 1e30  # a step to the boundary that is not met
+
+
+@fast_kernel
+def centre(
+    features: tuple[int, ...],
+    lows: Indices,
+    highs: Indices,
+    radii: FloatArray,
+    mu: float,
+    X: FloatArray,
+    t: FloatArray,
+    Z: FloatArray,
+) -> None:
+    """Write t and Z with s'l = mu on every edge, where s and l are aligned."""
+    d = len(features)
+    for e in range(len(lows)):
+        i, j, square = lows[e], highs[e], 0.0
+        for k in range(d):
+            Z[k, e] = X[i, k] - X[j, k]
+            square += Z[k, e] * Z[k, e]
+        t[e] = square
+    for e in range(len(lows)):
+        t[e] = (mu + np.sqrt(mu * mu + 4.0 * radii[e] ** 2 * t[e])) / (2.0 * radii[e])
+        for k in range(d):
+            Z[k, e] *= radii[e] / t[e]
 
 
 @fast_kernel
@@ -36,16 +68,19 @@ def scale(
     X: FloatArray,
     t: FloatArray,
     Z: FloatArray,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
     scaled: FloatArray,
-    rho: FloatArray,
+    offset: FloatArray,
     H: FloatArray,
     diagonal: FloatArray,
     residual: FloatArray,
     forces: FloatArray,
 ) -> tuple[bool, float, float, float, float]:
     """Scale every edge, and write the Newton matrix and the right-hand side of the predictor.
+
+    Of the diagonal blocks, the lower triangles are written.
 
     Returns
     -------
@@ -62,61 +97,65 @@ def scale(
     """
     d = len(features)
     products = gaps = primal = 0.0
+    for e in range(len(lows)):
+        i, j = lows[e], highs[e]
+        for k in range(d):
+            W[k + 1, e] = X[i, k] - X[j, k]
+    inside = True
+    for e in range(len(lows)):
+        r = radii[e]
+        uu = zz = uz = 0.0
+        for k in range(d):
+            uu += W[k + 1, e] * W[k + 1, e]
+            zz += Z[k, e] * Z[k, e]
+            uz += W[k + 1, e] * Z[k, e]
+        length, product = np.sqrt(uu), t[e] * r - uz
+        products += product
+        gaps += r * length - uz
+        primal += r * length
+        first = max((t[e] - length) * (t[e] + length), LEAST_DISTANCE * t[e] * t[e])
+        second = max(r * r - zz, LEAST_DISTANCE * r * r)
+        inside &= (first > 0.0) & (second > 0.0)
+        ratio = first / np.sqrt(first * second)
+        kappa[e], dets[0, e], dets[1, e] = ratio, first, second
+        c = 0.5 / np.sqrt(0.5 * (first + product * ratio))
+        w0, wz = c * (t[e] + ratio * r), 0.0
+        W[0, e] = w0
+        for k in range(d):
+            W[k + 1, e] = c * (W[k + 1, e] + ratio * Z[k, e])
+            wz += W[k + 1, e] * Z[k, e]
+        scaled[0, e], offset[0, e] = w0 * r - wz, -r
+        share = r - wz / (1.0 + w0)
+        q = 2.0 / (2.0 * w0 * w0 - 1.0)
+        for k in range(d):
+            w = W[k + 1, e]
+            scaled[k + 1, e] = w * share - Z[k, e]
+            offset[k + 1, e] = Z[k, e] - q * w0 * r * w
+    if not inside:
+        return False, 0.0, 0.0, 0.0, 0.0
     for i in range(len(X)):
         for k in range(d):
             misfit = X[i, k] - data[i, k]
             primal += 0.5 * masses[i] * misfit * misfit
             residual[i, k] = masses[i] * misfit
             forces[i, k] = 0.0
-            for h in range(d):
+            for h in range(k):
                 diagonal[i, k, h] = 0.0
             diagonal[i, k, k] = masses[i]
     for e in range(len(lows)):
-        i, j = lows[e], highs[e]
-        uu = zz = uz = 0.0
+        i, j, inverse = lows[e], highs[e], 1.0 / kappa[e]
+        q = 2.0 * inverse / (2.0 * W[0, e] * W[0, e] - 1.0)
         for k in range(d):
-            u, z = X[i, k] - X[j, k], Z[e, k]
-            uu += u * u
-            zz += z * z
-            uz += u * z
-        length, flow, r = np.sqrt(uu), np.sqrt(zz), radii[e]
-        products += t[e] * r - uz
-        gaps += r * length - uz
-        primal += r * length
-        first = max((t[e] - length) * (t[e] + length), LEAST_DISTANCE * t[e] * t[e])
-        second = max((r - flow) * (r + flow), LEAST_DISTANCE * r * r)
-        if not (first > 0.0 and second > 0.0):
-            return False, 0.0, 0.0, 0.0, 0.0
-        slack, dual = 1.0 / np.sqrt(first), 1.0 / np.sqrt(second)
-        c = 0.5 / np.sqrt(0.5 * (1.0 + (t[e] * r - uz) * slack * dual))
-        w0 = c * (t[e] * slack + r * dual)
-        wz = 0.0
-        for k in range(d):
-            W[e, k + 1] = c * ((X[i, k] - X[j, k]) * slack + Z[e, k] * dual)
-            wz += W[e, k + 1] * Z[e, k]
-        W[e, 0] = w0
-        eta[e] = np.sqrt(dual / slack)
-        scaled[e, 0] = eta[e] * (w0 * r - wz)
-        rho[e, 0] = -r
-        share = r - wz / (1.0 + w0)
-        inverse = slack / dual
-        q = 2.0 / (2.0 * w0 * w0 - 1.0)
-        for k in range(d):
-            w, z = W[e, k + 1], Z[e, k]
-            scaled[e, k + 1] = eta[e] * (w * share - z)
-            rho[e, k + 1] = z
-            residual[i, k] += z
-            residual[j, k] -= z
-            force = z - q * w0 * r * w
-            forces[i, k] += force
-            forces[j, k] -= force
             for h in range(d):
-                value = -inverse * q * w * W[e, h + 1]
-                if h == k:
-                    value += inverse
-                H[e, k, h] = value
-                diagonal[i, k, h] += value
-                diagonal[j, k, h] += value
+                H[e, k, h] = -q * W[k + 1, e] * W[h + 1, e]
+            H[e, k, k] += inverse
+            residual[i, k] += Z[k, e]
+            residual[j, k] -= Z[k, e]
+            forces[i, k] += offset[k + 1, e]
+            forces[j, k] -= offset[k + 1, e]
+            for h in range(k + 1):
+                diagonal[i, k, h] += H[e, k, h]
+                diagonal[j, k, h] += H[e, k, h]
     stationarity = 0.0
     for i in range(len(X)):
         for k in range(d):
@@ -126,17 +165,13 @@ def scale(
 
 
 @fast_kernel
-def to_boundary(a: float, b: float, c: float, growing: bool) -> float:
-    """Return the least positive root of a x^2 + 2 b x + c, c > 0: the step out of the cone."""
-    if growing and a >= 0.0:
-        return FAR
+def to_boundary(a: float, b: float, c: float) -> float:
+    """Return 1 / x for the least positive root x of a x^2 + 2 b x + c, c > 0; 0 if there is none.
+
+    It is the step to the boundary of the cone, where b >= 0 if it leads along the cone.
+    """
     discriminant = b * b - a * c
-    if discriminant < 0.0:
-        return FAR
-    root = np.sqrt(discriminant)
-    if a < 0.0 or b < 0.0:
-        return c / (root - b) if root > b else FAR
-    return FAR
+    return (np.sqrt(max(discriminant, 0.0)) - b) / c if discriminant > 0.0 else 0.0
 
 
 @fast_kernel
@@ -144,51 +179,46 @@ def step(
     features: tuple[int, ...],
     lows: Indices,
     highs: Indices,
-    radii: FloatArray,
     X: FloatArray,
     t: FloatArray,
     Z: FloatArray,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
-    rho: FloatArray,
-    H: FloatArray,
+    offset: FloatArray,
     dX: FloatArray,
     dt: FloatArray,
     dZ: FloatArray,
+    reach: FloatArray,
 ) -> float:
-    """Write the steps of t and Z for a step of X; return the largest step inside the cones."""
+    """Write the steps of t and Z for a step of X; return 1 / (the largest step in the cones)."""
     d = len(features)
-    largest = FAR
     for e in range(len(lows)):
-        i, j = lows[e], highs[e]
-        w0, wv = W[e, 0], 0.0
+        i, j, uv = lows[e], highs[e], 0.0
         for k in range(d):
-            wv += W[e, k + 1] * (dX[i, k] - dX[j, k])
-        g = 2.0 * w0 / (2.0 * w0 * w0 - 1.0)
-        dt[e] = rho[e, 0] * eta[e] * eta[e] / (2.0 * w0 * w0 - 1.0) + g * wv
-        uu = vv = uv = zz = dd = zd = 0.0
+            dZ[k, e] = dX[i, k] - dX[j, k]
+            uv += (X[i, k] - X[j, k]) * dZ[k, e]
+        reach[e] = uv
+    for e in range(len(lows)):
+        w0, share = W[0, e], 1.0 / kappa[e]
+        wv = vv = dd = zd = 0.0
         for k in range(d):
-            dz = -rho[e, k + 1] - g * rho[e, 0] * W[e, k + 1]
-            for h in range(d):
-                dz += H[e, k, h] * (dX[i, h] - dX[j, h])
-            dZ[e, k] = dz
-            u, v, z = X[i, k] - X[j, k], dX[i, k] - dX[j, k], Z[e, k]
-            uu += u * u
-            vv += v * v
-            uv += u * v
-            zz += z * z
+            wv += W[k + 1, e] * dZ[k, e]
+            vv += dZ[k, e] * dZ[k, e]
+        q = 1.0 / (2.0 * w0 * w0 - 1.0)
+        grow = q * (offset[0, e] * kappa[e] + 2.0 * w0 * wv)
+        for k in range(d):
+            dz = share * (dZ[k, e] - 2.0 * q * wv * W[k + 1, e]) - offset[k + 1, e]
             dd += dz * dz
-            zd += z * dz
-        length, flow = np.sqrt(uu), np.sqrt(zz)
-        primal = to_boundary(
-            dt[e] * dt[e] - vv,
-            t[e] * dt[e] - uv,
-            (t[e] - length) * (t[e] + length),
-            dt[e] >= 0.0,
-        )
-        dual = to_boundary(-dd, -zd, (radii[e] - flow) * (radii[e] + flow), True)
-        largest = min(largest, primal, dual)
-    return largest
+            zd += Z[k, e] * dz
+            dZ[k, e] = dz
+        dt[e] = grow
+        primal = to_boundary(grow * grow - vv, t[e] * grow - reach[e], dets[0, e])
+        reach[e] = max(primal, to_boundary(-dd, -zd, dets[1, e]))
+    inverse = 0.0
+    for e in range(len(lows)):
+        inverse = max(inverse, reach[e])
+    return inverse
 
 
 @fast_kernel
@@ -196,7 +226,8 @@ def correct(
     features: tuple[int, ...],
     lows: Indices,
     highs: Indices,
-    eta: FloatArray,
+    kappa: FloatArray,
+    dets: FloatArray,
     W: FloatArray,
     scaled: FloatArray,
     dX: FloatArray,
@@ -204,10 +235,10 @@ def correct(
     centre: float,
     share: float,
     residual: FloatArray,
-    rho: FloatArray,
+    offset: FloatArray,
     forces: FloatArray,
 ) -> None:
-    """Write rho and the right-hand side of the corrector, for the predictor's dX and dt.
+    """Write the offset and the right-hand side of the corrector, for the predictor's dX and dt.
 
     Parameters
     ----------
@@ -217,45 +248,42 @@ def correct(
         1 - sigma, the share of the residual that the step removes.
     """
     d = len(features)
-    a = np.empty(d)
-    b = np.empty(d)
     for i in range(len(residual)):
         for k in range(d):
             forces[i, k] = -share * residual[i, k]
     for e in range(len(lows)):
         i, j = lows[e], highs[e]
-        w0, l0, inverse = W[e, 0], scaled[e, 0], 1.0 / eta[e]
-        wv = ll = la = aa = 0.0
         for k in range(d):
-            wv += W[e, k + 1] * (dX[i, k] - dX[j, k])
-        f = wv / (1.0 + w0) - dt[e]
-        a0 = (w0 * dt[e] - wv) * inverse
+            offset[k + 1, e] = dX[i, k] - dX[j, k]
+    for e in range(len(lows)):
+        w0, l0, ratio, inverse = W[0, e], scaled[0, e], kappa[e], 1.0 / kappa[e]
+        wv = ll = la = aa = lc = wl = wc = 0.0
         for k in range(d):
-            a[k] = (dX[i, k] - dX[j, k] + W[e, k + 1] * f) * inverse
-            ll += scaled[e, k + 1] ** 2
-            la += scaled[e, k + 1] * a[k]
-            aa += a[k] * a[k]
-        # The target is centre (1, 0) - scaled o scaled - a o b with b = -scaled - a, that is
-        # centre (1, 0) - scaled o scaled + a o scaled + a o a.
-        c0 = centre - l0 * l0 - ll + a0 * l0 + la + a0 * a0 + aa
-        lc = 0.0
+            wv += W[k + 1, e] * offset[k + 1, e]
+        f, a0 = wv / (1.0 + w0) - dt[e], w0 * dt[e] - wv
         for k in range(d):
-            lk = scaled[e, k + 1]
-            b[k] = a0 * lk + (l0 + 2.0 * a0) * a[k] - 2.0 * l0 * lk
-            lc += lk * b[k]
-        norm = np.sqrt(ll)
-        x0 = (l0 * c0 - lc) / ((l0 - norm) * (l0 + norm))
-        wx = 0.0
-        for k in range(d):
-            b[k] = (b[k] - x0 * scaled[e, k + 1]) / l0
-            wx += W[e, k + 1] * b[k]
-        f = wx / (1.0 + w0) - x0
+            w, lk = W[k + 1, e], scaled[k + 1, e]
+            a = offset[k + 1, e] + w * f
+            ll += lk * lk
+            la += lk * a
+            aa += a * a
+            # The second component of c = centre (1, 0) - kappa l o l + a o l + a o a / kappa.
+            c = a0 * lk + (l0 + 2.0 * inverse * a0) * a - 2.0 * ratio * l0 * lk
+            lc += lk * c
+            wl += w * lk
+            wc += w * c
+            offset[k + 1, e] = c
+        c0 = centre - ratio * (l0 * l0 + ll) + a0 * l0 + la + inverse * (a0 * a0 + aa)
+        x0, shrink = (l0 * c0 - lc) / dets[1, e], 1.0 / l0
+        wx = (wc - x0 * wl) * shrink
         rho0 = (w0 * x0 - wx) * inverse
-        rho[e, 0] = rho0
-        g = 2.0 * w0 / (2.0 * w0 * w0 - 1.0)
+        along = (wx / (1.0 + w0) - x0) * inverse + 2.0 * w0 / (2.0 * w0 * w0 - 1.0) * rho0
+        offset[0, e] = rho0
         for k in range(d):
-            value = (b[k] + W[e, k + 1] * f) * inverse
-            rho[e, k + 1] = value
-            force = value + g * W[e, k + 1] * rho0
-            forces[i, k] += force
-            forces[j, k] -= force
+            x = (offset[k + 1, e] - x0 * scaled[k + 1, e]) * shrink
+            offset[k + 1, e] = x * inverse + W[k + 1, e] * along
+    for e in range(len(lows)):
+        i, j = lows[e], highs[e]
+        for k in range(d):
+            forces[i, k] += offset[k + 1, e]
+            forces[j, k] -= offset[k + 1, e]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.elimination.elimination import Cholesky
 from bilad.solvers.clustering.interior_point import cone_loops
@@ -57,10 +58,11 @@ class InteriorPoint:
         m, d = len(self._radii), problem.d
         self._features = tuple(range(d))
         self._cholesky = Cholesky(elimination, d)
-        self._eta = np.empty(m)
-        self._W, self._scaled, self._rho = np.empty((3, m, d + 1))
+        W, scaled, self._offsets = np.empty((3, d + 1, m))
+        self._scaling = np.empty(m), np.empty((2, m)), W
+        self._scaled = scaled
         self._residual, self._forces = np.empty((2, *self._data.shape))
-        self._steps = np.empty(m), np.empty((m, d))
+        self._steps, self._reach = (np.empty(m), np.empty((d, m))), np.empty(m)
         self.gap = self.absolute_gap = self.centre = np.inf
         self.iterations, self.failed = 0, False
 
@@ -73,19 +75,34 @@ class InteriorPoint:
         """Whether the method failed or has reached its largest number of iterations."""
         return self.failed or self.iterations >= MOST_ITERATIONS
 
-    def start(self, X: FloatArray, centre: float | None = None) -> None:
-        """Start at X, shape (n, d), with s'l = `centre` on every edge."""
-        mu = FIRST_CENTRE * float(self._radii.mean()) if centre is None else centre
+    def start(self, X: FloatArray) -> None:
+        """Start at X, shape (n, d), with s'l the same on every edge."""
+        mu = FIRST_CENTRE * float(self._radii.mean())
         self._X = self.elimination.enter(X)
+        self._t, self._Z = map(np.empty_like, self._steps)
+        cone_loops.centre(self._features, *self._ends, self._radii, mu, self._X, self._t, self._Z)
+
+    def resume(self, X: FloatArray, surplus: FloatArray, Z: FloatArray) -> None:
+        """Start at X (n, d), t = ||u|| + surplus (m,) and Z (m, d), inside the cones."""
+        order = self.elimination
         lows, highs = self._ends
-        U = self._X[lows] - self._X[highs]
-        r = self._radii
-        self._t = (mu + np.sqrt(mu * mu + 4 * r**2 * np.einsum("ij,ij->i", U, U))) / (2 * r)
-        self._Z = (r / self._t)[:, None] * U
+        self._X = order.enter(X)
+        lengths = row_norms(self._X[lows] - self._X[highs], 2)
+        self._t = lengths + surplus[order.edges]
+        self._Z = np.ascontiguousarray(order.enter_flow(Z).T)
+
+    def surplus(self) -> FloatArray:
+        """Return t - ||u||, shape (m,), on the edges of the problem."""
+        lows, highs = self._ends
+        surplus = np.empty_like(self._t)
+        lengths = row_norms(self._X[lows] - self._X[highs], 2)
+        surplus[self.elimination.edges] = self._t - lengths
+        return surplus
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
-        return self.elimination.leave(self._X), self.elimination.leave_flow(self._Z)
+        Z = np.ascontiguousarray(self._Z.T)
+        return self.elimination.leave(self._X), self.elimination.leave_flow(Z)
 
     def solve(self, tol: float, budget: Budget) -> None:
         """Iterate until the relative gap is at most `tol`, or a limit is reached."""
@@ -108,10 +125,9 @@ class InteriorPoint:
             self._X,
             self._t,
             self._Z,
-            self._eta,
-            self._W,
+            *self._scaling,
             self._scaled,
-            self._rho,
+            self._offsets,
             cholesky.H,
             cholesky.diagonal,
             self._residual,
@@ -125,24 +141,23 @@ class InteriorPoint:
 
     def _iterate(self) -> bool:
         dX, (dt, dZ) = self._forces.copy(), self._steps
-        predicted = min(1.0, self._step(dX))
+        predicted = 1.0 / max(1.0, self._step(dX))
         sigma = (1.0 - predicted) ** 3
         cone_loops.correct(
             self._features,
             *self._ends,
-            self._eta,
-            self._W,
+            *self._scaling,
             self._scaled,
             dX,
             dt,
             sigma * self.centre,
             1.0 - sigma,
             self._residual,
-            self._rho,
+            self._offsets,
             self._forces,
         )
         dX = self._forces.copy()
-        share = min(1.0, STEP_SHARE * self._step(dX))
+        share = 1.0 / max(1.0, self._step(dX) / STEP_SHARE)
         if not np.isfinite(dX).all():
             return False
         self._X += share * dX
@@ -151,19 +166,20 @@ class InteriorPoint:
         return True
 
     def _step(self, dX: FloatArray) -> float:
-        """Replace the forces dX by the step of X, make the others, and return the largest share."""
+        """Replace the forces dX by the step of X, and make the others.
+
+        Return 1 / (the largest share of them that stays inside the cones).
+        """
         self._cholesky.solve(dX)
         return cone_loops.step(
             self._features,
             *self._ends,
-            self._radii,
             self._X,
             self._t,
             self._Z,
-            self._eta,
-            self._W,
-            self._rho,
-            self._cholesky.H,
+            *self._scaling,
+            self._offsets,
             dX,
             *self._steps,
+            self._reach,
         )

@@ -9,21 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.validation import FloatArray, IntArray
+from bilad.solvers.clustering.elimination.loops import sort_stably
 from bilad.solvers.clustering.kernel import Indices, kernel
-
-
-@kernel
-def sort_stably(keys: IntArray, order: IntArray, count: int) -> IntArray:
-    """Return the order sorted stably by keys in 0, .., count-1."""
-    starts, result = np.zeros(count + 1, np.int64), np.empty_like(order)
-    for place in order:
-        starts[keys[place] + 1] += 1
-    for key in range(count):
-        starts[key + 1] += starts[key]
-    for place in order:
-        result[starts[keys[place]]] = place
-        starts[keys[place]] += 1
-    return result
 
 
 @kernel

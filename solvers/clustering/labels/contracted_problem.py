@@ -129,6 +129,13 @@ class ContractedProblem:
         problem = ContractedProblem(masses, means, pairs.tails, pairs.heads, pairs.weights, offset)
         return problem, pairs
 
+    def merged(self, blocks: IntArray) -> ContractedProblem:
+        """Contract the blocks (K,) and keep the elimination order, which a few steps are worth."""
+        problem, _ = self.contracted(blocks)
+        order = self.elimination.contracted_order(blocks)
+        problem.elimination = Elimination(len(order), problem.tails, problem.heads, order)
+        return problem
+
     def fused_components(
         self, Y: FloatArray, F: FloatArray, resolution: float, short: float
     ) -> IntArray:

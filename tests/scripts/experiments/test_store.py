@@ -92,7 +92,7 @@ def test_a_read_only_and_a_full_disk_are_named_and_nothing_is_lost(tmp_path, row
         store.add(row)
         store._base.execute(f"PRAGMA {pragma}")
         with pytest.raises(OSError, match=r"rows\.sqlite") as error:
-            store.add(replace(row, key="b", history="x" * 100_000))
+            store.add(replace(row, key="b", history=f"[{'1,' * 50_000}1]"))
         assert error.value.errno == number
     with Store(path) as store:
         assert [one.key for one in store.rows()] == [row.key]
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_grow_is_named_and_nothing_is_lost(tmp_path, row):
 
     def fill(store):
         for k in range(100):
-            store.add(replace(row, key=f"{k:02}", history="x" * 10_000))
+            store.add(replace(row, key=f"{k:02}", history=f"[{'1,' * 5_000}1]"))
             kept.append(f"{k:02}")
 
     with Store(path) as store:
@@ -167,3 +167,27 @@ def test_four_processes_write_at_once(tmp_path, row):
         (sound,) = store._base.execute("PRAGMA integrity_check").fetchone()
     assert sound == "ok"
     assert len(keys) == len(set(keys)) == 250
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", b"\x80\x04"),
+        ("solves", "1; DROP TABLE runs"),
+        ("own", "__import__('os')"),
+        ("own", b"1"),
+        ("versions", "[]"),
+        ("history", "os.system('x')"),
+        ("eps", '["1", "x"]'),
+        ("curve", "[[1.0, 2.0], [3.0]]"),
+        ("options", "[" * 100_000),
+    ],
+)
+def test_a_row_with_values_of_other_types_is_named(tmp_path, row, column, value):
+    path = tmp_path / "rows.sqlite"
+    with Store(path) as store:
+        store.add(row)
+        store._ask(f"UPDATE runs SET {column} = ?", [value])
+        with pytest.raises(OSError, match=f"damaged: {column} is ") as error:
+            store.rows()
+        assert error.value.filename == str(path)

@@ -10,6 +10,7 @@ from support import problems
 
 from bilad.solvers.clustering.elimination import elimination
 from bilad.solvers.clustering.elimination.elimination import Cholesky, Elimination
+from bilad.solvers.clustering.labels.components import components
 
 
 def random_edges(rng, n, share):
@@ -52,6 +53,27 @@ def test_solutions_are_those_of_the_dense_matrix(n, share, b):
         cholesky.solve(X)
         found = matrix @ order.leave(X).reshape(n * b, -1)
         np.testing.assert_allclose(found.reshape(R.shape), R, atol=1e-10)
+
+
+def test_edges_without_conductance():
+    """Whole components of L are zero, and a pivot that they leave alone is right."""
+    rng, n = np.random.default_rng(4), 50
+    edges = random_edges(rng, n, 0.1)
+    order, cholesky, _ = factor_and_matrix(rng, n, edges, 1)
+    cholesky.H[rng.random(len(cholesky.H)) < 0.7] = 0.0
+    matrix, zeros = np.eye(n), cholesky.H[:, 0, 0].copy()
+    for i, j, value in zip(order.lows, order.highs, zeros, strict=True):
+        matrix[[i, j], [i, j]] += value
+        matrix[[i, j], [j, i]] -= value
+    for _ in range(2):  # the second after a factorisation without zeros
+        cholesky.diagonal[:, 0, 0] = matrix.diagonal()
+        assert cholesky.factorise()
+        X = np.eye(n)
+        cholesky.solve(X)
+        np.testing.assert_allclose(matrix @ X, np.eye(n), atol=1e-12)
+        cholesky.H[:, 0, 0], cholesky.diagonal[:, 0, 0] = 1.0, n
+        assert cholesky.factorise()
+        cholesky.H[:, 0, 0] = zeros
 
 
 @pytest.mark.parametrize("n", [1, 5, 100, 320])
@@ -132,3 +154,29 @@ def test_a_minimum_degree_order_takes_a_least_degree_every_time():
         around = left.pop(point)
         for i in around:
             left[i] = (left[i] | around) - {i, point}
+
+
+def pattern(order):
+    """Return the pairs of points that are joined in L."""
+    starts, rows = order._columns
+    columns = np.repeat(np.arange(len(order.points)), np.diff(starts.astype(int)))
+    return {frozenset(pair) for pair in order.points[np.stack([rows, columns])].T.tolist()}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_inherited_order_joins_no_other_blocks(seed):
+    """Against the pairs of blocks that hold a pair of points joined in L."""
+    rng, n = np.random.default_rng(seed), 59
+    edges = random_edges(rng, n, 0.07)
+    order = Elimination(n, *edges)
+    blocks = components(*edges, rng.random(edges.shape[1]) < 0.3, n)
+    between = np.unique(np.sort(blocks[edges], axis=0), axis=1)
+    between = between[:, between[0] != between[1]]
+    inherited = order.contracted_order(blocks)
+    K = len(inherited)
+    contracted = Elimination(K, *between, inherited)
+    assert contracted.points.tolist() == inherited.tolist()
+    assert sorted(inherited) == list(range(K))
+    joined = {frozenset(blocks[list(pair)].tolist()) for pair in pattern(order)}
+    assert pattern(contracted) <= joined
+    assert pattern(contracted) >= {frozenset(pair) for pair in between.T.tolist()}
