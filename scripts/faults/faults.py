@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class Verdict:
 class Bench:
     """Folders with fresh copies of the inputs, random numbers, and the commands that are tried."""
 
-    def __init__(self, seed: int, rounds: int = 1, commands: Sequence[str] = tuple(COMMANDS)):
+    def __init__(self, seed: int, rounds: int = 1, commands: tuple[str, ...] = tuple(COMMANDS)):
         self.rng, self.rounds, self.commands = random.Random(seed), rounds, commands
         self._seconds: dict[str, float] = {}
         self._finished: bytes | None = None
