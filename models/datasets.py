@@ -132,6 +132,8 @@ def data_folder() -> Path:
 
 
 def _load_seeds(folder: str | Path | None) -> Dataset:
+    if not isinstance(folder, str | Path | None):
+        raise ArgumentError("folder", repr(folder), "the path of a folder, or None")
     chosen = folder or os.environ.get("BILAD_DATA")
     home = Path(folder) if folder else data_folder()
     if not chosen and not (home / "seeds_dataset.txt").is_file():

@@ -36,6 +36,7 @@ from bilad.models import (
     deviation,
 )
 from bilad.solvers.certificates.counterexample import CounterexampleError
+from bilad.solvers.upper import UPPER_METHODS, refusal
 
 NAN, INF = math.nan, math.inf
 DATA = np.array([[0.0, 0.1], [0.2, 0.0], [0.1, 0.3], [5.0, 5.1], [5.2, 5.0], [5.1, 5.3]])
@@ -43,6 +44,7 @@ LABELS = [0, 0, 0, 1, 1, 1]
 GRAPH, CHAIN = FusionGraph.complete(6), FusionGraph(6, [[0, 1], [1, 2]], [1.0, 1.0])
 MODEL, LINE = ConvexClustering(DATA, GRAPH, 0.1), ConvexClustering(DATA[:, :1], GRAPH, 0.1)
 MOVE, CUT = Perturbation.additive((6, 2), points=[0]), Perturbation.edges(GRAPH)
+SHIFT = Perturbation.shift(np.eye(6)[:, :1])
 HALVES = Perturbation.linear((6, 2), None, GRAPH, np.eye(15), 0.0, 0.5)
 BL1 = MaxDeviation(MODEL, MOVE, 1.0)
 RIDGE = Ridge(DATA, [1.0, -1.0] * 3)
@@ -202,6 +204,8 @@ TABLE = [
     row("load_dataset", bilad.load_dataset, {"name": "iris"},
         name=(None, 3, "irsi", "missing.csv", b"iris", ["iris"], "a.csv\0", "x" * 5000 + ".csv"),
         header=(1, "no", True), label=(3, "class"), free="folder"),
+    row("load_dataset", bilad.load_dataset, {"name": "seeds"}, folder=(3, b"."),
+        free="name header label"),
     row("supports", bilad.supports, {"model": MODEL, "name": "solve"}, name=TEXT, free="model"),
     row("Capability", bilad.Capability, {"name": "own"}, name=(None, 3, "", "solve"),
         free="default needs"),
@@ -352,6 +356,22 @@ def test_right_arguments_are_solved(name):
     row = next(row for row in TABLE if row.name == name)
     with pytest.raises(SolvedError):
         row.call(**row.right)
+
+
+OPTIONS = [
+    (method, option) for method, own in UPPER_METHODS.usable().items() for option in own.options
+]
+
+
+@pytest.mark.parametrize(("method", "option"), OPTIONS)
+def test_a_wrong_option_of_a_method_is_named(method, option):
+    """Each method applies to one of the problems."""
+    for problem in (BL1, MaxDeviation(LINE, SHIFT, 1.0), MaxDeviation(MODEL, CUT, 1.0, "count")):
+        if refusal(UPPER_METHODS[method], problem) is None:
+            break
+    with pytest.raises(ArgumentError) as caught:
+        bilad.attack(problem, method, **{option: object()})
+    assert caught.value.argument.split()[0] == option
 
 
 def test_every_public_name_and_argument_has_a_row():

@@ -11,7 +11,7 @@ from bilad.formulations.clustering.milp.closed_cell import MARGIN, ClosedCell
 from bilad.formulations.clustering.milp.program import MarginProgram
 from bilad.models.learning.learning_model import write_milp
 from bilad.models.problem import LENGTH_TOL, BilevelProblem
-from bilad.models.validation import BoolArray, FloatArray, whole_number
+from bilad.models.validation import BoolArray, FloatArray, boolean, whole_number
 from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
 from bilad.solvers.bilevel.result import Stage
 from bilad.solvers.bilevel.scaling import Scaling
@@ -72,6 +72,7 @@ def prepare(
     Fortuny-Amat and McCarl, A representation and economic interpretation of a two-level programming
     problem, J. Oper. Res. Soc. 32, 1981.
     """
+    boolean(coincidences, "coincidences")
     k = problem.perturbation.dim
     axes = np.vstack([np.eye(k), -np.eye(k)])
     directions = [*axes, *rng.normal(size=(whole_number(probes, "probes", least=0), k))]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from bilad.models.problem import BilevelProblem
-from bilad.models.validation import FloatArray, whole_number
+from bilad.models.validation import ArgumentError, FloatArray, real_vector, whole_number
 from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.upper.coordinate_search import coordinate_search, random_vertices, try_direction
@@ -64,10 +64,13 @@ def prepare_coordinates(
         of the first of them until it is an attack.
     """
     most = _count(problem, corners)
+    if not isinstance(starts, Iterable):
+        raise ArgumentError("starts", type(starts).__name__, "points eps")
+    points = [real_vector(start, "starts", problem.perturbation.dim) for start in starts]
 
     def run(lower: LowerLevel, trace: Trace) -> None:
-        for start in starts:
-            _try_start(lower, start)
+        for point in points:
+            _try_start(lower, point)
         searched = None
         vertices = random_vertices(problem, rng, most)
         for _, vertex in zip(_starts(lower, trace, most), vertices, strict=False):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bilad.models.norms import row_norms
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.elimination.elimination import Cholesky
 from bilad.solvers.clustering.interior_point import cone_loops
@@ -74,12 +75,29 @@ class InteriorPoint:
         """Whether the method failed or has reached its largest number of iterations."""
         return self.failed or self.iterations >= MOST_ITERATIONS
 
-    def start(self, X: FloatArray, centre: float | None = None) -> None:
-        """Start at X, shape (n, d), with s'l = `centre` on every edge."""
-        mu = FIRST_CENTRE * float(self._radii.mean()) if centre is None else centre
+    def start(self, X: FloatArray) -> None:
+        """Start at X, shape (n, d), with s'l the same on every edge."""
+        mu = FIRST_CENTRE * float(self._radii.mean())
         self._X = self.elimination.enter(X)
         self._t, self._Z = map(np.empty_like, self._steps)
         cone_loops.centre(self._features, *self._ends, self._radii, mu, self._X, self._t, self._Z)
+
+    def resume(self, X: FloatArray, surplus: FloatArray, Z: FloatArray) -> None:
+        """Start at X (n, d), t = ||u|| + surplus (m,) and Z (m, d), inside the cones."""
+        order = self.elimination
+        lows, highs = self._ends
+        self._X = order.enter(X)
+        lengths = row_norms(self._X[lows] - self._X[highs], 2)
+        self._t = lengths + surplus[order.edges]
+        self._Z = np.ascontiguousarray(order.enter_flow(Z).T)
+
+    def surplus(self) -> FloatArray:
+        """Return t - ||u||, shape (m,), on the edges of the problem."""
+        lows, highs = self._ends
+        surplus = np.empty_like(self._t)
+        lengths = row_norms(self._X[lows] - self._X[highs], 2)
+        surplus[self.elimination.edges] = self._t - lengths
+        return surplus
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""

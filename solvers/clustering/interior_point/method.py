@@ -24,7 +24,7 @@ from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.elimination.elimination import Elimination
 from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
 from bilad.solvers.clustering.labels.block_flow import BlockFlow
-from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
+from bilad.solvers.clustering.labels.contracted_problem import BlockPairs, ContractedProblem
 from bilad.solvers.clustering.labels.flow import block_means, block_sums
 from bilad.solvers.clustering.labels.partition import Partition, numbered
 from bilad.solvers.clustering.ssnal.edge_loops import adjoint
@@ -53,17 +53,22 @@ class BlockSolution:
         Their sum is meant, as `ContractedProblem.minimiser` returns it.
     Z : ndarray, shape (m, d)
         A flow on the edges of the problem.
+    surplus : ndarray, shape (m,), optional
+        Of an iterate of the interior-point method, t - ||u|| on the edges.
     """
 
     blocks: IntArray
     centroids: FloatArray
     Z: FloatArray
+    surplus: FloatArray | None = None
 
     @classmethod
-    def at(cls, blocks: IntArray, X: FloatArray, Z: FloatArray) -> BlockSolution:
+    def at(
+        cls, blocks: IntArray, X: FloatArray, Z: FloatArray, surplus: FloatArray | None = None
+    ) -> BlockSolution:
         """Average X (n, d) on the blocks."""
         means = block_means(X, blocks)
-        return cls(blocks, np.stack([means, np.zeros_like(means)]), Z)
+        return cls(blocks, np.stack([means, np.zeros_like(means)]), Z, surplus)
 
     @property
     def X(self) -> FloatArray:
@@ -121,8 +126,8 @@ class ContractingMethod:
                 return BlockSolution.at(np.arange(len(X)), X, Z), None
             share = caution * method.absolute_gap / len(problem.radii)
             blocks = problem.fused_components(X, Z, 2.0 * np.sqrt(share), 0.0)
-            start = BlockSolution.at(blocks, X, Z)
-            found, partition = self._repaired(self._interior_solution(start, method.centre))
+            start = BlockSolution.at(blocks, X, Z, method.surplus())
+            found, partition = self._repaired(self._interior_solution(start))
             if partition is not None or method.ended or self._budget.exhausted:
                 break
             gap, caution = method.gap * FINER, 0.1 * caution
@@ -262,11 +267,7 @@ class ContractingMethod:
         return BlockSolution(start.blocks, y, start.Z) if found else None
 
     def _interior_solution(
-        self,
-        start: BlockSolution,
-        centre: float | None = None,
-        goal: float = BLOCK_GAP,
-        owner: IntArray | None = None,
+        self, start: BlockSolution, goal: float = BLOCK_GAP, owner: IntArray | None = None
     ) -> BlockSolution:
         """Solve on the blocks of the start by the interior-point method, and fuse them.
 
@@ -275,16 +276,28 @@ class ContractingMethod:
         own, pairs = self.problem.contracted(start.blocks)
         if len(own.radii) == 0:
             return BlockSolution(start.blocks, own.minimiser(own.means)[0], start.Z)
-        method = InteriorPoint(own, self._reference)
-        method.start(start.centroids.sum(axis=0), centre)
         separate = np.zeros(len(own.radii), dtype=np.bool_)
         if owner is not None:
             separate = owner[own.tails] == owner[own.heads]
+        method = self._begun(own, pairs, start)
         fused = self._fused(own, method, goal, separate)
         Z = start.Z.copy()
         shares = self.problem.radii[pairs.between] / own.radii[pairs.pair]
         Z[pairs.between] = pairs.signs * shares[:, None] * fused.Z[pairs.pair]
         return BlockSolution(fused.blocks[start.blocks], fused.centroids, Z)
+
+    def _begun(
+        self, own: ContractedProblem, pairs: BlockPairs, start: BlockSolution
+    ) -> InteriorPoint:
+        """Return the method on the contracted problem, at the start."""
+        method, Y = InteriorPoint(own, self._reference), start.centroids.sum(axis=0)
+        if start.surplus is None:
+            method.start(Y)
+            return method
+        weighted = self.problem.radii[pairs.between] * start.surplus[pairs.between]
+        flow = block_sums(pairs.signs * start.Z[pairs.between], pairs.pair)
+        method.resume(Y, np.bincount(pairs.pair, weighted) / own.radii, flow)
+        return method
 
     def _fused(
         self, problem: ContractedProblem, method: InteriorPoint, goal: float, separate: BoolArray

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import signal
 from contextlib import closing
 from pathlib import Path
@@ -109,14 +110,16 @@ def test_a_linear_model_with_a_target_only(own):
 
 def test_sweep_goes_on_from_the_specification(own, carried):
     arguments = [own, "--label", "kind", "--gamma", 0.2, "--points", "0,1", "--solves", 9]
-    assert run("compare", *arguments, "--methods", "corners").exit_code == 0
+    result = run("compare", *arguments, "--methods", "corners")
     assert carried == ["BL1 corners"]
-    specification = "results/compare/own data/compare.toml"
+    words = shlex.split(result.stderr.splitlines()[-1].removeprefix("Next: bilad sweep "))
     store = "results/compare/own data/compare.sqlite"
-    assert run("sweep", specification, "--store", store, "--resume").exit_code == 0
+    assert words == ["results/compare/own data/compare.toml", "--store", store, "--resume"]
+    again = run("sweep", *words)
+    assert again.stderr.endswith(f"Next: bilad report '{store}'\n")
     assert carried == ["BL1 corners"], "a finished run is not repeated"
     more = ["--set", "methods.random = {}"]
-    result = run("sweep", specification, "--store", store, "--resume", *more)
+    result = run("sweep", *words, *more)
     assert result.exit_code == 0
     assert carried == ["BL1 corners", "BL1 random"]
 

@@ -2,7 +2,7 @@
 
 No closed form is known for these problems. With eps = 0 as the only start, some methods find less
 than 200 random points do. With five starts they use fewer lower-level solves for (BL1) than random
-search, and are at least as good.
+search, and are at least as good. A closing search is not counted: there is none.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def test_bl1_is_at_least_as_good_as_random_search(planar, method, points):
     perturbation = Perturbation.additive(planar.data.shape, points)
     problem = MaxDeviation(planar, perturbation, BUDGET)
     rival = random_search(problem, 200, seed=0)
-    found = attack(problem, method, starts=STARTS)
+    found = attack(problem, method, starts=STARTS, closing="none")
     assert found.deviation >= 0.9 * rival.deviation > 0
     assert found.lower_solves < 200
     assert found.proved
@@ -48,7 +48,7 @@ def test_bl2_is_at_least_as_good_as_random_search(planar, method, points):
     perturbation = Perturbation.additive(planar.data.shape, points)
     problem = MinPerturbation(planar, perturbation, 1, limit=BUDGET)
     rival = random_search(problem, 200, seed=0)
-    found = attack(problem, method, starts=STARTS)
+    found = attack(problem, method, starts=STARTS, closing="none")
     assert found.norm <= 1.1 * rival.size
     assert found.deviation >= 1
     assert found.proved

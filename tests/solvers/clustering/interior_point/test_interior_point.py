@@ -101,6 +101,22 @@ def test_two_points_with_masses_in_closed_form(radius):
     assert solver_of(problem, 1e-11)[0].pair()[0] == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_an_iterate_is_resumed(d):
+    """On the same problem the iterate is the same, and so is what follows."""
+    for seed in range(6):
+        problem = ContractedProblem.whole(random_model(seed, d))
+        method, budget = solver_of(problem, 1e-2)
+        resumed, (X, Z) = InteriorPoint(problem), method.pair()
+        resumed.resume(X, method.surplus(), Z)
+        resumed.solve(math.inf, budget)
+        assert resumed.gap == pytest.approx(method.gap, rel=1e-9)
+        assert resumed.centre == pytest.approx(method.centre, rel=1e-9)
+        method.solve(1e-9, budget)
+        resumed.solve(1e-9, budget)
+        np.testing.assert_allclose(resumed.pair()[0], method.pair()[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("part", ["scaling", "factorisation", "step"])
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_failure_keeps_the_last_pair(part, at, monkeypatch):
