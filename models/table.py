@@ -205,10 +205,9 @@ class _Table:
 
     def _cell(self, row: Any, k: int, expected: str) -> DatasetError:
         cell = self.cells.iloc[:, k][row]
-        given = repr(cell.item() if isinstance(cell, np.generic) else cell)
-        return self._refusal(
-            f"row {row}, column {self.titles[k]!r}: got {given}, expected {expected}"
-        )
+        given = reprlib.repr(cell.item() if isinstance(cell, np.generic) else cell)
+        title = reprlib.repr(self.titles[k])
+        return self._refusal(f"row {row}, column {title}: got {given}, expected {expected}")
 
     def _refusal(self, message: str) -> DatasetError:
         return DatasetError(f"{self.source}: {message}")

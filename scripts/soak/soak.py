@@ -97,6 +97,8 @@ def read_task(path: Path) -> Task:
             raise ArgumentError("replay", f"the format {content['format']!r:.80}", expected)
         task = Task(**content["task"])
         one_of(task.check, "check", CHECKS)
+        if not isinstance(task.instance, dict | None):
+            raise ArgumentError("instance", type(task.instance).__name__, "an object")
         for number in (task.seed, task.index):
             whole_number(number, "seed or index", least=0)
     except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -156,6 +156,8 @@ def test_a_signal_ends_with_the_table(run, monkeypatch, number):
         '{"format": "bilad soak 1", "task": {"check": "none", "seed": 0, "index": 0}}',
         '{"format": "bilad soak 1", "task": {"check": "followers", "seed": -1, "index": 0}}',
         '{"format": "bilad soak 1", "task": {"check": "followers", "seed": 0}}',
+        '{"format": "bilad soak 1", "task": {"check": "followers", "seed": 0, "index": 0, '
+        '"instance": "text"}}',
     ],
 )
 def test_a_file_that_is_no_instance_is_refused(run, tmp_path, text):
@@ -212,12 +214,17 @@ def two_methods(monkeypatch):
     monkeypatch.setattr(attacks, "UPPER_METHODS", two)
 
 
+def wrong(seen):
+    return replace(seen, deviation=seen.deviation + 2)
+
+
 @pytest.mark.parametrize(
     ("change", "found"),
     [
         (lambda one: one, ""),
         (lambda one: replace(one, bound=4.0 if one.bound else None), "and milp proves 4"),
         (lambda one: replace(one, deviation=one.deviation + 2), "recomputed 6"),
+        (lambda one: replace(one, history=tuple(map(wrong, one.history))), "recomputed"),
         (lambda one: replace(one, norm=9 * one.norm), "not the norm of eps"),
         (lambda one: replace(one, termination="error: IPOPT"), "milp: error: IPOPT"),
     ],

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import problems
+from support.solutions import check_same, error, solve
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
@@ -30,74 +31,6 @@ def draw_model():
         return data.draw(problems.models(**options))
 
     return draw
-
-
-def solve(model, method):
-    solution = cluster(model, method, tol=1e-10)
-    assert solution.status == "optimal"
-    return solution
-
-
-def error(solution):
-    """What the gap proves about ||X - X*||; the gap itself is known up to rounding."""
-    model = solution.model
-    lengths = np.linalg.norm(model.graph.differences(solution.X), axis=1)
-    rounding = 1e-15 * float(model.radii @ lengths)
-    scale = 1 + np.linalg.norm(model.data) + model.radii.sum()
-    gap = model.absolute_gap(solution.X, solution.Z)
-    return np.sqrt(2 * (gap + rounding)) + 1e-13 * scale
-
-
-def check_same(solution, other, expected_X, expected_labels, scale=1.0):
-    """`other` must be what `solution`, times the scale, says, up to the errors of the two."""
-    allowed = scale * error(solution) + error(other)
-    assert allowed < 1e-3 * (1 + np.linalg.norm(other.model.data))
-    assert np.linalg.norm(other.X - expected_X) <= allowed
-    if solution.proved and other.proved:
-        assert problems.same_partition(other.labels, expected_labels)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(data=st.data())
-def test_permuted_points(draw_model, method, data):
-    model = draw_model(data, method)
-    order = np.array(data.draw(st.permutations(range(model.n))))
-    place = np.argsort(order)
-    edges = np.sort(place[model.graph.edges], axis=1)
-    graph = FusionGraph(model.n, edges, model.graph.weights)
-    solution = solve(model, method)
-    permuted = solve(ConvexClustering(model.data[order], graph, model.gamma), method)
-    check_same(solution, permuted, solution.X[order], solution.labels[order])
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(data=st.data())
-def test_translated_data(draw_model, method, data):
-    model = draw_model(data, method)
-    shift = data.draw(problems.data(1, model.d))
-    solution, moved = solve(model, method), solve(model.replace(data=model.data + shift), method)
-    check_same(solution, moved, solution.X + shift, solution.labels)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(data=st.data(), scale=st.sampled_from([0.125, 0.3, 3.0, 16.0]))
-def test_scaled_data_and_gamma(draw_model, method, data, scale):
-    model = draw_model(data, method)
-    solution = solve(model, method)
-    scaled = solve(ConvexClustering(scale * model.data, model.graph, scale * model.gamma), method)
-    check_same(solution, scaled, scale * solution.X, solution.labels, scale)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@given(data=st.data())
-def test_duplicates_share_a_cluster_on_the_complete_graph(draw_model, method, data):
-    model = draw_model(data, method, graph=problems.complete_graphs)
-    copies = np.array(data.draw(st.lists(st.integers(0, model.n - 1), min_size=2, max_size=4)))
-    A = np.vstack([model.data, model.data[copies]])
-    graph = FusionGraph.complete(len(A), model.graph.uniform_weight)
-    solution = solve(ConvexClustering(A, graph, model.gamma), method)
-    assert np.array_equal(solution.labels[model.n :], solution.labels[copies])
-    assert np.linalg.norm(solution.X[model.n :] - solution.X[copies]) <= 4 * error(solution)
 
 
 @given(data=st.data())
