@@ -121,9 +121,7 @@ def _signalled(bench: Bench, number: signal.Signals) -> Iterator[Verdict]:
             process = start(arguments_of(command), folder)
             time.sleep(moment)
             process.send_signal(number)
-            ended = end(process)
-            if ended.code or moment:
-                yield judged(command, f"after {moment:.2f} s", ended, folder)
+            yield judged(command, f"after {moment:.2f} s", end(process), folder)
 
 
 def interrupt(bench: Bench) -> Iterator[Verdict]:
@@ -240,6 +238,7 @@ def hanging_worker(bench: Bench) -> Iterator[Verdict]:
 def memory_limit(bench: Bench) -> Iterator[Verdict]:
     """The address space is limited."""
     for command in bench.commands * bench.rounds:
+        bench.seconds(command)
         size = bench.rng.choice(MEMORY)
         with bench.folder() as folder:
             limit = {resource.RLIMIT_AS: int(size * 2**30)}

@@ -143,9 +143,7 @@ def half_written(folder: Path) -> list[str]:
 
 
 def _is_whole(path: Path) -> bool:
-    if path.suffix not in (".json", ".svg", ".html", ".csv", ".tex"):
-        return not path.name.startswith(".")
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
         if path.suffix == ".json":
             json.loads(text)
@@ -153,8 +151,8 @@ def _is_whole(path: Path) -> bool:
             ElementTree.fromstring(text)
     except (ValueError, ElementTree.ParseError):
         return False
-    ends = {".html": "</html>\n", ".json": "}\n"}
-    return text.rstrip().endswith(ends.get(path.suffix, "").rstrip()) and text.endswith("\n")
+    end = {".html": "</html>", ".csv": "\n", ".tex": "\n"}.get(path.suffix, "")
+    return text.endswith(end) and not path.name.startswith(".")
 
 
 def stored(path: Path) -> dict[str, Row]:
