@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from bilad.scripts.cli import app
 from bilad.scripts.experiments.run import Row
-from bilad.scripts.experiments.store import Store
+from bilad.scripts.experiments.store import JSON, Store
 from bilad.scripts.faults import __main__ as program
 from bilad.scripts.faults import faults
 from bilad.scripts.faults.process import COMMANDS, STORE, Ended, half_written
@@ -79,7 +79,7 @@ EMPTY = {"str": "", "int": 0, "float": 0.0}
 
 def row(key):
     given = {one.name: EMPTY[one.type] for one in fields(Row)}
-    return Row(**given | {"key": key, "options": "{}"})
+    return Row(**given | {name: str(form()) for name, form in JSON.items()} | {"key": key})
 
 
 @pytest.mark.parametrize(
