@@ -119,7 +119,10 @@ def _signalled(bench: Bench, number: signal.Signals) -> Iterator[Verdict]:
             process = start(arguments_of(command), folder)
             time.sleep(moment)
             process.send_signal(number)
-            yield judged(command, f"after {moment:.2f} s", end(process), folder)
+            ended = end(process)
+            # Else Python itself was starting, and shows a traceback before any line of ours.
+            if "Traceback" not in ended.err or ", in main\n" in ended.err:
+                yield judged(command, f"after {moment:.2f} s", ended, folder)
 
 
 def interrupt(bench: Bench) -> Iterator[Verdict]:
