@@ -269,3 +269,12 @@ def test_a_table_saved_twice_with_its_index(write):
 def test_a_name_that_is_too_long_for_a_file():
     with pytest.raises(ArgumentError, match=r"^name: .*expected a file that exists"):
         load_dataset("x" * 5000 + ".csv")
+
+
+def test_a_damaged_array_is_named(tmp_path):
+    """NumPy raises what its tokenizer does."""
+    path = tmp_path / "t.npy"
+    np.save(path, np.eye(2))
+    path.write_bytes(path.read_bytes().replace(b"'shape'", b"'sha((("))
+    with pytest.raises(DatasetError, match="t.npy: damaged: TokenError"):
+        load_dataset(path)
