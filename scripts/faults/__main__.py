@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,7 @@ def faults(
                 failures += 1
                 _tell(fault.__name__, one, out / f"{failures}.txt")
         rows.append(_row((fault.__doc__ or "").rstrip("."), found))
+        print(*(f"{name}: {value}" for name, value in rows[-1].items()), sep=", ", file=sys.stderr)
     show(console(), "Faults", rows)
     if failures:
         raise FailedError(f"{failures} faults were not survived")

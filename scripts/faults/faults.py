@@ -82,20 +82,18 @@ class Bench:
                 Path(name, "finished.sqlite").write_bytes(self._finished)
             yield Path(name)
 
-    def finish(self) -> None:
-        """Carry out the sweep once; its store is an input of the report."""
-        if self._finished is None:
-            with self.folder() as folder:
-                self._seconds["sweep"] = undisturbed("sweep", folder)
-                self._finished = (folder / STORE).read_bytes()
-
     def seconds(self, command: str) -> float:
-        """Return how long a command takes; it is carried out once before, to compile."""
+        """Return how long a command takes; it is carried out once before, to compile.
+
+        The store of the sweep is an input of the report.
+        """
+        if command == "report":
+            self.seconds("sweep")
         if command not in self._seconds:
-            if command == "report":
-                self.finish()
             with self.folder() as folder:
                 self._seconds[command] = undisturbed(command, folder)
+                if command == "sweep":
+                    self._finished = (folder / STORE).read_bytes()
         return self._seconds[command]
 
 
@@ -122,7 +120,8 @@ def _signalled(bench: Bench, number: signal.Signals) -> Iterator[Verdict]:
             time.sleep(moment)
             process.send_signal(number)
             ended = end(process)
-            if ended.code or moment:
+            # Else Python itself was starting, and shows a traceback before any line of ours.
+            if "Traceback" not in ended.err or ", in main\n" in ended.err:
                 yield judged(command, f"after {moment:.2f} s", ended, folder)
 
 
@@ -144,6 +143,15 @@ def full_disk(bench: Bench) -> Iterator[Verdict]:
         with bench.folder() as folder:
             ended = end(start(arguments_of(command), folder, {resource.RLIMIT_FSIZE: most}))
             yield judged(command, f"{most} bytes", ended, folder)
+
+
+def full_output(bench: Bench) -> Iterator[Verdict]:
+    """Nothing can be printed, as on a full disk."""
+    for command in bench.commands:
+        with bench.folder() as folder, Path("/dev/full").open("w") as full:
+            yield judged(
+                command, "", end(start(arguments_of(command), folder, stdout=full)), folder
+            )
 
 
 def unwritable_folder(bench: Bench) -> Iterator[Verdict]:
@@ -190,9 +198,9 @@ def _other_database(content: bytes) -> bytes:
 
 def corrupt_file(bench: Bench) -> Iterator[Verdict]:
     """A table, a specification or a store is damaged."""
-    bench.finish()
     files = {"cluster": "points.csv", "sweep": "runs.toml", "report": "finished.sqlite"}
     for command, file in files.items():
+        bench.seconds(command)
         for kind, damage in list(_damage(bench.rng).items()) * bench.rounds:
             with bench.folder() as folder:
                 path = folder / file
@@ -240,6 +248,7 @@ def hanging_worker(bench: Bench) -> Iterator[Verdict]:
 def memory_limit(bench: Bench) -> Iterator[Verdict]:
     """The address space is limited."""
     for command in bench.commands * bench.rounds:
+        bench.seconds(command)
         size = bench.rng.choice(MEMORY)
         with bench.folder() as folder:
             limit = {resource.RLIMIT_AS: int(size * 2**30)}
@@ -261,6 +270,6 @@ def broken_ipopt(bench: Bench) -> Iterator[Verdict]:
 
 
 FAULTS: tuple[Callable[[Bench], Iterator[Verdict]], ...] = (
-    interrupt, termination, full_disk, unwritable_folder, corrupt_file, killed_worker,
+    interrupt, termination, full_disk, full_output, unwritable_folder, corrupt_file, killed_worker,
     hanging_worker, memory_limit, broken_ipopt,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from bilad.scripts.experiments.run import Row
@@ -89,6 +90,7 @@ def start(
     folder: Path,
     limits: Mapping[int, int] | None = None,
     path: str | None = None,
+    stdout: Any = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """Start a command; `limits` are those of the system, and `path` replaces PATH."""
 
@@ -102,7 +104,7 @@ def start(
         cwd=folder,
         env=os.environ | ({} if path is None else {"PATH": path}),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
@@ -119,7 +121,7 @@ def end(process: subprocess.Popen[str]) -> Ended:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-    return Ended(process.returncode, out, err)
+    return Ended(process.returncode, out or "", err)
 
 
 def arguments_of(command: str) -> list[str]:
@@ -143,9 +145,7 @@ def half_written(folder: Path) -> list[str]:
 
 
 def _is_whole(path: Path) -> bool:
-    if path.suffix not in (".json", ".svg", ".html", ".csv", ".tex"):
-        return not path.name.startswith(".")
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     try:
         if path.suffix == ".json":
             json.loads(text)
@@ -153,8 +153,8 @@ def _is_whole(path: Path) -> bool:
             ElementTree.fromstring(text)
     except (ValueError, ElementTree.ParseError):
         return False
-    ends = {".html": "</html>\n", ".json": "}\n"}
-    return text.rstrip().endswith(ends.get(path.suffix, "").rstrip()) and text.endswith("\n")
+    end = {".html": "</html>", ".csv": "\n", ".tex": "\n"}.get(path.suffix, "")
+    return text.endswith(end) and not path.name.startswith(".")
 
 
 def stored(path: Path) -> dict[str, Row]:
