@@ -110,10 +110,12 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
             return _read_text(path, header).dataset(path.stem, label)
         frame = _read_array(path) if suffix == ".npy" else _read_parquet(path)
         return read_frame(frame, label, path.stem, str(path))
-    except (ArgumentError, DatasetError):
+    except (ArgumentError, DatasetError, MemoryError):
         raise
     except (OSError, ValueError, NotImplementedError) as cause:  # from pandas, pyarrow, NumPy
         raise DatasetError(f"{path}: {str(cause).strip()}") from None
+    except Exception as cause:  # the readers of a damaged file can raise anything
+        raise DatasetError(f"{path}: damaged: {cause!r}") from None
 
 
 @dataclass(frozen=True)
@@ -203,10 +205,9 @@ class _Table:
 
     def _cell(self, row: Any, k: int, expected: str) -> DatasetError:
         cell = self.cells.iloc[:, k][row]
-        given = repr(cell.item() if isinstance(cell, np.generic) else cell)
-        return self._refusal(
-            f"row {row}, column {self.titles[k]!r}: got {given}, expected {expected}"
-        )
+        given = reprlib.repr(cell.item() if isinstance(cell, np.generic) else cell)
+        title = reprlib.repr(self.titles[k])
+        return self._refusal(f"row {row}, column {title}: got {given}, expected {expected}")
 
     def _refusal(self, message: str) -> DatasetError:
         return DatasetError(f"{self.source}: {message}")

@@ -32,6 +32,7 @@ from bilad.solvers.nlp.engine import EngineError, OptionError
 FAILURE, USAGE, SIGNALLED = 1, 2, 128
 WRONG = (ArgumentError, DatasetError, EngineError, OptionError, UnsupportedError)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+NO_THREAD = "can't start new thread"  # Python's RuntimeError if there is no memory for its stack
 UsageError: type[Any] = typer.BadParameter.__mro__[1]  # of Click, or of Typer's copy of it
 
 
@@ -118,7 +119,14 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 raise _end("error ", _told(error, names), USAGE) from None
             except (FailedError, LearningModelError) as error:
                 raise _end("error ", str(error), FAILURE) from None
-            except MemoryError as error:
+            except (
+                ImportError
+            ) as error:  # the memory can also be too small for the code of a package
+                line = f"{error}; `bilad doctor` says what is missing"
+                raise _end("error ", line, FAILURE) from None
+            except (MemoryError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+                    raise
                 raise _end("error ", f"not enough memory: {error}", FAILURE) from None
             except OSError as error:
                 if error.errno == errno.EPIPE:  # the process that read our output has ended

@@ -56,10 +56,15 @@ class RunOptions:
         if store.exists() and not (self.resume or force):
             expected = "--resume to continue it, or --force to start anew"
             raise ArgumentError("store", f"{store}, which exists", expected)
-        if store.is_file() and store.read_bytes()[: len(SQLITE)] not in (SQLITE, b""):
+        if store.exists() and not (store.is_file() and _begins_as_sqlite(store)):
             raise ArgumentError("store", f"{store}, another file", "a store of experiments")
         if self.scheduler is not None:
             check_scheduler(self.scheduler)
+
+
+def _begins_as_sqlite(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) in (SQLITE, b"")
 
 
 def carried_out(

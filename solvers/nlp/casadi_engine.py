@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import os
 import re
 import signal
 import sys
@@ -29,6 +30,7 @@ from bilad.solvers.nlp.templates import TemplateNlp
 SILENT = {"print_level": 0, "sb": "yes", "option_file_name": ""}
 PLAIN = {"print_time": False, "show_eval_warnings": False}
 NAME = "IPOPT in CasADi"
+BUFFER = 2**27  # bytes that CasADi's OpenBLAS allocates for each thread
 HSL = {"linux": "libhsl.so", "darwin": "libhsl.dylib", "win32": "libhsl.dll"}
 
 
@@ -39,10 +41,19 @@ def casadi_engine() -> Engine:
     ------
     EngineError
         If this CasADi has no IPOPT.
+    MemoryError
+        If there is not enough memory for its linear algebra.
     """
+    _check_memory()
     if not ca.has_nlpsol("ipopt"):
         raise EngineError(NAME, f"CasADi {ca.CasadiMeta.version()} has no IPOPT plug-in")
     return Engine(NAME, _ipopt_version(), CasadiProgram)
+
+
+@functools.cache  # the buffers are kept
+def _check_memory() -> None:
+    """Raise MemoryError where OpenBLAS would ask for memory again and again, and never end."""
+    np.empty(BUFFER * (os.cpu_count() or 1), dtype=np.uint8)
 
 
 class CasadiProgram:

@@ -211,6 +211,7 @@ def test_a_missing_value_of_a_parquet_file(tmp_path):
         ("a,b\n1,1_000\n", "got '1_000'"),
         ("a,b\n1,0x10\n", "got '0x10'"),
         ("a,b\n1,True\n", "got 'True'"),
+        (f"a,b\n1,{'x' * 10**6}\n", "got 'x{9,20}...x{9,20}', expected"),
         ('a,b\n1,"1,5"\n', "got '1,5'"),
         ("a;b\n1.5;1,5\n", "row 2, column 2: got '1,5', expected decimal commas or decimal points"),
         ("a;b\n1;1.234,5\n", "row 2, column 'b': got '1.234,5'"),
@@ -268,3 +269,12 @@ def test_a_table_saved_twice_with_its_index(write):
 def test_a_name_that_is_too_long_for_a_file():
     with pytest.raises(ArgumentError, match=r"^name: .*expected a file that exists"):
         load_dataset("x" * 5000 + ".csv")
+
+
+def test_a_damaged_array_is_named(tmp_path):
+    """NumPy raises what its tokenizer does."""
+    path = tmp_path / "t.npy"
+    np.save(path, np.eye(2))
+    path.write_bytes(path.read_bytes().replace(b"'shape'", b"'sha((("))
+    with pytest.raises(DatasetError, match="t.npy: damaged: TokenError"):
+        load_dataset(path)

@@ -46,6 +46,11 @@ ENDS = [
     (lambda: raising(EngineError("ipopt", "not found")), 2, "ipopt"),
     (lambda: raising(FULL), 1, "rows.csv: No space left on device"),
     (lambda: raising(MemoryError("8 GB")), 1, "error not enough memory: 8 GB"),
+    (
+        lambda: raising(ImportError("x.so: failed to map")),
+        1,
+        "error x.so: failed to map; `bilad doc",
+    ),
     (lambda: raising(LearningModelError("of scikit-learn")), 1, "error of scikit-learn"),
     (lambda: raising(KeyboardInterrupt), 130, "interrupted"),
     (lambda: signal.raise_signal(signal.SIGINT), 130, "interrupted"),

@@ -1,5 +1,7 @@
 """`bilad sweep`: the file of its rows is never one of somebody else."""
 
+import os
+
 import pytest
 from typer.testing import CliRunner
 
@@ -29,6 +31,15 @@ def test_another_file_is_never_replaced(option, tmp_path):
     assert result.exit_code == 2
     assert "another file, expected a store of experiments" in result.stderr
     assert path.read_text() == SPECIFICATION
+
+
+@pytest.mark.parametrize("option", [{"force": True}, {"force": False}])
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_never_replaced(kind, option, tmp_path):
+    path = tmp_path / "rows.sqlite"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(ArgumentError, match="another file, expected a store"):
+        RunOptions(resume=not option["force"]).check(path, **option)
 
 
 def test_a_store_is_continued_or_replaced_only_when_this_is_said(tmp_path):

@@ -7,7 +7,7 @@ import pyomo.environ as pyo
 import pytest
 
 from bilad.models.validation import ArgumentError
-from bilad.solvers.nlp import EngineError, IpoptSession, NlpStatus, find_engine
+from bilad.solvers.nlp import EngineError, IpoptSession, NlpStatus, casadi_engine, find_engine
 
 BROKEN = "#!/bin/sh\necho 'libgfortran.so.3: cannot open shared object file' >&2\nexit 1\n"
 
@@ -105,3 +105,13 @@ def test_casadi_without_ipopt(monkeypatch):
 def test_environment_options_are_not_mixed_in(engine, monkeypatch):
     monkeypatch.setenv("ipopt_options", "max_iter=0")
     assert IpoptSession(model(), engine=engine).solve().status is NlpStatus.OPTIMAL
+
+
+def test_no_memory_for_casadi(monkeypatch):
+    """Without a check, its linear algebra asks for memory until it gets some."""
+    casadi_engine._check_memory.cache_clear()
+    with monkeypatch.context() as planted:
+        planted.setattr(casadi_engine, "BUFFER", 2**60)
+        with pytest.raises(MemoryError):
+            find_engine("casadi")
+    assert find_engine("casadi").name == "IPOPT in CasADi"

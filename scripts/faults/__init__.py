@@ -1,0 +1,1 @@
+"""Faults that are injected into the commands, and whether the commands survive them."""
