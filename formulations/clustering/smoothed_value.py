@@ -165,10 +165,10 @@ class SmoothedLowerLevel:
 
     def factor(self, x: FloatArray) -> Any:
         """Return the factors of the Hessian in x."""
-        curvature = self.norm.hessian(self.blocks.differences(x), self.mu)
-        weighted = sp.block_diag(list(self.radii[:, None, None] * curvature), format="csr")
         mass = sp.diags_array(np.repeat(self.blocks.masses, self.blocks.d))
         if len(self.radii):
+            curvature = self.norm.hessian(self.blocks.differences(x), self.mu)
+            weighted = sp.block_diag(list(self.radii[:, None, None] * curvature), format="csr")
             mass = mass + self._difference.T @ weighted @ self._difference
         return splu(sp.csc_array(mass))
 

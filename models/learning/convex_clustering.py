@@ -154,9 +154,11 @@ class ConvexClustering(LearningModel):
         """Return the model for the data (A - centre) / unit, the centre (d,) and the unit.
 
         The centre is the mean of the rows, and the unit is the root mean square of the centred
-        data. If X and Z solve the standardised model, centre + unit X and unit Z solve this one.
+        data, or 1 if all points coincide. If X and Z solve the standardised model, centre + unit X
+        and unit Z solve this one.
         """
-        centre = self.data.mean(axis=0)
+        first = self.data[0]
+        centre = first if (self.data == first).all() else self.data.mean(axis=0)  # not rounded
         centred = self.data - centre
         unit = float(np.sqrt(np.mean(centred**2))) or 1.0
         return self._with(centred / unit, gamma=self.gamma / unit), centre, unit

@@ -14,6 +14,7 @@ from support.bilevel_problems import (
 
 from bilad.formulations.clustering.blocks import BlockModel
 from bilad.formulations.clustering.smoothed_value import SmoothedLowerLevel, smoothed_norm
+from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.norms import conjugate, row_norms
 
 STEP = 1e-4
@@ -50,6 +51,17 @@ def test_the_smoothed_solution_tends_to_the_solution(p, d, perturbation, graph):
         assert np.abs(lower.at(x)[1]).max() < 1e-8
         radii = problem.perturbation.apply(problem.model, eps).radii
         assert np.sum((x - truth.X) ** 2) <= 2 * d * mu * radii.sum()
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_without_edges_the_solution_is_the_data_and_the_value_zero(p):
+    model = ConvexClustering([[0.0, 1.0, 2.0], [3.0, 5.0, 4.0]], FusionGraph(2, [], []), 0.5, p)
+    problem = MaxDeviation(model, Perturbation.additive((2, 3), points=[0]), 1.0)
+    eps = np.array([0.5, -0.5, 0.25])
+    lower = SmoothedLowerLevel(BlockModel.of(problem), eps, 0.1)
+    value = lower.model(lower.minimise(model.data))
+    assert value.x.tolist() == (model.data + np.array([eps, 0 * eps])).tolist()
+    assert not np.any([value.constant, *value.slope, *value.curvature.ravel()])
 
 
 def figures(function, eps, direction):

@@ -156,3 +156,11 @@ def test_without_points(p):
 @pytest.mark.parametrize("p", [1, 2, np.inf, 1.0, 2.0, np.float64(2), np.int64(2)])
 def test_every_spelling_of_a_norm(p):
     assert ConvexClustering([[0.0], [1.0]], FusionGraph.complete(2), 1, p=p).p == p
+
+
+def test_points_that_coincide_are_standardised_in_the_unit_1():
+    """Their mean, 0.1 + 1.4e-17, is rounded."""
+    scaled, centre, unit = ConvexClustering(
+        [[0.1]] * 3, FusionGraph.complete(3), 0.5
+    ).standardised()
+    assert (unit, centre.tolist(), scaled.data.tolist()) == (1.0, [0.1], [[0.0]] * 3)
