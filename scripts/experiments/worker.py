@@ -26,6 +26,7 @@ from bilad.scripts.experiments.run import FAILED, KILLED, Row, Run, carry_out, f
 from bilad.solvers.termination import MOST_WORDS
 
 LIVES = 2  # processes that may die of a run
+STARTING = 600.0  # seconds after which a process that has not started is taken for dead
 LATER = 30.0  # seconds after the limit at which a process ends itself if nobody does
 COMMAND = [sys.executable, "-m", "bilad.scripts.experiments.worker"]
 
@@ -77,7 +78,9 @@ class Worker:
         for _ in range(lives):
             process = self._alive()
             try:
-                self._connection.recv()  # it is ready; no limit counts its start
+                if not self._connection.poll(STARTING):
+                    raise TimeoutError
+                self._connection.recv()  # it is ready; the seconds do not count its start
                 self._connection.send((work, seconds))
                 if self._connection.poll(seconds):
                     result: Result = self._connection.recv()

@@ -148,6 +148,7 @@ def full_disk(bench: Bench) -> Iterator[Verdict]:
 def full_output(bench: Bench) -> Iterator[Verdict]:
     """Nothing can be printed, as on a full disk."""
     for command in bench.commands:
+        bench.seconds(command)
         with bench.folder() as folder, Path("/dev/full").open("w") as full:
             yield judged(
                 command, "", end(start(arguments_of(command), folder, stdout=full)), folder
@@ -159,6 +160,7 @@ def unwritable_folder(bench: Bench) -> Iterator[Verdict]:
     for command in bench.commands:
         if command not in WRITERS:
             continue
+        bench.seconds(command)
         with bench.folder() as folder:
             (folder / "locked").mkdir(mode=0o555)
             for out in ("points.csv/out", "locked/out"):
@@ -270,6 +272,6 @@ def broken_ipopt(bench: Bench) -> Iterator[Verdict]:
 
 
 FAULTS: tuple[Callable[[Bench], Iterator[Verdict]], ...] = (
-    interrupt, termination, full_disk, full_output, unwritable_folder, corrupt_file, killed_worker,
-    hanging_worker, memory_limit, broken_ipopt,
+    corrupt_file, killed_worker, hanging_worker, broken_ipopt, full_disk, full_output,
+    unwritable_folder, memory_limit, interrupt, termination,
 )  # fmt: skip

@@ -158,8 +158,8 @@ def _is_whole(path: Path) -> bool:
 
 
 def stored(path: Path) -> dict[str, Row]:
-    """Return the rows of a store by key; none if it does not exist."""
-    if not path.is_file():
+    """Return the rows of a store by key; none if nothing could be written."""
+    if not path.is_file() or not path.stat().st_size:
         return {}
     with open_existing(path) as store:
         return {row.key: row for row in store.rows()}

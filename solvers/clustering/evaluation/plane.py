@@ -17,6 +17,7 @@ from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.evaluation.moved_entries import MovedEntries
 from bilad.solvers.clustering.interior_point.method import BlockSolution, ContractingMethod
+from bilad.solvers.clustering.labels.contracted_problem import SMALL_GRADIENT
 from bilad.solvers.clustering.labels.flow import block_means
 from bilad.solvers.clustering.labels.partition import Partition
 from bilad.solvers.clustering.result import Clustering
@@ -77,8 +78,8 @@ class PlaneEvaluator:
         if len(own.radii) and not own.small:
             return False
         own.set_means(block_means(data, blocks))
-        y, accurate = own.minimiser(found.centroids.sum(axis=0))
-        if not accurate:
+        y, gradient = own.minimiser(found.centroids.sum(axis=0))
+        if not gradient <= SMALL_GRADIENT:
             return False
         flow = self._method.flow
         flow.set_data(data)

@@ -24,7 +24,11 @@ from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.elimination.elimination import Elimination
 from bilad.solvers.clustering.interior_point.interior_point import InteriorPoint
 from bilad.solvers.clustering.labels.block_flow import BlockFlow
-from bilad.solvers.clustering.labels.contracted_problem import BlockPairs, ContractedProblem
+from bilad.solvers.clustering.labels.contracted_problem import (
+    SMALL_GRADIENT,
+    BlockPairs,
+    ContractedProblem,
+)
 from bilad.solvers.clustering.labels.flow import block_means, block_sums
 from bilad.solvers.clustering.labels.partition import Partition, numbered
 from bilad.solvers.clustering.ssnal.edge_loops import adjoint
@@ -263,8 +267,8 @@ class ContractingMethod:
         own = self.problem.merged(start.blocks)
         if len(own.radii) and not own.small:
             return None
-        y, found = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
-        return BlockSolution(start.blocks, y, start.Z) if found else None
+        y, gradient = own.minimiser(start.centroids.sum(axis=0), self._budget.deadline)
+        return BlockSolution(start.blocks, y, start.Z) if gradient <= SMALL_GRADIENT else None
 
     def _interior_solution(
         self, start: BlockSolution, goal: float = BLOCK_GAP, owner: IntArray | None = None
@@ -302,8 +306,12 @@ class ContractingMethod:
     def _fused(
         self, problem: ContractedProblem, method: InteriorPoint, goal: float, separate: BoolArray
     ) -> BlockSolution:
-        """Reduce the gap until Newton's method succeeds on the blocks that are fused."""
+        """Reduce the gap until Newton's method succeeds on the blocks that are fused.
+
+        If it never does, the blocks with the smallest gradient at the last gap are returned.
+        """
         for _ in range(TRIES):
+            least = np.inf
             method.solve(goal, self._budget)
             Y, F = method.pair()
             U = Y[problem.tails[separate]] - Y[problem.heads[separate]]
@@ -313,9 +321,10 @@ class ContractingMethod:
                 merged = problem.merged(blocks)
                 sums = block_sums(problem.masses[:, None] * Y, blocks)
                 means, deadline = sums / merged.masses[:, None], self._budget.deadline
-                y, accurate = merged.minimiser(means, deadline)
-                found = BlockSolution(blocks, y, F)
-                if accurate:
+                y, gradient = merged.minimiser(means, deadline)
+                if not gradient > least:  # also if it is not a number
+                    found, least = BlockSolution(blocks, y, F), gradient
+                if least <= SMALL_GRADIENT:
                     return found
             if method.ended or method.gap < LEAST_GAP or self._budget.exhausted:
                 break

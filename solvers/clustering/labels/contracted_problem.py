@@ -211,7 +211,7 @@ class ContractedProblem:
 
     def minimiser(
         self, y: FloatArray, deadline: float = float("inf"), steps: int = STEPS
-    ) -> tuple[FloatArray, bool]:
+    ) -> tuple[FloatArray, float]:
         """Do the same as `polished`, to more digits.
 
         Returns
@@ -219,8 +219,9 @@ class ContractedProblem:
         centroids : ndarray, shape (2, K, d)
             Their sum is the point, in which differences of close centroids keep their digits. The
             second is the rounding error of the first.
-        found : bool
-            Whether the gradient vanishes to rounding.
+        gradient : float
+            Its norm relative to the forces; where it vanishes to rounding, at most
+            `SMALL_GRADIENT`.
         """
         order = self.elimination
         rounding = ROUNDOFF * self._size
@@ -229,7 +230,7 @@ class ContractedProblem:
         part = rounded - Y[0]
         error = (Y[0] - (rounded - part)) + (Y[1] - part)  # exact, by Knuth's TwoSum
         centroids = np.stack([order.leave(rounded), order.leave(error)])
-        return centroids, bool(norm <= SMALL_GRADIENT * self._size)
+        return centroids, norm / self._size if norm > 0 else 0.0
 
 
 def _split(Y: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import pytest
 
 from bilad.models import ArgumentError, Ridge, SupportVectorMachine, load_dataset
 from bilad.scripts.experiments import runner
+from bilad.scripts.experiments import worker as worker_module
 from bilad.scripts.experiments.python_file import PythonFile
 from bilad.scripts.experiments.run import carry_out
 from bilad.scripts.experiments.runner import run_experiment
@@ -315,6 +316,16 @@ def test_a_process_that_hangs_or_dies_is_replaced(line, tmp_path, monkeypatch):
     process = worker._process
     worker._connection.close()  # what the end of the parent does, also within a run
     assert process.wait(timeout=60) == -signal.SIGKILL
+    worker.close()
+
+
+def test_a_process_that_does_not_start_is_ended(monkeypatch):
+    monkeypatch.setattr(worker_module, "STARTING", 0.1)
+    monkeypatch.setattr(worker_module, "COMMAND", ["sleep", "100"])
+    worker = Worker()
+    with pytest.raises(worker_module.DiedError, match="of SIGKILL"):
+        worker.call(str, None, lives=2)
+    assert worker._process.poll() is not None
     worker.close()
 
 
