@@ -277,16 +277,17 @@ class _Newton:
                 break
             step = G.copy()
             self.solve(step)
-            for halved in range(HALVINGS):
-                np.subtract(Y[1], step, out=trial[1])
+            share = 1.0
+            for _ in range(HALVINGS):
+                np.subtract(Y[1], share * step, out=trial[1])
                 after = self.gradient(trial, G)
                 if after < before:
                     break
-                step *= 0.5
+                share *= 0.5
             else:
                 break
             Y, trial = trial, Y
-            slow, before = not halved and after >= SLOW * before, after
+            slow, before = share == 1.0 and after >= SLOW * before, after
             if slow:
                 break
         return Y, before
