@@ -24,7 +24,7 @@ from bilad.solvers.clustering.labels.components import fused_components
 from bilad.solvers.clustering.labels.flow import block_sums
 
 STEPS, HALVINGS = 20, 8
-SLOW = 0.9  # if a step leaves more of the gradient, rounding errors dominate and it is the last
+SLOW = 0.9  # if a full step leaves more of the gradient, rounding errors dominate: it is the last
 ROUNDOFF = float(np.finfo(float).eps)
 SMALL_GRADIENT = 1e-12  # relative to the forces
 # Newton's matrix is factorised up to this many rows, and up to this many entries if it is sparse.
@@ -277,7 +277,7 @@ class _Newton:
                 break
             step = G.copy()
             self.solve(step)
-            for _ in range(HALVINGS):
+            for halved in range(HALVINGS):
                 np.subtract(Y[1], step, out=trial[1])
                 after = self.gradient(trial, G)
                 if after < before:
@@ -286,7 +286,7 @@ class _Newton:
             else:
                 break
             Y, trial = trial, Y
-            slow, before = after >= SLOW * before, after
+            slow, before = not halved and after >= SLOW * before, after
             if slow:
                 break
         return Y, before
