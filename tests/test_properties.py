@@ -15,7 +15,7 @@ from support.solutions import check_same, error, solve
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.scripts.experiments.run import Row
-from bilad.scripts.experiments.store import COLUMNS, Store
+from bilad.scripts.experiments.store import COLUMNS, JSON, Store
 from bilad.scripts.soak import attacks, learning
 from bilad.scripts.soak.problem_data import model_of, problem_of
 from bilad.solvers import LowerLevel, attack, fit
@@ -181,7 +181,7 @@ def test_results_survive_json_and_pickle(rng):
 @pytest.mark.parametrize(
     ("text", "number", "whole"),
     [
-        ("", -0.0, 0),
+        ("", 0.0, 0),
         ("a\0b\n'\"é\U0001f600", np.inf, 2**63 - 1),
         ("%s; --", np.nan, -(2**63)),
         ("x" * 10**4, 5e-324, -1),
@@ -190,7 +190,8 @@ def test_results_survive_json_and_pickle(rng):
 )
 def test_rows_survive_sqlite(text, number, whole):
     values = {"str": text, "float": number, "int": whole}
-    row = Row(**{name: values[kind] for name, kind in COLUMNS.items()})
+    structured = {name: json.dumps(form()) for name, form in JSON.items()}
+    row = Row(**{name: values[kind] for name, kind in COLUMNS.items()} | structured)
     with Store(None) as store:
         store.add(row)
         assert list(map(repr, store.rows())) == [repr(row)]
