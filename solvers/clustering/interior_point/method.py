@@ -34,13 +34,13 @@ from bilad.solvers.clustering.labels.partition import Partition, numbered
 from bilad.solvers.clustering.ssnal.edge_loops import adjoint
 from bilad.solvers.clustering.ssnal.limits import Budget
 
-COARSE_GAP, FINER = 3e-2, 1e-2  # the first gap of the whole problem, and the factor to the next
+COARSE_GAP, FINER = 3e-2, 1e-3  # the first gap of the whole problem, and the factor to the next
 MOST_FEATURES = 5  # of the interior-point method, whose blocks have as many rows
 ROUNDS, SPLITS = 3, 4  # solves of the whole problem, and attempts of a proof after each
 CAUTION = 1e-2  # share of the gap of an edge that its contraction assumes; a tenth in each round
 # The gaps of the contracted problem: the first, the first after a split, that from which short
 # edges are taken as fused as well, and the last.
-BLOCK_GAP, SPLIT_GAP, SHORT_GAP, LEAST_GAP = 1e-7, 1e-10, 1e-12, 1e-13
+BLOCK_GAP, SPLIT_GAP, SHORT_GAP, LEAST_GAP = 1e-8, 1e-10, 1e-12, 1e-13
 SHORT = (0.0, 1e-6, 1e-4, 1e-2, 1.0)  # multiples of the resolution
 TRIES = 8  # calls of Newton's method for one contracted problem
 SPLIT_REFERENCE = 1e-6  # the gaps inside blocks are relative to its square plus the objective
