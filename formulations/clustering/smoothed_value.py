@@ -27,6 +27,7 @@ from bilad.models.validation import FloatArray
 
 NEWTON_STEPS, HALVINGS = 80, 40
 ARMIJO = 1e-4
+REGULARISATION = 1e-14  # of a singular Hessian, relative to its largest entry
 TOL = 1e-11  # of the gradient over the mass, relative to the spread of the data
 
 
@@ -164,13 +165,21 @@ class SmoothedLowerLevel:
         return value, self._mass * misfit + self.blocks.adjoint(self.radii[:, None] * z)
 
     def factor(self, x: FloatArray) -> Any:
-        """Return the factors of the Hessian in x."""
+        """Return the factors of the Hessian in x.
+
+        It is regularised if rounding makes it singular, as capacities do that are very large.
+        """
         mass = sp.diags_array(np.repeat(self.blocks.masses, self.blocks.d))
         if len(self.radii):
             curvature = self.norm.hessian(self.blocks.differences(x), self.mu)
             weighted = sp.block_diag(list(self.radii[:, None, None] * curvature), format="csr")
             mass = mass + self._difference.T @ weighted @ self._difference
-        return splu(sp.csc_array(mass))
+        hessian = sp.csc_array(mass)
+        try:
+            return splu(hessian)
+        except RuntimeError:
+            least = REGULARISATION * float(hessian.diagonal().max())
+            return splu(sp.csc_array(hessian + least * sp.eye_array(hessian.shape[0])))
 
     def minimise(self, x: FloatArray) -> FloatArray:
         """Return the minimiser, by Newton's method from x."""

@@ -64,6 +64,19 @@ def test_without_edges_the_solution_is_the_data_and_the_value_zero(p):
     assert not np.any([value.constant, *value.slope, *value.curvature.ravel()])
 
 
+@pytest.mark.parametrize("gamma", [1e12, 1e20, 1e26])
+def test_capacities_that_hide_the_masses(gamma):
+    """In floating-point numbers the Hessian is then singular; the solution is the mean."""
+    data = np.array([[4.33, 6.70, 6.23], [-0.10, -0.47, -0.35], [2.53, 3.66, 2.69]])
+    model = ConvexClustering(data, FusionGraph.complete(3), gamma, np.inf)
+    problem = MaxDeviation(model, Perturbation.additive((3, 3), points=[0]), 1.0)
+    lower = SmoothedLowerLevel(BlockModel.of(problem), np.zeros(3), 0.1)
+    x = lower.minimise(np.tile(data.mean(axis=0), (3, 1)))
+    assert x == pytest.approx(np.tile(data.mean(axis=0), (3, 1)), abs=1e-9)
+    value = lower.model(x)
+    assert np.isfinite([*value.slope, *value.curvature.ravel()]).all()
+
+
 def figures(function, eps, direction):
     """Value, slope and curvature of a function along a direction, by differences."""
     low, middle, high = (function(eps + t * direction) for t in (-1e-3, 0.0, 1e-3))
