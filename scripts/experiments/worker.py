@@ -156,15 +156,17 @@ def main() -> None:
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, calls), daemon=True).start()
-    while True:
-        connection.send("ready")
-        work, seconds = calls.get()
-        if seconds:
-            # A timer that needs no interpreter, in case that the parent was killed too.
-            faulthandler.dump_traceback_later(seconds + LATER, exit=True)
-        result = work()
-        faulthandler.cancel_dump_traceback_later()
-        connection.send(result)
+    with suppress(OSError):  # the connection is closed
+        while True:
+            connection.send("ready")
+            work, seconds = calls.get()
+            if seconds:
+                # A timer that needs no interpreter, in case that the parent was killed too.
+                faulthandler.dump_traceback_later(seconds + LATER, exit=True)
+            result = work()
+            faulthandler.cancel_dump_traceback_later()
+            connection.send(result)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _listen(connection: Any, calls: queue.SimpleQueue[Any]) -> None:

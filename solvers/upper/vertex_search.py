@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -66,7 +66,9 @@ def prepare_coordinates(
     most = _count(problem, corners)
     if not isinstance(starts, Iterable):
         raise ArgumentError("starts", type(starts).__name__, "points eps")
-    points = [real_vector(start, "starts", problem.perturbation.dim) for start in starts]
+    points: Iterable[FloatArray] = starts
+    if not isinstance(starts, Iterator):  # the points of an iterator are computed in the search
+        points = [real_vector(start, "starts", problem.perturbation.dim) for start in starts]
 
     def run(lower: LowerLevel, trace: Trace) -> None:
         for point in points:
