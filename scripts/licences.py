@@ -53,10 +53,11 @@ def licence(name: str) -> str:
 def _statements(found: Distribution) -> list[str]:
     """Return what the metadata say of the licence, the most reliable first."""
     given = found.metadata
-    own = (given["License-Expression"] or "").partition(" AND ")[0]  # then those of bundled parts
+    expression, old = (given.get_all(one, [""])[0] for one in ("License-Expression", "License"))
+    own = expression.partition(" AND ")[0]  # then those of bundled parts
     classifiers = [one for one in given.get_all("Classifier", []) if one.startswith("License")]
     files = [found.read_text(f"licenses/{one}") or "" for one in given.get_all("License-File", [])]
-    return [own, *classifiers, *(text[:200] for text in [given["License"] or "", *files])]
+    return [own, *classifiers, *(text[:200] for text in [old, *files])]
 
 
 if __name__ == "__main__":

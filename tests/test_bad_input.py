@@ -369,6 +369,8 @@ def test_a_wrong_option_of_a_method_is_named(method, option):
     for problem in (BL1, MaxDeviation(LINE, SHIFT, 1.0), MaxDeviation(MODEL, CUT, 1.0, "count")):
         if refusal(UPPER_METHODS[method], problem) is None:
             break
+    else:
+        pytest.skip(f"a package of {method} is not installed")
     with pytest.raises(ArgumentError) as caught:
         bilad.attack(problem, method, **{option: object()})
     assert caught.value.argument.split()[0] == option

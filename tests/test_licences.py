@@ -40,11 +40,9 @@ class Package:
         self.fields, self.file = fields, file
         self.metadata = self
 
-    def __getitem__(self, name):
-        return self.fields.get(name)
-
     def get_all(self, name, default):
-        return self.fields.get(name, default)
+        found = self.fields.get(name, default)
+        return [found] if isinstance(found, str) else found
 
     def read_text(self, name):
         return self.file
