@@ -119,9 +119,7 @@ def command(run: Callable[..., None]) -> Callable[..., None]:
                 raise _end("error ", _told(error, names), USAGE) from None
             except (FailedError, LearningModelError) as error:
                 raise _end("error ", str(error), FAILURE) from None
-            except (
-                ImportError
-            ) as error:  # the memory can also be too small for the code of a package
+            except ImportError as error:  # also of a package too large for the memory
                 line = f"{error}; `bilad doctor` says what is missing"
                 raise _end("error ", line, FAILURE) from None
             except (MemoryError, RuntimeError) as error:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("formulations", "models", "scripts", "solvers")
 # What is mutated, and the tests that every mutant there has to pass.
 SUBJECTS = {
-    "models": ["tests/models"],
+    "models": ["tests/models", "tests/test_bad_input.py"],
     "solvers/clustering/labels": ["tests/solvers/clustering/labels"],
     "solvers/certificates": ["tests/solvers/certificates"],
 }
@@ -81,10 +81,10 @@ def mutate(node: ast.AST, how: int) -> bool:
             ways = [(node, "value", value + 1)]
         case ast.Constant(value=float(value)):
             ways = [(node, "value", 2 * value + (value == 0))]
-        case ast.UnaryOp(op=ast.Not() | ast.USub()):
-            ways = [(node, "op", ast.UAdd() if isinstance(node.op, ast.USub) else ast.Invert())]
-            if isinstance(node.op, ast.Not):
-                ways = [(node, "operand", ast.UnaryOp(ast.Not(), node.operand))]
+        case ast.UnaryOp(op=ast.USub()):
+            ways = [(node, "op", ast.UAdd())]
+        case ast.UnaryOp(op=ast.Not()):
+            ways = [(node, "operand", ast.UnaryOp(ast.Not(), node.operand))]
         case ast.Name(id=name) if name in NAMES:
             ways = [(node, "id", NAMES[name])]
         case ast.Attribute(attr=name) if name in NAMES:

@@ -166,9 +166,10 @@ def scale(
 
 @fast_kernel
 def to_boundary(a: float, b: float, c: float) -> float:
-    """Return 1 / x for the least positive root x of a x^2 + 2 b x + c, c > 0; 0 if there is none.
+    """Return 1 / x for the least positive root x of a x^2 + 2 b x + c, c > 0; else at most 0.
 
-    It is the step to the boundary of the cone, where b >= 0 if it leads along the cone.
+    The root is the length of the step that reaches the boundary of the cone. Along a direction in
+    the cone, a and b are not negative, and the result is not positive: no length reaches it.
     """
     discriminant = b * b - a * c
     return (np.sqrt(max(discriminant, 0.0)) - b) / c if discriminant > 0.0 else 0.0

@@ -54,7 +54,7 @@ class InteriorPoint:
         self._masses = elimination.enter(problem.masses)
         self._data = elimination.enter(problem.means)
         self._radii = np.ascontiguousarray(problem.radii[elimination.edges])
-        self._offset = reference**2 + problem.offset
+        self._least_size = reference**2 + problem.offset
         m, d = len(self._radii), problem.d
         self._features = tuple(range(d))
         self._cholesky = Cholesky(elimination, d)
@@ -85,19 +85,19 @@ class InteriorPoint:
     def resume(self, X: FloatArray, surplus: FloatArray, Z: FloatArray) -> None:
         """Start at X (n, d), t = ||u|| + surplus (m,) and Z (m, d), inside the cones."""
         order = self.elimination
-        lows, highs = self._ends
         self._X = order.enter(X)
-        lengths = row_norms(self._X[lows] - self._X[highs], 2)
-        self._t = lengths + surplus[order.edges]
+        self._t = self._lengths() + surplus[order.edges]
         self._Z = np.ascontiguousarray(order.enter_flow(Z).T)
 
     def surplus(self) -> FloatArray:
         """Return t - ||u||, shape (m,), on the edges of the problem."""
-        lows, highs = self._ends
         surplus = np.empty_like(self._t)
-        lengths = row_norms(self._X[lows] - self._X[highs], 2)
-        surplus[self.elimination.edges] = self._t - lengths
+        surplus[self.elimination.edges] = self._t - self._lengths()
         return surplus
+
+    def _lengths(self) -> FloatArray:
+        lows, highs = self._ends
+        return row_norms(self._X[lows] - self._X[highs], 2)
 
     def pair(self) -> tuple[FloatArray, FloatArray]:
         """Return X (n, d) and the feasible Z (m, d), in the order of the points and edges."""
@@ -135,7 +135,7 @@ class InteriorPoint:
         )
         if ok:
             self.absolute_gap = 0.5 * stationarity + gaps
-            self.gap = self.absolute_gap / (self._offset + primal)
+            self.gap = self.absolute_gap / (self._least_size + primal)
             self.centre = products / len(self._radii)
         return bool(ok)
 
