@@ -26,6 +26,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+LARGEST = np.iinfo(np.int64).max
+
 # Descriptions of arrays that are not real, by the NumPy character of their kind.
 KINDS = {
     "b": "Booleans",
@@ -219,12 +221,19 @@ def seconds_limit(
     return float("inf") if unlimited else real_number(value, argument, above=above, least=least)
 
 
-def whole_number(value: Any, argument: str, *, least: int) -> int:
-    """Return `value` as an int that is at least `least`."""
+def whole_number(value: Any, argument: str, *, least: int, most: float = LARGEST) -> int:
+    """Return `value` as an int from `least` to `most`, by default the largest index of an array."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < least:
         raise ArgumentError(argument, repr(value), f"a whole number >= {least}")
+    if value > most:
+        raise ArgumentError(argument, repr(value), f"a whole number <= {most}")
     return int(value)
+
+
+def seed_number(value: Any, argument: str = "seed") -> int:
+    """Return the seed of a random number generator, a whole number of any length."""
+    return whole_number(value, argument, least=0, most=math.inf)
 
 
 def boolean(value: Any, argument: str) -> bool:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -64,16 +66,31 @@ class Finding:
 
 
 def findings() -> Iterator[Finding]:
-    """Check the installation, part by part; a part that fails as a whole is a finding too."""
-    parts = {
-        "system": system, "package": packages, "solver": solvers, "self-test": self_tests,
-    }  # fmt: skip
-    for part, checks in parts.items():
-        try:
-            yield from checks()
-        except Exception as error:  # what is broken can raise anything
-            reason = f"{type(error).__name__}: {error}"
-            yield Finding(part, "checks", reason, BROKEN, remedy=REMEDY)
+    """Check the installation, each part in a process of its own, which what is broken can end."""
+    for part in PARTS:
+        yield from _apart(part)
+
+
+def _apart(part: str) -> list[Finding]:
+    """Return what the process of a part finds, and what ended it before its end."""
+    command = [sys.executable, "-m", __name__, part]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    lines = [line for line in ended.stdout.splitlines() if line.startswith(b"{")]  # ours
+    found = [Finding(**json.loads(line)) for line in lines]
+    if ended.returncode:
+        after = found[-1].name if found else "its start"
+        reason = f"the process ended with code {ended.returncode} after {after}"
+        found.append(Finding(part, "checks", reason, BROKEN, remedy=REMEDY))
+    return found
+
+
+def checks(part: str) -> Iterator[Finding]:
+    """Check a part in this process; a part that fails as a whole is a finding too."""
+    try:
+        yield from PARTS[part]()
+    except Exception as error:  # what is broken can raise anything
+        reason = f"{type(error).__name__}: {error}"
+        yield Finding(part, "checks", reason, BROKEN, remedy=REMEDY)
 
 
 def system() -> Iterator[Finding]:
@@ -240,3 +257,10 @@ def _lower(method: str) -> str:
     if found.status != "optimal" or found.labels.tolist() != [0, 0, 1, 1]:
         raise RuntimeError(f"status {found.status!r}, labels {found.labels.tolist()}")
     return f"{time.perf_counter() - began:.2f} s"
+
+
+PARTS = {"system": system, "package": packages, "solver": solvers, "self-test": self_tests}
+
+if __name__ == "__main__":
+    for one in checks(sys.argv[1]):
+        print(json.dumps(asdict(one)), flush=True)

@@ -18,7 +18,7 @@ import numpy as np
 from bilad.models.learning.learning_model import Proof, confirm, radius
 from bilad.models.problem import BilevelProblem, MinPerturbation, check_problem
 from bilad.models.representation import Represented
-from bilad.models.validation import ArgumentError, seconds_limit, whole_number
+from bilad.models.validation import ArgumentError, seconds_limit, seed_number, whole_number
 from bilad.solvers.bilevel.oracle import LEAST_SECONDS, LowerLevelError
 from bilad.solvers.bilevel.result import Attack
 from bilad.solvers.certificates.counterexample import write_counterexample
@@ -130,7 +130,7 @@ def certify(
     began = time.perf_counter()
     check_problem(problem)
     most = whole_number(max_solves, "max_solves", least=0)
-    whole_number(seed, "seed", least=0)
+    seed_number(seed)
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     radius.require(problem.model)
     question = _question(problem)

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
@@ -127,30 +128,43 @@ def own_tests(path: Path) -> list[list[str]]:
     return [[str(named)], SUBJECTS[subject]] if (ROOT / named).exists() else [SUBJECTS[subject]]
 
 
-def is_killed(path: Path, text: str, caches: Path) -> bool:
+def copy_package(folder: Path) -> None:
+    """Copy the package as it is installed."""
+    package = folder / "bilad"
+    package.mkdir()
+    for source in [*map(ROOT.joinpath, FOLDERS), *(ROOT / "package").iterdir()]:
+        target = package / source.name
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+
+
+def is_killed(path: Path, text: str, folder: Path) -> bool:
     """Run the tests against a copy of the package with another text of one file."""
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / "bilad"
-        package.mkdir()
-        for source in [*map(ROOT.joinpath, FOLDERS), *(ROOT / "package").iterdir()]:
-            target = package / source.name
-            shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
-        (package / path.relative_to(ROOT)).write_text(text)
-        # Machine code is stored for each file, and would be used by files that call a mutant.
-        cache = Path(folder) if "@kernel" in text or "@fast_kernel" in text else caches
-        environment = os.environ | {"PYTHONPATH": folder, "NUMBA_CACHE_DIR": str(cache)}
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        for tests in own_tests(path):
-            chosen = [*command, "-m", "not slow", *tests]
-            try:
-                ended = subprocess.run(
-                    chosen, cwd=ROOT, env=environment, capture_output=True, timeout=SECONDS
-                )
-            except subprocess.TimeoutExpired:
-                return True
-            if ended.returncode not in (0, 5):
-                return True
-    return False
+    target = folder / "bilad" / path.relative_to(ROOT)
+    target.write_text(text)
+    if "@kernel" in text:  # the machine code of a kernel contains that of the kernels it calls
+        for near in target.parent.glob("*.py"):
+            near.touch()
+    try:
+        return any(tests_fail(tests, folder) for tests in own_tests(path))
+    finally:
+        shutil.copytree(path.parent, target.parent, dirs_exist_ok=True)
+
+
+def tests_fail(tests: list[str], folder: Path) -> bool:
+    """Return whether a test fails, or the time is over, with the package of a folder."""
+    own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    try:
+        ended = subprocess.run(
+            [*command, "-m", "not slow", *tests],
+            cwd=ROOT,
+            env=os.environ | own,
+            capture_output=True,
+            timeout=SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    return ended.returncode not in (0, 5)
 
 
 def main() -> None:
@@ -164,11 +178,23 @@ def main() -> None:
     files = [path for name in SUBJECTS for path in sorted((ROOT / name).rglob("*.py"))]
     places = [(path, *place) for path in files for place in mutants(path)]
     drawn = random.Random(options.seed).sample(places, min(options.count, len(places)))
-    with tempfile.TemporaryDirectory() as caches, ThreadPoolExecutor(options.jobs) as pool:
+    with tempfile.TemporaryDirectory() as root, ThreadPoolExecutor(options.jobs) as pool:
+        folders = [Path(root) / str(job) for job in range(options.jobs)]
+        for folder in folders:
+            folder.mkdir()
+            copy_package(folder)
+        everything = [name for tests in SUBJECTS.values() for name in tests]
+        if any(pool.map(lambda folder: tests_fail(everything, folder), folders)):
+            sys.exit("the tests fail without a mutant")
+        free: Queue[Path] = Queue()
+        for folder in folders:
+            free.put(folder)
 
         def test(one: tuple[Path, int, int]) -> tuple[bool, str]:
             text, what = changed(*one)
-            killed = is_killed(one[0], text, Path(caches))
+            folder = free.get()
+            killed = is_killed(one[0], text, folder)
+            free.put(folder)
             print("killed  " if killed else "SURVIVED", what, flush=True)
             return killed, what
 

@@ -62,7 +62,8 @@ NUMBER = (
 NONNEGATIVE = (*NUMBER, -1.0)
 POSITIVE = (*NONNEGATIVE, 0)
 LIMIT = ("1", 1.5, NAN, -1, True)  # not a whole number >= 0, and None may be no limit
-COUNT = (*LIMIT, None)
+COUNT = (*LIMIT, None, 10**30)
+SEED = (*LIMIT, None)
 SIZE = (*COUNT, 0)
 SECONDS = ("1", NAN, -1.0, [1.0, 2.0], True)
 SPAN = (*SECONDS, 0)  # seconds that have to be positive
@@ -224,10 +225,10 @@ TABLE = [
         gamma=NONNEGATIVE, p=NORM, weights=TEXT, n_neighbors=SIZE, phi=NONNEGATIVE, method=TEXT,
         tol=POSITIVE, max_iterations=SIZE, time_limit=SPAN, refine=FLAG),
     row("fit", bilad.fit, {"model": RIDGE}, model=OTHERS, tol=POSITIVE, time_limit=SPAN),
-    row("attack", bilad.attack, {"problem": BL1}, problem=OTHERS, method=TEXT, seed=COUNT,
+    row("attack", bilad.attack, {"problem": BL1}, problem=OTHERS, method=TEXT, seed=SEED,
         time_limit=SECONDS, max_solves=LIMIT, lower=TEXT, tol=POSITIVE, bound=TEXT, closing=TEXT,
         progress=FLAG, on_progress=(None, 3), free="options"),
-    row("certify", bilad.certify, {"problem": BL1}, problem=OTHERS, max_solves=COUNT, seed=COUNT,
+    row("certify", bilad.certify, {"problem": BL1}, problem=OTHERS, max_solves=COUNT, seed=SEED,
         time_limit=SECONDS),
     row("drop_points", bilad.drop_points, {"model": MODEL, "budget": 1}, model=THING,
         budget=(*COUNT, 5), deviation=(*TEXT, FAR, NEAR), points=INDICES, max_solves=COUNT,
@@ -236,14 +237,14 @@ TABLE = [
         budget=COUNT, deviation=TEXT, edges=INDICES, max_solves=COUNT, lower=TEXT, tol=POSITIVE,
         time_limit=SECONDS),
     row("find_violation", bilad.find_violation, {"problem": BL1}, problem=OTHERS,
-        deviation=("magic", 3), points=SIZE, seed=COUNT, lower=TEXT, tol=POSITIVE,
+        deviation=("magic", 3), points=SIZE, seed=SEED, lower=TEXT, tol=POSITIVE,
         rays=(0, 1.5, "a", [[1.0]], [[NAN, 1.0]], [[0.0, 0.0]]), max_solves=LIMIT),
     row("stationarity", bilad.stationarity, {"found": FOUND}, found=(*THING, BL1), width=POSITIVE,
         time_limit=SECONDS),
     row("LowerLevel", bilad.LowerLevel, {"problem": BL1}, problem=THING, tol=POSITIVE,
         max_solves=LIMIT, time_limit=SECONDS, free="method"),
     row("solve_bilevel", bilad.solve_bilevel, {"model": bard()},
-        model=(*OTHERS, pyo.ConcreteModel()), method=TEXT, starts=SIZE, seed=COUNT,
+        model=(*OTHERS, pyo.ConcreteModel()), method=TEXT, starts=SIZE, seed=SEED,
         relaxation=TEXT, schedule=(None, 3, "a", [], [0.0], [NAN], [-1.0], [1.0, "a"]),
         time_limit=SPAN, node_limit=(*LIMIT, 0), ipopt_options=(3, "a")),
     row("compare_bilevel", bilad.compare_bilevel, {"model": bard()}, model=OTHERS,

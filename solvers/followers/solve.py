@@ -29,6 +29,7 @@ from bilad.models.validation import (
     number_array,
     one_of,
     seconds_limit,
+    seed_number,
     whole_number,
 )
 from bilad.solvers.bilevel.ipopt_options import try_engine
@@ -190,7 +191,7 @@ class _Options:
         try_engine(options)
         return cls(
             whole_number(starts, "starts", least=1),
-            whole_number(seed, "seed", least=0),
+            seed_number(seed),
             one_of(relaxation, "relaxation", RELAXATIONS),
             tuple(stages.tolist()),
             seconds_limit(time_limit, "time_limit", above=0),

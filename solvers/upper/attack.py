@@ -25,6 +25,7 @@ from bilad.models.validation import (
     did_you_mean,
     one_of,
     seconds_limit,
+    seed_number,
     whole_number,
 )
 from bilad.solvers.bilevel.continuation import best_returned
@@ -181,7 +182,7 @@ def attack(
     boolean(progress, "progress")
     seconds = seconds_limit(time_limit, "time_limit", least=0)
     most = None if max_solves is None else whole_number(max_solves, "max_solves", least=0)
-    rng = np.random.default_rng(whole_number(seed, "seed", least=0))
+    rng = np.random.default_rng(seed_number(seed))
     check_magnitudes(problem)
     method_run = chosen.prepare(problem, rng, **options)
     with _progress_bar(method, on_progress) if progress else nullcontext(on_progress) as report:

@@ -24,6 +24,7 @@ from bilad.models.validation import (
     FloatArray,
     IntArray,
     real_array,
+    seed_number,
     whole_number,
 )
 from bilad.solvers.bilevel.oracle import LowerLevel
@@ -178,7 +179,7 @@ def find_violation(
     """
     question = _question(problem, deviation)
     points = whole_number(points, "points", least=1)
-    directions = _directions(question, rays, whole_number(seed, "seed", least=0))
+    directions = _directions(question, rays, seed_number(seed))
     return _Search(question, directions, LowerLevel(question, lower, tol, max_solves)).run(points)
 
 

@@ -60,8 +60,9 @@ import sys
 sys.modules["pyomo"] = None
 from bilad.scripts import installation
 installation.requires = lambda name: ["numpy>=1.26", "pyomo>=6.10"]
-for one in installation.findings():
-    print(one.part, one.name, one.is_fault, one.found, sep="|")
+for part in installation.PARTS:
+    for one in installation.checks(part):
+        print(one.part, one.name, one.is_fault, one.found, sep="|")
 """
 
 
@@ -76,6 +77,17 @@ def test_every_part_is_checked_if_a_package_is_hidden():
     assert {"pyomo", "IPOPT", "HiGHS", "checks"} <= set(faults)
     assert not {"numpy", "Clarabel", "Python", "data folder"} & set(faults)
     assert all("pyomo" in about for *_, is_fault, about in found if is_fault == "True")
+
+
+def test_a_package_that_ends_the_process_is_found(monkeypatch, tmp_path):
+    (tmp_path / "cma.py").write_text("import os\nos.abort()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(installation, "PARTS", ["package"])
+    found = found_by_name(installation.findings())
+    assert found["checks"].is_fault
+    assert found["checks"].found == "the process ended with code -6 after clarabel"
+    assert found["clarabel"].state == OK
+    assert "cma" not in found
 
 
 def test_the_solvers_and_the_lower_level_work():

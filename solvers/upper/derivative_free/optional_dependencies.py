@@ -123,9 +123,9 @@ def mesh_adaptive_search(
     4, ACM Trans. Math. Softw. 48, 2022.
     """
     last = real_number(last_frame, "last_frame", above=0.0)
-    first = real_number(first_frame, "first_frame", least=last)
-    if first > 1.0:
-        raise ArgumentError("first_frame", first, "at most 1, half the width of the bounds")
+    first = real_number(first_frame, "first_frame", above=0.0)
+    if not last <= first <= 1.0:
+        raise ArgumentError("first_frame", first, f"a number from last_frame = {last:g} to 1")
     frames = [f"INITIAL_FRAME_SIZE * {first!r}", f"MIN_FRAME_SIZE * {last!r}"]
 
     def search(

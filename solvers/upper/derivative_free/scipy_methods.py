@@ -160,9 +160,9 @@ def trust_region(
     and Numerical Analysis, 1994, for COBYLA.
     """
     last = real_number(last_radius, "last_radius", above=0.0)
-    largest = real_number(first_radius, "first_radius", least=last)
-    if largest > 1.0:
-        raise ArgumentError("first_radius", largest, "at most 1, half the width of the bounds")
+    largest = real_number(first_radius, "first_radius", above=0.0)
+    if not last <= largest <= 1.0:
+        raise ArgumentError("first_radius", largest, f"a number from last_radius = {last:g} to 1")
 
     def search(
         merit: MeritFunction, start: FloatArray, rng: np.random.Generator, number: int
