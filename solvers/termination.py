@@ -14,7 +14,9 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 CONVERGED = "converged"
 SOLVE_LIMIT = "solve limit"
@@ -145,15 +147,16 @@ class _Watchdog(threading.Thread):
         while not self._over.wait(min(wait, threading.TIMEOUT_MAX)):
             wait = SOON
             if not _is_undisturbed(self._watched):
-                _raise_in(self._watched, ctypes.py_object(TimeLimitError))
+                _raise_in(self._watched, TimeLimitError)
                 self.has_raised, wait = True, AGAIN
 
     def stop(self) -> None:
-        """End the supervision of the step; cancel an exception that has not been raised yet."""
+        """End the supervision of the step, and any exception that has not been raised yet."""
         self._over.set()
         if self.is_alive():
             self.join()
-        _raise_in(self._watched, None)
+        if self.has_raised:
+            _end_pending(self._watched)
 
 
 def _is_undisturbed(thread: int) -> bool:
@@ -177,5 +180,21 @@ def _is_undisturbed(thread: int) -> bool:
     return False
 
 
-def _raise_in(thread: int, error: ctypes.py_object[type[BaseException]] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error)
+class _ReplacementError(BaseException):
+    """Takes the place of an exception that has not been raised yet in this thread."""
+
+
+def _end_pending(thread: int) -> None:
+    """Replace an exception that has not been raised yet in this thread by one that is caught here.
+
+    If it were cancelled, Python would stay in the state in which an exception is pending: all later
+    calls are slower, and with a debugger or a profiler Python 3.11 hangs at the next call.
+    """
+    with suppress(_ReplacementError):
+        _raise_in(thread, _ReplacementError)
+        while True:
+            time.sleep(0)
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -57,12 +57,14 @@ NAMES = {"min": "max", "max": "min", "all": "any", "any": "all", "minimum": "max
 
 
 def executed(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes that are executed: no annotations, decorators, or text of errors."""
+    """Yield the nodes that are executed: no annotations, decorators, assertions or their text."""
     for name, field in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_params"):
             continue
         for child in field if isinstance(field, list) else [field]:
-            if isinstance(child, ast.AST) and not isinstance(child, ast.Raise | ast.JoinedStr):
+            is_strict = isinstance(child, ast.keyword) and child.arg == "strict"  # of `zip`
+            silent = is_strict or isinstance(child, ast.Raise | ast.JoinedStr)
+            if isinstance(child, ast.AST) and not silent:
                 yield child
                 yield from executed(child)
 

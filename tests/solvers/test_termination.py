@@ -145,3 +145,16 @@ def test_numba_is_not_disturbed_while_it_compiles():
 
     assert termination_of(step, 0.1) == "time limit"
     assert done
+
+
+@pytest.mark.parametrize(("seconds", "ending"), [(5.0, "converged"), (1e-6, "time limit")])
+def test_a_debugger_does_not_hang_after_a_time_limit(seconds, ending):
+    def debugged():
+        sys.settrace(lambda *given: None)
+        endings.append(termination_of(lambda: time.sleep(0.05), seconds))
+
+    endings = []
+    thread = threading.Thread(target=debugged, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert endings == [ending]
