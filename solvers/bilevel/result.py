@@ -125,9 +125,10 @@ class Attack(Represented):
         What is proved about the result, for every termination: "optimal" (the bound is
         attained, for (BL2) and for continuous deviations within the relative tolerance
         `bilad.models.problem.LENGTH_TOL`); "feasible" (an attack, which
-        may not be optimal); "unproved" (the labels were proved when the attack was found but not
-        in the recomputation, or "exact" knows the optimum but no floating-point number that it
-        evaluated attains it); "no attack found"; or "no attack exists" (proved by the bound).
+        may not be optimal); "unproved" (the outcome at 0 is not proved, or that at eps was proved
+        when the attack was found but not in the recomputation, or "exact" knows the optimum but no
+        floating-point number that it evaluated attains it); "no attack found"; or "no attack
+        exists" (proved by the bound).
     termination : str
         The reason why the search ended: "converged", "solve limit", "time limit", "interrupted", or
         "error: ..." with the type and the message of the exception.

@@ -313,7 +313,8 @@ class _Steps:
                 self._seek_bound(effort, lower.deadline)
             bound = _unrefuted(problem, self.bound, size, least)
         claimed = bound if trace.bounds_all else None
-        status = _grade(problem, size, deviation, claimed, problem.is_proved(answer.solution))
+        proved = all(map(problem.is_proved, (answer.baseline, answer.solution)))
+        status = _grade(problem, size, deviation, claimed, proved)
         return Attack(
             problem=problem,
             method=method,

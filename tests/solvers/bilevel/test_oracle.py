@@ -1,6 +1,7 @@
 """The lower level as the upper level sees it: counts, limits, cache, warm starts, best so far."""
 
 import importlib
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -271,3 +272,16 @@ def test_an_eps_out_of_bounds_is_refused_and_rounding_is_not(planar):
         lower.evaluate([0.5, 1.5])
     assert lower.solves == 0
     assert lower.evaluate([1 + 1e-14, -1e-14]).eps.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("a", "weight"), [(0.3, 0.1), (0.7, 0.1), (0.7, 0.5), (1.1, 1 / 3)])
+def test_a_tie_at_zero_is_decided_as_in_exact_arithmetic(a, weight):
+    """Deviations refer to the partition at 0: points a apart share a cluster if a <= 2 gamma w."""
+    gamma = a / 2 / weight
+    graph = FusionGraph(4, [[0, 1], [2, 3]], [weight, weight])
+    model = ConvexClustering([[0.0], [a], [5.0], [7.0]], graph, gamma)
+    lower = LowerLevel(MaxDeviation(model, Perturbation.additive((4, 1), [1]), 0.5))
+    together = Fraction(a) <= 2 * Fraction(gamma) * Fraction(weight)
+    labels = lower.baseline.labels
+    assert lower.baseline.proved
+    assert (labels[0] == labels[1]) == together

@@ -11,6 +11,8 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    Ridge,
+    changed_predictions,
     deviation,
 )
 from bilad.solvers import attack, cluster
@@ -279,3 +281,13 @@ def test_a_fault_of_on_progress_ends_the_search_under_a_bar_too(groups, capsys):
     found = attack(groups.bl1(), "direct", progress=True, on_progress=stop)
     assert found.termination == "error: ValueError: enough"
     assert "direct" in capsys.readouterr().err
+
+
+def test_no_attack_is_proved_if_a_prediction_at_zero_is_not():
+    """By symmetry the score of the held-out point (1, -1) is 0 at eps = 0."""
+    model = Ridge([[1.0, 0.3], [0.3, 1.0], [0.7, 0.7], [0.1, 0.1]], [1.0, 1.0, -1.0, 0.2])
+    held_out = changed_predictions([[1.0, -1.0], [1.0, 0.5]])
+    found = attack(MaxDeviation(model, Perturbation.targets(4), 0.5, 2, held_out), "corners")
+    assert found.deviation == found.bound == 1
+    assert not found.proved
+    assert found.status == "unproved"
