@@ -91,8 +91,12 @@ def start(
     limits: Mapping[int, int] | None = None,
     path: str | None = None,
     stdout: Any = subprocess.PIPE,
+    prefix: Sequence[str] = (),
 ) -> subprocess.Popen[str]:
-    """Start a command; `limits` are those of the system, and `path` replaces PATH."""
+    """Start a command; `limits` are those of the system, and `path` replaces PATH.
+
+    The program of `prefix` is started, which then becomes the command.
+    """
 
     def prepare() -> None:  # a shell may have started us with Ctrl-C ignored
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -100,7 +104,7 @@ def start(
             resource.setrlimit(number, (most, most))
 
     return subprocess.Popen(
-        [sys.executable, "-m", "bilad", *arguments],
+        [*prefix, sys.executable, "-m", "bilad", *arguments],
         cwd=folder,
         env=os.environ | ({} if path is None else {"PATH": path}),
         stdin=subprocess.DEVNULL,

@@ -37,6 +37,7 @@ from bilad.solvers.termination import SOLVE_LIMIT, TIME_LIMIT, BudgetSpentError
 
 RECOMPUTE_TOL = 1e-10  # tolerance of the solution at the eps that is returned
 WARM_STARTS = 8  # number of recent solutions that can be used as a warm start
+MOST_SOLVES = 5_000_000  # unless a limit is given: their history has to fit into memory
 LEAST_SECONDS = 0.25  # least time limit of the solve at eps = 0
 
 
@@ -87,7 +88,8 @@ class LowerLevel(Represented):
         Tolerance of the relative duality gap.
     max_solves : int, optional
         Number of solves after which `BudgetSpentError` is raised; a black box can have a smaller
-        limit of its own. The solve at eps = 0, which defines the deviation, is not counted.
+        limit of its own. The solve at eps = 0, which defines the deviation, is not counted. If
+        None, five million, so that their history fits into memory.
     time_limit : float, default inf
         Time limit in seconds from the construction on.
 
@@ -312,7 +314,7 @@ class LowerLevel(Represented):
     def check_limits(self) -> float:
         """Return the seconds left; raise `BudgetSpentError` if no further solve is allowed."""
         left = self.seconds_left()
-        if self.max_solves is not None and self.solves >= self.max_solves:
+        if self.solves >= (MOST_SOLVES if self.max_solves is None else self.max_solves):
             raise BudgetSpentError(SOLVE_LIMIT)
         return left
 

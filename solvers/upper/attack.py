@@ -135,7 +135,8 @@ def attack(
         Limit in seconds on the whole computation with the bound; no limit if infinite, as in
         `cluster`. docs/attacks.md lists the computations that cannot be interrupted.
     max_solves : int, optional
-        Largest number of lower-level solves; with 0, eps = 0 is returned.
+        Largest number of lower-level solves; with 0, eps = 0 is returned. If None, five million,
+        so that their history fits into memory.
     lower, tol
         Method and tolerance of the lower level, as in `cluster`.
     bound : {"quick", "tight", "none"}, default "quick"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bilad.models import ArgumentError, ConvexClustering, FusionGraph, MaxDeviation, Perturbation
-from bilad.solvers import LowerLevel, cluster
+from bilad.solvers import LowerLevel, attack, cluster
 from bilad.solvers.bilevel import oracle
 from bilad.solvers.clustering import capabilities
 from bilad.solvers.errors import UnsupportedError
@@ -109,6 +109,14 @@ def test_solve_limit(groups):
             refused(3.0)
     assert lower.evaluate(2.0).deviation == 0  # what is known may still be asked
     assert lower.solves == 2
+
+
+def test_there_is_a_solve_limit_if_none_is_given(groups, monkeypatch):
+    """Otherwise the history of a long attack fills the memory, and the system ends the process."""
+    monkeypatch.setattr(oracle, "MOST_SOLVES", 3)
+    for given, most in ((None, 3), (5, 5)):
+        found = attack(groups.bl1(), "cma", max_solves=given, time_limit=60, closing="none")
+        assert (found.termination, found.lower_solves) == ("solve limit", most)
 
 
 def test_time_limit(groups, clock):
