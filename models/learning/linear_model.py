@@ -387,10 +387,10 @@ class Fit(Represented):
 
 
 def _proved_signs(fit: Fit, design: FloatArray) -> BoolArray:
-    norms = np.linalg.norm(design, axis=1)
+    norms = np.hypot.reduce(design, axis=1)  # squares could underflow
     rounding = len(fit.theta) * UNIT_ROUNDOFF * float(np.linalg.norm(fit.theta))
     proved: BoolArray = np.abs(design @ fit.theta) > norms * (fit.distance_bound + rounding)
-    return proved | (norms == 0)  # a row of zeros has the score 0
+    return proved | ~design.any(axis=1)  # a row of zeros has the score 0
 
 
 def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:

@@ -7,11 +7,25 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from bilad.models.learning.linear_model import Fit, LinearModel
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
 
 BISECTIONS, CLOSE = 200, 1e-9  # most steps, and the relative length at which the bisection ends
+SMALLEST, LARGEST = 1e-50, 1e50  # products of some such numbers neither underflow nor overflow
+
+
+def is_in_range(problem: BilevelProblem, fit: Fit) -> bool:
+    """Return whether all numbers of a problem are 0 or of a size from 1e-50 to 1e50.
+
+    Bounds of rounding errors hold if nothing underflows.
+    """
+    model, held_out = fit.model, problem.deviation.held_out or (None, None)
+    given = (model.data, model.targets, model.penalty, problem.operator("targets").data, *held_out)
+    sizes = np.abs(np.concatenate([np.ravel(one) for one in given if one is not None]))
+    return not ((sizes > LARGEST) | ((sizes > 0) & (sizes < SMALLEST))).any()
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit
 from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.deviation_bound import DeviationBound
+from bilad.solvers.certificates.deviation_bound import DeviationBound, is_in_range
 from bilad.solvers.certificates.norm_ball import LAPACK
 
 BEYOND = 1e-7  # relative length by which a witness exceeds the radius
@@ -55,7 +55,7 @@ def linear_response(problem: BilevelProblem, fit: Fit) -> DeviationBound | None:
         At eps = 0.
     """
     perturbation, deviation = problem.perturbation, problem.deviation
-    if set(perturbation.operators) != {"targets"}:
+    if set(perturbation.operators) != {"targets"} or not is_in_range(problem, fit):
         return None
     if deviation.held_out is not None and deviation.is_discrete:
         return ChangedPredictions(problem, fit)

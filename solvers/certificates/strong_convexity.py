@@ -32,7 +32,7 @@ from bilad.models.learning.linear_model import UNIT_ROUNDOFF, Fit
 from bilad.models.norms import row_norms
 from bilad.models.problem import BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.certificates.deviation_bound import DeviationBound
+from bilad.solvers.certificates.deviation_bound import DeviationBound, is_in_range
 from bilad.solvers.certificates.norm_ball import LAPACK
 
 
@@ -48,7 +48,7 @@ def strong_convexity(problem: BilevelProblem, fit: Fit) -> DeviationBound | None
         At eps = 0.
     """
     deviation, distance = problem.deviation, Displacement(problem, fit)
-    if set(problem.perturbation.operators) != {"targets"}:
+    if set(problem.perturbation.operators) != {"targets"} or not is_in_range(problem, fit):
         return None
     if distance.lipschitz(problem.radius) is None:
         return None
@@ -124,7 +124,8 @@ class UncertainSigns(_OfHeldOutData):
     def largest(self, radius: float) -> float:
         """Return the number of held-out scores that may change their sign."""
         scores, moves = np.abs(self._rows[2]), self._moves(radius)
-        return float(np.count_nonzero((scores <= moves) & (moves > 0)))
+        certain = (scores > moves) | (moves == 0)  # neither, if an overflow made them NaN
+        return float(np.count_nonzero(~certain))
 
 
 class UncertainLoss(_OfHeldOutData):

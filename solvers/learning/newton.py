@@ -81,10 +81,10 @@ def _bounded(model: LinearModel, theta: FloatArray) -> tuple[float, FloatArray]:
 
 def _is_good(model: LinearModel, best: tuple[float, FloatArray], tol: float) -> bool:
     distance, theta = best
-    return 0.5 * model.penalty * distance**2 <= tol * (1.0 + abs(model.primal(theta)))
+    return 0.5 * model.penalty * distance * distance <= tol * (1.0 + abs(model.primal(theta)))
 
 
 def _result(model: LinearModel, best: tuple[float, FloatArray], status: str, steps: int) -> Fit:
     distance, theta = best
     theta.flags.writeable = False
-    return Fit(model, theta, 0.5 * model.penalty * distance**2, status, steps)
+    return Fit(model, theta, 0.5 * model.penalty * distance * distance, status, steps)

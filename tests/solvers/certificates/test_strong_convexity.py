@@ -13,6 +13,7 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    Ridge,
     SupportVectorMachine,
     deviation,
 )
@@ -195,3 +196,15 @@ def test_a_file_of_a_counterexample_is_refused(tmp_path):
     proof = certify(MaxDeviation(model, moved(np.eye(4)), 50.0, 2, U), max_solves=100)
     with pytest.raises(ArgumentError, match="model: got LogisticRegression"):
         proof.write(tmp_path / "attack.json")
+
+
+@pytest.mark.parametrize("kind", [Ridge, LogisticRegression, SupportVectorMachine])
+@pytest.mark.parametrize(("unit", "penalty"), [(1e-170, 1.0), (1e-120, 1e100), (1.0, 1e-322)])
+def test_nothing_is_proved_where_scores_underflow_or_overflow(kind, unit, penalty):
+    """In a unit such as 1 an attack exists: the targets of all points may change their sign."""
+    X = np.array([[0.0, 0.1], [0.2, 0.0], [5.0, 5.1], [5.2, 5.0]])
+    model = kind(unit * X, [-1.0, 1.0, 1.0, 1.0], penalty)
+    problem = MaxDeviation(model, Perturbation.targets(4), 4.0, 2, "changed-predictions")
+    assert certify(problem, max_solves=2).status != "robust"
+    assert attack(problem, "corners", max_solves=2).status != "no attack exists"
+    assert not fit(model).proved_predictions(1e-170 * X).any()

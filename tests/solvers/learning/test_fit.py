@@ -174,3 +174,12 @@ def test_the_accuracy_does_not_depend_on_the_units(name, unit):
     if name == "ridge":
         small = solve(Ridge(data, unit * labels), None, tol=1e-8).theta
         assert small / unit == pytest.approx(theta, rel=1e-8, abs=1e-9 * np.linalg.norm(theta))
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("penalty", [1e-310, 1e-200])
+def test_a_penalty_whose_bounds_overflow_ends_in_a_status(name, penalty):
+    data = [[0.0, 0.1], [0.2, 0.0], [0.1, 0.3], [5.0, 5.1], [5.2, 5.0], [5.1, 5.3]]
+    found = fit(make(name, data, [0, 0, 1, 1, 0, 1], penalty))
+    assert found.status.startswith(("inaccurate", "error"))
+    assert not found.proved
