@@ -30,10 +30,13 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("formulations", "models", "scripts", "solvers")
 # What is mutated, and the tests that every mutant there has to pass.
 SUBJECTS = {
-    "models": ["tests/models", "tests/test_bad_input.py"],
-    "solvers/clustering/labels": ["tests/solvers/clustering/labels"],
-    "solvers/certificates": ["tests/solvers/certificates"],
-}
+    "models": [
+        "tests/models", "tests/test_bad_input.py", "tests/solvers/learning",
+        "tests/formulations/learning",
+    ],
+    "solvers/clustering/labels": ["tests/solvers/clustering/labels", "tests/test_properties.py"],
+    "solvers/certificates": ["tests/solvers/certificates", "tests/test_properties.py"],
+}  # fmt: skip
 SECONDS = 300.0  # after which the tests of a mutant are ended, and it counts as killed
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
@@ -175,9 +178,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="number of mutants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--under", default="", help="a folder or file; by default all subjects")
     options = parser.parse_args()
     began = time.perf_counter()
     files = [path for name in SUBJECTS for path in sorted((ROOT / name).rglob("*.py"))]
+    files = [path for path in files if path.is_relative_to(ROOT / options.under)]
     places = [(path, *place) for path in files for place in mutants(path)]
     drawn = random.Random(options.seed).sample(places, min(options.count, len(places)))
     with tempfile.TemporaryDirectory() as root, ThreadPoolExecutor(options.jobs) as pool:
@@ -185,7 +190,7 @@ def main() -> None:
         for folder in folders:
             folder.mkdir()
             copy_package(folder)
-        everything = [name for tests in SUBJECTS.values() for name in tests]
+        everything = sorted({name for path in files for name in own_tests(path)[-1]})
         if any(pool.map(lambda folder: tests_fail(everything, folder), folders)):
             sys.exit("the tests fail without a mutant")
         free: Queue[Path] = Queue()

@@ -15,6 +15,7 @@ from bilad.models import (
     between_clusters,
 )
 from bilad.models.learning.learning_model import normal_form
+from bilad.models.problem import steepest
 from bilad.solvers import cluster
 
 NORMS = [1, 2, np.inf]
@@ -191,6 +192,27 @@ def test_largest_step_without_bounds_is_the_radius():
         == problem.largest_step(np.ones(6) / np.sqrt(6))
         == 3.0
     )
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(data=st.data())
+def test_no_feasible_direction_is_steeper_than_the_steepest(norm, data):
+    """The first entry is at its upper bound, and may not grow; the second may not shrink."""
+    entries = st.floats(-10, 10).filter(lambda x: x == 0 or abs(x) > 1e-3)
+    gradient = np.array(data.draw(st.lists(entries, min_size=3, max_size=3)))
+    model = ConvexClustering([[0.0], [1.0], [3.0]], FusionGraph.complete(3), 0.1)
+    moved = Perturbation.linear((3, 1), np.eye(3), lower=[-1, -1, -9], upper=[1, 1, 9])
+    problem = MaxDeviation(model, moved, 9.0, norm)
+    found = steepest(problem, np.array([1.0, -1.0, 0.0]), gradient)
+    assert found[0] <= 0 <= found[1]
+    others = data.draw(st.lists(st.lists(entries, min_size=3, max_size=3), max_size=5))
+    for other in [*np.eye(3), *-np.eye(3), *np.array(others).reshape(-1, 3), np.sign(gradient)]:
+        if other[0] <= 0 <= other[1] and other.any():
+            assert gradient @ found >= gradient @ other / problem.size(other) - 1e-9
+    if found.any():
+        assert problem.size(found) == pytest.approx(1, rel=1e-12)
+    else:
+        assert not np.where([gradient[0] < 0, gradient[1] > 0, True], gradient, 0).any()
 
 
 def test_both_operators_have_the_shape_of_the_model():

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import rational
 
-from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
+from bilad.models import (
+    ConvexClustering,
+    DeviationFunction,
+    FusionGraph,
+    MaxDeviation,
+    MinPerturbation,
+    Perturbation,
+)
 from bilad.scripts.known_problems import first_set
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates import bounds
@@ -62,6 +69,23 @@ def test_two_points_whose_optimum_is_known():
     assert optimum_bound(problem, clustering) == 2.0
     least = norm_bound(MinPerturbation(model, free, 2.0), clustering)
     assert least == pytest.approx(0.5**0.5, rel=1e-6)
+
+
+def test_pairs_that_count_unequally():
+    """Both points of the pair that counts little stay in place; the third can join them."""
+    pairs, worth = np.array([[0, 1], [0, 2], [1, 2]]), np.array([0.01, 1.0, 2.0])
+
+    def value(before, after):
+        flips = [(before[i] == before[j]) != (after[i] == after[j]) for i, j in pairs]
+        return float(worth @ flips)
+
+    unequal = DeviationFunction("unequal", value, lambda n: 3.01, lambda n: (pairs, worth))
+    model = ConvexClustering([[0.0], [0.1], [4.0]], FusionGraph.complete(3), 0.5)
+    perturbation = Perturbation.additive((3, 1), points=[2])
+    problem = MaxDeviation(model, perturbation, 4.0, deviation=unequal)
+    found = attack(problem, "corners", bound="none")
+    assert found.deviation == 3.0
+    assert 3.0 <= deviation_bound(problem, cluster(model), 4.0) <= 3.01 * (1 + 1e-9)
 
 
 def test_an_attack_of_the_size_of_the_limit_counts(monkeypatch):
