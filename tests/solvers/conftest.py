@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.unsolved import nothing_is_solved
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, MinPerturbation, Perturbation
-from bilad.solvers.clustering import capabilities
 
 LIMIT = 18.0
 EXTRAS = {"nomad": "PyNomad", "nlopt-crs": "nlopt"}
@@ -109,10 +109,6 @@ def planar():
 
 
 @pytest.fixture
-def no_clustering(monkeypatch):
-    """Any lower-level solve fails the test."""
-
-    def forbidden(*arguments, **options):
-        raise AssertionError("the lower level was solved")
-
-    monkeypatch.setattr(capabilities, "solve_lower", forbidden)
+def no_clustering():
+    with nothing_is_solved():
+        yield
