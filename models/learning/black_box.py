@@ -140,7 +140,7 @@ class BlackBox(LearningModel):
         """Call a method of the estimator."""
         try:
             return function(*arguments)
-        except Exception as error:  # third-party code can raise anything
+        except (Exception, SystemExit) as error:  # third-party code can raise anything
             name = type(self.estimator).__name__
             raise self.error(f"{name} raised {type(error).__name__}: {error}") from error
 

@@ -24,7 +24,7 @@ class Fixed:
         self.answer = answer
 
     def fit_predict(self, data):
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -53,6 +53,7 @@ def test_noise_is_a_cluster():
     ("answer", "words"),
     [
         (ValueError("no"), "Fixed raised ValueError: no"),
+        (SystemExit(3), "Fixed raised SystemExit: 3"),
         (np.zeros(3, dtype=int), r"shape \(3,\), expected integers of shape \(4,\)"),
         (np.zeros(4), "float64"),
         (None, "object"),
