@@ -11,9 +11,9 @@ from bilad.solvers.certificates.attack_directions import _mergers, _splits, atta
 
 
 def line_of_clusters():
-    """Clusters of 1, 2, 3 and 2 points, with unequal weights; pairs are nearest by their masses."""
+    """Clusters of 1, 2, 3 and 2 points; inside them the forces of unequal weights decide."""
     rng = np.random.default_rng(0)
-    A = np.array([0.0, 5.0, 5.2, 10.4, 10.5, 10.8, 17.0, 17.3])[:, None]
+    A = np.array([0.0, 5.0, 5.02, 10.4, 10.41, 10.43, 17.0, 17.02])[:, None]
     pairs = np.column_stack(np.triu_indices(8, 1))
     graph = FusionGraph(8, pairs, 0.5 + rng.random(len(pairs)))
     clustering = cluster(ConvexClustering(A, graph, 0.15), tol=1e-12, refine=True)
