@@ -35,7 +35,7 @@ def check_folder(folder: Path) -> None:
     OSError
         If the file system or its permissions do not allow writing.
     """
-    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    nearest = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
     if not nearest.is_dir():
         raise ArgumentError("out", str(folder), f"a folder; {nearest} is not one")
     with naming_file(folder), tempfile.TemporaryFile(dir=nearest):

@@ -74,7 +74,9 @@ class Faults:
         if key not in table:
             return default
         given = table[key]
-        values = list(given) if isinstance(given, list | tuple | range) else [given]
+        if isinstance(given, range):
+            return given
+        values = list(given) if isinstance(given, list | tuple) else [given]
         if not values:
             self.expect((*place, key), "an empty list", "at least one value")
         for k, value in enumerate(values):

@@ -186,7 +186,8 @@ class _Reader:
             if not 1 <= seeds <= MOST_SEEDS:
                 expected = f"a number from 1 to {MOST_SEEDS}, or a list"
                 faults.expect((*place, "seeds"), seeds, expected)
-            given = {**given, "seeds": range(min(max(seeds, 1), MOST_SEEDS))}
+                seeds = 1
+            given = {**given, "seeds": range(seeds)}
         for key in (key for key in LISTED if key in given):
             # With faults, the rest of the block is checked all the same.
             made[key] = faults.each(place, given, key, LISTED[key]) or base[key]

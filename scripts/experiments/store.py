@@ -138,6 +138,8 @@ class Store:
             return self._base.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._named(error) from error
+        except UnicodeDecodeError as error:  # of the name of a column
+            raise OSError(errno.EIO, f"damaged: {error}", str(self.path)) from None
 
     def _named(self, error: sqlite3.Error) -> OSError:
         """Return an error that names the file and the reason."""

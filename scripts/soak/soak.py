@@ -159,8 +159,10 @@ def examined(task: Task) -> Finding:
     began, check = time.monotonic(), CHECKS[task.check]
     try:
         with threadpool_limits(1):
-            drawn = task.instance or check.draw(np.random.default_rng([task.seed, task.index]))
-            task = replace(task, instance=drawn)
+            drawn = task.instance
+            if drawn is None:
+                drawn = check.draw(np.random.default_rng([task.seed, task.index]))
+                task = replace(task, instance=drawn)
             verdict = check.examine(drawn)
     except Exception as error:  # that is what is looked for
         lines = traceback.format_exception(error, limit=-FRAMES)

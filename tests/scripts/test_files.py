@@ -43,8 +43,9 @@ def test_a_file_in_a_new_folder(tmp_path):
 
 def test_a_folder_is_looked_at_without_a_trace(tmp_path):
     (tmp_path / "taken").touch()
+    (tmp_path / "taken_loop").symlink_to("taken_loop")
     check_folder(tmp_path / "new" / "folder")
-    assert os.listdir(tmp_path) == ["taken"]
-    for wrong in (tmp_path / "taken", tmp_path / "taken" / "within"):
+    assert sorted(os.listdir(tmp_path)) == ["taken", "taken_loop"]
+    for wrong in (tmp_path / "taken", tmp_path / "taken" / "within", tmp_path / "taken_loop"):
         with pytest.raises(ArgumentError, match="out: got .*taken.*, expected a folder"):
             check_folder(wrong)

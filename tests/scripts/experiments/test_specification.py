@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import time
 from pathlib import Path
 
 import numpy as np
@@ -472,6 +473,14 @@ def test_a_seed_that_generators_do_not_take_is_a_fault(line):
     assert "seeds[0]: got 4294967296, expected at most 4294967295" in listed_faults(
         line | {"seeds": [2**32]}
     )
+
+
+def test_too_many_seeds_are_a_fault_at_once(line):
+    """No run of the others is prepared, and no two seeds are compared."""
+    began = time.perf_counter()
+    expected = "seeds: got 1000000000, expected a number from 1 to 100000, or a list"
+    assert expected in listed_faults(line | {"seeds": 10**9})
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("optimum", [(None,), ("x",), (1.0, 2.0)])

@@ -191,3 +191,14 @@ def test_a_row_with_values_of_other_types_is_named(tmp_path, row, column, value)
         with pytest.raises(OSError, match=f"damaged: {column} is ") as error:
             store.rows()
         assert error.value.filename == str(path)
+
+
+@pytest.mark.parametrize("text", [b"versions", b"corners"])  # a column, and a value
+def test_a_text_with_a_damaged_byte_is_named(tmp_path, row, text):
+    path = tmp_path / "rows.sqlite"
+    with Store(path) as store:
+        store.add(replace(row, label="corners"))
+    path.write_bytes(path.read_bytes().replace(text, b"\xff" + text[1:]))
+    with pytest.raises(OSError, match="decode") as error, Store(path) as store:
+        store.rows()
+    assert error.value.filename == str(path)
