@@ -281,7 +281,7 @@ def test_scores_and_losses_by_the_distance():
         found = strong_convexity(MaxDeviation(model, free, 0.05, 2, part), base)
         assert found.largest(0.05) == sum(expected[:count])
     y = np.resize([-1.0, 1.0], len(D))
-    U = deviation.validation_loss(np.array(D), y)
+    U = deviation.validation_loss(np.array(D), (y + 1) / 2)
     loss = strong_convexity(MaxDeviation(model, free, 0.05, 2, U), base)
     scores, lengths = np.array(D) @ theta, np.linalg.norm(D, axis=1)
     worst = np.logaddexp(0, -(y * scores) + lengths * size)
