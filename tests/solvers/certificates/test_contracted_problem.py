@@ -174,6 +174,7 @@ def test_supplies_and_their_sensitivity_by_hand(d, norm):
         np.testing.assert_allclose(solution.forces.toarray(), forces, atol=1e-14)
         supply = model.data - forces @ solution.zeta
         np.testing.assert_allclose(solution.supply, supply, atol=1e-13)
+        np.testing.assert_allclose(solution.supply, clusters.supply, atol=1e-13)
         if solution is clusters:
             means = np.array([supply[solution.blocks == k].mean(axis=0) for k in range(3)])
             np.testing.assert_allclose(means, solution.centroids, atol=1e-8)
@@ -290,3 +291,20 @@ def test_the_error_covers_the_rounding_of_centroids():
         )
         assert square <= Fraction(solution.error) ** 2
         assert solution.error <= 1e-12 * (abs(offset) + 20 * scale)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_forces_inside_a_cluster_change_by_at_most_the_change_of_its_weights(d):
+    """Points 0 and 1 are one cluster, cut into two blocks; only the edge between them changes."""
+    A = np.zeros((4, d))
+    A[:, 0] = [0.0, 0.1, 0.1, 9.0]
+    model = ConvexClustering(A, FusionGraph.complete(4), 0.5)
+    clusters = solution_of(model)
+    np.testing.assert_array_equal(clusters.sizes, [3, 1])
+    owner = np.array([0, 0, 1])
+    solution = clusters.refined(np.array([0, 1, 1, 2]), owner)
+    weaker = Perturbation.edges(model.graph, edges=[0, 1])
+    problem = MaxDeviation(model, weaker, 1.0, 1)
+    motion = CentroidMotion(solution, owner, Sensitivity.of(problem, solution))
+    np.testing.assert_allclose(motion._mean_error, [1.0, 0.5, 0.0], rtol=1e-9)
+    assert (motion._mean_error >= [1.0, 0.5, 0.0]).all()
