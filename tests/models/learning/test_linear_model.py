@@ -3,6 +3,7 @@
 import copy
 import pickle
 from decimal import Decimal
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -283,3 +284,14 @@ def test_the_least_and_the_uncertain_changes_of_predictions():
     assert not changes.decided(rough)
     assert loss.decided(rough)
     assert predictor(model).check(X[:2], None)[1].tolist() == [0.0, 0.0]
+
+
+def test_a_sign_is_not_proved_by_a_rounding_error():
+    """1 + 3/4 u - 1 - 7/8 u < 0 is rounded to a positive score in some of the orders."""
+    u, wrong = 2.0**-52, 0
+    for theta in permutations([1.0, 0.75 * u, -1.0, -0.875 * u]):
+        found = Fit(Ridge(np.eye(4), [0.0, 1.0, 2.0, 3.0]), np.array(theta), 0.0, "optimal", 1)
+        rows = np.ones((1, 4))
+        wrong += found.decision_function(rows)[0] > 0
+        assert not found.proved_predictions(rows)[0]
+    assert wrong
