@@ -293,3 +293,15 @@ def test_after_the_deadline_the_gap_alone_proves_points_apart():
     free = prove_partition(alone, np.zeros((3, 2)), np.zeros((1, 2)), deadline=-np.inf)
     assert free.proved  # points without edges are at their data
     assert free.labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("deadline", [np.inf, -np.inf])
+def test_rounded_sums_of_features_are_not_taken_for_exact(check_sound, deadline):
+    """The first two points have equal rounded sums and differences, and differ."""
+    A = np.array([[1.0, 2.0**-60], [1.0, 2.0**-59], [5.0, 2.0], [5.0, 2.0], [9.0, 2.0]])
+    model = ConvexClustering(A, FusionGraph(5, [[0, 1]], [0.0]), 1.0, np.inf)
+    found = prove_partition(model, A, np.zeros((1, 2)), deadline)
+    assert not check_sound(found, [0, 1, 2, 2, 3])
+    assert found.labels.tolist() == [0, 0, 1, 1, 2]
+    exact = prove_partition(model.replace(data=A + 1.0), A + 1.0, np.zeros((1, 2)), deadline)
+    assert check_sound(exact, [0, 0, 1, 1, 2])

@@ -140,3 +140,14 @@ def test_the_tangent_norm_is_that_of_the_projection_on_the_manifold(seed):
     assert restriction.tangent_norm(means) >= expected * (1 - 1e-15)
     moved = restriction._tangent(means).ravel()
     assert root * moved == pytest.approx(space @ space.T @ (root * means.ravel()), abs=1e-13)
+
+
+def test_a_pair_whose_order_is_open_leaves_its_blocks_open_and_no_others():
+    """Blocks 0 and 1 differ clearly; 2 and 3 in a feature that hardly leads."""
+    A = np.array([[0.0, 0.0], [9.0, 1.0], [90.0, 0.0], [91.0, 0.99]])
+    graph = FusionGraph(4, [[0, 1], [2, 3]], [1.0, 1.0])
+    model = ConvexClustering(A, graph, 0.001, INF)
+    guess = ActiveSet(np.arange(4), 0.0, 0.0)
+    restriction = PolyhedralRestriction(model, A, np.array([[-0.001, 0.0]] * 2), guess)
+    change = restriction.force_error(0.1, 0.0, 0.0)
+    assert change.tolist() == [0.0, 0.0, INF, INF]

@@ -7,6 +7,7 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
+from bilad.solvers.clustering.labels import ties as ties_module
 from bilad.solvers.clustering.labels.ties import (
     LARGEST_PRIME,
     TiedPairs,
@@ -209,3 +210,16 @@ def test_central_multipliers_balance_the_blocks(scale):
 
 def test_the_primes_are_the_largest_below_the_limit():
     assert _primes(4) == (2**31 - 1, 2147483629, 2147483587, 2147483579)
+
+
+def test_a_rank_that_is_not_proved_bounds_nothing(monkeypatch):
+    """The three ties of a triangle depend on each other; those of two of its edges do not."""
+    monkeypatch.setattr(ties_module, "has_rank_at_most", lambda *_: False)
+    ends = np.array([[0, 1], [0, 2], [1, 2]])
+    ties = TiedPairs(ends, np.ones((3, 2), bool), np.ones((3, 2)), np.ones((3, 2)))
+    system = factorise_ties(ties, np.arange(3), np.arange(3), np.ones(3))
+    assert (system.sigma, system.leakage) == (0.0, np.inf)
+    assert system.distance(np.zeros((3, 2))) == np.inf
+    independent = factorise_ties(ties, np.arange(3), np.arange(2), np.ones(3))
+    assert independent.sigma > 0
+    assert independent.distance(np.zeros((3, 2))) == 0
