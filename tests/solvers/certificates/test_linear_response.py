@@ -238,6 +238,12 @@ def test_flips_by_brute_force():
     changed, counts = (scores >= 0) != (scores[0] >= 0), every.sum(axis=1)
     least = [counts[column].min() if column.any() else np.inf for column in changed.T]
     np.testing.assert_array_equal(found, least)
+    for count in np.unique(found[np.isfinite(found)]):
+        eps, number = ChangedPredictions(problem, fit(model)).witness(count)
+        assert eps.sum() == count
+        row = changed[(every == eps).all(axis=1)][0]
+        assert number == row.sum()
+        assert (row & (found == count)).any()
     for k in (1, 2, 3, 5):
         most = bound_of(MaxDeviation(model, flips, k, "count", U))
         assert most == np.count_nonzero(np.array(least) <= k)

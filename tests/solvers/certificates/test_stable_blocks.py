@@ -122,6 +122,15 @@ def test_two_clusters_in_closed_form(p, d):
     assert 19 * (1 - 1e-6) <= found <= 19
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_what_moves_nothing_has_an_infinite_radius(d):
+    A = np.zeros((3, d))
+    A[1:, 0] = 0.1, 9.0
+    model = ConvexClustering(A, FusionGraph.complete(3), 0.3)
+    assert cluster(model).n_clusters == 2
+    assert radius_of(model, Perturbation.linear((3, d), np.zeros((3 * d, 2)))) == np.inf
+
+
 def test_three_clusters_on_a_line_keep_their_order():
     """Sizes 1, 2 and 1 and r = 1 / 4, in no order: the gaps 3 and 5 close by 3 r each.
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from bilad.models.learning.ridge import SquaredLoss
 from bilad.models.learning.svm import SquaredHingeLoss
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack, certify, fit
+from bilad.solvers.certificates.deviation_bound import is_in_range
 from bilad.solvers.certificates.strong_convexity import _largest_product, strong_convexity
 
 NORMS = (1, 2, np.inf)
@@ -301,3 +303,17 @@ def test_bisection_on_the_radius():
     assert found.least(target * (1 + 1e-9), 0.5) == math.inf
     assert found.least(0.0, 8.0) <= 1e-40
     assert found.witness(0.5) is None
+
+
+@pytest.mark.parametrize("part", ["data", "targets", "penalty", "operator", "rows", "values"])
+def test_each_number_has_to_be_in_the_range_where_roundings_are_bounded(part):
+    inside = dict.fromkeys(("data", "targets", "penalty", "operator", "rows", "values"), 1.0)
+    range_of = ((1e50, True), (-1e50, True), (1.1e50, False), (-1.1e50, False), (1e-50, True))
+    for value, is_inside in (*range_of, (0.9e-50, False), (-0.9e-50, False), (0.0, True)):
+        given = {name: np.array([one, 2.0]) for name, one in {**inside, part: value}.items()}
+        model = SimpleNamespace(**{name: given[name] for name in ("data", "targets", "penalty")})
+        problem = SimpleNamespace(
+            deviation=SimpleNamespace(held_out=(given["rows"], given["values"])),
+            operator=lambda _, given=given: SimpleNamespace(data=given["operator"]),
+        )
+        assert is_in_range(problem, SimpleNamespace(model=model)) == is_inside
