@@ -43,7 +43,8 @@ class PositivePartLoss(MarginLoss):
     def of_margin(self, m: Any, width: Any, functions: Any = np) -> Any:
         """Return g(p_w(1 - m))."""
         t = 1.0 - m
-        return self.of_part(0.5 * (t + functions.sqrt(t**2 + width**2)))
+        size = np.hypot(t, width) if functions is np else functions.sqrt(t**2 + width**2)
+        return self.of_part(0.5 * (t + size))
 
     def derivatives(self, m: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the derivatives of g(p_w(1 - m)) by the chain rule."""

@@ -42,8 +42,6 @@ def attack_directions(problem: BilevelProblem, clustering: Clustering) -> Iterat
 def _mergers(clustering: Clustering) -> Iterator[FloatArray]:
     """Yield changes of the data (n, d) that move neighbouring clusters towards each other."""
     labels, sizes = clustering.labels, np.bincount(clustering.labels)
-    if len(sizes) == 1:
-        return
     y = np.array([clustering.X[labels == k].mean(axis=0) for k in range(len(sizes))])
     first, second = np.triu_indices(len(sizes), 1)
     distances = np.linalg.norm(y[first] - y[second], axis=1)

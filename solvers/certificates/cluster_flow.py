@@ -204,7 +204,8 @@ class ClusterFlow:
         def holds(radius: float) -> bool:
             return rule.holds(radius, turns(radius)[self.pairs])
 
-        return largest_radius(holds, 1.0, most)
+        # An infinite radius is possible if eps has no effect on the block.
+        return most if holds(most) else largest_radius(holds, 1.0, most)
 
     def _growth(self, rule: AffineDecisionRule, radius: float, turns: Turns) -> FloatArray:
         """Return the additional flow of each edge per unit of ||eps|| within a radius."""

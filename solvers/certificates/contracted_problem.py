@@ -247,7 +247,7 @@ class CentroidMotion:
 
     def shifts(self, radius: float) -> FloatArray:
         """Bound the change of y_k - y_l of each pair at ||eps|| <= radius: shape (R,)."""
-        return (self._error + radius * self._speeds) * MARGIN
+        return (self._error + np.where(self._speeds > 0, radius, 0.0) * self._speeds) * MARGIN
 
     def turns(self, radius: float) -> FloatArray:
         """Bound ||zeta' - zeta||_q of each joined pair at ||eps|| <= radius: shape (P,)."""

@@ -55,7 +55,7 @@ def _flips_of_any(sizes: IntArray) -> int:
         return n * (n - 1) // 2
     if len(sizes) == 2:
         return (squares - abs(int(sizes[0] - sizes[1]))) // 2
-    return min(n * (n - 1), squares + n * n * (len(sizes) - 2) // len(sizes)) // 2
+    return (squares + n * n * (len(sizes) - 2) // len(sizes)) // 2
 
 
 def flips_within_motion(

@@ -16,7 +16,7 @@ from sklearn.metrics import (
     rand_score,
 )
 
-from bilad.models import between_clusters, chosen_pairs, deviation
+from bilad.models import ArgumentError, between_clusters, chosen_pairs, deviation
 from bilad.models.deviation import (
     DEVIATIONS,
     PARTITION_DEVIATIONS,
@@ -300,3 +300,37 @@ def test_clusters_are_renamed_so_that_fewest_points_change():
     assert sorted(more) == [0, 5, 7, 8, 9, 10]
     assert np.count_nonzero(more != before) == changed_matched(before, more) == 3
     assert renamed(before, np.full(6, -1)).tolist() == [0] * 6
+
+
+def test_what_two_accurate_solutions_may_deviate_by():
+    distance, delta = DEVIATIONS["distance"], DEVIATIONS["delta"]
+    theta = np.array([3.0, 4.0])
+    assert delta.uncertainty(theta) == 0
+    assert distance.uncertainty(theta) == pytest.approx(5e-6)
+    for size, same in ((4.9e-6, True), (5.1e-6, False)):
+        assert distance.are_the_same(theta, np.array([3.0, 4.0 + size])) is same
+    assert delta.are_the_same(np.array([0, 0, 1]), np.array([5, 5, 2]))
+    assert not delta.are_the_same(np.array([0, 0, 1]), np.array([5, 2, 2]))
+
+
+def test_any_change_of_a_partition_is_one_of_delta_and_is_at_least_two():
+    """One pair that is torn apart or joined counts twice; the distance has no least value."""
+    for name in ("rand", "nmi", "changed-matched"):
+        function, least = DEVIATIONS[name].of_any_change()
+        assert (function.name, least) == ("delta", 2.0)
+    assert deviation([0, 0], [0, 1]) == 2
+    with pytest.raises(ArgumentError, match="every eps may be an attack"):
+        DEVIATIONS["distance"].of_any_change()
+
+
+def test_functions_of_chosen_points_need_these_points():
+    for function in (
+        chosen_pairs([[4, 1]]),
+        between_clusters([0], [4]),
+        between_clusters([4], [0]),
+    ):
+        assert function.least_n == 5
+        function.check_points(5)
+        with pytest.raises(ArgumentError, match="with point 4, expected points 0 to 3"):
+            function.check_points(4)
+    DEVIATIONS["delta"].check_points(2)

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import problems
 
-from bilad.models.norms import conjugate, project_rows, row_norms
+from bilad.models.norms import (
+    conjugate,
+    in_unit_range,
+    project_rows,
+    row_norms,
+    subgradient_rows,
+)
+from bilad.models.validation import ArgumentError
 
 NORMS = [1.0, 2.0, np.inf]
 
@@ -61,3 +68,35 @@ def test_projection_leaves_the_ball_alone_and_is_idempotent(q, data):
     assert np.array_equal(project_rows(Z, radii, q), Z)
     Y = project_rows(Z, radii / 2, q)
     assert project_rows(Y, radii / 2, q) == pytest.approx(Y, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("p", NORMS)
+@given(data=st.data())
+def test_subgradients_attain_the_norm(p, data):
+    U = data.draw(problems.data(3, data.draw(st.integers(1, 4)), problems.reals))
+    Z = subgradient_rows(U, p)
+    assert (row_norms(Z, conjugate(p)) <= 1 + 1e-15).all()
+    assert (U * Z).sum(axis=1) == pytest.approx(row_norms(U, p), rel=1e-13)
+
+
+@pytest.mark.parametrize("power", [-1000, 0, 1000])
+def test_ranges_are_scaled_without_rounding(power):
+    """Up to a range 2^1010 times the smallest difference; a constant column becomes zero."""
+    points = np.ldexp([[0.75, 7.0], [0.1, 7.0], [-0.25, 7.0]], power)
+    scaled, exponent = in_unit_range(points, "A")
+    assert np.ptp(scaled[:, 0]) == 2.0**499  # of 2^500, for a power of two the half
+    assert np.array_equal(np.ldexp(scaled[:, 0], exponent), points[:, 0])
+    assert not scaled[:, 1].any()
+
+
+def test_differences_too_small_beside_others_are_refused():
+    for power, refused in ((-1010, False), (-1012, True)):
+        points = np.array([[0.0], [np.ldexp(1.0, power)], [1.0]])
+        if refused:
+            with pytest.raises(ArgumentError, match="A: got differences from"):
+                in_unit_range(points, "A")
+        else:
+            scaled, exponent = in_unit_range(points, "A")
+            assert np.array_equal(np.ldexp(scaled, exponent), points)
+            assert (np.diff(scaled[:, 0]) ** 2 > 0).all()
+    assert in_unit_range(np.full((3, 2), 5.0), "A")[1] == 0

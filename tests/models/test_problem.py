@@ -12,6 +12,7 @@ from bilad.models import (
     MaxDeviation,
     MinPerturbation,
     Perturbation,
+    Ridge,
     between_clusters,
 )
 from bilad.models.learning.learning_model import normal_form
@@ -278,3 +279,79 @@ def test_along_a_direction_one_parameter_does_what_eps_does():
     assert (ray.dim, ray.lower[0], ray.upper[0]) == (1, 0.0, 0.5)
     there = ray.apply(model, 0.25).graph.weights
     assert there == pytest.approx(problem.perturbation.apply(model, 0.25 * direction).graph.weights)
+
+
+def test_a_bound_of_the_deviation_is_attained_up_to_rounding():
+    """A continuous deviation may be smaller by a millionth, a discrete one by rounding only."""
+    discrete = MaxDeviation(MODEL, EVERYTHING, 2.0)
+    ridge = Ridge(MODEL.data, [0.0, 1.0, 2.0])
+    continuous = MaxDeviation(ridge, EVERYTHING, 2.0, deviation="distance")
+    for problem, share in ((discrete, 1e-9), (continuous, 1e-6)):
+        assert problem.attains(4.0, 1.0, 4.0)
+        assert problem.attains(4.0, 1.0, 4.0 * (1 - 0.9 * share))
+        assert not problem.attains(4.0, 1.0, 4.0 * (1 - 1.1 * share))
+        assert not problem.refutes(4.0, 1.0, 4.0)
+        assert not problem.refutes(4.0, 1.0, 4.0 * (1 + 0.9e-9))
+        assert problem.refutes(4.0, 1.0, 4.0 * (1 + 1.1e-9))
+        assert problem.excludes(0.0)
+        assert not problem.excludes(1e-300)
+        assert problem.value(3.0, 4.0) == 4.0
+
+
+def test_a_bound_of_the_norm_is_attained_up_to_a_millionth():
+    """Of the bound or, near zero, of a millionth of the radius."""
+    problem = MinPerturbation(MODEL, EVERYTHING, target=2, limit=8.0)
+    for bound, tolerance in ((4.0, 4e-6), (0.0, 8e-12)):
+        assert problem.length_tolerance(bound) == pytest.approx(tolerance, rel=1e-12)
+        assert problem.attains(bound, bound + 0.9 * tolerance, 2.0)
+        assert not problem.attains(bound, bound + 1.1 * tolerance, 2.0)
+    for size, refuted in ((4.0 - 4.1e-6, True), (4.0 - 3.9e-6, False), (4.0, False)):
+        assert problem.refutes(4.0, size, 2.0) is refuted
+    assert not problem.refutes(4.0, 1.0, 1.9)  # no attack
+    assert not problem.refutes(10.0, 8.5, 2.0)  # beyond the limit
+    assert problem.excludes(np.nextafter(8.0, 9.0))
+    assert not problem.excludes(8.0)
+    assert problem.value(3.0, 4.0) == 3.0
+
+
+def test_only_a_shorter_eps_improves_on_the_least_norm():
+    least, most = (
+        MinPerturbation(MODEL, EVERYTHING, target=2, limit=8.0),
+        MaxDeviation(MODEL, EVERYTHING, 8.0),
+    )
+    assert (least.improving(3.0).radius, least.radius) == (3.0, 8.0)
+    assert most.improving(3.0) is most
+    assert least.shortened(3.0, 0.5) == 1.5
+    bl1 = least.largest_deviation()
+    assert (bl1.sense, bl1.budget, bl1.norm) == ("max", 8.0, 2.0)
+    assert most.largest_deviation() is most
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_random_vertices_are_those_of_the_box(norm):
+    moved = Perturbation.linear((3, 2), np.eye(6), lower=-0.5, upper=[1, 2, 3, 4, 5, 6])
+    problem, rng = MaxDeviation(MODEL, moved, 4.5, norm), np.random.default_rng(0)
+    drawn = np.array([problem.random_vertex(rng) for _ in range(200)])
+    low, high = problem.box
+    assert (low.tolist(), high.tolist()) == ([-0.5] * 6, [1, 2, 3, 4, 4.5, 4.5])
+    assert ((drawn == low) | (drawn == high)).all()
+    assert (np.abs((drawn == low).mean(axis=0) - 0.5) < 0.15).all()
+
+
+def test_gradients_follow_the_chain_rule_in_data_and_relative_weights():
+    """Central differences of a function of all data and weights; the weights are unequal."""
+    graph = FusionGraph(3, [[0, 1], [1, 2]], [0.5, 3.0])
+    model = ConvexClustering(MODEL.data, graph, 0.7)
+    rng = np.random.default_rng(0)
+    T, S, C = rng.normal(size=(6, 4)), 0.1 * rng.random((2, 4)), rng.normal(size=(3, 2))
+    moves = Perturbation.linear((3, 2), T, graph, S)
+    problem, eps, h = MaxDeviation(model, moves, 2.0), 0.1 * rng.normal(size=4), 1e-6
+
+    def value(at):
+        moved = moves.apply(model, at)
+        return np.vdot(C, moved.data**2) + (moved.graph.weights**3).sum()
+
+    here = moves.apply(model, eps)
+    found = problem.gradient({"data": 2 * C * here.data, "weights": 3 * here.graph.weights**2})
+    slopes = [(value(eps + h * v) - value(eps - h * v)) / (2 * h) for v in np.eye(4)]
+    assert found == pytest.approx(slopes, rel=1e-7)

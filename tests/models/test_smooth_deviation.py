@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from bilad.models import ArgumentError, deviation
 from bilad.models.deviation import between_clusters, chosen_pairs, deviation_function
-from bilad.models.smooth_deviation import KERNELS, SmoothDistance, SmoothPairs, length_unit
+from bilad.models.smooth_deviation import (
+    KERNELS,
+    SmoothDistance,
+    SmoothPairs,
+    length_unit,
+    sign_changes,
+    width_unit,
+)
 
 WIDTH = 0.7
 instances = st.tuples(st.integers(0, 10**6), st.integers(2, 9), st.integers(1, 3))
@@ -249,3 +256,29 @@ def test_unit_of_parameters_is_that_of_the_data():
     """A single parameter vector does not have two rows."""
     A = np.array([[0.0, 1.0], [4.0, 1.0], [2.0, 7.0]])
     assert length_unit(np.array([3.0, -1.0]), A) == length_unit(A, A)
+
+
+def test_the_unit_of_scores_is_their_root_mean_square_at_the_reference():
+    design, reference = np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([3.0, 2.0])
+    smooth = sign_changes(design, reference)
+    assert width_unit(smooth, reference, design) == smooth.unit == pytest.approx(12.5**0.5)
+    assert sign_changes(design, np.zeros(2)).unit == 1.0
+    points = SmoothPairs(np.array([0, 1]), np.array([[0, 1]]), np.ones(1), KERNELS["rational"])
+    assert width_unit(points, design, design) == length_unit(design, design)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_changed_signs_are_counted_smoothly(seed):
+    """Including scores that are zero, whose sign is that of 1."""
+    rng = np.random.default_rng(seed)
+    design, before, after = rng.normal(size=(6, 3)), rng.normal(size=3), rng.normal(size=3)
+    design[0] = 0.0
+    smooth = sign_changes(design, before)
+    check_gradient(smooth, after)
+    z, signs = design @ after, np.where(design @ before >= 0, 1.0, -1.0)
+    terms = 0.5 * (1 - signs * z / np.hypot(z, WIDTH))
+    assert smooth.at(after, WIDTH)[0] == pytest.approx(terms.sum(), rel=1e-12)
+    assert [smooth.term(k, z[k], WIDTH, np) for k in range(6)] == pytest.approx(terms)
+    if np.abs(z[1:]).min() > 1e-3:
+        changed = np.count_nonzero(signs[1:] != np.sign(z[1:]))
+        assert smooth.at(after, 1e-9)[0] == pytest.approx(changed + 0.5, abs=1e-6)

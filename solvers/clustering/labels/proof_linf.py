@@ -247,8 +247,6 @@ def _project_on_simplices(
     values: FloatArray, allowed: NDArray[np.bool_], totals: FloatArray
 ) -> FloatArray:
     """Project each row on {v >= 0, sum v = its total, v = 0 where not allowed}."""
-    if len(values) == 0:
-        return values
     open_values = np.where(allowed, values, -np.inf)
     descending = -np.sort(-open_values, axis=1)
     counts = np.arange(1, values.shape[1] + 1)

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from decimal import Decimal
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,9 @@ from bilad.models import (
     deviation,
     validation_loss,
 )
+from bilad.models.learning.linear_model import Fit
 from bilad.models.learning.logistic import LogisticLoss
+from bilad.models.learning.predictor import predictor
 from bilad.models.learning.ridge import SquaredLoss
 from bilad.models.learning.svm import LOSSES
 
@@ -206,3 +209,89 @@ def test_bad_held_out_data():
     clusters = ConvexClustering(X, FusionGraph.complete(8), 0.1)
     with pytest.raises(ArgumentError, match="model: got ConvexClustering.*'predictor'"):
         problem(clusters, changed_predictions(X))
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_objective_and_its_derivatives(kind, intercept):
+    model = kind(X, Y, 0.7, intercept=intercept)
+    rng, size = np.random.default_rng(5), 3 + intercept
+    theta, h = 0.2 * rng.normal(size=size), 1e-6
+    scores = X @ theta[:3] + (theta[3] if intercept else 0.0)
+    losses = model.loss_function.value(model.targets, scores)
+    assert model.primal(theta) == pytest.approx(losses.sum() + 0.35 * (theta**2).sum())
+    for k, step in enumerate(h * np.eye(size)):
+        slope = (model.primal(theta + step) - model.primal(theta - step)) / (2 * h)
+        assert model.gradient(theta)[k] == pytest.approx(slope, rel=1e-6, abs=1e-7)
+        bend = (model.gradient(theta + step) - model.gradient(theta - step)) / (2 * h)
+        assert model.hessian(theta)[k] == pytest.approx(bend, rel=1e-6, abs=1e-7)
+
+
+def test_a_gap_bounds_the_distance_and_the_predictions():
+    """The gap 0.02 and the penalty 4 bound the distance by 0.1."""
+    model = LogisticRegression(X, Y, 4.0, intercept=True)
+    given_fit = Fit(model, np.array([3.0, -1.0, 2.0, 0.5]), 0.02, "optimal", 1)
+    assert given_fit.distance_bound == pytest.approx(0.1, rel=1e-15)
+    assert given_fit.gap == pytest.approx(0.02 / (1 + model.primal(given_fit.theta)), rel=1e-15)
+    rows = np.array([[0.0, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.61, 0.0], [0.0, 0.63, 0.0], X[0]])
+    design = np.column_stack([rows, np.ones(5)])
+    scores, norms = design @ given_fit.theta, np.linalg.norm(design, axis=1)
+    assert given_fit.decision_function(rows) == pytest.approx(scores)
+    assert given_fit.predict(rows).tolist() == (scores >= 0).astype(int).tolist()
+    assert given_fit.proved_predictions(rows).tolist() == (np.abs(scores) > 0.1 * norms).tolist()
+    assert predictor(model).decided(given_fit, rows[[1]])
+    assert not predictor(model).decided(given_fit, rows[:2])
+    frame = given_fit.to_frame()
+    assert frame.upper.tolist() == pytest.approx(given_fit.theta + 0.1)
+    assert frame.lower.tolist() == pytest.approx(given_fit.theta - 0.1)
+    length = 1 + np.linalg.norm(given_fit.theta)
+    for share, proved in ((0.99, True), (1.01, False)):
+        gap = 2.0 * (share * 1e-5 * length) ** 2
+        assert Fit(model, given_fit.theta, gap, "optimal", 1).proved is proved
+
+
+def test_a_score_of_zero_is_predicted_as_the_second_class():
+    model = SupportVectorMachine(X, np.where(Y, "yes", "no"))
+    found = Fit(model, np.array([1.0, 0.0, 0.0]), 0.0, "optimal", 1)
+    rows = np.array([[0.0, 1.0, 2.0], [-1e-9, 0.0, 0.0]])
+    assert found.predict(rows).tolist() == ["yes", "no"]
+    assert predictor(model).predict(found.theta, rows).tolist() == [1.0, -1.0]
+    assert model.read_held_out(["no", "yes"], 2).tolist() == [-1.0, 1.0]
+    assert Fit(Ridge(X, Y), found.theta, 0.0, "optimal", 1).predict(rows).tolist() == [0.0, -1e-9]
+    zero = Fit(model, np.zeros(3), 0.0, "optimal", 1)  # exact, but no sign of any score is
+    assert zero.proved_predictions(rows).tolist() == [False, False]
+    assert zero.proved_predictions(np.zeros((1, 3))).tolist() == [True]
+
+
+def test_the_least_and_the_uncertain_changes_of_predictions():
+    model = LogisticRegression(X, Y)
+    changes, loss = (
+        problem(model, one).deviation for one in (changed_predictions(X), "validation-loss")
+    )
+    assert changes.of_any_change() == (changes, 1.0)
+    theta = np.array([1.0, 2.0, -1.0])
+    mean = model.loss_function.value(model.targets, X @ theta).mean()
+    assert loss.uncertainty(theta) == pytest.approx(1e-6 * (1 + mean), rel=1e-12)
+    assert changes.uncertainty(theta) == 0
+    assert loss.are_the_same(theta, 1.5 * theta)  # the same predictions, though another loss
+    assert not loss.are_the_same(theta, -theta)
+    assert (changes.least_n, loss.least_n, loss.largest(8)) == (1, 1, np.inf)
+    points, targets = loss.held_out
+    assert points is model.data
+    assert targets is model.targets
+    exact, rough = (Fit(model, theta, gap, "optimal", 1) for gap in (0.0, 1e9))
+    assert changes.decided(exact)
+    assert not changes.decided(rough)
+    assert loss.decided(rough)
+    assert predictor(model).check(X[:2], None)[1].tolist() == [0.0, 0.0]
+
+
+def test_a_sign_is_not_proved_by_a_rounding_error():
+    """1 + 3/4 u - 1 - 7/8 u < 0 is rounded to a positive score in some of the orders."""
+    u, wrong = 2.0**-52, 0
+    for theta in permutations([1.0, 0.75 * u, -1.0, -0.875 * u]):
+        found = Fit(Ridge(np.eye(4), [0.0, 1.0, 2.0, 3.0]), np.array(theta), 0.0, "optimal", 1)
+        rows = np.ones((1, 4))
+        wrong += found.decision_function(rows)[0] > 0
+        assert not found.proved_predictions(rows)[0]
+    assert wrong

@@ -19,7 +19,12 @@ from bilad.models import (
 from bilad.scripts.known_problems import first_set
 from bilad.solvers import attack, cluster
 from bilad.solvers.certificates import bounds
-from bilad.solvers.certificates.bounds import deviation_bound, norm_bound, optimum_bound
+from bilad.solvers.certificates.bounds import (
+    deviation_bound,
+    fixed_pairs,
+    norm_bound,
+    optimum_bound,
+)
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 
 
@@ -221,3 +226,47 @@ def test_large_problems_have_no_quick_bound(groups_problem, monkeypatch):
     problem = MaxDeviation(model, shift, 0.01)
     assert optimum_bound(problem, cluster(model)) is None
     assert optimum_bound(problem, cluster(model), tight=True) == 0.0
+
+
+@pytest.mark.parametrize(("bound", "most"), [(0.4, 0.0), (0.6, 2.0)])
+def test_bounds_of_eps_limit_the_radius(bound, most):
+    """Two points 3 apart, r = 1: by 1 / 2 each they meet; on the lower or the upper side."""
+    model = ConvexClustering([[0.0], [3.0]], FusionGraph.complete(2), 1.0)
+    for low, high in ((-bound, bound), (-bound, 0.1), (-0.1, bound)):
+        free = Perturbation.linear((2, 1), np.eye(2), lower=low, upper=high)
+        problem = MaxDeviation(model, free, 9.0, np.inf)
+        assert deviation_bound(problem, cluster(model), 9.0) == most
+        assert deviation_bound(problem, cluster(model), 0.49) == 0.0
+
+
+@pytest.mark.parametrize("one_each", [True, False])
+def test_pairs_of_two_features_follow_from_each(one_each):
+    """p = 1: together in both, apart in either; the cheaper cost; and the motions add up."""
+    A = np.array([[0.0, 0.0], [0.1, 0.3], [0.1, 5.0], [6.0, 0.1], [6.2, 0.0], [6.1, 5.2]])
+    graph = FusionGraph.complete(6, 0.2)
+    T = np.zeros((12, 4))
+    T[[2, 3, 8, 9], range(4)] = 1.0 if one_each else 0.5
+    T[6, 0] = 0.0 if one_each else 0.1
+    model = ConvexClustering(A, graph, 1.0, 1)
+    fixed = fixed_pairs(
+        MaxDeviation(model, Perturbation.linear((6, 2), T), 0.7), cluster(model), 0.7
+    )
+    own = []
+    for feature in range(2):
+        line = ConvexClustering(A[:, [feature]], graph, 1.0, 1)
+        problem = MaxDeviation(line, Perturbation.linear((6, 1), T[feature::2]), 0.7)
+        own.append(fixed_pairs(problem, cluster(line), 0.7))
+    first, second = own
+    np.testing.assert_array_equal(fixed.together, first.together & second.together)
+    np.testing.assert_array_equal(fixed.apart, first.apart | second.apart)
+    np.testing.assert_allclose(fixed.positions, np.hstack([first.positions, second.positions]))
+    assert fixed.motion == pytest.approx(np.hypot(first.motion, second.motion))
+    least = np.minimum(first.separation.costs, second.separation.costs)
+    assert np.isfinite(least).any()
+    np.testing.assert_array_equal(fixed.separation.costs, least if one_each else np.inf)
+    if one_each:
+        both = first.separation.together & second.separation.together
+        np.testing.assert_array_equal(fixed.separation.together, both)
+        np.testing.assert_array_equal(
+            fixed.separation.apart, first.separation.apart | second.separation.apart
+        )

@@ -15,6 +15,7 @@ from bilad.models import (
     Perturbation,
 )
 from bilad.solvers import attack, cluster
+from bilad.solvers.certificates import calmness
 from bilad.solvers.certificates.calmness import GLOBAL_MODULUS, empirical_modulus, local_modulus
 
 NORMS = (1, 2, np.inf)
@@ -119,6 +120,16 @@ def test_along_the_history_of_an_attack():
     )
     assert 0 < seen.modulus <= GLOBAL_MODULUS
     assert problem.size(seen.eps) > 0
+
+
+def test_both_errors_are_subtracted_from_the_motion(monkeypatch):
+    """Solutions that follow the data, with errors of 0.1 each; eps moves four numbers."""
+    monkeypatch.setattr(calmness, "_solution", lambda model: (model.data, 0.1))
+    shift = Perturbation.shift(np.ones((2, 2)))
+    found = empirical_modulus(solve(two_points(True)), shift, [[1.0], [0.0], [-2.0], [0.5]])
+    assert found.modulus == pytest.approx(1 - 0.2 / 4)
+    assert (found.eps.tolist(), found.solves) == ([-2.0], 4)
+    assert empirical_modulus(solve(two_points(True)), shift, [[0.05]]).modulus == 0.0
 
 
 def test_no_eps_that_moves_is_no_modulus():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from bilad.solvers.certificates.flip_bounds import (
     flips_of_partitions,
@@ -111,3 +112,78 @@ def test_no_leavers_within_the_budget_are_worth_more(seed):
         if not chosen or np.linalg.norm(costs[list(chosen)], norm) <= budget
     )
     assert 7 + best <= worth_within_budget(worth, 7.0, costs, norm, budget)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_partitions_that_need_the_whole_motion_are_counted(seed):
+    """The motion is in turn the least that each partition needs; and no bound is below the dual."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 7))
+    clusters, together, apart = settled_at_random(rng, n)
+    positions = rng.normal(size=(clusters.max() + 1, 2))[clusters]
+    for after in ALL[n]:
+        if allowed(after, together, apart):
+            reach = float(np.sqrt(scatter(after, positions)))
+            bound = flips_within_motion(clusters, together, apart, positions, reach)
+            assert flips(clusters, after) <= bound
+
+
+def dual_of_motion(clusters, together, apart, positions, motion, t):
+    """The bound of the docstring for one multiplier, over all h and o in turn."""
+    n, total = len(clusters), t * motion**2
+    for i in range(n):
+        nearest = sorted(
+            float(((positions[i] - positions[j]) ** 2).sum())
+            for j in range(n)
+            if clusters[j] != clusters[i] and not apart[i, j]
+        )
+        size, least = int((clusters == clusters[i]).sum()), int(together[i].sum())
+        held = np.linspace(least, size, 2001)
+        total += max(
+            float((size - held + o - t * sum(nearest[:o]) / (2 * (held + o))).max())
+            for o in range(len(nearest) + 1)
+        )
+    return total / 2
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=10)
+def test_the_motion_bounds_by_its_best_multiplier(seed):
+    rng = np.random.default_rng(seed)
+    clusters, together, apart = settled_at_random(rng, 6)
+    positions = rng.normal(size=(clusters.max() + 1, 2))[clusters]
+    motion = rng.uniform(0.2, 2.0)
+    args = clusters, together, apart, positions, motion
+    best = min(dual_of_motion(*args, t) for t in (0.0, *10.0 ** np.linspace(-3, 4, 57)))
+    assert flips_within_motion(*args) == pytest.approx(best, rel=0.03)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=20)
+def test_the_worth_is_the_lesser_of_two_relaxations(seed):
+    """A linear program with fractions of points, and as many points as the cheapest allow."""
+    rng = np.random.default_rng(seed)
+    n, norm = int(rng.integers(1, 8)), rng.choice([1.0, 2.0, np.inf])
+    worth, costs = rng.integers(0, 9, n).astype(float), rng.integers(0, 5, n) / 2
+    costs[rng.random(n) < 0.2] = np.inf
+    budget = rng.choice([0.5, 1.0, 2.0, 3.0])
+    can = costs <= budget
+    expected = worth[can].sum()
+    if norm < np.inf and can.any():
+        powers = costs[can] ** norm
+        program = linprog(-worth[can], powers[None], [budget**norm], bounds=(0, 1))
+        count = np.count_nonzero(np.cumsum(np.sort(powers)) <= budget**norm)
+        expected = min(-program.fun, np.sort(worth[can])[::-1][:count].sum())
+    found = worth_within_budget(worth, 7.0, costs, norm, budget)
+    assert found == pytest.approx(7 + expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_points_whose_costs_are_just_the_budget_leave(norm):
+    """Costs and a budget whose powers are rounded: 0.1 + 0.2 is more than 0.3 for doubles."""
+    costs = np.array([0.1, 0.2]) ** (1 / norm)
+    assert worth_within_budget(np.ones(2), 0.0, costs, norm, 0.3 ** (1 / norm)) >= 2
+    free = np.array([0.0, 1e-200, 0.5])
+    assert worth_within_budget(np.full(3, 2.0), 1.0, free, norm, 0.5) == pytest.approx(7.0)
+    assert worth_within_budget(np.full(3, 2.0), 1.0, free, norm, 0.25) == pytest.approx(5.0)

@@ -12,8 +12,15 @@ from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation, deviation
 from bilad.solvers import cluster
+from bilad.solvers.certificates import line_bounds
 from bilad.solvers.certificates.bounds import fixed_pairs, optimum_bound
-from bilad.solvers.certificates.line_bounds import SeparationCosts, cores_apart
+from bilad.solvers.certificates.line_bounds import (
+    SeparationCosts,
+    cores_apart,
+    moves_one_each,
+    never_meet,
+)
+from bilad.solvers.clustering.cluster import solve_lower
 
 
 def even_line(rng):
@@ -240,3 +247,114 @@ def test_zeros_that_are_stored_move_nothing():
         costs.append(fixed_pairs(problem, cluster(model), 3.0).separation.costs)
     assert np.isfinite(costs[0]).any()
     np.testing.assert_array_equal(*costs)
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize("factor", [1.0, -2.0])
+def test_two_points_on_a_line_never_meet_in_closed_form(norm, factor):
+    """10 apart, r = 1: they are 8 apart, and each moves by at most |factor| radius."""
+    model = ConvexClustering([[0.0], [10.0]], FusionGraph.complete(2), 1.0)
+    problem = MaxDeviation(model, Perturbation.linear((2, 1), factor * np.eye(2)), 1.0, norm)
+    reach = 4.0 / abs(factor)
+    apart = never_meet(problem, reach * (1 - 1e-7))
+    np.testing.assert_array_equal(apart, [[False, True], [True, False]])
+    assert not never_meet(problem, reach).any()
+    assert not never_meet(problem, reach * (1 + 1e-7)).any()
+
+
+def test_what_monotone_bounds_do_not_apply_to():
+    graph = FusionGraph.complete(2)
+    line, plane = (ConvexClustering(np.eye(2)[:, :d] * 9, graph, 1.0) for d in (1, 2))
+    assert never_meet(MaxDeviation(plane, Perturbation.additive((2, 2)), 1.0), 0.1) is None
+    assert never_meet(MaxDeviation(line, Perturbation.edges(graph), 1.0), 0.1) is None
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2, 3])
+def test_corners_lie_outside_the_box_and_errors_are_covered(monkeypatch, refused):
+    """Also of the enlarged boxes that are tried while labels are not proved."""
+    a, move = np.array([0.1, -0.2, 5.3, 0.7]), np.array([-0.3, -0.1, 0.1, 0.0])
+    model, tried = ConvexClustering(a[:, None], FusionGraph.complete(4, 0.3), 0.7), []
+
+    def solve(corner, **options):
+        tried.append(corner.data[:, 0])
+        return solve_lower(corner, **options) if len(tried) > refused else cluster(touching)
+
+    touching = ConvexClustering([[0.0, 0.0], [2.0, 0.0]], FusionGraph.complete(2), 1.0)
+    assert not cluster(touching).proved
+    monkeypatch.setattr(line_bounds, "solve_lower", solve)
+    found = line_bounds._solution(MaxDeviation(model, Perturbation.additive((4, 1)), 1.0), move)
+    assert (found is None) == (refused == 3)
+    for data, stretch in zip(tried, (0.0, 1e-7, 1e-5), strict=False):
+        exact = [
+            Fraction(v) + Fraction(m) * (1 + Fraction(stretch))
+            for v, m in zip(a, move, strict=True)
+        ]
+        for value, least, m in zip(data.tolist(), exact, move, strict=True):
+            beyond = (Fraction(value) - least) * int(np.sign(m))
+            assert beyond > 0 if m else value == least
+            assert beyond <= Fraction(1, 10**13)
+    if found is not None:
+        x, error = found
+        exact = rational.solve_complete(tried[-1].tolist(), model.radii[0])
+        assert all(abs(Fraction(v) - w) <= Fraction(error) for v, w in zip(x, exact, strict=True))
+        assert error < 1e-12
+
+
+def test_monotone_bounds_hold_at_ties():
+    """Both corners are ties or near ones: no verdict contradicts exact solutions in the box."""
+    verdicts = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        a, radius = rng.integers(0, 40, 5) / 10, float(rng.choice([0.1, 0.2, 0.3]))
+        model = ConvexClustering(a[:, None], FusionGraph.complete(5, 0.1), 1.0)
+        apart = never_meet(MaxDeviation(model, Perturbation.additive((5, 1)), 1.0), radius)
+        if apart is None:
+            continue
+        corners = [[Fraction(v) + sign * Fraction(radius) for v in a.tolist()] for sign in (-1, 1)]
+        low, high = (rational.solve_complete(corner, model.radii[0]) for corner in corners)
+        never = np.array(
+            [[high[i] < low[j] or high[j] < low[i] for j in range(5)] for i in range(5)]
+        )
+        assert not (apart & ~never).any()
+        verdicts.append((apart == never).mean())
+    assert len(verdicts) > 20
+    assert np.mean(verdicts) > 0.95
+
+
+def test_the_core_of_a_cluster_is_its_largest_part_that_does_not_move():
+    """Of points 0..6, eps moves 1 and 4; 2, 3 and 5 are fixed together, 0 and 6 are not."""
+    model = ConvexClustering(np.zeros((8, 1)), FusionGraph.complete(8), 1.0)
+    problem = MaxDeviation(model, Perturbation.additive((8, 1), points=[1, 4, 7]), 1.0)
+    blocks = np.array([0, 1, 2, 2, 3, 2, 4, 5])
+    together = blocks[:, None] == blocks
+    core, free = line_bounds._core(problem, np.arange(7), together)
+    assert (core.tolist(), free.tolist()) == ([2, 3, 5], [1, 4])
+    core, free = line_bounds._core(problem, np.array([1, 7]), together)
+    assert (core.tolist(), free.tolist()) == ([], [1, 7])
+    means = line_bounds._means(np.arange(8.0), np.array([2, 4]), np.array([6, 0]))
+    np.testing.assert_allclose(means, [3.0, 2.0, 3.0])
+
+
+def test_pairs_that_costs_fix_include_those_of_whole_groups():
+    """Cores that stay apart keep the free points of both apart, unless these leave."""
+    a = np.array([0.0, 0.0, 0.1, 30.0, 30.0, 30.1, 60.0])
+    model = ConvexClustering(a[:, None], FusionGraph.complete(7), 0.5)
+    problem = MaxDeviation(model, Perturbation.additive((7, 1), points=[2, 5]), 9.0)
+    clusters = np.array([0, 0, 0, 1, 1, 1, 2])
+    blocks = np.array([0, 0, 1, 2, 2, 3, 4])
+    apart = np.zeros((7, 7), dtype=bool)
+    apart[:2, 3:5] = apart[3:5, :2] = True
+    found = SeparationCosts.of(problem, clusters, blocks[:, None] == blocks, apart)
+    np.testing.assert_array_equal(found.together, clusters[:, None] == clusters)
+    expected = np.zeros((7, 7), dtype=bool)
+    expected[:3, 3:6] = expected[3:6, :3] = True
+    np.testing.assert_array_equal(found.apart, expected)
+    np.testing.assert_array_equal(np.isfinite(found.costs), [0, 0, 1, 0, 0, 1, 0])
+    assert found.costs[2] == pytest.approx(0.5 * 3 - 0.1)
+
+
+def test_what_moves_one_number_each():
+    moves = np.array([[2.0, 0.0], [0.0, 0.0], [0.0, -1.0]])
+    assert moves_one_each(sp.csr_array(moves))
+    assert not moves_one_each(sp.csr_array(moves[:, [0, 0]]))
+    assert not moves_one_each(sp.csr_array(moves[[0, 0, 2]]))

@@ -2,17 +2,25 @@
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
+from support import rational
 
 from bilad.models import MaxDeviation, MinPerturbation, Perturbation, Ridge, deviation
 from bilad.models.learning.learning_model import bound, radius
 from bilad.solvers import attack, certify, fit
-from bilad.solvers.certificates.linear_response import ChangedPredictions, shortest
+from bilad.solvers.certificates.linear_response import (
+    ChangedPredictions,
+    Distance,
+    HeldOutLoss,
+    _trust_region,
+    shortest,
+)
 
 NORMS = (1, 2, np.inf)
 seeds = st.integers(0, 2**32 - 1)
@@ -230,6 +238,12 @@ def test_flips_by_brute_force():
     changed, counts = (scores >= 0) != (scores[0] >= 0), every.sum(axis=1)
     least = [counts[column].min() if column.any() else np.inf for column in changed.T]
     np.testing.assert_array_equal(found, least)
+    for count in np.unique(found[np.isfinite(found)]):
+        eps, number = ChangedPredictions(problem, fit(model)).witness(count)
+        assert eps.sum() == count
+        row = changed[(every == eps).all(axis=1)][0]
+        assert number == row.sum()
+        assert (row & (found == count)).any()
     for k in (1, 2, 3, 5):
         most = bound_of(MaxDeviation(model, flips, k, "count", U))
         assert most == np.count_nonzero(np.array(least) <= k)
@@ -304,3 +318,151 @@ def test_where_nothing_is_proved():
     assert (proof.status, proof.lower, proof.method) == ("attacked", 0, "none")
     proof = certify(MaxDeviation(model, features, 1e-9, 2, "changed-predictions"), max_solves=5)
     assert (proof.status, proof.lower) == ("unknown", 0)
+
+
+def solved(A, B):
+    """Solve A X = B in rational arithmetic, by elimination; A is positive definite."""
+    rows = [[*map(Fraction, a), *map(Fraction, b)] for a, b in zip(A, B, strict=True)]
+    for i, pivot in enumerate(rows):
+        rows[i] = pivot = [value / pivot[i] for value in pivot]
+        for j, row in enumerate(rows):
+            if j != i:
+                rows[j] = [v - row[i] * w for v, w in zip(row, pivot, strict=True)]
+    return np.array([row[len(rows) :] for row in rows], dtype=object)
+
+
+def fractions(values):
+    return np.vectorize(lambda value: Fraction(float(value)), otypes=[object])(values)
+
+
+def exact_model(rng, norm, U=None):
+    """A problem, its fit, and in rational arithmetic the parameters, their map M and the rows."""
+    n, d, k, m = 6, int(rng.integers(1, 4)), int(rng.integers(1, 4)), 5
+    X = rng.normal(size=(n, d)) + rng.choice([0.0, 30.0])  # columns that are nearly parallel
+    model = Ridge(X, rng.normal(size=n), float(rng.choice([1e-4, 1.0])))
+    T, D = rng.normal(size=(n, k)) * (rng.random((n, k)) < 0.7), rng.normal(size=(m, d))
+    U = deviation.changed_predictions(D) if U is None else U(D, rng.normal(size=m))
+    problem = MaxDeviation(model, moved(T), 1.0, norm, U)
+    design, targets, penalty = fractions(X), fractions(model.targets), Fraction(model.penalty)
+    hessian = design.T @ design + penalty * np.eye(d, dtype=int)
+    right = np.column_stack([design.T @ targets, design.T @ fractions(T)])
+    both = solved(hessian, right)
+    return problem, fit(model), both[:, 0], both[:, 1:], fractions(D)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_errors_and_radii_against_rational_arithmetic(norm):
+    for seed in range(12):
+        problem, base, theta, M, D = exact_model(np.random.default_rng(seed), norm)
+        found = ChangedPredictions(problem, base)
+        rounded, error = found.response
+        for column, exact, most in zip(rounded.T, M.T, error, strict=True):
+            square = ((fractions(column) - exact) ** 2).sum()
+            assert square <= Fraction(most) ** 2
+            assert most <= 1e-3 * (1 + np.linalg.norm(column))
+        C, errors = found.changes
+        assert (np.abs(fractions(C) - D @ M) <= fractions(errors)).all()
+        scores, uncertain = found.scores
+        assert (np.abs(fractions(scores) - D @ theta) <= fractions(uncertain)).all()
+        assert uncertain.max() <= 1e-6
+        for least, score, row in zip(found.radii, D @ theta, D @ M, strict=True):
+            square = score**2 / (rational.dual_norm_squared(list(row), norm) or Fraction(1, 10**99))
+            assert Fraction(least) ** 2 <= square
+            assert Fraction(least) ** 2 >= square * (1 - Fraction(1, 1000)) or square > 10**90
+
+
+@pytest.mark.parametrize("norm", [1, np.inf])
+def test_radii_within_bounds_solve_a_linear_program(norm):
+    """The bounds of eps are different on both sides, and some exclude 0 on one side."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        model, T, X, _ = some_ridge(rng)
+        k = T.shape[1]
+        low, high = -rng.uniform(0, 9, k) * (rng.random(k) < 0.8), rng.uniform(0, 9, k)
+        U = deviation.changed_predictions(X)
+        problem = MaxDeviation(model, moved(T, low, high), 1.0, norm, U)
+        base = fit(model)
+        found = ChangedPredictions(problem, base)
+        scores, C = X @ base.theta, X @ sensitivity(model, T)
+        for number, (score, c) in enumerate(zip(scores, C, strict=True)):
+            towards, gap = -np.sign(score) * c, abs(score)
+            size = np.ones(2 * k) if norm == 1 else np.r_[np.zeros(2 * k), 1.0]
+            rows, free = -np.r_[towards, -towards][None], [*[(0, u) for u in high]]
+            free += [(0, -v) for v in low]
+            sides = [-gap]
+            if norm == np.inf:
+                rows = np.vstack([np.c_[rows, 0.0], np.c_[np.eye(2 * k), -np.ones(2 * k)]])
+                sides, free = np.r_[-gap, np.zeros(2 * k)], [*free, (0, None)]
+            program = linprog(size, rows, sides, bounds=free)
+            least = program.fun if program.status == 0 else np.inf
+            assert found.radii[number] == pytest.approx(least, rel=1e-6)
+            assert (found.largest(least * 1.001) > found.largest(least * 0.999)) == (least < np.inf)
+
+
+def test_counts_and_witnesses_at_the_radii():
+    for seed in range(6):
+        problem, base, theta, M, D = exact_model(np.random.default_rng(seed), NORMS[seed % 3])
+        found = ChangedPredictions(problem, base)
+        radii = np.sort(found.radii[np.isfinite(found.radii)])
+        for number, least in enumerate(radii):
+            assert found.largest(least) == number + 1
+            assert found.largest(np.nextafter(least, 0)) == number
+            assert found.least(number + 1, 9.0) == found.least(number + 0.5, 9.0) == least
+            eps, changed = found.witness(least)
+            assert problem.size(eps) <= least * 1.001
+            exact = (D @ (theta + M @ fractions(eps)) >= 0) != (D @ theta >= 0)
+            assert changed == exact.sum() >= 1
+            assert exact[found.radii.tolist().index(least)]
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_distances_and_losses_are_rounded_up(norm):
+    """With one eps both are rational, at the ends of its interval; and the witness attains them."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        problem, base, theta, M, D = exact_model(rng, norm, deviation.validation_loss)
+        radius = 10.0 ** rng.integers(-3, 2)
+        speed = Distance(problem, base)
+        if M.shape[1] > 1 or not M.any():
+            continue
+        length = (M**2).sum() * Fraction(radius) ** 2
+        assert length <= Fraction(speed.largest(radius)) ** 2 <= length * (1 + Fraction(1, 1000))
+        assert Fraction(speed.least(1.0, 9.0)) ** 2 * (M**2).sum() <= 1
+        assert speed.least(1.0, 9.0) * speed.largest(1.0) == pytest.approx(1.0, rel=1e-9)
+        y = fractions(problem.deviation.held_out[1])
+        losses = [
+            ((D @ (theta + t * Fraction(radius) * M[:, 0]) - y) ** 2).sum() / (2 * len(y))
+            for t in (-1, 0, 1)
+        ]
+        increase = max(losses) - losses[1]
+        loss = HeldOutLoss(problem, base)
+        most = loss.largest(radius)
+        assert increase <= Fraction(most)
+        assert most <= float(increase) * (1 + 1e-6) + 1e-5 * float(max(losses))
+        eps, reached = loss.witness(radius)
+        assert problem.size(eps) == pytest.approx(radius, rel=1e-6)
+        assert reached == pytest.approx(float(increase), rel=1e-4, abs=1e-9)
+        assert reached >= float(increase) * (1 - 1e-7) - 1e-9
+
+
+def test_the_trust_region_problem_against_its_dual():
+    """In random bases; without a slope along the largest eigenvalue, and without any."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        values = np.sort(rng.uniform(0, 3, 3))[::-1]
+        vectors = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        slopes, radius = rng.normal(size=3), rng.uniform(0.1, 3)
+        slopes *= [[1, 1, 1], [0, 0.01, 0.01], [0, 0, 0], [1e-9, 1, 1]][seed % 4]
+        bound, eps = _trust_region(values, vectors, slopes, radius)
+
+        def dual(mu, values=values, slopes=slopes, radius=radius):
+            return 0.5 * (mu * radius**2 + (slopes**2 / (mu - values)).sum())
+
+        mus = values[0] + np.geomspace(1e-9, 1e3, 4000)
+        assert bound == pytest.approx(min(map(dual, mus)), rel=1e-4)
+        assert np.linalg.norm(eps) == pytest.approx(radius)
+        A, b = vectors.T @ (values[:, None] * vectors), slopes @ vectors
+        reached = 0.5 * eps @ A @ eps + b @ eps
+        assert reached <= bound * (1 + 1e-12)
+        if seed % 2 == 0:
+            assert reached == pytest.approx(bound, rel=1e-6)

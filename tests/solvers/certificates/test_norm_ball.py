@@ -11,6 +11,7 @@ from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.norms import row_norms
+from bilad.solvers.certificates import norm_ball
 from bilad.solvers.certificates.norm_ball import MOST_ROWS, NormBall
 
 NORMS = (1, 2, np.inf)
@@ -108,7 +109,48 @@ def test_nothing_moves_nothing_and_little_is_not_nothing(norm):
     ball = NormBall(norm)
     assert ball.operator_norm(np.zeros((2, 3))) == 0
     np.testing.assert_array_equal(ball.operator_norms(np.zeros((2, 2, 3))), 0)
-    tiny = np.full((1, 2, 3), 1e-200)  # its squares underflow
-    assert ball.operator_norms(tiny)[0] >= 1e-200
-    assert ball.operator_norm(tiny[0]) >= 1e-200
-    assert ball.support(tiny[0])[0] >= 1e-200
+    for last in (1e-200, 0.0):
+        tiny = np.full((1, 2, 3), 1e-200)  # its squares underflow
+        tiny[0, 1, 2] = last
+        assert ball.operator_norms(tiny)[0] >= 1e-200
+        assert ball.operator_norm(tiny[0]) >= 1e-200
+        assert (ball.support(tiny[0]) >= 1e-200).all()
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+@pytest.mark.parametrize("shape", [(2, 5), (5, 2), (3, 3)])
+def test_without_singular_values_the_gram_matrix_of_the_shorter_side_bounds(
+    monkeypatch, shape, nonnegative
+):
+    """Integers, of which the Gram matrix and its row sums are exact."""
+    monkeypatch.setattr(norm_ball, "MOST_ROWS", 1)
+    rng, ball = np.random.default_rng(0), NormBall(2, nonnegative)
+    for scale in (1.0, 2.0**-40):
+        D = scale * rng.integers(-4, 5, shape)
+        wide = D if shape[0] <= shape[1] else D.T
+        expected = np.sqrt(np.abs(wide @ wide.T).sum(axis=1).max())
+        rows = np.sqrt((ball.magnitudes(D) ** 2).sum())
+        found = ball.operator_norm(D)
+        assert found == pytest.approx(min(expected, rows), rel=1e-11)
+        assert found >= np.linalg.norm(D, 2) or nonnegative
+    line = np.full((2, 2), 0.1)  # of rank 1: the row sums of its Gram matrix are exact
+    assert Fraction(ball.operator_norm(line)) ** 2 >= 4 * Fraction(0.1) ** 2
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_each_map_has_the_least_of_its_bounds(norm):
+    """Of small maps among large ones: by rows, by columns and by singular values."""
+    rng, dual = np.random.default_rng(1), {1: np.inf, 2: 2, np.inf: 1}[norm]
+    D = rng.normal(size=(6, 3, 4)) * 10.0 ** np.arange(-6, 6, 2)[:, None, None]
+    D[1, :, 1:] = 0.0
+    D[2, 1:] = 0.0
+    D[3] = np.outer([1.0, -2.0, 0.5], [1.0, 1.0, -1.0, 1.0])
+    rows = np.linalg.norm(np.linalg.norm(D, dual, axis=2), axis=1)
+    columns = np.linalg.norm(np.linalg.norm(D, axis=1), dual, axis=1)
+    longest = {1: 1.0, 2: 1.0, np.inf: 2.0}[norm]
+    expected = np.minimum.reduce([rows, columns, longest * np.linalg.norm(D, 2, axis=(1, 2))])
+    found = NormBall(norm).operator_norms(D)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert (found >= expected * (1 - 1e-15)).all()
+    for one, bound in zip(D, found, strict=True):
+        assert NormBall(norm).operator_norm(one) >= bound * (1 - 1e-9)

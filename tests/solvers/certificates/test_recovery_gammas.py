@@ -1,6 +1,8 @@
 """The exact test and the exact interval, against closed forms, the solver, and rational truth."""
 
 import itertools
+import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from support import problems, rational
 from bilad.models import ConvexClustering, FusionGraph, load_dataset
 from bilad.models.learning.recovery import recovery_interval
 from bilad.solvers import cluster
+from bilad.solvers.certificates import recovery_gammas
 from bilad.solvers.certificates.recovery_gammas import exact_recovery_interval, is_recovered
 
 INF = float("inf")
@@ -269,3 +272,82 @@ def test_a_width_below_double_precision_ends_at_neighbouring_doubles(width):
     assert found.below < found.low == pytest.approx(0.5, rel=1e-12)
     assert found.above > found.high == pytest.approx(2.5, rel=1e-12)
     assert found.solves < 300
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_proved_pairs_determine_or_exclude_a_partition(seed):
+    """Against all partitions that may be true: any of the points with undecided pairs may part."""
+    rng = np.random.default_rng(seed)
+    labels = np.unique(rng.integers(0, 3, 6), return_inverse=True)[1]
+    clusters = np.unique(rng.integers(0, 3, 6), return_inverse=True)[1]
+    clusters = labels if rng.random() < 0.3 else clusters
+    open_labels = np.flatnonzero(np.bincount(labels) > 1)[: rng.integers(0, 3)]
+    pairs = [np.flatnonzero(labels == k)[:2] for k in open_labels]
+    undecided = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    found = recovery_gammas._compare(
+        SimpleNamespace(labels=labels, undecided=undecided, proved=not len(undecided)), clusters
+    )
+    same, wanted = labels[:, None] == labels, clusters[:, None] == clusters
+    decided = same & ~np.isin(labels, open_labels)
+    excluded = (wanted & ~same).any() or (decided & ~wanted).any()
+    assert found is (False if excluded else True if not len(undecided) else None)
+
+
+def fake(low, high, unsure=0.0, unjoined=False):
+    """A test that is passed in [low, high), and undecided within a relative distance of an end."""
+    asked = []
+
+    def returns(gamma):
+        asked.append(gamma)
+        if any(abs(gamma - end) <= unsure * end for end in (low, high) if 0 < end < INF):
+            return None
+        return low <= gamma < high
+
+    return SimpleNamespace(returns=returns, unjoined=unjoined, asked=asked)
+
+
+@pytest.mark.parametrize("unsure", [0.0, 1e-4])
+@pytest.mark.parametrize(("low", "high"), [(0.3, 7.0), (1e-5, 1e5), (0.99, 1.01)])
+def test_both_ends_are_bracketed(low, high, unsure):
+    test = fake(low, high, unsure)
+    below, least = recovery_gammas._lower_end(test, 1.0, 1e-6)
+    most, above = recovery_gammas._upper_end(test, 1.0, 1e-6)
+    assert below < low <= least <= most < high <= above
+    slack = max(1e-6, 20 * unsure)
+    assert least - below <= slack * least
+    assert above - most <= slack * above
+    assert len(test.asked) < 90
+
+
+def test_ends_that_are_not_there():
+    assert recovery_gammas._lower_end(fake(0.0, 9.0), 1.0, 1e-6) == (0.0, 0.0)
+    assert recovery_gammas._lower_end(fake(0.0, 9.0), 0.0, 1e-6) == (0.0, 0.0)
+    below, low = recovery_gammas._lower_end(fake(1e-300, 9.0), 1.0, 1e-6)
+    assert below == 0
+    assert 0 < low < 1e-6
+    assert recovery_gammas._upper_end(fake(0.5, INF, unjoined=True), 1.0, 1e-6) == (INF, INF)
+    high, above = recovery_gammas._upper_end(fake(0.5, INF), 1.0, 1e-6)
+    assert above == INF
+    assert 1e6 < high < INF
+    most, above = recovery_gammas._upper_end(fake(0.0, 3.0), 0.0, 1e-6)
+    assert most < 3 <= above <= most * (1 + 1e-5)
+
+
+def test_gammas_between_two():
+    between = recovery_gammas._between
+    assert between(1.0, 4.0, 0.5) == pytest.approx(2.0)
+    assert between(1.0, 32.0, 0.4) == pytest.approx(4.0)
+    assert between(0.0, 4.0, 0.5) == 0.5
+    assert between(2.0, math.inf, 0.5) == 16.0
+
+
+@pytest.mark.parametrize(
+    ("p", "d", "equal", "never"),
+    [(1, 3, True, True), (2, 3, True, True), (INF, 2, True, True), (INF, 1, True, True),
+     (INF, 3, True, False), (1, 1, False, False), (2, 2, False, False)],
+)  # fmt: skip
+def test_where_clusters_never_split(p, d, equal, never):
+    weights = [1.0, 1.0, 1.0 if equal else 2.0]
+    graph = FusionGraph(3, [[0, 1], [0, 2], [1, 2]], weights)
+    model = ConvexClustering(np.arange(3.0 * d).reshape(3, d), graph, 1.0, p)
+    assert recovery_gammas._never_splits(model) == never

@@ -18,7 +18,7 @@ from bilad.solvers.certificates.bounds import (
     optimum_bound,
 )
 from bilad.solvers.certificates.exact_radius import exact_radius
-from bilad.solvers.certificates.separable import lines
+from bilad.solvers.certificates.separable import LineProblem, lines
 from bilad.solvers.certificates.stable_blocks import certified_radius
 from bilad.solvers.clustering.parametric.parametric_path import parametric_path
 from bilad.solvers.errors import UnsupportedError
@@ -155,3 +155,16 @@ def test_in_space_nothing_is_claimed_for_the_largest_norm():
     proof = certify(problem, max_solves=5)
     assert (proof.status, proof.lower) == ("unknown", 0.0)
     assert certify(MaxDeviation(model, free, 9.0), max_solves=50).status == "attacked"
+
+
+@pytest.mark.parametrize(("stretch", "offset"), [(1.0, 0.0), (1.1, 0.0), (1.0, 0.3), (1.1, 0.3)])
+def test_radii_are_converted_down_and_up(stretch, offset):
+    """Against r stretch + offset in rational arithmetic, to within some roundings."""
+    line = LineProblem(None, None, stretch, offset)
+    assert line.is_exact == (stretch == 1 and offset == 0)
+    most, t = Fraction(1, 10**14), Fraction(offset)
+    for radius in np.random.default_rng(0).uniform(0.4, 9, 50).tolist():
+        up = Fraction(radius) * Fraction(stretch) + t
+        assert up <= Fraction(line.reach(radius)) <= up * (1 + most)
+        down = max(Fraction(radius) - t, 0) / Fraction(stretch)
+        assert down * (1 - 10 * most) <= Fraction(line.certified(radius)) <= down

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from bilad.models import (
     LogisticRegression,
@@ -23,7 +25,8 @@ from bilad.models.learning.ridge import SquaredLoss
 from bilad.models.learning.svm import SquaredHingeLoss
 from bilad.models.validation import ArgumentError
 from bilad.solvers import attack, certify, fit
-from bilad.solvers.certificates.strong_convexity import _largest_product
+from bilad.solvers.certificates.deviation_bound import is_in_range
+from bilad.solvers.certificates.strong_convexity import _largest_product, strong_convexity
 
 NORMS = (1, 2, np.inf)
 seeds = st.integers(0, 2**32 - 1)
@@ -208,3 +211,109 @@ def test_nothing_is_proved_where_scores_underflow_or_overflow(kind, unit, penalt
     assert certify(problem, max_solves=2).status != "robust"
     assert attack(problem, "corners", max_solves=2).status != "no attack exists"
     assert not fit(model).proved_predictions(1e-170 * X).any()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kind", MODELS.values(), ids=MODELS)
+def test_the_distance_by_the_formula_of_the_theorem(kind, norm):
+    """Several targets for each eps, with bounds of eps that are not the same on both sides."""
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(6, 2)), np.where(np.arange(6) % 2, 1.0, -1.0)
+    model, T = kind(X, y, 0.7), rng.normal(size=(6, 3)) * (rng.random((6, 3)) < 0.6)
+    T[4] = 0.0
+    low, high, size = np.array([-0.3, -0.1, -2.0]), np.array([0.1, 0.4, 3.0]), 0.5
+    base = fit(model)
+    problem = MaxDeviation(model, moved(T, low, high), size, norm, "distance")
+    found = strong_convexity(problem, base)
+    left, right = np.maximum(low, -size), np.minimum(high, size)
+    corners = np.array(list(itertools.product(*zip(left, right, strict=True)))) @ T.T
+    L = model.loss_function.largest_target_slope(
+        y + corners.min(axis=0), y + corners.max(axis=0), X @ base.theta
+    )
+    np.testing.assert_allclose(found.lipschitz(size), L, rtol=1e-12)
+    weights, most = np.abs(T).T @ (L * np.linalg.norm(X, axis=1)), np.maximum(-left, right)
+    program = linprog(-weights, np.ones((1, 3)), [size], bounds=[(0, v) for v in most])
+    force = {1: -program.fun, 2: size * np.linalg.norm(weights), np.inf: weights @ most}[norm]
+    if norm == 2:
+        rows = (L[:, None] * X)[[0, 1, 2, 3, 5]]
+        spectral = np.linalg.norm(rows, 2) * size
+        spectral *= np.sqrt(np.abs(T).sum(axis=0).max() * np.abs(T).sum(axis=1).max())
+        force = min(force, weights @ most, spectral)
+    assert found.largest(size) == pytest.approx(force / 0.7 + base.distance_bound, rel=1e-8)
+    assert found.largest(size) >= force / 0.7
+
+
+def test_spectral_norms_bound_many_targets_that_move_together():
+    """Ten equal points of which each has its own eps: ||X|| = sqrt(10), not 10."""
+    X = np.ones((10, 1))
+    model = LogisticRegression(X, np.resize([-1.0, 1.0], 10), 2.0)
+    base = fit(model)
+    problem = MaxDeviation(model, moved(3.0 * np.eye(10), 0, 1), 1.0, 2, "distance")
+    found = strong_convexity(problem, base)
+    L = found.lipschitz(1.0)
+    expected = 3.0 * np.linalg.norm(L) / 2.0
+    assert found.largest(1.0) == pytest.approx(expected + base.distance_bound, rel=1e-8)
+    wide = SupportVectorMachine(np.eye(4), [-1.0, 1.0, -1.0, 1.0], 2.0)
+    problem = MaxDeviation(wide, moved(np.eye(4)), 1.0, 2, "distance")
+    found, base = strong_convexity(problem, fit(wide)), fit(wide)
+    constants = found.lipschitz(1.0)
+    assert found.largest(1.0) == pytest.approx(constants.max() / 2 + base.distance_bound, rel=1e-8)
+
+
+def test_scores_and_losses_by_the_distance():
+    """Rows at, below and above the distance from a change of their sign, and of lengths 1 and 5."""
+    model, _ = two_groups()
+    base, free = fit(model), moved(np.eye(4))
+    size = strong_convexity(MaxDeviation(model, free, 0.05, 2, "distance"), base).largest(0.05)
+    theta = base.theta
+    rows = theta / np.linalg.norm(theta)
+    across = np.array([-rows[1], rows[0]])
+    D, expected = [], []
+    for share in (-2.0, -1.001, -0.999, 0.0, 0.5, 0.999, 1.001, 2.0):
+        for length in (1.0, 5.0):
+            along = share * size / np.linalg.norm(theta)
+            D.append(length * (along * rows + np.sqrt(1 - along**2) * across))
+            expected.append(abs(share) < 1)
+    signs = strong_convexity(
+        MaxDeviation(model, free, 0.05, 2, deviation.changed_predictions(D)), base
+    )
+    assert signs.largest(0.05) == sum(expected)
+    for count in range(1, len(D) + 1):
+        part = deviation.changed_predictions(D[:count])
+        found = strong_convexity(MaxDeviation(model, free, 0.05, 2, part), base)
+        assert found.largest(0.05) == sum(expected[:count])
+    y = np.resize([-1.0, 1.0], len(D))
+    U = deviation.validation_loss(np.array(D), (y + 1) / 2)
+    loss = strong_convexity(MaxDeviation(model, free, 0.05, 2, U), base)
+    scores, lengths = np.array(D) @ theta, np.linalg.norm(D, axis=1)
+    worst = np.logaddexp(0, -(y * scores) + lengths * size)
+    increase = worst.mean() - np.logaddexp(0, -y * scores).mean()
+    assert loss.largest(0.05) == pytest.approx(increase, rel=1e-10)
+    assert loss.largest(0.05) >= increase
+
+
+def test_bisection_on_the_radius():
+    """The least radius at which the distance reaches a target, and infinity beyond the limit."""
+    model, _ = two_groups()
+    found = strong_convexity(MaxDeviation(model, moved(np.eye(4)), 8.0, 2, "distance"), fit(model))
+    target = found.largest(0.5)
+    assert found.least(target, 8.0) == pytest.approx(0.5, rel=1e-6)
+    assert found.largest(found.least(target, 8.0)) < target
+    assert found.least(target, 0.5) == pytest.approx(0.5, rel=1e-6)
+    assert found.least(target * (1 + 1e-9), 0.5) == math.inf
+    assert found.least(0.0, 8.0) <= 1e-40
+    assert found.witness(0.5) is None
+
+
+@pytest.mark.parametrize("part", ["data", "targets", "penalty", "operator", "rows", "values"])
+def test_each_number_has_to_be_in_the_range_where_roundings_are_bounded(part):
+    inside = dict.fromkeys(("data", "targets", "penalty", "operator", "rows", "values"), 1.0)
+    range_of = ((1e50, True), (-1e50, True), (1.1e50, False), (-1.1e50, False), (1e-50, True))
+    for value, is_inside in (*range_of, (0.9e-50, False), (-0.9e-50, False), (0.0, True)):
+        given = {name: np.array([one, 2.0]) for name, one in {**inside, part: value}.items()}
+        model = SimpleNamespace(**{name: given[name] for name in ("data", "targets", "penalty")})
+        problem = SimpleNamespace(
+            deviation=SimpleNamespace(held_out=(given["rows"], given["values"])),
+            operator=lambda _, given=given: SimpleNamespace(data=given["operator"]),
+        )
+        assert is_in_range(problem, SimpleNamespace(model=model)) == is_inside

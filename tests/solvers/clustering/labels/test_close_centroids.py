@@ -47,6 +47,7 @@ def test_joined_blocks_closer_than_their_rounding_prove_nothing():
     centroids, _ = problem.minimiser(problem.means)
     flow.lift(blocks, centroids, Z)
     assert flow.proves()
-    split = np.stack([centroids[0] + 1.0, centroids[1] - 1.0])
+    shift = np.array([[1.0], [1.0], [0.0]])  # the third block is far from both
+    split = np.stack([centroids[0] + shift, centroids[1] - shift])
     flow.lift(blocks, split, Z)
     assert not flow.proves()

@@ -77,3 +77,37 @@ def test_parts_of_a_block_that_are_hardly_joined(weak):
     Z = balance_flow(model, X, np.zeros((3, 2)), np.zeros(4, dtype=int))
     assert A - graph.adjoint(Z) == pytest.approx(X, abs=1e-8)
     assert cluster(model).n_clusters == 1
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_the_flow_of_two_paths_is_unique(p):
+    """Blocks 0 and 1 are paths, joined by an edge of given flow; capacities are unequal."""
+    graph = FusionGraph(7, [[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6]], [3, 1, 5, 2, 4, 9])
+    blocks = np.array([0, 0, 0, 1, 1, 1, 1])
+    rng = np.random.default_rng(0)
+    flow = rng.normal(size=(6, 2))
+    flow *= (np.array([0.9, 0.5, 1.0, 0.7, 0.2, 0.9]) / row_norms(flow, conjugate(p)))[:, None]
+    X = np.array([[1.0, 2.0], [-3.0, 5.0]])[blocks]
+    model = ConvexClustering(X + graph.adjoint(flow * graph.weights[:, None]), graph, 1.0, p)
+    start = np.where([[False], [False], [True], [False], [False], [False]], flow, 0.0)
+    start *= graph.weights[:, None]
+    for sign in (0.0, 1.0, -0.5):
+        given = start + sign * np.where(start, 0.0, flow)
+        found = balance_flow(model, X, given, blocks)
+        assert found == pytest.approx(flow * graph.weights[:, None], abs=1e-8)
+    assert np.array_equal(balance_flow(model, X, start, blocks, deadline=-np.inf)[2], start[2])
+
+
+@pytest.mark.parametrize("p", NORMS)
+@pytest.mark.parametrize("spared", [1e-3, 0.05])
+def test_a_share_of_the_capacities_stays_unused(p, spared):
+    """A triangle with a long way around: half as much flow would do on the direct edge."""
+    rng = np.random.default_rng(1)
+    graph = FusionGraph.complete(6)
+    A = rng.normal(size=(6, 3))
+    widest = row_norms(graph.differences(A), conjugate(p)).max()
+    model = ConvexClustering(A, graph, 0.9 * widest / 6, p)  # the equal shares are too much
+    X = np.tile(A.mean(axis=0), (6, 1))
+    found = balance_flow(model, X, np.zeros((15, 3)), np.zeros(6, int), spared=spared)
+    assert A - graph.adjoint(found) == pytest.approx(X, abs=1e-8)
+    assert (row_norms(found, conjugate(p)) <= (1 - spared) * model.radii * (1 + 1e-12)).all()

@@ -13,7 +13,15 @@ from support import rational
 
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers import cluster
-from bilad.solvers.clustering.labels.partition import make_partition, prove_partition
+from bilad.solvers.clustering.labels import partition as partition_module
+from bilad.solvers.clustering.labels.partition import (
+    TOO_LATE,
+    combine,
+    make_partition,
+    near_pairs,
+    numbered,
+    prove_partition,
+)
 
 NOISE = [0.0, 1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.3, 1.0]
 
@@ -203,3 +211,97 @@ def test_undecided_pairs_of_blocks_not_told_apart():
     coinciding = make_partition(blocks, np.array([[0.0], [5.0], [0.0]]), 0.0, none)
     assert coinciding.labels.tolist() == [0, 0, 1, 0]
     assert coinciding.proved
+
+
+@pytest.mark.parametrize("d", [1, 2])
+@pytest.mark.parametrize("crowded", [-1, 64])
+def test_near_pairs_connect_what_is_near(monkeypatch, d, crowded):
+    """Also exactly at the distance; the coarser rule for many pairs connects at least as much."""
+    monkeypatch.setattr(partition_module, "CROWDED", crowded)
+    rng = np.random.default_rng(d)
+    for distance in (0.0, 0.25, 0.5, 1.0):
+        centroids = rng.integers(-12, 13, (12, d)) / 4
+        pairs = near_pairs(centroids, distance)
+        close = np.linalg.norm(centroids[:, None] - centroids, axis=2) <= distance
+        connected = np.zeros((12, 12), dtype=bool)
+        connected[pairs[:, 0], pairs[:, 1]] = True
+        reached, truth = (closure(relation) for relation in (connected, close))
+        assert (reached >= truth).all()
+        assert np.array_equal(reached, truth) or (d > 1 and crowded < 0)
+
+
+def closure(relation):
+    """The smallest equivalence relation that contains a relation."""
+    relation = relation | relation.T | np.eye(len(relation), dtype=bool)
+    for k in range(len(relation)):
+        relation = relation | np.outer(relation[:, k], relation[k])
+    return relation
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_features_are_combined_by_the_definition(seed):
+    """Apart if apart in one feature, together if together in all, and else undecided."""
+    rng = np.random.default_rng(seed)
+    n, features = int(rng.integers(2, 9)), int(rng.integers(1, 4))
+    pieces = rng.integers(0, 4, (features, n))
+    merged = np.array([rng.integers(0, 3, 4)[row] if rng.random() < 0.7 else row for row in pieces])
+    found = combine(list(merged), list(pieces))
+    assert np.array_equal(found.labels, numbered(list(merged)))
+    same = (merged[:, :, None] == merged[:, None]).all(axis=0)
+    together = (pieces[:, :, None] == pieces[:, None]).all(axis=0)
+    assert np.array_equal(found.labels[:, None] == found.labels, same)
+    assert found.labels[np.sort(np.unique(found.labels, return_index=True)[1])].tolist() == list(
+        range(found.labels.max() + 1)
+    )
+    linked = np.zeros((n, n), dtype=bool)
+    linked[found.undecided[:, 0], found.undecided[:, 1]] = True
+    assert np.array_equal(closure(linked | together), same)
+    assert not (linked & together).any()
+    assert found.proved == np.array_equal(same, together)
+
+
+def test_exact_centroids_are_apart_however_close_and_together_where_equal():
+    """Of the blocks 0 to 3 the first two are exact; so is the distance of the last from them."""
+    blocks, none = np.array([3, 0, 1, 2, 1]), np.empty((0, 2), dtype=int)
+    centroids = np.array([[0.0, 0.0], [0.0, 1e-9], [5.0, 0.0], [5.0, 0.5]])
+    exact = np.array([True, True, False, False])
+    for resolution, proved in ((0.5 - 1e-12, True), (0.5, False), (0.5 - 1e-17, False)):
+        found = make_partition(blocks, centroids, resolution, none, exact)
+        assert found.proved is proved
+        assert found.undecided.tolist() == ([] if proved else [[0, 3]])
+        assert found.labels.tolist() == ([0, 1, 2, 3, 2] if proved else [0, 1, 2, 0, 2])
+        assert ("1 pairs of blocks, closest 5.0e-01" in found.why) != proved
+    equal = make_partition(blocks, centroids * [1.0, 0.0], 1e-3, none, exact)
+    assert equal.labels.tolist() == [0, 1, 1, 0, 1]
+    assert equal.undecided.tolist() == [[0, 3]]
+    mixed = make_partition(blocks, centroids[[0, 1, 0, 2]], 1e-3, none, exact)
+    assert mixed.labels.tolist() == [0, 1, 1, 1, 1]  # block 2 is not exact
+    assert sorted(mixed.undecided.tolist()) == [[1, 3], [2, 3]]
+
+
+def test_after_the_deadline_the_gap_alone_proves_points_apart():
+    model = ConvexClustering([[0.0, 0.0], [9.0, 0.0], [9.0, 1.0]], FusionGraph.complete(3), 0.1)
+    found = cluster(model, "clarabel", tol=1e-10)
+    late = prove_partition(model, found.X, found.Z, deadline=-np.inf)
+    assert late.proved
+    assert late.labels.tolist() == [0, 1, 2]
+    rough = prove_partition(model, found.X, 0.0 * found.Z, deadline=-np.inf)
+    assert rough.labels.tolist() == [0, 1, 1]
+    assert rough.undecided.tolist() == [[1, 2]]
+    assert rough.why == TOO_LATE
+    alone = ConvexClustering(model.data[[0, 1, 1]], FusionGraph(3, [[0, 1]], [0.0]), 1.0)
+    free = prove_partition(alone, np.zeros((3, 2)), np.zeros((1, 2)), deadline=-np.inf)
+    assert free.proved  # points without edges are at their data
+    assert free.labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("deadline", [np.inf, -np.inf])
+def test_rounded_sums_of_features_are_not_taken_for_exact(check_sound, deadline):
+    """The first two points have equal rounded sums and differences, and differ."""
+    A = np.array([[1.0, 2.0**-60], [1.0, 2.0**-59], [5.0, 2.0], [5.0, 2.0], [9.0, 2.0]])
+    model = ConvexClustering(A, FusionGraph(5, [[0, 1]], [0.0]), 1.0, np.inf)
+    found = prove_partition(model, A, np.zeros((1, 2)), deadline)
+    assert not check_sound(found, [0, 1, 2, 2, 3])
+    assert found.labels.tolist() == [0, 0, 1, 1, 2]
+    exact = prove_partition(model.replace(data=A + 1.0), A + 1.0, np.zeros((1, 2)), deadline)
+    assert check_sound(exact, [0, 0, 1, 1, 2])

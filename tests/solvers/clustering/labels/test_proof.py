@@ -9,7 +9,13 @@ from support import rational
 from bilad.models import ConvexClustering, FusionGraph
 from bilad.solvers.clustering.labels.contracted_problem import ContractedProblem
 from bilad.solvers.clustering.labels.partition import prove_partition
-from bilad.solvers.clustering.labels.proof import _rounding, distance_by_gap, examine, sum_at_ends
+from bilad.solvers.clustering.labels.proof import (
+    _bottleneck,
+    _rounding,
+    distance_by_gap,
+    examine,
+    sum_at_ends,
+)
 from bilad.solvers.clustering.labels.proof_l2 import EuclideanRestriction
 
 
@@ -152,3 +158,88 @@ def test_a_change_of_the_forces_counts_twice_half(monkeypatch):
         )
         demand = float(examine(model, restriction).demand[0])
         assert 0.5 + change <= demand <= (0.5 + change) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("p", [1, 2, np.inf])
+@pytest.mark.parametrize("d", [2, 3])
+def test_the_distance_by_the_gap_is_tight(p, d):
+    rng = np.random.default_rng(d)
+    graph = FusionGraph.complete(5)
+    model = ConvexClustering(
+        rng.normal(size=(5, d)), graph.with_weights(rng.uniform(0.1, 2.0, 10)), 0.3, p
+    )
+    X, Z = rng.normal(size=(5, d)), model.project_dual(rng.normal(size=(10, d)))
+    found = distance_by_gap(model, X, Z)
+    assert found == pytest.approx((2 * model.absolute_gap(X, Z)) ** 0.5, rel=1e-12)
+    assert found >= (2 * model.absolute_gap(X, Z)) ** 0.5
+    errors = np.array([0.0, 0.3, 0.0, 0.4, 0.0])  # of the data, of norm one half
+    alone = model.replace(weights=np.zeros(10))
+    residual = np.linalg.norm(X - model.data)
+    found = distance_by_gap(alone, X, np.zeros((10, d)), errors)
+    assert found == pytest.approx(residual + 0.5, rel=1e-12)
+
+
+def test_a_proof_in_numbers_of_blocks_of_unequal_sizes():
+    """The resolution, the demand and the slack of the docstring, by loops."""
+    rng = np.random.default_rng(0)
+    blocks = np.array([0, 1, 1, 2, 1, 2])
+    A = 9 * rng.normal(size=(3, 2))[blocks] + 0.1 * rng.normal(size=(6, 2))
+    graph = FusionGraph.complete(6)
+    model = ConvexClustering(A, graph.with_weights(rng.uniform(0.5, 2.0, 15)), 0.4)
+    Z = model.project_dual(0.1 * rng.normal(size=(15, 2)))
+    restriction = EuclideanRestriction(model, A, Z, blocks)
+    proof = examine(model, restriction)
+    G = restriction.X - A + graph.adjoint(restriction.Z)
+    missing, squares = np.zeros(3), 0.0
+    for b in range(3):
+        members = np.flatnonzero(blocks == b)
+        mean = G[members].mean(axis=0)
+        squares += len(members) * (mean @ mean)
+        missing[b] = np.linalg.norm(G[members] - mean, axis=1).sum()
+    central = squares**0.5
+    lengths = np.linalg.norm(restriction.Z, axis=1)
+    assert proof.slack == pytest.approx(model.radii - lengths, abs=1e-14)
+    change = restriction.force_error(central, central, 0.0, central)
+    demand = 0.5 * (missing + 2 * change)
+    i, j = graph.edges.T
+    expected = []
+    for b in range(3):
+        usable = (blocks[i] == b) & (blocks[j] == b) & (proof.slack >= demand[b])
+        expected.append(len(set(graph.components(usable)[blocks == b])) == 1)
+    assert proof.balanced.tolist() == expected == [True, False, False]
+    rho = float(np.linalg.norm(G))
+    error = min(rho, distance_by_gap(model, restriction.X, Z))
+    assert proof.resolution == pytest.approx(2**0.5 * error, rel=1e-12)
+    assert proof.demand == pytest.approx(
+        0.5 * (missing + 2 * restriction.force_error(error, central, 0.0, rho)), rel=1e-9
+    )
+    assert proof.doubtful.tolist() == [[1, 2], [2, 4], [3, 5]]
+    why = proof.why_not_fused(model)
+    worst = 1 + int(np.argmax(proof.demand[1:]))
+    unused = widest_tree(graph, blocks == worst, proof.slack)
+    assert why.startswith("fusion not proved: 4 edges in 2 blocks; ")
+    assert f"flow {proof.demand[worst]:.1e} against unused capacity {unused:.1e}" in why
+    alone = examine(model, EuclideanRestriction(model, A, Z, np.arange(6)))
+    assert alone.doubtful.shape == (0, 2)
+    assert alone.why_not_fused(model) == ""
+
+
+def widest_tree(graph, members, slack):
+    """The largest slack whose edges, with those of more slack, connect the members; or 0."""
+    i, j = graph.edges.T
+    inside = members[i] & members[j]
+    for least in sorted(slack[inside & (slack > 0)], reverse=True):
+        if len(set(graph.components(inside & (slack >= least))[members])) == 1:
+            return least
+    return 0.0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_bottleneck_is_that_of_the_widest_tree(seed):
+    rng = np.random.default_rng(seed)
+    edges = FusionGraph.complete(6).edges[rng.random(15) < 0.6]
+    model = ConvexClustering(np.eye(6), FusionGraph(6, edges, np.ones(len(edges))), 1.0)
+    slack, members = rng.normal(size=len(edges)) + 0.5, np.arange(6) < 4
+    found = _bottleneck(model, members, slack)
+    assert found == pytest.approx(widest_tree(model.graph, members, slack), abs=1e-15)
+    assert _bottleneck(model, np.arange(6) == 1, slack) >= 0  # one point needs no edge
