@@ -157,7 +157,7 @@ def is_killed(path: Path, text: str, folder: Path) -> bool:
         shutil.copytree(path.parent, target.parent, dirs_exist_ok=True)
 
 
-def tests_fail(tests: list[str], folder: Path) -> bool:
+def tests_fail(tests: list[str], folder: Path, seconds: float = SECONDS) -> bool:
     """Return whether a test fails, or the time is over, with the package of a folder."""
     own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
@@ -167,7 +167,7 @@ def tests_fail(tests: list[str], folder: Path) -> bool:
             cwd=ROOT,
             env=os.environ | own,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
         return True
@@ -193,7 +193,8 @@ def main() -> None:
             folder.mkdir()
             copy_package(folder)
         everything = sorted({name for path in files for name in own_tests(path)[-1]})
-        if any(pool.map(lambda folder: tests_fail(everything, folder), folders)):
+        compiling = 4 * SECONDS
+        if any(pool.map(lambda folder: tests_fail(everything, folder, compiling), folders)):
             sys.exit("the tests fail without a mutant")
         free: Queue[Path] = Queue()
         for folder in folders:
