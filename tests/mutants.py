@@ -152,12 +152,12 @@ def is_killed(path: Path, text: str, folder: Path) -> bool:
         for near in target.parent.glob("*.py"):
             near.touch()
     try:
-        return any(tests_fail(tests, folder) for tests in own_tests(path))
+        return any(a_test_fails(tests, folder) for tests in own_tests(path))
     finally:
         shutil.copytree(path.parent, target.parent, dirs_exist_ok=True)
 
 
-def tests_fail(tests: list[str], folder: Path, seconds: float = SECONDS) -> bool:
+def a_test_fails(tests: list[str], folder: Path, seconds: float = SECONDS) -> bool:
     """Return whether a test fails, or the time is over, with the package of a folder."""
     own = {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(folder / "cache")}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
@@ -194,7 +194,7 @@ def main() -> None:
             copy_package(folder)
         everything = sorted({name for path in files for name in own_tests(path)[-1]})
         compiling = 4 * SECONDS
-        if any(pool.map(lambda folder: tests_fail(everything, folder, compiling), folders)):
+        if any(pool.map(lambda folder: a_test_fails(everything, folder, compiling), folders)):
             sys.exit("the tests fail without a mutant")
         free: Queue[Path] = Queue()
         for folder in folders:

@@ -64,7 +64,10 @@ def run_commands(text, printed, capsys, monkeypatch):
             assert ended.value.code == 2
             check_output(capsys.readouterr().err, printed)
         else:
-            assert not ended.value.code, capsys.readouterr().err
+            out, err = capsys.readouterr()
+            assert not ended.value.code, err
+            if printed:
+                check_output(out, printed)
 
 
 def check_toml(text):
