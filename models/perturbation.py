@@ -32,6 +32,7 @@ from bilad.models.validation import (
     number_matrix,
     real_array,
     real_vector,
+    shown,
     whole_number,
 )
 
@@ -86,9 +87,9 @@ class Perturbation(Represented):
         structure: Any = None,
     ) -> None:
         if not isinstance(shapes, Mapping) or not all(map(_is_shape, shapes.values())):
-            raise ArgumentError("shapes", repr(shapes), "a tuple of whole numbers for each part")
+            raise ArgumentError("shapes", shown(shapes), "a tuple of whole numbers for each part")
         if not isinstance(operators, Mapping) or not operators or set(operators) != set(shapes):
-            raise ArgumentError("operators", repr(operators), "a matrix for each part of `shapes`")
+            raise ArgumentError("operators", shown(operators), "a matrix for each part of `shapes`")
         self.shapes = MappingProxyType(dict(shapes))
         self.operators = MappingProxyType(
             {name: _matrix(T, f"operators {name}") for name, T in operators.items()}
@@ -437,7 +438,7 @@ def _is_shape(given: Any) -> bool:
 
 def _check_shape(shape: Any, least_d: int) -> tuple[int, int]:
     if not isinstance(shape, tuple | list) or len(shape) != 2:
-        raise ArgumentError("shape", repr(shape), "a pair (n, d)")
+        raise ArgumentError("shape", shown(shape), "a pair (n, d)")
     n, d = shape
     return whole_number(n, "shape", least=1), whole_number(d, "shape", least=least_d)
 

@@ -27,6 +27,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 LARGEST = np.iinfo(np.int64).max
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxlong = SHORT.maxother = 100  # characters of a value in a message
 
 # Descriptions of arrays that are not real, by the NumPy character of their kind.
 KINDS = {
@@ -57,6 +59,11 @@ class ArgumentError(ValueError):
         self.argument, self.given, self.expected = argument, str(given), expected
 
 
+def shown(value: Any) -> str:
+    """Return the representation of a value that was given, cut to a readable length."""
+    return " ".join(SHORT.repr(value).split())
+
+
 def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
     """Return `value` as an array of integers or floating-point numbers, of any shape.
 
@@ -76,7 +83,7 @@ def _numeric_array(value: Any, argument: str, expected: str) -> np.ndarray:
         return _of_objects(array, argument, expected)
     if array.dtype.kind not in "iuf":
         content = KINDS.get(array.dtype.kind, str(array.dtype))
-        raise ArgumentError(argument, content if array.ndim else reprlib.repr(value), expected)
+        raise ArgumentError(argument, content if array.ndim else shown(value), expected)
     return array
 
 
@@ -85,7 +92,7 @@ def _of_objects(array: np.ndarray, argument: str, expected: str) -> FloatArray:
     for where, entry in np.ndenumerate(array):
         if isinstance(entry, bool) or not isinstance(entry, Real):
             place = f" at index {where}" if where else ""
-            raise ArgumentError(argument, reprlib.repr(entry) + place, expected)
+            raise ArgumentError(argument, shown(entry) + place, expected)
     try:
         return array.astype(np.float64)
     except OverflowError:
@@ -225,9 +232,9 @@ def whole_number(value: Any, argument: str, *, least: int, most: float = LARGEST
     """Return `value` as an int from `least` to `most`, by default the largest index of an array."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < least:
-        raise ArgumentError(argument, repr(value), f"a whole number >= {least}")
+        raise ArgumentError(argument, shown(value), f"a whole number >= {least}")
     if value > most:
-        raise ArgumentError(argument, repr(value), f"a whole number <= {most}")
+        raise ArgumentError(argument, shown(value), f"a whole number <= {most}")
     return int(value)
 
 
@@ -239,7 +246,7 @@ def seed_number(value: Any, argument: str = "seed") -> int:
 def boolean(value: Any, argument: str) -> bool:
     """Return `value` if it is True or False, else raise `ArgumentError`."""
     if not isinstance(value, bool | np.bool_):
-        raise ArgumentError(argument, repr(value), "True or False")
+        raise ArgumentError(argument, shown(value), "True or False")
     return bool(value)
 
 
@@ -250,19 +257,21 @@ def one_of(value: Any, argument: str, known: Iterable[Any]) -> Any:
         value = value.item()
     if not isinstance(value, str | int | float) or value not in choices:
         listed = ", ".join(map(repr, choices))
-        raise ArgumentError(argument, repr(value), f"one of {listed}{did_you_mean(value, choices)}")
+        raise ArgumentError(
+            argument, shown(value), f"one of {listed}{did_you_mean(value, choices)}"
+        )
     return value
 
 
 def names_among(value: Any, argument: str, known: Iterable[Any]) -> list[Any]:
     """Return one or more distinct members of `known`; a text is one of them."""
     if not isinstance(value, Iterable):
-        raise ArgumentError(argument, repr(value), "one or more names")
+        raise ArgumentError(argument, shown(value), "one or more names")
     choices = list(known)
     given = [value] if isinstance(value, str) else list(value)
     names = [one_of(name, argument, choices) for name in given]
     if not names or len(set(names)) < len(names):
-        raise ArgumentError(argument, repr(names), "one or more names, each once")
+        raise ArgumentError(argument, shown(names), "one or more names, each once")
     return names
 
 

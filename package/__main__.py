@@ -23,17 +23,29 @@ def _run() -> None:
     """Run the command line; if it cannot be imported, run `doctor`, or say that it helps."""
     try:
         from bilad.scripts.cli import main as run
+    except MemoryError:
+        sys.exit("error not enough memory")
     except Exception as error:  # a package that is broken can raise anything
         if sys.argv[1:2] != ["doctor"]:
             sys.exit(f"error {type(error).__name__}: {error}; `bilad doctor` says what is missing")
         del sys.argv[1]
+        _run_doctor()
+    else:
+        run()
+
+
+def _run_doctor() -> None:
+    """Run `doctor` alone; what it needs itself can be broken, too."""
+    try:
         import typer
 
         from bilad.scripts.commands.doctor import doctor
 
-        typer.run(doctor)
-    else:
-        run()
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command()(doctor)
+        alone()
+    except Exception as error:
+        sys.exit(f"error doctor: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def check_counterexample(path: str | Path) -> float:
         raise
     # A hostile file may be nested too deeply, exceed the memory, or have any wrong type.
     except Exception as error:
-        raise CounterexampleError(f"not a counterexample: {error!r:.200}") from error
+        raise CounterexampleError(f"{path} is not a counterexample: {error!r:.200}") from error
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

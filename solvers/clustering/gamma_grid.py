@@ -103,7 +103,8 @@ def warn_if_disconnected(graph: FusionGraph) -> None:
     zero = f" (weight 0 on {weightless} of {graph.m} edges)" if weightless else ""
     warnings.warn(
         f"the graph has {count} components of sizes {listed}{zero}: no gamma gives fewer than "
-        f"{count} clusters; more neighbours, or a smaller phi, connect it",
+        f"{count} clusters, and these are suggested only if {count} clusters are asked for; more "
+        "neighbours, or a smaller phi, connect it",
         DisconnectedGraphWarning,
         stacklevel=3,
     )

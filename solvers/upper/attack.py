@@ -236,7 +236,7 @@ def _unknown_keyword(name: str, method: str, chosen: UpperMethod) -> ArgumentErr
     own = [key for key in inspect.signature(attack).parameters if key not in ("problem", "options")]
     known = ", ".join(map(repr, chosen.options)) or "none"
     meant = did_you_mean(name, [*own, *chosen.options])
-    expected = f"one of attack's own or of method {method!r}, which are {known}{meant}"
+    expected = f"one of {', '.join(own)}, or of method {method!r}, which are {known}{meant}"
     return ArgumentError("keyword", repr(name), expected)
 
 
