@@ -75,8 +75,9 @@ def _bounded(model: LinearModel, theta: FloatArray) -> tuple[float, FloatArray]:
     in_scores = sizes @ np.abs(theta)
     curvatures = np.abs(model.loss_function.curvature(model.targets, scores))
     spread = sizes.T @ (np.abs(slopes) + curvatures * in_scores) + model.penalty * np.abs(theta)
-    error = count * UNIT_ROUNDOFF * float(np.linalg.norm(spread))
-    return (float(np.linalg.norm(gradient)) + error) / model.penalty, theta
+    # Squares could underflow, and a norm of 0 would prove everything.
+    error = count * UNIT_ROUNDOFF * float(np.hypot.reduce(spread))
+    return (float(np.hypot.reduce(gradient)) + error) / model.penalty, theta
 
 
 def _is_good(model: LinearModel, best: tuple[float, FloatArray], tol: float) -> bool:

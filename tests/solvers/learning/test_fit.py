@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.datasets import load_breast_cancer
 
-from bilad.models import Ridge
+from bilad.models import Ridge, SupportVectorMachine
 from bilad.models.learning.learning_model import adjoint, smoothed, solve, state_gap
 from bilad.models.learning.margin_loss import label_weights
 from bilad.scripts.soak.learning import of_scikit_learn
 from bilad.scripts.soak.problem_data import LINEAR as KINDS
 from bilad.solvers import fit
+from bilad.solvers.learning.newton import _bounded
 
 
 def cancer(n=100):
@@ -183,3 +184,10 @@ def test_a_penalty_whose_bounds_overflow_ends_in_a_status(name, penalty):
     found = fit(make(name, data, [0, 0, 1, 1, 0, 1], penalty))
     assert found.status.startswith(("inaccurate", "error"))
     assert not found.proved
+
+
+def test_a_gradient_whose_square_underflows_is_not_zero():
+    """All margins exceed 1, so that the gradient is the penalty times theta."""
+    model = SupportVectorMachine([[1.0, 0.0], [0.0, -1.0]], [1.0, -1.0], 1e-170)
+    distance, _ = _bounded(model, np.array([30.0, 40.0]))
+    assert distance == pytest.approx(50.0)
