@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel
 from bilad.models.representation import Represented
+from bilad.models.rounding import RoundedArray, matrix_product
 from bilad.models.validation import (
     ArgumentError,
     FloatArray,
@@ -358,10 +359,13 @@ class Perturbation(Represented):
 
     def changes(self, eps: ArrayLike) -> dict[str, FloatArray]:
         """Return T eps for each perturbed part, in the shape of the part."""
+        return {name: change.values for name, change in self.rounded_changes(eps).items()}
+
+    def rounded_changes(self, eps: ArrayLike) -> dict[str, RoundedArray]:
+        """Return `changes` with their rounding errors."""
         vector = self.vector(eps)
         return {
-            name: np.asarray(T @ vector).reshape(self.shapes[name])
-            for name, T in self.operators.items()
+            name: matrix_product(T, vector, self.shapes[name]) for name, T in self.operators.items()
         }
 
     def bound_to(self, model: LearningModel) -> Perturbation:
@@ -394,8 +398,7 @@ class Perturbation(Represented):
         ArgumentError
             If the perturbation does not fit the model, or eps is not a valid argument of `vector`.
         """
-        changes = self.bound_to(model).changes(eps)
-        return model.perturbed(changes)
+        return model.perturbed(self.bound_to(model).rounded_changes(eps))
 
 
 class _Flips(Perturbation):

@@ -10,9 +10,10 @@ only if their rows of X* are equal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from fractions import Fraction
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel, NormalForm, normal_form
 from bilad.models.norms import check_norm, conjugate, norm_name, project_rows, row_norms
+from bilad.models.rounding import ABOVE, RoundedArray, array_sum, fractions, product_errors
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
 
 ROUNDING = 1e-12  # relative; a perturbed weight at most this fraction of the weight becomes 0
@@ -41,6 +43,13 @@ class ConvexClustering(LearningModel):
     p : {1, 2, inf}, default 2
         The norm of the fusion terms.
 
+    Attributes
+    ----------
+    rounding : ndarray, shape (n, d), or None
+        The model at eps has the data A + T eps and the weights w (1 - S eps), rounded. Its exact
+        labels are those of its own weights and of some data that differ by at most `rounding`. The
+        labels are proved for all such data. None if the data and weights are exact.
+
     Raises
     ------
     ArgumentError
@@ -57,6 +66,7 @@ class ConvexClustering(LearningModel):
         self.graph = graph
         self.gamma = real_number(gamma, "gamma", least=0.0)
         self.p = check_norm(p, "p")
+        self._rounded: Mapping[str, RoundedArray] = {}
 
     def summary(self) -> dict[str, Any]:
         """Return the sizes of the data and of the graph, gamma and p."""
@@ -72,12 +82,55 @@ class ConvexClustering(LearningModel):
         gamma: float | None = None,
     ) -> Self:
         """Return the same model with other arguments, and the same names."""
-        return type(self)(
+        kept = {"data": data is None, "weights": graph is None}
+        same = type(self)(
             self.data if data is None else data,
             self.graph if graph is None else graph,
             self.gamma if gamma is None else gamma,
             self.p,
         )._set_names(self._names)
+        return same._set_rounded({name: part for name, part in self._rounded.items() if kept[name]})
+
+    def _set_rounded(self, parts: Mapping[str, RoundedArray]) -> Self:
+        self._rounded = {name: part for name, part in parts.items() if part.errors.any()}
+        return self
+
+    @cached_property
+    def rounding(self) -> FloatArray | None:
+        """Bounds on the errors of the data, which stand for those of the weights too; or None."""
+        if not self._rounded:
+            return None
+        total = np.zeros(self.data.shape)
+        if "data" in self._rounded:
+            total += self._rounded["data"].errors
+        if "weights" in self._rounded:
+            # If Z* is scaled to other capacities, it is optimal for the data A + B'(its change).
+            errors = self._rounded["weights"].errors
+            at_ends = sum(np.bincount(end, errors, self.n) for end in self.graph.ends)
+            total += self.gamma * np.asarray(at_ends)[:, None]
+        return ABOVE * total
+
+    def rounded(self, errors: FloatArray) -> Self:
+        """Return the same model with other bounds on the errors of the data: shape (n, d)."""
+        return self._with(self.data)._set_rounded({"data": RoundedArray(self.data, errors)})
+
+    def exact_parts(self) -> tuple[list[list[Fraction]], list[Fraction]] | None:
+        """Return the columns of the data and the weights before rounding, or None if not known.
+
+        There is one weight only if the graph has a `uniform_weight`.
+        """
+        uniform = self.graph.uniform_weight
+        given = {
+            "data": self.data.ravel(),
+            "weights": self.graph.weights if uniform is None else [uniform],
+        }
+        data, weights = (
+            self._rounded[name].exact() if name in self._rounded else fractions(part)
+            for name, part in given.items()
+        )
+        if data is None or weights is None:
+            return None
+        return [data[k :: self.d] for k in range(self.d)], weights
 
     @cached_property
     def radii(self) -> FloatArray:
@@ -94,10 +147,11 @@ class ConvexClustering(LearningModel):
         unknown = set(parts) - {"data", "weights"}
         if unknown:
             raise ArgumentError("parts", ", ".join(sorted(unknown)), "'data', 'weights'")
-        data = real_array(parts.get("data", self.data), "data", self.data.shape)
-        graph = self.graph
+        data = graph = None
+        if "data" in parts:
+            data = real_array(parts["data"], "data", self.data.shape)
         if "weights" in parts:
-            graph = graph.with_weights(parts["weights"])
+            graph = self.graph.with_weights(parts["weights"])
         return self._with(data, graph)
 
     def scale(self, part: str) -> FloatArray:
@@ -108,16 +162,28 @@ class ConvexClustering(LearningModel):
         """Return the diameter of the data; inf for the weights."""
         return np.inf if part == "weights" else super().diameter(part)
 
-    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
-        """Return the model with the data A + change and the weights w (1 + change)."""
+    def perturbed(self, changes: Mapping[str, RoundedArray]) -> Self:
+        """Return the model with the data A + change and the weights w (1 + change).
+
+        Its `rounding` refers to this model as if it were exact.
+        """
         parts = {}
         if "data" in changes:
-            parts["data"] = self.data + changes["data"]
+            parts["data"] = array_sum(self.data, changes["data"])
         if "weights" in changes:
-            rest = 1.0 + changes["weights"]
-            rest[np.abs(rest) <= ROUNDING] = 0.0  # an exact zero removes the edge
-            parts["weights"] = self.graph.weights * rest
-        return self.replace(**parts)
+            parts["weights"] = self._perturbed_weights(changes["weights"])
+        model = self.replace(**{name: part.values for name, part in parts.items()})
+        return model._set_rounded(parts)
+
+    def _perturbed_weights(self, change: RoundedArray) -> RoundedArray:
+        weights, factors = self.graph.weights, array_sum(np.ones(self.graph.m), change)
+        rest, errors = factors.values, factors.errors
+        small = (np.abs(rest) <= ROUNDING) & (rest != 0)
+        rest, errors = np.where(small, 0.0, rest), errors + np.where(small, np.abs(rest), 0.0)
+        bounds = weights * errors + product_errors(weights, rest)
+        if small.any():  # an exact zero removes the edge
+            return RoundedArray(weights * rest, bounds)
+        return RoundedArray(weights * rest, bounds, partial(_exact_product, weights, factors.exact))
 
     def has_structure_of(self, other: Any) -> bool:
         """Return whether `other` is None or a graph with the edges of this model's graph."""
@@ -148,7 +214,17 @@ class ConvexClustering(LearningModel):
         graph = self.graph.without(points)
         removed = np.asarray(points, dtype=np.int64)
         smaller = type(self)(np.delete(self.data, removed, axis=0), graph, self.gamma, self.p)
-        return smaller._set_names(self._names and self._names.without(removed))
+        return smaller._set_names(self._names and self._names.without(removed))._set_rounded(
+            self._rounded_without(removed)
+        )
+
+    def _rounded_without(self, points: IntArray) -> dict[str, RoundedArray]:
+        parts = {}
+        for name, part in self._rounded.items():
+            lost = np.isin(self.graph.edges, points).any(axis=1) if name == "weights" else points
+            values, errors = (np.delete(a, lost, axis=0) for a in (part.values, part.errors))
+            parts[name] = RoundedArray(values, errors)
+        return parts
 
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:
         """Return the model for the data (A - centre) / unit, the centre (d,) and the unit.
@@ -208,6 +284,13 @@ class ConvexClustering(LearningModel):
         complementarity = np.linalg.norm(Z - fixed_point)
         scale = 1.0 + np.linalg.norm(self.data)
         return float(max(stationarity, complementarity) / scale)
+
+
+def _exact_product(
+    weights: FloatArray, factors: Callable[[], list[Fraction] | None]
+) -> list[Fraction] | None:
+    exact = factors()
+    return exact and [x * y for x, y in zip(fractions(weights), exact, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from bilad.models.frame import FrameNames, names_of
 from bilad.models.learning.capability import Capability
 from bilad.models.representation import Represented
+from bilad.models.rounding import RoundedArray
 from bilad.models.validation import ArgumentError, FloatArray, point_array
 
 if TYPE_CHECKING:
@@ -107,10 +108,16 @@ class LearningModel(Represented, ABC):
         """
         return max(float(np.linalg.norm(np.ptp(self.parts[part], axis=0))), 1.0)
 
-    def perturbed(self, changes: Mapping[str, FloatArray]) -> Self:
-        """Return the model in which each part named in `changes` is part + scale(part) * change."""
+    def perturbed(self, changes: Mapping[str, RoundedArray]) -> Self:
+        """Return the model in which each part named in `changes` is part + scale(part) * change.
+
+        A model can keep the rounding errors, if its solutions are proved for the exact sums.
+        """
         return self.replace(
-            **{name: self.parts[name] + self.scale(name) * by for name, by in changes.items()}
+            **{
+                name: self.parts[name] + self.scale(name) * change.values
+                for name, change in changes.items()
+            }
         )
 
     def contradiction(self) -> LearningModelError:

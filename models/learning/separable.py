@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
+from bilad.models.rounding import sum_errors
 from bilad.models.validation import FloatArray, IntArray
 
 SUM_AND_DIFFERENCE = ((1, 1), (1, -1))
@@ -34,12 +35,9 @@ def sums_and_differences(rows: FloatArray) -> FloatArray:
 def errors_of_sums(rows: FloatArray) -> FloatArray:
     """Return the absolute rounding errors of `sums_and_differences`: shape (m, 2).
 
-    They are computed exactly, by Knuth's TwoSum.
+    They are exact.
     """
-    sums = sums_and_differences(rows)
-    first, second = rows[:, :1], rows[:, 1:] * [1.0, -1.0]
-    shown = sums - first
-    return np.abs((first - (sums - shown)) + (second - shown))
+    return sum_errors(rows[:, :1], rows[:, 1:] * [1.0, -1.0])
 
 
 def line_signs(model: ConvexClustering) -> IntArray | None:
@@ -60,3 +58,16 @@ def line_signs(model: ConvexClustering) -> IntArray | None:
     if has_turned_lines(model):
         return np.array(SUM_AND_DIFFERENCE, dtype=np.int64)
     return None
+
+
+def line_data(model: ConvexClustering) -> tuple[FloatArray, FloatArray]:
+    """Return the data of the lines, or of the features if there are no lines, and their errors.
+
+    Both have the shape (n, lines). The errors bound the differences from the exact data of the
+    lines, including the model's own `rounding`.
+    """
+    rounding = np.zeros(model.data.shape) if model.rounding is None else model.rounding
+    if not has_turned_lines(model):
+        return model.data, rounding
+    errors = errors_of_sums(model.data) + rounding.sum(axis=1, keepdims=True)
+    return sums_and_differences(model.data), errors

@@ -23,6 +23,7 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.norms import row_norms
+from bilad.models.rounding import LEAST
 from bilad.models.validation import ArgumentError, FloatArray
 
 LEAST_NORMAL = -1021  # exponent of the least normal number, as `frexp` defines it
@@ -121,7 +122,11 @@ def unit_scale(model: ConvexClustering) -> UnitScale:
         scaled = np.ldexp(data, -exponent)
     most = 8.0 * model.n * model.d * 2.0 ** (largest - exponent)
     graph, gamma = _in_range(model, exponent, most)
-    return UnitScale(model, ConvexClustering(scaled, graph, gamma, model.p), exponent, offset)
+    own = ConvexClustering(scaled, graph, gamma, model.p)
+    if model.rounding is not None:
+        bounds = np.ldexp(model.rounding, -exponent)
+        own = own.rounded(np.where(model.rounding > 0, np.maximum(bounds, LEAST), 0.0))
+    return UnitScale(model, own, exponent, offset)
 
 
 def _in_range(model: ConvexClustering, exponent: int, most: float) -> tuple[FusionGraph, float]:

@@ -6,10 +6,11 @@ with the means m_b are its solution if and only if m_b increases with b and the 
 t - m_b in each block are nonnegative; points share a cluster if and only if they share a block on
 every line.
 
-Rounding errors, with u = 2^-53 and S = max |v| + n r. The sum of two data, which is v, and the
-capacity are rounded, so that a target has an error of at most 4 u S, a mean (n + 4) u S, a residual
-(n + 10) u S, and a prefix sum 3 n (n + 1) u S, up to terms in u^2. All are less than the error
-e = 8 n u S of a mean and n e of a prefix sum that the proof assumes.
+Rounding errors, with u = 2^-53 and S = max |v| + n r + 4 M, where M bounds the data that eps moves
+and the steps by which it moves them. Steps, moved data, the sum of two data, which is v, and the
+capacity are rounded, so that v has an error of at most u S, a target 4 u S, a mean (n + 4) u S, a
+residual (n + 10) u S, and a prefix sum 3 n (n + 1) u S, up to terms in u^2. All are less than the
+error e = 8 n u S of a mean and n e of a prefix sum that the proof assumes.
 
 No accepted block ends between two v that are equal after rounding, so that their exact order does
 not matter: the last target of a block is at most its mean, and the first target of the next block
@@ -46,14 +47,14 @@ def sort(v: FloatArray, order: IntArray) -> None:
 
 
 @kernel
-def line_blocks(v: FloatArray, step: float, order: IntArray, owner: IntArray) -> bool:
+def line_blocks(v: FloatArray, step: float, moved: float, order: IntArray, owner: IntArray) -> bool:
     """Write the block of each point to `owner`; return whether all blocks are proved.
 
-    `order` is sorted by v, in place, best from the order of similar data.
+    `order` is sorted by v, in place, best from the order of similar data. `moved` is M.
     """
     n = len(v)
     sort(v, order)
-    scale = max(abs(v[order[0]]), abs(v[order[n - 1]])) + step * n
+    scale = max(abs(v[order[0]]), abs(v[order[n - 1]])) + step * n + 4.0 * moved
     if not LEAST < scale < LARGEST:
         return False
     target, sums, sizes = np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -155,9 +156,11 @@ def line_deviation(
         The labels at eps are written here, numbered by first appearance.
     """
     (lines, d), n = signs.shape, len(labels)
-    moved = data.copy()
+    moved, largest = data.copy(), 0.0
     for place, column, factor in zip(*moves):  # noqa: B905 (Numba knows no `strict`)
-        moved[place] += factor * eps[column]
+        change = factor * eps[column]
+        moved[place] += change
+        largest = max(largest, abs(change), abs(moved[place]))
     v, owner = np.empty(n), np.zeros(n, np.int64)
     labels[:] = 0
     for line in range(lines):
@@ -165,7 +168,7 @@ def line_deviation(
             v[i] = 0.0
             for j in range(d):
                 v[i] += signs[line, j] * moved[i * d + j]
-        if not line_blocks(v, step, orders[line], owner):
+        if not line_blocks(v, step, largest, orders[line], owner):
             return -1
         refine(labels, owner, orders[line])
     count = refine(labels, owner, np.arange(n))

@@ -14,6 +14,7 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.problem import BilevelProblem
+from bilad.models.rounding import U
 from bilad.models.validation import FloatArray
 from bilad.solvers.clustering.evaluation.moved_entries import MovedEntries
 from bilad.solvers.clustering.interior_point.method import BlockSolution, ContractingMethod
@@ -64,15 +65,19 @@ class PlaneEvaluator:
         """Return the deviation at eps, shape (k,), or None if the labels cannot be proved."""
         entries, moved = self._entries, self._problem.model.data.flatten()
         with np.errstate(over="ignore", invalid="ignore"):
-            moved[entries.places] += entries.factors * eps[entries.columns]
+            steps = entries.factors * eps[entries.columns]
+            moved[entries.places] += steps
             data = np.ldexp(moved, -self._exponent).reshape(self._model.data.shape)
-        if not np.abs(data).max() < LARGEST:
+            step = np.ldexp(max(steps.max(), -steps.min()), -self._exponent)
+        largest = np.abs(data).max()
+        if not largest < LARGEST:
             return None
-        if self._found is None or not self._has_the_same_blocks(self._found, data):
-            self._solve(data)
+        error = U * math.sqrt(self._model.d) * (largest + step)  # of each point, at most
+        if self._found is None or not self._has_the_same_blocks(self._found, data, error):
+            self._solve(data, error)
         return self._deviation
 
-    def _has_the_same_blocks(self, found: BlockSolution, data: FloatArray) -> bool:
+    def _has_the_same_blocks(self, found: BlockSolution, data: FloatArray, error: float) -> bool:
         """Return whether the partition is proved to be the last one; if so, keep the solution."""
         blocks, own = found.blocks, self._contracted
         if len(own.radii) and not own.small:
@@ -82,16 +87,17 @@ class PlaneEvaluator:
         if not gradient <= SMALL_GRADIENT:
             return False
         flow = self._method.flow
-        flow.set_data(data)
+        flow.set_data(data, error)
         flow.lift(blocks, y)
         if not flow.proves():
             return False
         self._found = replace(found, centroids=y)  # the flow stays where it is
         return True
 
-    def _solve(self, data: FloatArray) -> None:
+    def _solve(self, data: FloatArray, error: float) -> None:
         """Solve by the interior-point method, from the last blocks if there are any."""
         model, budget = self._model.replace(data=data), Budget(MOST_ITERATIONS, math.inf)
+        model = model.rounded(np.full(data.shape, error / math.sqrt(model.d)))
         found, flow = self._found, self._method.flow
         order = self._method.problem.elimination
         self._method = ContractingMethod(model, budget, order=order)

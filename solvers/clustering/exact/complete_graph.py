@@ -30,7 +30,7 @@ class _Blocks:
 
 
 def solve_complete(
-    step: float, edges: Callable[[], IntArray], a: FloatArray, error_sum: float = 0.0
+    step: float, edges: Callable[[], IntArray], a: FloatArray, errors: FloatArray
 ) -> LineSolution:
     """Solve for one line.
 
@@ -42,9 +42,10 @@ def solve_complete(
         Returns the pairs i < j, shape (n (n - 1) / 2, 2); called only if the dual is wanted.
     a : ndarray, shape (n,)
         The data.
-    error_sum : float, default 0
-        A bound on the sum of their errors: the proof holds for all data as near as that.
+    errors : ndarray, shape (n,)
+        Bounds on their errors: the proof holds for all data as near as that.
     """
+    error_sum = float(errors.sum())
     n = len(a)
     order = np.argsort(a, kind="stable")
     ranks = 2.0 * np.arange(n) + 1 - n

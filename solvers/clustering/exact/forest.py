@@ -234,7 +234,7 @@ class _Levels:
         self.error = (self.rounding / self.sizes)[self.blocks]
 
 
-def solve_forest(forest: Forest, a: FloatArray, error_sum: float = 0.0) -> LineSolution:
+def solve_forest(forest: Forest, a: FloatArray, errors: FloatArray) -> LineSolution:
     """Solve for one line.
 
     Parameters
@@ -242,10 +242,10 @@ def solve_forest(forest: Forest, a: FloatArray, error_sum: float = 0.0) -> LineS
     forest : Forest
     a : ndarray, shape (n,)
         The data.
-    error_sum : float, default 0
-        A bound on the sum of their errors: the proof holds for all data as near as that.
+    errors : ndarray, shape (n,)
+        Bounds on their errors: the proof holds for all data as near as that.
     """
-    data = a[forest.order]
+    data, error_sum = a[forest.order], float(errors.sum())
     centre = float(data.mean())
     centred = data.astype(np.longdouble) - centre
     x = _dynamic_program(forest, centred.astype(float))
@@ -264,8 +264,8 @@ def solve_forest(forest: Forest, a: FloatArray, error_sum: float = 0.0) -> LineS
     pulled = forest.at_ends(forest.radius, 1.0) > 0
     fused = forest.blocks(inside & (excess < 0))
     x = np.where(pulled, (levels.x + centre).astype(float), data)
-    error = np.where(pulled, levels.error + 4 * ROUNDOFF * np.abs(x) + np.sqrt(2) * moved, 0.0)
-    error += error_sum
+    moved_levels = levels.error + 4 * ROUNDOFF * np.abs(x) + np.sqrt(2) * moved + error_sum
+    error = np.where(pulled, moved_levels, errors[forest.order])
 
     z = np.clip(flow.astype(float), -forest.radius, forest.radius)
     residual = x - data + forest.at_ends(z, -1.0)

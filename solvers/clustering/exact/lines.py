@@ -22,8 +22,8 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import (
-    errors_of_sums,
     has_turned_lines,
+    line_data,
     line_signs,
     sums_and_differences,
 )
@@ -43,7 +43,7 @@ class _Part:
 
     points: IntArray | slice
     edges: IntArray | slice
-    solve: Callable[[FloatArray, float], LineSolution]
+    solve: Callable[[FloatArray, FloatArray], LineSolution]
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
     parts = _parts(model) if time.perf_counter() <= latest else []
     lines: list[LineSolution] = []
     status = "optimal"
-    data, errors = _line_data(model)
-    for a, error in zip(data.T, errors, strict=True):
+    data, errors = line_data(model)
+    for a, own in zip(data.T, errors.T, strict=True):
         if time.perf_counter() > latest:
             status = "time limit"
         solved = status == "optimal"
-        lines.append(_solve_line(parts, a, error, model.graph.m) if solved else _unsolved(model, a))
+        lines.append(_solve_line(parts, a, own, model.graph.m) if solved else _unsolved(model, a))
     X = _features(model, [line.x for line in lines])
     factor = 0.5 if has_turned_lines(model) else 1.0  # of squares on the lines
     gap = factor * sum(line.absolute_gap for line in lines)
@@ -97,13 +97,6 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
         iterations=0,
         measure=Measure(model.primal(X), gap, residual),
     )
-
-
-def _line_data(model: ConvexClustering) -> tuple[FloatArray, list[float]]:
-    """Return the data of the lines, shape (n, lines), and the sum of the errors of each line."""
-    if not has_turned_lines(model):
-        return model.data, [0.0] * model.d
-    return sums_and_differences(model.data), errors_of_sums(model.data).sum(axis=0).tolist()
 
 
 def _features(model: ConvexClustering, lines: list[FloatArray]) -> FloatArray:
@@ -184,12 +177,12 @@ def _local(model: ConvexClustering, points: IntArray, edges: IntArray) -> IntArr
     return np.searchsorted(points, model.graph.edges[edges]).astype(np.int64)
 
 
-def _solve_line(parts: list[_Part], a: FloatArray, error_sum: float, m: int) -> LineSolution:
+def _solve_line(parts: list[_Part], a: FloatArray, errors: FloatArray, m: int) -> LineSolution:
     """Solve every part of one line, and join the solutions."""
     x, error, fused = np.empty(len(a)), np.empty(len(a)), np.empty(len(a), dtype=np.int64)
     lines, used = [], 0
     for part in parts:
-        line = part.solve(a[part.points], error_sum)
+        line = part.solve(a[part.points], errors[part.points])
         x[part.points], error[part.points] = line.x, line.error
         fused[part.points] = line.fused + used
         used += int(line.fused.max()) + 1

@@ -105,7 +105,7 @@ class ContractingMethod:
         self.problem = ContractedProblem.whole(model)
         if order is not None:
             self.problem.elimination = order
-        self.flow = BlockFlow(self.problem)
+        self.flow = BlockFlow(self.problem, model.rounding)
         self._budget, self._reference = budget, reference
 
     @property

@@ -37,9 +37,11 @@ class BlockFlow:
     problem : ContractedProblem
         The whole problem, with masses 1, in data of unit spread; the graph stays, the data may
         change.
+    errors : ndarray, shape (n, d), or None
+        Bounds on the errors of the data: a proof holds for all data as near as that.
     """
 
-    def __init__(self, problem: ContractedProblem) -> None:
+    def __init__(self, problem: ContractedProblem, errors: FloatArray | None = None) -> None:
         self._order = order = problem.elimination
         self._edges = order.lows, order.highs, np.ascontiguousarray(problem.radii[order.edges])
         self._goal = BALANCED * min(float(problem.radii.max()), 1.0)
@@ -47,11 +49,13 @@ class BlockFlow:
         self._joined = np.zeros(len(problem.masses), dtype=np.bool_)
         self._joined[problem.tails] = self._joined[problem.heads] = True
         self._G = np.empty_like(problem.means)
-        self.set_data(problem.means)
+        self._errors = np.zeros(len(problem.means))
+        self.set_data(problem.means, self._errors if errors is None else row_norms(errors, 2))
 
-    def set_data(self, data: FloatArray) -> None:
-        """Replace the data, shape (n, d)."""
+    def set_data(self, data: FloatArray, errors: FloatArray | float) -> None:
+        """Replace the data, shape (n, d), and the bounds on the error of each row."""
         self._data = self._order.enter(data)
+        self._errors[:] = self._order.enter(errors) if isinstance(errors, np.ndarray) else errors
 
     def lift(
         self, blocks: IntArray, centroids: FloatArray, Z: FloatArray | None = None
@@ -128,6 +132,7 @@ class BlockFlow:
         proved, resolution = flow_loops.certify(
             *self._edges,
             self._data,
+            self._errors,
             self._blocks,
             self._centroids,
             self._Z,
@@ -161,7 +166,8 @@ class BlockFlow:
         nothing = np.empty((0, 2), dtype=np.int64)
         if (row_norms(U.sum(axis=0), 2) > margin * resolution).all():
             return Partition(numbered([blocks]), nothing)
-        exact = np.bincount(blocks, self._joined) == 0
+        unsure = self._joined | (self._order.leave(self._errors) > 0)
+        exact = np.bincount(blocks, unsure) == 0
         alone = ~self._joined  # X* = A at points without edges
         centroids[blocks[alone]] = self._order.leave(self._data)[alone]
         partition = make_partition(blocks, centroids, resolution + 4 * rounding, nothing, exact)

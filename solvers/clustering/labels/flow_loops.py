@@ -205,6 +205,7 @@ def certify(
     highs: Indices,
     radii: FloatArray,
     data: FloatArray,
+    errors: FloatArray,
     blocks: IntArray,
     centroids: FloatArray,
     Z: FloatArray,
@@ -214,7 +215,8 @@ def certify(
 ) -> tuple[bool, float]:
     """Prove that the points of every block are equal in X*, by the argument of module `proof`.
 
-    Takes G, the means and the sizes from `imbalance`. With C the largest entry of centroids[1] and
+    Takes G, the means and the sizes from `imbalance`; `errors`, shape (n,), bounds the error of
+    each row of the data. With C the largest entry of centroids[1] and
     eps = 2^-52, an entry of a difference has a rounding error of at most eps (its size + 2 C).
     Joined blocks that are so close that the second term counts are not accepted.
 
@@ -251,7 +253,7 @@ def certify(
             whole += (G[i, k] + means[b, k]) ** 2
             away += G[i, k] ** 2
         rounding = ROUNDOFF * (np.sqrt(moved) + (degrees[i] + 8.0 + 2.0 * d) * forces[i])
-        rounding += 4.0 * ROUNDOFF * shift
+        rounding += 4.0 * ROUNDOFF * shift + errors[i]
         rounding += UNDERFLOW * degrees[i] + 2.0 * ROUNDOFF * largest * np.sqrt(whole)
         unseen += rounding * rounding
         missing[b] += np.sqrt(away) + 2.0 * np.sqrt(d) * rounding

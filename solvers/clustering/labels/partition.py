@@ -24,10 +24,11 @@ from scipy.spatial import KDTree
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import (
-    errors_of_sums,
     has_turned_lines,
+    line_data,
     sums_and_differences,
 )
+from bilad.models.norms import row_norms
 from bilad.models.validation import BoolArray, FloatArray, IntArray
 from bilad.solvers.clustering.labels.active_set import ActiveSet, candidate_active_sets
 from bilad.solvers.clustering.labels.flow import SPARED_CAPACITIES, balance_flow
@@ -189,12 +190,11 @@ def prove_partition(
     deadline : float, default inf
         Value of `time.perf_counter()` after which nothing new is begun.
     """
-    data, errors = model.data, np.zeros(model.data.shape)
+    data, errors = line_data(model)
     if has_turned_lines(model):
-        data, X, Z = (sums_and_differences(rows) for rows in (data, X, Z))
-        errors = errors_of_sums(model.data)
+        X, Z = sums_and_differences(X), sums_and_differences(Z)
     elif model.p != 1 or model.d == 1:
-        return _prove_jointly(model, X, Z, errors[:, 0], deadline)[0]
+        return _prove_jointly(model, X, Z, row_norms(errors, 2), deadline)[0]
     features = []
     for k in range(model.d):
         column = slice(k, k + 1)

@@ -6,14 +6,12 @@ import time
 from fractions import Fraction
 
 import numpy as np
-import scipy.sparse as sp
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import line_signs
-from bilad.models.perturbation import Perturbation
 from bilad.models.validation import IntArray
 from bilad.solvers.clustering.parametric.features import Feature, refine
-from bilad.solvers.clustering.parametric.ray import lines_along
+from bilad.solvers.clustering.parametric.ray import lines_at
 
 MOST_EDGES = 2_000  # largest number of edges, if minimum cuts are needed
 MOST_NUMBERS = 20_000  # largest n d, if sorting is sufficient
@@ -40,6 +38,8 @@ def _seconds_a_feature(model: ConvexClustering) -> float:
 def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> IntArray | None:
     """Return the partition of the model, whose floating-point numbers are taken as rationals.
 
+    Of a perturbed model it is the partition for its exact data and weights, before rounding.
+
     Parameters
     ----------
     model : ConvexClustering
@@ -50,16 +50,19 @@ def exact_labels(model: ConvexClustering, deadline: float = float("inf")) -> Int
     Returns
     -------
     ndarray of int, shape (n,), or None
-        Numbered by first appearance; None if the deadline prevents the decision.
+        Numbered by first appearance; None if the deadline prevents the decision, or the exact data
+        are not known.
 
     Raises
     ------
     UnsupportedError
         For another p and d.
     """
-    zero = Perturbation.linear(model.data.shape, sp.csr_array((model.data.size, 1)))
+    parts = model.exact_parts()
+    if parts is None:
+        return None
     start, end = Fraction(0), Fraction(1)
-    lines = lines_along(model, zero, float(start), float(end))
+    lines = lines_at(model, *parts)
     latest = deadline - _seconds_a_feature(model)
     numbers = []
     for line in lines:

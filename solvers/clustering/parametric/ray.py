@@ -8,7 +8,6 @@ where the floating-point numbers A, V, gamma, w, s and their products are taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import line_signs
 from bilad.models.perturbation import Perturbation
+from bilad.models.rounding import fractions
 from bilad.models.validation import ArgumentError, FloatArray, real_number
 from bilad.solvers.clustering.parametric.affine import Affine, over_common_denominator
 from bilad.solvers.clustering.parametric.complete_graph import CompleteNetwork
@@ -30,6 +30,11 @@ def refusal(model: ConvexClustering, perturbation: Perturbation) -> str | None:
     """Return why there is no exact parametric path, or None."""
     if perturbation.dim != 1:
         return f"it is for one parameter, eps has {perturbation.dim}"
+    return no_lines(model)
+
+
+def no_lines(model: ConvexClustering) -> str | None:
+    """Return why the model does not separate into lines, or None."""
     if line_signs(model) is None:
         lines = "p = 1, d = 1, or p = inf with d = 2"
         return f"it is for {lines}, the data have d = {model.d} and p = {model.p:g}"
@@ -83,17 +88,46 @@ def lines_along(
     weights, slopes = _weights(model, decay, low, high)
     gamma = Fraction(model.gamma)
     data, direction = _exact_columns(model.data), _exact_columns(_direction(model, perturbation))
+    capacities = [gamma * w for w in weights], [gamma * slope for slope in slopes]
+    return _lines(model, data, direction, capacities, uniform=decay is None)
+
+
+def lines_at(
+    model: ConvexClustering, columns: list[list[Fraction]], weights: list[Fraction]
+) -> list[LineProblem]:
+    """Return the lines of the model with other data and weights, which do not move with eps.
+
+    Raises
+    ------
+    UnsupportedError
+        If the model does not separate.
+    """
+    reason = no_lines(model)
+    if reason is not None:
+        raise UnsupportedError(METHOD, reason, [])
+    still = [[Fraction(0)] * model.n] * model.d
+    capacities = [Fraction(model.gamma) * w for w in weights]
+    fixed = capacities, [Fraction(0)] * len(capacities)
+    return _lines(model, columns, still, fixed, uniform=True)
+
+
+def _lines(
+    model: ConvexClustering,
+    data: list[list[Fraction]],
+    direction: list[list[Fraction]],
+    capacities: tuple[list[Fraction], list[Fraction]],
+    uniform: bool,
+) -> list[LineProblem]:
     signs = line_signs(model)
     assert signs is not None
     columns = [(signed_sum(data, row), signed_sum(direction, row)) for row in signs.tolist()]
-    capacities = [gamma * w for w in weights], [gamma * slope for slope in slopes]
     everything = [*columns, capacities]
     unit = max(number.denominator for pair in everything for part in pair for number in part)
     *moving, edges = (
         list(zip(*(over_common_denominator(part, unit) for part in pair), strict=True))
         for pair in everything
     )
-    network = _network(model, edges, uniform=decay is None)
+    network = _network(model, edges, uniform)
     return [LineProblem(datum, network) for datum in moving]
 
 
@@ -107,11 +141,7 @@ def signed_sum(columns: list[list[Fraction]], signs: list[int]) -> list[Fraction
 
 
 def _exact_columns(matrix: FloatArray) -> list[list[Fraction]]:
-    return [_exact(column) for column in matrix.T]
-
-
-def _exact(values: Iterable[float]) -> list[Fraction]:
-    return [Fraction(float(value)) for value in values]
+    return [fractions(column) for column in matrix.T]
 
 
 def _direction(model: ConvexClustering, perturbation: Perturbation) -> FloatArray:
@@ -134,10 +164,10 @@ def _weights(
     """Return the weights and their slopes; one of each if all edges have the same weight."""
     if decay is None:
         uniform = model.graph.uniform_weight
-        weights = _exact(model.graph.weights if uniform is None else [uniform])
+        weights = fractions(model.graph.weights if uniform is None else [uniform])
         return weights, [Fraction(0)] * len(weights)
-    weights = _exact(model.graph.weights)
-    slopes = [-w * s for w, s in zip(weights, _exact(decay), strict=True)]
+    weights = fractions(model.graph.weights)
+    slopes = [-w * s for w, s in zip(weights, fractions(decay), strict=True)]
     for name, eps in (("low", low), ("high", high)):
         exact = Fraction(eps)
         if any(w + exact * slope < 0 for w, slope in zip(weights, slopes, strict=True)):

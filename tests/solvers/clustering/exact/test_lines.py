@@ -193,7 +193,7 @@ def test_errors_of_the_data_leave_a_relation_undecided(solve, beyond):
     """Two points fuse if their distance is at most 2 r = 1."""
     line = np.array([0.0, 1.0 + beyond])
     for error_sum, decided in ((0.0, True), (1e-11, True), (0.6e-9, False), (1e-6, False)):
-        solution = solve(line, error_sum)
+        solution = solve(line, np.array([error_sum, 0.0]))
         together, apart = (numbers[0] == numbers[1] for numbers in proved(solution))
         assert (together, apart) == (decided and beyond < 0, not decided or beyond < 0)
 

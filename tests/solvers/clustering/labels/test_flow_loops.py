@@ -155,12 +155,16 @@ def test_what_is_certified_is_what_examine_proves():
         restriction.Z = balance_flow(model, restriction.X, restriction.Z, blocks)
         centroids = np.stack([restriction.centroids, np.zeros((3, d))])
         G, means, counts, worst = np.empty_like(A), np.empty((3, d)), np.empty(3), np.empty(3)
-        arrays = A, blocks, centroids, restriction.Z
-        flow_loops.imbalance(*graph.ends, *arrays, G, means, counts, worst)
-        proved, resolution = flow_loops.certify(*graph.ends, model.radii, *arrays, G, means, counts)
+        found = blocks, centroids, restriction.Z
+        flow_loops.imbalance(*graph.ends, A, *found, G, means, counts, worst)
+        errors = 10 ** rng.uniform(-3.0, -1.0) * rng.random(len(A)) * (rng.random() < 0.5)
+        proved, resolution = flow_loops.certify(
+            *graph.ends, model.radii, A, errors, *found, G, means, counts
+        )
+        restriction.data_errors = errors
         proof = examine(model, restriction)
         assert proved == proof.balanced.all()
-        length = 2**0.5 * restriction.tangent_norm(means)
+        length = 2**0.5 * (restriction.tangent_norm(means) + np.linalg.norm(errors))
         assert resolution == pytest.approx(length, rel=1e-12, abs=1e-12)
         assert not proved or resolution == pytest.approx(proof.resolution, rel=0.5)
         certified.append(proved)
