@@ -398,7 +398,8 @@ class Perturbation(Represented):
         ArgumentError
             If the perturbation does not fit the model, or eps is not a valid argument of `vector`.
         """
-        return model.perturbed(self.bound_to(model).rounded_changes(eps))
+        changes = self.bound_to(model).rounded_changes(eps)
+        return model.perturbed(changes)
 
 
 class _Flips(Perturbation):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -350,17 +350,6 @@ class LowerLevel(Represented):
     def deviation(self, solution: Solution) -> float:
         """Return the deviation of a solution from the one at eps = 0."""
         return self.problem.deviation.value(self.baseline.outcome, solution.outcome)
-
-    def set_aside(self, others: Sequence[Evaluation], best: Evaluation) -> None:
-        """Mark some evaluations as not proved, and make another one, the last, the best attack.
-
-        Exact arithmetic can give another partition at an eps than the solve with rounded data.
-        """
-        for place, seen in enumerate(self.history):
-            if any(seen is other for other in others):
-                undecided = replace(seen, proved=False)
-                self.history[place] = self._known[seen.eps.tobytes()] = undecided
-        self.best = best
 
     def counts(self, seen: Evaluation) -> bool:
         """Return whether an evaluation is an attack with proved labels."""

@@ -10,8 +10,9 @@ solver that is accurate to less than its distance from the ends finds the same p
   length and half the excess that `BilevelProblem.excess` accepts as optimal.
 
 A breakpoint is chosen only if no interval attains the optimum, and if it is itself a
-floating-point number. If rounding of A + eps V changes the partition, points farther inside the
-interval are evaluated, and then, for (BL1), intervals with the next smaller deviation.
+floating-point number. If the labels at eps cannot be proved, for example because A + eps V is
+rounded, points farther inside the interval are evaluated, and then, for (BL1), intervals with the
+next smaller deviation.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy as np
 from bilad.models.learning.learning_model import ray_steps
 from bilad.models.problem import LENGTH_TOL, BilevelProblem
 from bilad.models.validation import FloatArray
-from bilad.solvers.bilevel.oracle import Evaluation, LowerLevel
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.bilevel.trace import Runner, Trace
 from bilad.solvers.clustering.parametric.optimum import Piece, all_pieces, deviation_and_margin
 from bilad.solvers.clustering.parametric.parametric_path import ParametricPath
@@ -58,14 +59,11 @@ def prepare(problem: BilevelProblem, rng: np.random.Generator) -> Runner:
         trace.bound, candidates = _solve(problem, all_pieces(path, values))
         if problem.excludes(trace.bound):
             return
-        others: list[Evaluation] = []  # points at which rounding of A + eps V changes the partition
-        for piece, eps in candidates:
+        for _, eps in candidates:
             seen = lower.evaluate(problem.project(eps))
-            if lower.counts(seen) and math.isclose(seen.deviation, piece.value):
-                lower.set_aside(others, seen)
+            if lower.counts(seen):
                 trace.attainable = problem.attains(trace.bound, seen.size, seen.deviation)
                 return
-            others.append(seen)
         trace.attainable = False
 
     return run
