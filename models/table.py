@@ -9,7 +9,6 @@ import codecs
 import io
 import os
 import re
-import reprlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from bilad.models.validation import (
     did_you_mean,
     real_array,
     real_number,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def read_file(path: Path, header: bool | None, label: str | int | None) -> Datas
     if header is not None and not isinstance(header, bool):
         raise ArgumentError("header", repr(header), "True, False or None")
     if not os.path.isfile(path):  # False, and no exception, if the name is too long
-        raise ArgumentError("name", reprlib.repr(str(path)), "a file that exists")
+        raise ArgumentError("name", shown(str(path)), "a file that exists")
     if suffix not in TEXT_FILES and header is not None:
         raise ArgumentError(
             "header", header, f"nothing for a {suffix} file, which has no header line"
@@ -205,8 +205,8 @@ class _Table:
 
     def _cell(self, row: Any, k: int, expected: str) -> DatasetError:
         cell = self.cells.iloc[:, k][row]
-        given = reprlib.repr(cell.item() if isinstance(cell, np.generic) else cell)
-        title = reprlib.repr(self.titles[k])
+        given = shown(cell.item() if isinstance(cell, np.generic) else cell)
+        title = shown(self.titles[k])
         return self._refusal(f"row {row}, column {title}: got {given}, expected {expected}")
 
     def _refusal(self, message: str) -> DatasetError:

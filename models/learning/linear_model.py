@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import math
-import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from bilad.models.validation import (
     boolean,
     real_array,
     real_number,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -403,8 +403,8 @@ def held_out_data(model: LearningModel, X: ArrayLike) -> FloatArray:
     """
     names = names_of(X)
     if names and model.feature_names and names.features != model.feature_names:
-        expected = f"those of the model's data, {reprlib.repr(list(model.feature_names))}"
-        raise ArgumentError("X", f"the columns {reprlib.repr(list(names.features))}", expected)
+        expected = f"those of the model's data, {shown(list(model.feature_names))}"
+        raise ArgumentError("X", f"the columns {shown(list(names.features))}", expected)
     points = real_array(X, "X", (None, None))
     if len(points) < 1 or points.shape[1] != model.d:
         expected = f"at least one row of {model.d} features, as in the model's data"

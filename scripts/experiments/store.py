@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import math
-import reprlib
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bilad.models.validation import ArgumentError
+from bilad.models.validation import ArgumentError, shown
 from bilad.scripts.experiments.run import Row
 
 VERSION = 3  # of the columns
@@ -167,7 +166,7 @@ def _read(values: Sequence[Any]) -> Row:
     values = [math.nan if one is None else one for one in values]  # SQLite stores NaN as NULL
     for (name, kind), value in zip(COLUMNS.items(), values, strict=True):
         if not isinstance(value, STORED[kind]):
-            raise TypeError(f"{name} is {reprlib.repr(value)}, no {kind}")
+            raise TypeError(f"{name} is {shown(value)}, no {kind}")
     row = Row(*values)
     for name, form in JSON.items():
         try:
@@ -178,7 +177,7 @@ def _read(values: Sequence[Any]) -> Row:
         except (TypeError, ValueError, RecursionError):
             fits = False
         if not fits:
-            raise ValueError(f"{name} is {reprlib.repr(getattr(row, name))}")
+            raise ValueError(f"{name} is {shown(getattr(row, name))}")
     return row
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 
 from bilad.scripts.faults.process import (
     COMMANDS,
@@ -31,8 +32,9 @@ from bilad.scripts.faults.process import (
 RUNS = 8  # of the specification
 WRITERS = tuple(one for one in COMMANDS if one not in ("sweep", "methods", "doctor"))
 MEMORY = (0.3, 1.0, 1.5, 2.0, 3.0)  # GB of address space
-# Root may write everywhere, unless it gives up that capability.
+# Root may write everywhere, unless it gives up that capability, for which it needs `setpriv`.
 ORDINARY = [] if os.geteuid() else ["setpriv", "--bounding-set=-dac_override"]
+UNWRITABLE = ("points.csv/out", "locked/out")[: 1 if ORDINARY and not which("setpriv") else 2]
 VERSION = '#!/bin/sh\n[ "$1" = --version ] && echo "Ipopt 3.14.19" && exit 0\n'
 IPOPT = {
     "missing": "",
@@ -165,7 +167,7 @@ def unwritable_folder(bench: Bench) -> Iterator[Verdict]:
         bench.seconds(command)
         with bench.folder() as folder:
             (folder / "locked").mkdir(mode=0o555)
-            for out in ("points.csv/out", "locked/out"):
+            for out in UNWRITABLE:
                 given = [word if word != "out" else out for word in arguments_of(command)]
                 yield judged(command, out, end(start(given, folder, prefix=ORDINARY)), folder)
 
