@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import scipy
@@ -33,34 +33,53 @@ def unknown() -> None:
 class RoundedArray:
     """An array of rounded numbers.
 
-    Attributes
+    Parameters
     ----------
     values : ndarray
-    errors : ndarray
-        Bounds on the rounding errors, of the same shape; 0 where a value is exact.
+    make_errors : callable
+        Returns `errors`, which not every model needs.
     exact : callable, optional
         Returns the exact numbers, in the order of `ravel()`; by default they are not known.
+
+    Attributes
+    ----------
+    errors : ndarray
+        Bounds on the rounding errors, of the shape of the values; 0 where a value is exact.
     """
 
     values: FloatArray
-    errors: FloatArray
+    make_errors: Callable[[], FloatArray]
     exact: Callable[[], list[Fraction] | None] = unknown
+
+    @cached_property
+    def errors(self) -> FloatArray:
+        """The bounds; infinite where they overflow."""
+        with np.errstate(all="ignore"):
+            errors = self.make_errors().reshape(self.values.shape)
+        return np.where(np.isnan(errors), np.inf, errors)
+
+
+def with_errors(
+    values: FloatArray, errors: FloatArray, exact: Callable[[], list[Fraction] | None] = unknown
+) -> RoundedArray:
+    """Return values with given bounds on their errors."""
+    return RoundedArray(values, partial(np.asarray, errors), exact)
 
 
 def matrix_product(
     T: scipy.sparse.csr_array, v: FloatArray, shape: tuple[int, ...]
 ) -> RoundedArray:
     """Return T v in another shape."""
-    values, errors = np.asarray(T @ v), _matrix_product_errors(T, v)
+    values = np.asarray(T @ v).reshape(shape)
     return RoundedArray(
-        values.reshape(shape), errors.reshape(shape), partial(_exact_matrix_product, T, v)
+        values, partial(_matrix_product_errors, T, v), partial(_exact_matrix_product, T, v)
     )
 
 
 def array_sum(a: FloatArray, b: RoundedArray) -> RoundedArray:
     """Return a + b, where a is exact."""
-    errors = b.errors + sum_errors(a, b.values)
-    return RoundedArray(a + b.values, errors, partial(_exact_sum, a, b.exact))
+    values = a + b.values
+    return RoundedArray(values, partial(_sum_errors, a, b), partial(_exact_sum, a, b.exact))
 
 
 def fractions(values: Iterable[float]) -> list[Fraction]:
@@ -69,11 +88,12 @@ def fractions(values: Iterable[float]) -> list[Fraction]:
 
 
 def sum_errors(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return |a + b - fl(a + b)|, exactly, by Knuth's TwoSum."""
+    """Return |a + b - fl(a + b)| by Knuth's TwoSum; a bound if an intermediate sum overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         sums = a + b
         shown = sums - a
-        return np.abs((a - (sums - shown)) + (b - shown))
+        errors = np.abs((a - (sums - shown)) + (b - shown))
+        return np.where(np.isfinite(errors), errors, U * np.abs(sums))
 
 
 def product_errors(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -83,8 +103,16 @@ def product_errors(a: FloatArray, b: FloatArray) -> FloatArray:
         (a_high, a_low), (b_high, b_low) = _halves(a), _halves(b)
         errors = a_low * b_low - (products - a_high * b_high - a_low * b_high - a_high * b_low)
         sizes = np.abs([np.broadcast_to(part, products.shape) for part in (a, b, products)])
-        within = ((sizes > SMALL) & (sizes < LARGE)).all(axis=0) | (sizes[:2] == 0).any(axis=0)
-        return np.where(within, np.abs(errors), U * sizes[2] + LEAST)
+        within = ((sizes > SMALL) & (sizes < LARGE)).all(axis=0)
+        errors = np.where(within, np.abs(errors), U * sizes[2] + LEAST)
+        return np.where((a == 0) | (b == 0), 0.0, errors)
+
+
+def scaled_bounds(bounds: FloatArray, factor: FloatArray | float) -> FloatArray:
+    """Return bounds times nonnegative factors, which are positive also where they underflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = ABOVE * (bounds * factor) + LEAST
+        return np.where((bounds == 0) | (np.asarray(factor) == 0), 0.0, scaled)
 
 
 def _exact_matrix_product(T: scipy.sparse.csr_array, v: FloatArray) -> list[Fraction]:
@@ -97,6 +125,10 @@ def _exact_matrix_product(T: scipy.sparse.csr_array, v: FloatArray) -> list[Frac
     return result
 
 
+def _sum_errors(a: FloatArray, b: RoundedArray) -> FloatArray:
+    return b.errors + sum_errors(a, b.values)
+
+
 def _exact_sum(a: FloatArray, b: Callable[[], list[Fraction] | None]) -> list[Fraction] | None:
     other = b()
     return other and [x + y for x, y in zip(fractions(a.ravel()), other, strict=True)]
@@ -104,17 +136,16 @@ def _exact_sum(a: FloatArray, b: Callable[[], list[Fraction] | None]) -> list[Fr
 
 def _matrix_product_errors(T: scipy.sparse.csr_array, v: FloatArray) -> FloatArray:
     """Return bounds on |T v - fl(T v)|, which are exact in rows with one entry."""
-    counts, copies = np.diff(T.indptr), bool((np.abs(T.data) == 1).all())
-    if copies and counts.max(initial=0) <= 1:
-        return np.zeros(T.shape[0])
-    factors = v[T.indices]
-    terms = T.data * factors
-    errors = np.zeros(len(terms)) if copies else product_errors(T.data, factors)
-    rows = np.repeat(np.arange(T.shape[0]), counts)
-    additions = np.bincount(rows, terms != 0, T.shape[0]) - 1.0
-    sizes = np.bincount(rows, np.abs(terms), T.shape[0])
-    own = np.bincount(rows, errors, T.shape[0])
-    return ABOVE * (own + U * np.maximum(additions, 0.0) * sizes)
+    counts, errors = np.diff(T.indptr), np.zeros(T.shape[0])
+    single = T.indptr[:-1][counts == 1]
+    factors = T.data[single]
+    if not (np.abs(factors) == 1).all():
+        errors[counts == 1] = product_errors(factors, v[T.indices[single]])
+    if (counts > 1).any() and v.any():
+        sizes = scipy.sparse.csr_array((np.abs(T.data), T.indices, T.indptr), T.shape) @ np.abs(v)
+        bounds = counts * (ABOVE * U * sizes + LEAST)
+        errors = np.where(counts > 1, bounds, errors)
+    return errors
 
 
 def _halves(a: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -22,7 +22,16 @@ from numpy.typing import ArrayLike
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.learning.learning_model import LearningModel, NormalForm, normal_form
 from bilad.models.norms import check_norm, conjugate, norm_name, project_rows, row_norms
-from bilad.models.rounding import ABOVE, RoundedArray, array_sum, fractions, product_errors
+from bilad.models.rounding import (
+    ABOVE,
+    RoundedArray,
+    array_sum,
+    fractions,
+    product_errors,
+    scaled_bounds,
+    unknown,
+    with_errors,
+)
 from bilad.models.validation import ArgumentError, FloatArray, IntArray, real_array, real_number
 
 ROUNDING = 1e-12  # relative; a perturbed weight at most this fraction of the weight becomes 0
@@ -105,21 +114,26 @@ class ConvexClustering(LearningModel):
             total += self._rounded["data"].errors
         if "weights" in self._rounded:
             # If Z* is scaled to other capacities, it is optimal for the data A + B'(its change).
-            errors = self._rounded["weights"].errors
-            at_ends = sum(np.bincount(end, errors, self.n) for end in self.graph.ends)
-            total += self.gamma * np.asarray(at_ends)[:, None]
+            errors = scaled_bounds(self._rounded["weights"].errors, self.gamma)
+            for end in self.graph.ends:
+                total += np.bincount(end, errors, self.n)[:, None]
         return ABOVE * total
 
     def rounded(self, errors: FloatArray) -> Self:
         """Return the same model with other bounds on the errors of the data: shape (n, d)."""
-        return self._with(self.data)._set_rounded({"data": RoundedArray(self.data, errors)})
+        return self._with(self.data)._set_rounded({"data": with_errors(self.data, errors)})
+
+    @property
+    def uniform_weight(self) -> float | None:
+        """The weight of all edges if the graph is complete, and its weights are exact and equal."""
+        return None if "weights" in self._rounded else self.graph.uniform_weight
 
     def exact_parts(self) -> tuple[list[list[Fraction]], list[Fraction]] | None:
         """Return the columns of the data and the weights before rounding, or None if not known.
 
-        There is one weight only if the graph has a `uniform_weight`.
+        There is one weight only if there is a `uniform_weight`.
         """
-        uniform = self.graph.uniform_weight
+        uniform = self.uniform_weight
         given = {
             "data": self.data.ravel(),
             "weights": self.graph.weights if uniform is None else [uniform],
@@ -180,10 +194,10 @@ class ConvexClustering(LearningModel):
         rest, errors = factors.values, factors.errors
         small = (np.abs(rest) <= ROUNDING) & (rest != 0)
         rest, errors = np.where(small, 0.0, rest), errors + np.where(small, np.abs(rest), 0.0)
-        bounds = weights * errors + product_errors(weights, rest)
-        if small.any():  # an exact zero removes the edge
-            return RoundedArray(weights * rest, bounds)
-        return RoundedArray(weights * rest, bounds, partial(_exact_product, weights, factors.exact))
+        errors = scaled_bounds(errors, weights) + product_errors(weights, rest)
+        exact = partial(_exact_product, weights, factors.exact)
+        # An exact zero removes the edge.
+        return with_errors(weights * rest, errors, unknown if small.any() else exact)
 
     def has_structure_of(self, other: Any) -> bool:
         """Return whether `other` is None or a graph with the edges of this model's graph."""
@@ -223,7 +237,7 @@ class ConvexClustering(LearningModel):
         for name, part in self._rounded.items():
             lost = np.isin(self.graph.edges, points).any(axis=1) if name == "weights" else points
             values, errors = (np.delete(a, lost, axis=0) for a in (part.values, part.errors))
-            parts[name] = RoundedArray(values, errors)
+            parts[name] = with_errors(values, errors)
         return parts
 
     def standardised(self) -> tuple[ConvexClustering, FloatArray, float]:

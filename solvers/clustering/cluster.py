@@ -282,7 +282,7 @@ class LowerSolve:
     def _decide_exactly(self, refine: bool) -> None:
         """Decide undecided pairs in rational arithmetic if that is affordable."""
         best, given = self._best, self._scale.given
-        cheap = given.graph.uniform_weight is not None  # needs sorting only, no minimum cuts
+        cheap = given.uniform_weight is not None  # needs sorting only, no minimum cuts
         if best.partition.proved or best.status == "time limit" or not (refine or cheap):
             return
         labels = exact_labels(given, self._options.deadline) if is_decidable(given) else None

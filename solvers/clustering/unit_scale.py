@@ -23,12 +23,13 @@ import numpy as np
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.fusion_graph import FusionGraph
 from bilad.models.norms import row_norms
-from bilad.models.rounding import LEAST
+from bilad.models.rounding import scaled_bounds
 from bilad.models.validation import ArgumentError, FloatArray
 
 LEAST_NORMAL = -1021  # exponent of the least normal number, as `frexp` defines it
 LARGEST_EXPONENT = 200  # of A', so that squares and their sums are finite
 LEAST_CAPACITY = 2.0**-1000
+FAR = 1e120  # above the size of all numbers in the unit of a model
 LEAST_REFERENCE = 1e-150  # its square does not underflow
 
 
@@ -124,8 +125,8 @@ def unit_scale(model: ConvexClustering) -> UnitScale:
     graph, gamma = _in_range(model, exponent, most)
     own = ConvexClustering(scaled, graph, gamma, model.p)
     if model.rounding is not None:
-        bounds = np.ldexp(model.rounding, -exponent)
-        own = own.rounded(np.where(model.rounding > 0, np.maximum(bounds, LEAST), 0.0))
+        # With errors of this size nothing can be proved, and their squares are finite.
+        own = own.rounded(np.minimum(scaled_bounds(model.rounding, _power_of_two(-exponent)), FAR))
     return UnitScale(model, own, exponent, offset)
 
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bilad.models.rounding import (
-    RoundedArray,
     array_sum,
     fractions,
     matrix_product,
     product_errors,
     sum_errors,
+    with_errors,
 )
 
 NUMBERS = st.floats(-1e308, 1e308, allow_subnormal=True)
@@ -80,6 +80,6 @@ def is_bounded(array):
 
 
 def test_numbers_that_are_not_known_stay_unknown_also_in_other_processes():
-    array = RoundedArray(np.ones(2), np.ones(2))
+    array = with_errors(np.ones(2), np.ones(2))
     assert pickle.loads(pickle.dumps(array)).exact() is None
     assert pickle.loads(pickle.dumps(array_sum(np.zeros(2), array))).exact() is None

@@ -68,7 +68,7 @@ class PlaneEvaluator:
             steps = entries.factors * eps[entries.columns]
             moved[entries.places] += steps
             data = np.ldexp(moved, -self._exponent).reshape(self._model.data.shape)
-            step = np.ldexp(max(steps.max(), -steps.min()), -self._exponent)
+            step = np.ldexp(np.abs(steps).max(initial=0.0), -self._exponent)
         largest = np.abs(data).max()
         if not largest < LARGEST:
             return None

@@ -77,7 +77,7 @@ def solve_complete(
     violation = float(max(0.0, -prefix.min()))
     gap = abs(float(np.repeat(levels, sizes) @ residual)) + 0.5 * n * violation**2
     # Levels are rounded to double precision; a negative prefix sum is a violation of the flow.
-    norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation + error_sum
+    norm = ROUNDOFF * float(np.linalg.norm(a)) + 2.0 * np.sqrt(n) * violation
     blocks = _Blocks(order, bounds, levels)
     return LineSolution(x, fused, error, gap, norm, partial(_dual, a, step, blocks, edges))
 

@@ -276,7 +276,7 @@ def solve_forest(forest: Forest, a: FloatArray, errors: FloatArray) -> LineSolut
         fused[by_point],
         error[by_point],
         absolute_gap=0.5 * norm**2,
-        residual=norm + error_sum,
+        residual=norm,
         make_dual=partial(forest.edge_values, z),
     )
 

@@ -13,6 +13,7 @@ expected to exceed it, gets x = a, z = 0, and nothing is proved about it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import numpy as np
 
 from bilad.models.learning.convex_clustering import ConvexClustering
 from bilad.models.learning.separable import (
+    errors_of_sums,
     has_turned_lines,
     line_data,
     line_signs,
@@ -86,7 +88,9 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
     X = _features(model, [line.x for line in lines])
     factor = 0.5 if has_turned_lines(model) else 1.0  # of squares on the lines
     gap = factor * sum(line.absolute_gap for line in lines)
-    residual = float(np.sqrt(factor * sum(line.residual**2 for line in lines)))
+    own = _errors_of_line_data(model).sum(axis=0).tolist()
+    residuals = [line.residual + error for line, error in zip(lines, own, strict=True)]
+    residual = math.sqrt(factor) * math.hypot(*residuals)
     return MethodResult(
         X=X,
         make_dual=partial(_stack_duals, model, lines),
@@ -97,6 +101,11 @@ def solve_exact(model: ConvexClustering, options: SolveOptions) -> MethodResult:
         iterations=0,
         measure=Measure(model.primal(X), gap, residual),
     )
+
+
+def _errors_of_line_data(model: ConvexClustering) -> FloatArray:
+    """Return the errors of the data of the lines as sums of the data of the model: (n, lines)."""
+    return errors_of_sums(model.data) if has_turned_lines(model) else np.zeros(model.data.shape)
 
 
 def _features(model: ConvexClustering, lines: list[FloatArray]) -> FloatArray:
@@ -188,7 +197,7 @@ def _solve_line(parts: list[_Part], a: FloatArray, errors: FloatArray, m: int) -
         used += int(line.fused.max()) + 1
         lines.append(line)
     gap = sum(line.absolute_gap for line in lines)
-    residual = float(np.sqrt(sum(line.residual**2 for line in lines)))
+    residual = math.hypot(*(line.residual for line in lines))
     return LineSolution(x, fused, error, gap, residual, partial(_join_duals, parts, lines, m))
 
 

@@ -24,13 +24,13 @@ def is_decidable(model: ConvexClustering) -> bool:
     """Whether `exact_labels` can decide the model at a cost comparable to that of a solve."""
     if line_signs(model) is None:
         return False
-    if model.graph.uniform_weight is not None:
+    if model.uniform_weight is not None:
         return model.data.size <= MOST_NUMBERS
     return model.graph.m * model.d <= MOST_EDGES
 
 
 def _seconds_a_feature(model: ConvexClustering) -> float:
-    if model.graph.uniform_weight is not None:
+    if model.uniform_weight is not None:
         return model.n / POINTS_A_SECOND
     return model.graph.m / EDGES_A_SECOND
 

@@ -108,7 +108,7 @@ def lines_at(
     still = [[Fraction(0)] * model.n] * model.d
     capacities = [Fraction(model.gamma) * w for w in weights]
     fixed = capacities, [Fraction(0)] * len(capacities)
-    return _lines(model, columns, still, fixed, uniform=True)
+    return _lines(model, columns, still, fixed, uniform=model.uniform_weight is not None)
 
 
 def _lines(

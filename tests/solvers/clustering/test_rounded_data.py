@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bilad.models import ConvexClustering, FusionGraph, MaxDeviation, Perturbation
 from bilad.models.rounding import fractions
 from bilad.solvers import attack, cluster
+from bilad.solvers.bilevel.oracle import LowerLevel
 from bilad.solvers.clustering.evaluation.line import line_evaluator
 from bilad.solvers.clustering.evaluation.plane import plane_evaluator
 
@@ -115,6 +116,78 @@ def test_a_weight_that_is_almost_removed_proves_nothing_at_a_tie():
         moved = free.apply(model, eps)
         assert cluster(moved, refine=True).proved == (eps < 1 - 1e-12)
         assert cluster(moved, refine=True).n_clusters == 1
+
+
+def test_weights_that_are_equal_only_after_rounding():
+    """Points 0 and 1 fuse; point 2 is apart, because the cut around it is 2 - 2e-17 < 2."""
+    graph = FusionGraph(3, [[0, 1], [0, 2], [1, 2]], [1.0, 1.0, 1.0])
+    model = ConvexClustering([[-2.0], [0.0], [2.0]], graph, 1.0)
+    moved = Perturbation.linear((3, 1), None, graph, [[0.0], [1.0], [1.0]]).apply(model, 1e-17)
+    assert moved.graph.uniform_weight == 1.0
+    for method in ("exact", "interior-point", "ssnal", "clarabel"):
+        assert not cluster(moved, method).proved
+        found = cluster(moved, method, refine=True)
+        assert (found.labels.tolist(), found.proved) == ([0, 0, 1], True)
+
+
+LARGEST = np.finfo(float).max
+PAIR = FusionGraph(2, [[0, 1]], [0.0])
+TINY = FusionGraph(2, [[0, 1]], [1e-10])
+EXTREME = {
+    "a factor that is split with an overflow": (
+        [[1e8 + 0.67326552], [0.0]],
+        Perturbation.linear((2, 1), [[1e301, -0.1], [0.0, 0.0]]),
+        FusionGraph.complete(2),
+        [0.0, 1e9 + 0.0269786],
+    ),
+    "an intermediate sum that overflows": (
+        [[-3 * 2.0**970], [LARGEST - 3 * 2.0**970]],
+        Perturbation.shift([[LARGEST], [0.0]]),
+        PAIR,
+        [1.0],
+    ),
+    "no weight, and an infinite error of its factor": (
+        [[0.1], [0.1 + 0.1 * 1.5]],
+        Perturbation.linear((2, 1), [[0.1, 0.0], [0.0, 0.0]], PAIR, [[1e308, -1e308]]),
+        PAIR,
+        [1.5, 1.5],
+    ),
+    "an error of a weight that underflows": (
+        [[0.0], [2e-10]],
+        Perturbation.linear((2, 1), None, TINY, [[1.0]]),
+        TINY,
+        [1e-316],
+    ),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("case", EXTREME.values(), ids=EXTREME)
+@pytest.mark.parametrize("refine", [False, True])
+def test_extreme_numbers(case, refine):
+    data, perturbation, graph, eps = case
+    moved = perturbation.apply(ConvexClustering(data, graph, 1.0), eps)
+    assert np.isfinite(moved.rounding).all()
+    for gamma in (1.0, abs(moved.data[0, 0] - moved.data[1, 0]) / 2):
+        model = moved.with_gamma(gamma)
+        found = cluster(model, refine=refine)
+        assert not found.proved or (found.n_clusters == 1) == are_fused(model)
+
+
+def test_the_evaluator_of_eps_that_moves_nothing():
+    data = np.random.default_rng(0).normal(size=(6, 2))
+    model = ConvexClustering(data, FusionGraph.knn(data, 2), 0.3)
+    still = Perturbation.linear((6, 2), np.zeros((12, 2)))
+    lower = LowerLevel(MaxDeviation(model, still, 1.0))
+    assert lower.evaluate([0.1, 0.2]).deviation == 0
+
+
+def test_the_residual_is_that_of_the_rounded_data():
+    data = 1e9 + np.random.default_rng(0).normal(size=(8, 2))
+    for p in (1, np.inf):
+        model = ConvexClustering(data, FusionGraph.complete(8), 0.1, p)
+        moved = Perturbation.additive((8, 2)).apply(model, 0.1 * np.arange(16))
+        assert cluster(moved, "exact").kkt_residual < 1e-14
 
 
 def test_what_is_made_of_a_perturbed_model_keeps_its_rounding():
