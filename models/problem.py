@@ -183,7 +183,10 @@ class BilevelProblem(Represented, ABC):
         """Return ||eps|| in the norm of the problem."""
         vector = np.asarray(eps, dtype=float).ravel()
         if self.norm == 2:
-            return math.sqrt(vector.dot(vector))  # several times as fast as np.linalg.norm
+            length = math.sqrt(vector.dot(vector))  # several times as fast as np.linalg.norm
+            if 1e-150 < length < 1e150:
+                return length
+            return float(np.hypot.reduce(vector))  # whose squares neither underflow nor overflow
         lengths = np.abs(vector)
         return float(lengths.sum() if self.norm == 1 else lengths.max())
 

@@ -126,7 +126,8 @@ def _exact_matrix_product(T: scipy.sparse.csr_array, v: FloatArray) -> list[Frac
 
 
 def _sum_errors(a: FloatArray, b: RoundedArray) -> FloatArray:
-    return b.errors + sum_errors(a, b.values)
+    own = sum_errors(a, b.values)
+    return np.where(b.errors > 0, ABOVE * (b.errors + own), own)
 
 
 def _exact_sum(a: FloatArray, b: Callable[[], list[Fraction] | None]) -> list[Fraction] | None:

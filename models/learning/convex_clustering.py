@@ -194,7 +194,7 @@ class ConvexClustering(LearningModel):
         rest, errors = factors.values, factors.errors
         small = (np.abs(rest) <= ROUNDING) & (rest != 0)
         rest, errors = np.where(small, 0.0, rest), errors + np.where(small, np.abs(rest), 0.0)
-        errors = scaled_bounds(errors, weights) + product_errors(weights, rest)
+        errors = ABOVE * (scaled_bounds(errors, weights) + product_errors(weights, rest))
         exact = partial(_exact_product, weights, factors.exact)
         # An exact zero removes the edge.
         return with_errors(weights * rest, errors, unknown if small.any() else exact)

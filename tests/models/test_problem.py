@@ -59,7 +59,9 @@ def test_size_is_the_norm(norm):
     problem = MaxDeviation(MODEL, EVERYTHING, 1.0, norm=norm)
     eps = [1.0, -2.0, 0.0, 0.5, 0.0, -1.0]
     assert problem.size(eps) == pytest.approx({1: 4.5, 2: 2.5, np.inf: 2.0}[norm])
-    assert MaxDeviation(MODEL, Perturbation.shift(np.ones((3, 2))), 1.0, norm=norm).size(-3.0) == 3
+    line = MaxDeviation(MODEL, Perturbation.shift(np.ones((3, 2))), 1.0, norm=norm)
+    for number in (3.0, 1.5e-164, 5e-324, 1e200):  # squares of which underflow or overflow
+        assert line.size(-number) == number
 
 
 @pytest.mark.parametrize("norm", NORMS)
