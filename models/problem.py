@@ -183,7 +183,8 @@ class BilevelProblem(Represented, ABC):
         """Return ||eps|| in the norm of the problem."""
         vector = np.asarray(eps, dtype=float).ravel()
         if self.norm == 2:
-            length = math.sqrt(vector.dot(vector))  # several times as fast as np.linalg.norm
+            with np.errstate(over="ignore"):  # several times as fast as np.linalg.norm
+                length = math.sqrt(vector.dot(vector))
             if 1e-150 < length < 1e150:
                 return length
             return float(np.hypot.reduce(vector))  # whose squares neither underflow nor overflow
