@@ -26,7 +26,7 @@ from bilad.scripts.experiments.run import FAILED, KILLED, Row, Run, carry_out, f
 from bilad.solvers.termination import MOST_WORDS
 
 LIVES = 2  # processes that may die of a run
-STARTING = 600.0  # seconds after which a process that has not started is taken for dead
+STARTING = 120.0  # seconds after which a process that has not started is taken for dead
 LATER = 30.0  # seconds after the limit at which a process ends itself if nobody does
 COMMAND = [sys.executable, "-m", "bilad.scripts.experiments.worker"]
 
