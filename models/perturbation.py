@@ -393,7 +393,8 @@ class Perturbation(Represented):
     def apply(self, model: Model, eps: ArrayLike) -> Model:
         """Return the perturbed model, such as that with data A(eps) and weights w(eps).
 
-        The numbers of the given model are taken as exact, also if it is a perturbed model itself.
+        The floating-point numbers of the given model are taken as exact, also if it is a perturbed
+        model itself: errors of an earlier `apply` are not part of later proofs.
 
         Raises
         ------

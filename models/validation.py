@@ -166,7 +166,9 @@ def real_vector(value: ArrayLike, argument: str, length: int) -> FloatArray:
     """Return a read-only float64 copy of shape (length,); a number is accepted if length = 1."""
     if type(value) is np.ndarray and value.dtype == np.float64 and value.shape == (length,):
         copy = value.copy()
-        if math.isfinite(copy.dot(copy)):  # a fast test, for inner loops
+        with np.errstate(over="ignore"):
+            is_finite = math.isfinite(copy.dot(copy))  # a fast test, for inner loops
+        if is_finite:
             copy.flags.writeable = False
             return copy
     array = number_array(value, argument, f"a finite real array of shape {length}")

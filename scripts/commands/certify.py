@@ -98,12 +98,12 @@ def _radius(subject: Subject, options: OutputOptions, seconds: float, seed: int)
     out.say(subject.describe(perturbed=True))
     with noted_interrupts() as interrupts:
         proof = prove(problem, seed=seed, time_limit=seconds)
-        interrupts.check()
     record = subject.record("certify", proof.to_dict())
     out.write_json(RECORD, record)
     question = "any change of a prediction" if problem.sense == "max" else "the target"
     out.result(record, Table("radius", f"Radius of {question}", [_row(proof)], CAPTION))
     out.written()
+    interrupts.check()
     if proof.termination.startswith("error"):
         raise FailedError(proof.termination.removeprefix("error: "))
 

@@ -92,8 +92,8 @@ def is_recovered(model: ConvexClustering, labels: ArrayLike) -> bool | None:
     Returns
     -------
     bool or None
-        True and False are proved. None means that neither is: the partition is at a tie, or too
-        near one for double precision.
+        True and False are proved for the floating-point numbers of the model. None means that
+        neither is: the partition is at a tie, or too near one for double precision.
 
     Raises
     ------

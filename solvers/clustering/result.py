@@ -210,7 +210,10 @@ class Clustering(Represented):
 
     @property
     def undecided(self) -> IntArray:
-        """Pairs of points not proved together or apart: shape (u, 2)."""
+        """Pairs of points not proved together or apart: shape (u, 2).
+
+        Two points that a chain of these pairs connects are undecided too.
+        """
         return self.partition.undecided
 
     @property
