@@ -35,7 +35,7 @@ def sums_and_differences(rows: FloatArray) -> FloatArray:
 def errors_of_sums(rows: FloatArray) -> FloatArray:
     """Return the absolute rounding errors of `sums_and_differences`: shape (m, 2).
 
-    They are exact.
+    They are exact unless an intermediate sum overflows, where they are bounds.
     """
     return sum_errors(rows[:, :1], rows[:, 1:] * [1.0, -1.0])
 

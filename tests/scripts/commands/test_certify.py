@@ -3,8 +3,10 @@
 import json
 import math
 import shlex
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from fractions import Fraction
 
 import matplotlib.image
@@ -17,6 +19,7 @@ from bilad.models.problem import LENGTH_TOL
 from bilad.scripts.certificates.ray_steps import changes, moved_points, ray_steps
 from bilad.scripts.certificates.summary_report import rounded_down, rounded_up
 from bilad.scripts.cli import app
+from bilad.scripts.commands import certify as certify_module
 from bilad.scripts.options import ModelOptions
 from bilad.scripts.settings import subject_of
 from bilad.solvers import certify as known
@@ -288,3 +291,19 @@ def test_what_is_printed_is_on_the_safe_side(value):
 
 def test_what_needs_no_rounding():
     assert (rounded_down(0.5), rounded_up(math.inf), rounded_up(-0.0)) == ("0.5", "inf", "0")
+
+
+def test_an_interrupted_radius_is_written(flowers, tmp_path, monkeypatch):
+    """`certify` returns its result so far, which the command writes before it ends."""
+
+    def interrupted(problem, **options):
+        proof = known(problem, **options)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return proof
+
+    monkeypatch.setattr(certify_module, "prove", interrupted)
+    options = ["--model", "logistic", "--label", "kind", "--points", 0, "--target", 1]
+    result = run(flowers, *options, "--out", tmp_path)
+    assert result.exit_code == 130, result.output
+    assert summary_in(tmp_path)["lower"] >= 0
